@@ -1,0 +1,72 @@
+"""Every check of the project by its name; ``python -m nox -l`` lists them, and ``.ci/run`` calls the same ones."""
+
+from __future__ import annotations
+
+import os
+
+import nox
+
+nox.needs_version = ">=2025.5"
+nox.options.default_venv_backend = "uv|virtualenv"  # uv only if it is there; virtualenv comes with nox
+nox.options.reuse_venv = "yes"  # what is pinned does not drift, and the project is installed anew each time
+nox.options.sessions = ["tests", "lint"]
+
+# No check may depend on the credentials of who runs it.
+BARE = {name: None for name in os.environ if name.startswith("AWS_")}
+
+
+def install_project(session: nox.Session) -> None:
+    """Install the project as a user gets it: built, not editable. What builds it is pinned beside the tools."""
+    session.install("--force-reinstall", "--no-deps", "--no-build-isolation", ".")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the tests on every backend; arguments after ``--`` go to pytest."""
+    session.install("--require-hashes", "-r", "requirements/test.txt")
+    install_project(session)
+    session.run("python", "-m", "pytest", *session.posargs, env=BARE)
+
+
+@nox.session
+def lowest(session: nox.Session) -> None:
+    """Run the tests with the lowest releases of the runtime dependencies that ``pyproject.toml`` admits."""
+    project = nox.project.load_toml("pyproject.toml")["project"]
+    floors = [
+        requirement.split(",")[0].replace(">=", "==")
+        for requirement in [*project["dependencies"], *project["optional-dependencies"]["trio"]]
+    ]
+    session.install("--require-hashes", "-r", "requirements/test.txt")
+    install_project(session)
+    session.install(*floors)
+    session.run("python", "-m", "pytest", *session.posargs, env=BARE)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style, bans, types and the contracts between the layers."""
+    session.install("--require-hashes", "-r", "requirements/lint.txt")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("mypy")
+    session.run("lint-imports", env={"PYTHONPATH": "src"})
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure, each figure with its floor from the same run; arguments after ``--`` go to the benchmarks."""
+    session.install("--require-hashes", "-r", "requirements/bench.txt")
+    install_project(session)
+    session.run("python", "-m", "benchmarks", *session.posargs, env=BARE)
+
+
+@nox.session
+def lock(session: nox.Session) -> None:
+    """Write ``requirements/*.txt`` anew from ``pyproject.toml``; ``-- --upgrade`` takes newer releases."""
+    session.install("uv")
+    for group in ("test", "lint", "bench"):
+        session.run(
+            *("uv", "pip", "compile", "pyproject.toml", "--group", group),
+            *("--universal", "--python-version", "3.11", "--generate-hashes", "--no-header", "--no-annotate"),
+            *("--quiet", "--output-file", f"requirements/{group}.txt", *session.posargs),
+        )

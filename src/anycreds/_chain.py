@@ -1,0 +1,123 @@
+"""One provider after another, until one has credentials. Only "nothing configured" lets a chain go on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ._config.settings import first
+from ._durations import as_seconds, instant
+from ._errors import Attempt, InvalidConfigurationError, NoCredentialsError, NotConfiguredError
+from ._logs import log
+from ._provider import Caller, Provider
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import timedelta
+
+    from ._credentials import Credentials
+    from ._io import Io, World
+
+# The least that ``expire_after`` takes, as in JavaScript: shorter-lived sets would be refreshed all the time.
+SHORTEST_LIFE = 5 * 60.0
+NAME = "credential chain"
+
+
+async def first_of(providers: Sequence[Provider], io: Io, caller: Caller) -> Credentials:
+    """Return the credentials of the first provider that has any.
+
+    Raises ``NoCredentialsError`` with one record for each if none has, and at once what a provider raises that is
+    configured and fails: to go on to another identity in silence would be worse.
+    """
+    attempts = []
+    for provider in providers:
+        started = io.monotonic()
+        try:
+            return await provider._fetch(io, caller)
+        except NotConfiguredError as error:
+            missed = error.with_traceback(None)
+        seconds = io.monotonic() - started
+        log("chain").debug("%s", missed)
+        attempts.append(Attempt(provider.name, _reason(missed), seconds, missed))
+    raise NoCredentialsError(
+        f"none of {len(attempts)} providers has credentials",
+        attempts=tuple(attempts),
+        hint="configure one of them; what each looked for is said below",
+    )
+
+
+def _reason(error: NotConfiguredError) -> str:
+    """Return the error's text, without the name of its provider, which stands beside it already."""
+    if isinstance(error, NoCredentialsError):
+        return str(error)
+    return f"{error.message} ({error.hint})" if error.hint else error.message
+
+
+class CredentialChain(Provider):
+    """Made by ``create_credential_chain``. Asks its providers in order at every call, and remembers nothing."""
+
+    __slots__ = ("_lifetime", "_providers")
+
+    def __init__(self, providers: Sequence[Provider], world: World, lifetime: float | None = None) -> None:
+        super().__init__(NAME, world)
+        self._providers = tuple(providers)
+        self._lifetime = lifetime
+
+    def expire_after(self, lifetime: timedelta | float) -> CredentialChain:
+        """Return a new chain that gives sets without an expiration one: ``lifetime`` after they were got.
+
+        ``lifetime`` is a timedelta or a number of seconds, at least 5 minutes. Sets that have an expiration keep it.
+
+        Raises ``InvalidConfigurationError`` if it is shorter, or no length of time.
+        """
+        seconds = as_seconds("expire_after", lifetime)
+        if seconds < SHORTEST_LIFE:
+            raise InvalidConfigurationError(f"expire_after is {seconds:g} s; at least {SHORTEST_LIFE:g} s are needed")
+        return CredentialChain(self._providers, self._world, seconds)
+
+    async def _fetch(self, io: Io, caller: Caller) -> Credentials:
+        credentials = await first_of(self._providers, io, caller)
+        if self._lifetime is None or credentials.expiration is not None:
+            return credentials
+        return credentials.replace(expiration=instant(io.time() + self._lifetime))
+
+    def _may_extend(self, credentials: Credentials) -> bool:
+        return any(provider._may_extend(credentials) for provider in self._providers)
+
+    def _asks_person(self) -> bool:
+        return any(provider._asks_person() for provider in self._providers)
+
+
+class DefaultChain(Provider):
+    """Made, with a cache around it, by ``from_default_chain``. Its order stands in ``_catalog``."""
+
+    __slots__ = ("_profile", "_providers")
+
+    def __init__(self, providers: Sequence[Provider], world: World, profile: str | None) -> None:
+        super().__init__("default chain", world)
+        self._providers = tuple(providers)
+        self._profile = profile
+
+    async def _fetch(self, io: Io, caller: Caller) -> Credentials:
+        if (named := self._named(io, caller)) is not None:
+            # Who names a profile wants that one: to serve what merely lies around would be another identity.
+            raise InvalidConfigurationError(
+                f"a profile is named ({named}), and this version does not read the shared files yet",
+                source=self.name,
+                hint="name none, or ask a provider of your choice, such as from_env()",
+            )
+        return await first_of(self._providers, io, caller)
+
+    def _named(self, io: Io, caller: Caller) -> str | None:
+        """Return the profile that somebody named, and where."""
+        if self._profile:
+            return f"{self._profile!r}, by the argument profile"
+        if caller.profile:
+            return f"{caller.profile!r}, by the client"
+        setting = first(io.environ(), "AWS_PROFILE")
+        return None if setting is None else f"{setting.value!r}, by {setting.origin}"
+
+    def _may_extend(self, credentials: Credentials) -> bool:
+        return any(provider._may_extend(credentials) for provider in self._providers)
+
+    def _asks_person(self) -> bool:
+        return any(provider._asks_person() for provider in self._providers)

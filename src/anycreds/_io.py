@@ -1,0 +1,74 @@
+"""Everything that may be asked of the world, in one place.
+
+A provider sees an ``Io``, a cache sees a ``World``. The real ones live in ``_system``; tests script their own, and then
+a provider runs with ``coro.send(None)``: without an event loop, a network or a clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Hashable, Mapping
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from contextvars import Context
+from typing import NamedTuple, Protocol
+
+from ._wire.messages import NoAnswer, Request, Response
+
+
+class Unreadable(NamedTuple):
+    """Why a file could not be read: for people, and without what stands in it."""
+
+    detail: str
+
+
+class Clock(Protocol):
+    """Time and chance. Never the event loop's own clock: its origin differs from run to run."""
+
+    def time(self) -> float:
+        """Return the wall clock, in seconds since 1970 (UTC). It may be set back and forth."""
+
+    def monotonic(self) -> float:
+        """Return seconds that never run backwards. They may stand still while the machine is suspended."""
+
+    def jitter(self) -> float:
+        """Return a random number, at least 0 and below 1."""
+
+
+class Io(Clock, Protocol):
+    """What one attempt to get credentials may ask. What it opens is closed when the attempt ends."""
+
+    def environ(self) -> Mapping[str, str]:
+        """Return the environment variables as they are now."""
+
+    def deadline(self, seconds: float, waiting_for: str) -> AbstractContextManager[None]:
+        """Return a ``with`` that ends what runs in it after that time and raises ``ProviderTimeoutError``."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+
+    async def exchange(self, request: Request) -> Response | NoAnswer:
+        """Make one HTTP exchange, without redirects, within its time and size. Raise nothing for what comes."""
+
+    async def read_file(self, path: str, limit: int) -> bytes | Unreadable:
+        """Return a regular file's content, if it is at most ``limit`` bytes long."""
+
+
+class World(Clock, Protocol):
+    """What outlives one attempt."""
+
+    def session(self) -> AbstractAsyncContextManager[Io]:
+        """Return a fresh ``Io``, which opens nothing before it is asked and leaves nothing open."""
+
+    def run(self) -> Hashable:
+        """Return the identity of the event loop run that this code is in."""
+
+    def has_ended(self, run: Hashable) -> bool:
+        """Tell whether a run is known to be over, so that nothing of it will move again."""
+
+    def start(self, body: Callable[[], Awaitable[BaseException | None]], name: str, context: Context) -> None:
+        """Let a task run that belongs to the current run and to none of its tasks.
+
+        An exit (``KeyboardInterrupt``, ``SystemExit``) that ``body`` returns goes to the run, as the backend has it.
+        """
+
+    def after_fork(self, reset: Callable[[], None]) -> None:
+        """Call this bound method in every process that is forked off, for as long as its object lives."""

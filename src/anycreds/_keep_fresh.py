@@ -1,0 +1,96 @@
+"""A block in which a set is refreshed ahead of need, by one task that ends with the block."""
+
+from __future__ import annotations
+
+from contextvars import copy_context
+from typing import TYPE_CHECKING
+
+import anyio
+
+from ._credentials import Credentials
+from ._errors import CredentialsError, InvalidConfigurationError, RetrievalError
+from ._flight import GRACE
+from ._logs import log
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from ._cache import CachedProvider
+    from ._memory import Memory
+
+# The wall clock may be set, or the machine suspended, while the keeper sleeps: it looks again at least this often.
+LONGEST_SLEEP = 30.0
+# The keeper never spins, whatever is due.
+SHORTEST_SLEEP = 0.05
+
+
+class FreshCredentials:
+    """What ``async with provider.keep_fresh() as handle`` gives."""
+
+    __slots__ = ("_memory", "_name")
+
+    def __init__(self, name: str, memory: Memory) -> None:
+        self._name = name
+        self._memory = memory
+
+    @property
+    def credentials(self) -> Credentials:
+        """The set that is valid now. A plain read: it never waits and never asks anybody.
+
+        Raises a ``CredentialsError`` if the source was down for so long that the last set has ended.
+        """
+        held, now = self._memory.held, self._memory.now
+        if held is not None and held.left(now) > 0:
+            return held.credentials
+        if self._memory.last_error is not None:
+            raise self._memory.last_error._copy()
+        raise RetrievalError("there is no valid set, and no newer one has come yet", source=self._name)
+
+
+class KeepFresh:
+    """See ``CachedProvider.keep_fresh``."""
+
+    __slots__ = ("_has_ended", "_memory", "_provider", "_scope")
+
+    def __init__(self, provider: CachedProvider) -> None:
+        if provider._asks_person():
+            raise InvalidConfigurationError(
+                "cannot be kept fresh, since it asks a person", source=provider.name, hint="await it when needed"
+            )
+        self._provider = provider
+        self._memory = provider._memory
+
+    async def __aenter__(self) -> FreshCredentials:
+        await self._provider()
+        self._scope = anyio.CancelScope()
+        self._has_ended = anyio.Event()
+        self._provider._world.start(self._keep, f"anycreds keep fresh: {self._provider.name}", copy_context())
+        return FreshCredentials(self._provider.name, self._memory)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._scope.cancel()
+        with anyio.CancelScope(shield=True, deadline=anyio.current_time() + GRACE):
+            await self._has_ended.wait()
+        flight = self._memory.flight_of(self._provider._world.run())
+        if flight is not None:
+            await flight.end()
+
+    async def _keep(self) -> None:
+        try:
+            with self._scope:
+                while True:
+                    await anyio.sleep(min(LONGEST_SLEEP, max(SHORTEST_SLEEP, self._memory.due_in)))
+                    await self._refresh()
+        finally:
+            self._has_ended.set()
+
+    async def _refresh(self) -> None:
+        try:
+            await self._provider()
+            flight = self._memory.flight_of(self._provider._world.run())
+            if flight is not None:
+                await flight.wait(LONGEST_SLEEP)
+        except CredentialsError as error:
+            log("keep_fresh").info("%s", error)  # the next try is due when the cache says so

@@ -1,0 +1,72 @@
+"""Which event loop run this is, and tasks that belong to it instead of to one of its tasks.
+
+anyio has no word for either. On trio such a task is a system task, on asyncio a task that is held here, since the loop
+itself keeps only weak references.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable, Hashable
+from contextvars import Context
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import asyncio
+
+Body = Callable[[], Awaitable[BaseException | None]]
+
+_tasks: set[asyncio.Task[None]] = set()
+
+
+def current_run() -> Hashable:
+    """Return the identity of the run that this code is in: trio's token, or asyncio's loop.
+
+    Raises ``RuntimeError`` outside of both.
+    """
+    trio = _trio()
+    if trio is not None:
+        token: Hashable = trio.lowlevel.current_trio_token()
+        return token
+    import asyncio
+
+    return asyncio.get_running_loop()
+
+
+def has_ended(run: Hashable) -> bool:
+    """Tell whether a run is known to be over. trio ends all its tasks first, so only asyncio leaves any behind."""
+    is_closed = getattr(run, "is_closed", None)
+    return bool(is_closed is not None and is_closed())
+
+
+def start(body: Body, name: str, context: Context) -> None:
+    """Start a task of the current run. ``body`` must raise nothing but the cancellation of the run."""
+    trio = _trio()
+    if trio is not None:
+        trio.lowlevel.spawn_system_task(_on_trio, body, name, name=name, context=context)
+        return
+    import asyncio
+
+    task = asyncio.get_running_loop().create_task(_on_asyncio(body), name=name, context=context)
+    _tasks.add(task)
+    task.add_done_callback(_tasks.discard)
+
+
+async def _on_trio(body: Body, name: str) -> None:
+    leave = await body()
+    if leave is not None:  # a system task that raises would end the run with an "internal error"
+        from .._logs import log
+
+        log("cache").error("%s: %s had nobody to go to", name, type(leave).__name__)
+
+
+async def _on_asyncio(body: Body) -> None:
+    leave = await body()
+    if leave is not None:
+        raise leave  # as asyncio has it: this ends the run
+
+
+def _trio() -> Any:
+    """Return trio if this is a trio task. It is asked first: as a guest it runs inside another loop."""
+    trio = sys.modules.get("trio")
+    return trio if trio is not None and trio.lowlevel.in_trio_task() else None

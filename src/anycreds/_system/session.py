@@ -1,0 +1,123 @@
+"""The real ``Io`` of one attempt, and the real ``World``."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Literal, Self
+
+import anyio
+
+from .._errors import ProviderTimeoutError
+from . import files, forks, runs
+from .clock import SystemClock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Mapping
+    from contextvars import Context
+    from types import TracebackType
+
+    from .._io import Clock, Unreadable
+    from .._wire.messages import NoAnswer, Request, Response
+    from .http import HttpClients
+
+
+class Deadline:
+    """A ``with`` that ends what runs in it after some seconds and then raises ``ProviderTimeoutError``."""
+
+    __slots__ = ("_scope", "_seconds", "_waiting_for")
+
+    def __init__(self, seconds: float, waiting_for: str) -> None:
+        self._seconds = seconds
+        self._waiting_for = waiting_for
+        self._scope = anyio.CancelScope(deadline=anyio.current_time() + seconds)
+
+    def __enter__(self) -> None:
+        self._scope.__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool:
+        swallow = bool(self._scope.__exit__(kind, error, traceback))
+        if not self._scope.cancelled_caught:
+            return swallow
+        timeout = ProviderTimeoutError(f"gave no answer within {self._seconds:g} s", source=self._waiting_for)
+        try:
+            raise timeout
+        finally:
+            timeout.__context__ = None  # the cancellation, whose frames hold requests
+
+
+class Session:
+    """Opens nothing before it is asked, so that an attempt which needs no network costs none."""
+
+    __slots__ = ("_http", "jitter", "monotonic", "time")
+
+    def __init__(self, clock: Clock) -> None:
+        self.time = clock.time
+        self.monotonic = clock.monotonic
+        self.jitter = clock.jitter
+        self._http: HttpClients | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *details: object) -> Literal[False]:
+        if self._http is not None:
+            await self._http.close()
+        return False
+
+    def environ(self) -> Mapping[str, str]:
+        """Return the process's environment."""
+        return os.environ
+
+    def deadline(self, seconds: float, waiting_for: str) -> Deadline:
+        """Return a deadline around what runs in its ``with``."""
+        return Deadline(seconds, waiting_for)
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        await anyio.sleep(seconds)
+
+    async def exchange(self, request: Request) -> Response | NoAnswer:
+        """Make one HTTP exchange."""
+        if self._http is None:
+            from .http import HttpClients
+
+            self._http = HttpClients()
+        return await self._http.exchange(request)
+
+    async def read_file(self, path: str, limit: int) -> bytes | Unreadable:
+        """Read a regular file."""
+        return await files.read_file(path, limit)
+
+
+class SystemWorld:
+    """The world as it is, with another clock if one is given."""
+
+    __slots__ = ("_clock", "jitter", "monotonic", "time")
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock: Clock = SystemClock() if clock is None else clock
+        self.time: Callable[[], float] = self._clock.time
+        self.monotonic: Callable[[], float] = self._clock.monotonic
+        self.jitter: Callable[[], float] = self._clock.jitter
+
+    def session(self) -> Session:
+        """Return an ``Io`` that opens nothing before it is asked."""
+        return Session(self._clock)
+
+    def run(self) -> Hashable:
+        """Return the identity of the current run."""
+        return runs.current_run()
+
+    def has_ended(self, run: Hashable) -> bool:
+        """Tell whether a run is known to be over."""
+        return runs.has_ended(run)
+
+    def start(self, body: runs.Body, name: str, context: Context) -> None:
+        """Start a task of the current run."""
+        runs.start(body, name, context)
+
+    def after_fork(self, reset: Callable[[], None]) -> None:
+        """Call a bound method in every process that is forked off."""
+        forks.after_fork(reset)

@@ -1,0 +1,48 @@
+"""Whom to trust: one TLS context per process and bundle, made in a thread: reading certificates takes 30 ms."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from typing import Any
+
+from anyio import CapacityLimiter
+from anyio.to_thread import run_sync
+
+from .._errors import InvalidConfigurationError
+
+BUNDLE = "AWS_CA_BUNDLE"
+
+_contexts: dict[str, ssl.SSLContext] = {}
+
+
+def untrusting() -> ssl.SSLContext:
+    """Return a context that trusts nobody, at no cost: for clients that speak plain http only."""
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+async def trusting(httpx: Any) -> ssl.SSLContext:
+    """Return the context for services: ``AWS_CA_BUNDLE``, else what httpx trusts.
+
+    Raises ``InvalidConfigurationError`` if the bundle cannot be read.
+    """
+    bundle = os.environ.get(BUNDLE, "").strip()
+    if (context := _contexts.get(bundle)) is not None:
+        return context
+    made = await run_sync(_make, httpx, bundle, abandon_on_cancel=True, limiter=CapacityLimiter(1))
+    if isinstance(made, str):
+        raise InvalidConfigurationError(f"{BUNDLE} is {bundle!r}, which cannot be used: {made}")
+    return _contexts.setdefault(bundle, made)
+
+
+def _make(httpx: Any, bundle: str) -> ssl.SSLContext | str:
+    if not bundle:
+        context: ssl.SSLContext = httpx.create_ssl_context()
+        return context
+    try:
+        is_folder = os.path.isdir(bundle)
+        return ssl.create_default_context(cafile=None if is_folder else bundle, capath=bundle if is_folder else None)
+    except ssl.SSLError:
+        return "it holds no certificates"
+    except OSError as error:
+        return os.strerror(error.errno) if error.errno else type(error).__name__

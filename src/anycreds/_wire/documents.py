@@ -1,0 +1,214 @@
+"""What an HTTP source of credentials answers, read without trust: a value, or an error that names the field at fault.
+
+Nothing here raises, and no error repeats what was sent or came, but for the code and message of an error answer.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from .._credentials import Credentials, Problem, problem_with
+from .._errors import CredentialsError, MalformedResponseError, ProviderTimeoutError, RetrievalError
+from .messages import NoAnswer, Response
+from .urls import Url, parse
+
+# A document with credentials has one level; this leaves room for what AWS may add, and none for stack exhaustion.
+_DEEPEST = 32
+# Error texts of AWS are shorter; more of a stranger's text does not belong into a log.
+_LONGEST_MESSAGE = 200
+_LONGEST_CODE = 64
+_READ = ("Code", "Message", "AccessKeyId", "SecretAccessKey", "Token", "Expiration", "AccountId")
+_TIME = re.compile(
+    r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]([0-9]{2}):([0-9]{2}):([0-9]{2})"
+    r"(?:\.([0-9]{1,9}))?(?:[Zz]|([+-])([0-9]{2}):([0-5][0-9]))?"
+)
+_PAGE_HINT = "it looks like a web page; is a captive portal or a proxy in between?"
+_TRUST_HINT = "check that the trust policy of the instance's role lets ec2.amazonaws.com assume it"
+
+
+def read_text(response: Response, source: str) -> str | MalformedResponseError:
+    """Return the body of an answer as text."""
+    coding = response.headers.get("content-encoding", "").strip().lower()
+    if coding not in ("", "identity"):
+        return _malformed(source, response, "is compressed, although that was not asked for")
+    if response.body.lstrip()[:1] == b"<":
+        return _malformed(source, response, "is not what was asked for", hint=_PAGE_HINT)
+    if response.body.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
+        return _malformed(source, response, "begins with a byte order mark")
+    try:
+        return response.body.decode("utf-8")
+    except UnicodeDecodeError:
+        return _malformed(source, response, "is not UTF-8 text")
+
+
+def read_object(response: Response, source: str) -> dict[str, Any] | MalformedResponseError:
+    """Return the JSON object in the body of an answer, whatever its content type claims."""
+    text = read_text(response, source)
+    if isinstance(text, MalformedResponseError):
+        return text
+    if not text.strip():
+        return _malformed(source, response, "is empty")
+    if _depth(text) > _DEEPEST:
+        return _malformed(source, response, f"is nested more than {_DEEPEST} levels deep")
+    document, names = _load(text)
+    if isinstance(document, Problem):
+        return _malformed(source, response, document)
+    if not isinstance(document, dict):
+        return _malformed(source, response, "is JSON, but not an object")
+    for name in _READ:
+        if names.count(name) > 1:
+            return _malformed(source, response, f"has {name} twice", field=name)
+    return document
+
+
+def credentials_from(
+    document: Mapping[str, Any], source: str, secrets: tuple[str, ...] = (), *, may_be_lasting: bool = False
+) -> Credentials | RetrievalError:
+    """Return the set in a document of the container or EC2 metadata service.
+
+    ``secrets`` is what was sent and must not come back in an error. ``may_be_lasting`` allows documents without
+    ``Token`` or ``Expiration``, as keys of a user have it.
+    Follows the AWS "SDKs and Tools" reference, pages "Container credential provider" and "IMDS credential provider".
+    """
+    if (code := document.get("Code", "Success")) != "Success":
+        return _refusal(document, code, source, secrets)
+    wanted = ["AccessKeyId", "SecretAccessKey"]
+    wanted += [name for name in ("Token", "Expiration") if not may_be_lasting or name in document]
+    if document.get("AccountId") is not None:  # says nothing about the keys, so that null may stand for absent
+        wanted.append("AccountId")
+    for name in wanted:
+        if problem := problem_with(document.get(name)):
+            return MalformedResponseError(f"{name} in the answer {problem}", field=name, source=source)
+    expiration = parse_time(document["Expiration"]) if "Expiration" in wanted else None
+    if isinstance(expiration, Problem):
+        return MalformedResponseError(f"Expiration in the answer {expiration}", field="Expiration", source=source)
+    return Credentials(
+        document["AccessKeyId"],
+        document["SecretAccessKey"],
+        document.get("Token"),
+        expiration=expiration,
+        account_id=document.get("AccountId"),
+        source=source,
+    )
+
+
+def parse_time(value: object) -> datetime | Problem:
+    """Read an RFC 3339 time, with an offset or in UTC; a time without either is taken for UTC, as AWS writes it."""
+    match = _TIME.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        return Problem("is not a time such as 2030-12-31T23:59:59Z")
+    year, month, day, hour, minute, second = map(int, match.groups()[:6])
+    fraction, sign, offset_hours, offset_minutes = match.groups()[6:]
+    leap = second == 60  # datetime knows no leap seconds: it is the next second then
+    try:
+        moment = datetime(year, month, day, hour, minute, 59 if leap else second, tzinfo=UTC)
+        moment += timedelta(seconds=leap, microseconds=int((fraction or "")[:6].ljust(6, "0")))
+        if sign is not None and int(offset_hours) < 24:
+            offset = timedelta(hours=int(offset_hours), minutes=int(offset_minutes))
+            return moment - offset if sign == "+" else moment + offset
+    except (ValueError, OverflowError):
+        return Problem("is no possible time")
+    return moment if sign is None else Problem("is no possible time")
+
+
+def error_answer(response: Response, source: str, asked: str, secrets: tuple[str, ...] = ()) -> RetrievalError:
+    """Return the error for an answer other than 200: its status, and what AWS says, without the secrets that we sent.
+
+    ``asked`` says what was asked of whom, for people.
+    """
+    message = f"{asked} was answered with status {response.status}"
+    if 300 <= response.status < 400:
+        target = parse(response.headers.get("location", ""))
+        host = f" to {target.host}" if isinstance(target, Url) else ""
+        return RetrievalError(
+            f"{message}, a redirect{host}; redirects are not followed", status=response.status, source=source
+        )
+    document = read_object(response, source)
+    code, said = (None, "") if isinstance(document, CredentialsError) else _code_and_message(document, secrets)
+    details = ": ".join(part for part in (code, said) if part)
+    return RetrievalError(
+        f"{message} ({details})" if details else message, status=response.status, code=code, source=source
+    )
+
+
+def no_answer(answer: NoAnswer, source: str, asked: str, hint: str | None = None) -> RetrievalError:
+    """Return the error for an exchange without a usable answer."""
+    if answer.kind == "timeout":
+        return ProviderTimeoutError(f"{asked} was not answered in time: {answer.detail}", source=source, hint=hint)
+    if answer.kind == "unreachable":
+        return RetrievalError(f"{asked} could not be sent: {answer.detail}", source=source, hint=hint)
+    return MalformedResponseError(f"{asked} got no usable answer: {answer.detail}", source=source, hint=hint)
+
+
+def _refusal(document: Mapping[str, Any], code: object, source: str, secrets: tuple[str, ...]) -> RetrievalError:
+    if not isinstance(code, str):
+        return MalformedResponseError("Code in the answer is not text", field="Code", source=source)
+    keys = (value for name in ("SecretAccessKey", "Token") if isinstance(value := document.get(name), str))
+    name, said = _code_and_message(document, (*secrets, *keys))
+    hint = _TRUST_HINT if name == "AssumeRoleUnauthorizedAccess" else None
+    message = "has no credentials to give" + "".join(f": {part}" for part in (name, said) if part)
+    return RetrievalError(message, code=name, source=source, hint=hint)
+
+
+def _code_and_message(document: Mapping[str, Any], secrets: tuple[str, ...]) -> tuple[str | None, str]:
+    """Return what AWS says about an error. The ECS agent writes ``code`` and ``message``, EC2 metadata has capitals."""
+    code = next((value for name in ("Code", "code", "__type") if isinstance(value := document.get(name), str)), "")
+    said = next((value for name in ("Message", "message") if isinstance(value := document.get(name), str)), "")
+    for secret in filter(None, secrets):
+        code, said = code.replace(secret, "..."), said.replace(secret, "...")
+    return _printable(code, _LONGEST_CODE) or None, _printable(said, _LONGEST_MESSAGE)
+
+
+def _printable(text: str, longest: int) -> str:
+    words = "".join(character if character.isprintable() else " " for character in text).split()
+    line = " ".join(words)
+    return line if len(line) <= longest else line[: longest - 3] + "..."
+
+
+def _load(text: str) -> tuple[Any, list[str]]:
+    """Return a JSON value, or a ``Problem``, and the names in its outermost object as often as they occur."""
+    import json  # only here: programs with plain environment keys never load it through us
+
+    names: list[str] = []
+
+    def collect(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        names[:] = [name for name, _ in pairs]  # the outermost object is the last to be complete
+        return dict(pairs)
+
+    try:
+        return json.loads(text, object_pairs_hook=collect, parse_constant=_no_constant), names
+    except (ValueError, RecursionError):
+        return Problem("is not JSON"), names
+
+
+def _no_constant(name: str) -> object:
+    raise ValueError(name)  # NaN and Infinity are not JSON
+
+
+def _depth(text: str) -> int:
+    """Return how deep brackets are nested, before anything with a stack sees them."""
+    depth = deepest = 0
+    inside = escaped = False
+    for character in text:
+        if inside:
+            inside = escaped or character != '"'
+            escaped = character == "\\" and not escaped
+        elif character == '"':
+            inside = True
+        elif character in "[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif character in "]}":
+            depth -= 1
+    return deepest
+
+
+def _malformed(
+    source: str, response: Response, problem: str, *, field: str | None = None, hint: str | None = None
+) -> MalformedResponseError:
+    return MalformedResponseError(
+        f"the answer {problem}", field=field, status=response.status, source=source, hint=hint
+    )

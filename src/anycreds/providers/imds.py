@@ -1,0 +1,227 @@
+"""Credentials of the role of an EC2 instance, from its metadata service: version 2, with a token that is kept.
+
+Version 1 is only for services that say they have no tokens (403, 404, 405), never for those that are slow or broken:
+whoever can delay a packet could otherwise have the weaker protocol. What is kept lives in one tuple.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from .._config.metadata import DISABLED, MetadataOptions, MetadataSettings, find_metadata
+from .._credentials import Credentials, Problem
+from .._errors import (
+    CredentialsError,
+    InvalidConfigurationError,
+    MalformedResponseError,
+    MetadataUnreachableError,
+    NotConfiguredError,
+    RetrievalError,
+)
+from .._io import Io, World
+from .._logs import log
+from .._provider import Caller, Provider
+from .._retrying import GRACE, Budget, exchange, limits_problem
+from .._stability import extended
+from .._wire.documents import credentials_from, error_answer, no_answer, read_object, read_text
+from .._wire.messages import NoAnswer, Request, Response
+from .._wire.metadata import lifetime_in, role_in, role_request, token_in, token_request
+from .._wire.urls import Url, endpoint, is_direct
+
+NAME = "EC2 instance metadata"
+_EARLY = 120.0  # seconds before its end that a token is given up, as in Rust: it must last for a whole attempt
+_EXCHANGES = 3  # token, role, credentials
+_MORE_EXCHANGES = 2  # a kept token saves one, is refused at the second at worst, and then all three are needed
+_HOP_HINT = (
+    "in a container on EC2, a hop limit of 1 keeps answers away (set HttpPutResponseHopLimit to 2); "
+    f"elsewhere, {DISABLED}=true saves the wait"
+)
+_ABSENT_HINT = f"this is probably not an EC2 instance; {DISABLED}=true says so"
+
+
+class _Place(NamedTuple):
+    """Where the service is, and whether its version 1 may be used."""
+
+    base: Url
+    origin: str
+    v1_disabled_by: str | None
+
+
+class _Key(NamedTuple):
+    """What opens the service. It fits one endpoint, and ends by both clocks: one may be set, the other one may stop."""
+
+    token: str | None
+    """None: the service is of version 1."""
+    base: Url
+    wall_end: float
+    monotonic_end: float
+
+    def __repr__(self) -> str:
+        return f"_Key(version {1 if self.token is None else 2})"
+
+
+class InstanceMetadataProvider(Provider):
+    """What ``from_instance_metadata`` makes.
+
+    ``endpoint``: URL of the service. ``endpoint_mode``: ``"IPv4"`` or ``"IPv6"``. ``ec2_metadata_v1_disabled``: True
+    rules out version 1. ``timeout``: seconds for one exchange. ``max_retries``: how often a transient failure is tried
+    again.
+    Follows the AWS "SDKs and Tools" reference, page "IMDS credential provider".
+    """
+
+    __slots__ = ("_has_given", "_kept", "_options", "_retries", "_timeout", "_warned")
+
+    def __init__(
+        self,
+        world: World,
+        *,
+        endpoint: str | None = None,
+        endpoint_mode: str | None = None,
+        ec2_metadata_v1_disabled: bool | None = None,
+        timeout: float = 1.0,
+        max_retries: int = 0,
+    ) -> None:
+        super().__init__(NAME, world)
+        if problem := limits_problem(timeout, max_retries):
+            raise InvalidConfigurationError(problem, source=NAME)
+        self._options = MetadataOptions(endpoint, endpoint_mode, bool(ec2_metadata_v1_disabled))
+        self._timeout = timeout
+        self._retries = max_retries
+        self._kept: _Key | None = None
+        self._has_given = False
+        self._warned = False
+
+    def _budget(self) -> float:
+        return self._time(_EXCHANGES + _MORE_EXCHANGES) + GRACE
+
+    def _time(self, exchanges: int) -> float:
+        return exchanges * (1 + self._retries) * self._timeout
+
+    def _may_extend(self, credentials: Credentials) -> bool:
+        return credentials.source == NAME
+
+    async def _attempt(self, io: Io, caller: Caller) -> Credentials | CredentialsError:
+        budget = Budget(io, self._time(_EXCHANGES))
+        settings = find_metadata(io.environ(), self._options, NAME)
+        place = _place(settings) if isinstance(settings, MetadataSettings) else settings
+        if isinstance(place, CredentialsError):
+            return place
+        if not self._warned and not is_direct(place.base):
+            self._warned = True
+            message = "the EC2 metadata endpoint %s is neither on this machine nor on its link"
+            log("providers.imds").warning(message, place.base.origin)
+        kept = self._usable_key(io, place)
+        answer = await self._ask(io, place, budget, kept)
+        if kept is not None and _is_refused(answer):
+            self._kept = None
+            budget.extend(self._time(_MORE_EXCHANGES))
+            answer = await self._ask(io, place, budget, None)
+        if _is_refused(answer):
+            self._kept = None  # also what was only just given
+        if isinstance(answer, Credentials):
+            self._has_given = True
+            answer = _extended(answer, io.time(), io.jitter())
+        return answer
+
+    def _usable_key(self, io: Io, place: _Place) -> _Key | None:
+        key = self._kept
+        if key is None or key.base != place.base or (key.token is None and place.v1_disabled_by):
+            return None
+        return key if io.time() < key.wall_end and io.monotonic() < key.monotonic_end else None
+
+    async def _ask(self, io: Io, place: _Place, budget: Budget, kept: _Key | None) -> Credentials | CredentialsError:
+        key = kept or await self._new_key(io, place, budget)
+        if isinstance(key, CredentialsError):
+            return key
+        request = role_request(key.base, key.token, self._timeout)
+        roles = await self._get(io, budget, request, _told(request))
+        if isinstance(roles, CredentialsError):
+            return _no_role() if isinstance(roles, RetrievalError) and roles.status == 404 else roles
+        text = read_text(roles, NAME)
+        role = text if isinstance(text, CredentialsError) else role_in(text)
+        if isinstance(role, CredentialsError):
+            return role
+        if isinstance(role, Problem):
+            return MalformedResponseError(role, source=NAME)
+        if not role:
+            return _no_role()
+        role_url = f"{_told(request)}<role>"  # without its name: what came from there is not for messages
+        answer = await self._get(io, budget, role_request(key.base, key.token, self._timeout, role), role_url)
+        document = answer if isinstance(answer, CredentialsError) else read_object(answer, NAME)
+        if isinstance(document, CredentialsError):
+            return document
+        return credentials_from(document, NAME, () if key.token is None else (key.token,))
+
+    async def _new_key(self, io: Io, place: _Place, budget: Budget) -> _Key | CredentialsError:
+        wall, monotonic = io.time(), io.monotonic()  # before asking: no token ends earlier than we believe
+        request = token_request(place.base, self._timeout)
+        answer = await exchange(io, request, self._retries, budget)
+        if isinstance(answer, NoAnswer):
+            return self._silent(answer, f"{_told(request)} (from {place.origin})")
+        if answer.status in (403, 404, 405):
+            if place.v1_disabled_by:
+                return _v1_needed(answer.status, place.v1_disabled_by)
+            self._kept = _Key(None, place.base, float("inf"), float("inf"))
+            return self._kept
+        if answer.status != 200:
+            return error_answer(answer, NAME, _told(request))
+        text = read_text(answer, NAME)
+        token = text if isinstance(text, CredentialsError) else token_in(text)
+        if isinstance(token, CredentialsError):
+            return token
+        if isinstance(token, Problem):
+            return MalformedResponseError(token, source=NAME)
+        lifetime = lifetime_in(answer) - _EARLY
+        key = _Key(token, place.base, wall + lifetime, monotonic + lifetime)
+        self._kept = key if lifetime > 0 else None
+        return key
+
+    async def _get(self, io: Io, budget: Budget, request: Request, asked: str) -> Response | RetrievalError:
+        answer = await exchange(io, request, self._retries, budget)
+        if isinstance(answer, NoAnswer):
+            return no_answer(answer, NAME, asked)
+        return answer if answer.status == 200 else error_answer(answer, NAME, asked, tuple(request.headers.values()))
+
+    def _silent(self, answer: NoAnswer, asked: str) -> CredentialsError:
+        """Return the error for a token call without an answer: no service at all, unless it was there before."""
+        hint = _HOP_HINT if answer.kind == "timeout" else _ABSENT_HINT
+        if self._has_given or answer.kind == "too large":
+            return no_answer(answer, NAME, asked)
+        return MetadataUnreachableError(f"{asked} was not answered: {answer.detail}", source=NAME, hint=hint)
+
+
+def _place(settings: MetadataSettings) -> _Place | InvalidConfigurationError:
+    base = endpoint(settings.endpoint.value)
+    if isinstance(base, Problem):
+        return InvalidConfigurationError(f"{settings.endpoint.origin} {base}", source=NAME)
+    return _Place(base, settings.endpoint.origin, settings.v1_disabled_by)
+
+
+def _told(request: Request) -> str:
+    return f"{request.method} {request.url}"  # these paths are the same everywhere and hold no secret
+
+
+def _is_refused(answer: object) -> bool:
+    return isinstance(answer, RetrievalError) and answer.status == 401
+
+
+def _no_role() -> NotConfiguredError:
+    return NotConfiguredError("no role attached to this EC2 instance", source=NAME)
+
+
+def _v1_needed(status: int, disabled_by: str) -> RetrievalError:
+    return RetrievalError(
+        f"the service gives no tokens (status {status}), and {disabled_by} rules out its version 1",
+        status=status,
+        source=NAME,
+    )
+
+
+def _extended(credentials: Credentials, now: float, jitter: float) -> Credentials:
+    """Return a set that ended already with an end ahead: the service has such sets when its own source is down."""
+    end = credentials.expiration
+    if end is None or end.timestamp() > now:
+        return credentials
+    message = "EC2 metadata gave credentials that ended at %s; they are used for some minutes more"
+    log("providers.imds").warning(message, end.isoformat())
+    return extended(credentials, now, jitter)

@@ -1,0 +1,55 @@
+"""For tests, demonstrations and benchmarks: AWS's credential services on loopback, and time that obeys.
+
+``import anycreds`` does not import this. What it needs beside the library (h11) comes with httpx; pytest is needed for
+``anycreds.testing.pytest_plugin`` only, and trio for virtual time on trio.
+"""
+
+from __future__ import annotations
+
+from ._clock import ManualClock
+from ._fake import FakeAWS
+from ._fake_http import Exchange
+from ._fake_metadata import CANARY, ROUTES
+from ._faults import (
+    Body,
+    Delay,
+    Drip,
+    Expired,
+    Fault,
+    Flood,
+    Forever,
+    Gzip,
+    HalfBody,
+    Hang,
+    Raw,
+    Redirect,
+    ResetAfter,
+    Status,
+)
+from ._virtual import VIRTUAL_BACKENDS, VirtualClock, VirtualLoop, virtual_backend
+
+__all__ = [
+    "CANARY",
+    "ROUTES",
+    "VIRTUAL_BACKENDS",
+    "Body",
+    "Delay",
+    "Drip",
+    "Exchange",
+    "Expired",
+    "FakeAWS",
+    "Fault",
+    "Flood",
+    "Forever",
+    "Gzip",
+    "HalfBody",
+    "Hang",
+    "ManualClock",
+    "Raw",
+    "Redirect",
+    "ResetAfter",
+    "Status",
+    "VirtualClock",
+    "VirtualLoop",
+    "virtual_backend",
+]

@@ -1,0 +1,76 @@
+"""What README.md shows, works as it stands there."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sybil import Sybil
+from sybil.parsers.markdown import PythonCodeBlockParser
+
+README = Path(__file__).parents[2] / "README.md"
+
+# The two commands that a newcomer types; ``.ci/run`` takes them from README.md and runs them.
+COMMANDS = [
+    "python -m pip install '.[trio]' && python -m anycreds demo",
+    "python -m pip install nox && python -m nox -s tests",
+]
+
+SECRET = "readme-" + "secret-" + "access-key"
+KEYS = {"AWS_ACCESS_KEY_ID": "AKIAREADMEEXAMPLE", "AWS_SECRET_ACCESS_KEY": SECRET}
+# Nobody answers for the metadata service here, so it is out even if the keys were not found.
+SURROUNDINGS = {**KEYS, "AWS_EC2_METADATA_DISABLED": "true"}
+
+
+def first_block() -> tuple[str, int]:
+    """Return the first code block of README.md and the number of its last line."""
+    text = README.read_text(encoding="utf-8")
+    found = re.search(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    assert found is not None, "README.md has no Python code"
+    assert found.start() == text.index("```"), "README.md has another block before its first Python code"
+    return found[1], text.count("\n", 0, found.end()) + 1
+
+
+def test_the_first_code_block_is_seen_at_once() -> None:
+    """The first code block ends within the first 15 lines."""
+    assert first_block()[1] <= 15
+
+
+def test_the_first_code_block_runs_as_it_stands(tmp_path: Path) -> None:
+    """The first code block, saved as a script, runs without an error or a warning and prints no secret."""
+    script = tmp_path / "first.py"
+    script.write_text(first_block()[0], encoding="utf-8")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", str(script)],
+        env={**inherited, **SURROUNDINGS, "HOME": str(tmp_path)},
+        cwd=README.parent,  # a relative PYTHONPATH, as CONTRIBUTING.md has it, must mean the same
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=30,  # seconds, for a new interpreter on a busy machine; it needs less than one
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert SECRET not in done.stdout
+
+
+def test_all_code_blocks_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The Python code blocks run one after another, each seeing the names of those before it."""
+    for name, value in {**SURROUNDINGS, "HOME": str(tmp_path)}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+    examples = list(Sybil(parsers=[PythonCodeBlockParser()]).parse(README).examples())
+    assert examples
+    for example in examples:
+        example.evaluate()
+
+
+def test_the_two_commands_are_given() -> None:
+    """README.md gives the command that shows something and the command that tests everything, in this order."""
+    lines = [line.strip().removeprefix("$ ") for line in README.read_text(encoding="utf-8").splitlines()]
+    assert [line for line in lines if re.match(r"python3? -m pip install .*&& python3? -m ", line)][:2] == COMMANDS

@@ -1,0 +1,223 @@
+"""A world without an event loop: what a provider asks is answered from a script, and time moves only by the script.
+
+``run(provider._fetch(io, Caller()))`` drives a provider with one ``send``; if it really has to wait, the test fails.
+"""
+
+from __future__ import annotations
+
+import json
+import traceback
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Hashable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextvars import Context
+from types import CodeType
+from typing import Any, TypeVar
+
+from anycreds._credentials import Credentials
+from anycreds._errors import CredentialsError, ProviderTimeoutError
+from anycreds._io import Unreadable
+from anycreds._provider import Caller, Provider
+from anycreds._wire.messages import NoAnswer, Request, Response
+
+T = TypeVar("T")
+Answer = Response | NoAnswer
+Step = tuple[str, str, Answer | Callable[[Request], Answer]]
+
+# The planted secrets. The word in each is what the canary fixture looks for.
+KEY_ID = "AKIDEXAMPLE"
+SECRET_KEY = "wJalrXUtnFEMI/K7MDENG+canaryEXAMPLEKEYxx"
+SESSION_TOKEN = "IQoJb3JpZ2luX2VjcanarySESSION=="
+IMDS_TOKEN = "AQAEALcanaryMetadataToken=="
+AUTHORIZATION = "Bearer canary-authorization-token"
+SECRETS = (SECRET_KEY, SESSION_TOKEN, IMDS_TOKEN, AUTHORIZATION)
+
+START = 1_704_164_645.0  # 2024-01-02T03:04:05Z, the moment of the vectors in the reference
+
+
+class ScriptedIo:
+    """An ``Io`` (and the clock of a ``ScriptedWorld``) that follows a script of exchanges."""
+
+    def __init__(
+        self,
+        *script: Step,
+        environ: Mapping[str, str] | None = None,
+        files: Mapping[str, bytes | Unreadable] | None = None,
+        jitter: float = 0.5,
+    ) -> None:
+        self.script = list(script)
+        self.variables = dict(environ or {})
+        self.files = dict(files or {})
+        self.chance = jitter
+        self.wall = START
+        self.steady = 1000.0
+        self.requests: list[Request] = []
+        self.pauses: list[float] = []
+        self.reads: list[str] = []
+        self.deadlines: list[tuple[float, str]] = []
+
+    def time(self) -> float:
+        return self.wall
+
+    def monotonic(self) -> float:
+        return self.steady
+
+    def jitter(self) -> float:
+        return self.chance
+
+    def environ(self) -> Mapping[str, str]:
+        return self.variables
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass, on both clocks."""
+        self.wall += seconds
+        self.steady += seconds
+
+    @contextmanager
+    def deadline(self, seconds: float, waiting_for: str) -> Iterator[None]:
+        self.deadlines.append((seconds, waiting_for))
+        end = self.steady + seconds
+        yield
+        if self.steady > end:
+            raise ProviderTimeoutError(f"gave no answer within {seconds:g} s", source=waiting_for)
+
+    async def sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.advance(seconds)
+
+    async def exchange(self, request: Request) -> Answer:
+        self.requests.append(request)
+        assert self.script, f"nothing more was to be asked, but this came: {request}"
+        method, url, answer = self.script.pop(0)
+        assert (request.method, str(request.url)) == (method, url)
+        return answer(request) if callable(answer) else answer
+
+    async def read_file(self, path: str, limit: int) -> bytes | Unreadable:
+        self.reads.append(path)
+        content = self.files.get(path, Unreadable("No such file or directory"))
+        if isinstance(content, bytes) and len(content) > limit:
+            return Unreadable(f"it is larger than {limit} bytes")
+        return content
+
+    def timeout(self, request: Request) -> NoAnswer:
+        """Answer nothing until the request's time is over (for a script)."""
+        self.advance(request.timeout)
+        return NoAnswer("timeout", f"nothing came within {request.timeout:g} s")
+
+
+class ScriptedWorld:
+    """A ``World`` whose sessions are all one ``ScriptedIo``."""
+
+    def __init__(self, io: ScriptedIo | None = None) -> None:
+        self.io = io or ScriptedIo()
+        self.sessions = 0
+
+    def time(self) -> float:
+        return self.io.time()
+
+    def monotonic(self) -> float:
+        return self.io.monotonic()
+
+    def jitter(self) -> float:
+        return self.io.jitter()
+
+    def session(self) -> AbstractAsyncContextManager[ScriptedIo]:
+        return self._session()
+
+    @asynccontextmanager
+    async def _session(self) -> Any:
+        self.sessions += 1
+        yield self.io
+
+    def run(self) -> Hashable:
+        return "the only run"
+
+    def has_ended(self, run: Hashable) -> bool:
+        return False
+
+    def start(self, body: Callable[[], Awaitable[BaseException | None]], name: str, context: Context) -> None:
+        raise AssertionError("nothing here starts tasks")
+
+    def after_fork(self, reset: Callable[[], None]) -> None:
+        raise AssertionError("nothing here is reset after a fork")
+
+
+def run(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Drive a coroutine that never has to wait."""
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    coroutine.close()
+    raise AssertionError("it waits for something that is not in the script")
+
+
+class Suspend:
+    """An awaitable that hands control to the event loop once."""
+
+    def __await__(self) -> Generator[None, None, None]:
+        yield
+
+
+def fetch(provider: Provider, io: ScriptedIo) -> Credentials:
+    """Let a provider make one attempt, which must use its whole script."""
+    credentials = run(provider._fetch(io, Caller()))
+    assert io.script == []
+    return credentials
+
+
+def failure(provider: Provider, io: ScriptedIo) -> CredentialsError:
+    """Return the error of one attempt, in which no secret may be found."""
+    try:
+        credentials = run(provider._fetch(io, Caller()))
+    except CredentialsError as error:
+        assert io.script == []
+        assert_no_secret(error)
+        return error
+    raise AssertionError(f"it gave {credentials!r}")
+
+
+def answer(body: object = b"", status: int = 200, **headers: str) -> Response:
+    """Make an answer; what is not bytes becomes JSON. ``retry_after`` is the header ``retry-after``."""
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return Response(status, {name.replace("_", "-"): value for name, value in headers.items()}, content)
+
+
+def document(**changes: object) -> dict[str, object]:
+    """Make a document as the container and EC2 metadata services give it; ``...`` leaves a field out."""
+    full = {
+        "Code": "Success",
+        "AccessKeyId": KEY_ID,
+        "SecretAccessKey": SECRET_KEY,
+        "Token": SESSION_TOKEN,
+        "Expiration": "2024-01-02T09:04:05Z",
+        **changes,
+    }
+    return {name: value for name, value in full.items() if value is not ...}
+
+
+def assert_no_secret(error: BaseException, *more: str) -> None:
+    """Look for the planted secrets wherever an error report looks: texts, causes, notes, fields, our frames' locals."""
+    seen: set[int] = set()
+    waiting: list[BaseException | None] = [error]
+    texts: list[str] = []
+    while waiting:
+        one = waiting.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        waiting += [one.__cause__, one.__context__]
+        texts += [str(one), repr(one), repr(one.args), repr(one.__dict__)]
+        texts += [repr(value) for code, frame in _frames(one) if _is_ours(code) for value in frame.values()]
+    for secret in (*SECRETS, *more):
+        found = [text[:200] for text in texts if secret in text]
+        assert not found, f"a secret is in {found}"
+
+
+def _frames(error: BaseException) -> Iterator[tuple[CodeType, Mapping[str, object]]]:
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        yield frame.f_code, frame.f_locals
+
+
+def _is_ours(code: CodeType) -> bool:
+    return "/src/anycreds/" in code.co_filename.replace("\\", "/")

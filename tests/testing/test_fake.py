@@ -1,0 +1,392 @@
+"""What the fake serves, asked by a plain HTTP client on every event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import httpx
+import pytest
+
+from anycreds.testing import CANARY, FakeAWS, ManualClock
+
+TTL = "x-aws-ec2-metadata-token-ttl-seconds"
+TOKEN = "x-aws-ec2-metadata-token"
+TOKEN_PATH = "/latest/api/token"
+ROLES = "/latest/meta-data/iam/security-credentials/"
+
+anyio_test = pytest.mark.anyio
+
+
+def client(aws: FakeAWS) -> httpx.AsyncClient:
+    return httpx.AsyncClient(base_url=aws.metadata_url, trust_env=False)
+
+
+async def logged_in(http: httpx.AsyncClient) -> dict[str, str]:
+    answer = await http.put(TOKEN_PATH, headers={TTL: "21600"})
+    return {TOKEN: answer.text}
+
+
+async def get_set(http: httpx.AsyncClient, aws: FakeAWS) -> dict[str, str]:
+    answer = await http.get(aws.container_url, headers={"Authorization": aws.container_token})
+    document: dict[str, str] = answer.json()
+    return document
+
+
+@anyio_test
+async def test_instance_metadata() -> None:
+    """Token, role list and role follow each other as on EC2, and each is counted."""
+    clock = ManualClock(1_767_225_600.0)
+    async with FakeAWS(clock=clock, lifetime=3600) as aws, client(aws) as http:
+        token = await http.put(TOKEN_PATH, headers={TTL: "60"})
+        assert token.headers[TTL] == "60"
+        headers = {TOKEN: token.text}
+        role = (await http.get(ROLES, headers=headers)).text
+        assert role == aws.role_name
+        document = (await http.get(ROLES + role, headers=headers)).json()
+        assert document == {
+            "Code": "Success",
+            "LastUpdated": "2026-01-01T00:00:00Z",
+            "Type": "AWS-HMAC",
+            "AccessKeyId": "ASIAFAKEFAKEFAKE0001",
+            "SecretAccessKey": document["SecretAccessKey"],
+            "Token": document["Token"],
+            "Expiration": "2026-01-01T01:00:00Z",
+        }
+        assert [(one.route, one.method, one.status, one.connection) for one in aws.exchanges] == [
+            ("token", "PUT", 200, 1),
+            ("role list", "GET", 200, 1),
+            ("role", "GET", 200, 1),
+        ]
+        assert {one.at for one in aws.exchanges} == {clock.time()}
+        assert [aws.count(route) for route in ("token", "role list", "role", "container", None)] == [1, 1, 1, 0, 3]
+        assert (aws.issued, aws.connections) == (1, 1)
+
+
+@anyio_test
+async def test_container() -> None:
+    """The container endpoint answers with a set, its role and its account."""
+    clock = ManualClock(1_767_225_600.0)
+    async with FakeAWS(clock=clock, account_id="210987654321") as aws, client(aws) as http:
+        document = await get_set(http, aws)
+        assert document["RoleArn"] == f"arn:aws:iam::210987654321:role/{aws.role_name}"
+        assert document["AccountId"] == "210987654321"
+        assert document["Expiration"] == "2026-01-01T06:00:00Z"
+        assert document.keys() == {"RoleArn", "AccountId", "AccessKeyId", "SecretAccessKey", "Token", "Expiration"}
+        assert aws.count("container") == 1
+
+
+@anyio_test
+async def test_every_secret_is_planted() -> None:
+    """Each secret that goes out can be told from anything else, so that a leak is seen; key ids are no secrets."""
+    async with FakeAWS() as aws, client(aws) as http:
+        headers = await logged_in(http)
+        document = await get_set(http, aws)
+        for secret in (headers[TOKEN], document["SecretAccessKey"], document["Token"], aws.container_token):
+            assert CANARY in secret
+        assert CANARY not in document["AccessKeyId"]
+
+
+@anyio_test
+async def test_every_set_is_another() -> None:
+    """No two sets share a key, a secret or a token."""
+    async with FakeAWS() as aws, client(aws) as http:
+        sets = [await get_set(http, aws) for _ in range(3)]
+        for field in ("AccessKeyId", "SecretAccessKey", "Token"):
+            assert len({one[field] for one in sets}) == 3
+        assert aws.issued == 3
+
+
+@anyio_test
+@pytest.mark.parametrize("ttl", [None, "", "0", "-1", "21601", "1.5", "soon", "9" * 30])
+async def test_token_needs_a_lifetime(ttl: str | None) -> None:
+    """A token is granted for 1 to 21,600 seconds; without such a number the answer is 400."""
+    async with FakeAWS() as aws, client(aws) as http:
+        answer = await http.put(TOKEN_PATH, headers={} if ttl is None else {TTL: ttl})
+        assert answer.status_code == 400
+
+
+@anyio_test
+async def test_no_token_through_a_proxy() -> None:
+    """IMDSv2 refuses a request that says it came through a proxy."""
+    async with FakeAWS() as aws, client(aws) as http:
+        answer = await http.put(TOKEN_PATH, headers={TTL: "60", "X-Forwarded-For": "127.0.0.1"})
+        assert answer.status_code == 403
+
+
+@anyio_test
+async def test_a_token_ends() -> None:
+    """A token is good for as long as was granted, and 401 after that."""
+    clock = ManualClock()
+    async with FakeAWS(clock=clock, token_ttl=30) as aws, client(aws) as http:
+        granted = await http.put(TOKEN_PATH, headers={TTL: "60"})
+        assert granted.headers[TTL] == "30"
+        clock.advance(29)
+        assert (await http.get(ROLES, headers={TOKEN: granted.text})).status_code == 200
+        clock.advance(1)
+        assert (await http.get(ROLES, headers={TOKEN: granted.text})).status_code == 401
+
+
+@anyio_test
+@pytest.mark.parametrize("headers", [{}, {TOKEN: "made up"}])
+async def test_metadata_needs_a_token(headers: dict[str, str]) -> None:
+    """Without a token, or with one that was never granted, the answer is 401."""
+    async with FakeAWS() as aws, client(aws) as http:
+        assert (await http.get(ROLES, headers=headers)).status_code == 401
+        assert (await http.get(ROLES + "anything", headers=headers)).status_code == 401
+
+
+@anyio_test
+async def test_imds_v1() -> None:
+    """With version 1 switched on no token is needed, but a wrong one is still wrong; the PUT can be refused."""
+    async with FakeAWS(imds_v1=True, token_status=403) as aws, client(aws) as http:
+        assert (await http.put(TOKEN_PATH, headers={TTL: "60"})).status_code == 403
+        assert (await http.get(ROLES)).text == aws.role_name
+        assert (await http.get(ROLES, headers={TOKEN: "made up"})).status_code == 401
+
+
+@anyio_test
+async def test_no_role() -> None:
+    """An instance without a role answers 404 to the role list."""
+    async with FakeAWS(role_name=None) as aws, client(aws) as http:
+        headers = await logged_in(http)
+        assert (await http.get(ROLES, headers=headers)).status_code == 404
+        assert (await http.get(ROLES + "anycreds-fake-role", headers=headers)).status_code == 404
+
+
+@anyio_test
+async def test_unknown_paths_and_methods() -> None:
+    """What there is not is 404, also another role; what one cannot do with a path is 405."""
+    async with FakeAWS() as aws, client(aws) as http:
+        headers = await logged_in(http)
+        assert (await http.get("/latest/user-data", headers=headers)).status_code == 404
+        assert (await http.get(ROLES + "another-role", headers=headers)).status_code == 404
+        assert (await http.post(ROLES, headers=headers)).status_code == 405
+        assert (await http.get(TOKEN_PATH)).status_code == 405
+        assert (await http.put(aws.container_url, headers={"Authorization": aws.container_token})).status_code == 405
+        assert aws.count("other") == 1
+
+
+@anyio_test
+@pytest.mark.parametrize(("headers", "status"), [({}, 401), ({"Authorization": "wrong"}, 403)])
+async def test_container_needs_its_token(headers: dict[str, str], status: int) -> None:
+    """Without the authorization token the container endpoint refuses, in the form that AWS's errors have."""
+    async with FakeAWS() as aws, client(aws) as http:
+        answer = await http.get(aws.container_url, headers=headers)
+        assert answer.status_code == status
+        assert answer.json().keys() == {"Code", "Message"}
+        assert aws.issued == 0
+
+
+@anyio_test
+async def test_sticky() -> None:
+    """A sticky fake hands out one set until five minutes before its end, then the next."""
+    clock = ManualClock()
+    async with FakeAWS(sticky=True, lifetime=3600, clock=clock) as aws, client(aws) as http:
+        first = await get_set(http, aws)
+        clock.advance(3299)
+        assert await get_set(http, aws) == first
+        clock.advance(1)
+        second = await get_set(http, aws)
+        assert second["AccessKeyId"] != first["AccessKeyId"]
+        assert await get_set(http, aws) == second
+        assert aws.issued == 2
+
+
+@anyio_test
+async def test_a_life_of_part_of_a_second_is_exact() -> None:
+    """Ends are whole seconds, as AWS writes them and never too early, unless the lifetime itself is none."""
+    clock = ManualClock(1_767_225_600.25)
+    async with FakeAWS(lifetime=10, clock=clock) as aws, client(aws) as http:
+        assert (await get_set(http, aws))["Expiration"] == "2026-01-01T00:00:11Z"
+        aws.lifetime = 0.5
+        assert (await get_set(http, aws))["Expiration"] == "2026-01-01T00:00:00.750000Z"
+
+
+@anyio_test
+async def test_latency() -> None:
+    """Each exchange takes the fake's latency."""
+    async with FakeAWS(latency=0.02) as aws, client(aws) as http:
+        begun = anyio.current_time()
+        await get_set(http, aws)
+        assert anyio.current_time() - begun >= 0.02
+
+
+@anyio_test
+async def test_many_at_once() -> None:
+    """Hundreds of connections at once are all served, each with a set of its own."""
+    async with FakeAWS() as aws:
+        port = int(aws.metadata_url.rpartition(":")[2])
+        request = f"GET /v2/credentials/anycreds HTTP/1.0\r\nAuthorization: {aws.container_token}\r\n\r\n".encode()
+        answers: list[bytes] = []
+
+        async def ask() -> None:
+            async with await anyio.connect_tcp("127.0.0.1", port) as stream:
+                await stream.send(request)
+                answers.append(await stream.receive())
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(300):  # three file descriptors each would pass the usual limit at a thousand
+                tasks.start_soon(ask)
+        assert len({answer.partition(b"AccessKeyId")[2] for answer in answers}) == 300
+        assert (aws.connections, aws.issued) == (300, 300)
+
+
+@anyio_test
+async def test_what_is_not_http() -> None:
+    """Rubbish gets a 400 and the end of its connection, and the fake serves on."""
+    async with FakeAWS() as aws, client(aws) as http:
+        async with await anyio.connect_tcp("127.0.0.1", int(aws.metadata_url.rpartition(":")[2])) as stream:
+            await stream.send(b"\x16\x03\x01 is no HTTP\r\n\r\n")
+            assert (await stream.receive()).startswith(b"HTTP/1.1 400 ")
+            with pytest.raises(anyio.EndOfStream):
+                await stream.receive()
+        assert aws.exchanges == []
+        assert (await get_set(http, aws))["AccessKeyId"]
+
+
+class BodyError(Exception):
+    pass
+
+
+@anyio_test
+async def test_errors_of_the_body_pass_unchanged() -> None:
+    """An error in the ``async with`` comes out as it is, not in a group."""
+    error = BodyError()
+    with pytest.raises(BodyError) as caught:
+        async with FakeAWS():
+            raise error
+    assert caught.value is error
+
+
+@anyio_test
+async def test_cancellation_of_the_body_passes() -> None:
+    """Cancelling around the ``async with`` ends it at once, and nothing else."""
+    with anyio.move_on_after(0) as scope:
+        async with FakeAWS():
+            await anyio.sleep_forever()
+    assert scope.cancelled_caught
+    with anyio.move_on_after(0) as scope:
+        async with FakeAWS(latency=3600.0) as aws, client(aws) as http:
+            await get_set(http, aws)
+    assert scope.cancelled_caught
+
+
+@anyio_test
+async def test_an_error_outlives_a_cancellation() -> None:
+    """A cancellation around the ``async with`` does not take the place of the body's error."""
+    error = BodyError()
+    with pytest.raises(BodyError) as caught, anyio.CancelScope() as scope:  # noqa: PT012 - all of it is what is tried
+        async with FakeAWS():
+            await anyio.lowlevel.checkpoint()
+            scope.cancel()
+            raise error
+    assert caught.value is error
+
+
+def test_native_cancellation_passes() -> None:
+    """``Task.cancel`` and ``asyncio.timeout`` work through the ``async with`` as without it."""
+
+    async def main() -> None:
+        async def body(entered: asyncio.Event) -> None:
+            async with FakeAWS():
+                entered.set()
+                await asyncio.sleep(3600)
+
+        entered = asyncio.Event()
+        task = asyncio.create_task(body(entered))
+        await entered.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0):
+                await body(asyncio.Event())
+        current = asyncio.current_task()
+        assert current is not None
+        assert current.cancelling() == 0
+
+    asyncio.run(main())
+
+
+@anyio_test
+async def test_leaving_closes_everything() -> None:
+    """Connections in the midst of an answer end with the fake, at once."""
+    async with FakeAWS(latency=3600.0) as aws:
+        stream = await anyio.connect_tcp("127.0.0.1", int(aws.metadata_url.rpartition(":")[2]))
+        await stream.send(b"GET / HTTP/1.1\r\nHost: fake\r\n\r\n")
+        while not aws.exchanges:  # noqa: ASYNC110 - nothing tells but the counter
+            await anyio.sleep(0.001)
+    async with stream:
+        with anyio.fail_after(5), pytest.raises((anyio.EndOfStream, anyio.BrokenResourceError)):
+            await stream.receive()
+
+
+@anyio_test
+async def test_it_can_serve_again() -> None:
+    """A fake serves once at a time, and may serve again after that; in between it has no address."""
+    aws = FakeAWS()
+    for count in (1, 2):
+        async with aws, client(aws) as http:
+            await get_set(http, aws)
+            assert aws.issued == count
+            with pytest.raises(RuntimeError, match="serves already"):
+                await aws.__aenter__()
+        with pytest.raises(RuntimeError, match="does not serve"):
+            aws.metadata_url  # noqa: B018 - the property is what is tested
+
+
+@anyio_test
+async def test_ipv6() -> None:
+    """The fake can listen on the IPv6 loopback address."""
+    async with FakeAWS(host="::1") as aws, client(aws) as http:
+        assert aws.metadata_url.startswith("http://[::1]:")
+        assert (await get_set(http, aws))["AccessKeyId"]
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def backend(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
+def test_in_thread(backend: str) -> None:
+    """From a thread of its own the fake serves code without a loop, and loops of any kind."""
+    with FakeAWS.in_thread(lifetime=60, clock=ManualClock()) as aws:
+        headers = {"Authorization": aws.container_token}
+        end = httpx.get(aws.container_url, headers=headers, trust_env=False).json()["Expiration"]
+        assert datetime.fromisoformat(end) == datetime(2026, 1, 1, 0, 1, tzinfo=UTC)
+
+        async def main() -> None:
+            async with client(aws) as http:
+                await get_set(http, aws)
+
+        anyio.run(main, backend=backend)
+        assert (aws.count("container"), aws.issued, aws.connections) == (2, 2, 2)
+    with pytest.raises(RuntimeError, match="does not serve"):
+        aws.metadata_url  # noqa: B018 - the property is what is tested
+
+
+def test_errors_of_the_body_pass_unchanged_in_thread() -> None:
+    """An error in the ``with`` comes out as it is, also while a connection hangs."""
+    error = BodyError()
+
+    def body() -> None:
+        with FakeAWS.in_thread(latency=3600.0) as aws:
+            with pytest.raises(httpx.ReadTimeout):
+                httpx.get(aws.container_url, trust_env=False, timeout=0.03)
+            raise error
+
+    with pytest.raises(BodyError) as caught:
+        body()
+    assert caught.value is error
+
+
+def test_the_library_does_not_import_it() -> None:
+    """Programs that only want credentials do not load the test kit."""
+    code = "import sys, anycreds; sys.exit('anycreds.testing' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,59 @@
+"""A source of credentials that counts its calls and answers by script."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import anyio
+
+from anycreds import Clock, Credentials
+from anycreds.testing import CANARY
+
+
+def make_set(name: str, ends_at: float | None) -> Credentials:
+    """Return a set with planted secrets. ``ends_at`` is in seconds since 1970."""
+    expiration = None if ends_at is None else datetime.fromtimestamp(0, UTC) + timedelta(seconds=ends_at)
+    return Credentials(f"AKID{name}", f"{CANARY}-secret-{name}", f"{CANARY}-session-{name}", expiration=expiration)
+
+
+Answer = float | Credentials | BaseException | Callable[[], Credentials]
+
+
+class Upstream:
+    """An async function for ``cached``. Each answer is a life in seconds, a set, an error to raise or a function.
+
+    When the script is used up, new sets with ``life`` come. ``latency`` is how many seconds a call takes.
+    """
+
+    def __init__(self, clock: Clock, *answers: Answer, life: float | None = 3600.0, latency: float = 0.0) -> None:
+        self.clock = clock
+        self.answers = deque(answers)
+        self.life = life
+        self.latency = latency
+        self.started: list[float] = []
+        self.in_the_air = 0
+
+    @property
+    def calls(self) -> int:
+        """How often it was called."""
+        return len(self.started)
+
+    async def __call__(self) -> Credentials:
+        self.started.append(self.clock.monotonic())
+        number = self.calls
+        self.in_the_air += 1
+        try:
+            if self.latency:
+                await anyio.sleep(self.latency)
+        finally:
+            self.in_the_air -= 1
+        answer = self.answers.popleft() if self.answers else self.life
+        if isinstance(answer, BaseException):
+            raise answer
+        if isinstance(answer, Credentials):
+            return answer
+        if callable(answer):
+            return answer()
+        return make_set(str(number), None if answer is None else self.clock.time() + answer)

@@ -1,0 +1,498 @@
+"""URLs: what all parsers read alike is read, everything else is refused, and credentials come from few places."""
+
+from __future__ import annotations
+
+import time
+
+import httpx
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from anycreds._credentials import Problem
+from anycreds._wire.urls import LONGEST_URL, Url, container_problem, endpoint, is_direct, parse, relative
+
+READ = [
+    ("http://169.254.170.2/v2/credentials/x", Url("http", "169.254.170.2", None, "/v2/credentials/x")),
+    ("HTTP://LocalHost:8080", Url("http", "localhost", 8080, "/")),
+    ("https://example.com/a?b=c&b=d", Url("https", "example.com", None, "/a?b=c&b=d")),
+    ("https://example.com?b=c", Url("https", "example.com", None, "/?b=c")),
+    ("https://example.com?b=/c", Url("https", "example.com", None, "/?b=/c")),
+    ("http://127.0.0.1:1/", Url("http", "127.0.0.1", 1, "/")),
+    ("http://127.0.0.1:65535/", Url("http", "127.0.0.1", 65535, "/")),
+    ("http://[::1]/x", Url("http", "::1", None, "/x")),
+    ("http://[FD00:EC2::23]:80/v1/credentials", Url("http", "fd00:ec2::23", 80, "/v1/credentials")),
+    ("http://[::ffff:127.0.0.1]/", Url("http", "::ffff:127.0.0.1", None, "/")),
+    ("https://a_b.example.com./x", Url("https", "a_b.example.com.", None, "/x")),
+    ("https://1.2.3.4.example/x", Url("https", "1.2.3.4.example", None, "/x")),
+    ("https://3com.com", Url("https", "3com.com", None, "/")),
+    ("https://example.com//a//b", Url("https", "example.com", None, "//a//b")),
+    ("https://example.com/a:b@c", Url("https", "example.com", None, "/a:b@c")),
+    ("https://example.com/%41%e2%82%ac", Url("https", "example.com", None, "/%41%e2%82%ac")),
+    ("https://example.com/x?y=..&z=%00", Url("https", "example.com", None, "/x?y=..&z=%00")),
+]
+
+REFUSED = [
+    "",
+    " ",
+    "http",
+    "http:",
+    "http:/",
+    "http://",
+    "https://",
+    "http:///",
+    "http:///path",
+    "http:////evil/",
+    "http:/127.0.0.1/",
+    "http:127.0.0.1",
+    "//127.0.0.1/",
+    "127.0.0.1",
+    "localhost:80",
+    "169.254.169.254/latest",
+    "ftp://127.0.0.1/",
+    "ftp://localhost/",
+    "file:///etc/passwd",
+    "gopher://127.0.0.1/",
+    "javascript://127.0.0.1/",
+    "httpx://127.0.0.1/",
+    "hhttp://127.0.0.1/",
+    "http+unix://%2Frun%2Fsock/x",
+    " http://127.0.0.1/",
+    "http://127.0.0.1/ ",
+    "\thttp://127.0.0.1/",
+    "http://127.0.0.1/\n",
+    "http://127.0.0.1/\r\nX: y",
+    "ht\ntp://127.0.0.1/",
+    "http://127.0.\t0.1/",
+    "http://127.0.0.1\x00.evil.com/",
+    "http://127.0.0.1/\x7f",
+    "http://127.0.0.1/\u00e9",
+    "http://127\u30020\u30020\u30021/",
+    "http://\uff11\uff12\uff17.0.0.1/",
+    "http://l\u03bfcalhost/",
+    "http://\u2460.com/",
+    "http://127.0.0.1\\@evil.com/",
+    "http:\\\\127.0.0.1\\",
+    "http://evil.com\\.127.0.0.1/",
+    "http://user@127.0.0.1/",
+    "http://user:pass@127.0.0.1/",
+    "http://@127.0.0.1/",
+    "http://127.0.0.1@evil.com/",
+    "http://127.0.0.1:80@evil.com/",
+    "http://127.0.0.1%40evil.com/",
+    "http://127.0.0.1%2eevil.com/",
+    "http://%6c%6f%63%61%6c%68%6f%73%74/",
+    "http://127.0.0.1/#x",
+    "http://127.0.0.1#@evil.com/",
+    "http://evil.com#127.0.0.1/",
+    "http://127.0.0.1/?a#b",
+    "http://127.0.0.1:0/",
+    "http://127.0.0.1:65536/",
+    "http://127.0.0.1:99999999999999999999/",
+    "http://127.0.0.1:-1/",
+    "http://127.0.0.1:+80/",
+    "http://127.0.0.1:8_0/",
+    "http://127.0.0.1:080/",
+    "http://127.0.0.1:/",
+    "http://127.0.0.1:80:80/",
+    "http://127.0.0.1:http/",
+    "http://127.0.0.1:\u0661/",
+    "http://:80/",
+    "http://?x",
+    "http://2130706433/",
+    "http://0x7f000001/",
+    "http://0x7f.1/",
+    "http://0x/",
+    "http://017700000001/",
+    "http://0177.0.0.1/",
+    "http://0127.0.0.1/",
+    "http://127.0.0.01/",
+    "http://127.1/",
+    "http://127.0.1/",
+    "http://1/",
+    "http://127.0.0.1./",
+    "http://127.0.0.1.1/",
+    "http://127.0.0.256/",
+    "http://127.0.0.1000/",
+    "http://999.999.999.999/",
+    "http://evil.127/",
+    "http://evil.0x7f/",
+    "http://127.0.0./",
+    "http://.127.0.0.1/",
+    "http://127..0.1/",
+    "http://./",
+    "http://../",
+    "http://.evil.com/",
+    "http://evil..com/",
+    "http://" + "a" * 64 + ".com/",
+    "http://" + "a." * 127 + "com/",
+    "http://a,b/",
+    "http://a b/",
+    "http://a<b/",
+    "http://a;b/",
+    "http://a*b/",
+    "http://a+b/",
+    "http://(a)/",
+    "http://a=b/",
+    "http://$HOME/",
+    "http://{region}.example/",
+    "http://[::1/",
+    "http://::1/",
+    "http://::1]/",
+    "http://fd00:ec2::254/",
+    "http://[]/",
+    "http://[:]/",
+    "http://[:::]/",
+    "http://[::1]x/",
+    "http://[::1]80/",
+    "http://[::1]:/",
+    "http://[::1]:0/",
+    "http://[::1]]/",
+    "http://[[::1]]/",
+    "http://x[::1]/",
+    "http://[::1%25eth0]/",
+    "http://[::1%eth0]/",
+    "http://[fe80::1%251]/",
+    "http://[127.0.0.1]/",
+    "http://[localhost]/",
+    "http://[::g]/",
+    "http://[1::2::3]/",
+    "http://[12345::]/",
+    "http://[::127.0.0.256]/",
+    "http://[::127.1]/",
+    "http://[v1.x]/",
+    "http://[0:0:0:0:0:0:0:0:1]/",
+    "http://127.0.0.1/%",
+    "http://127.0.0.1/%4",
+    "http://127.0.0.1/%zz",
+    "http://127.0.0.1/?%",
+    'http://127.0.0.1/"',
+    "http://127.0.0.1/<x>",
+    "http://127.0.0.1/{x}",
+    "http://127.0.0.1/|",
+    "http://127.0.0.1/^",
+    "http://127.0.0.1/`",
+    "http://127.0.0.1/[x]",
+    "http://127.0.0.1/..",
+    "http://127.0.0.1/../x",
+    "http://127.0.0.1/a/../../x",
+    "http://127.0.0.1/./x",
+    "http://127.0.0.1/x/.",
+    "http://127.0.0.1/" + "a" * LONGEST_URL,
+    "\udcffhttp://127.0.0.1/",
+]
+
+FORBIDDEN = [
+    "http://example.com/",
+    "http://169.254.169.254/latest/",
+    "http://169.254.170.1/",
+    "http://169.254.170.3/",
+    "http://169.254.170.22/",
+    "http://169.254.170.24/",
+    "http://169.254.0.1/",
+    "http://169.1.2.3/",
+    "http://192.168.0.1/",
+    "http://10.0.0.1/",
+    "http://0.0.0.0/",
+    "http://126.255.255.255/",
+    "http://128.0.0.1/",
+    "http://255.255.255.255/",
+    "http://localhost./",
+    "http://localhost.localdomain/",
+    "http://localhost.evil.com/",
+    "http://xlocalhost/",
+    "http://local_host/",
+    "http://127.0.0.1.evil.com/",
+    "http://127.0.0.1.nip.io/",
+    "http://169.254.170.2.evil.com/",
+    "http://somewhere.com/foo",
+    "http://[::]/",
+    "http://[::2]/",
+    "http://[1::1]/",
+    "http://[::ffff:127.0.0.1]/",
+    "http://[::127.0.0.1]/",
+    "http://[::ffff:169.254.170.2]/",
+    "http://[::ffff:a9fe:aa02]/",
+    "http://[64:ff9b::7f00:1]/",
+    "http://[fd00:ec2::24]/",
+    "http://[fd00:ec2::254]/",
+    "http://[fd00:ec2::1:23]/",
+    "http://[fe80::1]/",
+    "http://[fe80::23]/",
+]
+
+ALLOWED = [
+    "https://example.com/",
+    "https://192.168.0.1/",
+    "https://[2001:db8::1]:8443/x",
+    "https://localhost/",
+    "https://127.0.0.1/",
+    "http://localhost/",
+    "http://LOCALHOST:1234/x",
+    "http://127.0.0.1/",
+    "http://127.0.0.1:8080/",
+    "http://127.0.0.0/",
+    "http://127.1.2.3/",
+    "http://127.255.255.255/",
+    "http://169.254.170.2/v2/credentials/x",
+    "http://169.254.170.23/v1/credentials",
+    "http://[fd00:ec2::23]/v1/credentials",
+    "http://[fd00:ec2::23]:80/v1/credentials",
+    "http://[FD00:0EC2:0:0:0:0:0:23]/",
+    "http://[::1]/",
+    "http://[0:0:0:0:0:0:0:1]:8080/",
+]
+
+
+def as_sent(url: Url) -> httpx.URL:
+    """Return the URL as the HTTP client reads it."""
+    return httpx.URL(str(url))
+
+
+def assert_the_client_agrees(url: Url) -> None:
+    """Compare every part of our reading with the client's."""
+    theirs = as_sent(url)
+    default = {"http": 80, "https": 443}[url.scheme]
+    assert theirs.scheme == url.scheme
+    assert theirs.raw_host.decode() == url.host
+    assert (theirs.port or default) == (url.port or default)
+    assert theirs.raw_path.decode() == url.target
+    assert (theirs.userinfo, theirs.fragment) == (b"", "")
+
+
+@pytest.mark.parametrize(("text", "url"), READ)
+def test_reads_what_all_parsers_read_alike(text: str, url: Url) -> None:
+    """A good URL is read into its parts, and the HTTP client reads the same parts."""
+    assert parse(text) == url
+    assert_the_client_agrees(url)
+
+
+@pytest.mark.parametrize("text", REFUSED)
+def test_refuses_what_parsers_may_read_differently(text: str) -> None:
+    """A URL outside of the strict grammar is refused, and the reason does not repeat it."""
+    problem = parse(text)
+    assert isinstance(problem, Problem)
+    assert problem.isascii()
+    assert "evil" not in problem
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("http://127.0.0.1\\x/", "U+005C"),
+        ("http://127.0.0.1/ ", "U+0020"),
+        ("http://user@127.0.0.1/", "user name"),
+        ("http://fd00:ec2::254/", "IPv6 address needs [brackets]"),
+        ("169.254.169.254", "http:// or https://"),
+        ("http://127.1/", "four decimal numbers"),
+        ("http:///x", "no host"),
+        ("http://x:0/", "from 1 to 65535"),
+    ],
+)
+def test_says_what_to_mend(text: str, reason: str) -> None:
+    """The problem names the very part that is wrong."""
+    assert reason in str(parse(text))
+
+
+@pytest.mark.parametrize("text", [None, b"http://127.0.0.1/", 80, ["http://127.0.0.1/"]])
+def test_refuses_what_is_not_text(text: object) -> None:
+    """Something other than text is a problem, not an exception."""
+    assert isinstance(parse(text), Problem)  # type: ignore[arg-type]
+    assert isinstance(relative(text), Problem)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("text", FORBIDDEN)
+def test_container_credentials_come_from_nowhere_else(text: str) -> None:
+    """Plain http outside of the allow-list is refused, and the problem names the host but not the path."""
+    url = parse(text + "secret-path?secret=query")
+    assert isinstance(url, Url)
+    problem = container_problem(url)
+    assert isinstance(problem, Problem)
+    assert url.origin in problem
+    assert "secret" not in problem
+
+
+@pytest.mark.parametrize("text", ALLOWED)
+def test_container_credentials_may_come_from_here(text: str) -> None:
+    """Https to any host, and http to the allow-list, are accepted."""
+    url = parse(text)
+    assert isinstance(url, Url)
+    assert container_problem(url) is None
+    assert_the_client_agrees(url)
+
+
+@pytest.mark.parametrize(
+    ("text", "direct"),
+    [
+        ("http://localhost/", True),
+        ("https://localhost/", True),
+        ("http://127.0.0.2/", True),
+        ("http://169.254.169.254/", True),
+        ("http://169.254.170.23/", True),
+        ("http://[::1]/", True),
+        ("http://[fe80::1]/", True),
+        ("http://[febf::1]/", True),
+        ("http://[fec0::1]/", False),
+        ("http://[fd00:ec2::254]/", True),
+        ("http://[fd00:ec2::23]/", True),
+        ("http://[fd00:ec3::23]/", False),
+        ("http://169.253.0.1/", False),
+        ("http://10.0.0.1/", False),
+        ("https://example.com/", False),
+        ("https://localhost.example.com/", False),
+    ],
+)
+def test_no_proxy_between_neighbours(text: str, direct: bool) -> None:
+    """Hosts on this machine and its link are asked directly, and no others."""
+    url = parse(text)
+    assert isinstance(url, Url)
+    assert is_direct(url) is direct
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "v2/x",
+        "x",
+        "//evil/",
+        "///evil",
+        "@evil/",
+        ".evil/",
+        ":80@evil/",
+        ":8080/x",
+        "\\@evil",
+        "/\\evil",
+        "http://evil/",
+        "?x",
+        "#x",
+        " /x",
+        "/x ",
+        "/x\r\nHost: evil",
+        "/x\n",
+        "/x#y",
+        "/../x",
+        "/%",
+        "/\u00e9",
+        "/" + "a" * LONGEST_URL,
+    ],
+)
+def test_relative_uri_cannot_leave_its_host(text: str) -> None:
+    """A relative URI that is not a plain path is refused."""
+    assert isinstance(relative(text), Problem)
+
+
+@pytest.mark.parametrize("text", ["/", "/v2/credentials/1-2-3", "/x?id=1&id=2", "/?x", "/a//b", "/@evil", "/:80"])
+def test_relative_uri_is_a_path_on_the_agent(text: str) -> None:
+    """A plain path goes to the container agent as it stands."""
+    url = relative(text)
+    assert url == Url("http", "169.254.170.2", None, text)
+    assert_the_client_agrees(url)
+
+
+@pytest.mark.parametrize(
+    ("text", "base"),
+    [
+        ("http://169.254.169.254", "http://169.254.169.254"),
+        ("http://169.254.169.254/", "http://169.254.169.254"),
+        ("http://[fd00:ec2::254]", "http://[fd00:ec2::254]"),
+        ("https://imds.example:8443/prefix/", "https://imds.example:8443/prefix"),
+        ("http://localhost:1338/a/b//", "http://localhost:1338/a/b"),
+    ],
+)
+def test_endpoint_keeps_its_prefix(text: str, base: str) -> None:
+    """An endpoint is a base URL whose path comes before every other path, without a slash at its end."""
+    assert str(endpoint(text)) == base
+
+
+@pytest.mark.parametrize(
+    "text", ["169.254.169.254", "http://x/?y", "http://x?y", "http://x/#y", "http://fd00:ec2::254"]
+)
+def test_endpoint_is_nothing_else(text: str) -> None:
+    """An endpoint without a scheme, or with a query, a fragment or a bare IPv6 address, is refused."""
+    assert isinstance(endpoint(text), Problem)
+
+
+def test_origin_has_neither_path_nor_query() -> None:
+    """What is shown of a URL is its scheme, host and port."""
+    assert Url("http", "::1", 80, "/secret?secret").origin == "http://[::1]:80"
+
+
+PIECES = st.sampled_from(
+    [
+        *[
+            "http://",
+            "https://",
+            "HTTP://",
+            "//",
+            "/",
+            "\\",
+            "@",
+            ":",
+            ":80",
+            ":0",
+            "[",
+            "]",
+            "[::1]",
+            "[fd00:ec2::23]",
+        ],
+        *[
+            "127.0.0.1",
+            "169.254.170.2",
+            "localhost",
+            "evil.com",
+            ".",
+            "..",
+            "%",
+            "%41",
+            "%00",
+            "?",
+            "#",
+            "&",
+            "=",
+            "0x7f",
+        ],
+        *[
+            "2130706433",
+            "017",
+            "1",
+            "a",
+            "_",
+            "-",
+            "xn--a",
+            "\u3002",
+            "\uff0e",
+            "\u200b",
+            "\x00",
+            "\t",
+            "\n",
+            "\r",
+            " ",
+        ],
+    ]
+)
+TEXTS = st.one_of(
+    st.text(),
+    st.lists(PIECES, max_size=8).map("".join),
+    st.lists(PIECES, max_size=8).map(lambda pieces: "http://" + "".join(pieces)),
+    st.tuples(st.sampled_from(["http://", "https://"]), st.text(st.characters(codec="ascii"))).map("".join),
+    st.ip_addresses(v=6).map(lambda address: f"http://[{address}]/"),
+    st.from_regex(r"http://\[[0-9a-f:.]{2,20}\]/", fullmatch=True),
+)
+
+
+@settings(deadline=None)
+@given(TEXTS)
+@example("http://[::ffff:1.2.3.04]/")
+@example("http://" + "9" * 8000)
+@example("http://127.0.0.1/" + "%" * 8000)
+def test_any_text_is_a_url_or_a_problem(text: str) -> None:
+    """Whatever comes is read as the HTTP client reads it, or refused, and both quickly; nothing is raised."""
+    start = time.process_time()
+    url = parse(text)
+    assert time.process_time() - start < 0.05
+    if isinstance(url, Url):
+        assert_the_client_agrees(url)
+        assert parse(str(url)) == url
+        container_problem(url)
+        is_direct(url)
