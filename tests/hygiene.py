@@ -97,4 +97,5 @@ def hygiene() -> Iterator[None]:
     finally:
         logger.removeHandler(complaints)
     if complaints.texts:
-        pytest.fail("asyncio complained: " + "; ".join(complaints.texts), pytrace=False)
+        texts = "; ".join(complaints.texts)
+        pytest.fail(f"asyncio complained, of this test or of an earlier one's remains: {texts}", pytrace=False)

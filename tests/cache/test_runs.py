@@ -231,6 +231,7 @@ def serve_and_refresh_as_child(
     provider: anycreds.CachedProvider, upstream: Upstream, clock: ManualClock, backend: str, writing: int
 ) -> None:
     """Tell which set the child is served, and which after the end of that; then end the process."""
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)  # the test runner has one of its own
     signal.alarm(20)  # the child ends, whatever happens
     status = 1
     try:

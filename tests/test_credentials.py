@@ -1,0 +1,164 @@
+"""The value that everything hands out."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import anycreds
+from anycreds.testing import CANARY
+
+SECRET, TOKEN = f"{CANARY}-secret", f"{CANARY}-token"
+END = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def whole() -> anycreds.Credentials:
+    """Return a set with every field."""
+    return anycreds.Credentials(
+        "ASIAEXAMPLE",
+        SECRET,
+        TOKEN,
+        expiration=END,
+        account_id="123456789012",
+        credential_scope="us-east-1",
+        identity_id="us-east-1:id",
+        original_expiration=END - timedelta(hours=1),
+        source="somewhere",
+    )
+
+
+def test_two_fields_are_enough() -> None:
+    """A key pair is a set; all else is absent, and absent is None."""
+    creds = anycreds.Credentials("AKID", SECRET)
+    assert (creds.access_key_id, creds.secret_access_key) == ("AKID", SECRET)
+    assert creds.session_token is creds.expiration is creds.account_id is creds.source is None
+
+
+def test_secrets_cannot_be_printed() -> None:
+    """No way of turning a set into text shows its secrets; key id, end, account and source are shown."""
+    creds = whole()
+    for text in (
+        repr(creds),
+        str(creds),
+        f"{creds}",
+        f"{creds!r}",
+        f"{creds:}",
+        f"{creds}",
+        repr([creds]),
+        "%s" % creds,  # noqa: UP031 - as old code has it
+    ):
+        assert CANARY not in text
+        assert "ASIAEXAMPLE" in text
+        assert "2030-01-02T03:04:05Z" in text
+        assert "somewhere" in text
+    with pytest.raises(TypeError, match="__dict__"):
+        vars(creds)
+
+
+def test_frozen() -> None:
+    """No field can be changed, deleted or added."""
+    creds = whole()
+    for name in ("access_key_id", "expiration", "surprise"):
+        with pytest.raises(AttributeError, match="frozen"):
+            setattr(creds, name, "x")
+        with pytest.raises(AttributeError, match="frozen"):
+            delattr(creds, name)
+    assert creds == whole()
+
+
+def test_equal_by_value() -> None:
+    """Equal sets are equal and hash alike; a set with any other field is another."""
+    assert whole() == whole()
+    assert hash(whole()) == hash(whole())
+    for name in ("access_key_id", "secret_access_key", "session_token", "account_id", "source"):
+        assert whole().replace(**{name: "other"}) != whole()
+    assert whole() != "ASIAEXAMPLE"
+
+
+def test_copies_are_the_same_object_and_pickles_are_refused() -> None:
+    """Copying a frozen value is pointless, sending secrets elsewhere by accident impossible."""
+    creds = whole()
+    assert copy.copy(creds) is creds
+    assert copy.deepcopy([creds])[0] is creds
+    with pytest.raises(TypeError, match="cannot be pickled"):
+        pickle.dumps(creds)
+
+
+def test_replace_changes_a_copy() -> None:
+    """``replace`` gives a new, checked set and knows its fields."""
+    creds = whole()
+    changed = creds.replace(expiration=None, account_id="2")
+    assert (changed.expiration, changed.account_id, changed.session_token) == (None, "2", TOKEN)
+    assert creds.account_id == "123456789012"
+    with pytest.raises(TypeError, match="no surprise"):
+        creds.replace(surprise=1)
+    with pytest.raises(anycreds.InvalidConfigurationError, match="secret_access_key"):
+        creds.replace(secret_access_key=f"{CANARY}-broken\n")
+
+
+def test_expiration_is_kept_in_utc() -> None:
+    """An end in any zone is the same instant in UTC; one without a zone is refused."""
+    paris = timezone(timedelta(hours=2))
+    creds = anycreds.Credentials("AKID", SECRET, expiration=datetime(2030, 1, 2, 5, 4, 5, tzinfo=paris))
+    assert creds.expiration == END
+    assert creds.expiration is not None
+    assert creds.expiration.tzinfo is UTC
+    with pytest.raises(anycreds.InvalidConfigurationError, match=r"expiration has no time zone"):
+        anycreds.Credentials("AKID", SECRET, expiration=END.replace(tzinfo=None))
+    with pytest.raises(anycreds.InvalidConfigurationError, match=r"expiration is not a datetime but str"):
+        anycreds.Credentials("AKID", SECRET, expiration="2030-01-01")  # type: ignore[arg-type]
+    with pytest.raises(anycreds.InvalidConfigurationError, match="years 1 to 9999"):
+        anycreds.Credentials("AKID", SECRET, expiration=datetime.max.replace(tzinfo=timezone(timedelta(hours=-1))))
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (None, "is missing"),
+        ("", "is blank"),
+        (" \t", "is blank"),
+        (f"{CANARY}-a\n", r"U\+000A"),
+        (f"{CANARY}-a\x00b", r"U\+0000"),
+        (f"{CANARY}-a\x7f", r"U\+007F"),
+        (f"{CANARY}-a\x85", r"U\+0085"),
+        (f"{CANARY}-a\udcff", "surrogate"),
+        (b"bytes", "is not text but bytes"),
+        (5, "is not text but int"),
+        (f"{CANARY}-" + "x" * 20_000, "20007 characters"),
+    ],
+)
+@pytest.mark.parametrize("field", ["access_key_id", "secret_access_key", "session_token"])
+def test_values_that_cannot_be_right_are_refused_without_being_repeated(field: str, value: object, reason: str) -> None:
+    """The error names the field and what is wrong, and neither it nor its traceback shows a secret."""
+    fields: dict[str, object] = {
+        "access_key_id": "AKID",
+        "secret_access_key": SECRET,
+        "session_token": TOKEN,
+        field: value,
+    }
+    if field == "session_token" and value is None:
+        assert anycreds.Credentials(**fields).session_token is None  # type: ignore[arg-type]
+        return
+    with pytest.raises(anycreds.InvalidConfigurationError, match=f"{field} .*{reason}"):
+        anycreds.Credentials(**fields)  # type: ignore[arg-type]
+
+
+@given(st.text(), st.text(), st.none() | st.text())
+def test_any_text_is_a_set_or_a_clear_error(key: str, secret: str, token: str | None) -> None:
+    """Whatever text comes, it is kept as it is or refused; nothing else happens."""
+    try:
+        creds = anycreds.Credentials(key, secret, token)
+    except anycreds.InvalidConfigurationError:
+        return
+    assert (creds.access_key_id, creds.secret_access_key, creds.session_token) == (key, secret, token)
+    assert all(text.strip() for text in (key, secret))
+
+
+def test_formats_are_never_checked() -> None:
+    """Keys of any look are taken: AWS publishes no format for them."""
+    assert anycreds.Credentials("x", "ü", account_id="not-a-number").access_key_id == "x"
