@@ -128,6 +128,9 @@ class ScriptedWorld:
         self.sessions += 1
         yield self.io
 
+    async def prepare(self) -> None:
+        """Have nothing to load."""
+
     def run(self) -> Hashable:
         return "the only run"
 

@@ -36,7 +36,7 @@ def test_two_fields_are_enough() -> None:
     """A key pair is a set; all else is absent, and absent is None."""
     creds = anycreds.Credentials("AKID", SECRET)
     assert (creds.access_key_id, creds.secret_access_key) == ("AKID", SECRET)
-    assert creds.session_token is creds.expiration is creds.account_id is creds.source is None
+    assert [creds.session_token, creds.expiration, creds.account_id, creds.source] == [None] * 4
 
 
 def test_secrets_cannot_be_printed() -> None:

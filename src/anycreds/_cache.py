@@ -96,6 +96,7 @@ class CachedProvider(Provider):
         return self._source._asks_person()
 
     async def _obtain(self, min_ttl: float | None) -> Credentials:
+        await self._world.prepare()
         has_waited = False
         flights = 0
         while flights < FLIGHT_LIMIT:
@@ -107,7 +108,9 @@ class CachedProvider(Provider):
             if step.flight is None or step.decision.patience <= 0:
                 assert step.credentials is not None  # without a flight to wait for there is a set to serve
                 return step.credentials
-            outcome = await step.flight.wait(step.decision.patience)
+            flight, patience = step.flight, step.decision.patience
+            del step  # ten thousand may wait below, and each would keep one
+            outcome = await flight.wait(patience)
             if outcome is None:
                 has_waited = True
                 continue
@@ -130,15 +133,16 @@ class CachedProvider(Provider):
 
     def _start(self, flight: Flight, delay: float) -> None:
         async def attempt() -> Credentials:
+            self._memory.begin(flight)
             async with self._world.session() as io:
                 return await self._source._fetch(io, self._caller)
 
         async def body() -> BaseException | None:
             return await flight.fly(attempt, self._memory.land, delay)
 
-        flight.has_started = True
         try:
             self._world.start(body, f"anycreds refresh: {self.name}", copy_context())
+            flight.has_started = True
         except BaseException:
             flight.settle(self._memory.land(flight, ABANDONED))
             raise

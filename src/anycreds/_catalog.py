@@ -30,7 +30,7 @@ class Link(NamedTuple):
 
 
 DEFAULT_CHAIN = (
-    Link("AWS access keys (environment variables)", EnvironmentProvider, ("environ",)),
+    Link("AWS access keys (environment variables)", EnvironmentProvider, ()),
     Link("Container credential provider", ContainerProvider, ("timeout", "max_retries")),
     Link("IMDS credential provider", InstanceMetadataProvider,
          ("endpoint", "endpoint_mode", "ec2_metadata_v1_disabled", "timeout", "max_retries")),

@@ -36,7 +36,7 @@ async def first_of(providers: Sequence[Provider], io: Io, caller: Caller) -> Cre
         except NotConfiguredError as error:
             missed = error.with_traceback(None)
         seconds = io.monotonic() - started
-        log("chain").debug("%s", missed)
+        log("chain", "debug", "%s", missed)
         attempts.append(Attempt(provider.name, _reason(missed), seconds, missed))
     raise NoCredentialsError(
         f"none of {len(attempts)} providers has credentials",

@@ -123,23 +123,23 @@ def from_default_chain(
 ) -> CachedProvider:
     """Get credentials as every AWS SDK does by default: environment, container, EC2 instance metadata. Cached.
 
-    The options are those of the providers in it. A ``profile`` that is named, here, by ``AWS_PROFILE`` or by a bound
-    caller, is an error so far: this version does not read the shared files. Follows the AWS "SDKs and Tools" reference,
-    page "Standardized credential providers".
+    ``environ`` stands in for the process's environment; the other options are those of the providers in the chain. A
+    ``profile`` that is named, here, by ``AWS_PROFILE`` or by a bound caller, is an error so far: this version does not
+    read the shared files. Follows the AWS "SDKs and Tools" reference, page "Standardized credential providers".
 
     Awaiting it raises ``NoCredentialsError`` if no provider has anything configured, and at once what a provider raises
     that is configured and fails.
     """
     options = {
-        "environ": environ,
         "endpoint": endpoint,
         "endpoint_mode": endpoint_mode,
         "ec2_metadata_v1_disabled": ec2_metadata_v1_disabled,
         "timeout": timeout,
         "max_retries": max_retries,
     }
-    chain = DefaultChain(build_default_chain(_WORLD, options), _WORLD, profile)
-    return CachedProvider(chain, _WORLD, CacheOptions(), Caller())
+    world = _WORLD if environ is None else SystemWorld(environ=environ)
+    chain = DefaultChain(build_default_chain(world, options), world, profile)
+    return CachedProvider(chain, world, CacheOptions(), Caller())
 
 
 def create_credential_chain(*providers: CredentialProvider) -> CredentialChain:

@@ -51,10 +51,10 @@ class Flight:
         "run",
     )
 
-    def __init__(self, name: str, run: Hashable, generation: int) -> None:
+    def __init__(self, name: str, run: Hashable) -> None:
         self.name = name
         self.run = run
-        self.generation = generation
+        self.generation = -1
         self.has_started = False
         self.outcome: Outcome | None = None
         self._done = anyio.Event()
@@ -74,6 +74,7 @@ class Flight:
 
         Returns an exit (``SystemExit``, ``KeyboardInterrupt``) that nobody is there to take.
         """
+        self.has_started = True
         _current.set(self)
         try:
             outcome = await self._try(attempt, delay)

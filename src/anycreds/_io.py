@@ -58,6 +58,9 @@ class World(Clock, Protocol):
     def session(self) -> AbstractAsyncContextManager[Io]:
         """Return a fresh ``Io``, which opens nothing before it is asked and leaves nothing open."""
 
+    async def prepare(self) -> None:
+        """Load what waiting needs, without holding the event loop for long. To be called before the first wait."""
+
     def run(self) -> Hashable:
         """Return the identity of the event loop run that this code is in."""
 

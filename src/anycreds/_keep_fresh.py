@@ -77,14 +77,17 @@ class KeepFresh:
         if flight is not None:
             await flight.end()
 
-    async def _keep(self) -> None:
+    async def _keep(self) -> BaseException | None:
         try:
             with self._scope:
                 while True:
                     await anyio.sleep(min(LONGEST_SLEEP, max(SHORTEST_SLEEP, self._memory.due_in)))
                     await self._refresh()
+        except (KeyboardInterrupt, SystemExit) as leave:
+            return leave
         finally:
             self._has_ended.set()
+        return None
 
     async def _refresh(self) -> None:
         try:
@@ -93,4 +96,4 @@ class KeepFresh:
             if flight is not None:
                 await flight.wait(LONGEST_SLEEP)
         except CredentialsError as error:
-            log("keep_fresh").info("%s", error)  # the next try is due when the cache says so
+            log("keep_fresh", "info", "%s", error)  # the next try is due when the cache says so

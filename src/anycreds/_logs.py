@@ -1,19 +1,18 @@
 """The standard loggers ``anycreds.*``. No record may hold a secret.
 
 ``logging`` is imported when there is something to say: most programs that only need keys from the environment on trio
-never load it.
+never load it. A handler or filter of the program's that raises must not keep credentials from anybody.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from logging import Logger
+from contextlib import suppress
+from typing import Literal
 
 
-def log(part: str) -> Logger:
-    """Return the logger of a part of the library."""
+def log(part: str, level: Literal["debug", "info", "warning", "error"], message: str, *arguments: object) -> None:
+    """Say something on the logger of a part of the library."""
     import logging
 
-    return logging.getLogger(f"anycreds.{part}")
+    with suppress(Exception):
+        getattr(logging.getLogger(f"anycreds.{part}"), level)(message, *arguments)

@@ -104,7 +104,7 @@ class Memory:
             starts_after = None
             if decision.flies and flight is None:
                 self._flights = {known: other for known, other in self._flights.items() if not has_ended(known)}
-                flight = self._flights[run] = Flight(self._name, run, self._generation)
+                flight = self._flights[run] = Flight(self._name, run)
                 starts_after = max(0.0, self._last_end + windows.FIRST_PAUSE - now.monotonic)
                 view = view._replace(is_flying=True)
             if min_ttl is None and decision.patience <= 0 and decision.refused is None:
@@ -114,6 +114,10 @@ class Memory:
                 return Step(decision, None, 0.0, flight, starts_after)
             return Step(decision, held.credentials, held.left(now), flight, starts_after)
 
+    def begin(self, flight: Flight) -> None:
+        """Note that the source is asked from now on: what is invalidated later, this answer may not bring back."""
+        flight.generation = self._generation
+
     def land(self, flight: Flight, outcome: Outcome) -> Outcome:
         """Take in what a flight brought. Return what those who wait for it get."""
         now, chance = self.now, self._clock.jitter()
@@ -121,6 +125,8 @@ class Memory:
             if self._flights.get(flight.run) is flight:
                 del self._flights[flight.run]
             brought = outcome.credentials or outcome.error
+            if outcome.credentials is not None or isinstance(outcome.error, RetrievalError):
+                self._last_end = now.monotonic  # the source was asked, be its answer believed or not
             if brought is None or flight.generation != self._generation:
                 self._view = self._view._replace(is_unsettled=True)
                 self.published = self._never_before
@@ -137,8 +143,6 @@ class Memory:
                 may_extend=before is not None and self._may_extend(before.credentials),
             )
             self._view = self._view._replace(held=landing.held, setback=landing.setback, is_unsettled=False)
-            if landing.credentials is not None or isinstance(outcome.error, RetrievalError):
-                self._last_end = now.monotonic
             came_again = self._came_again(landing, now)
             self._publish(self._view, now)
         self._tell(before, landing, now, came_again=came_again)
@@ -163,7 +167,7 @@ class Memory:
             self._dropped = (_mark(credentials), -math.inf)
             self._view = self._view._replace(held=None, refusal=None)
             self.published = self._never_before
-        log("cache").info("%s: the cached set %s was invalidated", self._name, credentials.access_key_id)
+        log("cache", "info", "%s: the cached set %s was invalidated", self._name, credentials.access_key_id)
         return True
 
     def refuse(self, min_ttl: float) -> None:
@@ -190,7 +194,9 @@ class Memory:
     ) -> None:
         """Log what nobody else is told."""
         if landing.event in ("failed", "stale") and landing.held is not None and landing.setback is not None:
-            log("cache").warning(
+            log(
+                "cache",
+                "warning",
                 "%s: the refresh failed; serving %s, %.0f s left%s; next try in %.0f s: %s",
                 self._name,
                 landing.held.credentials.access_key_id,
@@ -200,11 +206,11 @@ class Memory:
                 landing.setback.error,
             )
         if came_again:
-            log("cache").warning("%s: the source gave the invalidated set again; serving it", self._name)
+            log("cache", "warning", "%s: the source gave the invalidated set again; serving it", self._name)
         if before is not None and landing.event == "arrived" and landing.held is not None:
             old, new = before.credentials.source, landing.held.credentials.source
             if old != new:
-                log("cache").warning("%s: credentials now come from %s; before, from %s", self._name, new, old)
+                log("cache", "warning", "%s: credentials now come from %s; before, from %s", self._name, new, old)
 
 
 def _mark(credentials: Credentials) -> int:

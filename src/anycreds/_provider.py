@@ -7,6 +7,7 @@ frame that never held a token or an answer's body, and its traceback has no secr
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from contextvars import ContextVar
 from typing import NamedTuple, TypeAlias
 
@@ -67,6 +68,8 @@ class Provider:
         call = _Call(self)
         _calls.set((*calls, call))
         try:
+            if self._budget() is not None:
+                await self._world.prepare()
             async with self._world.session() as io:
                 return await self._fetch(io, caller)
         finally:
@@ -74,7 +77,8 @@ class Provider:
             _calls.set(calls)
 
     async def _fetch(self, io: Io, caller: Caller) -> Credentials:
-        with io.deadline(self._budget(), self.name):
+        budget = self._budget()
+        with nullcontext() if budget is None else io.deadline(budget, self.name):
             answer = await self._attempt(io, caller)
         if isinstance(answer, CredentialsError):
             raise answer
@@ -86,8 +90,8 @@ class Provider:
     async def _attempt(self, io: Io, caller: Caller) -> Credentials | CredentialsError:
         raise TypeError(f"{type(self).__name__} does not say how it gets credentials")
 
-    def _budget(self) -> float:
-        """Return how many seconds a whole attempt may take."""
+    def _budget(self) -> float | None:
+        """Return how many seconds a whole attempt may take; None: it waits for nothing."""
         return 60.0  # as long as a flight: for what has no shorter bound of its own
 
     def _may_extend(self, credentials: Credentials) -> bool:

@@ -9,14 +9,14 @@ from __future__ import annotations
 import os
 import stat
 
-from anyio import CapacityLimiter
-from anyio.to_thread import run_sync
-
 from .._io import Unreadable
 
 
 async def read_file(path: str, limit: int) -> bytes | Unreadable:
     """Return the content of a regular file of at most ``limit`` bytes, or why there is none."""
+    from anyio import CapacityLimiter
+    from anyio.to_thread import run_sync
+
     # A limiter of its own: the program may have used up the default one, and must not starve us, nor we it.
     return await run_sync(_read, path, limit, abandon_on_cancel=True, limiter=CapacityLimiter(1))
 

@@ -61,28 +61,16 @@ class HttpClients:
 
     async def exchange(self, request: Request) -> Response | NoAnswer:
         """Make one exchange, or say why it brought nothing."""
+        httpx = await load()  # before its time begins: that is for the network
+        client = await self._client(httpx, request)
         with anyio.move_on_after(request.timeout):
             first, *others = LOCALHOST if _is_localhost(request) else (request.url.host,)
-            answer = await self._ask(request, first)
+            answer = await _ask(httpx, client, request, first)
             for host in others:
                 if isinstance(answer, NoAnswer) and answer.kind == "unreachable":
-                    answer = await self._ask(request, host)
+                    answer = await _ask(httpx, client, request, host)
             return answer
         return NoAnswer("timeout", f"no answer within {request.timeout:g} s")
-
-    async def _ask(self, request: Request, host: str) -> Response | NoAnswer:
-        httpx = await load()
-        client = await self._client(httpx, request)
-        try:
-            response = await _send(httpx, client, request, host)
-            try:
-                return await _read(response, request.limit)
-            finally:
-                await response.aclose()
-        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            return NoAnswer("unreachable", _reason(error))
-        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:  # ValueError: idna, of a host's name
-            return NoAnswer("broken", f"{type(error).__name__}: {_reason(error)}")
 
     async def _client(self, httpx: Any, request: Request) -> Any:
         key = (request.direct, request.url.scheme)
@@ -97,6 +85,19 @@ class HttpClients:
 
 def _is_localhost(request: Request) -> bool:
     return request.url.scheme == "http" and request.url.host == "localhost"
+
+
+async def _ask(httpx: Any, client: Any, request: Request, host: str) -> Response | NoAnswer:
+    try:
+        response = await _send(httpx, client, request, host)
+        try:
+            return await _read(response, request.limit)
+        finally:
+            await response.aclose()
+    except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+        return NoAnswer("unreachable", _reason(error))
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:  # ValueError: idna, of a host's name
+        return NoAnswer("broken", f"{type(error).__name__}: {_reason(error)}")
 
 
 async def _send(httpx: Any, client: Any, request: Request, host: str) -> Any:

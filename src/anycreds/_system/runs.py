@@ -24,7 +24,7 @@ def current_run() -> Hashable:
 
     Raises ``RuntimeError`` outside of both.
     """
-    trio = _trio()
+    trio = trio_or_none()
     if trio is not None:
         token: Hashable = trio.lowlevel.current_trio_token()
         return token
@@ -41,7 +41,7 @@ def has_ended(run: Hashable) -> bool:
 
 def start(body: Body, name: str, context: Context) -> None:
     """Start a task of the current run. ``body`` must raise nothing but the cancellation of the run."""
-    trio = _trio()
+    trio = trio_or_none()
     if trio is not None:
         trio.lowlevel.spawn_system_task(_on_trio, body, name, name=name, context=context)
         return
@@ -57,7 +57,7 @@ async def _on_trio(body: Body, name: str) -> None:
     if leave is not None:  # a system task that raises would end the run with an "internal error"
         from .._logs import log
 
-        log("cache").error("%s: %s had nobody to go to", name, type(leave).__name__)
+        log("cache", "error", "%s: %s had nobody to go to", name, type(leave).__name__)
 
 
 async def _on_asyncio(body: Body) -> None:
@@ -66,7 +66,7 @@ async def _on_asyncio(body: Body) -> None:
         raise leave  # as asyncio has it: this ends the run
 
 
-def _trio() -> Any:
+def trio_or_none() -> Any:
     """Return trio if this is a trio task. It is asked first: as a guest it runs inside another loop."""
     trio = sys.modules.get("trio")
     return trio if trio is not None and trio.lowlevel.in_trio_task() else None

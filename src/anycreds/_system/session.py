@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Literal, Self
 
 import anyio
 
 from .._errors import ProviderTimeoutError
-from . import files, forks, runs
+from . import forks, runs, warmup
 from .clock import SystemClock
 
 if TYPE_CHECKING:
@@ -50,9 +51,10 @@ class Deadline:
 class Session:
     """Opens nothing before it is asked, so that an attempt which needs no network costs none."""
 
-    __slots__ = ("_http", "jitter", "monotonic", "time")
+    __slots__ = ("_environ", "_http", "jitter", "monotonic", "time")
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, environ: Mapping[str, str] | None) -> None:
+        self._environ = environ
         self.time = clock.time
         self.monotonic = clock.monotonic
         self.jitter = clock.jitter
@@ -63,12 +65,13 @@ class Session:
 
     async def __aexit__(self, *details: object) -> Literal[False]:
         if self._http is not None:
-            await self._http.close()
+            with suppress(Exception):  # the answer is there already, and a failing farewell changes nothing
+                await self._http.close()
         return False
 
     def environ(self) -> Mapping[str, str]:
-        """Return the process's environment."""
-        return os.environ
+        """Return the process's environment, or what stands in for it."""
+        return os.environ if self._environ is None else self._environ
 
     def deadline(self, seconds: float, waiting_for: str) -> Deadline:
         """Return a deadline around what runs in its ``with``."""
@@ -88,15 +91,18 @@ class Session:
 
     async def read_file(self, path: str, limit: int) -> bytes | Unreadable:
         """Read a regular file."""
+        from . import files  # it loads what threads need
+
         return await files.read_file(path, limit)
 
 
 class SystemWorld:
-    """The world as it is, with another clock if one is given."""
+    """The world as it is, with another clock or other environment variables if such are given."""
 
-    __slots__ = ("_clock", "jitter", "monotonic", "time")
+    __slots__ = ("_clock", "_environ", "jitter", "monotonic", "time")
 
-    def __init__(self, clock: Clock | None = None) -> None:
+    def __init__(self, clock: Clock | None = None, environ: Mapping[str, str] | None = None) -> None:
+        self._environ = environ
         self._clock: Clock = SystemClock() if clock is None else clock
         self.time: Callable[[], float] = self._clock.time
         self.monotonic: Callable[[], float] = self._clock.monotonic
@@ -104,7 +110,11 @@ class SystemWorld:
 
     def session(self) -> Session:
         """Return an ``Io`` that opens nothing before it is asked."""
-        return Session(self._clock)
+        return Session(self._clock, self._environ)
+
+    async def prepare(self) -> None:
+        """Load what waiting needs."""
+        await warmup.prepare()
 
     def run(self) -> Hashable:
         """Return the identity of the current run."""

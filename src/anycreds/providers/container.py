@@ -99,7 +99,7 @@ class ContainerProvider(Provider):
         for used, unused in both:
             used_name, unused_name = _VARIABLES[used], _VARIABLES[unused]
             message = "%s and %s are both set; %s is used"
-            log("providers.container").warning(message, used_name, unused_name, used_name)
+            log("providers.container", "warning", message, used_name, unused_name, used_name)
 
 
 class _Place(NamedTuple):

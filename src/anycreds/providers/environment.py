@@ -29,6 +29,9 @@ class EnvironmentProvider(Provider):
         super().__init__(NAME, world)
         self._environ = environ
 
+    def _budget(self) -> None:
+        return None
+
     async def _attempt(self, io: Io, caller: Caller) -> Credentials | CredentialsError:
         return credentials_in(io.environ() if self._environ is None else self._environ)
 

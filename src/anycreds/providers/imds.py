@@ -109,7 +109,7 @@ class InstanceMetadataProvider(Provider):
         if not self._warned and not is_direct(place.base):
             self._warned = True
             message = "the EC2 metadata endpoint %s is neither on this machine nor on its link"
-            log("providers.imds").warning(message, place.base.origin)
+            log("providers.imds", "warning", message, place.base.origin)
         kept = self._usable_key(io, place)
         answer = await self._ask(io, place, budget, kept)
         if kept is not None and _is_refused(answer):
@@ -223,5 +223,5 @@ def _extended(credentials: Credentials, now: float, jitter: float) -> Credential
     if end is None or end.timestamp() > now:
         return credentials
     message = "EC2 metadata gave credentials that ended at %s; they are used for some minutes more"
-    log("providers.imds").warning(message, end.isoformat())
+    log("providers.imds", "warning", message, end.isoformat())
     return extended(credentials, now, jitter)

@@ -1,0 +1,77 @@
+"""Import and the first keys, from the environment, in fresh processes: what it takes and loads beyond anyio alone."""
+
+from __future__ import annotations
+
+from .measuring import Finished, Row, excess, fresh_process, span
+
+GOAL = 0.025  # seconds beyond anyio's own import
+# What a program pays for only if it needs it: never loaded, beyond the floor, for keys that stand in the environment.
+FORBIDDEN = ("httpx", "httpcore", "trio", "ssl", "xml", "email")
+ROUNDS, QUICK_ROUNDS = 31, 4
+KEYS = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "no-secret", "AWS_SESSION_TOKEN": "t"}
+
+
+def measure(loop: str, *, quick: bool) -> list[Row]:
+    """Return the rows of one event loop."""
+    _process(loop, "anyio"), _process(loop, "anycreds")  # so that everything is compiled, as installers do it
+    mine, least = [], []
+    for _ in range(QUICK_ROUNDS if quick else ROUNDS):
+        least.append(_process(loop, "anyio"))
+        mine.append(_process(loop, "anycreds"))
+    return [_time(loop, mine, least), _modules(loop, mine[-1], least[-1])]
+
+
+def _process(loop: str, library: str) -> Finished:
+    return fresh_process("first_keys.py", loop, library, **KEYS)
+
+
+def _time(loop: str, mine: list[Finished], least: list[Finished]) -> Row:
+    ours, floor = ([float(done.words[0]) for done in all_done] for all_done in (mine, least))
+    whole = excess([done.seconds for done in mine], [done.seconds for done in least])
+    return Row(
+        what="import and first environment keys",
+        loop=loop,
+        unit="s",
+        ours=span(ours),
+        floor=span(floor),
+        floor_is="import anyio, and a trivial coroutine",
+        kind="excess",
+        judged=excess(ours, floor),
+        goal=GOAL,
+        notes=(f"by whole processes, start and exit of Python included: {whole.median * 1e3:+.1f} ms",),
+        details={"whole_process_excess": whole},
+    )
+
+
+def _modules(loop: str, mine: Finished, least: Finished) -> Row:
+    extra = sorted(set(mine.words[1:]) - set(least.words[1:]))
+    own = [name for name in extra if _top(name) == "anycreds"]
+    other = [name for name in extra if _top(name) != "anycreds"]
+    rest = [name for name in other if _top(name) != "anyio"]
+    unwanted = [name for name in other if _is_one_of(name, FORBIDDEN)]
+    judged = span([len(unwanted)])
+    return Row(
+        what="… heavy modules that this loads",
+        loop=loop,
+        unit="modules",
+        ours=judged,
+        floor=None,
+        floor_is="",
+        kind="exact",
+        judged=judged,
+        goal=0.0,
+        notes=(
+            f"counted: {', '.join(FORBIDDEN)}",
+            f"loaded beyond the floor: {len(own)} modules of anycreds, {len(other) - len(rest)} of anyio, and "
+            + (", ".join(rest) or "no other"),
+        ),
+        details={"anycreds": own, "others": other, "forbidden": unwanted},
+    )
+
+
+def _top(name: str) -> str:
+    return name.partition(".")[0]
+
+
+def _is_one_of(name: str, packages: tuple[str, ...]) -> bool:
+    return any(name == package or name.startswith(f"{package}.") for package in packages)

@@ -1,0 +1,138 @@
+"""What was measured, for people (a table) and for programs (JSON), with the machine that it was measured on."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterable, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from .measuring import Row, Span
+
+PACKAGES = ("anycreds", "anyio", "httpx", "httpcore", "h11", "trio", "uvloop")
+HEAD = ("what", "loop", "ours", "floor", "compared", "goal", "met?")
+_SCALES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (0.0, "ns"))
+_PER_SECOND = {"s": 1.0, "ms": 1e3, "µs": 1e6, "ns": 1e9}
+
+
+def machine() -> dict[str, Any]:
+    """Return the facts that figures depend on."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    load = getattr(os, "getloadavg", None)
+    return {
+        "cpus": len(affinity(0)) if affinity else os.cpu_count(),
+        "load": load()[0] if load else None,
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "packages": {name: found for name in PACKAGES if (found := _version(name))},
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def described(facts: dict[str, Any]) -> str:
+    """Return the machine's facts in a line or two."""
+    load = "" if facts["load"] is None else f" (load before the run: {facts['load']:.2f})"
+    packages = ", ".join(f"{name} {number}" for name, number in facts["packages"].items())
+    return f"{facts['cpus']} CPUs{load}, {facts['system']}, {facts['python']}\n{packages}"
+
+
+def as_data(row: Row) -> dict[str, Any]:
+    """Return a row for JSON."""
+    return {name: _plain(value) for name, value in {**row._asdict(), "met": row.met}.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Span):
+        return value._asdict()
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    return value
+
+
+def from_data(data: dict[str, Any]) -> Row:
+    """Return the row that JSON was made of."""
+    spans = {key: data[key] and Span(**data[key]) for key in ("ours", "floor", "judged")}
+    return Row(**{name: spans.get(name, data[name]) for name in Row._fields})
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Return the table, and below it what else is to be said of its rows."""
+    cells = [HEAD, *(_cells(row) for row in rows)]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(HEAD))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells]
+    lines.insert(1, "  ".join("-" * width for width in widths))
+    return "\n".join([*lines, "", *_remarks(rows)])
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    floor = "" if row.floor is None else _figure(row.floor, row.unit)
+    met = {True: "yes", False: "NO", None: ""}[row.met]
+    return (row.what, row.loop, _figure(row.ours, row.unit), floor, _compared(row), _goal(row), met)
+
+
+def _compared(row: Row) -> str:
+    if row.kind == "ratio":
+        return f"{row.judged.median:.2f} × ({row.judged.least:.2f}..{row.judged.most:.2f})"
+    if row.kind == "excess":
+        return _figure(row.judged, row.unit, sign="+")
+    return ""
+
+
+def _goal(row: Row) -> str:
+    if row.goal is None:
+        return ""
+    if row.kind == "ratio":
+        return f"≤ {row.goal:g} ×"
+    text = _amount(row.goal, row.unit, "+" if row.kind == "excess" else "", short=True)
+    return f"= {text}" if row.kind == "exact" else f"≤ {text}"
+
+
+def _figure(figure: Span, unit: str, sign: str = "") -> str:
+    """Write a median with its bounds, in a unit that suits it."""
+    if figure.least == figure.most:
+        return _amount(figure.median, unit, sign)
+    factor, name = _scale(figure.median, unit)
+    low, high = (f"{bound * factor:.{_digits(figure.median * factor)}f}" for bound in figure[1:3])
+    return f"{_amount(figure.median, unit, sign)} ({low}..{high})" if name else f"{figure.median:g}"
+
+
+def _amount(value: float, unit: str, sign: str = "", *, short: bool = False) -> str:
+    if unit in ("calls", "modules"):
+        return f"{value:g}"
+    factor, name = _scale(value, unit)
+    number = f"{value * factor:g}" if short else f"{value * factor:.{_digits(value * factor)}f}"
+    return f"{sign if value > 0 else ''}{number} {name}"
+
+
+def _digits(value: float) -> int:
+    return 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
+
+
+def _scale(value: float, unit: str) -> tuple[float, str]:
+    if unit != "s":
+        return 1.0, "B"
+    name = next(name for bound, name in _SCALES if abs(value) >= bound)
+    return _PER_SECOND[name], name
+
+
+def _remarks(rows: Iterable[Row]) -> list[str]:
+    """Return for each figure what its floor is, and what else is to be said, by event loop."""
+    said: dict[str, dict[str, list[str]]] = {}
+    for row in rows:
+        texts = said.setdefault(row.what, {})
+        for text in (*((f"floor: {row.floor_is}",) if row.floor_is else ()), *row.notes):
+            texts.setdefault(text, []).append(row.loop)
+    lines = []
+    for what, texts in said.items():
+        everywhere = max((len(loops) for loops in texts.values()), default=0)
+        lines += [what] if texts else []
+        for text, loops in texts.items():
+            lines.append(f"    {text}" if len(loops) == everywhere > 1 else f"    {text} [{', '.join(loops)}]")
+    return lines

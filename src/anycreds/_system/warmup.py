@@ -1,0 +1,42 @@
+"""What waiting needs is loaded in steps, with a turn of the event loop between two of them.
+
+anyio loads its parts when they are first used, the backend last: 10 ms on the loop if it comes in one piece, which is
+the most that this library may hold it. Only programs that were not started by ``anyio.run`` pay this at all.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import anyio
+
+from .runs import trio_or_none
+
+# Importing either takes a millisecond or more; the names after them build on these.
+_MODULES = ("ipaddress", "queue", "anyio.streams.stapled", "anyio.streams.memory")
+_NAMES = ("CancelScope", "Event", "create_memory_object_stream", "connect_tcp")
+
+
+async def prepare() -> None:
+    """Load what anyio needs for waiting, unless it is there."""
+    trio = trio_or_none()
+    backend = "anyio._backends._asyncio" if trio is None else "anyio._backends._trio"
+    if backend in sys.modules:
+        return
+    for module in _MODULES:
+        __import__(module)
+        await _turn(trio)
+    for name in _NAMES:
+        getattr(anyio, name)
+        await _turn(trio)
+    anyio.current_time()
+
+
+async def _turn(trio: Any) -> None:
+    if trio is not None:
+        await trio.lowlevel.checkpoint()
+        return
+    import asyncio
+
+    await asyncio.sleep(0)

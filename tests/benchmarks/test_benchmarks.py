@@ -1,0 +1,99 @@
+"""The benchmarks run, and what they say that needs no luck is so. No test looks at how long anything took."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+FIELDS = {"what", "loop", "unit", "ours", "floor", "floor_is", "kind", "judged", "goal", "notes", "details", "met"}
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run ``python -m benchmarks`` as a user would, with the library that these tests test."""
+    import anycreds
+
+    source = str(Path(anycreds.__file__).parents[1])
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join((source, os.environ.get("PYTHONPATH", "")))}
+    command = [sys.executable, "-m", "benchmarks", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=50, check=False)
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Any]]:
+    """Measure once, on one event loop; give the table and the JSON."""
+    file = tmp_path_factory.mktemp("benchmarks") / "quick.json"
+    parts = [argument for name in ("hit", "waiters", "first_keys") for argument in ("--only", name)]
+    done = run("--quick", *parts, "--loop", "asyncio", "--json", str(file))
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout, json.loads(file.read_text(encoding="utf-8"))
+
+
+def row(data: dict[str, Any], words: str) -> dict[str, Any]:
+    (found,) = [row for row in data["rows"] if words in row["what"]]
+    assert isinstance(found, dict)
+    return found
+
+
+def test_every_row_is_complete(quick: tuple[str, dict[str, Any]]) -> None:
+    """Every row has all fields, its figures have medians within their bounds, and a comparison has a floor."""
+    _, data = quick
+    assert data["failed"] == []
+    assert [row["loop"] for row in data["rows"]] == ["asyncio"] * 6
+    for found in data["rows"]:
+        assert set(found) == FIELDS
+        for figure in (found["ours"], found["judged"], found["floor"] or found["ours"]):
+            assert figure["least"] <= figure["median"] <= figure["most"]
+            assert figure["rounds"] >= 1
+        if found["kind"] in {"ratio", "excess"}:
+            assert found["floor"]["least"] > 0
+            assert found["floor_is"]
+
+
+def test_the_table_shows_every_row(quick: tuple[str, dict[str, Any]]) -> None:
+    """The table has a line for each row, with its goal and whether it is met, and the machine's facts above it."""
+    table, data = quick
+    assert f"{data['machine']['cpus']} CPUs" in table
+    assert data["machine"]["packages"]["anyio"] in table
+    for found in data["rows"]:
+        (line,) = [line for line in table.splitlines() if line.startswith(found["what"]) and "asyncio" in line]
+        if found["goal"] is not None:
+            assert line.endswith("yes" if found["met"] else "NO")
+
+
+def test_thousands_make_one_exchange(quick: tuple[str, dict[str, Any]]) -> None:
+    """All callers of a cold provider are served, and a server in another process got one request."""
+    _, data = quick
+    exchanges = row(data, "HTTP exchanges")
+    assert exchanges["ours"]["least"] == exchanges["ours"]["most"] == 1
+    assert exchanges["details"]["served"] == exchanges["details"]["callers"] >= 1_000
+    assert set(row(data, "all served")["details"]["upstream_calls"]) == {1}
+
+
+def test_waiters_are_small(quick: tuple[str, dict[str, Any]]) -> None:
+    """A task that waits for credentials takes at most 1 KiB more than one that waits for an event."""
+    _, data = quick
+    assert 0 < row(data, "memory")["judged"]["median"] <= 1024
+
+
+def test_environment_keys_load_nothing_heavy(quick: tuple[str, dict[str, Any]]) -> None:
+    """For keys in the environment, a program loads anycreds and what is light, and no HTTP, TLS, XML or trio."""
+    _, data = quick
+    modules = row(data, "heavy modules")["details"]
+    assert modules["forbidden"] == []
+    assert "anycreds._cache" in modules["anycreds"]
+    tops = {name.partition(".")[0] for name in modules["others"]}
+    assert not tops & {"httpx", "httpcore", "h11", "trio", "ssl", "xml", "email", "http", "urllib", "certifi"}
+
+
+def test_unknown_names_are_refused() -> None:
+    """A name that is no benchmark ends with a usage message that lists those there are."""
+    done = run("--only", "everything")
+    assert done.returncode == 2
+    assert "first_keys" in done.stderr
