@@ -8,18 +8,15 @@ from __future__ import annotations
 import math
 from contextvars import copy_context
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 from ._credentials import Credentials
 from ._durations import as_seconds
 from ._errors import LifetimeTooShortError, RetrievalError
 from ._flight import ABANDONED, Flight, Outcome
 from ._io import Io, World
+from ._keep_fresh import KeepFresh
 from ._memory import CacheOptions, Memory, Step
 from ._provider import Caller, Provider
-
-if TYPE_CHECKING:
-    from ._keep_fresh import KeepFresh
 
 # How many flights in a row may come to nothing under a caller, through others, before it is told.
 FLIGHT_LIMIT = 3
@@ -79,9 +76,7 @@ class CachedProvider(Provider):
 
         Raises ``InvalidConfigurationError`` if the provider may have to ask a person.
         """
-        from ._keep_fresh import KeepFresh  # a layer above this one, named here for reading's sake
-
-        return KeepFresh(self)
+        return KeepFresh(self, self._memory)
 
     async def _call(self, caller: Caller) -> Credentials:
         return await (self if caller == Caller() else self.bound(caller))()

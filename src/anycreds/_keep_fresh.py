@@ -15,8 +15,8 @@ from ._logs import log
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from ._cache import CachedProvider
     from ._memory import Memory
+    from ._provider import Provider
 
 # The wall clock may be set, or the machine suspended, while the keeper sleeps: it looks again at least this often.
 LONGEST_SLEEP = 30.0
@@ -52,13 +52,13 @@ class KeepFresh:
 
     __slots__ = ("_has_ended", "_memory", "_provider", "_scope")
 
-    def __init__(self, provider: CachedProvider) -> None:
+    def __init__(self, provider: Provider, memory: Memory) -> None:
         if provider._asks_person():
             raise InvalidConfigurationError(
                 "cannot be kept fresh, since it asks a person", source=provider.name, hint="await it when needed"
             )
         self._provider = provider
-        self._memory = provider._memory
+        self._memory = memory
 
     async def __aenter__(self) -> FreshCredentials:
         await self._provider()

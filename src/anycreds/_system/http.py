@@ -7,7 +7,6 @@ successor is one import away.
 from __future__ import annotations
 
 import os
-from contextlib import aclosing
 from typing import Any
 
 import anyio
@@ -70,7 +69,7 @@ class HttpClients:
                 if isinstance(answer, NoAnswer) and answer.kind == "unreachable":
                     answer = await _ask(httpx, client, request, host)
             return answer
-        return NoAnswer("timeout", f"no answer within {request.timeout:g} s")
+        return NoAnswer("timeout", f"no answer within {round(request.timeout, 3):g} s")
 
     async def _client(self, httpx: Any, request: Request) -> Any:
         key = (request.direct, request.url.scheme)
@@ -91,7 +90,7 @@ async def _ask(httpx: Any, client: Any, request: Request, host: str) -> Response
     try:
         response = await _send(httpx, client, request, host)
         try:
-            return await _read(response, request.limit)
+            return await _read(httpx, response, request.limit)
         finally:
             await response.aclose()
     except (httpx.ConnectError, httpx.ConnectTimeout) as error:
@@ -115,17 +114,24 @@ async def _send(httpx: Any, client: Any, request: Request, host: str) -> Any:
     return await client.send(message, stream=True, auth=None, follow_redirects=False)
 
 
-async def _read(response: Any, limit: int) -> Response | NoAnswer:
+async def _read(httpx: Any, response: Any, limit: int) -> Response | NoAnswer:
     headers = {name.lower(): value for name, value in response.headers.items()}
     declared = headers.get("content-length", "")
     if declared.isdecimal() and int(declared[:20]) > limit:
         return NoAnswer("too large", f"an answer of {declared[:20]} bytes; at most {limit} are read")
     body = bytearray()
-    async with aclosing(response.stream.__aiter__()) as chunks:
-        async for chunk in chunks:
-            body += chunk
+    try:
+        async for chunk in response.stream:
+            if len(body) <= limit:
+                body += chunk
             if len(body) > limit:
-                return NoAnswer("too large", f"an answer of more than {limit} bytes")
+                # Not a break: the libraries' generators have to come to their end, and so they do, with an error.
+                await response.aclose()
+    except httpx.HTTPError:
+        if len(body) <= limit:
+            raise
+    if len(body) > limit:
+        return NoAnswer("too large", f"an answer of more than {limit} bytes")
     return Response(response.status_code, headers, bytes(body))
 
 

@@ -69,4 +69,6 @@ async def _on_asyncio(body: Body) -> None:
 def trio_or_none() -> Any:
     """Return trio if this is a trio task. It is asked first: as a guest it runs inside another loop."""
     trio = sys.modules.get("trio")
-    return trio if trio is not None and trio.lowlevel.in_trio_task() else None
+    # Without ``lowlevel`` it is just being imported, by another thread (ours that loads httpx, say): no run is on it.
+    lowlevel = getattr(trio, "lowlevel", None)
+    return trio if lowlevel is not None and lowlevel.in_trio_task() else None

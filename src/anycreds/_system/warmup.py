@@ -13,9 +13,16 @@ import anyio
 
 from .runs import trio_or_none
 
-# Importing either takes a millisecond or more; the names after them build on these.
-_MODULES = ("ipaddress", "queue", "anyio.streams.stapled", "anyio.streams.memory")
-_NAMES = ("CancelScope", "Event", "create_memory_object_stream", "connect_tcp")
+# In this order each step takes some milliseconds at most: the later ones build on what the earlier ones have loaded.
+_STEPS = (
+    lambda: __import__("ipaddress"),
+    lambda: __import__("queue"),
+    lambda: anyio.CancelScope,
+    lambda: anyio.Event,
+    lambda: __import__("anyio.streams.stapled"),
+    lambda: anyio.create_memory_object_stream,
+    lambda: anyio.connect_tcp,
+)
 
 
 async def prepare() -> None:
@@ -24,11 +31,8 @@ async def prepare() -> None:
     backend = "anyio._backends._asyncio" if trio is None else "anyio._backends._trio"
     if backend in sys.modules:
         return
-    for module in _MODULES:
-        __import__(module)
-        await _turn(trio)
-    for name in _NAMES:
-        getattr(anyio, name)
+    for load in _STEPS:
+        load()
         await _turn(trio)
     anyio.current_time()
 

@@ -1,0 +1,84 @@
+"""What only a trio program does: nurseries that crash, checkpoints that are not there, a clock that jumps by itself."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+import trio.testing
+
+import anycreds
+from anycreds.testing import VirtualClock
+from upstream import Upstream
+
+pytestmark = pytest.mark.trio
+
+HOUR = 3600.0
+
+
+async def test_crashing_nursery_leaves_the_refresh_alone(autojump_clock: trio.testing.MockClock) -> None:
+    """A nursery that crashes while its tasks wait sees its own error only; the refresh goes on for the others."""
+    clock = VirtualClock()
+    upstream = Upstream(clock, latency=2.0)
+    provider = anycreds.cached(upstream, clock=clock)
+
+    async def crash() -> None:
+        await trio.sleep(1)
+        raise ZeroDivisionError
+
+    got: list[anycreds.Credentials] = []
+
+    async def ask() -> None:
+        got.append(await provider())
+
+    async with trio.open_nursery() as outer:
+        with pytest.RaisesGroup(ZeroDivisionError):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(ask)
+                nursery.start_soon(crash)
+                outer.start_soon(ask)
+    assert [one.access_key_id for one in got] == ["AKID1"]
+    assert upstream.calls == 1
+    assert trio.current_time() == 2.0
+
+
+async def test_hit_is_no_checkpoint(autojump_clock: trio.testing.MockClock) -> None:
+    """Serving the cached set neither waits nor lets other tasks run, so it cannot be cancelled half-way either."""
+    provider = anycreds.cached(Upstream(VirtualClock(), life=HOUR), clock=VirtualClock())
+    await provider()
+    with trio.testing.assert_no_checkpoints():
+        await provider()
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        assert (await provider()).access_key_id == "AKID1"
+    assert not scope.cancelled_caught
+
+
+async def test_day_of_short_sets_in_a_moment(autojump_clock: trio.testing.MockClock) -> None:
+    """A day of quarter-hour sets, asked every ten seconds: everybody served at once, one call per set and no more."""
+    clock = VirtualClock()
+    upstream = Upstream(clock, latency=0.2, life=15 * 60.0)
+    provider = anycreds.cached(upstream, clock=clock)
+    await provider()
+    while trio.current_time() < 24 * HOUR:
+        before = trio.current_time()
+        got = await provider()
+        assert trio.current_time() == before
+        assert got.expiration is not None
+        assert got.expiration.timestamp() > clock.time()
+        await trio.sleep(10)
+    assert 96 <= upstream.calls <= 24 * 6 + 1
+
+
+async def test_refresh_is_a_system_task_that_cannot_crash_the_run(autojump_clock: trio.testing.MockClock) -> None:
+    """Whatever a background refresh raises, trio does not see it; the callers are served."""
+    clock = VirtualClock()
+    failures = [ValueError(), ExceptionGroup("several", [KeyError(), OSError()]), StopAsyncIteration(), RuntimeError()]
+    upstream = Upstream(clock, HOUR, *failures)
+    provider = anycreds.cached(upstream, clock=clock)
+    first = await provider()
+    await trio.sleep(HOUR - 59)
+    for _ in failures:
+        await provider()
+        await trio.sleep(12)
+    assert upstream.calls == 5
+    assert first.expiration is not None
