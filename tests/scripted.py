@@ -137,7 +137,13 @@ class ScriptedWorld:
     def has_ended(self, run: Hashable) -> bool:
         return False
 
-    def start(self, body: Callable[[], Awaitable[BaseException | None]], name: str, context: Context) -> None:
+    def start(
+        self,
+        body: Callable[[], Awaitable[BaseException | None]],
+        ended: Callable[[], None],
+        name: str,
+        context: Context,
+    ) -> None:
         raise AssertionError("nothing here starts tasks")
 
     def after_fork(self, reset: Callable[[], None]) -> None:

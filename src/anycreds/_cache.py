@@ -16,7 +16,7 @@ from ._flight import ABANDONED, Flight, Outcome
 from ._io import Io, World
 from ._keep_fresh import KeepFresh
 from ._memory import CacheOptions, Memory, Step
-from ._provider import Caller, Provider
+from ._provider import Caller, Provider, forget_calls
 
 # How many flights in a row may come to nothing under a caller, through others, before it is told.
 FLIGHT_LIMIT = 3
@@ -133,13 +133,15 @@ class CachedProvider(Provider):
                 return await self._source._fetch(io, self._caller)
 
         async def body() -> BaseException | None:
-            return await flight.fly(attempt, self._memory.land, delay)
+            return await flight.fly(attempt, delay)
 
         try:
-            self._world.start(body, f"anycreds refresh: {self.name}", copy_context())
+            context = copy_context()
+            context.run(forget_calls)  # nobody of them waits for this flight, unless by another one
+            self._world.start(body, lambda: flight.settle(ABANDONED), f"anycreds refresh: {self.name}", context)
             flight.has_started = True
         except BaseException:
-            flight.settle(self._memory.land(flight, ABANDONED))
+            flight.settle(ABANDONED)
             raise
 
     def _accept(self, outcome: Outcome, min_ttl: float | None) -> Credentials | None:

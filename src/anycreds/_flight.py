@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable, Hashable
+from contextlib import suppress
 from contextvars import ContextVar
 from typing import NamedTuple
 
@@ -41,6 +42,7 @@ class Flight:
         "_done",
         "_ending",
         "_exit",
+        "_land",
         "_scope",
         "_waiting",
         "_waits_for",
@@ -51,8 +53,9 @@ class Flight:
         "run",
     )
 
-    def __init__(self, name: str, run: Hashable) -> None:
+    def __init__(self, name: str, run: Hashable, land: Callable[[Flight, Outcome], Outcome]) -> None:
         self.name = name
+        self._land = land
         self.run = run
         self.generation = -1
         self.has_started = False
@@ -64,27 +67,17 @@ class Flight:
         self._waiting = 0
         self._waits_for: list[Flight] = []
 
-    async def fly(
-        self,
-        attempt: Callable[[], Awaitable[Credentials]],
-        land: Callable[[Flight, Outcome], Outcome],
-        delay: float,
-    ) -> BaseException | None:
-        """Make the attempt, after ``delay`` seconds, and tell ``land`` and all who wait how it went.
+    async def fly(self, attempt: Callable[[], Awaitable[Credentials]], delay: float) -> BaseException | None:
+        """Make the attempt, after ``delay`` seconds, and tell all who wait how it went.
 
         Returns an exit (``SystemExit``, ``KeyboardInterrupt``) that nobody is there to take.
         """
         self.has_started = True
         _current.set(self)
         try:
-            outcome = await self._try(attempt, delay)
-        except GeneratorExit:  # the loop was dropped with this task in it: there is nobody left to wake
-            self.outcome = land(self, ABANDONED)
-            raise
-        except BaseException:
-            self.settle(land(self, ABANDONED))
-            raise
-        self.settle(land(self, outcome))
+            self.settle(await self._try(attempt, delay))
+        finally:
+            self.settle(ABANDONED)  # unless it has ended already
         return None if self._waiting else self._exit
 
     async def _try(self, attempt: Callable[[], Awaitable[Credentials]], delay: float) -> Outcome:
@@ -100,7 +93,7 @@ class Flight:
             return Outcome(error=_wrapped(self.name, error))
         except BaseException as error:
             self._exit = _exit_in(error)
-            if self._exit is None:
+            if self._exit is None and _is_cancellation(error):
                 raise
             return Outcome(error=_wrapped(self.name, error))
         if self._ending:
@@ -108,9 +101,14 @@ class Flight:
         return Outcome(error=ProviderTimeoutError(f"gave no answer within {DEADLINE:.0f} s", source=self.name))
 
     def settle(self, outcome: Outcome) -> None:
-        """End here, and wake all who wait. Only the first end counts."""
-        if self.outcome is None:
-            self.outcome = outcome
+        """End here: let the outcome be taken in, and wake all who wait. Only the first end counts."""
+        if self.outcome is not None:
+            return
+        try:
+            self.outcome = self._land(self, outcome)
+        except Exception as error:  # noqa: BLE001 - such as a clock of the program's; nobody may wait for ever
+            self.outcome = Outcome(error=_wrapped(self.name, error))
+        with suppress(RuntimeError):  # the loop was closed with this task in it: there is nobody left to wake
             self._done.set()
 
     async def wait(self, patience: float) -> Outcome | None:
@@ -174,6 +172,16 @@ def _wrapped(name: str, error: BaseException) -> RetrievalError:
     wrapped = RetrievalError(f"failed with {type(error).__name__}, see the cause", source=name)
     wrapped.__cause__ = error
     return wrapped
+
+
+def _is_cancellation(error: BaseException) -> bool:
+    """Tell whether an exception is, or a group has in it, the cancellation of the task."""
+    if isinstance(error, GeneratorExit):  # of a source's own, or of a loop that was dropped, where nobody can be asked
+        return False
+    cancelled = anyio.get_cancelled_exc_class()
+    if isinstance(error, BaseExceptionGroup):
+        return error.subgroup(cancelled) is not None
+    return isinstance(error, cancelled)
 
 
 def _exit_in(error: BaseException) -> BaseException | None:

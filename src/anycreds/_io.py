@@ -67,10 +67,17 @@ class World(Clock, Protocol):
     def has_ended(self, run: Hashable) -> bool:
         """Tell whether a run is known to be over, so that nothing of it will move again."""
 
-    def start(self, body: Callable[[], Awaitable[BaseException | None]], name: str, context: Context) -> None:
+    def start(
+        self,
+        body: Callable[[], Awaitable[BaseException | None]],
+        ended: Callable[[], None],
+        name: str,
+        context: Context,
+    ) -> None:
         """Let a task run that belongs to the current run and to none of its tasks.
 
-        An exit (``KeyboardInterrupt``, ``SystemExit``) that ``body`` returns goes to the run, as the backend has it.
+        ``ended`` is called when it is over, even if it was cancelled before its first step. An exit
+        (``KeyboardInterrupt``, ``SystemExit``) that ``body`` returns goes to the run, as the backend has it.
         """
 
     def after_fork(self, reset: Callable[[], None]) -> None:

@@ -64,18 +64,21 @@ class KeepFresh:
         await self._provider()
         self._scope = anyio.CancelScope()
         self._has_ended = anyio.Event()
-        self._provider._world.start(self._keep, f"anycreds keep fresh: {self._provider.name}", copy_context())
+        name = f"anycreds keep fresh: {self._provider.name}"
+        self._provider._world.start(self._keep, self._has_ended.set, name, copy_context())
         return FreshCredentials(self._provider.name, self._memory)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._scope.cancel()
-        with anyio.CancelScope(shield=True, deadline=anyio.current_time() + GRACE):
-            await self._has_ended.wait()
-        flight = self._memory.flight_of(self._provider._world.run())
-        if flight is not None:
-            await flight.end()
+        try:
+            with anyio.CancelScope(shield=True, deadline=anyio.current_time() + GRACE):
+                await self._has_ended.wait()
+        finally:  # asyncio's own cancel() knows no shield
+            flight = self._memory.flight_of(self._provider._world.run())
+            if flight is not None:
+                await flight.end()
 
     async def _keep(self) -> BaseException | None:
         try:
@@ -85,8 +88,6 @@ class KeepFresh:
                     await self._refresh()
         except (KeyboardInterrupt, SystemExit) as leave:
             return leave
-        finally:
-            self._has_ended.set()
         return None
 
     async def _refresh(self) -> None:

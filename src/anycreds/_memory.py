@@ -95,8 +95,8 @@ class Memory:
         now = self.now
         with self._lock:
             flight = self._flights.get(run)
-            if flight is not None and not flight.has_started:
-                flight = None  # an interrupt hit its caller before it could start it: nobody flies it
+            if flight is not None and (not flight.has_started or flight.outcome is not None):
+                flight = None  # an interrupt or a fault hit its caller before it was started, or at its end
             view = self._view._replace(is_flying=flight is not None)
             decision = policy.decide(view, now, min_ttl)
             if has_waited and decision.patience == policy.PATIENCE:
@@ -104,7 +104,7 @@ class Memory:
             starts_after = None
             if decision.flies and flight is None:
                 self._flights = {known: other for known, other in self._flights.items() if not has_ended(known)}
-                flight = self._flights[run] = Flight(self._name, run)
+                flight = self._flights[run] = Flight(self._name, run, self._land)
                 starts_after = max(0.0, self._last_end + windows.FIRST_PAUSE - now.monotonic)
                 view = view._replace(is_flying=True)
             if min_ttl is None and decision.patience <= 0 and decision.refused is None:
@@ -118,7 +118,7 @@ class Memory:
         """Note that the source is asked from now on: what is invalidated later, this answer may not bring back."""
         flight.generation = self._generation
 
-    def land(self, flight: Flight, outcome: Outcome) -> Outcome:
+    def _land(self, flight: Flight, outcome: Outcome) -> Outcome:
         """Take in what a flight brought. Return what those who wait for it get."""
         now, chance = self.now, self._clock.jitter()
         with self._lock:

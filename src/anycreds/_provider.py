@@ -40,6 +40,11 @@ class _Call:
 _calls: ContextVar[tuple[_Call, ...]] = ContextVar("anycreds_calls", default=())
 
 
+def forget_calls() -> None:
+    """Forget, in this context, which calls are running."""
+    _calls.set(())
+
+
 class Provider:
     """Base of the built-in providers. ``await provider()`` asks once and remembers nothing."""
 

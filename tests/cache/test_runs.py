@@ -289,6 +289,21 @@ def test_flight_cancelled_again_and_again_is_told() -> None:
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("latency", [0.0, 0.005])
+def test_eager_tasks_change_nothing(latency: float) -> None:
+    """Where asyncio starts tasks at once (3.12 can), a refresh may even end before anybody waits: still one call."""
+    upstream = Upstream(ManualClock(), life=None, latency=latency)
+    provider = anycreds.cached(upstream)
+
+    async def main() -> list[str]:
+        asyncio.get_running_loop().set_task_factory(getattr(asyncio, "eager_task_factory", None))
+        tasks = [asyncio.create_task(one_id(provider)) for _ in range(100)]
+        return [await task for task in tasks]
+
+    assert asyncio.run(main()) == ["AKID1"] * 100
+    assert upstream.calls == 1
+
+
 def test_trio_run_that_ends_in_mid_air_is_quiet() -> None:
     """On trio, whose run cancels the refresh when main is done, the next run starts afresh."""
     upstream = Upstream(ManualClock(), latency=0.02, life=None)

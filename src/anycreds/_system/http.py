@@ -6,17 +6,26 @@ successor is one import away.
 
 from __future__ import annotations
 
-import os
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import anyio
 from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 
+from .._errors import InvalidConfigurationError
 from .._wire.messages import NoAnswer, Request, Response
 from . import tls
+from .reasons import reason_of
 
 _httpx: Any = None
+
+# What makes transports in the place of sockets: ``anycreds.testing.MemoryNetwork`` puts it here, and nobody else. Not a
+# context variable: a refresh that was begun elsewhere must not reach the real network from within a test.
+make_transport: Callable[[Any], Any] | None = None
+
+_CLOSING = 2.0  # seconds for closing a socket, which is local work
 
 # The name that means this machine, and where it is; asked in this order and never looked up.
 LOCALHOST = ("127.0.0.1", "::1")
@@ -31,6 +40,14 @@ async def load() -> Any:
     global _httpx  # noqa: PLW0603
     if _httpx is None:
         _httpx = await run_sync(_import, abandon_on_cancel=True, limiter=CapacityLimiter(1))
+    return _httpx
+
+
+def preload() -> Any:
+    """Do what ``load`` does, but at once and in this thread: threads do not mix with virtual time."""
+    global _httpx  # noqa: PLW0603
+    if _httpx is None:
+        _httpx = _import()
     return _httpx
 
 
@@ -73,13 +90,31 @@ class HttpClients:
 
     async def _client(self, httpx: Any, request: Request) -> Any:
         key = (request.direct, request.url.scheme)
+        if key not in self._clients and make_transport is not None:
+            network = make_transport(httpx)
+            self._clients[key] = network if request.direct else httpx.AsyncClient(transport=network, timeout=None)
         if key not in self._clients:
             context = tls.untrusting() if key == (True, "http") else await tls.trusting(httpx)
             if request.direct:
                 self._clients[key] = httpx.AsyncHTTPTransport(verify=context, trust_env=False)
             else:
-                self._clients[key] = httpx.AsyncClient(verify=context, timeout=None, follow_redirects=False)
+                self._clients[key] = _behind_proxies(httpx, context)
         return self._clients[key]
+
+
+def _behind_proxies(httpx: Any, context: Any) -> Any:
+    """Return the client that goes through the proxies which the environment names.
+
+    Raises ``InvalidConfigurationError`` if one of them can be none. It does not repeat it: there may be a password.
+    """
+    try:
+        return httpx.AsyncClient(verify=context, timeout=None, follow_redirects=False)
+    except (httpx.InvalidURL, ValueError, ImportError) as error:
+        kind = type(error).__name__
+    raise InvalidConfigurationError(
+        f"HTTPS_PROXY, HTTP_PROXY, ALL_PROXY or NO_PROXY cannot be used ({kind})",
+        hint="a proxy is http://host:port or https://host:port; for socks5:// install httpx[socks]",
+    )
 
 
 def _is_localhost(request: Request) -> bool:
@@ -94,9 +129,9 @@ async def _ask(httpx: Any, client: Any, request: Request, host: str) -> Response
         finally:
             await response.aclose()
     except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-        return NoAnswer("unreachable", _reason(error))
+        return NoAnswer("unreachable", reason_of(error))
     except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:  # ValueError: idna, of a host's name
-        return NoAnswer("broken", f"{type(error).__name__}: {_reason(error)}")
+        return NoAnswer("broken", f"{type(error).__name__}: {reason_of(error)}")
 
 
 async def _send(httpx: Any, client: Any, request: Request, host: str) -> Any:
@@ -108,10 +143,37 @@ async def _send(httpx: Any, client: Any, request: Request, host: str) -> Any:
     if request.method != "GET":
         headers["Content-Length"] = str(len(request.body))
     encoded = [(name.encode("ascii"), value.encode("latin-1")) for name, value in headers.items()]
-    message = httpx.Request(request.method, target, headers=encoded, content=request.body or None)
-    if request.direct:
-        return await client.handle_async_request(message)
-    return await client.send(message, stream=True, auth=None, follow_redirects=False)
+    opened: list[Any] = []
+
+    async def note(event: str, info: dict[str, Any]) -> None:
+        if event == "connection.connect_tcp.complete":
+            opened.append(info["return_value"])
+
+    extensions = {"trace": note} if url.scheme == "https" else {}
+    message = httpx.Request(
+        request.method, target, headers=encoded, content=request.body or None, extensions=extensions
+    )
+    try:
+        if request.direct:
+            return await client.handle_async_request(message)
+        message.url = _quiet(httpx)(target)
+        return await client.send(message, stream=True, auth=None, follow_redirects=False)
+    except BaseException:
+        # httpcore knows nothing of a connection before its TLS handshake has ended, and leaves it open if cancelled.
+        with anyio.move_on_after(_CLOSING, shield=True):
+            for stream in opened:
+                await stream.aclose()
+        raise
+
+
+@cache
+def _quiet(httpx: Any) -> Any:
+    """Return a kind of URL that shows its origin only: clients log URLs, and a path or query can be a secret."""
+
+    def shown(url: Any) -> str:
+        return f"{url.scheme}://{url.netloc.decode('ascii')}"
+
+    return type("QuietURL", (httpx.URL,), {"__str__": shown, "__repr__": shown})
 
 
 async def _read(httpx: Any, response: Any, limit: int) -> Response | NoAnswer:
@@ -133,35 +195,3 @@ async def _read(httpx: Any, response: Any, limit: int) -> Response | NoAnswer:
     if len(body) > limit:
         return NoAnswer("too large", f"an answer of more than {limit} bytes")
     return Response(response.status_code, headers, bytes(body))
-
-
-def _reason(error: BaseException) -> str:
-    """Return what the operating system or TLS said, from the depth of the exceptions, and nothing of what was sent.
-
-    The texts of the libraries between are not used: some repeat bytes of a header or an answer.
-    """
-    waiting: list[BaseException] = [error]
-    seen: set[int] = set()
-    while waiting:
-        found = waiting.pop()
-        if id(found) in seen:
-            continue
-        seen.add(id(found))
-        if text := _said_by_system(found):
-            return text
-        waiting += [inner for inner in (found.__context__, found.__cause__) if inner is not None]
-        if isinstance(found, BaseExceptionGroup):
-            waiting += found.exceptions
-    return "no more is known"
-
-
-def _said_by_system(error: BaseException) -> str | None:
-    import ssl
-
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"certificate not trusted: {error.verify_message}"
-    if isinstance(error, ssl.SSLError):
-        return f"TLS failed: {error.reason or 'no reason given'}"
-    if isinstance(error, OSError) and error.errno:
-        return os.strerror(error.errno) if error.errno > 0 else error.strerror
-    return None

@@ -39,25 +39,41 @@ def has_ended(run: Hashable) -> bool:
     return bool(is_closed is not None and is_closed())
 
 
-def start(body: Body, name: str, context: Context) -> None:
-    """Start a task of the current run. ``body`` must raise nothing but the cancellation of the run."""
+def start(body: Body, ended: Callable[[], None], name: str, context: Context) -> None:
+    """Start a task of the current run. ``ended`` is called when it is over, even if it never had its first step."""
     trio = trio_or_none()
     if trio is not None:
-        trio.lowlevel.spawn_system_task(_on_trio, body, name, name=name, context=context)
+        trio.lowlevel.spawn_system_task(_on_trio, body, ended, name, name=name, context=context)
         return
     import asyncio
 
     task = asyncio.get_running_loop().create_task(_on_asyncio(body), name=name, context=context)
     _tasks.add(task)
     task.add_done_callback(_tasks.discard)
+    # asyncio ends a task that is cancelled before its first step without running a line of it.
+    task.add_done_callback(lambda _: ended())
 
 
-async def _on_trio(body: Body, name: str) -> None:
-    leave = await body()
-    if leave is not None:  # a system task that raises would end the run with an "internal error"
+async def _on_trio(body: Body, ended: Callable[[], None], name: str) -> None:
+    import trio
+
+    cancelled = None
+    try:
+        leave = await body()
+    except trio.Cancelled:
+        raise
+    except BaseExceptionGroup as group:  # a source that failed while the end of the run cancelled it
+        cancelled, leave = group.split(trio.Cancelled)
+    except BaseException as error:  # noqa: BLE001 - a system task that raises would end the run with an "internal error"
+        leave = error
+    finally:
+        ended()
+    if leave is not None:
         from .._logs import log
 
         log("cache", "error", "%s: %s had nobody to go to", name, type(leave).__name__)
+    if cancelled is not None:
+        raise cancelled
 
 
 async def _on_asyncio(body: Body) -> None:

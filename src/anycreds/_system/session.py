@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 import anyio
 
-from .._errors import ProviderTimeoutError
+from .._errors import CredentialsError, ProviderTimeoutError
 from . import forks, runs, warmup
 from .clock import SystemClock
 
@@ -38,14 +38,23 @@ class Deadline:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:
-        swallow = bool(self._scope.__exit__(kind, error, traceback))
-        if not self._scope.cancelled_caught:
-            return swallow
+        try:
+            swallow = bool(self._scope.__exit__(kind, error, traceback))
+        except Exception:
+            if not self._scope.cancelled_caught:
+                raise  # else it came out of a nursery together with the cancellation, of which this is the reason
+        else:
+            if not self._scope.cancelled_caught:
+                if isinstance(error, CredentialsError):  # out of this Io, which does not know for whom it works
+                    error.source = error.source or self._waiting_for
+                    error.__traceback__ = None  # its frames hold requests
+                return swallow
+        del error, traceback  # the cancellation and its frames, which hold requests; a traceback keeps this frame
         timeout = ProviderTimeoutError(f"gave no answer within {self._seconds:g} s", source=self._waiting_for)
         try:
             raise timeout
         finally:
-            timeout.__context__ = None  # the cancellation, whose frames hold requests
+            timeout.__context__ = None  # the cancellation again
 
 
 class Session:
@@ -124,9 +133,9 @@ class SystemWorld:
         """Tell whether a run is known to be over."""
         return runs.has_ended(run)
 
-    def start(self, body: runs.Body, name: str, context: Context) -> None:
+    def start(self, body: runs.Body, ended: Callable[[], None], name: str, context: Context) -> None:
         """Start a task of the current run."""
-        runs.start(body, name, context)
+        runs.start(body, ended, name, context)
 
     def after_fork(self, reset: Callable[[], None]) -> None:
         """Call a bound method in every process that is forked off."""

@@ -12,6 +12,7 @@ from anyio.to_thread import run_sync
 from .._errors import InvalidConfigurationError
 
 BUNDLE = "AWS_CA_BUNDLE"
+_FILE = "SSL_CERT_FILE"  # OpenSSL's own variable, which httpx follows
 
 _contexts: dict[str, ssl.SSLContext] = {}
 
@@ -22,7 +23,7 @@ def untrusting() -> ssl.SSLContext:
 
 
 async def trusting(httpx: Any) -> ssl.SSLContext:
-    """Return the context for services: ``AWS_CA_BUNDLE``, else what httpx trusts.
+    """Return the context for services: ``AWS_CA_BUNDLE``, else what httpx trusts, by ``SSL_CERT_FILE`` too.
 
     Raises ``InvalidConfigurationError`` if the bundle cannot be read.
     """
@@ -31,15 +32,16 @@ async def trusting(httpx: Any) -> ssl.SSLContext:
         return context
     made = await run_sync(_make, httpx, bundle, abandon_on_cancel=True, limiter=CapacityLimiter(1))
     if isinstance(made, str):
-        raise InvalidConfigurationError(f"{BUNDLE} is {bundle!r}, which cannot be used: {made}")
+        name, path = (BUNDLE, bundle) if bundle else (_FILE, os.environ.get(_FILE, ""))
+        raise InvalidConfigurationError(f"{name} is {path!r}, which cannot be used: {made}")
     return _contexts.setdefault(bundle, made)
 
 
 def _make(httpx: Any, bundle: str) -> ssl.SSLContext | str:
-    if not bundle:
-        context: ssl.SSLContext = httpx.create_ssl_context()
-        return context
     try:
+        if not bundle:
+            context: ssl.SSLContext = httpx.create_ssl_context()
+            return context
         is_folder = os.path.isdir(bundle)
         return ssl.create_default_context(cafile=None if is_folder else bundle, capath=bundle if is_folder else None)
     except ssl.SSLError:

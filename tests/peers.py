@@ -1,0 +1,110 @@
+"""A server that records the bytes that come and answers with the bytes it is told to. And httpx, loaded ahead of time.
+
+``from peers import httpx_loaded  # noqa: F401`` loads httpx before the tests of a module, as their timeouts are short.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio
+import pytest
+from anyio.abc import ByteStream, SocketAttribute
+from anyio.streams.tls import TLSListener
+
+from anycreds._system import http
+from anycreds.testing import CANARY, FakeAWS
+
+DOCUMENT = (
+    b'{"AccessKeyId": "AKIDPEER", "SecretAccessKey": "' + CANARY.encode() + b'-secret", '
+    b'"Token": "' + CANARY.encode() + b'-session", "Expiration": "2999-01-01T00:00:00Z"}'
+)
+_CLOSED_AFTER = 1.0  # seconds that a peer may take to notice; nearly always no time at all
+
+
+@pytest.fixture(scope="module", autouse=True)
+def httpx_loaded() -> None:
+    """Import httpx and its backends, which the first exchange of a process would do within its timeout."""
+    anyio.run(http.load)
+
+
+def ok(body: bytes = DOCUMENT, *headers: str) -> bytes:
+    """Return a whole good answer."""
+    lines = ["HTTP/1.1 200 OK", f"Content-Length: {len(body)}", *headers, "", ""]
+    return "\r\n".join(lines).encode("latin-1") + body
+
+
+class Peer:
+    """What a server has seen."""
+
+    def __init__(self, *answers: bytes) -> None:
+        self.answers = list(answers)
+        self.port = 0
+        self.heads: list[bytes] = []
+        """The requests, up to and with their blank line."""
+        self.connections = 0
+        self.open = 0
+
+    @property
+    def lines(self) -> list[str]:
+        """The request line and headers of the only request."""
+        (head,) = self.heads
+        return head.decode("latin-1").removesuffix("\r\n\r\n").split("\r\n")
+
+    async def serve(self, stream: ByteStream) -> None:
+        """Answer on one connection until it ends, or until there are no more answers: then be silent."""
+        self.connections += 1
+        self.open += 1
+        try:
+            async with stream:
+                await self._answer(stream)
+        except (anyio.BrokenResourceError, anyio.EndOfStream):
+            pass
+        finally:
+            self.open -= 1
+
+    async def _answer(self, stream: ByteStream) -> None:
+        received = b""
+        while True:
+            received += await stream.receive()
+            head, blank, rest = received.partition(b"\r\n\r\n")
+            if blank:
+                self.heads.append(head + blank)
+                received = rest
+                if self.answers:
+                    answer = self.answers.pop(0)
+                    await stream.send(answer)
+                    if b"Connection: close" in answer:
+                        return
+
+    async def closed(self) -> bool:
+        """Tell whether every connection ends soon."""
+        with anyio.move_on_after(_CLOSED_AFTER):
+            while self.open:  # noqa: ASYNC110 - others count it
+                await anyio.sleep(0.001)
+        return not self.open
+
+
+@asynccontextmanager
+async def serving(
+    *answers: bytes, context: ssl.SSLContext | None = None, host: str = "127.0.0.1"
+) -> AsyncIterator[Peer]:
+    """Serve on loopback while the ``async with`` lasts; over TLS with a ``context``."""
+    peer = Peer(*answers)
+    async with await anyio.create_tcp_listener(local_host=host, local_port=0) as plain:
+        peer.port = plain.extra(SocketAttribute.local_port)
+        listener = plain if context is None else TLSListener(plain, context, standard_compatible=False)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(listener.serve, peer.serve)
+            yield peer
+            tasks.cancel_scope.cancel()
+
+
+async def closed(aws: FakeAWS) -> bool:
+    """Tell whether every connection of a fake ends soon."""
+    with anyio.move_on_after(_CLOSED_AFTER):
+        while aws._lines:  # noqa: ASYNC110 - it has no event for this
+            await anyio.sleep(0.001)
+    return not aws._lines

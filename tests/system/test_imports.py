@@ -1,0 +1,54 @@
+"""What an import of the library and the way to environment keys load, measured in fresh processes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+# What costs time or memory, and has no business where keys come from the environment.
+HEAVY = ("httpx", "httpcore", "h11", "trio", "ssl", "xml", "email", "http", "urllib.request", "json", "dataclasses",
+         "idna", "certifi", "subprocess", "multiprocessing", "tempfile", "pickle")  # fmt: skip
+LOOPS = ("asyncio", "trio", "uvloop", "ssl", "logging", "socket", "concurrent", "selectors")
+FINISH = "import json, sys; print(json.dumps(sorted(sys.modules)))"
+KEYS = "{'AWS_ACCESS_KEY_ID': 'AKID', 'AWS_SECRET_ACCESS_KEY': 'shh'}"
+
+
+def loaded_by(program: str) -> set[str]:
+    """Return the modules that are loaded at the end of a program."""
+    program += "\nimport sys\nnames = sorted(sys.modules)\nimport json\nprint(json.dumps(names))\n"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, text=True, timeout=20)
+    return set(json.loads(done.stdout))
+
+
+def matching(names: set[str], heavy: tuple[str, ...]) -> set[str]:
+    """Return those of the modules that are heavy or a part of something heavy."""
+    return {name for name in names if name in heavy or name.startswith(tuple(f"{one}." for one in heavy))}
+
+
+def test_import_alone() -> None:
+    """``import anycreds`` loads no event loop and no HTTP library, nor anything else that is heavy."""
+    names = loaded_by("import anycreds") - loaded_by("pass")
+    assert "anycreds" in names
+    assert matching(names, HEAVY + LOOPS) == set()
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+@pytest.mark.parametrize("provider", ["from_env(environ={0})", "cached(anycreds.from_env(environ={0}))"])
+def test_keys_from_the_environment(backend: str, provider: str) -> None:
+    """Keys from the environment cost nothing heavy beyond what anyio itself loads for a coroutine that waits."""
+    wait = "async def main():\n    with anyio.move_on_after(9):\n        anyio.Event()\n        await anyio.sleep(0)"
+    base = loaded_by(f"import anyio\n{wait}\nanyio.run(main, backend='{backend}')")
+    ask = f"async def main():\n    return await anycreds.{provider.format(KEYS)}()"
+    names = loaded_by(
+        f"import anycreds, anyio\n{ask}\nassert anyio.run(main, backend='{backend}').access_key_id == 'AKID'"
+    )
+    assert matching(names - base, HEAVY) == set()
+
+
+def test_command_line_of_keys_needs_no_testing_kit() -> None:
+    """``import anycreds`` leaves the fakes and the command line alone."""
+    names = loaded_by("import anycreds")
+    assert matching(names, ("anycreds.testing", "anycreds._cli")) == set()
