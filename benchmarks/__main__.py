@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import first_keys, hit, imds, report, silent, stall, waiters
+from . import first_keys, hit, imds, profiles, report, silent, stall, waiters
 from .measuring import LOOPS, ROOT, Row, here, plain_environ
 
 BENCHMARKS = {
@@ -24,9 +24,11 @@ BENCHMARKS = {
     "first_keys": first_keys.measure,
     "imds": imds.measure,
     "stall": stall.measure,
+    "profiles": profiles.measure,
     "silent": silent.measure,
 }
 SLOW = {("silent", "uvloop"), ("silent", "trio")}  # each waits for seconds, for the same second's sake
+LOOPLESS = {"profiles"}  # no event loop runs there, so it is measured once
 LONGEST = 120.0  # seconds for one benchmark on one event loop; each takes some seconds
 
 
@@ -81,7 +83,8 @@ def _measure_all(options: argparse.Namespace) -> tuple[list[Row], list[str]]:
 
 def _plan(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
     for name in options.only or BENCHMARKS:
-        for loop in options.loop or LOOPS:
+        loops = options.loop or LOOPS
+        for loop in loops[:1] if name in LOOPLESS else loops:
             if not here(loop):
                 print(f"{name} on {loop}: not installed", file=sys.stderr)
             elif options.quick and not options.loop and (name, loop) in SLOW:

@@ -10,7 +10,7 @@ from typing import Any
 
 from .measuring import Row, Span
 
-PACKAGES = ("anycreds", "anyio", "httpx", "httpcore", "h11", "trio", "uvloop")
+PACKAGES = ("anycreds", "anyio", "httpx", "httpcore", "h11", "trio", "uvloop", "botocore")
 HEAD = ("what", "loop", "ours", "floor", "compared", "goal", "met?")
 _SCALES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (0.0, "ns"))
 _PER_SECOND = {"s": 1.0, "ms": 1e3, "µs": 1e6, "ns": 1e9}

@@ -15,12 +15,13 @@ from typing import Any, TypeVar
 
 from anycreds._credentials import Credentials
 from anycreds._errors import CredentialsError, ProviderTimeoutError
-from anycreds._io import Unreadable
+from anycreds._io import FileVersion, ProcessFailure, ProcessResult, Signature, Unreadable
 from anycreds._provider import Caller, Provider
 from anycreds._wire.messages import NoAnswer, Request, Response
 
 T = TypeVar("T")
 Answer = Response | NoAnswer
+Process = ProcessResult | ProcessFailure
 Step = tuple[str, str, Answer | Callable[[Request], Answer]]
 
 # The planted secrets. The word in each is what the canary fixture looks for.
@@ -42,17 +43,20 @@ class ScriptedIo:
         *script: Step,
         environ: Mapping[str, str] | None = None,
         files: Mapping[str, bytes | Unreadable] | None = None,
+        processes: Mapping[str, Process] | None = None,
         jitter: float = 0.5,
     ) -> None:
         self.script = list(script)
         self.variables = dict(environ or {})
         self.files = dict(files or {})
+        self.processes = dict(processes or {})
         self.chance = jitter
         self.wall = START
         self.steady = 1000.0
         self.requests: list[Request] = []
         self.pauses: list[float] = []
         self.reads: list[str] = []
+        self.runs: list[tuple[str, float, int]] = []
         self.deadlines: list[tuple[float, str]] = []
 
     def time(self) -> float:
@@ -97,6 +101,24 @@ class ScriptedIo:
         if isinstance(content, bytes) and len(content) > limit:
             return Unreadable(f"it is larger than {limit} bytes")
         return content
+
+    async def read_changed(self, path: str, limit: int, known: Signature | None) -> FileVersion | Unreadable | None:
+        content = await self.read_file(path, limit)
+        if isinstance(content, Unreadable):
+            return content
+        signature = (hash(content),)
+        return None if signature == known else FileVersion(content, signature)
+
+    async def work(self, function: Callable[..., T], *arguments: object) -> T:
+        return function(*arguments)
+
+    def home(self) -> str | None:
+        return "/home/somebody"
+
+    async def run_process(self, command: str, timeout: float, limit: int) -> Process:  # noqa: ASYNC109
+        self.runs.append((command, timeout, limit))
+        assert command in self.processes, "this command was not to be run"
+        return self.processes[command]
 
     def timeout(self, request: Request) -> NoAnswer:
         """Answer nothing until the request's time is over (for a script)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ._config.locations import selected
 from ._config.settings import first
 from ._durations import as_seconds, instant
 from ._errors import Attempt, InvalidConfigurationError, NoCredentialsError, NotConfiguredError
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 # The least that ``expire_after`` takes, as in JavaScript: shorter-lived sets would be refreshed all the time.
 SHORTEST_LIFE = 5 * 60.0
 NAME = "credential chain"
+
+# Which profile beat keys in the environment first. That is said once per process: a program may make many chains.
+_warned: list[str] = []
 
 
 async def first_of(providers: Sequence[Provider], io: Io, caller: Caller) -> Credentials:
@@ -90,34 +94,28 @@ class CredentialChain(Provider):
 class DefaultChain(Provider):
     """Made, with a cache around it, by ``from_default_chain``. Its order stands in ``_catalog``."""
 
-    __slots__ = ("_profile", "_providers")
+    __slots__ = ("_named", "_profile", "_unnamed")
 
-    def __init__(self, providers: Sequence[Provider], world: World, profile: str | None) -> None:
+    def __init__(
+        self, unnamed: Sequence[Provider], named: Sequence[Provider], world: World, profile: str | None
+    ) -> None:
         super().__init__("default chain", world)
-        self._providers = tuple(providers)
+        self._unnamed = unnamed
+        self._named = named
         self._profile = profile
 
     async def _fetch(self, io: Io, caller: Caller) -> Credentials:
-        if (named := self._named(io, caller)) is not None:
-            # Who names a profile wants that one: to serve what merely lies around would be another identity.
-            raise InvalidConfigurationError(
-                f"a profile is named ({named}), and this version does not read the shared files yet",
-                source=self.name,
-                hint="name none, or ask a provider of your choice, such as from_env()",
-            )
-        return await first_of(self._providers, io, caller)
-
-    def _named(self, io: Io, caller: Caller) -> str | None:
-        """Return the profile that somebody named, and where."""
-        if self._profile:
-            return f"{self._profile!r}, by the argument profile"
-        if caller.profile:
-            return f"{caller.profile!r}, by the client"
-        setting = first(io.environ(), "AWS_PROFILE")
-        return None if setting is None else f"{setting.value!r}, by {setting.origin}"
+        choice = selected(self._profile, caller.profile, io.environ())
+        if not choice.named:
+            return await first_of(self._unnamed, io, caller)
+        if first(io.environ(), "AWS_ACCESS_KEY_ID") is not None and not _warned:
+            _warned.append(choice.name.value)
+            message = "a profile is named by %s, so the keys in the environment variables are not used"
+            log("chain", "warning", message, choice.name.origin)
+        return await first_of(self._named, io, caller)
 
     def _may_extend(self, credentials: Credentials) -> bool:
-        return any(provider._may_extend(credentials) for provider in self._providers)
+        return any(provider._may_extend(credentials) for provider in self._unnamed)
 
     def _asks_person(self) -> bool:
-        return any(provider._asks_person() for provider in self._providers)
+        return any(provider._asks_person() for provider in self._unnamed)

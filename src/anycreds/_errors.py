@@ -5,6 +5,9 @@ CredentialsError
 │   ├── MetadataUnreachableError  EC2 metadata never answered: this is probably not an EC2 instance
 │   └── NoCredentialsError        every provider of a chain had nothing; ``.attempts`` says why, one by one
 ├── InvalidConfigurationError     what is configured contradicts itself or cannot be read: a chain stops
+│   ├── ConfigParseError          a line of a shared file cannot be read
+│   ├── ProfileNotFoundError      a profile that is named is in neither file
+│   ├── ProfileLoopError          profiles name each other as their source, in a circle
 │   └── ReentrantProviderError    a provider came to wait for itself
 ├── RetrievalError                a source was asked and did not answer with credentials: a chain stops
 │   ├── ProviderTimeoutError      it did not answer in time
@@ -98,6 +101,37 @@ class NoCredentialsError(NotConfiguredError):
 
 class InvalidConfigurationError(CredentialsError):
     """Options, variables or files are incomplete, unreadable or contradict each other."""
+
+
+class ConfigParseError(InvalidConfigurationError):
+    """A line of a shared file cannot be read. ``path`` and ``line`` (from 1) say where, if that is known."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        path: str | None = None,
+        line: int | None = None,
+        source: str | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, source=source, hint=hint)
+        self.path = path
+        self.line = line
+
+
+class ProfileNotFoundError(InvalidConfigurationError):
+    """A profile that somebody named is in neither of the shared files. ``profile`` is its name."""
+
+    def __init__(
+        self, message: str, *, profile: str | None = None, source: str | None = None, hint: str | None = None
+    ) -> None:
+        super().__init__(message, source=source, hint=hint)
+        self.profile = profile
+
+
+class ProfileLoopError(InvalidConfigurationError):
+    """Profiles name each other as their source, in a circle."""
 
 
 class ReentrantProviderError(InvalidConfigurationError):

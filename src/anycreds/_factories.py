@@ -10,7 +10,9 @@ from ._chain import CredentialChain, DefaultChain
 from ._durations import as_seconds
 from ._errors import InvalidConfigurationError
 from ._memory import CacheOptions
+from ._profile import ProcessProfileProvider, ProfileProvider
 from ._provider import Caller, CredentialProvider, Provider
+from ._shared_files import FileOptions
 from ._system.session import SystemWorld
 from .providers.container import ContainerProvider
 from .providers.environment import EnvironmentProvider
@@ -37,6 +39,48 @@ def from_env(*, environ: Mapping[str, str] | None = None) -> Provider:
     a value cannot be right, ``RetrievalError`` if the set has ended.
     """
     return EnvironmentProvider(_WORLD, environ)
+
+
+def from_ini(
+    profile: str | None = None,
+    *,
+    filepath: str | None = None,
+    config_filepath: str | None = None,
+    ignore_cache: bool = False,
+    timeout: float = 60.0,
+) -> Provider:
+    """Get the credentials of a profile in the shared config and credentials files.
+
+    ``profile`` is its name; by default that of ``AWS_PROFILE``, else ``default``. ``filepath`` is the credentials file,
+    ``config_filepath`` the config file, instead of ``AWS_SHARED_CREDENTIALS_FILE`` and ``AWS_CONFIG_FILE`` or those in
+    ``~/.aws``. A file is read again when it has changed; with ``ignore_cache``, at every call. ``timeout`` is in
+    seconds, for a ``credential_process``. This version uses keys and commands in profiles, not roles or logins yet.
+    Follows the AWS "SDKs and Tools" reference, page "Shared config and credentials files".
+
+    Awaiting it raises ``ProfileNotFoundError`` if a profile that somebody named is missing, ``NotConfiguredError`` if
+    there is no ``default`` or the profile says nothing about credentials, another ``InvalidConfigurationError``, with
+    file and line, for what contradicts itself or cannot be read, and a ``RetrievalError`` if the command fails.
+    """
+    return ProfileProvider(_WORLD, profile, files=FileOptions(filepath, config_filepath, ignore_cache), timeout=timeout)
+
+
+def from_process(
+    profile: str | None = None,
+    *,
+    filepath: str | None = None,
+    config_filepath: str | None = None,
+    timeout: float = 60.0,
+) -> Provider:
+    """Get what the ``credential_process`` of a profile prints, whatever else the profile says.
+
+    The command runs in the system's shell, without standard input, and is ended with all that it started after
+    ``timeout`` seconds. The other options are those of ``from_ini``. Follows the AWS "SDKs and Tools" reference, page
+    "Process credential provider".
+
+    Awaiting it raises ``NotConfiguredError`` if the profile has no command, ``ProfileNotFoundError`` if it is named and
+    missing, and a ``RetrievalError`` if the command fails or prints no credentials.
+    """
+    return ProcessProfileProvider(_WORLD, profile, files=FileOptions(filepath, config_filepath), timeout=timeout)
 
 
 def from_container_metadata(*, timeout: float = 1.0, max_retries: int = 0) -> Provider:
@@ -115,22 +159,29 @@ def from_default_chain(
     profile: str | None = None,
     *,
     environ: Mapping[str, str] | None = None,
+    filepath: str | None = None,
+    config_filepath: str | None = None,
+    ignore_cache: bool = False,
     endpoint: str | None = None,
     endpoint_mode: str | None = None,
     ec2_metadata_v1_disabled: bool | None = None,
     timeout: float | None = None,
     max_retries: int | None = None,
 ) -> CachedProvider:
-    """Get credentials as every AWS SDK does by default: environment, container, EC2 instance metadata. Cached.
+    """Get credentials as every AWS SDK does by default. Cached.
 
-    ``environ`` stands in for the process's environment; the other options are those of the providers in the chain. A
-    ``profile`` that is named, here, by ``AWS_PROFILE`` or by a bound caller, is an error so far: this version does not
-    read the shared files. Follows the AWS "SDKs and Tools" reference, page "Standardized credential providers".
+    No profile named: environment, shared files (profile ``default``), container, EC2 instance metadata. A profile that
+    is named, here, by ``AWS_PROFILE`` or by a bound caller, comes first, and keys in the environment are then not used;
+    if it says nothing about credentials, the chain goes on behind it. ``environ`` stands in for the process's
+    environment; the other options are those of the providers in the chain, ``timeout`` and ``max_retries`` those of
+    container and metadata. Follows the AWS "SDKs and Tools" reference, page "Standardized credential providers".
 
     Awaiting it raises ``NoCredentialsError`` if no provider has anything configured, and at once what a provider raises
-    that is configured and fails.
+    that is configured and fails; ``ProfileNotFoundError`` if the named profile is missing.
     """
     options = {
+        "profile": profile,
+        "files": FileOptions(filepath, config_filepath, ignore_cache),
         "endpoint": endpoint,
         "endpoint_mode": endpoint_mode,
         "ec2_metadata_v1_disabled": ec2_metadata_v1_disabled,
@@ -138,7 +189,8 @@ def from_default_chain(
         "max_retries": max_retries,
     }
     world = _WORLD if environ is None else SystemWorld(environ=environ)
-    chain = DefaultChain(build_default_chain(world, options), world, profile)
+    unnamed, named = build_default_chain(world, options)
+    chain = DefaultChain(unnamed, named, world, profile)
     return CachedProvider(chain, world, CacheOptions(), Caller())
 
 

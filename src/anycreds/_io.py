@@ -9,15 +9,56 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Hashable, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from contextvars import Context
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from ._wire.messages import NoAnswer, Request, Response
+
+T = TypeVar("T")
 
 
 class Unreadable(NamedTuple):
     """Why a file could not be read: for people, and without what stands in it."""
 
     detail: str
+    is_missing: bool = False
+    """There is no such file."""
+
+
+Signature: TypeAlias = tuple[int, ...]
+"""What changes whenever a file does: its place, size and times."""
+
+
+class FileVersion(NamedTuple):
+    """A file's content, and the signature of just this version of it."""
+
+    content: bytes
+    signature: Signature
+
+    def __repr__(self) -> str:
+        return f"FileVersion({len(self.content)} bytes)"
+
+
+class ProcessResult(NamedTuple):
+    """What a process gave until it was over. Its output may be secret, so it cannot be printed."""
+
+    status: int | None
+    """Its exit code; None: a signal killed it, or the system does not tell, as where this program ignores SIGCHLD."""
+    signal: str | None
+    """The signal that killed it, such as ``SIGKILL``, also where a shell says so by its exit code."""
+    stdout: bytes
+    stderr: bytes
+    """The last of it, 4 KiB at most."""
+
+    def __repr__(self) -> str:
+        return f"ProcessResult({self.status}, {self.signal}, {len(self.stdout)} and {len(self.stderr)} bytes)"
+
+
+class ProcessFailure(NamedTuple):
+    """Why a process gave nothing usable."""
+
+    kind: Literal["not started", "timeout", "too large"]
+    detail: str
+    """For people; never a part of its command line or output."""
 
 
 class Clock(Protocol):
@@ -50,6 +91,22 @@ class Io(Clock, Protocol):
 
     async def read_file(self, path: str, limit: int) -> bytes | Unreadable:
         """Return a regular file's content, if it is at most ``limit`` bytes long."""
+
+    async def run_process(self, command: str, timeout: float, limit: int) -> ProcessResult | ProcessFailure:  # noqa: ASYNC109
+        """Run a command in the system's shell, with the environment of this program and without standard input.
+
+        After ``timeout`` seconds, more than ``limit`` bytes on stdout or a cancellation, it is ended, with all that it
+        has started. Raise nothing for what it does.
+        """
+
+    async def read_changed(self, path: str, limit: int, known: Signature | None) -> FileVersion | Unreadable | None:
+        """Return a regular file's content like ``read_file``; None: it is still the version that is known."""
+
+    async def work(self, function: Callable[..., T], *arguments: object) -> T:
+        """Call a plain function that computes for long in a thread, so that the event loop runs on."""
+
+    def home(self) -> str | None:
+        """Return the home directory that the system knows for this user, whatever the environment says."""
 
 
 class World(Clock, Protocol):

@@ -34,7 +34,8 @@ pytestmark = pytest.mark.anyio
 
 TIMEOUT = 0.1
 # What an attempt may take beyond its timeout, on a machine that is busy with other things.
-SLACK = 0.5
+SLACK = 5.0
+PLENTY = 10.0
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: "
 SET = b'{"AccessKeyId": "AKID", "SecretAccessKey": "' + CANARY.encode() + b'-secret"}'
 
@@ -95,11 +96,12 @@ async def test_fault(fault: Fault, kind: type[CredentialsError], text: str) -> N
     """It ends within its time in the right error, without a socket; and all is well again afterwards."""
     async with FakeAWS() as aws:
         aws.script("container", fault)
-        provider = provider_for(aws)
+        # What answers, be it nonsense, has time enough on the busiest machine.
+        timeout = TIMEOUT if kind is ProviderTimeoutError else PLENTY
         started = time.monotonic()
         with pytest.raises(kind) as caught:
-            await provider()
-        assert time.monotonic() - started < TIMEOUT + SLACK
+            await provider_for(aws, timeout=timeout)()
+        assert time.monotonic() - started < timeout + SLACK
         assert text in str(caught.value)
         assert str(caught.value).startswith("container credentials: ")
         assert "/v2/" not in str(caught.value)
@@ -191,7 +193,7 @@ async def test_head_that_drips() -> None:
         with pytest.raises(CredentialsError):
             await anycreds.from_http(full_uri=f"http://127.0.0.1:{port}/", timeout=TIMEOUT, max_retries=0)()
         assert time.monotonic() - started < TIMEOUT + SLACK
-        with anyio.fail_after(1):
+        with anyio.fail_after(5):
             await done.wait()
         tasks.cancel_scope.cancel()
 
@@ -221,7 +223,7 @@ async def test_flood_is_cut_off() -> None:
         port = listener.extra(anyio.abc.SocketAttribute.local_port)
         with pytest.raises(MalformedResponseError, match="more than 65536"):
             await anycreds.from_http(full_uri=f"http://127.0.0.1:{port}/", timeout=2.0, max_retries=0)()
-        with anyio.fail_after(1):
+        with anyio.fail_after(5):
             await gone.wait()
         tasks.cancel_scope.cancel()
     assert sent < 16 << 20  # what the system's buffers on both sides hold; an endless reader would go on

@@ -40,7 +40,8 @@ pytestmark = pytest.mark.anyio
 
 TIMEOUT = 0.1
 # Three exchanges, each as long as the timeout at most, and what a busy machine adds.
-LONGEST = 3 * TIMEOUT + 0.5
+LONGEST = 3 * TIMEOUT + 5.0
+PLENTY = 10.0
 METADATA = [route for route in ROUTES if route != "container"]
 
 
@@ -83,8 +84,9 @@ async def test_fault(route: str, fault: Fault, kind: type[CredentialsError]) -> 
         aws.script(route, fault)
         started = time.monotonic()
         with pytest.raises(CredentialsError) as caught:
-            await provider_for(aws)()
-        assert time.monotonic() - started < LONGEST
+            # What answers, be it nonsense, has time enough on the busiest machine.
+            await provider_for(aws, timeout=TIMEOUT if kind is ProviderTimeoutError else PLENTY)()
+        assert time.monotonic() - started < (LONGEST if kind is ProviderTimeoutError else PLENTY)
         unanswered = isinstance(fault, Hang | Drip | HalfBody | ResetAfter | Raw)
         wanted = MetadataUnreachableError if route == "token" and unanswered else kind
         assert type(caught.value) is wanted, caught.value
@@ -145,7 +147,7 @@ async def test_no_request_without_a_token_after_a_fault() -> None:
         async with FakeAWS(imds_v1=True) as aws:
             aws.script("token", fault)
             with pytest.raises(CredentialsError):
-                await provider_for(aws, timeout=0.02)()
+                await provider_for(aws, timeout=0.3)()
             assert aws.count() == 1
 
 

@@ -8,35 +8,68 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
+from typing import TypeVar
 
-from .._io import Unreadable
+from .._io import FileVersion, Signature, Unreadable
+
+T = TypeVar("T")
 
 
 async def read_file(path: str, limit: int) -> bytes | Unreadable:
     """Return the content of a regular file of at most ``limit`` bytes, or why there is none."""
+    version = await read_changed(path, limit, None)
+    assert version is not None  # no version is known that it could still be
+    return version if isinstance(version, Unreadable) else version.content
+
+
+async def read_changed(path: str, limit: int, known: Signature | None) -> FileVersion | Unreadable | None:
+    """Return a version of a file other than the one that is known; None: there is no other."""
+    return await work(_read, path, limit, known)
+
+
+async def work(function: Callable[..., T], *arguments: object) -> T:
+    """Call a plain function in a thread."""
     from anyio import CapacityLimiter
     from anyio.to_thread import run_sync
 
     # A limiter of its own: the program may have used up the default one, and must not starve us, nor we it.
-    return await run_sync(_read, path, limit, abandon_on_cancel=True, limiter=CapacityLimiter(1))
+    return await run_sync(function, *arguments, abandon_on_cancel=True, limiter=CapacityLimiter(1))
 
 
-def _read(path: str, limit: int) -> bytes | Unreadable:
+def home() -> str | None:
+    """Return the user's home directory in the system's list of users."""
+    try:
+        import pwd  # Windows has none
+
+        return pwd.getpwuid(os.getuid()).pw_dir
+    except (ImportError, KeyError):  # KeyError: in a container a user may be a number that is in no list
+        return None
+
+
+def _read(path: str, limit: int, known: Signature | None) -> FileVersion | Unreadable | None:
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        return Unreadable(_reason(error), is_missing=True)
     except (OSError, ValueError) as error:  # ValueError: a null character in the path
         return Unreadable(_reason(error))
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             return Unreadable("is not a regular file" + (" but a directory" if stat.S_ISDIR(status.st_mode) else ""))
+        signature = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+        if signature == known:
+            return None
+        if status.st_size > limit:
+            return Unreadable(f"is larger than {limit} bytes")
         with os.fdopen(descriptor, "rb", closefd=False) as file:
             content = file.read(limit + 1)
     except OSError as error:
         return Unreadable(_reason(error))
     finally:
         os.close(descriptor)
-    return content if len(content) <= limit else Unreadable(f"is larger than {limit} bytes")
+    return FileVersion(content, signature) if len(content) <= limit else Unreadable(f"is larger than {limit} bytes")
 
 
 def _reason(error: OSError | ValueError) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
 import anyio
 
@@ -13,13 +13,17 @@ from . import forks, runs, warmup
 from .clock import SystemClock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Mapping
+    from collections.abc import Callable, Coroutine, Hashable, Mapping
     from contextvars import Context
     from types import TracebackType
+    from typing import Any
 
-    from .._io import Clock, Unreadable
+    from .._io import Clock, FileVersion, ProcessFailure, ProcessResult, Signature, Unreadable
     from .._wire.messages import NoAnswer, Request, Response
     from .http import HttpClients
+
+
+T = TypeVar("T")
 
 
 class Deadline:
@@ -103,6 +107,32 @@ class Session:
         from . import files  # it loads what threads need
 
         return await files.read_file(path, limit)
+
+    def run_process(
+        self, command: str, timeout: float, limit: int
+    ) -> Coroutine[Any, Any, ProcessResult | ProcessFailure]:
+        """Run a command. Not a coroutine itself, whose frame a traceback would keep, with the command in it."""
+        from . import processes
+
+        return processes.run_process(command, timeout, limit)
+
+    async def read_changed(self, path: str, limit: int, known: Signature | None) -> FileVersion | Unreadable | None:
+        """Read a regular file, unless it is still the version that is known."""
+        from . import files
+
+        return await files.read_changed(path, limit, known)
+
+    async def work(self, function: Callable[..., T], *arguments: object) -> T:
+        """Call a plain function in a thread."""
+        from . import files
+
+        return await files.work(function, *arguments)
+
+    def home(self) -> str | None:
+        """Return the user's home directory as the system knows it."""
+        from . import files
+
+        return files.home()
 
 
 class SystemWorld:

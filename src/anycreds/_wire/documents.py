@@ -36,12 +36,18 @@ def read_text(response: Response, source: str) -> str | MalformedResponseError:
         return _malformed(source, response, "is compressed, although that was not asked for")
     if response.body.lstrip()[:1] == b"<":
         return _malformed(source, response, "is not what was asked for", hint=_PAGE_HINT)
-    if response.body.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
-        return _malformed(source, response, "begins with a byte order mark")
+    text = decoded(response.body)
+    return _malformed(source, response, text) if isinstance(text, Problem) else text
+
+
+def decoded(body: bytes) -> str | Problem:
+    """Return UTF-8 text."""
+    if body.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
+        return Problem("begins with a byte order mark")
     try:
-        return response.body.decode("utf-8")
+        return body.decode("utf-8")
     except UnicodeDecodeError:
-        return _malformed(source, response, "is not UTF-8 text")
+        return Problem("is not UTF-8 text")
 
 
 def read_object(response: Response, source: str) -> dict[str, Any] | MalformedResponseError:
@@ -49,18 +55,24 @@ def read_object(response: Response, source: str) -> dict[str, Any] | MalformedRe
     text = read_text(response, source)
     if isinstance(text, MalformedResponseError):
         return text
+    document = object_in(text, _READ)
+    return document if isinstance(document, dict) else _malformed(source, response, *document)
+
+
+def object_in(text: str, fields: tuple[str, ...]) -> dict[str, Any] | tuple[Problem, str | None]:
+    """Return a JSON object, or what is wrong with it, and with which field. Fields that are read must not be double."""
     if not text.strip():
-        return _malformed(source, response, "is empty")
+        return Problem("is empty"), None
     if _depth(text) > _DEEPEST:
-        return _malformed(source, response, f"is nested more than {_DEEPEST} levels deep")
+        return Problem(f"is nested more than {_DEEPEST} levels deep"), None
     document, names = _load(text)
     if isinstance(document, Problem):
-        return _malformed(source, response, document)
+        return document, None
     if not isinstance(document, dict):
-        return _malformed(source, response, "is JSON, but not an object")
-    for name in _READ:
+        return Problem("is JSON, but not an object"), None
+    for name in fields:
         if names.count(name) > 1:
-            return _malformed(source, response, f"has {name} twice", field=name)
+            return Problem(f"has {name} twice"), name
     return document
 
 
@@ -207,7 +219,7 @@ def _depth(text: str) -> int:
 
 
 def _malformed(
-    source: str, response: Response, problem: str, *, field: str | None = None, hint: str | None = None
+    source: str, response: Response, problem: str, field: str | None = None, *, hint: str | None = None
 ) -> MalformedResponseError:
     return MalformedResponseError(
         f"the answer {problem}", field=field, status=response.status, source=source, hint=hint

@@ -20,6 +20,7 @@ VIRTUAL_BACKENDS = ("asyncio", "trio")
 """The backends that ``virtual_backend`` knows: the parameters for a fixture."""
 
 # A nanosecond. Sums of binary fractions drift by less, and rounding takes the drift out, so deadlines end on the dot.
+# Never down, though: before its deadline anyio waits again, for a moment that asyncio takes for past already, for ever.
 _DIGITS = 9
 
 
@@ -38,7 +39,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self._now
 
     def _jump(self, seconds: float) -> None:
-        self._now = round(self._now + seconds, _DIGITS)
+        then = self._now + seconds
+        self._now = max(then, round(then, _DIGITS))
 
     def run_in_executor(self, executor: Any, func: Any, *args: Any) -> NoReturn:  # type: ignore[override]
         """Refuse: a thread takes real time. Raises ``RuntimeError``."""

@@ -1,0 +1,105 @@
+"""The two files that every AWS tool reads, as profiles. A file is read again when it has changed, and only then.
+
+A failed read is never remembered, so that a file which appears is seen at the next call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import islice
+from typing import NamedTuple
+
+from ._config.locations import Location, locations
+from ._config.parser import read
+from ._config.profiles import Note, Profiles, merge
+from ._config.sections import FileKind, Sections
+from ._errors import InvalidConfigurationError
+from ._io import FileVersion, Io, Signature, Unreadable
+from ._logs import log
+
+NAME = "shared files"
+# A hundred times what 10,000 profiles take up; what is larger is some other file.
+FILE_LIMIT = 16 * 1024 * 1024
+# Up to this size parsing takes a millisecond; beyond, it is done in a thread, so that the event loop runs on.
+PARSED_AT_ONCE = 64 * 1024
+# So many bad lines are logged; a file with more has another trouble.
+MOST_TOLD = 20
+
+
+class FileOptions(NamedTuple):
+    """What a program says about the files."""
+
+    filepath: str | None = None
+    """The credentials file."""
+    config_filepath: str | None = None
+    ignore_cache: bool = False
+    """Read both files at every call, changed or not."""
+
+
+class _Known(NamedTuple):
+    signature: Signature
+    sections: Sections
+
+
+class SharedFiles:
+    """Reads the files for one provider, and remembers what it has read."""
+
+    __slots__ = ("_known", "_options", "_told")
+
+    def __init__(self, options: FileOptions) -> None:
+        self._options = options
+        self._known: dict[str, _Known] = {}
+        self._told: set[tuple[str, int]] = set()
+
+    async def profiles(self, io: Io) -> Profiles | InvalidConfigurationError:
+        """Return the profiles of both files as they are now."""
+        options = self._options
+        places = locations(io.environ(), io.home(), options.filepath, options.config_filepath, NAME)
+        found: list[Sections | None] = []
+        names: list[str] = []
+        kinds: tuple[FileKind, FileKind] = ("config", "credentials")
+        for kind, place in zip(kinds, places, strict=True):
+            if isinstance(place, InvalidConfigurationError):
+                return place
+            sections = await self._sections(io, place, kind) if isinstance(place, Location) else None
+            if isinstance(sections, InvalidConfigurationError):
+                return sections
+            found.append(sections)
+            names.append(place.shown if isinstance(place, Location) else f"~/.aws/{kind}")
+        return merge(found[0], found[1], names[0], names[1])
+
+    def tell(self, notes: Iterable[Note]) -> None:
+        """Log, once each, which lines were not understood, though nothing that is used here depends on them."""
+        for note in islice(notes, MOST_TOLD):
+            if (place := (note.path, note.problem.line)) not in self._told:
+                self._told.add(place)
+                log("shared_files", "warning", "%s", note)
+
+    async def _sections(self, io: Io, place: Location, kind: FileKind) -> Sections | InvalidConfigurationError | None:
+        known = None if self._options.ignore_cache else self._known.get(place.path)
+        version = await io.read_changed(place.path, FILE_LIMIT, None if known is None else known.signature)
+        if version is None and known is not None:
+            return known.sections
+        if isinstance(version, Unreadable):
+            return self._unreadable(version, place)
+        assert version is not None  # no version was known that it could still be
+        text = _text_of(version, place)
+        if isinstance(text, InvalidConfigurationError):
+            return text
+        sections = read(text, kind) if len(text) <= PARSED_AT_ONCE else await io.work(read, text, kind)
+        self._known[place.path] = _Known(version.signature, sections)
+        return sections
+
+    def _unreadable(self, problem: Unreadable, place: Location) -> InvalidConfigurationError | None:
+        """Return the error for a file that cannot be read; None: it is not there, and nobody insists on it."""
+        if problem.is_missing and not place.origin.startswith("option"):
+            return None
+        return InvalidConfigurationError(f"{place.shown} {problem.detail} ({place.origin})", source=NAME)
+
+
+def _text_of(version: FileVersion, place: Location) -> str | InvalidConfigurationError:
+    try:
+        return version.content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = version.content.count(b"\n", 0, error.start) + 1
+    return InvalidConfigurationError(f"{place.shown}:{line} is not UTF-8 text ({place.origin})", source=NAME)

@@ -1,0 +1,140 @@
+"""Where the shared files are, and which profile is meant, from options and environment."""
+
+from __future__ import annotations
+
+import pytest
+
+from anycreds._config.locations import Location, locations, selected
+from anycreds._errors import InvalidConfigurationError, NotConfiguredError
+
+CONFIG, CREDENTIALS = "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"
+
+
+def places(
+    environ: dict[str, str],
+    fallback_home: str | None = None,
+    filepath: str | None = None,
+    config_filepath: str | None = None,
+) -> tuple[Location, Location]:
+    """Return where both files are, config file first."""
+    config, credentials = locations(environ, fallback_home, filepath, config_filepath)
+    assert isinstance(config, Location)
+    assert isinstance(credentials, Location)
+    return config, credentials
+
+
+@pytest.mark.parametrize(
+    ("environ", "fallback", "home"),
+    [
+        ({"HOME": "/home/me"}, None, "/home/me"),
+        ({"HOME": "/home/me"}, "/elsewhere", "/home/me"),
+        ({"HOME": "/home/me/"}, None, "/home/me"),
+        ({"HOME": "/"}, None, ""),
+        ({"HOME": "relative"}, None, "relative"),
+        ({"HOME": "/a b/\u00fc"}, None, "/a b/\u00fc"),
+        ({"HOME": "", "USERPROFILE": "C:\\Users\\me"}, None, "C:\\Users\\me"),
+        ({"HOME": " ", "USERPROFILE": "C:\\Users\\me\\"}, "/x", "C:\\Users\\me"),
+        ({"HOME": "/home/me", "USERPROFILE": "C:\\Users\\me"}, None, "/home/me"),
+        ({"USERPROFILE": "P", "HOMEDRIVE": "D:", "HOMEPATH": "\\me"}, None, "P"),
+        ({"HOMEDRIVE": "D:", "HOMEPATH": "\\me"}, "/x", "D:\\me"),
+        ({"HOMEPATH": "\\me"}, None, "C:\\me"),
+        ({"HOMEDRIVE": "D:"}, "/x", "/x"),
+        ({}, "/root", "/root"),
+        ({"HOME": ""}, "/root/", "/root"),
+    ],
+)
+def test_home(environ: dict[str, str], fallback: str | None, home: str) -> None:
+    """The home directory is the first that is known of HOME, USERPROFILE, HOMEDRIVE with HOMEPATH, and the system's."""
+    assert places(environ, fallback) == (
+        (f"{home}/.aws/config", "the default location", "~/.aws/config", False),
+        (f"{home}/.aws/credentials", "the default location", "~/.aws/credentials", False),
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "expected", "shown"),
+    [
+        ("~/x", "/home/me/x", "~/x"),
+        ("~/", "/home/me/", "~/"),
+        ("~", "/home/me", "/home/me"),
+        ("~me/x", "~me/x", "~me/x"),
+        ("~~/x", "~~/x", "~~/x"),
+        ("/etc/~/x", "/etc/~/x", "/etc/~/x"),
+        ("$HOME/x", "$HOME/x", "$HOME/x"),
+        ("rel/x", "rel/x", "rel/x"),
+        ("./x", "./x", "./x"),
+        ("/home/me/.aws/x", "/home/me/.aws/x", "~/.aws/x"),
+        ("/home/meagain/x", "/home/meagain/x", "/home/meagain/x"),
+        ("/tmp/a\nb", "/tmp/a\nb", "'/tmp/a\\nb'"),
+        ("/tmp/\udcff", "/tmp/\udcff", "'/tmp/\\udcff'"),
+    ],
+)
+@pytest.mark.parametrize("by_option", [True, False])
+def test_paths(path: str, expected: str, shown: str, by_option: bool) -> None:
+    """Only a leading ~/ is the home directory, and a path is shown short and on one line."""
+    home = {"HOME": "/home/me"}
+    if by_option:
+        config, credentials = places(home, None, filepath=path, config_filepath=path)
+        assert config == (expected, "option config_filepath", shown, True)
+        assert credentials == (expected, "option filepath", shown, True)
+    else:
+        config, credentials = places({**home, CONFIG: path, CREDENTIALS: path})
+        assert config == (expected, CONFIG, shown, True)
+        assert credentials == (expected, CREDENTIALS, shown, True)
+
+
+def test_an_option_beats_its_variable() -> None:
+    """Each option beats its own variable only, and blank ones count as not set."""
+    environ = {"HOME": "/h", CONFIG: "/c", CREDENTIALS: "/d"}
+    assert [place.path for place in places(environ)] == ["/c", "/d"]
+    assert [place.path for place in places(environ, filepath="/o")] == ["/c", "/o"]
+    assert [place.path for place in places(environ, config_filepath="/o")] == ["/o", "/d"]
+    assert [place.path for place in places(environ, filepath="", config_filepath=" ")] == ["/c", "/d"]
+    assert [place.chosen for place in places({"HOME": "/h", CONFIG: "", CREDENTIALS: " "})] == [False, False]
+
+
+def test_in_the_root_directory() -> None:
+    """Where the home directory is the root, as in some containers, paths are whole."""
+    assert places({"HOME": "/", CONFIG: "~", CREDENTIALS: "~/x"}) == (
+        ("/", CONFIG, "/", True),
+        ("/x", CREDENTIALS, "/x", True),
+    )
+
+
+def test_without_a_home() -> None:
+    """Without a home directory nothing is configured there; but a file that is named to be there is an error."""
+    config, credentials = locations({CREDENTIALS: "~/x"}, None, source="somebody")
+    assert isinstance(config, NotConfiguredError)
+    assert "~/.aws/config" in str(config)
+    assert isinstance(credentials, InvalidConfigurationError)
+    assert str(credentials).startswith(f"somebody: {CREDENTIALS} ")
+    assert "HOME" in str(credentials)
+    config, credentials = locations({CONFIG: "/c"}, " ", filepath="/d")
+    assert isinstance(config, Location)
+    assert isinstance(credentials, Location)
+
+
+@pytest.mark.parametrize(
+    ("argument", "caller", "environ", "name", "origin"),
+    [
+        ("a", "b", {"AWS_PROFILE": "c"}, "a", "option profile"),
+        (None, "b", {"AWS_PROFILE": "c"}, "b", "the profile of the client"),
+        (None, None, {"AWS_PROFILE": "c"}, "c", "AWS_PROFILE"),
+        ("", " ", {"AWS_PROFILE": "c"}, "c", "AWS_PROFILE"),
+        ("", "b", {}, "b", "the profile of the client"),
+        ("default", None, {}, "default", "option profile"),
+        (None, None, {"AWS_PROFILE": "default"}, "default", "AWS_PROFILE"),
+        (None, None, {"AWS_PROFILE": "my dev"}, "my dev", "AWS_PROFILE"),
+    ],
+)
+def test_a_named_profile(
+    argument: str | None, caller: str | None, environ: dict[str, str], name: str, origin: str
+) -> None:
+    """The argument beats the caller, the caller the environment; blanks name nothing, and a default can be named."""
+    assert selected(argument, caller, environ) == ((name, origin), True)
+
+
+@pytest.mark.parametrize("environ", [{}, {"AWS_PROFILE": ""}, {"AWS_PROFILE": " "}, {"AWS_DEFAULT_PROFILE": "x"}])
+def test_no_named_profile(environ: dict[str, str]) -> None:
+    """If nobody names a profile, it is the default, which then is not a named one."""
+    assert selected(None, None, environ) == (("default", "the default"), False)

@@ -1,0 +1,172 @@
+"""Whatever a file holds, there is an answer, soon; and what one section holds never changes another."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from anycreds._config.parser import parse, read
+from anycreds._config.sections import KINDS, FileKind
+
+FILES: tuple[FileKind, FileKind] = ("config", "credentials")
+
+# Names and values as a file can hold them: without the blanks around them that are not a part of them.
+_CLEAN = st.characters(exclude_categories=("Cc", "Cs"))
+NAMES = st.text(_CLEAN, min_size=1, max_size=20).filter(
+    lambda name: not set(name) & set("'\"[]") and name == name.strip(" \t") and name != "default"
+)
+KEYS = st.text("abcdefghijklmnopqrstuvwxyz0123456789_-/.%@:+", min_size=1, max_size=12)
+VALUES = st.text(_CLEAN, max_size=30).filter(
+    lambda value: value == value.strip(" \t") and not any(mark in f" {value}" for mark in (" #", " ;"))
+)
+NESTED = st.dictionaries(KEYS, VALUES, min_size=1, max_size=3)
+SECTIONS = st.dictionaries(NAMES, st.dictionaries(KEYS, VALUES | NESTED, max_size=4), max_size=5)
+FILE = st.fixed_dictionaries(dict.fromkeys(KINDS, SECTIONS))
+
+# What headers, settings and their troubles are made of.
+PIECES = st.sampled_from(
+    (
+        *(
+            "[",
+            "]",
+            "profile",
+            "default",
+            "sso-session",
+            "services",
+            "a",
+            "b",
+            "=",
+            " ",
+            "\t",
+            "\n",
+            "\r",
+            "#",
+            ";",
+            "'",
+        ),
+        *('"', "\0", "\ufeff", "\u2028", "\x85", "\udcff", "\u00fc"),
+        *("[profile a]\n", "[default]\n", "a = 1\n", "s3 =\n  b = 2\n"),
+    )
+)
+
+
+def written(file: dict[str, dict[str, dict[str, Any]]]) -> str:
+    """Write a config file."""
+    lines: list[str] = []
+    for kind, sections in file.items():
+        for name, values in sections.items():
+            lines.append(f'[{kind} "{name}"]')
+            for key, value in values.items():
+                nested = value if isinstance(value, dict) else {}
+                lines.append(f"{key} = {'' if nested else value}")
+                lines += [f"  {inner} = {text}" for inner, text in nested.items()]
+    return "\n".join(lines)
+
+
+def answers(text: str) -> None:
+    """Read a text as both kinds of files, and check all that holds for every text."""
+    for kind in FILES:
+        parsed, found = parse(text, kind), read(text, kind)
+        lines = 1 + text.count("\n") + text.count("\r")
+        assert tuple(parsed) == KINDS
+        for section_kind in KINDS:
+            assert list(parsed[section_kind]) == list(found.found[section_kind])
+            for values, line in found.found[section_kind].values():
+                assert 1 <= line <= lines
+                assert all(isinstance(key, str) and key and 1 <= at <= lines for key, (_, at) in values.items())
+        for problem in found.all_problems():
+            assert 1 <= problem.line <= lines
+
+
+@settings(deadline=None)
+@given(st.text(st.characters()))
+def test_any_text(text: str) -> None:
+    """There is an answer to any text, lone surrogates included."""
+    answers(text)
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.lists(PIECES, max_size=30).map("".join))
+@example("=\n =")
+@example("[a\n =")
+@example("[profile a]\nb\n = =")
+def test_any_mixture(text: str) -> None:
+    """There is an answer to any mixture of what files are made of."""
+    answers(text)
+
+
+@settings(deadline=None)
+@given(FILE)
+def test_round_trip(file: dict[str, dict[str, dict[str, Any]]]) -> None:
+    """What is written by the rules is read back as it was, and nothing about it is wrong."""
+    assert parse(written(file), "config") == file
+    assert list(read(written(file), "config").all_problems()) == []
+
+
+@settings(deadline=None, max_examples=200)
+@given(FILE, st.data())
+def test_mutants(file: dict[str, dict[str, dict[str, Any]]], data: st.DataObject) -> None:
+    """There is an answer when characters of a good file are lost, doubled or replaced."""
+    text = written(file)
+    for _ in range(data.draw(st.integers(1, 4))):
+        start = data.draw(st.integers(0, len(text)))
+        end = data.draw(st.integers(start, min(len(text), start + 3)))
+        text = text[:start] + data.draw(PIECES) * data.draw(st.integers(0, 2)) + text[end:]
+    answers(text)
+
+
+@settings(deadline=None, max_examples=200)
+@given(FILE, st.lists(PIECES, max_size=12).map("".join), st.data())
+def test_a_bad_section_hurts_no_other(
+    file: dict[str, dict[str, dict[str, Any]]], rubbish: str, data: st.DataObject
+) -> None:
+    """Rubbish in one section, its header included, changes nothing that sections before and after it say."""
+    blocks = [
+        (kind, name, written({kind: {name: values}}))
+        for kind, sections in file.items()
+        for name, values in sections.items()
+    ]
+    if "[" in rubbish:  # it may begin other sections, and those are not looked at
+        rubbish = rubbish.replace("[", "")
+    header = data.draw(st.sampled_from(("[profile RUBBISH]", "[profile RUBBISH", "[RUBBISH] x", "[]", "[x y]", "[\0]")))
+    place = data.draw(st.integers(0, len(blocks)))
+    lines = [text for _, _, text in blocks]
+    text = "\n".join([*lines[:place], header, rubbish, *lines[place:]])
+    parsed, found = parse(text, "config"), read(text, "config")
+    for kind, name, _ in blocks:
+        assert parsed[kind][name] == file[kind][name]
+        assert kind in KINDS
+        assert found.problems(kind, name) == ()
+
+
+LARGE = {
+    "lines that go on": "[default]\na = x\n" + " y\n" * 300_000,
+    "nested lines": "[default]\na =\n" + "".join(f" k{number} = v\n" for number in range(100_000)),
+    "bad lines": "[default]\n" + "x\n" * 300_000,
+    "odd keys": "[default]\n" + "".join(f"\u00fc{number} = 1\n" for number in range(50_000)),
+    "headers without end": "[x\n" * 100_000,
+    "parts of one section": "[default]\na = 1\n" * 50_000,
+    "brackets": "[" * 1_000_000,
+    "quotes": "[profile " + "'" * 1_000_000 + "]",
+    "comment marks": "[default]\na = " + " #;" * 300_000,
+    "marks without blanks": "[default]\na = " + "#;" * 500_000,
+    "equals": "[default]\n" + "=" * 1_000_000,
+    "blanks": "[default]\na = " + " " * 1_000_000 + "x",
+    "blank lines": (" " * 1_000 + "\n") * 1_000,
+    "NUL": "\0" * 1_000_000,
+    "carriage returns": "\r" * 300_000,
+    "keys": "[default]\n" + "".join(f"k{number} = 1\n" for number in range(50_000)),
+    "the same key, going on": "[default]\n" + "a = 1\n 2\n" * 50_000,
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_time_grows_with_length_only(name: str) -> None:
+    """A megabyte of the worst is read in a moment: nothing here takes time that grows with the square of the length."""
+    started = time.process_time()
+    read(LARGE[name], "config")
+    assert time.process_time() - started < 5.0  # each takes 0.3 s at most; with a square it would be minutes

@@ -1,0 +1,317 @@
+"""Profiles of both files: which file a setting comes from, and what is said of profiles that are bad or missing."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+
+import pytest
+
+from anycreds._config.parser import read
+from anycreds._config.profiles import Profile, Profiles, merge
+from anycreds._config.sections import FileKind, Section, Sections
+from anycreds._errors import ConfigParseError, InvalidConfigurationError, ProfileNotFoundError
+from scripted import SECRET_KEY
+
+CONFIG, CREDENTIALS = "~/.aws/config", "~/.aws/credentials"
+
+
+def both(config: str | None, credentials: str | None = None) -> Profiles:
+    """Merge two texts; None: there is no such file."""
+
+    def sections(text: str | None, kind: FileKind) -> Sections | None:
+        return None if text is None else read(text, kind)
+
+    return merge(sections(config, "config"), sections(credentials, "credentials"), CONFIG, CREDENTIALS)
+
+
+def found(profiles: Profiles, name: str) -> Profile:
+    """Return a profile that is there."""
+    profile = profiles.find(name)
+    assert isinstance(profile, Profile)
+    return profile
+
+
+def plain(profile: Profile) -> dict[str, str]:
+    """Return the settings without where they are from."""
+    return {key: setting.value for key, setting in profile.settings.items()}
+
+
+def missing(profiles: Profiles, name: str) -> ProfileNotFoundError:
+    """Return the error that a profile is in neither file."""
+    error = profiles.find(name, "somebody")
+    assert isinstance(error, ProfileNotFoundError)
+    assert error.source == "somebody"
+    assert error.profile == name
+    return error
+
+
+def test_each_setting_knows_its_file_and_line() -> None:
+    """Settings come from both files, the credentials file beats the config file, and each says where it stands."""
+    profiles = both("[profile f]\na = 1\nb = 2", "\n[f]\nb = 3\nC = 4")
+    profile = found(profiles, "f")
+    assert profile.settings == {
+        "a": ("1", f"{CONFIG}:2"),
+        "b": ("3", f"{CREDENTIALS}:3"),
+        "c": ("4", f"{CREDENTIALS}:4"),
+    }
+    assert profile.origins == (f"{CONFIG}:1", f"{CREDENTIALS}:2")
+    assert profile.problems == ()
+    assert profile.error() is None
+
+
+def test_profile_default_merges_with_credentials() -> None:
+    """[profile default] replaces [default] in the config file, and is merged with that of the credentials file."""
+    profiles = both("[profile default]\na = 1\n[default]\nb = 2", "[default]\nc = 3")
+    assert plain(found(profiles, "default")) == {"a": "1", "c": "3"}
+    assert found(profiles, "default").error() is None
+
+
+def test_in_one_file() -> None:
+    """A profile that only one file has is found, also if there is no other file."""
+    assert plain(found(both("[profile f]\na = 1"), "f")) == {"a": "1"}
+    assert plain(found(both(None, "[f]\na = 1"), "f")) == {"a": "1"}
+    assert both("[profile b]\n[profile a]", "[c]\n[a]").names() == ["b", "a", "c"]
+
+
+def test_a_profile_may_say_nothing() -> None:
+    """A profile without settings is found and says nothing; it is not missing."""
+    assert found(both("[profile f]"), "f").settings == {}
+    assert found(both("[profile f]\na =\nb = # c\nc = \u00a0"), "f").settings == {}
+
+
+def test_blank_is_absent() -> None:
+    """A blank value in the credentials file does not hide one in the config file."""
+    assert plain(found(both("[profile f]\na = 1", "[f]\na ="), "f")) == {"a": "1"}
+
+
+ID, SECRET, TOKEN = "aws_access_key_id", "aws_secret_access_key", "aws_session_token"
+ACCOUNT, SCOPE = "aws_account_id", "aws_credential_scope"
+
+# config, credentials, what counts, and whether keys of the config file are not used
+KEYS: list[tuple[str, dict[str, str], dict[str, str], dict[str, str], bool]] = [
+    ("config only", {ID: "a", SECRET: "b", TOKEN: "c"}, {}, {ID: "a", SECRET: "b", TOKEN: "c"}, False),
+    ("credentials only", {}, {ID: "a", SECRET: "b"}, {ID: "a", SECRET: "b"}, False),
+    ("both", {ID: "a", SECRET: "b"}, {ID: "c", SECRET: "d"}, {ID: "c", SECRET: "d"}, True),
+    ("an old token", {TOKEN: "old"}, {ID: "a", SECRET: "b"}, {ID: "a", SECRET: "b"}, True),
+    (
+        "an old token with keys",
+        {ID: "x", SECRET: "y", TOKEN: "z"},
+        {ID: "a", SECRET: "b"},
+        {ID: "a", SECRET: "b"},
+        True,
+    ),
+    ("half and half is no set", {SECRET: "b"}, {ID: "a"}, {ID: "a"}, True),
+    ("only a token", {ID: "a", SECRET: "b"}, {TOKEN: "c"}, {TOKEN: "c"}, True),
+    ("blank keys", {ID: "a", SECRET: "b"}, {ID: "", SECRET: "", TOKEN: ""}, {ID: "a", SECRET: "b"}, False),
+    ("blank keys with a no-break space", {ID: "a"}, {ID: "\u00a0"}, {ID: "a"}, False),
+    ("an old account", {ID: "x", ACCOUNT: "1"}, {ID: "a", SECRET: "b"}, {ID: "a", SECRET: "b"}, True),
+    ("an account on its own", {ACCOUNT: "1"}, {ID: "a"}, {ID: "a", ACCOUNT: "1"}, False),
+    ("two accounts", {ACCOUNT: "1"}, {ID: "a", ACCOUNT: "2"}, {ID: "a", ACCOUNT: "2"}, False),
+    ("another account", {ID: "a", ACCOUNT: "1"}, {ACCOUNT: "2"}, {ID: "a", ACCOUNT: "1"}, False),
+    ("an account for config", {ID: "a"}, {ACCOUNT: "2"}, {ID: "a", ACCOUNT: "2"}, False),
+    ("an old scope", {ID: "x", SCOPE: "1"}, {ID: "a", ACCOUNT: "3"}, {ID: "a", ACCOUNT: "3"}, True),
+    ("no keys", {ACCOUNT: "1", SCOPE: "s"}, {ACCOUNT: "2"}, {ACCOUNT: "2", SCOPE: "s"}, False),
+    (
+        "other settings",
+        {ID: "x", "region": "r"},
+        {ID: "a", "output": "o"},
+        {ID: "a", "region": "r", "output": "o"},
+        True,
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("config", "credentials", "expected", "unused"), [pytest.param(*row[1:], id=row[0]) for row in KEYS]
+)
+def test_keys_come_from_one_file(
+    config: dict[str, str], credentials: dict[str, str], expected: dict[str, str], unused: bool
+) -> None:
+    """Id, secret and token come from one file, with the account and scope beside them; others' keys are warned of."""
+
+    def text(settings: dict[str, str]) -> str:
+        return "\n".join(f"{key} = {value}" for key, value in settings.items())
+
+    profile = found(both(f"[profile f]\n{text(config)}", f"[f]\n{text(credentials)}"), "f")
+    assert plain(profile) == expected
+    assert profile.error() is None
+    assert [(note.path, note.problem.line, note.problem.fatal) for note in profile.problems] == (
+        [(CONFIG, 2, False)] if unused else []
+    )
+
+
+def test_nested_settings() -> None:
+    """Nested settings are kept apart, know their lines, and are replaced as a whole by what the other file says."""
+    profiles = both("[profile f]\ns3 =\n a = 1\n b = 2\nc =\n d = 3\ne = 4", "[f]\ns3 =\n a = 5\nc = 6\ne =\n g = 7")
+    profile = found(profiles, "f")
+    assert profile.nested == {"s3": {"a": ("5", f"{CREDENTIALS}:3")}, "e": {"g": ("7", f"{CREDENTIALS}:6")}}
+    assert profile.settings == {"c": ("6", f"{CREDENTIALS}:4")}
+
+
+def test_a_missing_value() -> None:
+    """Indented settings below a key that takes one value are not swallowed: to use that profile is an error."""
+    profiles = both("[profile f]\naws_session_token =\n  aws_access_key_id = AKIDEXAMPLE\n[profile g]\ns3 =\n  a = 1")
+    error = found(profiles, "f").error("somebody")
+    assert isinstance(error, ConfigParseError)
+    assert (error.path, error.line, error.source) == (CONFIG, 2, "somebody")
+    assert "AKIDEXAMPLE" not in str(error)
+    assert found(profiles, "g").error() is None
+
+
+def test_a_bad_line_is_an_error_for_who_uses_it() -> None:
+    """A profile with a bad line is found, its error names file and line, and no other profile has it."""
+    profiles = both("[profile f]\na = 1\nbad\n[profile g]\nin valid = 1\n[profile h]", "[h]\nbad")
+    error = found(profiles, "f").error()
+    assert isinstance(error, ConfigParseError)
+    assert str(error).startswith(f"{CONFIG}:3: ")
+    assert "(profile 'f')" in str(error)
+    assert found(profiles, "g").error() is None
+    assert [str(note).partition(": ")[0] for note in found(profiles, "g").problems] == [f"{CONFIG}:5"]
+    error = found(profiles, "h").error()
+    assert isinstance(error, ConfigParseError)
+    assert (error.path, error.line) == (CREDENTIALS, 2)
+
+
+def test_other_problems() -> None:
+    """What is wrong with everything that is not used can be told, with file and line."""
+    profiles = both("a = 1\n[profile f]\nbad\n[profile g]\nbad", "[g]\nbad\n[profile f]")
+
+    def lines(*used: str) -> list[str]:
+        notes = profiles.other_problems({("profile", name) for name in used})
+        return sorted(str(note).partition(": ")[0] for note in notes)
+
+    assert lines() == [f"{CONFIG}:1", f"{CONFIG}:3", f"{CONFIG}:5", f"{CREDENTIALS}:2", f"{CREDENTIALS}:3"]
+    assert lines("f") == [f"{CONFIG}:1", f"{CONFIG}:5", f"{CREDENTIALS}:2"]
+    assert lines("f", "g") == [f"{CONFIG}:1"]
+
+
+@pytest.mark.parametrize("header", ["[profile f", "[profile f] x", "[profile f\0]"])
+def test_a_broken_header_is_no_missing_profile(header: str) -> None:
+    """Who asks for a profile whose header is broken learns of the header; a good one elsewhere does not hide it."""
+    if "\0" in header:
+        profile = found(both("[profile a]\n[profile f]\nb = 1\0"), "f")
+    else:
+        profile = found(both(f"[profile a]\n{header}\nb = 1"), "f")
+        assert profile.settings == {}
+        assert found(both(f"[profile f]\n{header}\nb = 1", "[f]\nc = 1"), "f").error() is not None
+    assert profile.error() is not None
+    assert found(both(f"[profile a]\n{header}\nb = 1"), "a").error() is None
+
+
+def test_a_missing_profile_names_both_files() -> None:
+    """The error says which files were looked in, and which of them do not exist."""
+    error = missing(both("[profile prod]", ""), "dev")
+    assert str(error) == f"somebody: profile 'dev' is in neither {CONFIG} nor {CREDENTIALS}"
+    error = missing(both("[profile prod]", None), "dev")
+    assert error.message == f"profile 'dev' is in neither {CONFIG} nor {CREDENTIALS} (which does not exist)"
+    error = missing(both(None, None), "default")
+    assert error.message.count("(which does not exist)") == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "suggested"),
+    [
+        ("Prod", ["prod"]),
+        ("PROD", ["prod"]),
+        (" prod", ["prod"]),
+        ("prodd", ["prod"]),
+        ("rod", ["prod"]),
+        ("develpment", ["development"]),
+        ("staging-eu-wset-1", ["staging-eu-west-1", "staging-us-east-1"]),
+        ("zzz", []),
+        ("", []),
+        ("p" * 10_240, []),
+    ],
+)
+def test_close_names(name: str, suggested: list[str]) -> None:
+    """Names that were probably meant are suggested, from both files."""
+    config = "[profile prod]\n[profile development]\n[profile staging-us-east-1]"
+    error = missing(both(config, "[staging-eu-west-1]\n[prod]"), name)
+    expected = f"did you mean {' or '.join(map(repr, suggested))}?" if suggested else None
+    assert error.hint == expected
+
+
+@pytest.mark.parametrize(
+    ("config", "credentials", "where"),
+    [
+        ("\n[dev]\na = 1", None, f"{CONFIG}:2"),
+        (None, "[profile dev]\na = 1", f"{CREDENTIALS}:1"),
+        ("[PROFILE dev]", "", f"{CONFIG}:1"),
+        ("[profiles dev]", "", f"{CONFIG}:1"),
+    ],
+)
+def test_a_profile_that_is_written_otherwise(config: str | None, credentials: str | None, where: str) -> None:
+    """A section that was meant to be this profile and is none is named, with its line and how it is to be written."""
+    error = missing(both(config, credentials), "dev")
+    assert f"; {where}: " in error.message
+    assert "the section is ignored" in error.message
+
+
+def test_sections_that_profiles_refer_to() -> None:
+    """Sessions and services come from the config file only, and a missing one is an error that says so."""
+    config = "[sso-session corp]\nsso_region = r\n[services x]\ns3 =\n a = 1\n[sso-session bad]\nbad"
+    profiles = both(config, "[corp]\nb = 2\n[sso-session only]\n")
+    session = profiles.find_section("sso-session", "corp")
+    assert isinstance(session, Profile)
+    assert session.settings == {"sso_region": ("r", f"{CONFIG}:2")}
+    services = profiles.find_section("services", "x")
+    assert isinstance(services, Profile)
+    assert services.nested == {"s3": {"a": ("1", f"{CONFIG}:5")}}
+    bad = profiles.find_section("sso-session", "bad")
+    assert isinstance(bad, Profile)
+    assert bad.error() is not None
+    error = profiles.find_section("sso-session", "crop", "somebody")
+    assert isinstance(error, InvalidConfigurationError)
+    assert str(error) == f"somebody: sso-session 'crop' is not in {CONFIG} (did you mean 'corp'?)"
+    assert isinstance(profiles.find_section("sso-session", "only"), InvalidConfigurationError)
+    error = both("[SSO-Session x]\n").find_section("sso-session", "x")
+    assert isinstance(error, InvalidConfigurationError)
+    assert f"; {CONFIG}:1: " in error.message
+    assert isinstance(profiles.find_section("services", "corp"), InvalidConfigurationError)
+
+
+@pytest.mark.parametrize(
+    "name", ["__class__", "__proto__", "../../etc/passwd", "{0}", "%s", "a'b", "n" * 10_240, "\u65e5"]
+)
+def test_names_are_only_keys(name: str) -> None:
+    """Any name finds its profile and nothing else, and one that is missing is shown in one short line."""
+    assert plain(found(both(None, f"[{name}]\na = 1"), name)) == {"a": "1"}
+    message = missing(both(None, "[x]"), name).message
+    assert "\n" not in message
+    assert len(message) < 250
+
+
+def test_nothing_shows_a_value() -> None:
+    """Profiles, sections, notes and errors show names, files and lines, and no value."""
+    keys = f"aws_access_key_id = {SECRET_KEY}\naws_secret_access_key = {SECRET_KEY}"
+    profiles = both(
+        f"[profile f]\n{keys}\ns3 =\n {SECRET_KEY} = {SECRET_KEY}\nrole_arn =\n {SECRET_KEY} = 1\n{SECRET_KEY}",
+        f"[f]\n{keys}\n{SECRET_KEY}==\n[g] {SECRET_KEY}",
+    )
+    profile = found(profiles, "f")
+    section = read(f"[f]\n{keys}", "credentials").section("profile", "f")
+    assert isinstance(section, Section)
+    told: list[object] = [profile, profiles, section, profile.problems, profile.error(), *map(str, profile.problems)]
+    told += [*map(str, profiles.other_problems()), found(profiles, "g").error(), missing(profiles, "h")]
+    assert [note.problem.line for note in profile.problems] == [8, 2, 6]
+    assert SECRET_KEY.lower() not in f"{told!r} {' '.join(map(str, told))}".lower()
+
+
+def test_few_names_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A missing profile is compared with few names, and only short ones: comparing with 10,000 takes 0.1 s."""
+    compared: list[str] = []
+
+    def spy(word: str, possibilities: list[str]) -> list[str]:
+        compared.extend(possibilities)
+        return get_close_matches(word, possibilities)
+
+    monkeypatch.setattr("difflib.get_close_matches", spy)
+    names = [f"team-{number:05}" for number in range(10_000)]
+    profiles = both("\n".join(f"[profile {name}]" for name in [*names, "zebra", "t" * 10_240]))
+    assert missing(profiles, "team-0000x").hint is not None
+    assert 0 < len(compared) <= 64
+    compared.clear()
+    assert missing(profiles, "zebar").hint == "did you mean 'zebra'?"
+    assert compared == ["zebra"]
+    assert missing(both(f"[profile {'t' * 10_240}]"), "t" * 64).hint is None
+    assert compared == ["zebra"]
