@@ -137,7 +137,7 @@ def land(
         held = held._replace(recheck_at=now.monotonic + recheck)
     if held.wall_end == math.inf:  # the same keys without an end are what a recheck hopes for
         return Landing(held, None, held.credentials, "dull")
-    error = RetrievalError("gave the set again that is cached already")
+    error = RetrievalError("gave no better set than the one that is cached")
     setback = set_back(setback, error, held, now, chance, is_dull=True)
     return Landing(held, setback, held.credentials, "dull")
 
@@ -156,8 +156,12 @@ def _advisory_window(life: float) -> float:
 
 
 def is_dull(new: Credentials, held: Held | None, now: Moment) -> bool:
-    """Tell whether an answer only repeats what is cached: the same key, and it ends no later."""
-    if held is None or held.left(now) <= 0 or new.access_key_id != held.credentials.access_key_id:
+    """Tell whether an answer is no better than what is cached: stale already, or the same key and it ends no later."""
+    if held is None or held.left(now) <= 0:
+        return False
+    if new.original_expiration is not None and held.credentials.original_expiration is None:
+        return True
+    if new.access_key_id != held.credentials.access_key_id:
         return False
     return (math.inf if new.expiration is None else new.expiration.timestamp()) <= held.wall_end
 
