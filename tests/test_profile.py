@@ -11,7 +11,9 @@ import anyio.lowlevel
 import pytest
 
 import anycreds
+from anycreds._io import Unreadable
 from anycreds.testing import CANARY
+from scripted import ScriptedIo, run
 
 pytestmark = pytest.mark.anyio
 
@@ -125,6 +127,14 @@ async def test_file_that_cannot_be_read_is_an_error_at_once(aws: Path, make: obj
     make(aws / "config")  # type: ignore[operator]
     with anyio.fail_after(5), pytest.raises(anycreds.InvalidConfigurationError, match=f"~/.aws/config.*{reason}"):
         await anycreds.from_ini()()
+
+
+def test_file_without_permission_is_an_error_that_says_so() -> None:
+    """A file that may not be read is never taken for one that is not there."""
+    denied = {"/home/x/.aws/config": Unreadable("cannot be read: Permission denied")}
+    io = ScriptedIo(environ={"HOME": "/home/x"}, files=denied)
+    with pytest.raises(anycreds.InvalidConfigurationError, match=r"~/.aws/config cannot be read: Permission denied"):
+        run(anycreds.from_ini()._fetch(io, anycreds.Caller()))
 
 
 async def test_file_that_an_option_names_has_to_exist(aws: Path) -> None:

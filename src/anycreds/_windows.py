@@ -159,8 +159,9 @@ def is_dull(new: Credentials, held: Held | None, now: Moment) -> bool:
     """Tell whether an answer is no better than what is cached: stale already, or the same key and it ends no later."""
     if held is None or held.left(now) <= 0:
         return False
-    if new.original_expiration is not None and held.credentials.original_expiration is None:
-        return True
+    is_stale, was_stale = new.original_expiration is not None, held.credentials.original_expiration is not None
+    if is_stale != was_stale:
+        return is_stale  # a real end is better than one that was moved on, even if that is later
     if new.access_key_id != held.credentials.access_key_id:
         return False
     return (math.inf if new.expiration is None else new.expiration.timestamp()) <= held.wall_end

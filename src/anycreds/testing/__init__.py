@@ -26,6 +26,8 @@ from ._faults import (
     ResetAfter,
     Status,
 )
+from ._network import MemoryNetwork
+from ._network_steps import MemoryConnection, Script, Step
 from ._virtual import VIRTUAL_BACKENDS, VirtualClock, VirtualLoop, virtual_backend
 
 __all__ = [
@@ -45,10 +47,14 @@ __all__ = [
     "HalfBody",
     "Hang",
     "ManualClock",
+    "MemoryConnection",
+    "MemoryNetwork",
     "Raw",
     "Redirect",
     "ResetAfter",
+    "Script",
     "Status",
+    "Step",
     "VirtualClock",
     "VirtualLoop",
     "virtual_backend",

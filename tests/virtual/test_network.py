@@ -1,0 +1,335 @@
+"""The network in memory: what it serves, what it records, and that every step takes the time it says."""
+
+from __future__ import annotations
+
+import gc
+import socket
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+
+import anycreds
+from anycreds._system import http
+from anycreds.testing import (
+    CANARY,
+    Body,
+    Delay,
+    Drip,
+    Expired,
+    FakeAWS,
+    Fault,
+    Flood,
+    Forever,
+    Gzip,
+    HalfBody,
+    Hang,
+    ManualClock,
+    MemoryConnection,
+    MemoryNetwork,
+    Raw,
+    Redirect,
+    ResetAfter,
+    Status,
+    Step,
+    VirtualClock,
+)
+from anycreds.testing.pytest_plugin import virtual_backend as anyio_backend  # noqa: F401
+
+pytestmark = pytest.mark.anyio
+
+IMDS = "169.254.169.254"
+HOST, PORT = "192.0.2.7", 8080
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n"
+YES = HEAD + b"yes!"
+
+
+async def get(network: MemoryNetwork, longest: float | None = None) -> httpx.Response:
+    """Ask once, with httpx alone."""
+    async with httpx.AsyncClient(transport=network.transport(), timeout=longest) as client:
+        return await client.get(f"http://{HOST}:{PORT}/path")
+
+
+def at_default(provider: anycreds.Provider) -> anycreds.CachedProvider:
+    return anycreds.cached(provider, clock=VirtualClock())
+
+
+async def test_a_fake_answers_at_the_real_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A provider with its default endpoint gets a set of the fake, in three exchanges over one connection."""
+    with MemoryNetwork() as network:
+        aws = FakeAWS(clock=VirtualClock())
+        network.serve(aws)
+        for name, value in network.metadata_environ().items():
+            monkeypatch.setenv(name, value)
+        credentials = await at_default(anycreds.from_instance_metadata())()
+    assert credentials.access_key_id == "ASIAFAKEFAKEFAKE0001"
+    assert [exchange.route for exchange in aws.exchanges] == ["token", "role list", "role"]
+    (connection,) = network.connections
+    assert (connection.host, connection.port, connection.requests) == (IMDS, 80, 3)
+    assert (aws.connections, network.open) == (1, 0)
+    assert connection.written.count(b"Host: 169.254.169.254\r\n") == 3
+
+
+async def test_containers_are_served_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same fake answers for ECS, at the address that a relative URI means."""
+    with MemoryNetwork() as network:
+        aws = FakeAWS(clock=VirtualClock())
+        network.serve(aws)
+        for name, value in network.container_environ(aws).items():
+            monkeypatch.setenv(name, value)
+        assert (await at_default(anycreds.from_container_metadata())()).account_id == aws.account_id
+    assert [connection.host for connection in network.connections] == ["169.254.170.2"]
+
+
+async def test_latency_is_virtual() -> None:
+    """A fake's latency passes on the event loop's clock, exactly."""
+    with MemoryNetwork() as network:
+        network.serve(FakeAWS(clock=VirtualClock(), latency=0.75), "127.0.0.1", 80)
+        provider = at_default(anycreds.from_instance_metadata(endpoint="http://127.0.0.1"))
+        begun = anyio.current_time()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("AWS_EC2_METADATA_DISABLED", "false")
+            await provider()
+        assert anyio.current_time() - begun == pytest.approx(3 * 0.75, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("steps", "seconds"),
+    [
+        ([("send", YES)], 0.0),
+        ([("sleep", 3600), ("send", YES)], 3600.0),
+        ([("send", HEAD), ("sleep", 1.5), ("send", b"ye"), ("sleep", 0.25), ("send", b"s!")], 1.75),
+        ([("send", HEAD), ("drip", b"y", 0.1, 4)], 0.4),
+        ([("send", HEAD[:20]), ("drip", HEAD[20:21], 9.0, 1), ("send", HEAD[21:] + b"yes!"), ("close",)], 9.0),
+        ([("send", b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nyes!"), ("sleep", 2), ("close",)], 2.0),
+    ],
+)
+async def test_an_answer_takes_the_time_of_its_steps(steps: list[Step], seconds: float) -> None:
+    """What is sent arrives as a whole answer, after the seconds that the steps say."""
+    network = MemoryNetwork()
+    network.script(HOST, PORT, steps)
+    begun = anyio.current_time()
+    response = await get(network)
+    assert (response.status_code, len(response.content)) == (200, 4)
+    assert anyio.current_time() - begun == pytest.approx(seconds, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("steps", "error", "seconds"),
+    [
+        ([("refuse",)], httpx.ConnectError, 0.0),
+        ([("ignore",)], httpx.ConnectTimeout, 7.0),
+        ([("hang",)], httpx.ReadTimeout, 7.0),
+        ([("sleep", 2), ("hang",)], httpx.ReadTimeout, 7.0),
+        ([("send", HEAD + b"ye"), ("hang",)], httpx.ReadTimeout, 7.0),
+        ([("sleep", 1), ("close",)], httpx.RemoteProtocolError, 1.0),
+        ([("send", HEAD), ("sleep", 1), ("reset",)], httpx.ReadError, 1.0),
+    ],
+)
+async def test_a_failure_is_httpx_s_own(steps: list[Step], error: type[Exception], seconds: float) -> None:
+    """Refusals, silence and resets are what httpx makes of them on sockets, at their second, and leave nothing open."""
+    network = MemoryNetwork()
+    network.script(HOST, PORT, steps)
+    begun = anyio.current_time()
+    with pytest.raises(error):
+        await get(network, longest=7.0)
+    assert anyio.current_time() - begun == pytest.approx(seconds, abs=1e-6)
+    assert network.open == 0
+    assert network.connections[0].was_accepted == (steps[0] not in (("refuse",), ("ignore",)))
+
+
+async def test_nobody_there_refuses() -> None:
+    """An address that is not served refuses, and the attempt is recorded."""
+    network = MemoryNetwork()
+    with pytest.raises(httpx.ConnectError, match="refused"):
+        await get(network)
+    (connection,) = network.connections
+    assert (connection.host, connection.port, connection.was_accepted) == (HOST, PORT, False)
+    assert connection.closed_at == anyio.current_time()
+
+
+async def test_scripts_come_first_and_in_order() -> None:
+    """Each exchange uses up one script; then the fake that is served there answers."""
+    network = MemoryNetwork()
+    network.serve(FakeAWS(imds_v1=True, clock=VirtualClock()), HOST, PORT)
+    network.script(HOST, PORT, [("send", HEAD + b"1st!")], [("refuse",)], [("send", HEAD + b"3rd!")])
+    assert (await get(network)).text == "1st!"
+    with pytest.raises(httpx.ConnectError):
+        await get(network)
+    assert (await get(network)).text == "3rd!"
+    assert (await get(network)).status_code == 404  # the fake's
+
+
+async def test_the_last_script_may_stand_for_all() -> None:
+    """With ``forever`` the last script repeats, and each connection does its own steps of it."""
+    network = MemoryNetwork()
+    network.script(HOST, PORT, [("refuse",)], [("sleep", 1), ("send", YES), ("close",)], forever=True)
+    with pytest.raises(httpx.ConnectError):
+        await get(network)
+    begun = anyio.current_time()
+    async with anyio.create_task_group() as tasks:
+        for _ in range(5):
+            tasks.start_soon(get, network)
+    assert anyio.current_time() - begun == pytest.approx(1.0, abs=1e-6)
+
+
+async def test_a_connection_is_kept_unless_it_was_closed() -> None:
+    """One connection serves exchange after exchange, and a new one is made after the server has closed."""
+    network = MemoryNetwork()
+    network.script(HOST, PORT, [("send", YES)], [("send", YES), ("close",)], [("send", YES)])
+    async with httpx.AsyncClient(transport=network.transport()) as client:
+        for _ in range(3):
+            assert (await client.get(f"http://{HOST}:{PORT}/")).text == "yes!"
+    assert [connection.requests for connection in network.connections] == [2, 1]
+    assert network.bytes_read == 3 * len(YES)
+    assert network.open == 0
+
+
+async def test_what_is_asked_may_have_a_body() -> None:
+    """A request with a body is answered when the whole of it has come, and both are recorded."""
+    network = MemoryNetwork()
+    network.script(HOST, PORT, [("send", YES)])
+    async with httpx.AsyncClient(transport=network.transport()) as client:
+        await client.post(f"http://{HOST}:{PORT}/path", content=b"a body")
+    (connection,) = network.connections
+    assert connection.written.startswith(b"POST /path HTTP/1.1\r\n")
+    assert connection.written.endswith(b"\r\n\r\na body")
+
+
+async def test_what_is_no_http_is_refused() -> None:
+    """A client that speaks something else gets a 400 and the end."""
+    connection = MemoryConnection(1, HOST, PORT, None, lambda _: [])
+    await connection.write(b"\x16\x03\x01 what is this\r\n\r\n")
+    assert (await connection.read(1000)).startswith(b"HTTP/1.1 400 ")
+    assert await connection.read(1000) == b""
+
+
+async def test_https_is_served_in_plain() -> None:
+    """TLS is left out, without a thread for its certificates, and the name that it would check is recorded."""
+    with MemoryNetwork() as network:
+        network.script("example.com", 443, [("send", HEAD + b"null")])
+        provider = at_default(anycreds.from_http(full_uri="https://example.com/credentials"))
+        with pytest.raises(anycreds.MalformedResponseError):
+            await provider()
+    (connection,) = network.connections
+    assert (connection.server_name, connection.port, network.open) == ("example.com", 443, 0)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        [("sned", b"x")],
+        [("send", "text")],
+        [("sleep",)],
+        [("drip", b"x", 1)],
+        [("hang", 1)],
+        ["close"],
+        [()],
+        [("sleep", 1), ("refuse",)],
+        [("ignore",), ("close",)],
+    ],
+)
+async def test_a_step_that_there_is_not(script: Any) -> None:
+    """A script with a mistake is an error when it is given, which does not repeat what would have been sent."""
+    with pytest.raises(ValueError, match=r"no step|stand alone"):
+        MemoryNetwork().script(HOST, PORT, script)
+
+
+async def test_the_real_network_comes_back() -> None:
+    """Networks may be nested; after the last one the library has its sockets again."""
+    with MemoryNetwork() as outer:
+        with MemoryNetwork() as inner:
+            assert http.make_transport == inner._transport
+        assert http.make_transport == outer._transport
+        with pytest.raises(ZeroDivisionError), MemoryNetwork():
+            raise ZeroDivisionError
+        assert http.make_transport == outer._transport
+    assert http.make_transport is None
+
+
+FAULTS: list[Fault | None] = [
+    None,
+    Status(503, b"busy", (("Retry-After", "30"),)),
+    Body(b"null"),
+    Redirect("http://192.0.2.1/"),
+    Expired(60.0),
+    Gzip(),
+    Raw(b"SSH-2.0\r\n"),
+    Delay(0.001),
+    Drip(b"ab", 0.0005, 3),
+    ResetAfter(40),
+    HalfBody(),
+    Flood(100_000),
+    Flood(0),
+]
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=str)
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_every_fault_is_the_same_as_on_a_socket(fault: Fault | None) -> None:
+    """The fake sends byte for byte in memory what it sends on a socket, and then ends, or does not, in the same way."""
+    asked = b"GET /v2/credentials/anycreds HTTP/1.1\r\nHost: x\r\nAuthorization: %b-authorization-token\r\n\r\n"
+    asked %= CANARY.encode()
+    network, fakes = MemoryNetwork(), [FakeAWS(clock=ManualClock()), FakeAWS(clock=ManualClock())]
+    network.transport()
+    network.serve(fakes[0], HOST, PORT)
+    for fake in fakes:
+        fake.script("container", *([] if fault is None else [fault]))
+    connection = await network.connect_tcp(HOST, PORT)
+    await connection.write(asked)
+    in_memory = await _all(connection)
+    async with fakes[1] as aws:
+        with socket.create_connection(("127.0.0.1", int(aws.metadata_url.rpartition(":")[2]))) as sock:
+            sock.setblocking(False)
+            sock.send(asked)
+            on_socket = await _all(_Socket(sock))
+    assert in_memory == on_socket
+    assert fakes[0].exchanges == fakes[1].exchanges
+    assert fakes[0].connections == fakes[1].connections == 1
+
+
+class _Socket:
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+
+    async def read(self, most: int) -> bytes:
+        await anyio.wait_readable(self._sock)
+        return self._sock.recv(most)
+
+
+async def _all(stream: _Socket | MemoryConnection) -> tuple[bytes, str]:
+    """Return all that comes, and how it ended."""
+    received = b""
+    with anyio.move_on_after(0.03):
+        while True:
+            try:
+                data = await stream.read(65536)
+            except Exception as error:  # noqa: BLE001 - httpcore's, or the system's
+                return received, "reset" if isinstance(error.__cause__ or error, ConnectionResetError) else repr(error)
+            if not data:
+                return received, "closed"
+            received += data
+    return received, "open"
+
+
+@pytest.mark.parametrize("fault", [Hang(), Flood(), Drip(b"x", 0.5)], ids=str)
+async def test_faults_without_end(fault: Hang | Flood | Drip) -> None:
+    """Silence, floods and drips without end last as long as the client reads, and end with it."""
+    with MemoryNetwork() as network:
+        aws = FakeAWS(clock=VirtualClock())
+        network.serve(aws, "127.0.0.1", 80)
+        aws.script("container", Forever(fault))
+        begun = anyio.current_time()
+        with pytest.raises(anycreds.RetrievalError):
+            await at_default(
+                anycreds.from_http(
+                    full_uri="http://127.0.0.1/v2/credentials/anycreds",
+                    authorization_token=aws.container_token,
+                    max_retries=0,
+                )
+            )()
+        assert anyio.current_time() - begun == pytest.approx(0.0 if isinstance(fault, Flood) else 1.0, abs=1e-6)
+    assert network.open == 0
+    assert network.bytes_read < 200_000
+    gc.collect()  # generators that were left half-way would complain here
