@@ -103,6 +103,8 @@ class ScriptedIo:
         return content
 
     async def read_changed(self, path: str, limit: int, known: Signature | None) -> FileVersion | Unreadable | None:
+        if path not in self.files:
+            return Unreadable("cannot be read: No such file or directory", is_missing=True)
         content = await self.read_file(path, limit)
         if isinstance(content, Unreadable):
             return content

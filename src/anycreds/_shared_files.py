@@ -9,11 +9,12 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import NamedTuple
 
-from ._config.locations import Location, locations
+from ._config.locations import Location, locations, selected
 from ._config.parser import read
 from ._config.profiles import Note, Profiles, merge
 from ._config.sections import FileKind, Sections
-from ._errors import InvalidConfigurationError
+from ._config.settings import Setting
+from ._errors import InvalidConfigurationError, ProfileNotFoundError
 from ._io import FileVersion, Io, Signature, Unreadable
 from ._logs import log
 
@@ -67,6 +68,14 @@ class SharedFiles:
             found.append(sections)
             names.append(place.shown if isinstance(place, Location) else f"~/.aws/{kind}")
         return merge(found[0], found[1], names[0], names[1])
+
+    async def setting(self, io: Io, caller_profile: str | None, key: str) -> Setting | InvalidConfigurationError | None:
+        """Return one setting of the selected profile; None: it is not set, or there is no such profile."""
+        profiles = await self.profiles(io)
+        if isinstance(profiles, InvalidConfigurationError):
+            return profiles
+        profile = profiles.find(selected(None, caller_profile, io.environ()).name.value)
+        return None if isinstance(profile, ProfileNotFoundError) else profile.settings.get(key)
 
     def tell(self, notes: Iterable[Note]) -> None:
         """Log, once each, which lines were not understood, though nothing that is used here depends on them."""

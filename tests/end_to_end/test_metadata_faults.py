@@ -218,5 +218,5 @@ async def test_deadline_has_no_context(route: str, monkeypatch: pytest.MonkeyPat
     while trace is not None:
         local = trace.tb_frame.f_locals
         if trace.tb_frame.f_globals["__name__"].startswith("anycreds."):
-            assert not {"request", "traceback", "error", "headers", "key"} & local.keys()
+            assert not {"request", "traceback", "error", "headers", "key"} & set(local)
         trace = trace.tb_next

@@ -376,6 +376,55 @@ def test_version_1_ruled_out(environ: dict[str, str], options: dict[str, Any], s
     assert error.status == status
 
 
+CONFIG = "/home/somebody/.aws/config"
+
+
+@pytest.mark.parametrize(
+    ("config", "environ", "profile"),
+    [
+        ("[default]\nec2_metadata_v1_disabled = true\n", {}, None),
+        ("[profile x]\nec2_metadata_v1_disabled = 1\n", {"AWS_PROFILE": "x"}, None),
+        ("[profile x]\nec2_metadata_v1_disabled = yes\n", {}, "x"),
+    ],
+)
+def test_version_1_ruled_out_by_the_profile(config: str, environ: dict[str, str], profile: str | None) -> None:
+    """The switch in the selected profile counts too, and the error names its file and line."""
+    io = ScriptedIo(put(answer(status=404)), environ=environ, files={CONFIG: config.encode()})
+    with pytest.raises(RetrievalError, match=r"ec2_metadata_v1_disabled \(~/.aws/config:2\) rules out") as caught:
+        run(provider()._fetch(io, Caller(profile=profile)))
+    assert caught.value.status == 404
+
+
+@pytest.mark.parametrize(
+    ("config", "environ"),
+    [
+        ("[default]\nec2_metadata_v1_disabled = false\n", {}),
+        ("[default]\nec2_metadata_v1_disabled = true\n", {V1_DISABLED: "false"}),
+        ("[profile other]\nec2_metadata_v1_disabled = true\n", {}),
+        ("[default]\nec2_metadata_v1_disabled = true\n", {"AWS_PROFILE": "missing"}),
+    ],
+)
+def test_version_1_not_ruled_out_by_the_profile(config: str, environ: dict[str, str]) -> None:
+    """It does not count when it is off, in another profile, or when the environment says otherwise."""
+    io = ScriptedIo(put(answer(status=404)), roles(), creds(), environ=environ, files={CONFIG: config.encode()})
+    assert run(provider()._fetch(io, Caller())).access_key_id
+
+
+def test_switch_in_the_profile_that_cannot_be_read() -> None:
+    """A switch that is neither on nor off, like a file that cannot be read, never means that version 1 may be used."""
+    for content in (b"[default]\nec2_metadata_v1_disabled = maybe\n", b"\xff"):
+        io = ScriptedIo(put(answer(status=404)), files={CONFIG: content})
+        with pytest.raises(InvalidConfigurationError, match=r"~/.aws/config:"):
+            run(provider()._fetch(io, Caller()))
+
+
+def test_files_are_not_read_where_there_are_tokens() -> None:
+    """An instance with version 2 needs no file, so none is looked at."""
+    io = ScriptedIo(put(token()), roles(), creds(), files={CONFIG: b"\xff"})
+    assert run(provider()._fetch(io, Caller())).access_key_id
+    assert io.reads == []
+
+
 def test_version_1_ruled_out_later() -> None:
     """A switch that comes later counts for a service that is remembered as version 1 too."""
     one = used(provider(), put(answer(status=404)), roles(), creds())

@@ -10,6 +10,7 @@ from .settings import Setting, first, option, shown, switch
 
 DISABLED = "AWS_EC2_METADATA_DISABLED"
 _V1_DISABLED = "AWS_EC2_METADATA_V1_DISABLED"
+V1_DISABLED_KEY = "ec2_metadata_v1_disabled"
 _ENDPOINT = "AWS_EC2_METADATA_SERVICE_ENDPOINT"
 _MODE = "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE"
 _BY_MODE = {"ipv4": "http://169.254.169.254", "ipv6": "http://[fd00:ec2::254]"}
@@ -28,7 +29,9 @@ class MetadataSettings(NamedTuple):
 
     endpoint: Setting
     v1_disabled_by: str | None
-    """What rules out version 1 of the protocol; None: nothing does."""
+    """What rules out version 1 of the protocol; None: neither options nor environment do."""
+    v1_allowed: bool = False
+    """The environment says that it may be used, and so the profile is not asked."""
 
 
 def find_metadata(
@@ -47,7 +50,18 @@ def find_metadata(
     if isinstance(endpoint, InvalidConfigurationError):
         return endpoint
     by_option = "option ec2_metadata_v1_disabled" if options.v1_disabled else None
-    return MetadataSettings(endpoint, by_option or (_V1_DISABLED if v1_disabled else None))
+    allowed = by_option is None and not v1_disabled and first(environ, _V1_DISABLED) is not None
+    return MetadataSettings(endpoint, by_option or (_V1_DISABLED if v1_disabled else None), allowed)
+
+
+def v1_disabled_in(setting: Setting | None, source: str) -> str | InvalidConfigurationError | None:
+    """Return what rules out version 1, if this setting of the profile, ``ec2_metadata_v1_disabled``, does."""
+    if setting is None:
+        return None
+    is_on = switch(setting, source)
+    if isinstance(is_on, InvalidConfigurationError):
+        return is_on
+    return f"{V1_DISABLED_KEY} ({setting.origin})" if is_on else None
 
 
 def _is_on(environ: Mapping[str, str], variable: str, source: str) -> bool | InvalidConfigurationError:

@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from .._config.metadata import DISABLED, MetadataOptions, MetadataSettings, find_metadata
+from .._config.metadata import (
+    DISABLED,
+    V1_DISABLED_KEY,
+    MetadataOptions,
+    MetadataSettings,
+    find_metadata,
+    v1_disabled_in,
+)
 from .._credentials import Credentials, Problem
 from .._errors import (
     CredentialsError,
@@ -22,6 +29,7 @@ from .._io import Io, World
 from .._logs import log
 from .._provider import Caller, Provider
 from .._retrying import GRACE, Budget, exchange, limits_problem
+from .._shared_files import FileOptions, SharedFiles
 from .._stability import extended
 from .._wire.documents import credentials_from, error_answer, no_answer, read_object, read_text
 from .._wire.messages import NoAnswer, Request, Response
@@ -40,11 +48,14 @@ _ABSENT_HINT = f"this is probably not an EC2 instance; {DISABLED}=true says so"
 
 
 class _Place(NamedTuple):
-    """Where the service is, and whether its version 1 may be used."""
+    """Where the service is, and what is known so far of whether its version 1 may be used."""
 
     base: Url
     origin: str
     v1_disabled_by: str | None
+    v1_allowed: bool
+    profile: str | None
+    """The caller's."""
 
 
 class _Key(NamedTuple):
@@ -69,7 +80,7 @@ class InstanceMetadataProvider(Provider):
     Follows the AWS "SDKs and Tools" reference, page "IMDS credential provider".
     """
 
-    __slots__ = ("_has_given", "_kept", "_options", "_retries", "_timeout", "_warned")
+    __slots__ = ("_files", "_has_given", "_kept", "_options", "_retries", "_timeout", "_warned")
 
     def __init__(
         self,
@@ -85,6 +96,7 @@ class InstanceMetadataProvider(Provider):
         if problem := limits_problem(timeout, max_retries):
             raise InvalidConfigurationError(problem, source=NAME)
         self._options = MetadataOptions(endpoint, endpoint_mode, bool(ec2_metadata_v1_disabled))
+        self._files = SharedFiles(FileOptions())
         self._timeout = timeout
         self._retries = max_retries
         self._kept: _Key | None = None
@@ -103,7 +115,7 @@ class InstanceMetadataProvider(Provider):
     async def _attempt(self, io: Io, caller: Caller) -> Credentials | CredentialsError:
         budget = Budget(io, self._time(_EXCHANGES))
         settings = find_metadata(io.environ(), self._options, NAME)
-        place = _place(settings) if isinstance(settings, MetadataSettings) else settings
+        place = _place(settings, caller) if isinstance(settings, MetadataSettings) else settings
         if isinstance(place, CredentialsError):
             return place
         if not self._warned and not is_direct(place.base):
@@ -159,8 +171,11 @@ class InstanceMetadataProvider(Provider):
         if isinstance(answer, NoAnswer):
             return self._silent(answer, f"{_told(request)} (from {place.origin})")
         if answer.status in (403, 404, 405):
-            if place.v1_disabled_by:
-                return _v1_needed(answer.status, place.v1_disabled_by)
+            disabled_by = place.v1_disabled_by or await self._disabled_in_profile(io, place)
+            if isinstance(disabled_by, CredentialsError):
+                return disabled_by
+            if disabled_by:
+                return _v1_needed(answer.status, disabled_by)
             self._kept = _Key(None, place.base, float("inf"), float("inf"))
             return self._kept
         if answer.status != 200:
@@ -176,6 +191,13 @@ class InstanceMetadataProvider(Provider):
         self._kept = key if lifetime > 0 else None
         return key
 
+    async def _disabled_in_profile(self, io: Io, place: _Place) -> str | InvalidConfigurationError | None:
+        """Ask the shared files, only now that it matters: instances with tokens need none."""
+        if place.v1_allowed:
+            return None
+        setting = await self._files.setting(io, place.profile, V1_DISABLED_KEY)
+        return setting if isinstance(setting, InvalidConfigurationError) else v1_disabled_in(setting, NAME)
+
     async def _get(self, io: Io, budget: Budget, request: Request, asked: str) -> Response | RetrievalError:
         answer = await exchange(io, request, self._retries, budget)
         if isinstance(answer, NoAnswer):
@@ -190,11 +212,11 @@ class InstanceMetadataProvider(Provider):
         return MetadataUnreachableError(f"{asked} was not answered: {answer.detail}", source=NAME, hint=hint)
 
 
-def _place(settings: MetadataSettings) -> _Place | InvalidConfigurationError:
+def _place(settings: MetadataSettings, caller: Caller) -> _Place | InvalidConfigurationError:
     base = endpoint(settings.endpoint.value)
     if isinstance(base, Problem):
         return InvalidConfigurationError(f"{settings.endpoint.origin} {base}", source=NAME)
-    return _Place(base, settings.endpoint.origin, settings.v1_disabled_by)
+    return _Place(base, settings.endpoint.origin, settings.v1_disabled_by, settings.v1_allowed, caller.profile)
 
 
 def _told(request: Request) -> str:
