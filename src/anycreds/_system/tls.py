@@ -40,6 +40,8 @@ async def trusting(httpx: Any) -> ssl.SSLContext:
 def _make(httpx: Any, bundle: str) -> ssl.SSLContext | str:
     try:
         if not bundle:
+            if file := os.environ.get(_FILE):
+                os.stat(file)  # older releases of httpx pass over a file that is not there
             context: ssl.SSLContext = httpx.create_ssl_context()
             return context
         is_folder = os.path.isdir(bundle)
