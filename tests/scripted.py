@@ -7,15 +7,25 @@ from __future__ import annotations
 
 import json
 import traceback
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Hashable, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Coroutine,
+    Generator,
+    Hashable,
+    Iterator,
+    Mapping,
+)
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
 from contextvars import Context
 from types import CodeType
 from typing import Any, TypeVar
 
 from anycreds._credentials import Credentials
 from anycreds._errors import CredentialsError, ProviderTimeoutError
-from anycreds._io import FileVersion, ProcessFailure, ProcessResult, Signature, Unreadable
+from anycreds._io import FileVersion, ProcessFailure, ProcessResult, Signature, Unreadable, Unwritable
 from anycreds._provider import Caller, Provider
 from anycreds._wire.messages import NoAnswer, Request, Response
 
@@ -36,7 +46,11 @@ START = 1_704_164_645.0  # 2024-01-02T03:04:05Z, the moment of the vectors in th
 
 
 class ScriptedIo:
-    """An ``Io`` (and the clock of a ``ScriptedWorld``) that follows a script of exchanges."""
+    """An ``Io`` (and the clock of a ``ScriptedWorld``) that follows a script of exchanges.
+
+    What is written goes to ``files``, unless ``unwritable`` says why not. A lock that is in ``busy`` is never free;
+    what is in ``when_locked`` is called as soon as a lock is held, and may do what a sibling has done before.
+    """
 
     def __init__(
         self,
@@ -45,11 +59,17 @@ class ScriptedIo:
         files: Mapping[str, bytes | Unreadable] | None = None,
         processes: Mapping[str, Process] | None = None,
         jitter: float = 0.5,
+        unwritable: Mapping[str, Unwritable] | None = None,
+        busy: Collection[str] = (),
+        when_locked: Mapping[str, Callable[[], None]] | None = None,
     ) -> None:
         self.script = list(script)
         self.variables = dict(environ or {})
         self.files = dict(files or {})
         self.processes = dict(processes or {})
+        self.unwritable = dict(unwritable or {})
+        self.busy = set(busy)
+        self.when_locked = dict(when_locked or {})
         self.chance = jitter
         self.wall = START
         self.steady = 1000.0
@@ -58,6 +78,11 @@ class ScriptedIo:
         self.reads: list[str] = []
         self.runs: list[tuple[str, float, int]] = []
         self.deadlines: list[tuple[float, str]] = []
+        self.asked: list[tuple[float, str]] = []
+        self.writes: list[tuple[str, bytes]] = []
+        self.locks: list[str] = []
+        self.locked_now: list[str] = []
+        self.uniques = 0
 
     def time(self) -> float:
         return self.wall
@@ -79,6 +104,17 @@ class ScriptedIo:
     @contextmanager
     def deadline(self, seconds: float, waiting_for: str) -> Iterator[None]:
         self.deadlines.append((seconds, waiting_for))
+        with self._ending(seconds, waiting_for):
+            yield
+
+    @contextmanager
+    def asking(self, seconds: float, waiting_for: str) -> Iterator[None]:
+        self.asked.append((seconds, waiting_for))
+        with self._ending(seconds, waiting_for):
+            yield
+
+    @contextmanager
+    def _ending(self, seconds: float, waiting_for: str) -> Iterator[None]:
         end = self.steady + seconds
         yield
         if self.steady > end:
@@ -97,7 +133,7 @@ class ScriptedIo:
 
     async def read_file(self, path: str, limit: int) -> bytes | Unreadable:
         self.reads.append(path)
-        content = self.files.get(path, Unreadable("No such file or directory"))
+        content = self.files.get(path, Unreadable("No such file or directory", is_missing=True))
         if isinstance(content, bytes) and len(content) > limit:
             return Unreadable(f"it is larger than {limit} bytes")
         return content
@@ -110,6 +146,34 @@ class ScriptedIo:
             return content
         signature = (hash(content),)
         return None if signature == known else FileVersion(content, signature)
+
+    async def write_private(self, path: str, content: bytes) -> Unwritable | None:
+        assert isinstance(content, bytes)
+        if (problem := self.unwritable.get(path)) is not None:
+            return problem
+        self.writes.append((path, content))
+        self.files[path] = content
+        return None
+
+    @asynccontextmanager
+    async def locked(self, path: str, seconds: float) -> AsyncIterator[Unwritable | None]:
+        assert path not in self.locked_now, f"it would wait for itself: {path}"
+        self.locks.append(path)
+        if path in self.busy:
+            self.advance(seconds)
+            yield Unwritable(f"is locked by somebody else, for more than {seconds:g} s", is_busy=True)
+            return
+        self.locked_now.append(path)
+        if path in self.when_locked:
+            self.when_locked[path]()
+        try:
+            yield None
+        finally:
+            self.locked_now.remove(path)
+
+    def unique(self) -> str:
+        self.uniques += 1
+        return f"00000000-0000-4000-8000-{self.uniques:012d}"
 
     async def work(self, function: Callable[..., T], *arguments: object) -> T:
         return function(*arguments)
@@ -144,7 +208,9 @@ class ScriptedWorld:
     def jitter(self) -> float:
         return self.io.jitter()
 
-    def session(self) -> AbstractAsyncContextManager[ScriptedIo]:
+    def session(
+        self, held: Callable[[], AbstractContextManager[None]] | None = None
+    ) -> AbstractAsyncContextManager[ScriptedIo]:
         return self._session()
 
     @asynccontextmanager

@@ -24,11 +24,12 @@ async def test_default_chain_asks_the_environment_first(monkeypatch: pytest.Monk
 
 @pytest.mark.anyio
 async def test_default_chain_with_nothing_explains_itself() -> None:
-    """With nothing configured the error lists the environment, the files, the container and EC2 metadata."""
+    """With nothing configured the error lists every provider of the chain, in order."""
     with pytest.raises(anycreds.NoCredentialsError) as caught:
         await anycreds.from_default_chain()()
     names = [attempt.provider for attempt in caught.value.attempts]
-    assert names == ["environment variables", "shared files", "container credentials", "EC2 instance metadata"]
+    expected = "environment variables, SSO, web identity, shared files, container credentials, EC2 instance metadata"
+    assert names == expected.split(", ")
     assert "AWS_EC2_METADATA_DISABLED" in str(caught.value)
 
 

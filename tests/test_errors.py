@@ -20,13 +20,14 @@ EVERY = sorted(
 
 def test_the_tree() -> None:
     """The classes say what a chain does: go on, stop for settings, stop for a source."""
-    assert len(EVERY) == 14
+    assert len(EVERY) == 15
     assert issubclass(anycreds.MetadataUnreachableError, anycreds.NotConfiguredError)
     assert issubclass(anycreds.NoCredentialsError, anycreds.NotConfiguredError)
     for one in (anycreds.ConfigParseError, anycreds.ProfileNotFoundError, anycreds.ProfileLoopError):
         assert issubclass(one, anycreds.InvalidConfigurationError)
     assert issubclass(anycreds.ReentrantProviderError, anycreds.InvalidConfigurationError)
-    for kind in (anycreds.ProviderTimeoutError, anycreds.MalformedResponseError, anycreds.ForbiddenEndpointError):
+    kinds = (anycreds.ProviderTimeoutError, anycreds.MalformedResponseError, anycreds.ForbiddenEndpointError)
+    for kind in (*kinds, anycreds.LoginRequiredError):
         assert issubclass(kind, anycreds.RetrievalError)
     assert not issubclass(anycreds.LifetimeTooShortError, anycreds.RetrievalError)
 

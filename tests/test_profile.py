@@ -200,22 +200,6 @@ async def test_failing_command_is_the_error(aws: Path) -> None:
     assert "~/.aws/config:2" in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("lines", "key"),
-    [
-        ("role_arn = arn\ncredential_source = Environment", "role_arn"),
-        ("web_identity_token_file = t\nrole_arn = arn", "web_identity_token_file"),
-        ("sso_session = s", "sso_session"),
-        ("login_session = s", "login_session"),
-    ],
-)
-async def test_kinds_that_come_later_are_a_clear_error(aws: Path, lines: str, key: str) -> None:
-    """A profile of a kind that this version cannot use yet stops, with the key, its file and line."""
-    (aws / "config").write_text(f"[default]\n{lines}\n")
-    with pytest.raises(anycreds.InvalidConfigurationError, match=rf"{key} \(~/.aws/config:2\).*cannot use yet"):
-        await anycreds.from_default_chain()()
-
-
 async def test_default_chain_order(aws: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keys in the environment beat ``default``, a named profile beats them; one that says nothing lets it go on."""
     (aws / "config").write_text(f"[default]\n{keys('DEFAULT')}[profile x]\n{keys('X')}[profile empty]\nregion = r\n")
@@ -229,7 +213,7 @@ async def test_default_chain_order(aws: Path, monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(anycreds.NoCredentialsError) as caught:
         await anycreds.from_default_chain("empty")()
     names = [attempt.provider for attempt in caught.value.attempts]
-    assert names == ["shared files", "container credentials", "EC2 instance metadata"]
+    assert names == ["shared files", "SSO", "web identity", "container credentials", "EC2 instance metadata"]
     with pytest.raises(anycreds.ProfileNotFoundError):
         await anycreds.from_default_chain("missing")()
 

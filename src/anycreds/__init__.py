@@ -6,6 +6,7 @@ A provider is an async callable: ``await provider()`` answers with a frozen ``Cr
 
 from ._cache import CachedProvider as CachedProvider
 from ._chain import CredentialChain as CredentialChain
+from ._client_config import ClientConfig as ClientConfig
 from ._credentials import Credentials as Credentials
 from ._errors import Attempt as Attempt
 from ._errors import ConfigParseError as ConfigParseError
@@ -13,6 +14,7 @@ from ._errors import CredentialsError as CredentialsError
 from ._errors import ForbiddenEndpointError as ForbiddenEndpointError
 from ._errors import InvalidConfigurationError as InvalidConfigurationError
 from ._errors import LifetimeTooShortError as LifetimeTooShortError
+from ._errors import LoginRequiredError as LoginRequiredError
 from ._errors import MalformedResponseError as MalformedResponseError
 from ._errors import MetadataUnreachableError as MetadataUnreachableError
 from ._errors import NoCredentialsError as NoCredentialsError
@@ -22,15 +24,22 @@ from ._errors import ProfileNotFoundError as ProfileNotFoundError
 from ._errors import ProviderTimeoutError as ProviderTimeoutError
 from ._errors import ReentrantProviderError as ReentrantProviderError
 from ._errors import RetrievalError as RetrievalError
-from ._factories import cached as cached
-from ._factories import create_credential_chain as create_credential_chain
-from ._factories import from_container_metadata as from_container_metadata
-from ._factories import from_default_chain as from_default_chain
-from ._factories import from_env as from_env
-from ._factories import from_http as from_http
-from ._factories import from_ini as from_ini
-from ._factories import from_instance_metadata as from_instance_metadata
-from ._factories import from_process as from_process
+from ._factories.chains import cached as cached
+from ._factories.chains import create_credential_chain as create_credential_chain
+from ._factories.chains import from_default_chain as from_default_chain
+from ._factories.local import from_env as from_env
+from ._factories.local import from_ini as from_ini
+from ._factories.local import from_process as from_process
+from ._factories.metadata import from_container_metadata as from_container_metadata
+from ._factories.metadata import from_http as from_http
+from ._factories.metadata import from_instance_metadata as from_instance_metadata
+from ._factories.people import from_cognito_identity as from_cognito_identity
+from ._factories.people import from_cognito_identity_pool as from_cognito_identity_pool
+from ._factories.people import from_login_credentials as from_login_credentials
+from ._factories.people import from_sso as from_sso
+from ._factories.roles import from_temporary_credentials as from_temporary_credentials
+from ._factories.roles import from_token_file as from_token_file
+from ._factories.roles import from_web_token as from_web_token
 from ._io import Clock as Clock
 from ._keep_fresh import FreshCredentials as FreshCredentials
 from ._provider import Caller as Caller

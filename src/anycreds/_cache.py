@@ -16,7 +16,7 @@ from ._flight import ABANDONED, Flight, Outcome
 from ._io import Io, World
 from ._keep_fresh import KeepFresh
 from ._memory import CacheOptions, Memory, Step
-from ._provider import Caller, Provider, forget_calls
+from ._provider import Caller, Provider, forget_calls, note_flight
 
 # How many flights in a row may come to nothing under a caller, through others, before it is told.
 FLIGHT_LIMIT = 3
@@ -38,7 +38,7 @@ class CachedProvider(Provider):
         self._options = options
         self._caller = caller
         self._bound: dict[Caller, CachedProvider] = {}
-        self._memory = Memory(source.name, world, options, self._may_extend)
+        self._memory = Memory(source.name, world, options, self._may_extend, self._asks_person)
         world.after_fork(self._memory.forget_runs)
 
     async def __call__(self, min_ttl: timedelta | float | None = None) -> Credentials:
@@ -129,7 +129,8 @@ class CachedProvider(Provider):
     def _start(self, flight: Flight, delay: float) -> None:
         async def attempt() -> Credentials:
             self._memory.begin(flight)
-            async with self._world.session() as io:
+            note_flight(flight.run, flight.held)
+            async with self._world.session(flight.held) as io:
                 return await self._source._fetch(io, self._caller)
 
         async def body() -> BaseException | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ._profile import ProfileProvider
+from . import _links
 from .providers.container import ContainerProvider
 from .providers.environment import EnvironmentProvider
 from .providers.imds import InstanceMetadataProvider
@@ -30,16 +30,23 @@ class Link(NamedTuple):
     """Which options of the chain it takes."""
 
 
-_METADATA_OPTIONS = ("endpoint", "endpoint_mode", "ec2_metadata_v1_disabled", "timeout", "max_retries")
+_FILES = ("profile", "files", "client_config")
+_SSO = ("sso_start_url", "sso_account_id", "sso_region", "sso_role_name", "sso_session")
+_TOKEN = ("web_identity_token_file", "role_arn", "role_session_name", "role_assumer_with_web_identity")
+_HOOKS = ("mfa_code_provider", "role_assumer", "role_assumer_with_web_identity")
+_METADATA = ("endpoint", "endpoint_mode", "ec2_metadata_v1_disabled")
+_EXCHANGE = ("timeout", "max_retries")
 
 ENVIRONMENT = Link("AWS access keys (environment variables)", EnvironmentProvider, ())
-SHARED_FILES = Link("Shared config and credentials files", ProfileProvider, ("profile", "files"))
-CONTAINER = Link("Container credential provider", ContainerProvider, ("timeout", "max_retries"))
-METADATA = Link("IMDS credential provider", InstanceMetadataProvider, _METADATA_OPTIONS)
+SSO = Link("IAM Identity Center credential provider", _links.sso, (*_FILES, *_SSO))
+TOKEN_FILE = Link("Assume role with web identity (environment variables)", _links.token_file, (*_FILES, *_TOKEN))
+SHARED_FILES = Link("Shared config and credentials files", _links.shared_files, (*_FILES, *_HOOKS, *_METADATA))
+CONTAINER = Link("Container credential provider", ContainerProvider, _EXCHANGE)
+METADATA = Link("IMDS credential provider", InstanceMetadataProvider, ("files", "profile", *_METADATA, *_EXCHANGE))
 
 # Who names a profile wants that one, so it comes first, and keys that merely lie around do not count.
-UNNAMED_CHAIN = (ENVIRONMENT, SHARED_FILES, CONTAINER, METADATA)
-NAMED_CHAIN = (SHARED_FILES, CONTAINER, METADATA)
+UNNAMED_CHAIN = (ENVIRONMENT, SSO, TOKEN_FILE, SHARED_FILES, CONTAINER, METADATA)
+NAMED_CHAIN = (SHARED_FILES, SSO, TOKEN_FILE, CONTAINER, METADATA)
 
 
 def build_default_chain(world: World, options: Mapping[str, Any]) -> tuple[Sequence[Provider], Sequence[Provider]]:

@@ -151,7 +151,7 @@ class Problem(str):
     __slots__ = ()
 
 
-def problem_with(value: object) -> str | None:
+def problem_with(value: object, longest: int = LONGEST_FIELD) -> str | None:
     """Say what keeps a value from being a key or a token, without repeating it; None: nothing does."""
     if value is None:
         return "is missing"
@@ -159,8 +159,8 @@ def problem_with(value: object) -> str | None:
         return f"is not text but {type(value).__name__}"
     if not value.strip():
         return "is blank"
-    if len(value) > LONGEST_FIELD:
-        return f"has {len(value)} characters; more than {LONGEST_FIELD} are never right"
+    if len(value) > longest:
+        return f"has {len(value)} characters; more than {longest} are never right"
     for character in value:
         if character < " " or character == "\x7f" or "\x80" <= character <= "\x9f":
             return f"contains the control character U+{ord(character):04X}"

@@ -12,7 +12,8 @@ CredentialsError
 ├── RetrievalError                a source was asked and did not answer with credentials: a chain stops
 │   ├── ProviderTimeoutError      it did not answer in time
 │   ├── MalformedResponseError    it answered with something that is not a set of credentials
-│   └── ForbiddenEndpointError    it was not asked, because credentials may not come from that address
+│   ├── ForbiddenEndpointError    it was not asked, because credentials may not come from that address
+│   └── LoginRequiredError        a person has to sign in first; ``.command`` is what to run
 └── LifetimeTooShortError         the set is valid, but not for as long as was asked
 
 No message, and nothing else on these errors, may hold a secret.
@@ -180,6 +181,23 @@ class MalformedResponseError(RetrievalError):
 
 class ForbiddenEndpointError(RetrievalError):
     """Credentials may not be fetched from this address, so nothing was sent to it."""
+
+
+class LoginRequiredError(RetrievalError):
+    """A person has to sign in first. ``command`` is what to run, such as ``aws sso login --profile dev``."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        command: str | None = None,
+        status: int | None = None,
+        code: str | None = None,
+        source: str | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, status=status, code=code, source=source, hint=hint)
+        self.command = command
 
 
 class LifetimeTooShortError(CredentialsError):

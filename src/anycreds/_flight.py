@@ -7,8 +7,8 @@ cancelled while waiting leaves alone. Flights that come to wait for each other i
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Hashable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Hashable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from contextvars import ContextVar
 from typing import NamedTuple
 
@@ -21,6 +21,7 @@ from ._errors import CredentialsError, ProviderTimeoutError, ReentrantProviderEr
 DEADLINE = 60.0
 # What clean-up may take when a flight is ended: closing sockets is local work.
 GRACE = 2.0
+_NO_HOLD = nullcontext()
 
 _current: ContextVar[Flight | None] = ContextVar("anycreds_flight", default=None)
 
@@ -42,7 +43,9 @@ class Flight:
         "_done",
         "_ending",
         "_exit",
+        "_holds",
         "_land",
+        "_left",
         "_scope",
         "_waiting",
         "_waits_for",
@@ -63,6 +66,8 @@ class Flight:
         self._done = anyio.Event()
         self._scope = anyio.CancelScope()
         self._ending = False
+        self._holds = 0
+        self._left = math.inf
         self._exit: BaseException | None = None
         self._waiting = 0
         self._waits_for: list[Flight] = []
@@ -100,6 +105,25 @@ class Flight:
             return ABANDONED
         return Outcome(error=ProviderTimeoutError(f"gave no answer within {DEADLINE:.0f} s", source=self.name))
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Let the clock of this flight stand still in a ``with``, in whichever of its tasks; several may overlap.
+
+        For what has a deadline of its own: a person who is asked, another flight that is waited for. An end or a
+        cancellation comes through as ever.
+        """
+        if self._holds == 0:
+            self._left = self._scope.deadline - anyio.current_time()
+            self._scope.deadline = math.inf
+        self._holds += 1
+        try:
+            yield
+        finally:
+            self._holds -= 1
+            if self._holds == 0:
+                with suppress(RuntimeError):  # the loop was closed with this task in it: there is no time left
+                    self._scope.deadline = anyio.current_time() + self._left
+
     def settle(self, outcome: Outcome) -> None:
         """End here: let the outcome be taken in, and wake all who wait. Only the first end counts."""
         if self.outcome is not None:
@@ -119,11 +143,13 @@ class Flight:
         waiter = self._admit()
         self._waiting += 1
         try:
-            if patience == math.inf:  # no scope around it: ten thousand may wait here
-                await self._done.wait()
-            else:
-                with anyio.move_on_after(patience):
+            # This flight has a deadline of its own. (The clock of another run is not ours to touch.)
+            with waiter.held() if waiter is not None and waiter.run is self.run else _NO_HOLD:
+                if patience == math.inf:  # no scope around it: ten thousand may wait here
                     await self._done.wait()
+                else:
+                    with anyio.move_on_after(patience):
+                        await self._done.wait()
         finally:
             self._waiting -= 1
             if waiter is not None:

@@ -24,6 +24,14 @@ class Unreadable(NamedTuple):
     """There is no such file."""
 
 
+class Unwritable(NamedTuple):
+    """Why a file could not be written or locked: for people, and without what was to be in it."""
+
+    detail: str
+    is_busy: bool = False
+    """Somebody else has held the lock all the time."""
+
+
 Signature: TypeAlias = tuple[int, ...]
 """What changes whenever a file does: its place, size and times."""
 
@@ -59,6 +67,10 @@ class ProcessFailure(NamedTuple):
     kind: Literal["not started", "timeout", "too large"]
     detail: str
     """For people; never a part of its command line or output."""
+
+
+Held: TypeAlias = Callable[[], AbstractContextManager[None]]
+"""Returns a ``with`` in which the clock of a flight stands still."""
 
 
 class Clock(Protocol):
@@ -102,6 +114,25 @@ class Io(Clock, Protocol):
     async def read_changed(self, path: str, limit: int, known: Signature | None) -> FileVersion | Unreadable | None:
         """Return a regular file's content like ``read_file``; None: it is still the version that is known."""
 
+    async def write_private(self, path: str, content: bytes) -> Unwritable | None:
+        """Replace a file in one step, so that nobody ever reads half of it, readable by its owner only.
+
+        Directories that are missing are made, private too. Return what kept it from being written; None: it is.
+        """
+
+    def locked(self, path: str, seconds: float) -> AbstractAsyncContextManager[Unwritable | None]:
+        """Return an ``async with`` in which no other process, task or thread is that locked the same path.
+
+        The lock is a file beside it, with ``.lock`` at its end, and ends with the process. Wait for it so long at most.
+        Gives what kept it from being locked, and then the body runs without; None: it is locked.
+        """
+
+    def asking(self, seconds: float, waiting_for: str) -> AbstractContextManager[None]:
+        """Return a deadline like ``deadline`` for asking a person, which stops the clock of the flight around it."""
+
+    def unique(self) -> str:
+        """Return a new random UUID (version 4), as text."""
+
     async def work(self, function: Callable[..., T], *arguments: object) -> T:
         """Call a plain function that computes for long in a thread, so that the event loop runs on."""
 
@@ -112,8 +143,11 @@ class Io(Clock, Protocol):
 class World(Clock, Protocol):
     """What outlives one attempt."""
 
-    def session(self) -> AbstractAsyncContextManager[Io]:
-        """Return a fresh ``Io``, which opens nothing before it is asked and leaves nothing open."""
+    def session(self, held: Held | None = None) -> AbstractAsyncContextManager[Io]:
+        """Return a fresh ``Io``, which opens nothing before it is asked and leaves nothing open.
+
+        ``held`` is the clock of the flight that it serves, if there is one.
+        """
 
     async def prepare(self) -> None:
         """Load what waiting needs, without holding the event loop for long. To be called before the first wait."""

@@ -44,12 +44,18 @@ class Memory:
     """The state of one cache."""
 
     def __init__(
-        self, name: str, clock: Clock, options: CacheOptions, may_extend: Callable[[Credentials], bool]
+        self,
+        name: str,
+        clock: Clock,
+        options: CacheOptions,
+        may_extend: Callable[[Credentials], bool],
+        asks_person: Callable[[], bool],
     ) -> None:
         self._name = name
         self._clock = clock
         self._options = options
         self._may_extend = may_extend
+        self._asks_person = asks_person
         self._view = policy.View()
         self._generation = 0
         self._last_end = -math.inf
@@ -141,6 +147,7 @@ class Memory:
                 refresh_window=self._options.refresh_window,
                 recheck=self._options.recheck,
                 may_extend=before is not None and self._may_extend(before.credentials),
+                asks_person=self._asks_person(),
             )
             self._view = self._view._replace(held=landing.held, setback=landing.setback, is_unsettled=False)
             came_again = self._came_again(landing, now)

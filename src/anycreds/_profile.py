@@ -1,109 +1,184 @@
-"""Credentials as a profile of the shared files has them: the files are read, the profile planned, its base asked."""
+"""Credentials as a profile of the shared files has them: the files are read, the profile planned, the plan carried out.
+
+What the plan comes down to is kept until the files say something else, as some providers remember: a token of EC2
+metadata, when a sign-in was refreshed last, a spent MFA code.
+"""
 
 from __future__ import annotations
 
+import sys
+from importlib import import_module
+from typing import NamedTuple
+
+from ._bases import LoginBase, ProcessBase, SsoBase
 from ._config.locations import selected
-from ._config.profiles import Profiles
+from ._config.profiles import Profile, Profiles
+from ._config.services import ProfileView
 from ._config.settings import Setting
+from ._config.sso import NAME as SSO
+from ._config.sso import SsoSettings, sso_settings
 from ._credentials import Credentials
 from ._errors import CredentialsError, InvalidConfigurationError, NotConfiguredError, ProfileNotFoundError
+from ._hooks import BuildOptions
 from ._io import Io, World
-from ._plan import LoginBase, NamedBase, Plan, ProcessBase, SsoBase, StaticBase, WebIdentityBase, plan_for
+from ._plan import Plan, plan_for
 from ._provider import Caller, Provider
 from ._retrying import limits_problem
-from ._shared_files import NAME, FileOptions, SharedFiles
-from .providers.process import ProcessProvider
-from .providers.static import StaticProvider
+from ._shared_files import NAME, SharedFiles, view_of
+from ._steps import credentials_of
 
 # A file server that takes longer than this for two small files is down.
 _FILES_TIME = 10.0
+_BUILDING = "anycreds._building"
+
+
+class _Built(NamedTuple):
+    plan: Plan
+    view: ProfileView
+    name: str
+    provider: Provider
 
 
 class ProfileProvider(Provider):
     """What ``from_ini`` makes."""
 
-    __slots__ = ("_files", "_profile", "_timeout")
+    __slots__ = ("_built", "_files", "_options", "_profile")
+
+    _NAME = NAME
 
     def __init__(
-        self, world: World, profile: str | None = None, *, files: FileOptions | None = None, timeout: float = 60.0
+        self,
+        world: World,
+        profile: str | None = None,
+        *,
+        files: SharedFiles,
+        options: BuildOptions = BuildOptions(),  # noqa: B008 - a constant
     ) -> None:
-        super().__init__(NAME, world)
-        if problem := limits_problem(timeout, 0):
+        super().__init__(self._NAME, world)
+        if options.timeout is not None and (problem := limits_problem(options.timeout, 0)):
             raise InvalidConfigurationError(problem, source=NAME)
         self._profile = profile
-        self._files = SharedFiles(files or FileOptions())
-        self._timeout = timeout
+        self._files = files
+        self._options = options
+        self._built: _Built | None = None
+
+    def _may_extend(self, credentials: Credentials) -> bool:
+        return self._built is not None and self._built.provider._may_extend(credentials)
+
+    def _asks_person(self) -> bool:
+        if self._options.hooks.mfa_code_provider is None:
+            return False
+        return self._built is None or self._built.provider._asks_person()  # before the files are read it may
 
     async def _fetch(self, io: Io, caller: Caller) -> Credentials:
         with io.deadline(_FILES_TIME, self.name):
-            base = await self._planned(io, caller)
-        if isinstance(base, CredentialsError):
-            raise base
-        return await base._fetch(io, caller)
+            built = await self._planned(io, caller)
+        if isinstance(built, CredentialsError):
+            raise built
+        return await credentials_of(built.provider, io, caller, f"profile {built.name!r}", NAME)
 
-    async def _planned(self, io: Io, caller: Caller) -> Provider | CredentialsError:
-        """Return the provider that the profile comes down to."""
+    async def _planned(self, io: Io, caller: Caller) -> _Built | CredentialsError:
+        """Return what the profile comes down to."""
         profiles = await self._files.profiles(io)
         if isinstance(profiles, InvalidConfigurationError):
             return profiles
         choice = selected(self._profile, caller.profile, io.environ())
         if not choice.named and isinstance(profiles.find(choice.name.value), ProfileNotFoundError):
             return NotConfiguredError("there is no profile 'default', and none is named", source=NAME)
-        provider = self._from(profiles, choice.name)
-        if isinstance(provider, Provider):  # so none of them is in a section that is used
-            self._files.tell(profiles.other_problems())
-        return provider
+        plan = self._plan(profiles, choice.name)
+        if isinstance(plan, CredentialsError):
+            return plan
+        self._files.tell(profiles.other_problems())  # so none of them is in a section that is used
+        view = view_of(profiles, choice.name.value)
+        return view if isinstance(view, CredentialsError) else await self._provided(io, plan, view, choice.name.value)
 
-    def _from(self, profiles: Profiles, name: Setting) -> Provider | CredentialsError:
-        plan = plan_for(profiles, name)
-        return plan if isinstance(plan, CredentialsError) else self._built(plan)
+    async def _provided(self, io: Io, plan: Plan, view: ProfileView, name: str) -> _Built | InvalidConfigurationError:
+        kept = self._built
+        if kept is not None and (kept.plan, kept.view, kept.name) == (plan, view, name):
+            return kept
+        # It knows every way to get credentials. Loading that takes milliseconds, so the event loop runs on meanwhile.
+        if _BUILDING not in sys.modules:
+            await io.work(import_module, _BUILDING)
+        from ._building import Builder
 
-    def _built(self, plan: Plan) -> Provider | InvalidConfigurationError:
-        base = plan.base
-        if plan.roles:
-            return _not_yet(plan.roles[0].profile, "role_arn", plan.roles[0].role_arn)
-        if isinstance(base, StaticBase):
-            return StaticProvider(self._world, base.profile, base.settings)
-        if isinstance(base, ProcessBase):
-            return self._process(base)
-        return _not_yet(base.profile, *_key_of(base))
+        provider = Builder(self._world, self._options, self._files, name, view).build(plan)
+        if isinstance(provider, InvalidConfigurationError):
+            return provider
+        self._built = _Built(plan, view, name, provider)
+        return self._built
 
-    def _process(self, base: ProcessBase) -> ProcessProvider:
-        account_id = None if base.account_id is None else base.account_id.value
-        return ProcessProvider(self._world, base.command, account_id, timeout=self._timeout)
+    def _plan(self, profiles: Profiles, name: Setting) -> Plan | CredentialsError:
+        return plan_for(profiles, name)
 
 
-class ProcessProfileProvider(ProfileProvider):
-    """What ``from_process`` makes: it looks at nothing but the command of the profile."""
+class _OneWayProvider(ProfileProvider):
+    """Looks at one kind of setting in the profile, whatever else it says."""
 
     __slots__ = ()
 
-    def _from(self, profiles: Profiles, name: Setting) -> Provider | CredentialsError:
+    def _plan(self, profiles: Profiles, name: Setting) -> Plan | CredentialsError:
         profile = profiles.find(name.value, NAME)
         if isinstance(profile, ProfileNotFoundError):
             return profile
-        if (problem := profile.error(NAME)) is not None:
-            return problem
+        return profile.error(NAME) or self._way(profile, profiles)
+
+    def _way(self, profile: Profile, profiles: Profiles) -> Plan | CredentialsError:
+        raise TypeError(f"{type(self).__name__} does not say what it looks at")
+
+
+class ProcessProfileProvider(_OneWayProvider):
+    """What ``from_process`` makes."""
+
+    __slots__ = ()
+
+    def _way(self, profile: Profile, profiles: Profiles) -> Plan | CredentialsError:
         command = profile.settings.get("credential_process")
         if command is None:
             return NotConfiguredError(f"profile {profile.name!r} has no credential_process", source=NAME)
-        return self._process(ProcessBase(profile.name, command, profile.settings.get("aws_account_id")))
+        return Plan(ProcessBase(profile.name, command, profile.settings.get("aws_account_id")))
 
 
-def _key_of(base: WebIdentityBase | SsoBase | LoginBase | NamedBase) -> tuple[str, Setting]:
-    """Return one setting that makes a base what it is."""
-    if isinstance(base, WebIdentityBase):
-        return "web_identity_token_file", base.token_file
-    if isinstance(base, LoginBase):
-        return "login_session", base.session
-    if isinstance(base, NamedBase):
-        return "credential_source", base.setting
-    return next(iter(base.settings.items()))
+class SsoProfileProvider(_OneWayProvider):
+    """What ``from_sso`` makes without options of its own."""
+
+    __slots__ = ()
+
+    def _way(self, profile: Profile, profiles: Profiles) -> Plan | CredentialsError:
+        settings = sso_settings(profile, profiles)
+        if settings is None:
+            message = f"profile {profile.name!r} has neither sso_account_id nor sso_role_name"
+            return NotConfiguredError(message, source=NAME)
+        return Plan(SsoBase(profile.name, settings)) if isinstance(settings, SsoSettings) else settings
 
 
-def _not_yet(profile: str, key: str, setting: Setting) -> InvalidConfigurationError:
-    return InvalidConfigurationError(
-        f"profile {profile!r} has {key} ({setting.origin}), which this version cannot use yet",
-        source=NAME,
-        hint="it can use keys and credential_process",
-    )
+class LoginProfileProvider(_OneWayProvider):
+    """What ``from_login_credentials`` makes."""
+
+    __slots__ = ()
+
+    def _way(self, profile: Profile, profiles: Profiles) -> Plan | CredentialsError:
+        session = profile.settings.get("login_session")
+        if session is None:
+            return NotConfiguredError(f"profile {profile.name!r} has no login_session", source=NAME)
+        return Plan(LoginBase(profile.name, session))
+
+
+class OnlySsoProvider(ProfileProvider):
+    """The default chain's SSO, without options: the ``default`` profile, if a sign-in is all that it has."""
+
+    __slots__ = ()
+
+    _NAME = SSO
+
+    async def _planned(self, io: Io, caller: Caller) -> _Built | CredentialsError:
+        if selected(self._profile, caller.profile, io.environ()).named:
+            return NotConfiguredError("a profile is named, and asked itself", source=SSO)
+        return await super()._planned(io, caller)
+
+    def _plan(self, profiles: Profiles, name: Setting) -> Plan | CredentialsError:
+        plan = plan_for(profiles, name)
+        if isinstance(plan, Plan) and isinstance(plan.base, SsoBase) and not plan.roles:
+            return plan
+        if isinstance(plan, CredentialsError) and plan.source == SSO:  # it is one, and broken
+            return plan
+        return NotConfiguredError("profile 'default' is not one for SSO only", source=SSO)

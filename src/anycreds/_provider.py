@@ -6,14 +6,14 @@ frame that never held a token or an answer's body, and its traceback has no secr
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from contextlib import nullcontext
 from contextvars import ContextVar
 from typing import NamedTuple, TypeAlias
 
 from ._credentials import Credentials
 from ._errors import CredentialsError, ReentrantProviderError, RetrievalError
-from ._io import Io, World
+from ._io import Held, Io, World
 
 CredentialProvider: TypeAlias = Callable[[], Awaitable[Credentials]]
 """Whatever can be awaited for credentials: every provider here, and any async function without arguments."""
@@ -40,9 +40,18 @@ class _Call:
 _calls: ContextVar[tuple[_Call, ...]] = ContextVar("anycreds_calls", default=())
 
 
+# The flight that this code runs in: its event loop run, and what makes its clock stand still.
+_flight: ContextVar[tuple[Hashable, Held] | None] = ContextVar("anycreds_flight_clock", default=None)
+
+
 def forget_calls() -> None:
     """Forget, in this context, which calls are running."""
     _calls.set(())
+
+
+def note_flight(run: Hashable, held: Held) -> None:
+    """Note, in this context, that it is a flight's, whose clock stands still while a person is asked."""
+    _flight.set((run, held))
 
 
 class Provider:
@@ -75,20 +84,30 @@ class Provider:
         try:
             if self._budget() is not None:
                 await self._world.prepare()
-            async with self._world.session() as io:
+            async with self._world.session(self._held()) as io:
                 return await self._fetch(io, caller)
         finally:
             call.is_running = False
             _calls.set(calls)
 
+    def _held(self) -> Held | None:
+        """Return the clock of the flight that a function of the program, which calls this, is a part of."""
+        flight = _flight.get()
+        # The clock of another run is not ours to touch: it may be in another thread.
+        return flight[1] if flight is not None and flight[0] == self._world.run() else None
+
     async def _fetch(self, io: Io, caller: Caller) -> Credentials:
         budget = self._budget()
         with nullcontext() if budget is None else io.deadline(budget, self.name):
             answer = await self._attempt(io, caller)
+        return self._taken(answer, io.time())
+
+    def _taken(self, answer: Credentials | CredentialsError, now: float) -> Credentials:
+        """Return the set that an attempt gave; raise its error, or the one that the set has ended already."""
         if isinstance(answer, CredentialsError):
             raise answer
         end = answer.expiration
-        if end is not None and end.timestamp() <= (now := io.time()):
+        if end is not None and end.timestamp() <= now:
             raise RetrievalError(_expired(end.isoformat(), now - end.timestamp()), source=self.name, hint=_CLOCK_HINT)
         return answer
 

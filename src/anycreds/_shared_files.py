@@ -13,6 +13,7 @@ from ._config.locations import Location, locations, selected
 from ._config.parser import read
 from ._config.profiles import Note, Profiles, merge
 from ._config.sections import FileKind, Sections
+from ._config.services import ProfileView
 from ._config.settings import Setting
 from ._errors import InvalidConfigurationError, ProfileNotFoundError
 from ._io import FileVersion, Io, Signature, Unreadable
@@ -77,6 +78,15 @@ class SharedFiles:
         profile = profiles.find(selected(None, caller_profile, io.environ()).name.value)
         return None if isinstance(profile, ProfileNotFoundError) else profile.settings.get(key)
 
+    async def view(
+        self, io: Io, caller_profile: str | None, profile: str | None = None
+    ) -> ProfileView | InvalidConfigurationError:
+        """Return what the selected profile says about services. A profile that does not exist says nothing."""
+        profiles = await self.profiles(io)
+        if isinstance(profiles, InvalidConfigurationError):
+            return profiles
+        return view_of(profiles, selected(profile, caller_profile, io.environ()).name.value)
+
     def tell(self, notes: Iterable[Note]) -> None:
         """Log, once each, which lines were not understood, though nothing that is used here depends on them."""
         for note in islice(notes, MOST_TOLD):
@@ -104,6 +114,23 @@ class SharedFiles:
         if problem.is_missing and not place.origin.startswith("option"):
             return None
         return InvalidConfigurationError(f"{place.shown} {problem.detail} ({place.origin})", source=NAME)
+
+
+def view_of(profiles: Profiles, name: str) -> ProfileView | InvalidConfigurationError:
+    """Return what a profile says about services, with the ``services`` section that it refers to."""
+    profile = profiles.find(name)
+    if isinstance(profile, ProfileNotFoundError):
+        return ProfileView()
+    if (problem := profile.error(NAME)) is not None:
+        return problem
+    named = profile.settings.get("services")
+    if named is None:
+        return ProfileView(profile)
+    services = profiles.find_section("services", named.value, NAME)
+    if isinstance(services, InvalidConfigurationError):
+        message = f"{services.message}, and profile {profile.name!r} names it ({named.origin})"
+        services = InvalidConfigurationError(message, source=NAME, hint=services.hint)
+    return ProfileView(profile, services)
 
 
 def _text_of(version: FileVersion, place: Location) -> str | InvalidConfigurationError:

@@ -89,14 +89,20 @@ def arrive(
     *,
     refresh_window: float | None = None,
     recheck: float | None = None,
+    asks_person: bool = False,
 ) -> Held:
-    """Fix the windows of a set that has just arrived, from what is left of it. ``chance`` is in [0, 1)."""
+    """Fix the windows of a set that has just arrived, from what is left of it. ``chance`` is in [0, 1).
+
+    ``asks_person``: no refresh before its end, as nobody is to be asked ahead of need.
+    """
     recheck_at = math.inf if recheck is None else now.monotonic + recheck
     if credentials.expiration is None:
         return Held(credentials, math.inf, math.inf, 0.0, 0.0, recheck_at)
     wall_end = credentials.expiration.timestamp()
     left = wall_end - now.wall
-    if credentials.original_expiration is not None:
+    if asks_person:
+        advisory, mandatory = 0.0, 0.0
+    elif credentials.original_expiration is not None:
         advisory, mandatory = min(STALE_WINDOW, left / 2), 0.0
     else:
         window = _advisory_window(left) if refresh_window is None else refresh_window
@@ -123,6 +129,7 @@ def land(
     refresh_window: float | None = None,
     recheck: float | None = None,
     may_extend: bool = False,
+    asks_person: bool = False,
 ) -> Landing:
     """Say what an attempt that has just ended changes. ``may_extend``: the cached set may outlive its end."""
     if isinstance(outcome, CredentialsError):
@@ -131,7 +138,7 @@ def land(
             return Landing(held, set_back(setback, outcome, held, now, chance), held.credentials, "stale")
         return Landing(held, set_back(setback, outcome, held, now, chance), None, "failed")
     if held is None or not is_dull(outcome, held, now):
-        held = arrive(outcome, now, chance, refresh_window=refresh_window, recheck=recheck)
+        held = arrive(outcome, now, chance, refresh_window=refresh_window, recheck=recheck, asks_person=asks_person)
         return Landing(held, None, outcome, "arrived")
     if recheck is not None:
         held = held._replace(recheck_at=now.monotonic + recheck)

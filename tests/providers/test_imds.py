@@ -20,7 +20,9 @@ from anycreds._errors import (
     ProviderTimeoutError,
     RetrievalError,
 )
+from anycreds._io import Unreadable
 from anycreds._provider import Caller
+from anycreds._shared_files import FileOptions, SharedFiles
 from anycreds._wire.messages import NoAnswer, Request
 from anycreds.providers.imds import InstanceMetadataProvider
 from scripted import (
@@ -390,7 +392,7 @@ CONFIG = "/home/somebody/.aws/config"
 def test_version_1_ruled_out_by_the_profile(config: str, environ: dict[str, str], profile: str | None) -> None:
     """The switch in the selected profile counts too, and the error names its file and line."""
     io = ScriptedIo(put(answer(status=404)), environ=environ, files={CONFIG: config.encode()})
-    with pytest.raises(RetrievalError, match=r"ec2_metadata_v1_disabled \(~/.aws/config:2\) rules out") as caught:
+    with pytest.raises(RetrievalError, match=r"ec2_metadata_v1_disabled in ~/.aws/config:2 rules out") as caught:
         run(provider()._fetch(io, Caller(profile=profile)))
     assert caught.value.status == 404
 
@@ -418,11 +420,148 @@ def test_switch_in_the_profile_that_cannot_be_read() -> None:
             run(provider()._fetch(io, Caller()))
 
 
-def test_files_are_not_read_where_there_are_tokens() -> None:
-    """An instance with version 2 needs no file, so none is looked at."""
-    io = ScriptedIo(put(token()), roles(), creds(), files={CONFIG: b"\xff"})
-    assert run(provider()._fetch(io, Caller())).access_key_id
+ELSEWHERE = "http://127.0.0.1:1338"
+ENDPOINT = "AWS_EC2_METADATA_SERVICE_ENDPOINT"
+
+
+@pytest.mark.parametrize(
+    ("environ", "options"), [({ENDPOINT: ELSEWHERE}, {}), ({}, {"endpoint": ELSEWHERE}), ({ENDPOINT: V4}, {})]
+)
+def test_files_are_not_read_where_they_change_nothing(environ: dict[str, str], options: dict[str, Any]) -> None:
+    """With an endpoint from option or variable, and tokens there, no file is looked at."""
+    io = ScriptedIo(*all_three(options.get("endpoint") or environ[ENDPOINT]), environ=environ, files={CONFIG: b"\xff"})
+    fetch(provider(**options), io)
     assert io.reads == []
+
+
+@pytest.mark.parametrize(("value", "expected"), [("true", NotConfiguredError), ("maybe", InvalidConfigurationError)])
+def test_files_are_not_read_for_a_service_that_is_off(value: str, expected: type[CredentialsError]) -> None:
+    """A service that is switched off costs no reading of files, nor does a switch that cannot be read."""
+    io = ScriptedIo(environ={"AWS_EC2_METADATA_DISABLED": value}, files={CONFIG: b"\xff"})
+    assert type(failure(provider(), io)) is expected
+    assert io.reads == []
+
+
+# --- the profile
+
+
+SAYS = "ec2_metadata_service_endpoint = http://127.0.0.1:{}/x/\n"
+PROFILES = "".join(
+    f"[{name}]\n{SAYS.format(port)}"
+    for name, port in (("default", 1), ("profile env", 2), ("profile caller", 3), ("profile argument", 4))
+).encode()
+
+
+@pytest.mark.parametrize(
+    ("argument", "caller", "variable", "port"),
+    [
+        (None, None, None, 1),
+        (None, None, "env", 2),
+        (None, "caller", "env", 3),
+        ("argument", "caller", "env", 4),
+        ("default", "caller", "env", 1),
+    ],
+)
+def test_whose_endpoint_counts(argument: str | None, caller: str | None, variable: str | None, port: int) -> None:
+    """The profile of the argument beats the caller's, that AWS_PROFILE, and that the default."""
+    environ = {} if variable is None else {"AWS_PROFILE": variable}
+    io = ScriptedIo(*all_three(f"http://127.0.0.1:{port}/x"), environ=environ, files={CONFIG: PROFILES})
+    assert run(provider(profile=argument)._fetch(io, Caller(profile=caller))).access_key_id == KEY_ID
+    assert io.script == []
+
+
+def test_other_files() -> None:
+    """The files can be others than the usual ones."""
+    files = SharedFiles(FileOptions(config_filepath="/etc/aws"))
+    io = ScriptedIo(*all_three("http://127.0.0.1:1/x"), files={"/etc/aws": PROFILES, CONFIG: b"\xff"})
+    fetch(provider(files=files), io)
+
+
+def test_mode_in_the_profile() -> None:
+    """A mode in the profile leads to IPv6; one of the program beats it, but not an endpoint there."""
+    config = b"[default]\nec2_metadata_service_endpoint_mode = IPv6\n"
+    fetch(provider(), ScriptedIo(*all_three(V6), files={CONFIG: config}))
+    fetch(provider(endpoint_mode="IPv4"), ScriptedIo(*all_three(V4), files={CONFIG: config}))
+    io = ScriptedIo(*all_three("http://127.0.0.1:1/x"), files={CONFIG: PROFILES})
+    fetch(provider(endpoint_mode="IPv6"), io)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "ec2_metadata_service_endpoint = 169.254.169.254",
+        "ec2_metadata_service_endpoint = http://user@canary/",
+        "ec2_metadata_service_endpoint = http://a/canary?b=canary",
+        "ec2_metadata_service_endpoint_mode = ipv5",
+        "ec2_metadata_v1_disabled = maybe",
+        "  canary",
+        "canary",
+    ],
+)
+def test_unreadable_settings_in_the_profile(line: str) -> None:
+    """A setting or line of the profile that cannot be read is an error with file and line, before anything is asked."""
+    error = failure(provider(), ScriptedIo(files={CONFIG: f"[default]\n{line}\n".encode()}))
+    assert isinstance(error, InvalidConfigurationError)
+    assert "~/.aws/config:2" in str(error)
+    assert line.partition(" = ")[0].strip() in ("canary", *str(error).split())
+    assert "canary" not in str(error)
+
+
+def test_files_that_cannot_be_read() -> None:
+    """A file that may have an endpoint and cannot be read is an error: nobody slides on to another service."""
+    for file in (b"\xff", Unreadable("cannot be read: Permission denied")):
+        error = failure(provider(), ScriptedIo(files={CONFIG: file}))
+        assert type(error) is InvalidConfigurationError
+        assert "~/.aws/config" in str(error)
+
+
+def test_a_profile_that_is_missing_says_nothing() -> None:
+    """Without files, or without the profile in them, the service is at its own address."""
+    fetch(provider(profile="missing"), ScriptedIo(*all_three(), files={CONFIG: PROFILES}))
+    fetch(provider(profile="missing"), ScriptedIo(*all_three()))
+
+
+def test_services_section_of_the_profile_does_not_matter() -> None:
+    """A section of services that is missing is no concern of this one."""
+    fetch(provider(), ScriptedIo(*all_three(), files={CONFIG: b"[default]\nservices = missing\n"}))
+
+
+def test_silence_names_the_profile() -> None:
+    """If nobody answers at the profile's endpoint, the error says which line leads there."""
+    io = ScriptedIo(put(GONE, "http://127.0.0.1:1/x"), files={CONFIG: PROFILES})
+    error = failure(provider(), io)
+    assert type(error) is MetadataUnreachableError
+    assert "(from ec2_metadata_service_endpoint in ~/.aws/config:2)" in str(error)
+
+
+def test_profile_that_changes() -> None:
+    """Files are read anew at each attempt, and a token of one endpoint is not sent to the next."""
+    one = used(provider())
+    io = ScriptedIo(*all_three("http://127.0.0.1:1/x"), files={CONFIG: PROFILES})
+    fetch(one, io)
+    fetch(one, ScriptedIo(roles(base="http://127.0.0.1:1/x"), creds(base="http://127.0.0.1:1/x"), files=io.files))
+
+
+def test_version_1_ruled_out_by_the_profile_later() -> None:
+    """A switch that comes into the profile later counts for a service that is remembered as version 1 too."""
+    one = used(provider(), put(answer(status=404)), roles(), creds())
+    config = b"[default]\nec2_metadata_v1_disabled = true\n"
+    error = failure(one, ScriptedIo(put(answer(status=404)), files={CONFIG: config}))
+    assert "ec2_metadata_v1_disabled in ~/.aws/config:2 rules out" in str(error)
+
+
+@pytest.mark.parametrize("profile", [None, "argument"])
+def test_version_1_is_asked_of_the_profile_late(profile: str | None) -> None:
+    """With an endpoint from elsewhere the same profile is asked about version 1, once there are no tokens."""
+    name = "default" if profile is None else f"profile {profile}"
+    files = {CONFIG: f"[{name}]\nec2_metadata_v1_disabled = true\n".encode()}
+    io = ScriptedIo(put(answer(status=404), ELSEWHERE), files=files)
+    error = failure(provider(endpoint=ELSEWHERE, profile=profile), io)
+    assert "ec2_metadata_v1_disabled in ~/.aws/config:2 rules out" in str(error)
+    files = {CONFIG: b"[default]\nec2_metadata_v1_disabled = maybe\n"}
+    error = failure(provider(endpoint=ELSEWHERE), ScriptedIo(put(answer(status=404), ELSEWHERE), files=files))
+    assert type(error) is InvalidConfigurationError
+    assert "~/.aws/config:2" in str(error)
 
 
 def test_version_1_ruled_out_later() -> None:

@@ -21,7 +21,7 @@ from anycreds._errors import (
     ProviderTimeoutError,
     RetrievalError,
 )
-from anycreds._factories import cached
+from anycreds import cached
 from anycreds._io import ProcessFailure, ProcessResult
 from anycreds._system.session import SystemWorld
 from anycreds._wire.messages import BODY_LIMIT

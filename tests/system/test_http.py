@@ -91,6 +91,22 @@ async def test_body_has_its_length() -> None:
     assert [line for line in peer.lines if ":" in line][2:] == ["X: y", "Content-Length: 5"]
 
 
+@pytest.mark.parametrize("direct", [True, False])
+@pytest.mark.parametrize(("method", "body"), [("POST", b""), ("POST", b"hello"), ("PUT", b""), ("DELETE", b"")])
+async def test_length_of_every_body(method: str, body: bytes, direct: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every request but a GET says how long its body is, also if there is none, and says it once."""
+    monkeypatch.setenv("NO_PROXY", "*")
+    async with serving(ok(b"yes")) as peer:
+        clients = HttpClients()
+        request = Request(method, url(f"http://127.0.0.1:{peer.port}/"), {}, 5.0, body=body, direct=direct)
+        assert isinstance(await clients.exchange(request), Response)
+        await clients.close()
+        assert await peer.closed()
+    assert peer.lines[0] == f"{method} / HTTP/1.1"
+    lengths = [line for line in peer.lines if line.lower().startswith(("content-length", "transfer-encoding"))]
+    assert lengths == [f"Content-Length: {len(body)}"]
+
+
 async def test_token_beyond_ascii_goes_out_as_latin_1() -> None:
     """A token with é in it is sent as the one byte that HTTP has for it."""
     async with serving(ok()) as peer:

@@ -73,6 +73,15 @@ def locations(
     )
 
 
+def located(
+    setting: Setting, environ: Mapping[str, str], fallback_home: str | None, source: str
+) -> Location | InvalidConfigurationError:
+    """Tell where another file is that a setting names."""
+    place = _located(setting, _home(environ, fallback_home), "", source)
+    assert not isinstance(place, NotConfiguredError)  # somebody named it
+    return place
+
+
 def selected(argument: str | None, caller_profile: str | None, environ: Mapping[str, str]) -> Selected:
     """Tell which profile is meant: the argument's, the caller's, that of ``AWS_PROFILE``, or else ``default``."""
     name = _set_option("profile", argument)

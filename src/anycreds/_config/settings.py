@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from os import PathLike
 from typing import NamedTuple
 
 from .._errors import InvalidConfigurationError
@@ -37,6 +38,12 @@ def first(environ: Mapping[str, str], *variables: str) -> Setting | None:
 def option(name: str, value: str | None) -> Setting | None:
     """Return an argument of a factory as a setting; None: it was not given."""
     return None if value is None else Setting(value, f"option {name}")
+
+
+def given_option(name: str, value: str | PathLike[str] | None) -> Setting | None:
+    """Return an argument of a factory as a setting; None: it was not given, or is blank."""
+    text = value.__fspath__() if isinstance(value, PathLike) else value
+    return Setting(text, f"option {name}") if text is not None and (not isinstance(text, str) or text.strip()) else None
 
 
 def switch(setting: Setting, source: str | None = None) -> bool | InvalidConfigurationError:

@@ -8,66 +8,32 @@ from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
 import anyio
 
-from .._errors import CredentialsError, ProviderTimeoutError
 from . import forks, runs, warmup
 from .clock import SystemClock
+from .deadlines import Deadline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Hashable, Mapping
     from contextvars import Context
-    from types import TracebackType
     from typing import Any
 
-    from .._io import Clock, FileVersion, ProcessFailure, ProcessResult, Signature, Unreadable
+    from .._io import Clock, FileVersion, ProcessFailure, ProcessResult, Signature, Unreadable, Unwritable
     from .._wire.messages import NoAnswer, Request, Response
+    from .deadlines import Held
     from .http import HttpClients
-
+    from .locks import FileLock
 
 T = TypeVar("T")
-
-
-class Deadline:
-    """A ``with`` that ends what runs in it after some seconds and then raises ``ProviderTimeoutError``."""
-
-    __slots__ = ("_scope", "_seconds", "_waiting_for")
-
-    def __init__(self, seconds: float, waiting_for: str) -> None:
-        self._seconds = seconds
-        self._waiting_for = waiting_for
-        self._scope = anyio.CancelScope(deadline=anyio.current_time() + seconds)
-
-    def __enter__(self) -> None:
-        self._scope.__enter__()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> bool:
-        try:
-            swallow = bool(self._scope.__exit__(kind, error, traceback))
-        except Exception:
-            if not self._scope.cancelled_caught:
-                raise  # else it came out of a nursery together with the cancellation, of which this is the reason
-        else:
-            if not self._scope.cancelled_caught:
-                if isinstance(error, CredentialsError):  # out of this Io, which does not know for whom it works
-                    error.source = error.source or self._waiting_for
-                    error.__traceback__ = None  # its frames hold requests
-                return swallow
-        del error, traceback  # the cancellation and its frames, which hold requests; a traceback keeps this frame
-        timeout = ProviderTimeoutError(f"gave no answer within {self._seconds:g} s", source=self._waiting_for)
-        try:
-            raise timeout
-        finally:
-            timeout.__context__ = None  # the cancellation again
 
 
 class Session:
     """Opens nothing before it is asked, so that an attempt which needs no network costs none."""
 
-    __slots__ = ("_environ", "_http", "jitter", "monotonic", "time")
+    __slots__ = ("_environ", "_held", "_http", "jitter", "monotonic", "time")
 
-    def __init__(self, clock: Clock, environ: Mapping[str, str] | None) -> None:
+    def __init__(self, clock: Clock, environ: Mapping[str, str] | None, held: Held | None = None) -> None:
         self._environ = environ
+        self._held = held
         self.time = clock.time
         self.monotonic = clock.monotonic
         self.jitter = clock.jitter
@@ -89,6 +55,10 @@ class Session:
     def deadline(self, seconds: float, waiting_for: str) -> Deadline:
         """Return a deadline around what runs in its ``with``."""
         return Deadline(seconds, waiting_for)
+
+    def asking(self, seconds: float, waiting_for: str) -> Deadline:
+        """Return a deadline for asking a person, in which the clock of the flight around it stands still."""
+        return Deadline(seconds, waiting_for, self._held)
 
     async def sleep(self, seconds: float) -> None:
         """Wait."""
@@ -122,6 +92,26 @@ class Session:
 
         return await files.read_changed(path, limit, known)
 
+    def write_private(self, path: str, content: bytes) -> Coroutine[Any, Any, Unwritable | None]:
+        """Replace a file in one step. Not a coroutine itself, whose frame a traceback would keep, with the content."""
+        from . import writes
+
+        return writes.write_private(path, content)
+
+    def locked(self, path: str, seconds: float) -> FileLock:
+        """Return a lock on a path, of which there is one at a time."""
+        from .locks import FileLock
+
+        return FileLock(path, seconds, self.jitter)
+
+    def unique(self) -> str:
+        """Return a new random UUID (RFC 9562, version 4). Importing ``uuid`` would hold the event loop for 6 ms."""
+        number = bytearray(os.urandom(16))
+        number[6] = 0x40 | number[6] & 0x0F  # the version
+        number[8] = 0x80 | number[8] & 0x3F  # the variant
+        text = number.hex()
+        return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
+
     async def work(self, function: Callable[..., T], *arguments: object) -> T:
         """Call a plain function in a thread."""
         from . import files
@@ -147,9 +137,9 @@ class SystemWorld:
         self.monotonic: Callable[[], float] = self._clock.monotonic
         self.jitter: Callable[[], float] = self._clock.jitter
 
-    def session(self) -> Session:
+    def session(self, held: Held | None = None) -> Session:
         """Return an ``Io`` that opens nothing before it is asked."""
-        return Session(self._clock, self._environ)
+        return Session(self._clock, self._environ, held)
 
     async def prepare(self) -> None:
         """Load what waiting needs."""

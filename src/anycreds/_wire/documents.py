@@ -131,19 +131,23 @@ def error_answer(response: Response, source: str, asked: str, secrets: tuple[str
 
     ``asked`` says what was asked of whom, for people.
     """
-    message = f"{asked} was answered with status {response.status}"
     if 300 <= response.status < 400:
-        target = parse(response.headers.get("location", ""))
-        host = f" to {target.host}" if isinstance(target, Url) else ""
-        return RetrievalError(
-            f"{message}, a redirect{host}; redirects are not followed", status=response.status, source=source
-        )
+        return redirected(response, source, asked)
+    message = f"{asked} was answered with status {response.status}"
     document = read_object(response, source)
     code, said = (None, "") if isinstance(document, CredentialsError) else _code_and_message(document, secrets)
     details = ": ".join(part for part in (code, said) if part)
     return RetrievalError(
         f"{message} ({details})" if details else message, status=response.status, code=code, source=source
     )
+
+
+def redirected(response: Response, source: str, asked: str) -> RetrievalError:
+    """Return the error for an answer that leads elsewhere."""
+    target = parse(response.headers.get("location", ""))
+    host = f" to {target.host}" if isinstance(target, Url) else ""
+    message = f"{asked} was answered with status {response.status}, a redirect{host}; redirects are not followed"
+    return RetrievalError(message, status=response.status, source=source)
 
 
 def no_answer(answer: NoAnswer, source: str, asked: str, hint: str | None = None) -> RetrievalError:
@@ -171,10 +175,11 @@ def _code_and_message(document: Mapping[str, Any], secrets: tuple[str, ...]) -> 
     said = next((value for name in ("Message", "message") if isinstance(value := document.get(name), str)), "")
     for secret in filter(None, secrets):
         code, said = code.replace(secret, "..."), said.replace(secret, "...")
-    return _printable(code, _LONGEST_CODE) or None, _printable(said, _LONGEST_MESSAGE)
+    return printable(code, _LONGEST_CODE) or None, printable(said, _LONGEST_MESSAGE)
 
 
-def _printable(text: str, longest: int) -> str:
+def printable(text: str, longest: int) -> str:
+    """Return a stranger's text on one line, without control characters, and cut off."""
     words = "".join(character if character.isprintable() else " " for character in text).split()
     line = " ".join(words)
     return line if len(line) <= longest else line[: longest - 3] + "..."

@@ -5,13 +5,22 @@ Their bodies and headers may be secret, so none of them can be printed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, NamedTuple
 
 from .urls import Url
 
 # No answer with credentials comes near this; what is longer is cut off, not read.
 BODY_LIMIT = 64 * 1024
+
+
+class Transport(NamedTuple):
+    """What carries requests to services. Two that are equal share one client, and so one connection per host."""
+
+    client_factory: Callable[[], Any] | None = None
+    """Makes an ``httpx.AsyncClient``; None: the library's own."""
+    ssl_context: Any = None
+    """An ``ssl.SSLContext``; None: the one with the system's certificates or ``AWS_CA_BUNDLE``."""
 
 
 class Request(NamedTuple):
@@ -26,6 +35,8 @@ class Request(NamedTuple):
     direct: bool = True
     """Go straight to the host, past every proxy: a must for link-local and loopback addresses."""
     limit: int = BODY_LIMIT
+    transport: Transport = Transport()
+    """For services; what is direct goes its own way."""
 
     def __repr__(self) -> str:
         return f"Request({self.method} {self.url.origin})"  # a path or query can be a secret

@@ -96,6 +96,14 @@ def container_problem(url: Url) -> Problem | None:
     return Problem(f"leads to {url.origin}, where container credentials may not come from")
 
 
+def is_loopback(url: Url) -> bool:
+    """Tell whether the host is this machine."""
+    packed = _packed(url.host)
+    if packed is None:
+        return url.host == "localhost"
+    return packed[0] == 127 if len(packed) == 4 else packed == _LOOPBACK_6
+
+
 def is_direct(url: Url) -> bool:
     """Tell whether the host is on this machine or its link, so that no proxy may come between."""
     packed = _packed(url.host)

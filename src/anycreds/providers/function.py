@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable
 
 from .._credentials import Credentials
 from .._errors import CredentialsError, InvalidConfigurationError, MalformedResponseError, RetrievalError
 from .._io import Io, World
 from .._provider import Caller, CredentialProvider, Provider
+
+# Seconds: as long as a flight, for who awaits it without one.
+_LONGEST = 60.0
 
 
 class FunctionProvider(Provider):
@@ -18,6 +22,10 @@ class FunctionProvider(Provider):
     def __init__(self, world: World, function: CredentialProvider) -> None:
         super().__init__(f"function {_name(function)}", world)
         self._function = function
+
+    def _budget(self) -> float:
+        # A flight has a deadline of its own, whose clock stands still while the function asks a person.
+        return _LONGEST if self._held() is None else math.inf
 
     async def _attempt(self, io: Io, caller: Caller) -> Credentials | CredentialsError:
         try:

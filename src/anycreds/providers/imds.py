@@ -8,19 +8,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from .._config.metadata import (
-    DISABLED,
-    V1_DISABLED_KEY,
-    MetadataOptions,
-    MetadataSettings,
-    find_metadata,
-    v1_disabled_in,
-)
+from .._config.metadata import DISABLED, MetadataOptions, find_metadata, needs_profile, v1_disabled_in
 from .._credentials import Credentials, Problem
 from .._errors import (
     CredentialsError,
     InvalidConfigurationError,
-    MalformedResponseError,
     MetadataUnreachableError,
     NotConfiguredError,
     RetrievalError,
@@ -31,13 +23,12 @@ from .._provider import Caller, Provider
 from .._retrying import GRACE, Budget, exchange, limits_problem
 from .._shared_files import FileOptions, SharedFiles
 from .._stability import extended
-from .._wire.documents import credentials_from, error_answer, no_answer, read_object, read_text
+from .._wire.documents import credentials_from, error_answer, no_answer, read_object
 from .._wire.messages import NoAnswer, Request, Response
-from .._wire.metadata import lifetime_in, role_in, role_request, token_in, token_request
+from .._wire.metadata import Key, key_in, role_in, token_request, version_1
 from .._wire.urls import Url, endpoint, is_direct
 
 NAME = "EC2 instance metadata"
-_EARLY = 120.0  # seconds before its end that a token is given up, as in Rust: it must last for a whole attempt
 _EXCHANGES = 3  # token, role, credentials
 _MORE_EXCHANGES = 2  # a kept token saves one, is refused at the second at worst, and then all three are needed
 _HOP_HINT = (
@@ -53,39 +44,29 @@ class _Place(NamedTuple):
     base: Url
     origin: str
     v1_disabled_by: str | None
-    v1_allowed: bool
-    profile: str | None
-    """The caller's."""
-
-
-class _Key(NamedTuple):
-    """What opens the service. It fits one endpoint, and ends by both clocks: one may be set, the other one may stop."""
-
-    token: str | None
-    """None: the service is of version 1."""
-    base: Url
-    wall_end: float
-    monotonic_end: float
-
-    def __repr__(self) -> str:
-        return f"_Key(version {1 if self.token is None else 2})"
+    asks_profile: bool
+    """Only the profile can still rule out version 1."""
+    caller: Caller
 
 
 class InstanceMetadataProvider(Provider):
     """What ``from_instance_metadata`` makes.
 
     ``endpoint``: URL of the service. ``endpoint_mode``: ``"IPv4"`` or ``"IPv6"``. ``ec2_metadata_v1_disabled``: True
-    rules out version 1. ``timeout``: seconds for one exchange. ``max_retries``: how often a transient failure is tried
-    again.
+    rules out version 1. ``files``, ``profile``: where the same three are looked for, last; by default the usual files
+    and the caller's profile, that of ``AWS_PROFILE``, or ``default``. ``timeout``: seconds for one exchange.
+    ``max_retries``: how often a transient failure is tried again.
     Follows the AWS "SDKs and Tools" reference, page "IMDS credential provider".
     """
 
-    __slots__ = ("_files", "_has_given", "_kept", "_options", "_retries", "_timeout", "_warned")
+    __slots__ = ("_files", "_has_given", "_kept", "_options", "_profile", "_retries", "_timeout", "_warned")
 
     def __init__(
         self,
         world: World,
         *,
+        files: SharedFiles | None = None,
+        profile: str | None = None,
         endpoint: str | None = None,
         endpoint_mode: str | None = None,
         ec2_metadata_v1_disabled: bool | None = None,
@@ -96,10 +77,11 @@ class InstanceMetadataProvider(Provider):
         if problem := limits_problem(timeout, max_retries):
             raise InvalidConfigurationError(problem, source=NAME)
         self._options = MetadataOptions(endpoint, endpoint_mode, bool(ec2_metadata_v1_disabled))
-        self._files = SharedFiles(FileOptions())
+        self._files = SharedFiles(FileOptions()) if files is None else files
+        self._profile = profile
         self._timeout = timeout
         self._retries = max_retries
-        self._kept: _Key | None = None
+        self._kept: Key | None = None
         self._has_given = False
         self._warned = False
 
@@ -113,15 +95,10 @@ class InstanceMetadataProvider(Provider):
         return credentials.source == NAME
 
     async def _attempt(self, io: Io, caller: Caller) -> Credentials | CredentialsError:
-        budget = Budget(io, self._time(_EXCHANGES))
-        settings = find_metadata(io.environ(), self._options, NAME)
-        place = _place(settings, caller) if isinstance(settings, MetadataSettings) else settings
+        place = await self._find_place(io, caller)
         if isinstance(place, CredentialsError):
             return place
-        if not self._warned and not is_direct(place.base):
-            self._warned = True
-            message = "the EC2 metadata endpoint %s is neither on this machine nor on its link"
-            log("providers.imds", "warning", message, place.base.origin)
+        budget = Budget(io, self._time(_EXCHANGES))
         kept = self._usable_key(io, place)
         answer = await self._ask(io, place, budget, kept)
         if kept is not None and _is_refused(answer):
@@ -135,68 +112,79 @@ class InstanceMetadataProvider(Provider):
             answer = _extended(answer, io.time(), io.jitter())
         return answer
 
-    def _usable_key(self, io: Io, place: _Place) -> _Key | None:
+    async def _find_place(self, io: Io, caller: Caller) -> _Place | CredentialsError:
+        environ = io.environ()
+        view = None
+        if needs_profile(environ, self._options):
+            view = await self._files.view(io, caller.profile, self._profile)
+        if isinstance(view, InvalidConfigurationError):
+            return view
+        settings = find_metadata(environ, self._options, NAME, view)
+        if isinstance(settings, CredentialsError):
+            return settings
+        origin = settings.endpoint.origin
+        base = endpoint(settings.endpoint.value)
+        if isinstance(base, Problem):
+            return InvalidConfigurationError(f"{origin} {base}", source=NAME)
+        if not self._warned and not is_direct(base):
+            self._warned = True
+            message = "the EC2 metadata endpoint %s (%s) is neither on this machine nor on its link"
+            log("providers.imds", "warning", message, base.origin, origin)
+        return _Place(base, origin, settings.v1_disabled_by, settings.asks_profile, caller)
+
+    def _usable_key(self, io: Io, place: _Place) -> Key | None:
         key = self._kept
         if key is None or key.base != place.base or (key.token is None and place.v1_disabled_by):
             return None
         return key if io.time() < key.wall_end and io.monotonic() < key.monotonic_end else None
 
-    async def _ask(self, io: Io, place: _Place, budget: Budget, kept: _Key | None) -> Credentials | CredentialsError:
+    async def _ask(self, io: Io, place: _Place, budget: Budget, kept: Key | None) -> Credentials | CredentialsError:
         key = kept or await self._new_key(io, place, budget)
         if isinstance(key, CredentialsError):
             return key
-        request = role_request(key.base, key.token, self._timeout)
+        request = key.role_request(self._timeout)
         roles = await self._get(io, budget, request, _told(request))
         if isinstance(roles, CredentialsError):
-            return _no_role() if isinstance(roles, RetrievalError) and roles.status == 404 else roles
-        text = read_text(roles, NAME)
-        role = text if isinstance(text, CredentialsError) else role_in(text)
+            return _no_role() if roles.status == 404 else roles
+        role = role_in(roles, NAME)
         if isinstance(role, CredentialsError):
             return role
-        if isinstance(role, Problem):
-            return MalformedResponseError(role, source=NAME)
         if not role:
             return _no_role()
         role_url = f"{_told(request)}<role>"  # without its name: what came from there is not for messages
-        answer = await self._get(io, budget, role_request(key.base, key.token, self._timeout, role), role_url)
+        answer = await self._get(io, budget, key.role_request(self._timeout, role), role_url)
         document = answer if isinstance(answer, CredentialsError) else read_object(answer, NAME)
         if isinstance(document, CredentialsError):
             return document
         return credentials_from(document, NAME, () if key.token is None else (key.token,))
 
-    async def _new_key(self, io: Io, place: _Place, budget: Budget) -> _Key | CredentialsError:
+    async def _new_key(self, io: Io, place: _Place, budget: Budget) -> Key | CredentialsError:
         wall, monotonic = io.time(), io.monotonic()  # before asking: no token ends earlier than we believe
         request = token_request(place.base, self._timeout)
         answer = await exchange(io, request, self._retries, budget)
         if isinstance(answer, NoAnswer):
             return self._silent(answer, f"{_told(request)} (from {place.origin})")
         if answer.status in (403, 404, 405):
-            disabled_by = place.v1_disabled_by or await self._disabled_in_profile(io, place)
+            disabled_by = await self._v1_disabled_by(io, place)
             if isinstance(disabled_by, CredentialsError):
                 return disabled_by
-            if disabled_by:
+            if disabled_by is not None:
                 return _v1_needed(answer.status, disabled_by)
-            self._kept = _Key(None, place.base, float("inf"), float("inf"))
+            self._kept = version_1(place.base)
             return self._kept
         if answer.status != 200:
             return error_answer(answer, NAME, _told(request))
-        text = read_text(answer, NAME)
-        token = text if isinstance(text, CredentialsError) else token_in(text)
-        if isinstance(token, CredentialsError):
-            return token
-        if isinstance(token, Problem):
-            return MalformedResponseError(token, source=NAME)
-        lifetime = lifetime_in(answer) - _EARLY
-        key = _Key(token, place.base, wall + lifetime, monotonic + lifetime)
-        self._kept = key if lifetime > 0 else None
+        key = key_in(answer, place.base, wall, monotonic, NAME)
+        if isinstance(key, Key):
+            self._kept = key if key.wall_end > wall else None
         return key
 
-    async def _disabled_in_profile(self, io: Io, place: _Place) -> str | InvalidConfigurationError | None:
-        """Ask the shared files, only now that it matters: instances with tokens need none."""
-        if place.v1_allowed:
-            return None
-        setting = await self._files.setting(io, place.profile, V1_DISABLED_KEY)
-        return setting if isinstance(setting, InvalidConfigurationError) else v1_disabled_in(setting, NAME)
+    async def _v1_disabled_by(self, io: Io, place: _Place) -> str | InvalidConfigurationError | None:
+        """Ask the profile, if it was not needed before, only now that it matters: instances with tokens need none."""
+        if not place.asks_profile:
+            return place.v1_disabled_by
+        view = await self._files.view(io, place.caller.profile, self._profile)
+        return view if isinstance(view, InvalidConfigurationError) else v1_disabled_in(view, NAME)
 
     async def _get(self, io: Io, budget: Budget, request: Request, asked: str) -> Response | RetrievalError:
         answer = await exchange(io, request, self._retries, budget)
@@ -210,13 +198,6 @@ class InstanceMetadataProvider(Provider):
         if self._has_given or answer.kind == "too large":
             return no_answer(answer, NAME, asked)
         return MetadataUnreachableError(f"{asked} was not answered: {answer.detail}", source=NAME, hint=hint)
-
-
-def _place(settings: MetadataSettings, caller: Caller) -> _Place | InvalidConfigurationError:
-    base = endpoint(settings.endpoint.value)
-    if isinstance(base, Problem):
-        return InvalidConfigurationError(f"{settings.endpoint.origin} {base}", source=NAME)
-    return _Place(base, settings.endpoint.origin, settings.v1_disabled_by, settings.v1_allowed, caller.profile)
 
 
 def _told(request: Request) -> str:

@@ -1,7 +1,7 @@
 """For tests, demonstrations and benchmarks: AWS's credential services on loopback, and time that obeys.
 
 ``import anycreds`` does not import this. What it needs beside the library (h11) comes with httpx; pytest is needed for
-``anycreds.testing.pytest_plugin`` only, and trio for virtual time on trio.
+``anycreds.testing.pytest_plugin`` only, trio for virtual time on trio, and cryptography for the fake's sign-in.
 """
 
 from __future__ import annotations
@@ -9,7 +9,10 @@ from __future__ import annotations
 from ._clock import ManualClock
 from ._fake import FakeAWS
 from ._fake_http import Exchange
-from ._fake_metadata import CANARY, ROUTES
+from ._fake_messages import CANARY
+from ._fake_notes import SignedFor
+from ._fake_services import ROUTES
+from ._fake_settings import IdentityPool, RoleTrust
 from ._faults import (
     Body,
     Delay,
@@ -23,6 +26,7 @@ from ._faults import (
     Hang,
     Raw,
     Redirect,
+    Refuse,
     ResetAfter,
     Status,
 )
@@ -46,13 +50,17 @@ __all__ = [
     "Gzip",
     "HalfBody",
     "Hang",
+    "IdentityPool",
     "ManualClock",
     "MemoryConnection",
     "MemoryNetwork",
     "Raw",
     "Redirect",
+    "Refuse",
     "ResetAfter",
+    "RoleTrust",
     "Script",
+    "SignedFor",
     "Status",
     "Step",
     "VirtualClock",

@@ -1,73 +1,88 @@
-"""``FakeAWS``: the metadata services on a real loopback socket, counted and scripted. Only this file serves."""
+"""``FakeAWS``: AWS's credential services on a real loopback socket, counted and scripted."""
 
 from __future__ import annotations
 
-import socket
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import TracebackType
 from typing import Self, Unpack
 
-import anyio
-import h11
-from anyio.abc import TaskGroup
-
 from . import _fake_faults as faults
-from ._fake_http import ClientGoneError, Exchange, Line
-from ._fake_metadata import CONTAINER_PATH, ROUTES, Answer, Asked, Metadata, route_of
-from ._fake_settings import FakeSettings, MetadataSettings
-from ._faults import Expired, Fault, Forever, OneFault
+from ._fake_http import Exchange, Line
+from ._fake_messages import Answer, Asked, Refusal
+from ._fake_metadata import CONTAINER_PATH
+from ._fake_notes import parameters_of, signed_for
+from ._fake_server import Server
+from ._fake_services import ROUTES, Services, answer, refuse, route_of
+from ._fake_settings import FakeSettings, WorldSettings
+from ._faults import Expired, Fault, Forever, OneFault, Refuse
 
-_OUT_OF_FILES_PAUSE = 0.01  # seconds until the next try to accept, when the process has no file descriptor left
 
+class FakeAWS(Services, Server):
+    """AWS's credential services on one loopback port, each refusing what the real one refuses.
 
-class FakeAWS(Metadata):
-    """EC2 instance metadata (IMDSv2) and container credentials (ECS, EKS) on one loopback port.
+    They are EC2 instance metadata (IMDSv2), container credentials (ECS, EKS), STS (signatures are verified), the
+    portal and the OIDC service of IAM Identity Center, sign-in (``aws login``; DPoP proofs are verified, for which it
+    needs ``cryptography``) and Cognito identity pools. ``ROUTES`` names what can be asked.
 
     ``async with FakeAWS() as aws:`` serves on the running event loop, trio or asyncio. ``with FakeAWS.in_thread() as
     aws:`` serves from a thread of its own, for code without a loop, and for loops that are themselves under test.
-    Point a program at it with the variables in ``metadata_environ()`` or ``container_environ()``.
+    Point a program at it with the variables in ``metadata_environ()``, ``container_environ()`` or
+    ``service_environ()``; ``key_environ()``, ``web_identity_token()``, ``sso_token()`` and ``login_token()`` give what
+    the services accept.
 
-    Settings (keywords; also attributes that may be changed while it serves):
+    Settings (keywords; also attributes that may be changed while it serves). Of metadata and container:
 
     - ``role_name``: the instance's role; None: it has none, and the role list answers 404
-    - ``lifetime``: how many seconds a new set lives (6 hours)
-    - ``latency``: seconds to wait before each answer (0)
     - ``token_ttl``: the longest life of an IMDSv2 token, in seconds; None: as long as is asked for
     - ``sticky``: hand out the same set until five minutes before its end, as EC2 does; else a new one each time
-    - ``clock``: whose ``time()`` sets are dated by; default: the real one
-    - ``account_id``: the account of role and sets
     - ``imds_v1``: answer metadata requests without a token too
     - ``token_status``: refuse requests for a token with this status; None: grant them
+
+    Of STS:
+
+    - ``keys``: the long-term keys of a user, secrets by access key id (one pair; sets that it issued are known anyway)
+    - ``region``: the one that requests must be signed for; None: any
+    - ``roles``: the roles that can be assumed, each ``RoleTrust`` by its ARN; None: any, without conditions
+    - ``web_identity_tokens``: the tokens that are accepted, each with its end in seconds since 1970 (none)
+
+    Of IAM Identity Center, sign-in and Cognito:
+
+    - ``sso_roles``: the accounts that can be entered, each with the names of its roles; None: any
+    - ``sso_token_lifetime``: for how many seconds OIDC gives access tokens (an hour)
+    - ``sso_refresh``: what becomes of OIDC's refresh tokens: ``"rotate"``, ``"keep"`` or ``"omit"``
+    - ``login_lifetime``: for how many seconds sign-in gives credentials (900, which is also the most)
+    - ``login_refusal``: why sign-in denies access, for example ``"TOKEN_EXPIRED"``; None: it grants it
+    - ``cognito_pools``: each ``IdentityPool`` by its id (one, for guests)
+
+    Of all:
+
+    - ``account_id``: the account of everybody and everything
+    - ``lifetime``: how many seconds a new set lives, if nothing else says so (6 hours)
+    - ``clock``: whose ``time()`` everything is dated by; default: the real one
+    - ``latency``: seconds to wait before each answer (0)
     - ``host``: the loopback address to serve at, ``"127.0.0.1"`` or ``"::1"`` (only when made)
 
-    ``exchanges`` lists every request, ``issued`` counts the sets, ``connections`` the connections.
+    ``exchanges`` lists every request, ``issued`` counts the sets, ``connections`` the connections, and
+    ``reused_refresh_tokens`` how often a refresh token came that had been used before.
     """
 
-    def __init__(self, *, host: str = "127.0.0.1", latency: float = 0.0, **settings: Unpack[MetadataSettings]) -> None:
-        super().__init__(**settings)
+    def __init__(self, *, host: str = "127.0.0.1", latency: float = 0.0, **settings: Unpack[WorldSettings]) -> None:
+        Services.__init__(self, **settings)
+        Server.__init__(self, host)
         self.latency = latency
         self.exchanges: list[Exchange] = []
-        self.connections = 0
-        self._host = host
         self._scripts: dict[str, deque[Fault]] = {route: deque() for route in ROUTES}
-        self._listener: socket.socket | None = None
-        self._tasks: TaskGroup | None = None
-        self._lines: set[Line] = set()
 
     @property
     def metadata_url(self) -> str:
         """The endpoint of the instance metadata service. Raises ``RuntimeError`` if the fake does not serve."""
-        if self._listener is None:
-            raise RuntimeError("this FakeAWS does not serve: use 'async with' or FakeAWS.in_thread()")
-        port = self._listener.getsockname()[1]
-        return f"http://[{self._host}]:{port}" if ":" in self._host else f"http://{self._host}:{port}"
+        return self.service_url
 
     @property
     def container_url(self) -> str:
         """The full URI of the container credentials. Raises ``RuntimeError`` if the fake does not serve."""
-        return self.metadata_url + CONTAINER_PATH
+        return self.service_url + CONTAINER_PATH
 
     def metadata_environ(self) -> dict[str, str]:
         """Return the environment variables that point an AWS SDK at the instance metadata."""
@@ -79,6 +94,10 @@ class FakeAWS(Metadata):
             "AWS_CONTAINER_CREDENTIALS_FULL_URI": self.container_url,
             "AWS_CONTAINER_AUTHORIZATION_TOKEN": self.container_token,
         }
+
+    def service_environ(self) -> dict[str, str]:
+        """Return the environment variable that points an AWS SDK at STS and the other services."""
+        return {"AWS_ENDPOINT_URL": self.service_url}
 
     def count(self, route: str | None = None) -> int:
         """Return how many requests came, for one route or in all."""
@@ -108,78 +127,30 @@ class FakeAWS(Metadata):
         with start_blocking_portal("asyncio", name="FakeAWS") as portal, portal.wrap_async_context_manager(aws):
             yield aws
 
-    async def __aenter__(self) -> Self:
-        if self._tasks is not None:
-            raise RuntimeError("this FakeAWS serves already")
-        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
-        # Thousands of clients may knock in one instant: as long a queue as the system gives.
-        self._listener = socket.create_server((self._host, 0), family=family, backlog=socket.SOMAXCONN)
-        self._listener.setblocking(False)
-        self._tasks = await anyio.create_task_group().__aenter__()
-        self._tasks.start_soon(self._accept, self._listener, self._tasks)
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        tasks, listener = self._tasks, self._listener
-        assert tasks is not None
-        assert listener is not None
-        # The task group is not told of the body's error, which so passes unchanged. It ends at once; shielded, no
-        # cancellation around it can take the place of that error.
-        tasks.cancel_scope.shield = True
-        tasks.cancel_scope.cancel()
-        try:
-            await tasks.__aexit__(None, None, None)
-        finally:
-            self._tasks = self._listener = None
-            listener.close()
-            for line in self._lines:
-                line.close()  # of a task that never came to its first step
-            self._lines.clear()
-
-    async def _accept(self, listener: socket.socket, tasks: TaskGroup) -> None:
-        while True:
-            try:
-                sock, _ = listener.accept()
-            except (BlockingIOError, ConnectionAbortedError):
-                await anyio.wait_readable(listener)
-            except OSError:
-                await anyio.sleep(_OUT_OF_FILES_PAUSE)
-            else:
-                self.connections += 1
-                line = Line(sock, self.connections)
-                self._lines.add(line)
-                tasks.start_soon(self._serve, line)
-
-    async def _serve(self, line: Line) -> None:
-        try:
-            while (asked := await line.next_request()) is not None:
-                if not await self._exchange(line, asked):
-                    break
-        except h11.RemoteProtocolError:
-            await line.send(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-        except (OSError, ClientGoneError):
-            pass  # the client left, which it may do at any time
-        finally:
-            self._lines.discard(line)
-            line.close()
-
     async def _exchange(self, line: Line, asked: Asked) -> bool:
-        """Answer one request. Return whether the connection may go on."""
-        route = route_of(asked.path)
-        fault = self._next_fault(route)
-        answer = self._answer(asked, route, fault)
-        status = None if faults.is_silent(fault) else answer.status
-        self.exchanges.append(Exchange(route, asked.method, asked.path, status, self.clock.time(), line.number))
+        fault, answer = self._meet(asked, line.number)
         if self.latency:
             await line.pause(self.latency)
         return await faults.perform(fault, line, answer)
 
+    def _meet(self, asked: Asked, connection: int) -> tuple[OneFault | None, Answer]:
+        """Return the fault that happens to a request, and the answer; count both."""
+        route = route_of(asked)
+        fault = self._next_fault(route)
+        answer = self._answer(asked, route, fault)
+        status = None if faults.is_silent(fault) else answer.status
+        at, notes = self.clock.time(), parameters_of(asked, route)
+        self.exchanges.append(
+            Exchange(route, asked.method, asked.path, status, at, connection, notes, signed_for(asked))
+        )
+        return fault, answer
+
     def _answer(self, asked: Asked, route: str, fault: OneFault | None) -> Answer:
+        if isinstance(fault, Refuse):
+            return refuse(self, asked, route, Refusal(fault.status, fault.code, fault.message, fault.error))
         if faults.needs_answer(fault):
             ended = fault.seconds if isinstance(fault, Expired) else None
-            return faults.changed(fault, self.answer(asked, route, ended))
+            return faults.changed(fault, answer(self, asked, route, ended))
         return faults.instead(fault)
 
     def _next_fault(self, route: str) -> OneFault | None:

@@ -7,7 +7,7 @@ import math
 from typing import TypeGuard
 
 from ._fake_http import Line
-from ._fake_metadata import Answer
+from ._fake_messages import Answer
 from ._faults import (
     Body,
     Delay,

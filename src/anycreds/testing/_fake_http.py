@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import socket
 import struct
+from collections.abc import Mapping
 from http.client import responses
 from typing import NamedTuple
 
 import anyio
 import h11
 
-from ._fake_metadata import Answer, Asked
+from ._fake_messages import Answer, Asked
+from ._fake_notes import NOTHING, SignedFor
 
 # Requests here are a few hundred bytes long; a bigger one takes a second turn.
 _RECEIVE = 16 * 1024
@@ -33,6 +35,10 @@ class Exchange(NamedTuple):
     """When it had come in, by the wall clock of the fake's ``clock``."""
     connection: int
     """The number of its connection, from 1."""
+    parameters: Mapping[str, str] = NOTHING
+    """What a service was asked with, in the order in which it came; of secrets their length only."""
+    signed_for: SignedFor | None = None
+    """The key id, region and service that its signature names; None: it is not signed."""
 
 
 class ClientGoneError(Exception):
@@ -56,19 +62,22 @@ class Line:
 
         Raises ``h11.RemoteProtocolError`` for what is not HTTP.
         """
-        asked = None
+        asked, body = None, b""
         while True:
             event = self._http.next_event()
             if event is h11.NEED_DATA:
                 self._http.receive_data(await self._receive())
             elif isinstance(event, h11.Request):
-                path = event.target.partition(b"?")[0].decode("latin-1")
-                asked = Asked(event.method.decode("ascii"), path, dict(event.headers))
-            elif not isinstance(event, h11.Data):
+                target = event.target.decode("latin-1")
+                headers = dict(event.headers)
+                asked = Asked(event.method.decode("ascii"), target.partition("?")[0], headers, target)
+            elif isinstance(event, h11.Data):
+                body += event.data
+            else:
                 break  # the request's end, or the connection's
-        if self._http.our_state is h11.SEND_RESPONSE:
-            return asked
-        return None
+        if asked is None or self._http.our_state is not h11.SEND_RESPONSE:
+            return None
+        return asked._replace(body=body)
 
     def may_go_on(self) -> bool:
         """Tell whether another request may come after the answer that was sent, and get ready for it."""

@@ -16,6 +16,20 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True)
+class Refuse:
+    """Let the service refuse, in its own format: XML from STS, JSON from the others.
+
+    ``error`` is what stands in the member of that name in the answers of OIDC and sign-in, for example
+    ``"TOKEN_EXPIRED"``.
+    """
+
+    status: int
+    code: str
+    message: str = ""
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Body:
     """Answer 200 with this body instead."""
 
@@ -97,7 +111,7 @@ class Forever:
 
 
 OneFault: TypeAlias = (
-    Status | Body | Redirect | Expired | Gzip | Raw | Hang | Delay | Drip | ResetAfter | HalfBody | Flood
+    Status | Refuse | Body | Redirect | Expired | Gzip | Raw | Hang | Delay | Drip | ResetAfter | HalfBody | Flood
 )
 Fault: TypeAlias = OneFault | Forever
 """Whatever ``FakeAWS.script`` takes."""

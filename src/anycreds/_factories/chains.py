@@ -1,0 +1,132 @@
+"""Factories for what goes around providers: the default chain, chains of a program's own, and the cache."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .._cache import CachedProvider
+from .._catalog import build_default_chain
+from .._chain import CredentialChain, DefaultChain
+from .._durations import as_seconds
+from .._errors import InvalidConfigurationError
+from .._memory import CacheOptions
+from .._provider import Caller, CredentialProvider
+from .._shared_files import FileOptions, SharedFiles
+from .._system.session import SystemWorld
+from .world import WORLD, as_provider, world_with
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import timedelta
+
+    from .._client_config import ClientConfig
+    from .._hooks import MfaCodeProvider, RoleAssumer, WebIdentityAssumer
+    from .._io import Clock
+
+
+def from_default_chain(
+    profile: str | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    filepath: str | None = None,
+    config_filepath: str | None = None,
+    ignore_cache: bool = False,
+    mfa_code_provider: MfaCodeProvider | None = None,
+    role_assumer: RoleAssumer | None = None,
+    role_assumer_with_web_identity: WebIdentityAssumer | None = None,
+    sso_start_url: str | None = None,
+    sso_account_id: str | None = None,
+    sso_region: str | None = None,
+    sso_role_name: str | None = None,
+    sso_session: str | None = None,
+    web_identity_token_file: str | None = None,
+    role_arn: str | None = None,
+    role_session_name: str | None = None,
+    endpoint: str | None = None,
+    endpoint_mode: str | None = None,
+    ec2_metadata_v1_disabled: bool | None = None,
+    client_config: ClientConfig | None = None,
+    timeout: float | None = None,
+    max_retries: int | None = None,
+) -> CachedProvider:
+    """Get credentials as every AWS SDK does by default. Cached.
+
+    No profile named: environment, SSO (by the ``sso_*`` options, or a profile ``default`` that is nothing else), web
+    identity token file, shared files (profile ``default``), container, EC2 instance metadata. A profile that is named,
+    here, by ``AWS_PROFILE`` or by a bound caller, comes first, and keys in the environment are then not used; if it
+    says nothing about credentials, the chain goes on behind it. ``environ`` stands in for the process's environment;
+    the other options are those of the providers in the chain, ``timeout`` and ``max_retries`` those of container and
+    metadata. Follows the AWS "SDKs and Tools" reference, page "Standardized credential providers".
+
+    Awaiting it raises ``NoCredentialsError`` if no provider has anything configured, and at once what a provider raises
+    that is configured and fails; ``ProfileNotFoundError`` if the named profile is missing.
+    """
+    options = {
+        "profile": profile,
+        "files": SharedFiles(FileOptions(filepath, config_filepath, ignore_cache)),
+        "mfa_code_provider": mfa_code_provider,
+        "role_assumer": role_assumer,
+        "role_assumer_with_web_identity": role_assumer_with_web_identity,
+        "sso_start_url": sso_start_url,
+        "sso_account_id": sso_account_id,
+        "sso_region": sso_region,
+        "sso_role_name": sso_role_name,
+        "sso_session": sso_session,
+        "web_identity_token_file": web_identity_token_file,
+        "role_arn": role_arn,
+        "role_session_name": role_session_name,
+        "endpoint": endpoint,
+        "endpoint_mode": endpoint_mode,
+        "ec2_metadata_v1_disabled": ec2_metadata_v1_disabled,
+        "client_config": client_config,
+        "timeout": timeout,
+        "max_retries": max_retries,
+    }
+    world = WORLD if environ is None else SystemWorld(environ=environ)
+    unnamed, named = build_default_chain(world, options)
+    chain = DefaultChain(unnamed, named, world, profile)
+    return CachedProvider(chain, world, CacheOptions(), Caller())
+
+
+def create_credential_chain(*providers: CredentialProvider) -> CredentialChain:
+    """Ask these providers in order, until one has credentials. Remembers nothing: see ``cached``.
+
+    Each is a provider of this library or any async function without arguments. Only ``NotConfiguredError`` makes the
+    chain go on. ``.expire_after(lifetime)`` gives a new chain whose sets all have an expiration.
+
+    Raises ``InvalidConfigurationError`` without any provider; awaiting it raises ``NoCredentialsError`` if no provider
+    has anything configured, and at once what a provider raises that is configured and fails.
+    """
+    if not providers:
+        raise InvalidConfigurationError("a credential chain needs at least one provider")
+    return CredentialChain([as_provider(provider, WORLD) for provider in providers], WORLD)
+
+
+def cached(
+    provider: CredentialProvider,
+    *,
+    refresh_window: timedelta | float | None = None,
+    recheck: timedelta | float | None = None,
+    stale_ok: bool = False,
+    clock: Clock | None = None,
+) -> CachedProvider:
+    """Remember what a provider gives, and refresh it ahead of its end, once, however many tasks ask.
+
+    ``provider`` is a provider of this library or any async function without arguments. ``refresh_window`` is how long
+    before its end a set is refreshed (by default 5, 15 or 60 minutes, by its life; never more than half of that).
+    ``recheck`` asks again so long after a set came that has no expiration. ``stale_ok`` serves a set past its end while
+    the source is down, with ``original_expiration`` set. ``clock`` replaces the machine's clock, for tests. Lengths of
+    time are timedeltas or seconds. A provider that is cached already is returned as it is; with options, cached anew.
+
+    Raises ``InvalidConfigurationError`` for options that cannot be right.
+    """
+    options = CacheOptions(
+        None if refresh_window is None else as_seconds("refresh_window", refresh_window),
+        None if recheck is None else as_seconds("recheck", recheck),
+        stale_ok,
+    )
+    if isinstance(provider, CachedProvider):
+        if options == CacheOptions() and clock is None:
+            return provider
+        return CachedProvider(provider._source, world_with(clock), options, provider._caller)
+    return CachedProvider(as_provider(provider, world_with(clock)), world_with(clock), options, Caller())

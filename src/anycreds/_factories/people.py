@@ -1,0 +1,158 @@
+"""Factories for what a person has signed in to: IAM Identity Center (SSO), ``aws login``, Cognito."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .._errors import InvalidConfigurationError
+from .._provider import Provider
+from .world import WORLD
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .._client_config import ClientConfig
+    from .._identities import IdentityCache, Login
+
+
+def from_sso(
+    profile: str | None = None,
+    *,
+    sso_start_url: str | None = None,
+    sso_account_id: str | None = None,
+    sso_region: str | None = None,
+    sso_role_name: str | None = None,
+    sso_session: str | None = None,
+    filepath: str | None = None,
+    config_filepath: str | None = None,
+    ignore_cache: bool = False,
+    client_config: ClientConfig | None = None,
+    timeout: float = 5.0,
+) -> Provider:
+    """Get the credentials of a role in IAM Identity Center, with the token that ``aws sso login`` has left.
+
+    The ``sso_*`` options say all, or else the profile does, by itself or with its ``sso-session`` section. With
+    ``sso_session`` the token is refreshed before it ends, by one process at a time, and written back for other tools;
+    without it, it is that of the old form. The region is always ``sso_region``. The file is read at every attempt, so
+    that a new sign-in is seen at once. ``timeout`` is in seconds, for one exchange; the other options are those of
+    ``from_ini``. Follows the AWS "SDKs and Tools" reference, page "IAM Identity Center credential provider".
+
+    Raises ``InvalidConfigurationError`` if one of the ``sso_*`` options is missing beside others. Awaiting it raises
+    ``NotConfiguredError`` if the profile has no such settings, ``LoginRequiredError``, whose ``command`` is what to
+    run, if somebody has to sign in, and another ``RetrievalError`` if the role is refused.
+    """
+    from .._config.sso import sso_options
+
+    settings = sso_options(
+        sso_start_url=sso_start_url,
+        sso_account_id=sso_account_id,
+        sso_region=sso_region,
+        sso_role_name=sso_role_name,
+        sso_session=sso_session,
+    )
+    if isinstance(settings, InvalidConfigurationError):
+        raise settings
+    from .._places import Places
+    from .._shared_files import FileOptions, SharedFiles
+
+    files = SharedFiles(FileOptions(filepath, config_filepath, ignore_cache))
+    if settings is not None:
+        from ..providers.sso import SsoProvider
+
+        return SsoProvider(WORLD, settings, Places(client_config, files=files, profile=profile), timeout=timeout)
+    from .._hooks import BuildOptions
+    from .._profile import SsoProfileProvider
+
+    return SsoProfileProvider(WORLD, profile, files=files, options=BuildOptions(client_config, timeout=timeout))
+
+
+def from_login_credentials(
+    profile: str | None = None,
+    *,
+    filepath: str | None = None,
+    config_filepath: str | None = None,
+    ignore_cache: bool = False,
+    client_config: ClientConfig | None = None,
+    timeout: float = 5.0,
+) -> Provider:
+    """Get the credentials that ``aws login`` has left for the ``login_session`` of a profile.
+
+    They last 15 minutes and are refreshed before, by one process at a time, and written back for other tools; that
+    needs the extra ``anycreds[login]``. While a refresh fails, valid ones are served. They are in
+    ``AWS_LOGIN_CACHE_DIRECTORY``, by default ``~/.aws/login/cache``. ``timeout`` is in seconds, for one exchange; the
+    other options are those of ``from_ini``. Follows the AWS "SDKs and Tools" reference, page "Login credential
+    provider".
+
+    Awaiting it raises ``NotConfiguredError`` if the profile has no ``login_session``, ``LoginRequiredError``, whose
+    ``command`` is what to run, if somebody has to sign in, and another ``RetrievalError`` if the refresh fails.
+    """
+    from .._hooks import BuildOptions
+    from .._profile import LoginProfileProvider
+    from .._shared_files import FileOptions, SharedFiles
+
+    files = SharedFiles(FileOptions(filepath, config_filepath, ignore_cache))
+    return LoginProfileProvider(WORLD, profile, files=files, options=BuildOptions(client_config, timeout=timeout))
+
+
+def from_cognito_identity(
+    identity_id: str,
+    *,
+    custom_role_arn: str | None = None,
+    logins: Mapping[str, Login] | None = None,
+    client_config: ClientConfig | None = None,
+    timeout: float = 5.0,
+) -> Provider:
+    """Get the credentials of an Amazon Cognito identity that is known.
+
+    ``logins`` has tokens by the name of their provider, or async functions without arguments that return them, asked
+    anew at every attempt. The region is that of ``client_config``, else the one that ``identity_id`` begins with.
+    ``timeout`` is in seconds, for one exchange. Follows the Amazon Cognito Identity API reference, page
+    "GetCredentialsForIdentity".
+
+    Raises ``InvalidConfigurationError`` for options that cannot be right. Awaiting it raises a ``RetrievalError``, with
+    Cognito's ``code`` if that refuses.
+    """
+    from .._places import Places
+    from ..providers.cognito import CognitoIdentityProvider, CognitoOptions
+
+    options = CognitoOptions(custom_role_arn, logins, timeout)
+    del logins  # a traceback keeps this frame
+    return CognitoIdentityProvider(WORLD, identity_id, Places(client_config), options)
+
+
+def from_cognito_identity_pool(
+    identity_pool_id: str,
+    *,
+    account_id: str | None = None,
+    cache: IdentityCache | None = None,
+    user_identifier: str | None = None,
+    custom_role_arn: str | None = None,
+    logins: Mapping[str, Login] | None = None,
+    client_config: ClientConfig | None = None,
+    timeout: float = 5.0,
+) -> Provider:
+    """Get credentials from an Amazon Cognito identity pool: for its guests, or for the user of some logins.
+
+    The pool gives the user an identity, whose id is remembered: in this provider, or in ``cache``, an object with async
+    ``get(key)``, ``set(key, value)`` and ``delete(key)``. ``user_identifier`` tells users apart there; with logins and
+    without it the pool is asked each time. A passing error never forgets an identity. ``account_id`` is the account of
+    the pool. The other options are those of ``from_cognito_identity``. Follows the Amazon Cognito Identity API
+    reference, page "GetId".
+
+    Raises ``InvalidConfigurationError`` for options that cannot be right. Awaiting it raises a ``RetrievalError``, with
+    Cognito's ``code`` if that refuses.
+    """
+    from .._places import Places
+    from ..providers.cognito import CognitoIdentityPoolProvider, CognitoOptions
+
+    options = CognitoOptions(custom_role_arn, logins, timeout)
+    del logins  # a traceback keeps this frame
+    return CognitoIdentityPoolProvider(
+        WORLD,
+        identity_pool_id,
+        Places(client_config),
+        options,
+        account_id=account_id,
+        cache=cache,
+        user_identifier=user_identifier,
+    )

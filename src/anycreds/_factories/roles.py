@@ -1,0 +1,202 @@
+"""Factories for roles that STS gives: with credentials of a source, or with a web identity token."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from .._config.settings import given_option
+from .._durations import as_seconds
+from .._errors import InvalidConfigurationError
+from .._provider import Provider
+from .world import WORLD, as_source
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import timedelta
+
+    from .._client_config import ClientConfig
+    from .._config.roles import Params
+    from .._credentials import Credentials
+    from .._hooks import MfaCodeProvider, TokenFunction, WebIdentityAssumer
+    from .._provider import CredentialProvider
+    from ..providers.web_identity import WebIdentityOptions
+
+_NAME = "role"  # in errors of options
+
+
+def from_temporary_credentials(
+    role_arn: str,
+    *,
+    source_credentials: CredentialProvider | Credentials | None = None,
+    role_session_name: str | None = None,
+    duration: timedelta | float | None = None,
+    external_id: str | None = None,
+    policy: str | None = None,
+    policy_arns: Sequence[str] | None = None,
+    tags: Mapping[str, str] | None = None,
+    transitive_tag_keys: Sequence[str] | None = None,
+    source_identity: str | None = None,
+    provided_contexts: Mapping[str, str] | None = None,
+    serial_number: str | None = None,
+    mfa_code_provider: MfaCodeProvider | None = None,
+    client_config: ClientConfig | None = None,
+    timeout: float = 5.0,
+) -> Provider:
+    """Get the credentials of a role from STS (AssumeRole), with those of a source.
+
+    ``source_credentials`` is a provider, any async function without arguments, or a set of credentials; by default the
+    default chain. Providers made here can be each other's source, to any depth. ``duration`` is a timedelta or seconds,
+    15 minutes to 12 hours, and one hour at most where the source is a role itself. ``policy`` is a JSON text,
+    ``policy_arns`` and ``transitive_tag_keys`` are lists, ``tags`` is a mapping, and ``provided_contexts`` one from
+    provider ARNs to assertions. ``role_session_name`` is ``anycreds-<time>`` by default. ``serial_number`` names an MFA
+    device, whose code the async ``mfa_code_provider(serial_number)`` gives; it has five minutes. ``timeout`` is in
+    seconds, for one exchange. Follows the AWS STS API reference, page "AssumeRole".
+
+    Raises ``InvalidConfigurationError`` for options that cannot be right. Awaiting it raises what the source raises
+    (``InvalidConfigurationError`` if that has nothing configured), and a ``RetrievalError`` with the ``code`` of STS if
+    the role is refused.
+    """
+    from .._hooks import Hooks
+    from .._places import Places
+    from ..providers.assume_role import AssumeRoleProvider, Role
+
+    if source_credentials is None:
+        from .chains import from_default_chain
+
+        source_credentials = from_default_chain()
+    values = {
+        "RoleArn": _needed(role_arn),
+        "RoleSessionName": role_session_name,
+        "DurationSeconds": _seconds(duration),
+        "ExternalId": external_id,
+        "Policy": policy,
+        "PolicyArns": policy_arns,
+        "Tags": tags,
+        "TransitiveTagKeys": transitive_tag_keys,
+        "SourceIdentity": source_identity,
+        "ProvidedContexts": provided_contexts,
+        "SerialNumber": serial_number,
+    }
+    return AssumeRoleProvider(
+        WORLD,
+        Role(_checked(values), f"role {role_arn!r}"),
+        as_source(source_credentials),
+        Places(client_config),
+        hooks=Hooks(mfa_code_provider),
+        timeout=timeout,
+    )
+
+
+def from_web_token(
+    role_arn: str,
+    web_identity_token: str | TokenFunction,
+    *,
+    role_session_name: str | None = None,
+    provider_id: str | None = None,
+    policy: str | None = None,
+    policy_arns: Sequence[str] | None = None,
+    duration: timedelta | float | None = None,
+    role_assumer_with_web_identity: WebIdentityAssumer | None = None,
+    client_config: ClientConfig | None = None,
+    timeout: float = 5.0,
+) -> Provider:
+    """Get the credentials of a role from STS for a web identity token (AssumeRoleWithWebIdentity).
+
+    ``web_identity_token`` is the token, or an async function without arguments that returns it and is asked at every
+    attempt. ``provider_id`` is for OAuth 2.0 tokens of Facebook and Amazon only. ``role_assumer_with_web_identity``, an
+    async function of the call's parameters, takes the place of STS. The other options are those of
+    ``from_temporary_credentials``. Follows the AWS STS API reference, page "AssumeRoleWithWebIdentity".
+
+    Raises ``InvalidConfigurationError`` for options that cannot be right. Awaiting it raises a ``RetrievalError``, with
+    the ``code`` of STS if the role is refused.
+    """
+    from .._credentials import problem_with
+    from ..providers.web_identity import LONGEST_TOKEN, WebIdentityOptions
+
+    given: Any = web_identity_token
+    problem = None if callable(given) else problem_with(given, LONGEST_TOKEN)
+    try:
+        if problem is not None:
+            raise InvalidConfigurationError(f"option web_identity_token {problem}", source=_NAME)
+        values = {
+            "RoleArn": _needed(role_arn),
+            "RoleSessionName": role_session_name,
+            "ProviderId": provider_id,
+            "Policy": policy,
+            "PolicyArns": policy_arns,
+            "DurationSeconds": _seconds(duration),
+        }
+        options = WebIdentityOptions(given, params=_checked(values), assumer=role_assumer_with_web_identity)
+        return _web_identity(options, client_config, timeout)
+    finally:
+        del web_identity_token, given  # a traceback keeps this frame
+
+
+def from_token_file(
+    *,
+    web_identity_token_file: str | os.PathLike[str] | None = None,
+    role_arn: str | None = None,
+    role_session_name: str | None = None,
+    provider_id: str | None = None,
+    policy: str | None = None,
+    policy_arns: Sequence[str] | None = None,
+    duration: timedelta | float | None = None,
+    role_assumer_with_web_identity: WebIdentityAssumer | None = None,
+    client_config: ClientConfig | None = None,
+    timeout: float = 5.0,
+) -> Provider:
+    """Get the credentials of a role from STS for the web identity token in a file, as on EKS with IRSA.
+
+    The first three options, where not given, are ``AWS_WEB_IDENTITY_TOKEN_FILE``, ``AWS_ROLE_ARN`` and
+    ``AWS_ROLE_SESSION_NAME``. The file is read anew at every attempt, and once more if STS says that the token has
+    ended. The other options are those of ``from_web_token``. Follows the AWS "SDKs and Tools" reference, page "Assume
+    role with web identity".
+
+    Awaiting it raises ``NotConfiguredError`` if no token file is named, ``InvalidConfigurationError`` if no role is,
+    and a ``RetrievalError`` if the file cannot be read or the role is refused.
+    """
+    from ..providers.web_identity import WebIdentityOptions
+
+    values = {
+        "ProviderId": provider_id,
+        "Policy": policy,
+        "PolicyArns": policy_arns,
+        "DurationSeconds": _seconds(duration),
+    }
+    options = WebIdentityOptions(
+        token_file=given_option("web_identity_token_file", web_identity_token_file),
+        role_arn=given_option("role_arn", role_arn),
+        session_name=given_option("role_session_name", role_session_name),
+        params=_checked(values),
+        assumer=role_assumer_with_web_identity,
+    )
+    return _web_identity(options, client_config, timeout)
+
+
+def _web_identity(options: WebIdentityOptions, client_config: ClientConfig | None, timeout: float) -> Provider:
+    from .._places import Places
+    from ..providers.web_identity import WebIdentityProvider
+
+    try:
+        return WebIdentityProvider(WORLD, options, Places(client_config), timeout=timeout)
+    finally:
+        del options  # a traceback keeps this frame
+
+
+def _checked(values: Mapping[str, object]) -> Params:
+    """Return the parameters of a call; raise what is wrong with an option."""
+    from .._config.roles import params_of
+
+    params = params_of(values, _NAME)
+    if isinstance(params, InvalidConfigurationError):
+        raise params
+    return params
+
+
+def _needed(role_arn: object) -> object:
+    return "" if role_arn is None else role_arn  # blank is refused, None is left out
+
+
+def _seconds(duration: timedelta | float | None) -> float | None:
+    return None if duration is None else as_seconds("duration", duration)

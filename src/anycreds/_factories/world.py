@@ -1,0 +1,36 @@
+"""The world that providers made by the factories live in, and what a program may give in the place of a provider."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .._credentials import Credentials
+from .._provider import CredentialProvider, Provider
+from .._system.session import SystemWorld
+from ..providers.function import FunctionProvider
+
+if TYPE_CHECKING:
+    from .._io import Clock
+
+WORLD = SystemWorld()
+
+
+def world_with(clock: Clock | None) -> SystemWorld:
+    """Return the world, with another clock if one is given."""
+    return WORLD if clock is None else SystemWorld(clock)
+
+
+def as_provider(provider: CredentialProvider, world: SystemWorld) -> Provider:
+    """Return a provider of this library for whatever can be awaited for credentials."""
+    return provider if isinstance(provider, Provider) else FunctionProvider(world, provider)
+
+
+def as_source(source: CredentialProvider | Credentials) -> Provider:
+    """Return a provider for what is given as the source of credentials: a set, or what can be awaited for one."""
+    if not isinstance(source, Credentials):
+        return as_provider(source, WORLD)
+
+    async def given() -> Credentials:
+        return source
+
+    return FunctionProvider(WORLD, given)

@@ -1,0 +1,178 @@
+"""The fake as a whole: it serves every service on one port, to botocore's clients too, on every event loop."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from typing import Any
+
+import anyio
+import botocore.auth
+import botocore.session
+import httpx
+import pytest
+from botocore import UNSIGNED
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from anycreds.testing import CANARY, ROUTES, Body, FakeAWS, Forever, HalfBody, ManualClock, Refuse
+
+ROLE = "arn:aws:iam::210987654321:role/demo"
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeAWS]:
+    monkeypatch.setattr(botocore.auth.logger, "disabled", True)  # it logs what it signs, tokens included
+    with FakeAWS.in_thread() as aws:
+        yield aws
+
+
+class Clients:
+    """Botocore's clients, made once each."""
+
+    def __init__(self, aws: FakeAWS) -> None:
+        self._aws = aws
+        self._session: Any = botocore.session.Session()
+
+    def call(self, service: str, operation: str, key: dict[str, str] | None = None, /, **form: Any) -> Any:
+        keys = key or dict(zip(("aws_access_key_id", "aws_secret_access_key"), *self._aws.keys.items(), strict=True))
+        unsigned = Config(signature_version=UNSIGNED) if service != "sts" else None
+        settings = {"region_name": "eu-west-1", "endpoint_url": self._aws.service_url, "config": unsigned}
+        with closing(self._session.create_client(service, **settings, **keys)) as client:
+            return getattr(client, operation)(**form)
+
+
+@pytest.fixture
+def clients(aws: FakeAWS, caplog: pytest.LogCaptureFixture) -> Clients:
+    caplog.set_level("CRITICAL", logger="botocore")  # what botocore logs is not ours
+    return Clients(aws)
+
+
+def as_keys(issued: dict[str, str]) -> dict[str, str]:
+    return {
+        "aws_access_key_id": issued["AccessKeyId"],
+        "aws_secret_access_key": issued["SecretAccessKey"],
+        "aws_session_token": issued["SessionToken"],
+    }
+
+
+def test_botocore_assumes_roles(aws: FakeAWS, clients: Clients) -> None:
+    """Botocore's STS client gets through: with long-term keys, with a set, and with a web identity."""
+    first = clients.call("sts", "assume_role", RoleArn=ROLE, RoleSessionName="one", Tags=[{"Key": "a", "Value": "b c"}])
+    assert first["AssumedRoleUser"]["Arn"] == "arn:aws:sts::210987654321:assumed-role/demo/one"
+    assert (first["Credentials"]["Expiration"] - datetime.now(UTC)).total_seconds() == pytest.approx(3600, abs=30)
+    told = clients.call("sts", "get_caller_identity", as_keys(first["Credentials"]))
+    assert (told["Account"], told["Arn"]) == ("210987654321", first["AssumedRoleUser"]["Arn"])
+    web = {"RoleArn": ROLE, "RoleSessionName": "two", "WebIdentityToken": aws.web_identity_token()}
+    assert clients.call("sts", "assume_role_with_web_identity", **web)["Credentials"]["AccessKeyId"]
+    with pytest.raises(ClientError, match="InvalidClientTokenId"):
+        clients.call("sts", "get_caller_identity", {**as_keys(first["Credentials"]), "aws_session_token": "other"})
+
+
+def test_botocore_gets_sets_elsewhere(aws: FakeAWS, clients: Clients) -> None:
+    """Botocore's clients of the portal, OIDC and Cognito read what the fake answers."""
+    token = aws.sso_token()
+    form = {name: token[name] for name in ("clientId", "clientSecret", "refreshToken")}
+    fresh = clients.call("sso-oidc", "create_token", grantType="refresh_token", **form)
+    role = {"accountId": "210987654321", "roleName": "Reader", "accessToken": fresh["accessToken"]}
+    assert CANARY in clients.call("sso", "get_role_credentials", **role)["roleCredentials"]["secretAccessKey"]
+    with pytest.raises(ClientError, match="InvalidGrantException"):
+        clients.call("sso-oidc", "create_token", grantType="refresh_token", **form)
+    (pool_id,) = aws.cognito_pools
+    guest = clients.call("cognito-identity", "get_id", IdentityPoolId=pool_id)
+    issued = clients.call("cognito-identity", "get_credentials_for_identity", **_identity(guest))["Credentials"]
+    assert (issued["Expiration"] - datetime.now(UTC)).total_seconds() == pytest.approx(6 * 3600, abs=30)
+    keys = as_keys({**issued, "SecretAccessKey": issued["SecretKey"]})
+    assert clients.call("sts", "get_caller_identity", keys)["Arn"].endswith("_Role/CognitoIdentityCredentials")
+
+
+def _identity(answer: dict[str, Any]) -> dict[str, str]:
+    return {"IdentityId": answer["IdentityId"]}
+
+
+@pytest.mark.anyio
+async def test_on_every_event_loop() -> None:
+    """A body that comes in pieces is read whole, one request after another on one connection."""
+    async with FakeAWS(clock=ManualClock()) as aws:
+        token = aws.sso_token()
+        form = {"grantType": "refresh_token"} | {n: token[n] for n in ("clientId", "clientSecret", "refreshToken")}
+        body = json.dumps(form).encode()
+        head = (
+            f"POST /token HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        async with await anyio.connect_tcp("127.0.0.1", int(aws.service_url.rpartition(":")[2])) as stream:
+            for _ in range(2):
+                await stream.send(head.encode() + body[:10])
+                await anyio.sleep(0.01)
+                await stream.send(body[10:])
+                await stream.receive()
+        assert [exchange.status for exchange in aws.exchanges] == [200, 400]
+        assert aws.connections == 1
+
+
+def test_every_route_can_be_scripted(aws: FakeAWS) -> None:
+    """Faults know every route by its name, and a misspelt one is an error that lists them."""
+    assert ROUTES == (
+        "token",
+        "role list",
+        "role",
+        "container",
+        "assume role",
+        "web identity",
+        "caller identity",
+        "sso role",
+        "sso token",
+        "sign-in token",
+        "cognito id",
+        "cognito credentials",
+    )
+    for route in ROUTES:
+        aws.script(route, Refuse(500, "InternalFailure"))
+    with pytest.raises(ValueError, match="sign-in token"):
+        aws.script("sso", Refuse(500, "InternalFailure"))
+
+
+def test_metadata_refuses_in_json(aws: FakeAWS) -> None:
+    """``Refuse`` has the form of the container endpoint there, and no head of a service."""
+    aws.script("container", Refuse(503, "Busy", "later"))
+    answer = httpx.get(aws.container_url, trust_env=False)
+    assert (answer.status_code, answer.json()) == (503, {"Code": "Busy", "Message": "later"})
+    assert "x-amzn-RequestId" not in answer.headers
+
+
+def test_faults_of_the_wire(aws: FakeAWS) -> None:
+    """A body of a test's own, and half of the usual one, can be answered by a service as by metadata."""
+    url = aws.service_url + "/federation/credentials?account_id=210987654321&role_name=Reader"
+    headers = {"x-amz-sso_bearer_token": aws.sso_token()["accessToken"]}
+    aws.script("sso role", Body(b"null"), Forever(HalfBody()))
+    assert httpx.get(url, headers=headers, trust_env=False).json() is None
+    with pytest.raises(httpx.RemoteProtocolError):
+        httpx.get(url, headers=headers, trust_env=False)
+    aws.restore()
+    assert httpx.get(url, headers=headers, trust_env=False).status_code == 200
+
+
+def test_nothing_secret_is_noted(aws: FakeAWS) -> None:
+    """Neither what is noted of requests nor what is remembered shows a secret when it is printed."""
+    token = aws.sso_token()
+    form = {"grantType": "refresh_token"} | {name: token[name] for name in ("clientId", "clientSecret", "refreshToken")}
+    httpx.post(aws.service_url + "/token", json=form, trust_env=False)
+    web = {"Action": "AssumeRoleWithWebIdentity", "Version": "2011-06-15", "RoleArn": ROLE, "RoleSessionName": "tests"}
+    httpx.post(aws.service_url, data={**web, "WebIdentityToken": aws.web_identity_token()}, trust_env=False)
+    (pool_id,) = aws.cognito_pools
+    logins = {"IdentityPoolId": pool_id, "Logins": {"login.example": f"{CANARY}-login"}}
+    target = {"x-amz-target": "AWSCognitoIdentityService.GetId", "Content-Type": "application/x-amz-json-1.1"}
+    httpx.post(aws.service_url, json=logins, headers=target, trust_env=False)
+    assert len([exchange for exchange in aws.exchanges if exchange.parameters]) == 3
+    noted = [aws.exchanges, *aws.memory.issues.values(), *aws.memory.clients.values(), *aws.memory.identities.values()]
+    assert CANARY not in repr([*noted, *aws.memory.refreshes.values()])
+
+
+def test_cryptography_is_not_imported() -> None:
+    """Only sign-in needs it, and only when it is asked."""
+    code = "import sys, anycreds.testing; sys.exit('cryptography' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,321 @@
+"""Sign-in in the fake: refreshes of a console login, each with a proof (DPoP) that is verified."""
+
+from __future__ import annotations
+
+import base64
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import httpx
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256, SHA384
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from anycreds.testing import CANARY, Expired, FakeAWS, ManualClock, Refuse
+from anycreds.testing._fake_messages import Asked
+from anycreds.testing._fake_proofs import address_of
+
+USER = "arn:aws:iam::123456789012:user/anycreds-fake-user"
+CLIENT = "arn:aws:signin:::devtools/same-device"
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def aws(clock: ManualClock) -> Iterator[FakeAWS]:
+    with FakeAWS.in_thread(clock=clock) as aws:
+        yield aws
+
+
+def encoded(value: bytes | Mapping[str, Any]) -> str:
+    raw = value if isinstance(value, bytes) else json.dumps(value).encode()
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def key_of(pem: str) -> ec.EllipticCurvePrivateKey:
+    key = load_pem_private_key(pem.encode(), None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    return key
+
+
+class Prover:
+    """Makes proofs, right ones and others. No line of the library's own takes part."""
+
+    def __init__(self, aws: FakeAWS, pem: str) -> None:
+        self.aws = aws
+        self.key = key_of(pem)
+        self.made = 0
+
+    def jwk(self) -> dict[str, Any]:
+        numbers = self.key.public_key().public_numbers()
+        return {
+            "kty": "EC",
+            "crv": "P-256",
+            "x": encoded(numbers.x.to_bytes(32)),
+            "y": encoded(numbers.y.to_bytes(32)),
+        }
+
+    def proof(
+        self, head: Mapping[str, Any] | None = None, claims: Mapping[str, Any] | None = None, between: bytes = b""
+    ) -> str:
+        self.made += 1
+        full_head = {"typ": "dpop+jwt", "alg": "ES256", "jwk": self.jwk(), **(head or {})}
+        full_claims = {
+            "htm": "POST",
+            "htu": self.aws.service_url + "/v1/token",
+            "iat": int(self.aws.clock.time()),
+            "jti": f"proof-{self.made}",
+            **(claims or {}),
+        }
+        return self.signed(f"{encoded(full_head)}.{encoded(full_claims)}", between)
+
+    def signed(self, text: str, between: bytes = b"") -> str:
+        r, s = decode_dss_signature(self.key.sign(text.encode(), ec.ECDSA(SHA256())))
+        return f"{text}.{encoded(r.to_bytes(32) + between + s.to_bytes(32))}"
+
+
+def refresh(aws: FakeAWS, token: Mapping[str, Any], proof: str | None, /, **changed: Any) -> httpx.Response:
+    form = {"clientId": token["clientId"], "grantType": "refresh_token", "refreshToken": token["refreshToken"]}
+    given = {name: value for name, value in {**form, **changed}.items() if value != "absent"}
+    headers = {} if proof is None else {"DPoP": proof}
+    return httpx.post(aws.service_url + "/v1/token", json=given, headers=headers, trust_env=False)
+
+
+def told(answer: httpx.Response) -> tuple[int, str, str]:
+    document = answer.json()
+    assert document.keys() == {"error", "message"}
+    return answer.status_code, answer.headers["x-amzn-ErrorType"], document["error"]
+
+
+WRONG = (400, "ValidationException", "INVALID_REQUEST")
+
+
+@pytest.mark.parametrize("key_format", ["sec1", "pkcs8"])
+def test_the_token_is_what_the_cli_caches(aws: FakeAWS, key_format: Any) -> None:
+    """The token has the fields of a cache file; every secret in it can be found, also the key, in either encoding."""
+    token = aws.login_token(expires_in=600, key_format=key_format)
+    assert token.keys() == {"accessToken", "tokenType", "clientId", "refreshToken", "dpopKey"}
+    access = token["accessToken"]
+    assert access.keys() == {"accessKeyId", "secretAccessKey", "sessionToken", "accountId", "expiresAt"}
+    assert (access["accountId"], access["expiresAt"]) == ("123456789012", "2026-01-01T00:10:00Z")
+    assert (token["tokenType"], token["clientId"]) == ("aws_sigv4", CLIENT)
+    for secret in (access["secretAccessKey"], access["sessionToken"], token["refreshToken"], token["dpopKey"]):
+        assert CANARY in secret
+    begin = "-----BEGIN EC PRIVATE KEY-----" if key_format == "sec1" else "-----BEGIN PRIVATE KEY-----"
+    assert token["dpopKey"].startswith(begin)
+    assert key_of(token["dpopKey"]).key_size == 256
+    assert aws.login_token()["dpopKey"] != token["dpopKey"]
+
+
+def test_who_logs_in_is_settable(aws: FakeAWS) -> None:
+    """Somebody else can log in, elsewhere, and be refreshed as such."""
+    arn = "arn:aws:sts::210987654321:assumed-role/Admin/somebody"
+    token = aws.login_token(arn=arn, region="eu-west-1", expires_in=-1)
+    assert (token["signInRegion"], token["accessToken"]["accountId"]) == ("eu-west-1", "210987654321")
+    assert token["accessToken"]["expiresAt"] == "2025-12-31T23:59:59Z"
+
+
+def test_refresh(aws: FakeAWS) -> None:
+    """With a proof, a refresh token gives a set and the next refresh token, once."""
+    token = aws.login_token()
+    prover = Prover(aws, token["dpopKey"])
+    answer = refresh(aws, token, prover.proof())
+    fresh = answer.json()
+    assert fresh.keys() == {"accessToken", "tokenType", "expiresIn", "refreshToken"}
+    assert fresh["accessToken"].keys() == {"accessKeyId", "secretAccessKey", "sessionToken"}
+    assert (fresh["tokenType"], fresh["expiresIn"]) == ("aws_sigv4", 900)
+    assert fresh["accessToken"]["accessKeyId"] != token["accessToken"]["accessKeyId"]
+    assert CANARY in fresh["refreshToken"]
+    assert refresh(aws, {**token, **fresh}, prover.proof()).status_code == 200
+    used = refresh(aws, token, prover.proof())
+    assert told(used) == (400, "AccessDeniedException", "TOKEN_EXPIRED")
+    assert (aws.reused_refresh_tokens, aws.count("sign-in token")) == (1, 3)
+    assert dict(aws.exchanges[0].parameters) == {
+        "clientId": CLIENT,
+        "grantType": "refresh_token",
+        "refreshToken": f"({len(token['refreshToken'])} characters)",
+    }
+
+
+def test_the_lifetime_is_settable(aws: FakeAWS) -> None:
+    """Credentials live as long as is set, and never longer than AWS lets them."""
+    token = aws.login_token()
+    prover = Prover(aws, token["dpopKey"])
+    for lifetime, expected in ((60, 60), (3600, 900)):
+        aws.login_lifetime = lifetime
+        token |= refresh(aws, token, prover.proof()).json()
+        assert token["expiresIn"] == expected
+
+
+# The private key 1, which is nobody's.
+FOREIGN = """-----BEGIN EC PRIVATE KEY-----
+MHcCAQEEIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAABoAoGCCqGSM49
+AwEHoUQDQgAEaxfR8uEsQkf4vOblY6RA8ncDfYEt6zOg9KE5RdiYwpZP40Li/hp/
+m47n60p8D54WK84zV2sxXs7LtkBoN79R9Q==
+-----END EC PRIVATE KEY-----
+"""
+
+
+def by_another_hash(prover: Prover) -> str:
+    text = prover.proof().rpartition(".")[0]
+    r, s = decode_dss_signature(prover.key.sign(text.encode(), ec.ECDSA(SHA384())))
+    return f"{text}.{encoded(r.to_bytes(32) + s.to_bytes(32))}"
+
+
+Change = Callable[[Prover], str | None]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda _: None, "not a compact JWS"),
+        (lambda _: "one.two", "not a compact JWS"),
+        (lambda prover: prover.proof() + "=", "cannot be decoded"),
+        (lambda prover: "x." + prover.proof().partition(".")[2], "cannot be decoded"),
+        (lambda prover: prover.signed(f"{encoded(b'[]')}.{encoded(b'{}')}"), "cannot be decoded"),
+        (lambda prover: prover.proof({"alg": "none"}), "alg is not ES256"),
+        (lambda prover: prover.proof({"typ": "JWT"}), "typ not dpop+jwt"),
+        (lambda prover: prover.proof({"jwk": None}), "key is not one on P-256"),
+        (lambda prover: prover.proof({"jwk": {**prover.jwk(), "kty": "RSA"}}), "key is not one on P-256"),
+        (lambda prover: prover.proof({"jwk": {**prover.jwk(), "crv": "P-384"}}), "key is not one on P-256"),
+        (lambda prover: prover.proof({"jwk": {**prover.jwk(), "d": "x"}}), "key is not one on P-256"),
+        (lambda prover: prover.proof({"jwk": {**prover.jwk(), "x": "AA"}}), "key is not one on P-256"),
+        (lambda prover: prover.proof({"jwk": {**prover.jwk(), "x": prover.jwk()["y"]}}), "or did not sign it"),
+        (lambda prover: prover.proof({"jwk": Prover(prover.aws, FOREIGN).jwk()}), "or did not sign it"),
+        (lambda prover: prover.proof()[:-8], "or did not sign it"),
+        (lambda prover: prover.proof(between=b"\0"), "or did not sign it"),
+        (by_another_hash, "or did not sign it"),
+        (lambda prover: prover.proof(claims={"htm": "GET"}), "htm is not the method"),
+        (lambda prover: prover.proof(claims={"htu": prover.aws.service_url + "/token"}), "htu is not the URL"),
+        (lambda prover: prover.proof(claims={"htu": "https://signin.aws.amazon.com/v1/token"}), "htu is not the URL"),
+        (lambda prover: prover.proof(claims={"iat": prover.aws.clock.time() - 301}), "iat is not within five minutes"),
+        (lambda prover: prover.proof(claims={"iat": prover.aws.clock.time() + 301}), "iat is not within five minutes"),
+        (lambda prover: prover.proof(claims={"iat": float("nan")}), "iat is not within five minutes"),
+        (lambda prover: prover.proof(claims={"iat": "now"}), "iat is not within five minutes"),
+        (lambda prover: prover.proof(claims={"iat": True}), "iat is not within five minutes"),
+        (lambda prover: prover.proof(claims={"jti": ""}), "has no jti"),
+        (lambda prover: prover.proof(claims={"jti": 7}), "has no jti"),
+    ],
+)
+def test_proofs_that_are_refused(aws: FakeAWS, change: Change, message: str) -> None:
+    """Each thing that a proof must say is checked, and the refresh token is good after a refusal."""
+    token = aws.login_token()
+    prover = Prover(aws, token["dpopKey"])
+    answer = refresh(aws, token, change(prover))
+    assert told(answer) == WRONG
+    assert message in answer.json()["message"]
+    assert refresh(aws, token, prover.proof()).status_code == 200
+
+
+def test_a_proof_is_good_once(aws: FakeAWS, clock: ManualClock) -> None:
+    """A proof cannot be sent again, not even with the next refresh token; five minutes either way are forgiven."""
+    token = aws.login_token()
+    prover = Prover(aws, token["dpopKey"])
+    proof = prover.proof(claims={"iat": clock.time() - 300})
+    token |= refresh(aws, token, proof).json()
+    again = refresh(aws, token, proof)
+    assert (told(again), again.json()["message"]) == (WRONG, "the DPoP proof was used before")
+    assert refresh(aws, token, prover.proof(claims={"iat": clock.time() + 300})).status_code == 200
+
+
+def test_a_refresh_token_is_bound_to_its_key(aws: FakeAWS) -> None:
+    """From its first use on, a login is refreshed with one key only; any key may be the first."""
+    token = aws.login_token()
+    prover, other = Prover(aws, FOREIGN), Prover(aws, token["dpopKey"])
+    token |= refresh(aws, token, prover.proof()).json()
+    answer = refresh(aws, token, other.proof(claims={"jti": "other"}))
+    assert (told(answer), answer.json()["message"]) == (WRONG, "the refresh token is bound to another DPoP key")
+    assert refresh(aws, token, prover.proof()).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"clientId": "absent"},
+        {"grantType": "absent"},
+        {"refreshToken": "absent"},
+        {"refreshToken": ""},
+        {"refreshToken": 7},
+        {"grantType": "authorization_code"},
+        {"clientId": "another"},
+        {"more": "x"},
+    ],
+)
+def test_forms_that_are_refused(aws: FakeAWS, changed: dict[str, Any]) -> None:
+    """The form has three texts, and refreshes for the AWS CLI."""
+    token = aws.login_token()
+    assert told(refresh(aws, token, Prover(aws, token["dpopKey"]).proof(), **changed)) == WRONG
+
+
+def test_methods_and_bodies(aws: FakeAWS) -> None:
+    """A wrong method is 405, and what is no JSON is refused."""
+    url = aws.service_url + "/v1/token"
+    assert httpx.get(url, trust_env=False).status_code == 405
+    assert told(httpx.post(url, content=b"{", headers={"Content-Type": "application/json"}, trust_env=False)) == WRONG
+    assert told(httpx.post(url, data={"clientId": CLIENT}, trust_env=False)) == WRONG
+
+
+@pytest.mark.parametrize("why", ["TOKEN_EXPIRED", "USER_CREDENTIALS_CHANGED", "INSUFFICIENT_PERMISSIONS"])
+def test_access_can_be_denied(aws: FakeAWS, why: Any) -> None:
+    """With ``login_refusal``, access is denied for that reason, until that is over."""
+    token = aws.login_token()
+    prover = Prover(aws, token["dpopKey"])
+    aws.login_refusal = why
+    assert told(refresh(aws, token, prover.proof())) == (400, "AccessDeniedException", why)
+    aws.login_refusal = None
+    assert refresh(aws, token, prover.proof()).status_code == 200
+
+
+def test_an_unknown_refresh_token(aws: FakeAWS) -> None:
+    """A refresh token that was never given, or is OIDC's, is refused like one that has ended."""
+    token = aws.login_token()
+    prover = Prover(aws, token["dpopKey"])
+    for other in ("made up", aws.sso_token()["refreshToken"]):
+        answer = refresh(aws, token, prover.proof(), refreshToken=other)
+        assert told(answer) == (400, "AccessDeniedException", "TOKEN_EXPIRED")
+    assert aws.reused_refresh_tokens == 0
+
+
+def test_faults(aws: FakeAWS) -> None:
+    """``Refuse`` speaks as sign-in does, and ``Expired`` gives a set that has ended."""
+    token = aws.login_token()
+    prover = Prover(aws, token["dpopKey"])
+    aws.script("sign-in token", Refuse(429, "TooManyRequestsError", "slow down", "rate_exceeded"), Expired(90))
+    busy = refresh(aws, token, prover.proof())
+    assert told(busy) == (429, "TooManyRequestsError", "rate_exceeded")
+    assert refresh(aws, token, prover.proof()).json()["expiresIn"] == -90
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1:8080", "http://127.0.0.1:8080/v1/token"),
+        ("[::1]:8080", "http://[::1]:8080/v1/token"),
+        ("localhost", "http://localhost/v1/token"),
+        ("eu-west-1.signin.aws.amazon.com", "https://eu-west-1.signin.aws.amazon.com/v1/token"),
+        ("eu-west-1.signin.aws.amazon.com:8443", "https://eu-west-1.signin.aws.amazon.com:8443/v1/token"),
+    ],
+)
+def test_the_url_is_the_one_that_was_asked(host: str, url: str) -> None:
+    """On loopback the URL begins with http; a network in memory has other hosts too, and those are asked by https."""
+    assert address_of(Asked("POST", "/v1/token", {b"host": host.encode()}, "/v1/token?x")) == url
+
+
+def test_without_cryptography(aws: FakeAWS, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the package, a login cannot be made, and a refresh is answered with the reason."""
+    token = aws.login_token()
+    proof = Prover(aws, token["dpopKey"]).proof()
+    for name in [name for name in sys.modules if name.startswith("cryptography")]:
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(RuntimeError, match="needs the package cryptography"):
+        aws.login_token()
+    answer = refresh(aws, token, proof)
+    assert told(answer) == (500, "InternalServerException", "server_error")
+    assert "needs the package cryptography" in answer.json()["message"]

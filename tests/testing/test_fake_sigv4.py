@@ -1,0 +1,274 @@
+"""The fake's check of signatures: it takes what botocore signs and what AWS's examples say, and refuses all else."""
+
+from __future__ import annotations
+
+from calendar import timegm
+from time import strptime
+from typing import Any, NamedTuple
+from urllib.parse import quote, urlsplit
+
+import botocore.auth
+import pytest
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import ReadOnlyCredentials
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from anycreds.testing import CANARY
+from anycreds.testing._fake_canonical import canonical_path
+from anycreds.testing._fake_keys import Key
+from anycreds.testing._fake_messages import Refusal
+from anycreds.testing._fake_sigv4 import Caller, verify
+
+KEY = Key("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", None, None, "arn:aws:iam::123456789012:user/u")
+SESSION = KEY._replace(access_key_id="ASIASESSION", session_token="session-token", end=2e9)
+KEYS = {key.access_key_id: key for key in (KEY, SESSION)}
+NOW = 1_704_164_645.0  # 2024-01-02T03:04:05Z, the time of the known answers
+BODY = (
+    b"Action=AssumeRole&Version=2011-06-15&RoleArn=arn%3Aaws%3Aiam%3A%3A123456789012%3Arole%2FDemo"
+    b"&RoleSessionName=demo&DurationSeconds=3600"
+)
+
+
+class Signed(NamedTuple):
+    method: str
+    target: str
+    headers: dict[bytes, bytes]
+    body: bytes
+
+    def verify(self, now: float = NOW, service: str = "sts", region: str | None = None) -> Caller | Refusal:
+        return verify(*self, key_of=KEYS.get, now=now, service=service, region=region)
+
+    def but(self, **headers: str | None) -> Signed:
+        """Return it with other headers; None takes one away."""
+        changed = dict(self.headers)
+        for name, value in headers.items():
+            changed.pop(name.replace("_", "-").encode(), None)
+            if value is not None:
+                changed[name.replace("_", "-").encode()] = value.encode()
+        return self._replace(headers=changed)
+
+    def but_in_authorization(self, old: str, new: str) -> Signed:
+        return self.but(authorization=self.headers[b"authorization"].decode().replace(old, new))
+
+
+def known(signature: str, token: str | None = None) -> Signed:
+    """Return one of the known answers: computed by two other signers than any of ours."""
+    names = "content-length;content-type;host;x-amz-content-sha256;x-amz-date" + (";x-amz-security-token" * bool(token))
+    headers = {
+        b"host": b"sts.us-east-1.amazonaws.com",
+        b"content-type": b"application/x-www-form-urlencoded",
+        b"content-length": b"134",
+        b"x-amz-content-sha256": b"46d83ad4ba3e1ea1139a67344788beeb1f2cded6cd62228b4cbfba74f0170891",
+        b"x-amz-date": b"20240102T030405Z",
+        b"authorization": f"AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20240102/us-east-1/sts/aws4_request, "
+        f"SignedHeaders={names}, Signature={signature}".encode(),
+    }
+    if token:
+        headers[b"x-amz-security-token"] = token.encode()
+    return Signed("POST", "/", headers, BODY)
+
+
+KNOWN = known("e41e8f4f6ea92281904d2c34f93b6115b156ad4a5ed66afde5ab16dda87a6865")
+
+
+def by_botocore(auth: Any, request: AWSRequest) -> Signed:
+    """Sign with botocore, and return what a server gets."""
+    auth.add_auth(request)
+    prepared = request.prepare()
+    parts = urlsplit(prepared.url)
+    headers = {name.lower(): str(value) for name, value in prepared.headers.items()} | {"host": parts.netloc}
+    raw = {
+        name.encode(): value if isinstance(value, bytes) else value.encode("latin-1") for name, value in headers.items()
+    }
+    target = parts.path + (f"?{parts.query}" if parts.query else "")
+    return Signed(prepared.method, target, raw, prepared.body or b"")
+
+
+def time_of(signed: Signed) -> float:
+    text = signed.headers.get(b"x-amz-date", b"").decode() or signed.target.partition("X-Amz-Date=")[2][:16]
+    return float(timegm(strptime(text, "%Y%m%dT%H%M%SZ")))
+
+
+def test_the_known_answers() -> None:
+    """What two other implementations signed is taken, without and with a session token."""
+    assert KNOWN.verify() == Caller(KEY, "us-east-1", "sts")
+    temporary = known("acd6bec9146f69a795ffbc210af7c441ad6815ea0edd0f2e1aed18b814804ec3", "SESSIONTOKEN")
+    owner = KEY._replace(session_token="SESSIONTOKEN")
+    assert verify(*temporary, key_of=lambda _: owner, now=NOW, service="sts") == Caller(owner, "us-east-1", "sts")
+
+
+SEGMENT = st.text("abzAZ09-._~!$&'()*+,;=:@ é/%", max_size=6).map(lambda text: quote(text, safe="-._~"))
+TEXT = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x2FF, exclude_categories=["Cs"]), max_size=8)
+VALUE = st.text([chr(number) for number in range(0x20, 0x7F)], max_size=12)
+HEADERS = st.dictionaries(st.sampled_from(["x-amz-target", "x-amz-user-agent", "accept", "x-other"]), VALUE, max_size=3)
+
+
+@given(
+    path=st.lists(SEGMENT | st.sampled_from(["", ".", ".."]), max_size=5).map("/".join),
+    query=st.lists(st.tuples(TEXT, TEXT), max_size=4),
+    headers=HEADERS,
+    body=st.binary(max_size=40),
+    key=st.sampled_from([KEY, SESSION]),
+)
+@example(path="", query=[], headers={"x-other": " two  blanks "}, body=b"", key=KEY)
+@settings(max_examples=200, deadline=None)
+def test_what_botocore_signs_is_taken(
+    path: str, query: list[tuple[str, str]], headers: dict[str, str], body: bytes, key: Key
+) -> None:
+    """Any request that botocore signs in its headers is taken, and not one with a byte changed."""
+    text = "&".join(f"{quote(name, safe='-_.~')}={quote(value, safe='-_.~')}" for name, value in query)
+    url = f"http://127.0.0.1:8080/{path}" + (f"?{text}" if text else "")
+    request = AWSRequest("POST", url, headers=headers, data=body)
+    credentials = ReadOnlyCredentials(key.access_key_id, key.secret_access_key, key.session_token)
+    signed = by_botocore(botocore.auth.SigV4Auth(credentials, "execute-api", "eu-west-1"), request)
+    now = time_of(signed)
+    assert signed.verify(now, "execute-api") == Caller(key, "eu-west-1", "execute-api")
+    for other in (
+        signed._replace(body=signed.body + b"x"),
+        signed._replace(target=signed.target + "x"),
+        signed._replace(method="PUT"),
+        signed.but(host="127.0.0.1:8081"),
+    ):
+        assert codes(other.verify(now, "execute-api")) == "SignatureDoesNotMatch"
+
+
+def codes(outcome: Caller | Refusal) -> str:
+    return outcome.code if isinstance(outcome, Refusal) else "taken"
+
+
+@pytest.mark.parametrize("key", [KEY, SESSION], ids=["long-term", "session"])
+def test_what_botocore_presigns_is_taken_while_it_lives(key: Key) -> None:
+    """A presigned request is taken until its own end, and refused after it or changed."""
+    credentials = ReadOnlyCredentials(key.access_key_id, key.secret_access_key, key.session_token)
+    auth = botocore.auth.SigV4QueryAuth(credentials, "sts", "us-east-1", expires=900)
+    url = "https://sts.us-east-1.amazonaws.com/?Action=GetCallerIdentity&Version=2011-06-15"
+    signed = by_botocore(auth, AWSRequest("GET", url, headers={"x-k8s-aws-id": "cluster"}))
+    now = time_of(signed)
+    assert signed.verify(now + 900) == Caller(key, "us-east-1", "sts")
+    late = signed.verify(now + 901)
+    assert isinstance(late, Refusal)
+    assert "Signature expired" in late.message
+    assert codes(signed.but(x_k8s_aws_id="other").verify(now)) == "SignatureDoesNotMatch"
+    assert codes(signed._replace(target=signed.target + "&More=1").verify(now)) == "SignatureDoesNotMatch"
+
+
+def test_s3_has_rules_of_its_own() -> None:
+    """For S3 the path is signed as it came, and the body may be left unsigned."""
+    credentials = ReadOnlyCredentials(KEY.access_key_id, KEY.secret_access_key, None)
+    request = AWSRequest("PUT", "https://bucket.s3.amazonaws.com/a//b/../c%20d", data=b"body")
+    signed = by_botocore(botocore.auth.S3SigV4Auth(credentials, "s3", "us-east-1"), request)
+    assert codes(signed.verify(time_of(signed), "s3")) == "taken"
+    presigned = by_botocore(
+        botocore.auth.S3SigV4QueryAuth(credentials, "s3", "us-east-1", expires=60),
+        AWSRequest("GET", "https://bucket.s3.amazonaws.com/a//b%20c"),
+    )
+    assert codes(presigned.verify(time_of(presigned), "s3")) == "taken"
+
+
+@pytest.mark.parametrize(
+    ("path", "canonical"),
+    [
+        ("", "/"),
+        ("/", "/"),
+        ("//a//b/", "/a/b/"),
+        ("/a/./b/../c", "/a/c"),
+        ("/a/..", "/"),
+        ("/a/b/../", "/a/"),
+        ("/../a", "/a"),
+        ("/%20", "/%2520"),
+    ],
+)
+def test_canonical_path(path: str, canonical: str) -> None:
+    """Paths are normalized, and encoded once more than they are sent."""
+    assert canonical_path(path, "execute-api") == canonical
+
+
+@pytest.mark.parametrize(
+    ("request_", "code", "message"),
+    [
+        (KNOWN.but(authorization=None), "MissingAuthenticationToken", "Request is missing Authentication Token"),
+        (KNOWN.but(authorization="Basic x"), "IncompleteSignature", "Unsupported AWS 'algorithm': 'Basic'"),
+        (KNOWN.but_in_authorization("Signature=", "Sig="), "IncompleteSignature", "requires 'Signature' parameter"),
+        (KNOWN.but_in_authorization("SignedHeaders=", "S="), "IncompleteSignature", "requires 'SignedHeaders'"),
+        (KNOWN.but_in_authorization("Credential=", "C="), "IncompleteSignature", "requires 'Credential'"),
+        (KNOWN.but_in_authorization("/sts/", "/"), "IncompleteSignature", "exactly 5 slash-delimited elements"),
+        (KNOWN.but(x_amz_date=None), "IncompleteSignature", "X-Amz-Date"),
+        (KNOWN.but(x_amz_date="2024-01-02T03:04:05Z"), "IncompleteSignature", "ISO-8601 'basic format'"),
+        (KNOWN.but(x_amz_date="20241302T030405Z"), "IncompleteSignature", "ISO-8601 'basic format'"),
+        (KNOWN.but_in_authorization("AKIDEXAMPLE", "AKIDOTHER"), "InvalidClientTokenId", "token included in the"),
+        (KNOWN.but_in_authorization("AKIDEXAMPLE", "ASIASESSION"), "InvalidClientTokenId", "token included in the"),
+        (KNOWN.but(x_amz_security_token="made up"), "InvalidClientTokenId", "token included in the"),
+        (KNOWN.but_in_authorization("aws4_request", "aws5"), "SignatureDoesNotMatch", "valid terminator"),
+        (KNOWN.but_in_authorization("/sts/", "/s3/"), "SignatureDoesNotMatch", "correct service: 'sts'"),
+        (KNOWN.but_in_authorization("/us-east-1/", "/nowhere/"), "SignatureDoesNotMatch", "valid region"),
+        (KNOWN.but_in_authorization("/20240102/", "/20240103/"), "SignatureDoesNotMatch", "does not match YYYYMMDD"),
+        (KNOWN.but_in_authorization(";host", ""), "SignatureDoesNotMatch", "'Host' must be a 'SignedHeader'"),
+        (KNOWN.but_in_authorization(";x-amz-date", ""), "SignatureDoesNotMatch", "'x-amz-date' must be a"),
+        (KNOWN.but(x_amz_more="1"), "SignatureDoesNotMatch", "'x-amz-more' must be a 'SignedHeader'"),
+        (KNOWN.but_in_authorization("Signature=e", "Signature=f"), "SignatureDoesNotMatch", "we calculated does not"),
+        (KNOWN.but(content_length="135"), "SignatureDoesNotMatch", "we calculated does not match"),
+        (KNOWN._replace(body=BODY + b"&"), "XAmzContentSHA256Mismatch", "does not match what was computed"),
+        (KNOWN.but(x_amz_content_sha256="UNSIGNED-PAYLOAD"), "XAmzContentSHA256Mismatch", "does not match what"),
+    ],
+)
+def test_refusals(request_: Signed, code: str, message: str) -> None:
+    """Each way in which a signature can be wrong has the code and the words that AWS has for it."""
+    outcome = request_.verify()
+    assert isinstance(outcome, Refusal)
+    assert (outcome.status >= 400, outcome.code) == (True, code)
+    assert message in outcome.message
+
+
+def test_the_region_can_be_fixed() -> None:
+    """With a region, one that is signed for another is refused."""
+    assert codes(KNOWN.verify(region="us-east-1")) == "taken"
+    assert codes(KNOWN.verify(region="eu-west-1")) == "SignatureDoesNotMatch"
+
+
+def test_five_minutes_either_way() -> None:
+    """A signature is good for five minutes before and after its time, and a second more is refused as AWS says it."""
+    assert codes(KNOWN.verify(NOW + 300)) == codes(KNOWN.verify(NOW - 300)) == "taken"
+    late, early = KNOWN.verify(NOW + 301), KNOWN.verify(NOW - 301)
+    assert isinstance(late, Refusal)
+    assert isinstance(early, Refusal)
+    assert late.code == early.code == "SignatureDoesNotMatch"
+    assert late.message == (
+        "Signature expired: 20240102T030405Z is now earlier than 20240102T030406Z (20240102T030906Z - 5 min.)"
+    )
+    assert early.message == (
+        "Signature not yet current: 20240102T030405Z is still later than 20240102T030404Z (20240102T025904Z + 5 min.)"
+    )
+
+
+def test_a_session_ends() -> None:
+    """The keys of a session that has ended are refused as expired, whoever signed with them."""
+    ended = KEY._replace(end=NOW)
+    outcome = verify(*KNOWN, key_of=lambda _: ended, now=NOW, service="sts")
+    assert outcome == Refusal(403, "ExpiredToken", "The security token included in the request is expired")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code"),
+    [
+        ("AWS4-HMAC-SHA256", "AWS4-ECDSA", "IncompleteSignature"),
+        ("X-Amz-Signature=", "X-Amz-Sig=", "IncompleteSignature"),
+        ("X-Amz-Expires=60", "X-Amz-Expires=-1", "IncompleteSignature"),
+        ("X-Amz-Expires=60", "X-Amz-Expires=0", "AuthorizationQueryParametersError"),
+        ("X-Amz-Expires=60", "X-Amz-Expires=604801", "AuthorizationQueryParametersError"),
+        ("X-Amz-Expires=60", "X-Amz-Expires=61", "SignatureDoesNotMatch"),
+    ],
+)
+def test_refusals_of_what_is_presigned(old: str, new: str, code: str) -> None:
+    """A presigned query that is incomplete, lives too long or was changed is refused."""
+    credentials = ReadOnlyCredentials(KEY.access_key_id, KEY.secret_access_key, None)
+    auth = botocore.auth.SigV4QueryAuth(credentials, "sts", "us-east-1", expires=60)
+    signed = by_botocore(auth, AWSRequest("GET", "https://sts.amazonaws.com/?Action=GetCallerIdentity"))
+    assert old in signed.target
+    assert codes(signed._replace(target=signed.target.replace(old, new)).verify(time_of(signed))) == code
+
+
+def test_nothing_secret_is_printed() -> None:
+    """Keys and callers do not show secrets when they are printed."""
+    key = Key("ASIA", f"{CANARY}-secret", f"{CANARY}-token", None, KEY.arn)
+    assert CANARY not in repr(Caller(key, "us-east-1", "sts"))

@@ -1,0 +1,236 @@
+"""The portal and the OIDC service of IAM Identity Center in the fake: what they give, and what they refuse."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import httpx
+import pytest
+
+from anycreds.testing import CANARY, Expired, FakeAWS, ManualClock, Refuse
+
+ACCOUNT = "210987654321"
+TOKEN = "x-amz-sso_bearer_token"
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def aws(clock: ManualClock) -> Iterator[FakeAWS]:
+    with FakeAWS.in_thread(clock=clock, lifetime=3600) as aws:
+        yield aws
+
+
+def role(aws: FakeAWS, token: str | None, /, **query: str) -> httpx.Response:
+    params = {"account_id": ACCOUNT, "role_name": "Reader", **query}
+    given = {name: value for name, value in params.items() if value != "absent"}
+    headers = {} if token is None else {TOKEN: token}
+    return httpx.get(aws.service_url + "/federation/credentials", params=given, headers=headers, trust_env=False)
+
+
+def refresh(aws: FakeAWS, token: Mapping[str, str], /, **changed: Any) -> httpx.Response:
+    form = {name: token[name] for name in ("clientId", "clientSecret", "refreshToken")}
+    given = {"grantType": "refresh_token", **form, **changed}
+    return httpx.post(
+        aws.service_url + "/token",
+        json={name: value for name, value in given.items() if value != "absent"},
+        trust_env=False,
+    )
+
+
+def test_the_token_is_what_the_cli_caches(aws: FakeAWS) -> None:
+    """The token has the fields of a cache file, with the dates that the services go by."""
+    token = aws.sso_token(expires_in=600, registration_expires_in=1200, region="eu-west-1", start_url="https://start")
+    assert list(token) == [
+        "startUrl",
+        "region",
+        "accessToken",
+        "expiresAt",
+        "clientId",
+        "clientSecret",
+        "registrationExpiresAt",
+        "refreshToken",
+    ]
+    assert (token["startUrl"], token["region"]) == ("https://start", "eu-west-1")
+    assert (token["expiresAt"], token["registrationExpiresAt"]) == ("2026-01-01T00:10:00Z", "2026-01-01T00:20:00Z")
+    assert all(CANARY in token[name] for name in ("accessToken", "clientSecret", "refreshToken"))
+    assert CANARY not in token["clientId"]
+    assert aws.sso_token()["accessToken"] != token["accessToken"]
+
+
+def test_role(aws: FakeAWS) -> None:
+    """The portal gives a set of the account, with its end in milliseconds."""
+    answer = role(aws, aws.sso_token()["accessToken"])
+    issued = answer.json()["roleCredentials"]
+    assert issued.keys() == {"accessKeyId", "secretAccessKey", "sessionToken", "expiration"}
+    assert issued["expiration"] == 1_767_229_200_000
+    assert CANARY in issued["secretAccessKey"]
+    assert answer.headers["Date"] == "Thu, 01 Jan 2026 00:00:00 GMT"
+    (exchange,) = aws.exchanges
+    assert (exchange.route, exchange.path, exchange.signed_for) == ("sso role", "/federation/credentials", None)
+    assert exchange.parameters == {"account_id": ACCOUNT, "role_name": "Reader"}
+
+
+@pytest.mark.parametrize("token", [None, "", "made up"])
+def test_the_portal_wants_a_token(aws: FakeAWS, token: str | None) -> None:
+    """Without an access token, or with one that was never given, the answer is 401."""
+    answer = role(aws, token)
+    assert (answer.status_code, answer.headers["x-amzn-ErrorType"]) == (401, "UnauthorizedException")
+    assert answer.json() == {"message": "Session token not found or invalid"}
+    assert aws.issued == 0
+
+
+def test_an_access_token_ends(aws: FakeAWS, clock: ManualClock) -> None:
+    """An access token is good until its end; it can be made one that has ended."""
+    token = aws.sso_token(expires_in=60)["accessToken"]
+    clock.advance(59)
+    assert role(aws, token).status_code == 200
+    clock.advance(1)
+    assert role(aws, token).status_code == 401
+    assert role(aws, aws.sso_token(expires_in=-1)["accessToken"]).status_code == 401
+
+
+def test_accounts_and_roles_are_settable(aws: FakeAWS) -> None:
+    """With ``sso_roles``, another account is not found and another role of the account is forbidden."""
+    aws.sso_roles = {ACCOUNT: ["Reader"]}
+    token = aws.sso_token()["accessToken"]
+    assert role(aws, token).status_code == 200
+    other = role(aws, token, account_id="123456789012")
+    assert (other.status_code, other.headers["x-amzn-ErrorType"]) == (404, "ResourceNotFoundException")
+    forbidden = role(aws, token, role_name="Writer")
+    assert (forbidden.status_code, forbidden.headers["x-amzn-ErrorType"]) == (403, "ForbiddenException")
+    assert forbidden.json() == {"message": "No access"}
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"account_id": "absent"},
+        {"role_name": "absent"},
+        {"role_name": ""},
+        {"account_id": "1234"},
+        {"account_id": "\N{ARABIC-INDIC DIGIT ONE}" * 12},
+        {"more": "x"},
+    ],
+)
+def test_the_portal_wants_account_and_role(aws: FakeAWS, query: dict[str, str]) -> None:
+    """A query without account id or role name, or with more, is refused."""
+    answer = role(aws, aws.sso_token()["accessToken"], **query)
+    assert (answer.status_code, answer.headers["x-amzn-ErrorType"]) == (400, "InvalidRequestException")
+
+
+def test_refresh(aws: FakeAWS, clock: ManualClock) -> None:
+    """OIDC gives a new access token and a new refresh token for a refresh token, once."""
+    token = aws.sso_token(expires_in=-1)
+    answer = refresh(aws, token)
+    fresh = answer.json()
+    assert fresh.keys() == {"accessToken", "tokenType", "expiresIn", "refreshToken"}
+    assert (fresh["tokenType"], fresh["expiresIn"]) == ("Bearer", 3600)
+    assert CANARY in fresh["accessToken"]
+    assert CANARY in fresh["refreshToken"]
+    assert role(aws, fresh["accessToken"]).status_code == 200
+    assert refresh(aws, {**token, **fresh}).json()["refreshToken"] != fresh["refreshToken"]
+    assert aws.reused_refresh_tokens == 0
+    for count in (1, 2):
+        used = refresh(aws, token)
+        assert (used.status_code, used.headers["x-amzn-ErrorType"]) == (400, "InvalidGrantException")
+        assert used.json()["error"] == "invalid_grant"
+        assert aws.reused_refresh_tokens == count
+    clock.advance(3600)
+    assert role(aws, fresh["accessToken"]).status_code == 401
+    assert dict(aws.exchanges[0].parameters) == {
+        "grantType": "refresh_token",
+        "clientId": token["clientId"],
+        "clientSecret": f"({len(token['clientSecret'])} characters)",
+        "refreshToken": f"({len(token['refreshToken'])} characters)",
+    }
+
+
+def test_refresh_tokens_need_not_rotate(aws: FakeAWS) -> None:
+    """OIDC can give the same refresh token again, or none; the old one is then good again."""
+    token = aws.sso_token()
+    aws.sso_refresh = "keep"
+    assert [refresh(aws, token).json()["refreshToken"] for _ in range(2)] == [token["refreshToken"]] * 2
+    aws.sso_refresh = "omit"
+    assert "refreshToken" not in refresh(aws, token).json()
+    aws.sso_refresh, aws.sso_token_lifetime = "rotate", 60
+    assert refresh(aws, token).json()["expiresIn"] == 60
+    assert aws.reused_refresh_tokens == 0
+
+
+@pytest.mark.parametrize(
+    ("changed", "status", "code", "error"),
+    [
+        ({"clientId": "absent"}, 400, "InvalidRequestException", "invalid_request"),
+        ({"clientSecret": ""}, 400, "InvalidRequestException", "invalid_request"),
+        ({"clientSecret": 7}, 400, "InvalidRequestException", "invalid_request"),
+        ({"grantType": "absent"}, 400, "InvalidRequestException", "invalid_request"),
+        ({"refreshToken": "absent"}, 400, "InvalidRequestException", "invalid_request"),
+        ({"scope": "x"}, 400, "InvalidRequestException", "invalid_request"),
+        ({"grantType": "authorization_code"}, 400, "UnsupportedGrantTypeException", "unsupported_grant_type"),
+        ({"clientId": "another"}, 401, "InvalidClientException", "invalid_client"),
+        ({"clientSecret": "wrong"}, 401, "InvalidClientException", "invalid_client"),
+        ({"refreshToken": "made up"}, 400, "InvalidGrantException", "invalid_grant"),
+    ],
+)
+def test_oidc_refusals(aws: FakeAWS, changed: dict[str, Any], status: int, code: str, error: str) -> None:
+    """Each thing that is missing or wrong has its code; the refresh token is not used up by it."""
+    token = aws.sso_token()
+    answer = refresh(aws, token, **changed)
+    assert (answer.status_code, answer.headers["x-amzn-ErrorType"]) == (status, code)
+    assert answer.json()["error"] == error
+    assert answer.json().keys() == {"error", "error_description"}
+    assert refresh(aws, token).status_code == 200
+
+
+def test_a_registration_ends(aws: FakeAWS, clock: ManualClock) -> None:
+    """A client whose registration has ended is refused."""
+    token = aws.sso_token(registration_expires_in=60)
+    clock.advance(60)
+    assert refresh(aws, token).headers["x-amzn-ErrorType"] == "InvalidClientException"
+
+
+def test_a_refresh_token_belongs_to_its_client(aws: FakeAWS) -> None:
+    """Another registered client cannot use it, and does not use it up."""
+    token, other = aws.sso_token(), aws.sso_token()
+    stolen = refresh(aws, {**other, "refreshToken": token["refreshToken"]})
+    assert stolen.headers["x-amzn-ErrorType"] == "InvalidGrantException"
+    assert refresh(aws, token).status_code == 200
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{", b"\xff", b"[" * 100_000])
+def test_what_is_no_document(aws: FakeAWS, body: bytes) -> None:
+    """A body that is no JSON object is refused, and the fake serves on."""
+    headers = {"Content-Type": "application/json"}
+    answer = httpx.post(aws.service_url + "/token", content=body, headers=headers, trust_env=False)
+    assert answer.headers["x-amzn-ErrorType"] == "InvalidRequestException"
+    assert refresh(aws, aws.sso_token()).status_code == 200
+
+
+def test_methods_and_types(aws: FakeAWS) -> None:
+    """A wrong method is 405, and a form is no JSON."""
+    url = aws.service_url
+    assert httpx.post(url + "/federation/credentials", trust_env=False).status_code == 405
+    assert httpx.get(url + "/token", trust_env=False).status_code == 405
+    form = aws.sso_token() | {"grantType": "refresh_token"}
+    assert httpx.post(url + "/token", data=form, trust_env=False).status_code == 400
+
+
+def test_faults(aws: FakeAWS) -> None:
+    """``Refuse`` speaks the JSON of each service, and ``Expired`` gives what has ended."""
+    token = aws.sso_token()
+    aws.script("sso role", Refuse(429, "TooManyRequestsException", "slow down"), Expired(90))
+    busy = role(aws, token["accessToken"])
+    assert (busy.status_code, busy.headers["x-amzn-ErrorType"]) == (429, "TooManyRequestsException")
+    assert busy.json() == {"message": "slow down"}
+    ended = role(aws, token["accessToken"]).json()["roleCredentials"]["expiration"]
+    assert ended == 1_767_225_510_000
+    aws.script("sso token", Refuse(400, "AuthorizationPendingException", "wait", "authorization_pending"), Expired(90))
+    assert refresh(aws, token).json() == {"error": "authorization_pending", "error_description": "wait"}
+    fresh = refresh(aws, token).json()
+    assert fresh["expiresIn"] == -90
+    assert role(aws, fresh["accessToken"]).status_code == 401

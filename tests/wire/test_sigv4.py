@@ -1,0 +1,359 @@
+"""Signatures: byte for byte those of botocore, for whatever request, and the ones that AWS's documents give."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+from unittest import mock
+from urllib.parse import quote
+
+import botocore.auth
+import pytest
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import ReadOnlyCredentials
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from anycreds import Credentials
+from anycreds._credentials import Problem
+from anycreds._wire import sigv4
+from anycreds._wire.sigv4 import (
+    LONGEST_EXPIRES,
+    UNSIGNED_PAYLOAD,
+    Scope,
+    carriable_problem,
+    payload_hash,
+    presign,
+    sign_headers,
+)
+from anycreds._wire.urls import Url
+
+NOW = datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC).timestamp()
+KEYS = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
+STS = Scope("us-east-1", "sts")
+ROOT = Url("https", "sts.us-east-1.amazonaws.com", None, "/")
+
+ASCII = [chr(number) for number in range(0x21, 0x7F)]
+TOKEN_CHARACTERS = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+# What either signer sets itself, or botocore gives a meaning of its own.
+RESERVED = {"authorization", "date", "host", "x-amz-content-sha256", "x-amz-date", "x-amz-security-token"}
+IN_PATHS = "abzAZ09-._~!$&'()*+,;=:@"  # what a path may have as it is, by RFC 3986
+
+
+def percent(text: str) -> str:
+    """Return a text percent-encoded as AWS's own SDKs send it."""
+    return quote(text, safe="-_.~")
+
+
+secrets = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=60).filter(str.strip)
+tokens = st.text(ASCII, min_size=1, max_size=60)
+credentials = st.builds(Credentials, st.text(ASCII, min_size=1, max_size=24), secrets, st.none() | tokens)
+scopes = st.builds(
+    Scope, st.sampled_from(("us-east-1", "eusc-de-east-1")), st.sampled_from(("sts", "s3", "dynamodb", "execute-api"))
+)
+times = st.floats(0, 4e9)
+methods = st.sampled_from(("GET", "POST", "PUT", "delete", "HEAD", "Patch"))
+words = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+encoded_words = words.map(percent)
+segments = st.one_of(
+    encoded_words, st.text(list(IN_PATHS), max_size=6), st.sampled_from(("", ".", "..", "...", "%2F", "%2e%2E", "%"))
+)
+paths = st.lists(segments, max_size=6).map(lambda parts: "/" + "/".join(parts))
+s3_paths = st.lists(encoded_words | st.sampled_from(("", ".", "..")), max_size=6).map(
+    lambda parts: "/" + "/".join(parts)
+)
+parts = st.lists(
+    st.tuples(encoded_words, st.sampled_from(("=", "")), encoded_words).map(
+        lambda pair: "".join(pair if pair[1] else pair[:1])
+    ),
+    max_size=6,
+)
+header_values = st.text([*ASCII, " ", " ", "\t"], max_size=20)
+headers = st.lists(
+    st.tuples(
+        st.text(TOKEN_CHARACTERS, min_size=1, max_size=12) | st.sampled_from(botocore.auth.SIGNED_HEADERS_BLACKLIST),
+        header_values,
+    ).filter(lambda pair: pair[0].lower() not in RESERVED),
+    max_size=6,
+)
+hosts = st.sampled_from(
+    (("sts.us-east-1.amazonaws.com", None), ("example.com", 8443), ("::1", 4566), ("127.0.0.1", 80))
+)
+
+
+class Case(NamedTuple):
+    """What is signed, beside the body."""
+
+    keys: Credentials = KEYS
+    scope: Scope = STS
+    now: float = NOW
+    method: str = "GET"
+    url: Url = ROOT
+    sent: Sequence[tuple[str, str]] = ()
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    """Draw anything with a URL that clients would send like this, for S3 in the one form in which keys are sent."""
+    scope = draw(scopes)
+    host, port = draw(hosts)
+    query = "&".join(draw(parts))
+    target = draw(s3_paths if scope.service == "s3" else paths) + (f"?{query}" if query else "")
+    return Case(draw(credentials), scope, draw(times), draw(methods), Url("https", host, port, target), draw(headers))
+
+
+def theirs(kind: str, case: Case, request: AWSRequest, **options: Any) -> AWSRequest:
+    """Let botocore sign a request, and return it."""
+    for name, value in case.sent:
+        request.headers[name] = value  # which adds another one, where there is one
+    signer = getattr(botocore.auth, ("S3" if case.scope.service == "s3" else "") + kind)
+    keys = ReadOnlyCredentials(case.keys.access_key_id, case.keys.secret_access_key, case.keys.session_token)
+    moment = datetime.fromtimestamp(case.now, UTC).replace(tzinfo=None)
+    with mock.patch.object(botocore.auth, "get_current_datetime", return_value=moment):
+        signer(keys, case.scope.service, case.scope.region, **options).add_auth(request)
+    return request
+
+
+def added(request: AWSRequest, case: Case) -> dict[str, str]:
+    """Return what botocore added to the headers that were there."""
+    there = {name.lower() for name, _ in case.sent}
+    return {name.lower(): value for name, value in request.headers.items() if name.lower() not in there}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quiet() -> Iterator[None]:
+    """Botocore logs what it signs, session tokens too."""
+    with mock.patch.object(botocore.auth.logger, "disabled", True):
+        yield
+
+
+@given(cases(), st.binary(max_size=40))
+@example(Case(url=ROOT._replace(target="/?a=1&a-b=2&a=0")), b"")
+@example(Case(url=ROOT._replace(target="/a/../b//./c%20d/?=&&x"), sent=[("A", "1"), ("a", " 2\t 3 ")]), b"")
+@example(Case(scope=Scope("us-east-1", "s3"), url=ROOT._replace(target="/a//../%2F%C3%A4")), b"body")
+def test_headers_are_botocores(case: Case, body: bytes) -> None:
+    """Whatever is signed, the headers to add are botocore's to the byte, and no other ones."""
+    signed = theirs("SigV4Auth", case, AWSRequest(case.method, str(case.url), data=body))
+    assert sign_headers(*case[:5], headers=case.sent, body=body) == added(signed, case)
+
+
+@given(cases())
+def test_unsigned_bodies_are_botocores(case: Case) -> None:
+    """A body that is not signed says so in a header, which is signed as botocore does."""
+    request = AWSRequest(case.method, str(case.url), data=b"not signed")
+    request.context["payload_signing_enabled"] = False
+    request.context["client_config"] = SimpleNamespace(s3={"payload_signing_enabled": False})
+    ours = sign_headers(*case[:5], headers=case.sent, body=None)
+    assert not isinstance(ours, Problem)
+    assert ours == added(theirs("SigV4Auth", case, request), case)
+    assert ours["x-amz-content-sha256"] == UNSIGNED_PAYLOAD
+
+
+@given(cases(), st.integers(1, LONGEST_EXPIRES))
+@example(Case(url=ROOT._replace(target="/?b&&=&a=%20")), 1)
+def test_presigned_queries_are_botocores(case: Case, expires: int) -> None:
+    """A presigned query is botocore's to the byte. Of names that come again botocore drops all but the first."""
+    path, _, query = case.url.target.partition("?")
+    kept: dict[str, str] = {}
+    for part in query.split("&"):
+        kept.setdefault(part.partition("=")[0], part)
+    case = case._replace(url=case.url._replace(target=f"{path}?{'&'.join(kept.values())}"))
+    signed = theirs("SigV4QueryAuth", case, AWSRequest(case.method, str(case.url), data=b""), expires=expires)
+    assert presign(*case[:5], expires=expires, headers=case.sent) == signed.url.partition("?")[2]
+
+
+@given(cases(), st.lists(words, min_size=1, max_size=4), words)
+def test_presigned_queries_may_have_a_name_twice(case: Case, values: list[str], name: str) -> None:
+    """Values of one name stay together and in order, as botocore has those of a list."""
+    request = AWSRequest(case.method, str(ROOT), params={name: values})
+    query = "&".join(f"{percent(name)}={percent(value)}" for value in values)
+    case = case._replace(url=ROOT._replace(target=f"/?{query}"))
+    signed = theirs("SigV4QueryAuth", case, request, expires=60)
+    assert presign(*case[:5], expires=60, headers=case.sent) == signed.url.partition("?")[2]
+
+
+BODY = (
+    b"Action=AssumeRole&Version=2011-06-15&RoleArn=arn%3Aaws%3Aiam%3A%3A123456789012%3Arole%2FDemo"
+    b"&RoleSessionName=demo&DurationSeconds=3600"
+)
+FORM = {
+    "content-type": "application/x-www-form-urlencoded",
+    "content-length": "134",
+    "x-amz-content-sha256": "46d83ad4ba3e1ea1139a67344788beeb1f2cded6cd62228b4cbfba74f0170891",
+}
+JAVASCRIPT = [
+    (None, "", "e41e8f4f6ea92281904d2c34f93b6115b156ad4a5ed66afde5ab16dda87a6865"),
+    ("SESSIONTOKEN", ";x-amz-security-token", "acd6bec9146f69a795ffbc210af7c441ad6815ea0edd0f2e1aed18b814804ec3"),
+]
+
+
+@pytest.mark.parametrize(("token", "more", "signature"), JAVASCRIPT)
+def test_an_assume_role_is_signed_as_by_the_javascript_sdk(token: str | None, more: str, signature: str) -> None:
+    """The known answers for AssumeRole, which the JavaScript SDK sends with the hash of its body as a header."""
+    assert payload_hash(BODY) == FORM["x-amz-content-sha256"]
+    added = sign_headers(KEYS.replace(session_token=token), STS, NOW, "POST", ROOT, headers=FORM, body=BODY)
+    assert not isinstance(added, Problem)
+    names = f"content-length;content-type;host;x-amz-content-sha256;x-amz-date{more}"
+    assert added.pop("authorization") == (
+        "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20240102/us-east-1/sts/aws4_request, "
+        f"SignedHeaders={names}, Signature={signature}"
+    )
+    assert added == {"x-amz-date": "20240102T030405Z", **({"x-amz-security-token": token} if token else {})}
+
+
+# The key and the requests of the Amazon S3 API Reference, pages on "Authenticating Requests".
+S3_KEYS = Credentials("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
+S3 = Scope("us-east-1", "s3")
+S3_NOW = datetime(2013, 5, 24, tzinfo=UTC).timestamp()
+S3_URL = Url("https", "examplebucket.s3.amazonaws.com", None, "/test.txt")
+
+
+def test_an_s3_object_is_signed_as_aws_documents_it() -> None:
+    """The documented GET of ten bytes has the documented signature."""
+    added = sign_headers(S3_KEYS, S3, S3_NOW, "GET", S3_URL, headers={"Range": "bytes=0-9"})
+    assert not isinstance(added, Problem)
+    assert added["x-amz-content-sha256"] == payload_hash(b"")
+    assert added["authorization"].endswith("=f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41")
+
+
+def test_an_s3_url_is_presigned_as_aws_documents_it() -> None:
+    """The documented presigned GET has the documented query."""
+    assert presign(S3_KEYS, S3, S3_NOW, "GET", S3_URL, expires=86400) == (
+        "X-Amz-Algorithm=AWS4-HMAC-SHA256"
+        "&X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20130524%2Fus-east-1%2Fs3%2Faws4_request"
+        "&X-Amz-Date=20130524T000000Z&X-Amz-Expires=86400&X-Amz-SignedHeaders=host"
+        "&X-Amz-Signature=aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404"
+    )
+
+
+@pytest.mark.parametrize("port", [5432, 443])
+def test_a_database_token_is_botocores(port: int) -> None:
+    """The query of an RDS token is botocore's, for a port that clients write out and for one that they do not."""
+    url = Url("https", "db.example.com", port, "/?Action=connect&DBUser=j%C3%B6")
+    case = Case(scope=Scope("eu-west-1", "rds-db"), url=url)
+    signed = theirs("SigV4QueryAuth", case, AWSRequest("GET", str(url)), expires=900)
+    assert presign(*case[:5], expires=900) == signed.url.partition("?")[2]
+
+
+def signature(url: Url, scope: Scope = STS, sent: Mapping[str, str] | None = None) -> str:
+    """Return the signature of a GET."""
+    added = sign_headers(KEYS, scope, NOW, "GET", url, headers=sent or {})
+    assert not isinstance(added, Problem)
+    return added["authorization"].rpartition("=")[2]
+
+
+@pytest.mark.parametrize(
+    ("sent", "meant"),
+    [
+        ("a=b+c", "a=b%20c"),  # as HTTP clients write a blank in a form
+        ("a=b:/?c", "a=b%3A%2F%3Fc"),
+        ("%61=%c3%a4", "a=%C3%A4"),
+        ("a=(1)'*!", "a=%281%29%27%2A%21"),
+        ("a=%", "a=%25"),
+        ("a=%zz%7E", "a=%25zz~"),
+        ("a=b=c", "a=b%3Dc"),
+        ("a=%FF%fe", "a=%FF%FE"),
+    ],
+)
+def test_a_query_is_signed_as_the_service_reads_it(sent: str, meant: str) -> None:
+    """What clients do not encode, or encode in small letters, is signed in the form that the service computes."""
+    assert signature(ROOT._replace(target=f"/?{sent}")) == signature(ROOT._replace(target=f"/?{meant}"))
+
+
+@pytest.mark.parametrize(
+    ("sent", "meant"), [("/a(1)/b!", "/a%281%29/b%21"), ("/%c3%a4", "/%C3%A4"), ("/a%2Db", "/a-b"), ("/a+b", "/a%2Bb")]
+)
+def test_a_key_of_s3_is_signed_as_s3_reads_it(sent: str, meant: str) -> None:
+    """A key that a client sends otherwise encoded than S3 does is signed in S3's form."""
+    assert signature(S3_URL._replace(target=sent), S3) == signature(S3_URL._replace(target=meant), S3)
+
+
+def test_an_encoded_slash_in_a_key_is_no_slash() -> None:
+    """An encoded slash, and dots and empty parts, count in the path of an S3 object."""
+    targets = ("/a/b", "/a%2Fb", "/a//b", "/a/./b", "/a/x/../b", "/a/b/")
+    assert len({signature(S3_URL._replace(target=target), S3) for target in targets}) == len(targets)
+
+
+def test_the_host_is_signed_as_it_is_sent() -> None:
+    """A port that stands in the URL stands in what is signed; a header ``Host`` counts more than the URL."""
+    with_port = ROOT._replace(port=443)
+    assert signature(with_port) == signature(ROOT, sent={"Host": f"{ROOT.host}:443"})
+    assert signature(with_port) != signature(ROOT)
+    assert signature(with_port, sent={"HOST": ROOT.host}) == signature(ROOT)
+
+
+def test_what_a_retry_brings_along_is_not_signed() -> None:
+    """The headers of an earlier signature, and those that change on the way, make no difference."""
+    earlier = {"Authorization": "old", "X-Amz-Date": "20200101T000000Z", "User-Agent": "x", "X-Amzn-Trace-Id": "1"}
+    assert signature(ROOT, sent=earlier) == signature(ROOT)
+    assert signature(ROOT, sent={"accept": "x"}) != signature(ROOT)
+
+
+@pytest.mark.parametrize("scope", [STS, S3])
+def test_a_given_hash_is_believed(scope: Scope) -> None:
+    """A header with the body's hash stands for the body, in any case of its name, and is not added again."""
+    sent = {"X-Amz-Content-SHA256": payload_hash(BODY)}
+    one, *others = (sign_headers(KEYS, scope, NOW, "PUT", ROOT, headers=sent, body=body) for body in (BODY, b"x", None))
+    assert others == [one, one]
+    assert isinstance(one, dict)
+    assert one.keys() == {"x-amz-date", "authorization"}
+
+
+def test_the_key_of_one_generation_signs() -> None:
+    """Two secrets behind one key id give two signatures: nothing is kept under the key's id."""
+    one, other = (sign_headers(KEYS.replace(secret_access_key=text), STS, NOW, "GET", ROOT) for text in ("a1", "a2"))
+    assert one != other
+
+
+UNSENDABLE = [
+    (KEYS.replace(session_token="canary-ö"), {}, "the session token has a character that no HTTP header can carry"),
+    (KEYS.replace(session_token="canary "), {}, "the session token begins or ends with a blank"),
+    (KEYS.replace(access_key_id="AKIDÖ"), {}, "the access key id has a character that no HTTP header can carry"),
+    (KEYS, {"x-canary": "canary-€"}, "a header has a character that no HTTP header can carry"),
+    (KEYS, {"x-canary": "canary-\ud800"}, "a header has a character that no HTTP header can carry"),
+    (KEYS, {"x-ö": "canary"}, "a header has a character that no HTTP header can carry"),
+]
+
+
+@pytest.mark.parametrize(("keys", "sent", "problem"), UNSENDABLE)
+def test_what_cannot_be_sent_is_said(keys: Credentials, sent: dict[str, str], problem: str) -> None:
+    """What no header can carry is a problem that names it and repeats nothing; in a query it is encoded."""
+    assert sign_headers(keys, STS, NOW, "GET", ROOT, headers=sent) == Problem(problem)
+    assert carriable_problem(keys) == (None if sent else problem)  # which can be asked before
+    presigned = presign(keys, STS, NOW, "GET", ROOT, expires=60, headers=sent)
+    assert isinstance(presigned, Problem) == bool(sent)
+    if sent:
+        assert presigned == problem
+
+
+@pytest.mark.parametrize("expires", [0, -1, LONGEST_EXPIRES + 1])
+def test_a_presigned_query_ends_within_seven_days(expires: int) -> None:
+    """A time that no service takes is refused, the bounds are taken."""
+    assert isinstance(presign(KEYS, STS, NOW, "GET", ROOT, expires=expires), Problem)
+    assert not isinstance(presign(KEYS, STS, NOW, "GET", ROOT, expires=1), Problem)
+    assert not isinstance(presign(KEYS, STS, NOW, "GET", ROOT, expires=LONGEST_EXPIRES), Problem)
+
+
+@given(st.dictionaries(st.text(max_size=8), st.text(max_size=12)), st.binary(max_size=8))
+def test_no_headers_make_it_raise(sent: dict[str, str], body: bytes) -> None:
+    """Any text in headers gives a result or a problem."""
+    for scope in (STS, S3):
+        assert isinstance(sign_headers(KEYS, scope, NOW, "GET", ROOT, headers=sent, body=body), dict | Problem)
+        assert isinstance(presign(KEYS, scope, NOW, "GET", ROOT, expires=1, headers=sent), str)
+
+
+def test_no_result_shows_the_secret_key(capsys: pytest.CaptureFixture[str]) -> None:
+    """Neither what is returned nor any value of the module holds the secret key; nothing is printed or logged."""
+    keys = Credentials("AKIDEXAMPLE", "secret-canary-key", "token-canary")
+    shown = [
+        repr(STS), str(STS),
+        repr(sign_headers(keys, STS, NOW, "POST", ROOT, body=b"canary")),
+        repr(sign_headers(keys, S3, NOW, "PUT", ROOT, body=None)),
+        repr(presign(keys, S3, NOW, "GET", ROOT, expires=60)),
+        repr(vars(sigv4)),
+    ]  # fmt: skip
+    assert not any("secret-canary-key" in text for text in shown)
+    assert "canary" not in shown[-1]
+    assert capsys.readouterr() == ("", "")
