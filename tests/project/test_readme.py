@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import re
 import subprocess
@@ -11,6 +13,8 @@ from pathlib import Path
 import pytest
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
+
+from anycreds.testing import FakeAWS, IdentityPool
 
 README = Path(__file__).parents[2] / "README.md"
 
@@ -22,6 +26,7 @@ COMMANDS = [
 
 SECRET = "readme-" + "secret-" + "access-key"
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIAREADMEEXAMPLE", "AWS_SECRET_ACCESS_KEY": SECRET}
+POOL = "eu-central-1:0dd2f5b0-5a2c-4e5c-9d3c-1f2a3b4c5d6e"
 # Nobody answers for the metadata service here, so it is out even if the keys were not found.
 SURROUNDINGS = {**KEYS, "AWS_EC2_METADATA_DISABLED": "true"}
 
@@ -59,15 +64,34 @@ def test_the_first_code_block_runs_as_it_stands(tmp_path: Path) -> None:
     assert SECRET not in done.stdout
 
 
-def test_all_code_blocks_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The Python code blocks run one after another, each seeing the names of those before it."""
-    for name, value in {**SURROUNDINGS, "HOME": str(tmp_path)}.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.chdir(tmp_path)
-    examples = list(Sybil(parsers=[PythonCodeBlockParser()]).parse(README).examples())
-    assert examples
-    for example in examples:
-        example.evaluate()
+def test_all_code_blocks_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The Python code blocks run one after another, each seeing the names of those before, and reach AWS's services."""
+    with FakeAWS.in_thread(cognito_pools={POOL: IdentityPool()}) as aws:
+        signed_in(aws, tmp_path / ".aws")
+        here = {"HOME": str(tmp_path), "AWS_CONFIG_FILE": "~/.aws/config"}
+        for name, value in {**SURROUNDINGS, **aws.key_environ(), **aws.service_environ(), **here}.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.chdir(tmp_path)
+        examples = list(Sybil(parsers=[PythonCodeBlockParser()]).parse(README).examples())
+        assert examples
+        for example in examples:
+            example.evaluate()
+        asked = [(exchange.route, exchange.status) for exchange in aws.exchanges]
+    assert asked == [("assume role", 200), ("sso role", 200), ("cognito id", 200), ("cognito credentials", 200)]
+    assert capsys.readouterr().out.count("access_key_id='ASIA") == 3
+
+
+def signed_in(aws: FakeAWS, folder: Path) -> None:
+    """Leave what ``aws sso login --profile dev`` leaves."""
+    (folder / "sso/cache").mkdir(parents=True)
+    (folder / "config").write_text(
+        "[profile dev]\nsso_session = corp\nsso_account_id = 123456789012\nsso_role_name = Developer\n"
+        "[sso-session corp]\nsso_start_url = https://corp.awsapps.com/start\nsso_region = eu-central-1\n"
+    )
+    name = hashlib.sha1(b"corp", usedforsecurity=False).hexdigest()
+    (folder / f"sso/cache/{name}.json").write_text(json.dumps(aws.sso_token()))
 
 
 def test_the_two_commands_are_given() -> None:

@@ -6,8 +6,7 @@ from http.client import responses
 from typing import TYPE_CHECKING
 
 from . import _fake_faults as faults
-from ._fake_http import Exchange
-from ._fake_metadata import Answer, Asked, route_of
+from ._fake_messages import Answer, Asked
 from ._faults import Delay, Drip, Flood, HalfBody, Hang, OneFault, Raw, ResetAfter
 
 if TYPE_CHECKING:
@@ -19,11 +18,7 @@ _END = b"0\r\n\r\n"
 
 def answer_in_steps(aws: FakeAWS, asked: Asked, connection: int) -> Script:
     """Let the fake answer one request, and count it."""
-    route = route_of(asked.path)
-    fault = aws._next_fault(route)
-    answer = aws._answer(asked, route, fault)
-    status = None if faults.is_silent(fault) else answer.status
-    aws.exchanges.append(Exchange(route, asked.method, asked.path, status, aws.clock.time(), connection))
+    fault, answer = aws._meet(asked, connection)
     latency: list[Step] = [("sleep", aws.latency)] if aws.latency else []
     return [*latency, *_performed(fault, answer)]
 

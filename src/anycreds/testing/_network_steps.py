@@ -172,8 +172,11 @@ class MemoryConnection:
         """Return the request, if the whole of it has come."""
         while (event := self._http.next_event()) not in (h11.NEED_DATA, h11.PAUSED):
             if isinstance(event, h11.Request):
-                path = event.target.partition(b"?")[0].decode("latin-1")
-                self._asked = Asked(event.method.decode("ascii"), path, dict(event.headers))
+                target = event.target.decode("latin-1")
+                path = target.partition("?")[0]
+                self._asked = Asked(event.method.decode("ascii"), path, dict(event.headers), target)
+            elif isinstance(event, h11.Data) and self._asked is not None:
+                self._asked = self._asked._replace(body=self._asked.body + event.data)
             elif isinstance(event, h11.EndOfMessage):
                 return self._asked
         return None
