@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 
 import nox
 
@@ -61,10 +63,36 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def javascript(session: nox.Session) -> None:
+    """Play the scenarios with AWS's JavaScript SDK, too; skipped where node or npm is missing."""
+    if shutil.which("node") is None or shutil.which("npm") is None:
+        session.skip("needs node and npm")
+    session.install("--require-hashes", "-r", "requirements/test.txt")
+    install_project(session)
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copy("tests/scenarios/javascript/package.json", folder)
+        with session.chdir(folder):
+            quiet = ("--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts")
+            session.run("npm", "install", *quiet, external=True)
+        tests = ("tests/scenarios/test_javascript.py", *session.posargs)
+        session.run("python", "-m", "pytest", *tests, env={**BARE, "ANYCREDS_JAVASCRIPT": folder})
+
+
+@nox.session
+@nox.parametrize("peer", ["botocore", "moto"])
+def peers(session: nox.Session, peer: str) -> None:
+    """Play the scenarios with botocore, too, and ask a moto server."""
+    session.install("--require-hashes", "-r", "requirements/peers.txt")
+    install_project(session)
+    tests = (f"tests/scenarios/test_{peer}.py", *session.posargs)
+    session.run("python", "-m", "pytest", *tests, env={**BARE, f"ANYCREDS_{peer.upper()}": "1"})
+
+
+@nox.session
 def lock(session: nox.Session) -> None:
     """Write ``requirements/*.txt`` anew from ``pyproject.toml``; ``-- --upgrade`` takes newer releases."""
     session.install("uv")
-    for group in ("test", "lint", "bench"):
+    for group in ("test", "lint", "bench", "peers"):
         session.run(
             *("uv", "pip", "compile", "pyproject.toml", "--group", group),
             *("--universal", "--python-version", "3.11", "--generate-hashes", "--no-header", "--no-annotate"),

@@ -25,7 +25,7 @@ from typing import Any, TypeVar
 
 from anycreds._credentials import Credentials
 from anycreds._errors import CredentialsError, ProviderTimeoutError
-from anycreds._io import FileVersion, ProcessFailure, ProcessResult, Signature, Unreadable, Unwritable
+from anycreds._io import FileVersion, PrivateFile, ProcessFailure, ProcessResult, Signature, Unreadable, Unwritable
 from anycreds._provider import Caller, Provider
 from anycreds._wire.messages import NoAnswer, Request, Response
 
@@ -82,6 +82,7 @@ class ScriptedIo:
         self.writes: list[tuple[str, bytes]] = []
         self.locks: list[str] = []
         self.locked_now: list[str] = []
+        self.exposed: set[str] = set()
         self.uniques = 0
 
     def time(self) -> float:
@@ -137,6 +138,10 @@ class ScriptedIo:
         if isinstance(content, bytes) and len(content) > limit:
             return Unreadable(f"it is larger than {limit} bytes")
         return content
+
+    async def read_private(self, path: str, limit: int) -> PrivateFile | Unreadable:
+        content = await self.read_file(path, limit)
+        return content if isinstance(content, Unreadable) else PrivateFile(content, path in self.exposed)
 
     async def read_changed(self, path: str, limit: int, known: Signature | None) -> FileVersion | Unreadable | None:
         if path not in self.files:

@@ -407,3 +407,13 @@ def test_no_secret_in_problems() -> None:
     error = renew(one, holding(), Service(CredentialsError("x")))
     if isinstance(error, CredentialsError):
         assert_no_secret(error, *SECRETS)
+
+
+def test_open_file_is_used_and_told(caplog: pytest.LogCaptureFixture) -> None:
+    """A file that others can read is used all the same, and one warning says how to close it."""
+    io = holding()
+    io.exposed.add(PATH)
+    one = files()
+    for _ in range(3):
+        load(one, io)
+    assert [record.getMessage() for record in caplog.records] == [f"somebody: others can read {SHOWN}; chmod 600 it"]

@@ -9,9 +9,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import _links
-from .providers.container import ContainerProvider
-from .providers.environment import EnvironmentProvider
-from .providers.imds import InstanceMetadataProvider
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,19 +27,19 @@ class Link(NamedTuple):
     """Which options of the chain it takes."""
 
 
-_FILES = ("profile", "files", "client_config")
+_FILES = ("profile", "files", "client_config")  # these are right, or were refused before
 _SSO = ("sso_start_url", "sso_account_id", "sso_region", "sso_role_name", "sso_session")
 _TOKEN = ("web_identity_token_file", "role_arn", "role_session_name", "role_assumer_with_web_identity")
 _HOOKS = ("mfa_code_provider", "role_assumer", "role_assumer_with_web_identity")
 _METADATA = ("endpoint", "endpoint_mode", "ec2_metadata_v1_disabled")
 _EXCHANGE = ("timeout", "max_retries")
 
-ENVIRONMENT = Link("AWS access keys (environment variables)", EnvironmentProvider, ())
+ENVIRONMENT = Link("AWS access keys (environment variables)", _links.environment, ())
 SSO = Link("IAM Identity Center credential provider", _links.sso, (*_FILES, *_SSO))
 TOKEN_FILE = Link("Assume role with web identity (environment variables)", _links.token_file, (*_FILES, *_TOKEN))
 SHARED_FILES = Link("Shared config and credentials files", _links.shared_files, (*_FILES, *_HOOKS, *_METADATA))
-CONTAINER = Link("Container credential provider", ContainerProvider, _EXCHANGE)
-METADATA = Link("IMDS credential provider", InstanceMetadataProvider, ("files", "profile", *_METADATA, *_EXCHANGE))
+CONTAINER = Link("Container credential provider", _links.container, _EXCHANGE)
+METADATA = Link("IMDS credential provider", _links.metadata, ("files", "profile", *_METADATA, *_EXCHANGE))
 
 # Who names a profile wants that one, so it comes first, and keys that merely lie around do not count.
 UNNAMED_CHAIN = (ENVIRONMENT, SSO, TOKEN_FILE, SHARED_FILES, CONTAINER, METADATA)
@@ -52,10 +49,15 @@ NAMED_CHAIN = (SHARED_FILES, SSO, TOKEN_FILE, CONTAINER, METADATA)
 def build_default_chain(world: World, options: Mapping[str, Any]) -> tuple[Sequence[Provider], Sequence[Provider]]:
     """Make the providers of the default chain, each with those options that it takes and that are given.
 
-    Returns them in the order without a named profile, and with one.
+    Returns them in the order without a named profile, and with one. A provider with options that may be wrong is made
+    at once, so that they are refused now; any other, when it is asked.
     """
-    built = {
-        link: link.build(world, **{name: options[name] for name in link.options if options.get(name) is not None})
-        for link in UNNAMED_CHAIN
-    }
+    built = {link: _built(link, world, options) for link in UNNAMED_CHAIN}
     return [built[link] for link in UNNAMED_CHAIN], [built[link] for link in NAMED_CHAIN]
+
+
+def _built(link: Link, world: World, options: Mapping[str, Any]) -> Provider:
+    given = {name: options[name] for name in link.options if options.get(name) is not None}
+    if given.keys() <= set(_FILES):
+        return _links.Later(link.title, world, link.build, given)
+    return link.build(world, **given)

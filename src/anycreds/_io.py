@@ -46,6 +46,17 @@ class FileVersion(NamedTuple):
         return f"FileVersion({len(self.content)} bytes)"
 
 
+class PrivateFile(NamedTuple):
+    """The content of a file that should be its owner's only."""
+
+    content: bytes
+    is_open: bool
+    """Others can read it, or write it."""
+
+    def __repr__(self) -> str:
+        return f"PrivateFile({len(self.content)} bytes)"
+
+
 class ProcessResult(NamedTuple):
     """What a process gave until it was over. Its output may be secret, so it cannot be printed."""
 
@@ -103,6 +114,9 @@ class Io(Clock, Protocol):
 
     async def read_file(self, path: str, limit: int) -> bytes | Unreadable:
         """Return a regular file's content, if it is at most ``limit`` bytes long."""
+
+    async def read_private(self, path: str, limit: int) -> PrivateFile | Unreadable:
+        """Return a regular file's content like ``read_file``, but only if nobody else owns it."""
 
     async def run_process(self, command: str, timeout: float, limit: int) -> ProcessResult | ProcessFailure:  # noqa: ASYNC109
         """Run a command in the system's shell, with the environment of this program and without standard input.

@@ -1,50 +1,104 @@
 """How the default chain makes its providers: one function each, which takes those of the chain's options that it knows.
 
-What an option becomes for one provider is said here; which provider comes when, in ``_catalog``.
+What an option becomes for one provider is said here; which provider comes when, in ``_catalog``. What a provider stands
+on is loaded when it is made, as most programs get their credentials from the first one and need no other.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from ._config.settings import given_option
-from ._config.sso import sso_options
-from ._errors import InvalidConfigurationError
-from ._hooks import BuildOptions, Hooks
-from ._profile import OnlySsoProvider, ProfileProvider
+from ._provider import Provider
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ._client_config import ClientConfig
+    from ._credentials import Credentials
     from ._hooks import MfaCodeProvider, RoleAssumer, WebIdentityAssumer
-    from ._io import World
-    from ._provider import Provider
+    from ._io import Io, World
+    from ._provider import Caller
     from ._shared_files import SharedFiles
+
+    Files: TypeAlias = Callable[[], SharedFiles]
+    """Returns the files that all links of a chain share."""
+
+# Which functions have made a provider, so that all that they load is there.
+_ready: set[Callable[..., Provider]] = set()
+
+
+class Later(Provider):
+    """A provider that is made when it is first asked, of options that cannot be wrong."""
+
+    __slots__ = ("_build", "_made", "_options")
+
+    def __init__(self, title: str, world: World, build: Callable[..., Provider], options: dict[str, Any]) -> None:
+        super().__init__(title, world)
+        self._build = build
+        self._options = options
+        self._made: Provider | None = None
+
+    async def _fetch(self, io: Io, caller: Caller) -> Credentials:
+        if self._made is None:
+            made = await self._make(io)
+            self._made = self._made or made  # of two threads' the first: it remembers
+            self.name = self._made.name
+        return await self._made._fetch(io, caller)
+
+    async def _make(self, io: Io) -> Provider:
+        build = partial(self._build, self._world, **self._options)
+        if self._build in _ready:
+            return build()
+        # Loading takes milliseconds, so the event loop runs on meanwhile.
+        made = await io.work(build)
+        _ready.add(self._build)
+        return made
+
+    def _may_extend(self, credentials: Credentials) -> bool:
+        return self._made is not None and self._made._may_extend(credentials)
+
+    def _asks_person(self) -> bool:
+        return self._made is not None and self._made._asks_person()
+
+
+def environment(world: World) -> Provider:
+    """Make the one for keys in the environment."""
+    from .providers.environment import EnvironmentProvider
+
+    return EnvironmentProvider(world)
 
 
 def sso(
     world: World,
     *,
-    files: SharedFiles,
+    files: Files,
     profile: str | None = None,
     client_config: ClientConfig | None = None,
     **options: str,
 ) -> Provider:
     """Make the one for SSO by the ``sso_*`` options; without any, by a ``default`` profile that is nothing else."""
+    from ._config.sso import sso_options
+    from ._errors import InvalidConfigurationError
+
     settings = sso_options(**options)
     if isinstance(settings, InvalidConfigurationError):
         raise settings
     if settings is None:
-        return OnlySsoProvider(world, profile, files=files, options=BuildOptions(client_config))
-    from ._places import Places  # what only these need
+        from ._hooks import BuildOptions
+        from ._profile import OnlySsoProvider
+
+        return OnlySsoProvider(world, profile, files=files(), options=BuildOptions(client_config))
+    from ._places import Places
     from .providers.sso import SsoProvider
 
-    return SsoProvider(world, settings, Places(client_config, files=files, profile=profile))
+    return SsoProvider(world, settings, Places(client_config, files=files(), profile=profile))
 
 
 def token_file(
     world: World,
     *,
-    files: SharedFiles,
+    files: Files,
     profile: str | None = None,
     web_identity_token_file: str | None = None,
     role_arn: str | None = None,
@@ -53,6 +107,7 @@ def token_file(
     client_config: ClientConfig | None = None,
 ) -> Provider:
     """Make the one for the web identity token file of the environment, or of options."""
+    from ._config.settings import given_option
     from ._places import Places
     from .providers.web_identity import WebIdentityOptions, WebIdentityProvider
 
@@ -62,13 +117,13 @@ def token_file(
         session_name=given_option("role_session_name", role_session_name),
         assumer=role_assumer_with_web_identity,
     )
-    return WebIdentityProvider(world, options, Places(client_config, files=files, profile=profile))
+    return WebIdentityProvider(world, options, Places(client_config, files=files(), profile=profile))
 
 
 def shared_files(
     world: World,
     *,
-    files: SharedFiles,
+    files: Files,
     profile: str | None = None,
     mfa_code_provider: MfaCodeProvider | None = None,
     role_assumer: RoleAssumer | None = None,
@@ -77,6 +132,23 @@ def shared_files(
     **metadata: Any,
 ) -> Provider:
     """Make the one for the profile, whatever kind it is; ``metadata`` is for EC2 metadata as its source."""
+    from ._hooks import BuildOptions, Hooks
+    from ._profile import ProfileProvider
+
     hooks = Hooks(mfa_code_provider, role_assumer, role_assumer_with_web_identity)
     options = BuildOptions(client_config, hooks, metadata=metadata)
-    return ProfileProvider(world, profile, files=files, options=options)
+    return ProfileProvider(world, profile, files=files(), options=options)
+
+
+def container(world: World, **options: Any) -> Provider:
+    """Make the one for ECS and EKS."""
+    from .providers.container import ContainerProvider
+
+    return ContainerProvider(world, **options)
+
+
+def metadata(world: World, *, files: Files, **options: Any) -> Provider:
+    """Make the one for EC2 instance metadata."""
+    from .providers.imds import InstanceMetadataProvider
+
+    return InstanceMetadataProvider(world, files=files(), **options)

@@ -14,7 +14,6 @@ from ._config.parser import read
 from ._config.profiles import Note, Profiles, merge
 from ._config.sections import FileKind, Sections
 from ._config.services import ProfileView
-from ._config.settings import Setting
 from ._errors import InvalidConfigurationError, ProfileNotFoundError
 from ._io import FileVersion, Io, Signature, Unreadable
 from ._logs import log
@@ -69,14 +68,6 @@ class SharedFiles:
             found.append(sections)
             names.append(place.shown if isinstance(place, Location) else f"~/.aws/{kind}")
         return merge(found[0], found[1], names[0], names[1])
-
-    async def setting(self, io: Io, caller_profile: str | None, key: str) -> Setting | InvalidConfigurationError | None:
-        """Return one setting of the selected profile; None: it is not set, or there is no such profile."""
-        profiles = await self.profiles(io)
-        if isinstance(profiles, InvalidConfigurationError):
-            return profiles
-        profile = profiles.find(selected(None, caller_profile, io.environ()).name.value)
-        return None if isinstance(profile, ProfileNotFoundError) else profile.settings.get(key)
 
     async def view(
         self, io: Io, caller_profile: str | None, profile: str | None = None

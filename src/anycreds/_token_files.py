@@ -13,7 +13,7 @@ from ._config.locations import Location, located
 from ._config.settings import Setting
 from ._credentials import Problem
 from ._errors import CredentialsError, InvalidConfigurationError, LoginRequiredError
-from ._io import Io, Unreadable, Unwritable
+from ._io import Io, PrivateFile, Unreadable, Unwritable
 from ._logs import log
 from ._wire.documents import decoded, object_in
 
@@ -64,7 +64,7 @@ def token_file(io: Io, directory: Setting, name: str, source: str) -> Location |
 class TokenFiles(Generic[T]):
     """What one provider knows of its token file. ``parse`` reads the token in a document, or says what is wrong."""
 
-    __slots__ = ("_asked_at", "_failure", "_kept", "_name", "_parse")
+    __slots__ = ("_asked_at", "_failure", "_kept", "_name", "_parse", "_warned")
 
     def __init__(self, name: str, parse: Callable[[Document], T | Problem]) -> None:
         self._name = name
@@ -72,6 +72,7 @@ class TokenFiles(Generic[T]):
         self._kept: _Kept | None = None
         self._asked_at: float | None = None
         self._failure: CredentialsError | None = None
+        self._warned = False
 
     async def load(self, io: Io, file: Location) -> Held[T] | Problem:
         """Return the newest token, or say which file is wrong and how.
@@ -79,7 +80,7 @@ class TokenFiles(Generic[T]):
         That is what the file holds, read anew; but if a refreshed token could not be written, and the file still holds
         the one before, then it is the refreshed one.
         """
-        found = await _document_in(io, file.path)
+        found = await self._document(io, file)
         kept = self._kept
         if kept is not None and kept.path == file.path:
             if found == kept.replaced or isinstance(found, Problem):
@@ -154,24 +155,26 @@ class TokenFiles(Generic[T]):
             log("token_files", "warning", message, self._name, file.shown, problem.detail)
         return new.token
 
+    async def _document(self, io: Io, file: Location) -> Document | Problem | None:
+        """Return the JSON object that a file holds; None: there is no such file."""
+        content = await io.read_private(file.path, LIMIT)
+        if isinstance(_read(content), Problem):
+            await io.sleep(_TORN)
+            content = await io.read_private(file.path, LIMIT)
+        if isinstance(content, PrivateFile) and content.is_open and not self._warned:
+            self._warned = True
+            log("token_files", "warning", "%s: others can read %s; chmod 600 it", self._name, file.shown)
+        return _read(content)
+
     def _held(self, file: Location, document: Document, in_file: Document) -> Held[T] | Problem:
         token = self._parse(document)
         return Problem(f"{file.shown}: {token}") if isinstance(token, Problem) else Held(token, document, in_file)
 
 
-async def _document_in(io: Io, path: str) -> Document | Problem | None:
-    """Return the JSON object that a file holds; None: there is no such file."""
-    found = _read(await io.read_file(path, LIMIT))
-    if isinstance(found, Problem):
-        await io.sleep(_TORN)
-        found = _read(await io.read_file(path, LIMIT))
-    return found
-
-
-def _read(content: bytes | Unreadable) -> Document | Problem | None:
-    if isinstance(content, Unreadable):
-        return None if content.is_missing else Problem(content.detail)
-    text = decoded(content)
+def _read(file: PrivateFile | Unreadable) -> Document | Problem | None:
+    if isinstance(file, Unreadable):
+        return None if file.is_missing else Problem(file.detail)
+    text = decoded(file.content)
     document = (text, None) if isinstance(text, Problem) else object_in(text, ())
     return document if isinstance(document, dict) else document[0]
 

@@ -51,6 +51,7 @@ def sign_in(aws: FakeAWS, file: Path, expires_in: float = 60.0, **more: Any) -> 
     """Do what ``aws sso login`` does; the token has less than five minutes left."""
     document = {**aws.sso_token(expires_in=expires_in), **more}
     file.write_text(json.dumps(document))
+    file.chmod(0o600)
     return document
 
 

@@ -18,7 +18,7 @@ import anyio.to_thread
 import pytest
 
 import anycreds
-from anycreds._io import Unreadable
+from anycreds._io import PrivateFile, Unreadable
 from anycreds._system import files
 from anycreds._system.files import read_file
 from anycreds.testing import CANARY
@@ -217,3 +217,33 @@ async def test_token_file_reaches_the_wire(tmp_path: Path) -> None:
         with pytest.raises(anycreds.InvalidConfigurationError, match="is not a regular file but a directory") as caught:
             await provider()
     assert str(path) in str(caught.value)
+
+
+@POSIX
+@pytest.mark.parametrize(("mode", "is_open"), [(0o600, False), (0o400, False), (0o640, True), (0o604, True)])
+async def test_private_file(tmp_path: Path, mode: int, is_open: bool) -> None:
+    """A file with a token tells whether others can get at it, also behind a symbolic link."""
+    (tmp_path / "file").write_text(f"{CANARY}-token")
+    (tmp_path / "file").chmod(mode)
+    (tmp_path / "link").symlink_to("file")
+    found = await files.read_private(str(tmp_path / "link"), LIMIT)
+    assert isinstance(found, PrivateFile)
+    assert (found.content, found.is_open) == (f"{CANARY}-token".encode(), is_open)
+    assert CANARY not in repr(found)
+
+
+@POSIX
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="only root can give files away")
+async def test_private_file_of_somebody_else(tmp_path: Path) -> None:
+    """A token that another user has put there is not used."""
+    (tmp_path / "file").write_text("a token")
+    os.chown(tmp_path / "file", 12345, -1)
+    found = await files.read_private(str(tmp_path / "file"), LIMIT)
+    assert found == Unreadable("belongs to another user")
+
+
+async def test_private_file_that_is_not_there(tmp_path: Path) -> None:
+    """A missing file is missing, and not somebody else's."""
+    found = await files.read_private(str(tmp_path / "none"), LIMIT)
+    assert isinstance(found, Unreadable)
+    assert found.is_missing

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from .._cache import CachedProvider
@@ -11,7 +12,6 @@ from .._durations import as_seconds
 from .._errors import InvalidConfigurationError
 from .._memory import CacheOptions
 from .._provider import Caller, CredentialProvider
-from .._shared_files import FileOptions, SharedFiles
 from .._system.session import SystemWorld
 from .world import WORLD, as_provider, world_with
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .._client_config import ClientConfig
     from .._hooks import MfaCodeProvider, RoleAssumer, WebIdentityAssumer
     from .._io import Clock
+    from .._shared_files import SharedFiles
 
 
 def from_default_chain(
@@ -63,7 +64,7 @@ def from_default_chain(
     """
     options = {
         "profile": profile,
-        "files": SharedFiles(FileOptions(filepath, config_filepath, ignore_cache)),
+        "files": cache(partial(_shared_files, filepath, config_filepath, ignore_cache)),  # one for all that ask
         "mfa_code_provider": mfa_code_provider,
         "role_assumer": role_assumer,
         "role_assumer_with_web_identity": role_assumer_with_web_identity,
@@ -86,6 +87,12 @@ def from_default_chain(
     unnamed, named = build_default_chain(world, options)
     chain = DefaultChain(unnamed, named, world, profile)
     return CachedProvider(chain, world, CacheOptions(), Caller())
+
+
+def _shared_files(filepath: str | None, config_filepath: str | None, ignore_cache: bool) -> SharedFiles:
+    from .._shared_files import FileOptions, SharedFiles
+
+    return SharedFiles(FileOptions(filepath, config_filepath, ignore_cache))
 
 
 def create_credential_chain(*providers: CredentialProvider) -> CredentialChain:

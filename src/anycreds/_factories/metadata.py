@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from .._provider import Provider
-from ..providers.container import ContainerProvider
-from ..providers.imds import InstanceMetadataProvider
 from .world import WORLD
 
 
@@ -17,6 +15,8 @@ def from_container_metadata(*, timeout: float = 1.0, max_retries: int = 0) -> Pr
     Awaiting it raises ``NotConfiguredError`` if no URI is set, ``ForbiddenEndpointError`` if credentials may not come
     from there, ``InvalidConfigurationError`` for a token or URI that cannot be right, else a ``RetrievalError``.
     """
+    from ..providers.container import ContainerProvider
+
     return ContainerProvider(WORLD, timeout=timeout, max_retries=max_retries)
 
 
@@ -39,6 +39,8 @@ def from_http(
     Raises ``InvalidConfigurationError`` for options that contradict each other; awaiting it raises what
     ``from_container_metadata`` does.
     """
+    from ..providers.container import ContainerProvider
+
     try:
         return ContainerProvider(
             WORLD,
@@ -70,6 +72,8 @@ def from_instance_metadata(
     Awaiting it raises ``MetadataUnreachableError`` if the service never answered, ``NotConfiguredError`` if no role is
     attached or ``AWS_EC2_METADATA_DISABLED`` is true, else an ``InvalidConfigurationError`` or a ``RetrievalError``.
     """
+    from ..providers.imds import InstanceMetadataProvider
+
     return InstanceMetadataProvider(
         WORLD,
         endpoint=endpoint,

@@ -134,10 +134,10 @@ def from_cognito_identity_pool(
     """Get credentials from an Amazon Cognito identity pool: for its guests, or for the user of some logins.
 
     The pool gives the user an identity, whose id is remembered: in this provider, or in ``cache``, an object with async
-    ``get(key)``, ``set(key, value)`` and ``delete(key)``. ``user_identifier`` tells users apart there; with logins and
-    without it the pool is asked each time. A passing error never forgets an identity. ``account_id`` is the account of
-    the pool. The other options are those of ``from_cognito_identity``. Follows the Amazon Cognito Identity API
-    reference, page "GetId".
+    ``get(key)``, ``set(key, value)`` and ``delete(key)``. ``user_identifier`` tells users apart there; where a login is
+    a function and nobody says whose, the pool is asked each time. A passing error never forgets an identity.
+    ``account_id`` is the account of the pool. The other options are those of ``from_cognito_identity``. Follows the
+    Amazon Cognito Identity API reference, page "GetId".
 
     Raises ``InvalidConfigurationError`` for options that cannot be right. Awaiting it raises a ``RetrievalError``, with
     Cognito's ``code`` if that refuses.

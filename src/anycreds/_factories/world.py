@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from .._credentials import Credentials
 from .._provider import CredentialProvider, Provider
 from .._system.session import SystemWorld
-from ..providers.function import FunctionProvider
 
 if TYPE_CHECKING:
     from .._io import Clock
@@ -22,7 +21,11 @@ def world_with(clock: Clock | None) -> SystemWorld:
 
 def as_provider(provider: CredentialProvider, world: SystemWorld) -> Provider:
     """Return a provider of this library for whatever can be awaited for credentials."""
-    return provider if isinstance(provider, Provider) else FunctionProvider(world, provider)
+    if isinstance(provider, Provider):
+        return provider
+    from ..providers.function import FunctionProvider
+
+    return FunctionProvider(world, provider)
 
 
 def as_source(source: CredentialProvider | Credentials) -> Provider:
@@ -33,4 +36,4 @@ def as_source(source: CredentialProvider | Credentials) -> Provider:
     async def given() -> Credentials:
         return source
 
-    return FunctionProvider(WORLD, given)
+    return as_provider(given, WORLD)

@@ -11,7 +11,7 @@ import stat
 from collections.abc import Callable
 from typing import TypeVar
 
-from .._io import FileVersion, Signature, Unreadable
+from .._io import FileVersion, PrivateFile, Signature, Unreadable
 
 T = TypeVar("T")
 
@@ -21,6 +21,11 @@ async def read_file(path: str, limit: int) -> bytes | Unreadable:
     version = await read_changed(path, limit, None)
     assert version is not None  # no version is known that it could still be
     return version if isinstance(version, Unreadable) else version.content
+
+
+async def read_private(path: str, limit: int) -> PrivateFile | Unreadable:
+    """Return the content of a file that belongs to this user, and whether others can read or write it."""
+    return await work(_read_private, path, limit)
 
 
 async def read_changed(path: str, limit: int, known: Signature | None) -> FileVersion | Unreadable | None:
@@ -45,6 +50,24 @@ def home() -> str | None:
         return pwd.getpwuid(os.getuid()).pw_dir
     except (ImportError, KeyError):  # KeyError: in a container a user may be a number that is in no list
         return None
+
+
+def _read_private(path: str, limit: int) -> PrivateFile | Unreadable:
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        status = None  # reading it says why
+    is_posix = hasattr(os, "geteuid")  # Windows has other ways to say whose a file is
+    # What the administrator owns is as good as one's own: it may be mounted into a container.
+    if status is not None and is_posix and status.st_uid not in (os.geteuid(), 0):
+        return Unreadable("belongs to another user")
+    version = _read(path, limit, None)
+    assert version is not None  # no version is known that it could still be
+    if isinstance(version, Unreadable):
+        return version
+    others = stat.S_IRWXG | stat.S_IRWXO
+    is_open = is_posix and status is not None and bool(status.st_mode & others)
+    return PrivateFile(version.content, is_open)
 
 
 def _read(path: str, limit: int, known: Signature | None) -> FileVersion | Unreadable | None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from contextvars import Context
     from typing import Any
 
-    from .._io import Clock, FileVersion, ProcessFailure, ProcessResult, Signature, Unreadable, Unwritable
+    from .._io import Clock, FileVersion, PrivateFile, ProcessFailure, ProcessResult, Signature, Unreadable, Unwritable
     from .._wire.messages import NoAnswer, Request, Response
     from .deadlines import Held
     from .http import HttpClients
@@ -77,6 +77,12 @@ class Session:
         from . import files  # it loads what threads need
 
         return await files.read_file(path, limit)
+
+    async def read_private(self, path: str, limit: int) -> PrivateFile | Unreadable:
+        """Read a regular file that nobody else owns."""
+        from . import files
+
+        return await files.read_private(path, limit)
 
     def run_process(
         self, command: str, timeout: float, limit: int

@@ -176,7 +176,7 @@ class InstanceMetadataProvider(Provider):
             return error_answer(answer, NAME, _told(request))
         key = key_in(answer, place.base, wall, monotonic, NAME)
         if isinstance(key, Key):
-            self._kept = key if key.wall_end > wall else None
+            self._kept = key
         return key
 
     async def _v1_disabled_by(self, io: Io, place: _Place) -> str | InvalidConfigurationError | None:
