@@ -17,6 +17,7 @@ from collections.abc import (
     Hashable,
     Iterator,
     Mapping,
+    Sequence,
 )
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
 from contextvars import Context
@@ -25,7 +26,16 @@ from typing import Any, TypeVar
 
 from anycreds._credentials import Credentials
 from anycreds._errors import CredentialsError, ProviderTimeoutError
-from anycreds._io import FileVersion, PrivateFile, ProcessFailure, ProcessResult, Signature, Unreadable, Unwritable
+from anycreds._io import (
+    FileVersion,
+    PrivateFile,
+    ProcessFailure,
+    ProcessResult,
+    Signature,
+    Unreadable,
+    Unwritable,
+    Wanted,
+)
 from anycreds._provider import Caller, Provider
 from anycreds._wire.messages import NoAnswer, Request, Response
 
@@ -143,7 +153,10 @@ class ScriptedIo:
         content = await self.read_file(path, limit)
         return content if isinstance(content, Unreadable) else PrivateFile(content, path in self.exposed)
 
-    async def read_changed(self, path: str, limit: int, known: Signature | None) -> FileVersion | Unreadable | None:
+    async def read_changed(self, wanted: Sequence[Wanted], limit: int) -> list[FileVersion | Unreadable | None]:
+        return [await self._read_changed(path, limit, known) for path, known in wanted]
+
+    async def _read_changed(self, path: str, limit: int, known: Signature | None) -> FileVersion | Unreadable | None:
         if path not in self.files:
             return Unreadable("cannot be read: No such file or directory", is_missing=True)
         content = await self.read_file(path, limit)

@@ -130,12 +130,19 @@ def test_possible_values(name: str, value: Any) -> None:
     assert getattr(ClientConfig(**{name: value}), name) is value
 
 
+@pytest.mark.parametrize("name", ["region", "endpoint_url"])
+@pytest.mark.parametrize("blank", ["", "  "])
+def test_blank_is_absent(name: str, blank: Any) -> None:
+    """A blank text, such as a variable that is not set gives, is no text."""
+    assert getattr(ClientConfig(**{name: blank}), name) is None
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
         *[("region", region) for region in ("evil.com/", "a.b", "x" * 64, "-a", "a-", "eu_1", "\u00e9", "a\n", "a b")],
-        *[("region", region) for region in (f"{CANARY}.com", "a/", "a@b", "a:1", "a#", "a?", "\u0661", "\x00", 1, b"a")],
-        *[("endpoint_url", url) for url in ("", "a", "ftp://a", "http://", f"http://{CANARY}@a", "http://a?b", 1)],
+        *[("region", region) for region in (f"{CANARY}.com", "a/", "a@b", "a:1", "a#", "a?", "\u0661", 1, b"a")],
+        *[("endpoint_url", url) for url in ("a", "ftp://a", "http://", f"http://{CANARY}@a", "http://a?b", 1)],
         *[("endpoint_url", url) for url in (f"http://a/#{CANARY}", f"http://a\\{CANARY}", "http://a:0", b"http://a")],
         *[(name, value) for name in ("use_fips", "use_dualstack") for value in ("true", 1, 0, "")],
         *[("http_client_factory", value) for value in (CONTEXT, "httpx.AsyncClient", 1)],
@@ -154,8 +161,11 @@ def test_impossible_values(name: str, value: Any) -> None:
 def test_any_region(region: str) -> None:
     """Whatever text is given, what is taken is one label of a DNS name."""
     try:
-        ClientConfig(region=region)
+        taken = ClientConfig(region=region).region
     except InvalidConfigurationError:
+        return
+    assert taken == (region if region.strip() else None)
+    if taken is None:
         return
     assert region.isascii()
     assert region.replace("-", "").isalnum()

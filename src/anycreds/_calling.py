@@ -82,14 +82,13 @@ async def call(
         request = make(io.time() + skew)
         answer = await io.exchange(request._replace(timeout=min(request.timeout, left)))
         refusal = refusal_in(answer) if isinstance(answer, Response) and answer.status != 200 else None
+        is_last = tried + 1 >= attempts
         found = _skew(answer, refusal, io.time() + skew)
-        if found and not skew:  # one correction: if that does not help, it was not the clock
+        if found and not skew and not is_last:  # one correction: if that does not help, it was not the clock
             skew = found
             log("calling", "warning", "this machine's clock is %+.0f s off the service's, whose is used", -skew)
             continue
-        pause = None
-        if tried + 1 < attempts:
-            pause = pause_after(answer, refusal, tried, io.jitter(), budget.left())
+        pause = None if is_last else pause_after(answer, refusal, tried, io.jitter(), budget.left())
         if pause is None:
             break
         await io.sleep(pause)

@@ -21,9 +21,10 @@ class ClientConfig:
     - ``region``: the AWS region that is called (never for SSO, whose region is ``sso_region``)
     - ``endpoint_url``: the URL that replaces the hosts of all services that the provider calls
     - ``use_fips``, ``use_dualstack``: which kind of endpoint; None: as environment and profile say
-    - ``http_client_factory``: a function without arguments that returns an ``httpx.AsyncClient``; called once for each
-      attempt that needs it, never for hosts on this machine or its link; the client is closed with the attempt
-    - ``ssl_context``: the ``ssl.SSLContext`` for services, instead of one with the system's or ``AWS_CA_BUNDLE``'s
+    - ``http_client_factory``: a function without arguments that returns a new ``httpx.AsyncClient``, closed with the
+      attempt; called once for each attempt that needs it, never for the metadata services on this machine's link
+    - ``ssl_context``: the ``ssl.SSLContext`` for services, instead of one with the certificates of the system or of
+      ``AWS_CA_BUNDLE``; a client of ``http_client_factory`` has its own
     - ``max_attempts``: how often one call is made at most, the first one counted; None: as environment and profile
       say, else 3
 
@@ -62,19 +63,28 @@ class ClientConfig:
         ssl_context: Any = None,
         max_attempts: int | None = None,
     ) -> None:
-        values = {
-            "region": region,
-            "endpoint_url": endpoint_url,
-            "use_fips": use_fips,
-            "use_dualstack": use_dualstack,
-            "http_client_factory": http_client_factory,
-            "ssl_context": ssl_context,
-            "max_attempts": max_attempts,
-        }
-        for name, value in values.items():
+        problem = self._fill(
+            region=region,
+            endpoint_url=endpoint_url,
+            use_fips=use_fips,
+            use_dualstack=use_dualstack,
+            http_client_factory=http_client_factory,
+            ssl_context=ssl_context,
+            max_attempts=max_attempts,
+        )
+        if problem is not None:
+            del region, endpoint_url, http_client_factory, ssl_context  # a traceback keeps this frame
+            raise InvalidConfigurationError(problem)
+
+    def _fill(self, **values: object) -> str | None:
+        """Set every option, or say what is wrong with the first that is."""
+        for name, given in values.items():
+            is_blank = name in ("region", "endpoint_url") and isinstance(given, str) and not given.strip()
+            value = None if is_blank else given  # blank means absent, as everywhere
             if value is not None and (problem := _problem(name, value)):
-                raise InvalidConfigurationError(f"client_config: {name} {problem}")
+                return f"client_config: {name} {problem}"
             object.__setattr__(self, name, value)
+        return None
 
     def _transport(self) -> Transport:
         return Transport(self.http_client_factory, self.ssl_context)
@@ -82,7 +92,8 @@ class ClientConfig:
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"a ClientConfig is frozen; make another one to change {name}")
 
-    __delattr__ = __setattr__  # type: ignore[assignment]  # it never returns either
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"a ClientConfig is frozen; make another one without {name}")
 
     def _values(self) -> tuple[object, ...]:
         return tuple(getattr(self, name) for name in self.__slots__)

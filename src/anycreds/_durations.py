@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from datetime import UTC, datetime, timedelta
 
 from ._errors import InvalidConfigurationError
+
+# A million years: more is no length of time, and an int may be too long to become a float.
+_LONGEST = 1e6 * 366 * 86_400
 
 
 def as_seconds(name: str, value: timedelta | float) -> float:
     """Return a length of time in seconds; refuse what is none."""
     seconds = value.total_seconds() if isinstance(value, timedelta) else value
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:
+    is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    if not is_number or not 0 <= seconds <= _LONGEST:
         raise InvalidConfigurationError(
             f"{name} is not a length of time: a timedelta, or a number of seconds from 0 on"
         )

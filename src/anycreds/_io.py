@@ -6,7 +6,7 @@ a provider runs with ``coro.send(None)``: without an event loop, a network or a 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Hashable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from contextvars import Context
 from typing import Literal, NamedTuple, Protocol, TypeAlias, TypeVar
@@ -34,6 +34,10 @@ class Unwritable(NamedTuple):
 
 Signature: TypeAlias = tuple[int, ...]
 """What changes whenever a file does: its place, size and times."""
+
+
+Wanted: TypeAlias = tuple[str, Signature | None]
+"""The path of a file, and the signature of its version that is known; None: none is."""
 
 
 class FileVersion(NamedTuple):
@@ -125,8 +129,8 @@ class Io(Clock, Protocol):
         has started. Raise nothing for what it does.
         """
 
-    async def read_changed(self, path: str, limit: int, known: Signature | None) -> FileVersion | Unreadable | None:
-        """Return a regular file's content like ``read_file``; None: it is still the version that is known."""
+    async def read_changed(self, wanted: Sequence[Wanted], limit: int) -> list[FileVersion | Unreadable | None]:
+        """Return the content of several regular files, each like ``read_file``; None: it is still the one known."""
 
     async def write_private(self, path: str, content: bytes) -> Unwritable | None:
         """Replace a file in one step, so that nobody ever reads half of it, readable by its owner only.

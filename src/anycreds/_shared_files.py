@@ -56,13 +56,18 @@ class SharedFiles:
         """Return the profiles of both files as they are now."""
         options = self._options
         places = locations(io.environ(), io.home(), options.filepath, options.config_filepath, NAME)
+        for place in places:
+            if isinstance(place, InvalidConfigurationError):
+                return place
+        there = [place for place in places if isinstance(place, Location)]
+        versions = iter(await io.read_changed([(place.path, self._signature(place)) for place in there], FILE_LIMIT))
         found: list[Sections | None] = []
         names: list[str] = []
         kinds: tuple[FileKind, FileKind] = ("config", "credentials")
         for kind, place in zip(kinds, places, strict=True):
-            if isinstance(place, InvalidConfigurationError):
-                return place
-            sections = await self._sections(io, place, kind) if isinstance(place, Location) else None
+            sections = None
+            if isinstance(place, Location):
+                sections = await self._sections(io, place, kind, next(versions))
             if isinstance(sections, InvalidConfigurationError):
                 return sections
             found.append(sections)
@@ -85,14 +90,18 @@ class SharedFiles:
                 self._told.add(place)
                 log("shared_files", "warning", "%s", note)
 
-    async def _sections(self, io: Io, place: Location, kind: FileKind) -> Sections | InvalidConfigurationError | None:
+    def _signature(self, place: Location) -> Signature | None:
+        """Return that of the version that is known."""
         known = None if self._options.ignore_cache else self._known.get(place.path)
-        version = await io.read_changed(place.path, FILE_LIMIT, None if known is None else known.signature)
-        if version is None and known is not None:
-            return known.sections
+        return None if known is None else known.signature
+
+    async def _sections(
+        self, io: Io, place: Location, kind: FileKind, version: FileVersion | Unreadable | None
+    ) -> Sections | InvalidConfigurationError | None:
+        if version is None:
+            return self._known[place.path].sections
         if isinstance(version, Unreadable):
             return self._unreadable(version, place)
-        assert version is not None  # no version was known that it could still be
         text = _text_of(version, place)
         if isinstance(text, InvalidConfigurationError):
             return text

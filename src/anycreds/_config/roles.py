@@ -52,8 +52,9 @@ def params_of(values: Mapping[str, object], source: str) -> Params | InvalidConf
 
 def duration_problem(seconds: float) -> str | None:
     """Say why a session cannot be so long; None: it can, unless its role says otherwise."""
-    if seconds != int(seconds) or not SHORTEST_SESSION <= seconds <= LONGEST_SESSION:
-        return f"is {seconds:g} s; a session is {SHORTEST_SESSION} to {LONGEST_SESSION} whole seconds long"
+    if not SHORTEST_SESSION <= seconds <= LONGEST_SESSION or seconds != int(seconds):
+        told = f"{seconds:g} s" if abs(seconds) < 1e9 else "no such time"  # an int may be too long to be written
+        return f"is {told}; a session is {SHORTEST_SESSION} to {LONGEST_SESSION} whole seconds long"
     return None
 
 

@@ -67,7 +67,7 @@ class Configured(NamedTuple):
         # The reference writes two words with an underscore; some SDKs write a hyphen.
         for name in (service, service.replace("_", "-")):
             found = section.nested.get(name, {}).get("endpoint_url") if isinstance(section, Profile) else None
-            if found is not None:
+            if found is not None and found.value.strip():
                 return found
         return self.view.setting("endpoint_url")
 
@@ -81,9 +81,9 @@ class Configured(NamedTuple):
         setting = first(self.environ, _ATTEMPTS_VARIABLE) or self.view.setting("max_attempts")
         if setting is None:
             return DEFAULT_ATTEMPTS
-        text = setting.value.strip()
-        # 100 is the bound of ClientConfig, too.
-        if text.isascii() and text.isdigit() and 1 <= int(text[:4]) <= 100:
+        text = str(setting.value).strip()  # a mapping of a user may hold anything
+        # 100 is the bound of ClientConfig, too; three digits, because Python refuses to read very many.
+        if text.isascii() and text.isdigit() and len(text) <= 3 and 1 <= int(text) <= 100:
             return int(text)
         return InvalidConfigurationError(
             f"{setting.origin} is {shown(setting.value)}, not a whole number from 1 to 100", source=self.source

@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from .._io import FileVersion, PrivateFile, Signature, Unreadable
+from .._io import FileVersion, PrivateFile, Signature, Unreadable, Wanted
 
 T = TypeVar("T")
+
+# Threads know nothing of virtual time: while one works every task waits, and time jumps. So
+# ``anycreds.testing.MemoryNetwork`` switches them off, and nobody else.
+in_threads = True
 
 
 async def read_file(path: str, limit: int) -> bytes | Unreadable:
     """Return the content of a regular file of at most ``limit`` bytes, or why there is none."""
-    version = await read_changed(path, limit, None)
+    version = await work(_read, path, limit, None)
     assert version is not None  # no version is known that it could still be
     return version if isinstance(version, Unreadable) else version.content
 
@@ -28,13 +32,15 @@ async def read_private(path: str, limit: int) -> PrivateFile | Unreadable:
     return await work(_read_private, path, limit)
 
 
-async def read_changed(path: str, limit: int, known: Signature | None) -> FileVersion | Unreadable | None:
-    """Return a version of a file other than the one that is known; None: there is no other."""
-    return await work(_read, path, limit, known)
+async def read_changed(wanted: Sequence[Wanted], limit: int) -> list[FileVersion | Unreadable | None]:
+    """Return versions of files other than those that are known; None: there is no other. All in one thread."""
+    return await work(_read_all, tuple(wanted), limit)
 
 
 async def work(function: Callable[..., T], *arguments: object) -> T:
     """Call a plain function in a thread."""
+    if not in_threads:
+        return function(*arguments)
     from anyio import CapacityLimiter
     from anyio.to_thread import run_sync
 
@@ -68,6 +74,10 @@ def _read_private(path: str, limit: int) -> PrivateFile | Unreadable:
     others = stat.S_IRWXG | stat.S_IRWXO
     is_open = is_posix and status is not None and bool(status.st_mode & others)
     return PrivateFile(version.content, is_open)
+
+
+def _read_all(wanted: Sequence[Wanted], limit: int) -> list[FileVersion | Unreadable | None]:
+    return [_read(path, limit, known) for path, known in wanted]
 
 
 def _read(path: str, limit: int, known: Signature | None) -> FileVersion | Unreadable | None:

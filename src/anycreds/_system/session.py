@@ -13,11 +13,11 @@ from .clock import SystemClock
 from .deadlines import Deadline
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Hashable, Mapping
+    from collections.abc import Callable, Coroutine, Hashable, Mapping, Sequence
     from contextvars import Context
     from typing import Any
 
-    from .._io import Clock, FileVersion, PrivateFile, ProcessFailure, ProcessResult, Signature, Unreadable, Unwritable
+    from .._io import Clock, FileVersion, PrivateFile, ProcessFailure, ProcessResult, Unreadable, Unwritable, Wanted
     from .._wire.messages import NoAnswer, Request, Response
     from .deadlines import Held
     from .http import HttpClients
@@ -92,11 +92,11 @@ class Session:
 
         return processes.run_process(command, timeout, limit)
 
-    async def read_changed(self, path: str, limit: int, known: Signature | None) -> FileVersion | Unreadable | None:
-        """Read a regular file, unless it is still the version that is known."""
+    async def read_changed(self, wanted: Sequence[Wanted], limit: int) -> list[FileVersion | Unreadable | None]:
+        """Read regular files, unless they are still the versions that are known."""
         from . import files
 
-        return await files.read_changed(path, limit, known)
+        return await files.read_changed(wanted, limit)
 
     def write_private(self, path: str, content: bytes) -> Coroutine[Any, Any, Unwritable | None]:
         """Replace a file in one step. Not a coroutine itself, whose frame a traceback would keep, with the content."""

@@ -11,7 +11,7 @@ from typing import Any, Self
 import anyio
 import anyio.lowlevel
 
-from .._system import http, tls
+from .._system import files, http, tls
 from ._fake import FakeAWS
 from ._fake_metadata import CONTAINER_PATH, Asked
 from ._network_fake import answer_in_steps
@@ -34,13 +34,15 @@ class MemoryNetwork:
             network.serve(FakeAWS(clock=VirtualClock()))
             network.script("169.254.169.254", 80, [("sleep", 0.9)], [("send", b"HTTP/1.1 200 OK..."), ("hang",)])
 
-    ``connections`` lists every connection and every attempt at one.
+    Files are read without a thread meanwhile, since threads know nothing of virtual time. ``connections`` lists every
+    connection and every attempt at one.
     """
 
     def __init__(self) -> None:
         self.connections: list[MemoryConnection] = []
         self._places: dict[tuple[str, int], _Place] = {}
         self._before: list[Any] = []
+        self._threads: list[bool] = []
         self._httpcore: Any = None
 
     def serve(self, aws: FakeAWS, host: str | None = None, port: int = 80) -> None:
@@ -100,12 +102,15 @@ class MemoryNetwork:
         http.preload()  # as a thread would do it, but before time is virtual
         self._before.append(http.make_transport)
         http.make_transport = self._transport
+        self._threads.append(files.in_threads)
+        files.in_threads = False
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         http.make_transport = self._before.pop()
+        files.in_threads = self._threads.pop()
 
     def _transport(self, httpx: Any) -> Any:
         import httpcore
