@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from contextvars import copy_context
 from typing import Any
 
 import pytest
@@ -13,7 +14,9 @@ from anycreds._config.settings import Setting
 from anycreds._credentials import Problem
 from anycreds._errors import CredentialsError, InvalidConfigurationError, LoginRequiredError, RetrievalError
 from anycreds._io import Unreadable, Unwritable
+from anycreds._observing import watch
 from anycreds._token_files import LIMIT, Held, TokenFiles, token_file
+from anycreds.events import CacheWriteFailed, Event
 from scripted import ScriptedIo, assert_no_secret, run
 
 PATH, SHOWN = "/home/me/.aws/sso/cache/x.json", "~/.aws/sso/cache/x.json"
@@ -417,3 +420,14 @@ def test_open_file_is_used_and_told(caplog: pytest.LogCaptureFixture) -> None:
     for _ in range(3):
         load(one, io)
     assert [record.getMessage() for record in caplog.records] == [f"somebody: others can read {SHOWN}; chmod 600 it"]
+
+
+def test_token_that_cannot_be_written_is_told() -> None:
+    """An observer is told of a token that cannot be written, with the file as people know it."""
+    events: list[Event] = []
+    io = holding(unwritable={PATH: Unwritable("is on a read-only file system")})
+    one = files()
+    context = copy_context()
+    context.run(watch, events.append)
+    assert context.run(renew, one, io, Service()) == "canary-2"
+    assert events == [CacheWriteFailed("somebody", SHOWN, "is on a read-only file system")]

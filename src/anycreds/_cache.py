@@ -16,7 +16,9 @@ from ._flight import ABANDONED, Flight, Outcome
 from ._io import Io, World
 from ._keep_fresh import KeepFresh
 from ._memory import CacheOptions, Memory, Step
-from ._provider import Caller, Provider, forget_calls, note_flight
+from ._observing import tell_to, watch
+from ._provider import Caller, Provider, forget_calls, note_flight, watched
+from .events import Waited
 
 # How many flights in a row may come to nothing under a caller, through others, before it is told.
 FLIGHT_LIMIT = 3
@@ -105,7 +107,11 @@ class CachedProvider(Provider):
                 return step.credentials
             flight, patience = step.flight, step.decision.patience
             del step  # ten thousand may wait below, and each would keep one
+            observer = self._options.observer
+            begun = 0.0 if observer is None else self._world.monotonic()
             outcome = await flight.wait(patience)
+            if observer is not None:
+                tell_to(observer, Waited(self.name, self._world.monotonic() - begun))
             if outcome is None:
                 has_waited = True
                 continue
@@ -130,8 +136,9 @@ class CachedProvider(Provider):
         async def attempt() -> Credentials:
             self._memory.begin(flight)
             note_flight(flight.run, flight.held)
+            watch(self._options.observer)
             async with self._world.session(flight.held) as io:
-                return await self._source._fetch(io, self._caller)
+                return await watched(self._source, io, self._caller)
 
         async def body() -> BaseException | None:
             return await flight.fly(attempt, delay)

@@ -9,7 +9,7 @@ from ._config.settings import first
 from ._durations import as_seconds, instant
 from ._errors import Attempt, InvalidConfigurationError, NoCredentialsError, NotConfiguredError
 from ._logs import log
-from ._provider import Caller, Provider
+from ._provider import Caller, Provider, watched
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +36,7 @@ async def first_of(providers: Sequence[Provider], io: Io, caller: Caller) -> Cre
     for provider in providers:
         started = io.monotonic()
         try:
-            return await provider._fetch(io, caller)
+            return await watched(provider, io, caller)
         except NotConfiguredError as error:
             missed = error.with_traceback(None)
         seconds = io.monotonic() - started

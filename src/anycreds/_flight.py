@@ -49,6 +49,7 @@ class Flight:
         "_scope",
         "_waiting",
         "_waits_for",
+        "begun",
         "generation",
         "has_started",
         "name",
@@ -61,6 +62,7 @@ class Flight:
         self._land = land
         self.run = run
         self.generation = -1
+        self.begun = 0.0
         self.has_started = False
         self.outcome: Outcome | None = None
         self._done = anyio.Event()

@@ -6,12 +6,15 @@ never load it. A handler or filter of the program's that raises must not keep cr
 
 from __future__ import annotations
 
+import sys
 from contextlib import suppress
 from typing import Literal
 
 
 def log(part: str, level: Literal["debug", "info", "warning", "error"], message: str, *arguments: object) -> None:
     """Say something on the logger of a part of the library."""
+    if level in ("debug", "info") and "logging" not in sys.modules:
+        return  # nobody can have asked for it
     import logging
 
     with suppress(Exception):

@@ -18,6 +18,8 @@ from ._errors import CredentialsError, RetrievalError
 from ._flight import ABANDONED, Flight, Outcome
 from ._io import Clock
 from ._logs import log
+from ._observing import tell_to
+from .events import Invalidated, Observer, Refreshed, ServedStale
 
 
 class CacheOptions(NamedTuple):
@@ -26,6 +28,7 @@ class CacheOptions(NamedTuple):
     refresh_window: float | None = None
     recheck: float | None = None
     stale_ok: bool = False
+    observer: Observer | None = None
 
 
 class Step(NamedTuple):
@@ -123,6 +126,7 @@ class Memory:
     def begin(self, flight: Flight) -> None:
         """Note that the source is asked from now on: what is invalidated later, this answer may not bring back."""
         flight.generation = self._generation
+        flight.begun = self._clock.monotonic()
 
     def _land(self, flight: Flight, outcome: Outcome) -> Outcome:
         """Take in what a flight brought. Return what those who wait for it get."""
@@ -152,6 +156,8 @@ class Memory:
             self._view = self._view._replace(held=landing.held, setback=landing.setback, is_unsettled=False)
             came_again = self._came_again(landing, now)
             self._publish(self._view, now)
+        if landing.event == "arrived" and landing.credentials is not None:
+            tell_to(self._options.observer, Refreshed(self._name, now.monotonic - flight.begun, landing.credentials))
         self._tell(before, landing, now, came_again=came_again)
         if landing.credentials is not None:
             return Outcome(credentials=landing.credentials)
@@ -175,6 +181,7 @@ class Memory:
             self._view = self._view._replace(held=None, refusal=None)
             self.published = self._never_before
         log("cache", "info", "%s: the cached set %s was invalidated", self._name, credentials.access_key_id)
+        tell_to(self._options.observer, Invalidated(self._name, credentials))
         return True
 
     def refuse(self, min_ttl: float) -> None:
@@ -212,6 +219,11 @@ class Memory:
                 landing.setback.retry_at - now.monotonic,
                 landing.setback.error,
             )
+            served = ServedStale(
+                self._name, landing.held.credentials, max(landing.held.left(now), 0.0), landing.setback.error
+            )
+            if served.left > 0:
+                tell_to(self._options.observer, served)
         if came_again:
             log("cache", "warning", "%s: the source gave the invalidated set again; serving it", self._name)
         if before is not None and landing.event == "arrived" and landing.held is not None:

@@ -14,6 +14,8 @@ from typing import NamedTuple, TypeAlias
 from ._credentials import Credentials
 from ._errors import CredentialsError, ReentrantProviderError, RetrievalError
 from ._io import Held, Io, World
+from ._observing import tell
+from .events import AttemptFailed, AttemptStarted
 
 CredentialProvider: TypeAlias = Callable[[], Awaitable[Credentials]]
 """Whatever can be awaited for credentials: every provider here, and any async function without arguments."""
@@ -128,6 +130,17 @@ class Provider:
 
     def __repr__(self) -> str:
         return f"<anycreds provider: {self.name}>"
+
+
+async def watched(provider: Provider, io: Io, caller: Caller) -> Credentials:
+    """Ask a provider, and tell whoever watches that it is asked, and if it fails."""
+    tell(AttemptStarted(provider.name))
+    begun = io.monotonic()
+    try:
+        return await provider._fetch(io, caller)
+    except CredentialsError as error:
+        tell(AttemptFailed(provider.name, io.monotonic() - begun, error))
+        raise
 
 
 class BoundProvider(Provider):

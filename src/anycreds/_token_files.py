@@ -15,7 +15,9 @@ from ._credentials import Problem
 from ._errors import CredentialsError, InvalidConfigurationError, LoginRequiredError
 from ._io import Io, PrivateFile, Unreadable, Unwritable
 from ._logs import log
+from ._observing import tell
 from ._wire.documents import decoded, object_in
+from .events import CacheWriteFailed
 
 T = TypeVar("T")
 Document: TypeAlias = Mapping[str, Any]
@@ -153,6 +155,7 @@ class TokenFiles(Generic[T]):
         if problem is not None:
             message = "%s: %s %s; the new token is kept in memory only"
             log("token_files", "warning", message, self._name, file.shown, problem.detail)
+            tell(CacheWriteFailed(self._name, file.shown, problem.detail))
         return new.token
 
     async def _document(self, io: Io, file: Location) -> Document | Problem | None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .._hooks import MfaCodeProvider, RoleAssumer, WebIdentityAssumer
     from .._io import Clock
     from .._shared_files import SharedFiles
+    from ..events import Observer
 
 
 def from_default_chain(
@@ -49,6 +50,7 @@ def from_default_chain(
     client_config: ClientConfig | None = None,
     timeout: float | None = None,
     max_retries: int | None = None,
+    observer: Observer | None = None,
 ) -> CachedProvider:
     """Get credentials as every AWS SDK does by default. Cached.
 
@@ -57,7 +59,8 @@ def from_default_chain(
     here, by ``AWS_PROFILE`` or by a bound caller, comes first, and keys in the environment are then not used; if it
     says nothing about credentials, the chain goes on behind it. ``environ`` stands in for the process's environment;
     the other options are those of the providers in the chain, ``timeout`` and ``max_retries`` those of container and
-    metadata. Follows the AWS "SDKs and Tools" reference, page "Standardized credential providers".
+    metadata; ``observer`` is that of ``cached``. Follows the AWS "SDKs and Tools" reference, page "Standardized
+    credential providers".
 
     Awaiting it raises ``NoCredentialsError`` if no provider has anything configured, and at once what a provider raises
     that is configured and fails; ``ProfileNotFoundError`` if the named profile is missing.
@@ -86,7 +89,7 @@ def from_default_chain(
     world = WORLD if environ is None else SystemWorld(environ=environ)
     unnamed, named = build_default_chain(world, options)
     chain = DefaultChain(unnamed, named, world, profile)
-    return CachedProvider(chain, world, CacheOptions(), Caller())
+    return CachedProvider(chain, world, CacheOptions(observer=observer), Caller())
 
 
 def _shared_files(filepath: str | None, config_filepath: str | None, ignore_cache: bool) -> SharedFiles:
@@ -115,6 +118,7 @@ def cached(
     refresh_window: timedelta | float | None = None,
     recheck: timedelta | float | None = None,
     stale_ok: bool = False,
+    observer: Observer | None = None,
     clock: Clock | None = None,
 ) -> CachedProvider:
     """Remember what a provider gives, and refresh it ahead of its end, once, however many tasks ask.
@@ -122,7 +126,8 @@ def cached(
     ``provider`` is a provider of this library or any async function without arguments. ``refresh_window`` is how long
     before its end a set is refreshed (by default 5, 15 or 60 minutes, by its life; never more than half of that).
     ``recheck`` asks again so long after a set came that has no expiration. ``stale_ok`` serves a set past its end while
-    the source is down, with ``original_expiration`` set. ``clock`` replaces the machine's clock, for tests. Lengths of
+    the source is down, with ``original_expiration`` set. ``observer`` is a function that is told what happens, by the
+    values in ``anycreds.events``: it must be quick. ``clock`` replaces the machine's clock, for tests. Lengths of
     time are timedeltas or seconds. A provider that is cached already is returned as it is; with options, cached anew.
 
     Raises ``InvalidConfigurationError`` for options that cannot be right.
@@ -131,6 +136,7 @@ def cached(
         None if refresh_window is None else as_seconds("refresh_window", refresh_window),
         None if recheck is None else as_seconds("recheck", recheck),
         stale_ok,
+        observer,
     )
     if isinstance(provider, CachedProvider):
         if options == CacheOptions() and clock is None:

@@ -1,0 +1,132 @@
+"""An observer is told what a cache and its source do, in order, once each, and can do no harm."""
+
+from __future__ import annotations
+
+import anyio
+import pytest
+
+import anycreds
+from anycreds import Credentials, RetrievalError
+from anycreds.events import (
+    AttemptFailed,
+    AttemptStarted,
+    Event,
+    Invalidated,
+    Refreshed,
+    ServedStale,
+    Waited,
+)
+from anycreds.testing import ManualClock
+from upstream import Upstream, make_set
+
+pytestmark = pytest.mark.anyio
+
+
+def kinds(events: list[Event]) -> list[str]:
+    return [type(event).__name__ for event in events]
+
+
+async def test_the_life_of_a_set() -> None:
+    """Asked, got, waited for; invalidated; failed, and served on; each told with the provider's name and its time."""
+    events: list[Event] = []
+    clock = ManualClock()
+    down = RetrievalError("down", source="vault")
+    answers: list[Credentials | RetrievalError] = [
+        make_set("A", clock.time() + 3600),
+        make_set("B", clock.time() + 3600),
+        down,
+    ]
+
+    async def source() -> Credentials:
+        clock.advance(2)
+        answer = answers.pop(0)
+        if isinstance(answer, RetrievalError):
+            raise answer
+        return answer
+
+    is_stale = anyio.Event()
+
+    def observer(event: Event) -> None:
+        events.append(event)
+        if isinstance(event, ServedStale):
+            is_stale.set()
+
+    provider = anycreds.cached(source, clock=clock, observer=observer)
+    first = await provider()
+    assert kinds(events) == ["AttemptStarted", "Refreshed", "Waited"]
+    started, refreshed, waited = events
+    assert isinstance(started, AttemptStarted)
+    assert isinstance(refreshed, Refreshed)
+    assert isinstance(waited, Waited)
+    assert started.provider == refreshed.provider == waited.provider == provider.name
+    assert (refreshed.credentials, refreshed.seconds, waited.seconds) == (first, 2.0, 2.0)
+
+    events.clear()
+    assert await provider() == first
+    assert events == []  # a hit is nobody's business
+
+    provider.invalidate(first)
+    assert events == [Invalidated(provider.name, first)]
+
+    events.clear()
+    clock.advance(2)
+    second = await provider()
+    assert kinds(events) == ["AttemptStarted", "Refreshed", "Waited"]
+
+    events.clear()
+    clock.advance(3000)
+    assert await provider() == second
+    with anyio.fail_after(5):
+        await is_stale.wait()
+    failed = next(event for event in events if isinstance(event, AttemptFailed))
+    assert (failed.error.message, failed.seconds) == ("down", 2.0)
+    stale = next(event for event in events if isinstance(event, ServedStale))
+    assert (stale.credentials, stale.error.message) == (second, "down")
+    assert 0 < stale.left < 600
+
+
+async def test_links_of_a_chain() -> None:
+    """Each link of a chain is told, with the reason why it had nothing."""
+    events: list[Event] = []
+    source = Upstream(ManualClock(), life=None)
+    chain = anycreds.create_credential_chain(anycreds.from_env(environ={}), source)
+    await anycreds.cached(chain, observer=events.append)()
+    expected = "AttemptStarted AttemptStarted AttemptFailed AttemptStarted Refreshed Waited"
+    assert kinds(events) == expected.split()
+    failed = events[2]
+    assert isinstance(failed, AttemptFailed)
+    assert failed.provider == "environment variables"
+    assert "AWS_ACCESS_KEY_ID" in str(failed.error)
+
+
+async def test_default_chain_has_an_observer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The default chain takes one, too."""
+    events: list[Event] = []
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKID")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    await anycreds.from_default_chain(observer=events.append)()
+    assert kinds(events) == ["AttemptStarted", "AttemptStarted", "Refreshed", "Waited"]
+
+
+async def test_everybody_who_waits_is_told() -> None:
+    """A hundred callers of one refresh are one attempt and a hundred waits."""
+    events: list[Event] = []
+    source = Upstream(ManualClock(), life=None)
+    provider = anycreds.cached(source, observer=events.append)
+    async with anyio.create_task_group() as tasks:
+        for _ in range(100):
+            tasks.start_soon(provider)
+    assert kinds(events).count("Waited") == 100
+    assert kinds(events).count("AttemptStarted") == kinds(events).count("Refreshed") == 1
+
+
+async def test_observer_that_raises_harms_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    """What an observer raises is logged by its kind, and callers get their credentials."""
+
+    def observer(event: Event) -> None:
+        raise ValueError("canary-in-an-observer")
+
+    provider = anycreds.cached(Upstream(ManualClock(), life=None), observer=observer)
+    assert (await provider()).access_key_id
+    records = [record.getMessage() for record in caplog.records if record.name == "anycreds.events"]
+    assert "the observer raised ValueError at Refreshed" in records
