@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import first_keys, hit, imds, profiles, report, silent, stall, waiters
+from . import assume_role, first_keys, hit, imds, profiles, report, signing, silent, stall, waiters
 from .measuring import LOOPS, ROOT, Row, here, plain_environ
 
 BENCHMARKS = {
@@ -23,12 +23,14 @@ BENCHMARKS = {
     "waiters": waiters.measure,
     "first_keys": first_keys.measure,
     "imds": imds.measure,
+    "assume_role": assume_role.measure,
     "stall": stall.measure,
     "profiles": profiles.measure,
+    "signing": signing.measure,
     "silent": silent.measure,
 }
 SLOW = {("silent", "uvloop"), ("silent", "trio")}  # each waits for seconds, for the same second's sake
-LOOPLESS = {"profiles"}  # no event loop runs there, so it is measured once
+LOOPLESS = {"profiles", "signing"}  # no event loop runs there, so it is measured once
 LONGEST = 120.0  # seconds for one benchmark on one event loop; each takes some seconds
 
 

@@ -38,10 +38,10 @@ async def _measure(loop: str, rounds: int, fake: Fake) -> list[Row]:
         async with httpx.AsyncClient() as http:
             await _by_hand(http, fake.metadata_url)
 
-    samples = [_timed(what) for what in (ours, client)]
+    samples = [timed(what) for what in (ours, client)]
     await interleaved(2, *samples)  # both with their imports done
     mine, least = await interleaved(rounds, *samples)
-    few, default = await interleaved(max(2, rounds // 20), samples[0], _timed(default_client))
+    few, default = await interleaved(max(2, rounds // 20), samples[0], timed(default_client))
     to_default = ratio(few, default)
     row = Row(
         what="IMDS cold, three exchanges",
@@ -61,7 +61,9 @@ async def _measure(loop: str, rounds: int, fake: Fake) -> list[Row]:
     return [row]
 
 
-def _timed(what: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[float]]:
+def timed(what: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[float]]:
+    """Return a sample for ``interleaved``: the mean time of a few resolves."""
+
     async def sample() -> float:
         started = perf_counter()
         for _ in range(EACH):

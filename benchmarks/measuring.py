@@ -140,14 +140,20 @@ class Fake(NamedTuple):
     metadata_url: str
     container_url: str
     container_token: str
+    access_key_id: str
+    secret_access_key: str
     process: subprocess.Popen[str]
 
     def count(self, route: str) -> int:
         """Return how many requests have come for one route."""
+        return int(self.answer(f"count {route}"))
+
+    def answer(self, line: str) -> str:
+        """Return what the program answers to a line; see there."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        print(route, file=self.process.stdin, flush=True)
-        return int(self.process.stdout.readline())
+        print(line, file=self.process.stdin, flush=True)
+        return self.process.stdout.readline()
 
 
 @contextmanager
@@ -159,7 +165,7 @@ def fake_aws() -> Iterator[Fake]:
     ) as process:
         try:
             assert process.stdout is not None
-            metadata_url, container_url, container_token = process.stdout.readline().split()
-            yield Fake(metadata_url, container_url, container_token, process)
+            metadata_url, container_url, container_token, *keys = process.stdout.readline().split()
+            yield Fake(metadata_url, container_url, container_token, keys[0], keys[1], process)
         finally:
             process.kill()

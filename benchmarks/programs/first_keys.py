@@ -1,6 +1,7 @@
 """Time a fresh process from its first line to the end of a first coroutine: with anyio alone, or with anycreds.
 
-Arguments: the event loop, then ``anyio`` or ``anycreds``. Prints the seconds, then the names of all loaded modules.
+Arguments: the event loop, then ``anyio``, ``wait``, ``env`` (``from_env``) or ``chain`` (``from_default_chain``).
+Prints the seconds, then the names of all loaded modules.
 """
 
 from __future__ import annotations
@@ -15,17 +16,37 @@ async def with_anyio() -> None:
     """Do nothing."""
 
 
-async def with_anycreds() -> None:
+async def with_wait() -> None:
+    """Wait once, in the way of libraries that run on any event loop."""
+    import anyio
+
+    event = anyio.Event()
+    event.set()
+    with anyio.move_on_after(1):
+        await event.wait()
+
+
+async def with_env() -> None:
     """Get the keys that stand in the environment."""
     import anycreds
 
     await anycreds.from_env()()
 
 
-def main(loop: str, library: str) -> None:
+async def with_chain() -> None:
+    """Get the same keys as most programs do."""
+    import anycreds
+
+    await anycreds.from_default_chain()()
+
+
+FIRST = {"anyio": with_anyio, "wait": with_wait, "env": with_env, "chain": with_chain}
+
+
+def main(loop: str, way: str) -> None:
     """Do what the arguments say."""
-    __import__(library)  # before the event loop runs, as programs do
-    first = with_anycreds if library == "anycreds" else with_anyio
+    __import__("anycreds" if way in ("env", "chain") else "anyio")  # before the event loop runs, as programs do
+    first = FIRST[way]
     if loop == "trio":
         import trio
 

@@ -25,6 +25,8 @@ class Link(NamedTuple):
     build: Callable[..., Provider]
     options: tuple[str, ...]
     """Which options of the chain it takes."""
+    looks_at: str
+    """Where it looks, for people."""
 
 
 _FILES = ("profile", "files", "client_config")  # these are right, or were refused before
@@ -34,12 +36,42 @@ _HOOKS = ("mfa_code_provider", "role_assumer", "role_assumer_with_web_identity")
 _METADATA = ("endpoint", "endpoint_mode", "ec2_metadata_v1_disabled")
 _EXCHANGE = ("timeout", "max_retries")
 
-ENVIRONMENT = Link("AWS access keys (environment variables)", _links.environment, ())
-SSO = Link("IAM Identity Center credential provider", _links.sso, (*_FILES, *_SSO))
-TOKEN_FILE = Link("Assume role with web identity (environment variables)", _links.token_file, (*_FILES, *_TOKEN))
-SHARED_FILES = Link("Shared config and credentials files", _links.shared_files, (*_FILES, *_HOOKS, *_METADATA))
-CONTAINER = Link("Container credential provider", _links.container, _EXCHANGE)
-METADATA = Link("IMDS credential provider", _links.metadata, ("files", "profile", *_METADATA, *_EXCHANGE))
+ENVIRONMENT = Link(
+    "AWS access keys (environment variables)",
+    _links.environment,
+    (),
+    "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY",
+)
+SSO = Link(
+    "IAM Identity Center credential provider",
+    _links.sso,
+    (*_FILES, *_SSO),
+    "options sso_*; else profile default, if it is for SSO only",
+)
+TOKEN_FILE = Link(
+    "Assume role with web identity (environment variables)",
+    _links.token_file,
+    (*_FILES, *_TOKEN),
+    "AWS_WEB_IDENTITY_TOKEN_FILE, AWS_ROLE_ARN",
+)
+SHARED_FILES = Link(
+    "Shared config and credentials files",
+    _links.shared_files,
+    (*_FILES, *_HOOKS, *_METADATA),
+    "~/.aws/config and ~/.aws/credentials, or AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE",
+)
+CONTAINER = Link(
+    "Container credential provider",
+    _links.container,
+    _EXCHANGE,
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI, AWS_CONTAINER_CREDENTIALS_FULL_URI",
+)
+METADATA = Link(
+    "IMDS credential provider",
+    _links.metadata,
+    ("files", "profile", *_METADATA, *_EXCHANGE),
+    "the EC2 instance metadata service, unless AWS_EC2_METADATA_DISABLED",
+)
 
 # Who names a profile wants that one, so it comes first, and keys that merely lie around do not count.
 UNNAMED_CHAIN = (ENVIRONMENT, SSO, TOKEN_FILE, SHARED_FILES, CONTAINER, METADATA)

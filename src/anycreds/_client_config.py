@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NoReturn, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from ._credentials import Problem
 from ._errors import InvalidConfigurationError
-from ._wire.messages import Transport
-from ._wire.regions import region_problem
-from ._wire.urls import Url, endpoint
+
+if TYPE_CHECKING:
+    from ._wire.messages import Transport
 
 # JavaScript and botocore have no upper bound; beyond this a typing error is likelier than a wish.
 _MOST_ATTEMPTS = 100
@@ -87,6 +87,8 @@ class ClientConfig:
         return None
 
     def _transport(self) -> Transport:
+        from ._wire.messages import Transport
+
         return Transport(self.http_client_factory, self.ssl_context)
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
@@ -119,8 +121,12 @@ class ClientConfig:
 
 def _problem(name: str, value: object) -> str | Problem | None:
     if name == "region":
+        from ._wire.regions import region_problem
+
         return region_problem(value)
     if name == "endpoint_url":
+        from ._wire.urls import Url, endpoint
+
         url = endpoint(value)  # type: ignore[arg-type]  # it says so if this is no text
         return None if isinstance(url, Url) else url
     if name in ("use_fips", "use_dualstack"):

@@ -161,6 +161,8 @@ def problem_with(value: object, longest: int = LONGEST_FIELD) -> str | None:
         return "is blank"
     if len(value) > longest:
         return f"has {len(value)} characters; more than {longest} are never right"
+    if value.isprintable():  # as nearly all are, and nothing that is refused below is
+        return None
     for character in value:
         if character < " " or character == "\x7f" or "\x80" <= character <= "\x9f":
             return f"contains the control character U+{ord(character):04X}"

@@ -53,15 +53,19 @@ class KeepFresh:
     __slots__ = ("_has_ended", "_memory", "_provider", "_scope")
 
     def __init__(self, provider: Provider, memory: Memory) -> None:
-        if provider._asks_person():
-            raise InvalidConfigurationError(
-                "cannot be kept fresh, since it asks a person", source=provider.name, hint="await it when needed"
-            )
         self._provider = provider
         self._memory = memory
+        self._refuse_person()
+
+    def _refuse_person(self) -> None:
+        if self._provider._asks_person():
+            raise InvalidConfigurationError(
+                "cannot be kept fresh, since it asks a person", source=self._provider.name, hint="await it when needed"
+            )
 
     async def __aenter__(self) -> FreshCredentials:
         await self._provider()
+        self._refuse_person()  # a profile tells only when it has been read
         self._scope = anyio.CancelScope()
         self._has_ended = anyio.Event()
         name = f"anycreds keep fresh: {self._provider.name}"

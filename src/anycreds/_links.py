@@ -59,7 +59,9 @@ class Later(Provider):
         return self._made is not None and self._made._may_extend(credentials)
 
     def _asks_person(self) -> bool:
-        return self._made is not None and self._made._asks_person()
+        if self._made is None:
+            return "mfa_code_provider" in self._options  # it may
+        return self._made._asks_person()
 
 
 def environment(world: World) -> Provider:

@@ -7,21 +7,23 @@ each setting knows where it came from, so that an error can say who sent a call 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ._client_config import ClientConfig
-from ._config.services import Configured, ProfileView
 from ._config.settings import Setting, option
 from ._credentials import Problem
 from ._errors import CredentialsError, InvalidConfigurationError
 from ._io import Io
 from ._logs import log
 from ._provider import Caller
-from ._shared_files import FileOptions, SharedFiles
 from ._wire.endpoints import Service, endpoint_for, without_fips
 from ._wire.messages import Request, Transport
 from ._wire.regions import region_problem
 from ._wire.urls import Url, endpoint, is_direct, is_loopback
+
+if TYPE_CHECKING:
+    from ._config.services import Configured, ProfileView
+    from ._shared_files import SharedFiles
 
 # What people are told is called.
 TITLES: Final[Mapping[Service, str]] = {
@@ -99,7 +101,7 @@ class Places:
     ) -> None:
         """``view`` is what the profile says, if that is known; else ``files`` are read for ``profile``."""
         self._config = ClientConfig() if config is None else config
-        self._files = SharedFiles(FileOptions()) if files is None else files
+        self._files = files
         self._profile = profile
         self._view = view
         self._told: set[str] = set()
@@ -121,16 +123,26 @@ class Places:
         """
         view = self._view
         if view is None:
-            found = await self._files.view(io, caller.profile, self._profile)
+            found = await self._shared().view(io, caller.profile, self._profile)
             if isinstance(found, InvalidConfigurationError):
                 return found
             view = found
+        from ._config.services import Configured
+
         configured = Configured(io.environ(), view, name)
         there = fixed or option("client_config.region", self._config.region) or second
         there = there or configured.region(caller.region) or self._last_region(name)
         if problem := region_problem(there.value):
             return InvalidConfigurationError(f"the region from {there.origin} {problem}", source=name)
         return self._place(configured, service, there)
+
+    def _shared(self) -> SharedFiles:
+        if self._files is None:
+            # Loaded now and not with the provider: the event loop should get a turn in between.
+            from ._shared_files import FileOptions, SharedFiles
+
+            self._files = SharedFiles(FileOptions())
+        return self._files
 
     def _place(self, configured: Configured, service: Service, there: Setting) -> Place | InvalidConfigurationError:
         config, name = self._config, configured.source

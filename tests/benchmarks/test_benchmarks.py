@@ -45,7 +45,7 @@ def test_every_row_is_complete(quick: tuple[str, dict[str, Any]]) -> None:
     """Every row has all fields, its figures have medians within their bounds, and a comparison has a floor."""
     _, data = quick
     assert data["failed"] == []
-    assert [row["loop"] for row in data["rows"]] == ["asyncio"] * 6
+    assert [row["loop"] for row in data["rows"]] == ["asyncio"] * 8
     for found in data["rows"]:
         assert set(found) == FIELDS
         for figure in (found["ours"], found["judged"], found["floor"] or found["ours"]):
@@ -82,14 +82,42 @@ def test_waiters_are_small(quick: tuple[str, dict[str, Any]]) -> None:
     assert 0 < row(data, "memory")["judged"]["median"] <= 1024
 
 
-def test_environment_keys_load_nothing_heavy(quick: tuple[str, dict[str, Any]]) -> None:
+@pytest.mark.parametrize("way", ["environment keys", "the same by the default chain"])
+def test_environment_keys_load_nothing_heavy(quick: tuple[str, dict[str, Any]], way: str) -> None:
     """For keys in the environment, a program loads anycreds and what is light, and no HTTP, TLS, XML or trio."""
     _, data = quick
-    modules = row(data, "heavy modules")["details"]
+    modules = row(data, f"heavy modules that this loads: {way}")["details"]
     assert modules["forbidden"] == []
     assert "anycreds._cache" in modules["anycreds"]
     tops = {name.partition(".")[0] for name in modules["others"]}
-    assert not tops & {"httpx", "httpcore", "h11", "trio", "ssl", "xml", "email", "http", "urllib", "certifi"}
+    heavy = {"httpx", "httpcore", "h11", "trio", "ssl", "xml", "email", "http", "urllib", "certifi"}
+    assert not tops & (heavy | {"json", "hashlib", "hmac", "cryptography", "logging"})
+
+
+@pytest.mark.parametrize("way", ["environment keys", "the same by the default chain"])
+def test_environment_keys_load_no_other_provider(quick: tuple[str, dict[str, Any]], way: str) -> None:
+    """For keys in the environment, no other provider is loaded, nor what reads files or asks services."""
+    _, data = quick
+    modules = set(row(data, f"heavy modules that this loads: {way}")["details"]["anycreds"])
+    providers = {name for name in modules if name.startswith("anycreds.providers.")}
+    assert providers == {"anycreds.providers.environment"}
+    assert not modules & {"anycreds._profile", "anycreds._places", "anycreds._shared_files", "anycreds._building"}
+
+
+def test_roles_are_measured_beside_their_floor() -> None:
+    """The benchmark of roles makes the same exchanges in both ways, one and three, and compares them."""
+    done = run("--quick", "--only", "assume_role", "--loop", "asyncio")
+    assert done.returncode == 0, done.stdout + done.stderr
+    for what in ("assume role cold, one exchange", "chain of three roles, three exchanges"):
+        (line,) = [line for line in done.stdout.splitlines() if line.startswith(what) and "asyncio" in line]
+        assert " × (" in line
+
+
+def test_stalls_are_measured() -> None:
+    """The benchmark of stalls resolves in fresh processes and prints a figure for each way."""
+    done = run("--quick", "--only", "stall", "--loop", "asyncio")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len([line for line in done.stdout.splitlines() if "longest stall" in line and "≤ 10 ms" in line]) == 2
 
 
 def test_unknown_names_are_refused() -> None:

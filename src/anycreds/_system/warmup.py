@@ -36,6 +36,7 @@ async def prepare() -> None:
     backend = "anyio._backends._asyncio" if trio is None else "anyio._backends._trio"
     if backend in sys.modules:
         return
+    await _turn(trio)  # making the provider has loaded something, too
     for load in _STEPS:
         load()
         await _turn(trio)

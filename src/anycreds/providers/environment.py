@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from .._config.settings import Setting, first
 from .._credentials import Credentials, Problem, problem_with
 from .._errors import CredentialsError, InvalidConfigurationError, NotConfiguredError
 from .._io import Io, World
 from .._provider import Caller, Provider
-from .._wire.documents import parse_time
 
 NAME = "environment variables"
 _KEY, _SECRET = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"
@@ -46,7 +46,7 @@ def credentials_in(environ: Mapping[str, str]) -> Credentials | CredentialsError
         if setting is not None and (problem := problem_with(setting.value)):
             return InvalidConfigurationError(f"{name} {problem}", source=NAME)
     end = found[_EXPIRATION]
-    expiration = None if end is None else parse_time(end.value.strip())
+    expiration = None if end is None else _time(end.value)
     if isinstance(expiration, Problem):
         return InvalidConfigurationError(f"{_EXPIRATION} {expiration}", source=NAME)
     return Credentials(
@@ -58,6 +58,12 @@ def credentials_in(environ: Mapping[str, str]) -> Credentials | CredentialsError
         credential_scope=_value(found[_SCOPE]),
         source=NAME,
     )
+
+
+def _time(text: str) -> datetime | Problem:
+    from .._wire.documents import parse_time  # only here: hardly anybody sets it
+
+    return parse_time(text.strip())
 
 
 def _value(setting: Setting | None) -> str | None:

@@ -1,0 +1,96 @@
+"""An explanation as people read it: one paragraph for each source, and at the end what to do. No secrets."""
+
+from __future__ import annotations
+
+import textwrap
+from datetime import UTC, datetime
+
+from .._errors import CredentialsError
+from ._explaining import Explanation, Source
+
+_WIDTH = 100
+# What a newcomer can do, the simplest first.
+_NEXT = (
+    "on your own machine, sign in: aws login, or aws configure sso and then aws sso login",
+    "anywhere, for a try: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN, if there is one)",
+    "on EC2, ECS, EKS or Lambda: give the instance, task, service account or function a role",
+)
+
+
+def told(explanation: Explanation) -> str:
+    """Return it as text of several lines."""
+    choice = explanation.profile
+    if choice.named:
+        head = f"profile {choice.name.value!r} is named ({choice.name.origin}), so it comes first"
+    else:
+        head = "no profile is named"
+    lines = [f"Where credentials are looked for ({head}):", ""]
+    for number, source in enumerate(explanation.sources, 1):
+        lines += [*_paragraph(number, source), ""]
+    lines += _outcome(explanation)
+    lines += _region(explanation)
+    for note in explanation.notes:
+        lines += _wrapped(note, "Note: ")
+    return "\n".join(lines)
+
+
+def _paragraph(number: int, source: Source) -> list[str]:
+    took = "" if source.outcome == "not asked" else f"  [{source.milliseconds:.1f} ms]"
+    lines = [f"{number}. {source.link.title}: {source.outcome.upper()}{took}"]
+    if source.outcome == "not asked":
+        return lines
+    lines += _wrapped(source.link.looks_at, "   looks at  ")
+    if source.error is not None:
+        lines += _wrapped(source.error.message, "   because   ")
+        if source.error.hint:
+            lines += _wrapped(source.error.hint, "   hint      ")
+    return lines
+
+
+def _outcome(explanation: Explanation) -> list[str]:
+    found = explanation.credentials
+    if found is None:
+        failed = next((source for source in explanation.sources if source.outcome == "failed"), None)
+        return _nothing() if failed is None or failed.error is None else _failed(failed.error)
+    account = f", account {found.account_id}" if found.account_id else ""
+    lines = [f"Credentials: {found.access_key_id}{account}, from {found.source}"]
+    if found.expiration is None:
+        return [*lines, "They have no expiration."]
+    left = int((found.expiration - datetime.now(UTC)).total_seconds())
+    ends = f"{left // 3600} h {left % 3600 // 60} min" if left >= 3600 else f"{left // 60} min {left % 60} s"
+    return [*lines, f"They end at {found.expiration:%Y-%m-%d %H:%M:%S} UTC, in {ends}."]
+
+
+def _nothing() -> list[str]:
+    lines = ["No credentials: none of these sources has anything configured. What you can do:"]
+    for step in _NEXT:
+        lines += _wrapped(step, "  - ")
+    return lines
+
+
+def _failed(error: CredentialsError) -> list[str]:
+    command = getattr(error, "command", None)
+    what = f"run: {command}" if command else "mend that, or remove it; nothing behind it is asked in its place"
+    return [f"No credentials: {error.source or 'a source'} is configured, and failed.", *_wrapped(what, "  - ")]
+
+
+def _region(explanation: Explanation) -> list[str]:
+    region = explanation.region
+    if isinstance(region, CredentialsError):
+        return _wrapped(str(region), "Region: ")
+    return _wrapped(f"AWS STS would be called at {region.host} ({region.origin}).", "Region: ")
+
+
+def _wrapped(text: str, prefix: str) -> list[str]:
+    indent = " " * len(prefix)
+    lines: list[str] = []
+    for part in text.splitlines() or [""]:
+        lines += textwrap.wrap(
+            part,
+            _WIDTH,
+            initial_indent=indent if lines else prefix,
+            subsequent_indent=indent,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    return lines

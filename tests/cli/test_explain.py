@@ -1,0 +1,162 @@
+"""``explain`` tells where credentials are looked for, what came of it and what to do, and never a secret."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from anycreds._cli import main
+from anycreds.testing import CANARY, FakeAWS, Forever, Hang, Status
+
+KEYS = {"AWS_ACCESS_KEY_ID": "AKIDENV", "AWS_SECRET_ACCESS_KEY": f"{CANARY}-secret"}
+SSO = (
+    "[default]\nsso_session = corp\nsso_account_id = 123456789012\nsso_role_name = Reader\nregion = eu-central-1\n"
+    "[sso-session corp]\nsso_start_url = https://corp.awsapps.com/start\nsso_region = eu-central-1\n"
+)
+
+
+def explain(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
+    """Return the exit status and what was printed, on one line each paragraph."""
+    status = main.run(["explain", *arguments])
+    told = capsys.readouterr()
+    assert told.err == ""
+    assert CANARY not in told.out
+    return status, " ".join(told.out.split())
+
+
+def explained(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, Any]:
+    """Return the exit status and the document."""
+    status = main.run(["explain", "--json", *arguments])
+    text = capsys.readouterr().out
+    assert CANARY not in text
+    return status, json.loads(text)
+
+
+def set_all(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+
+
+def config(home: Path, text: str) -> None:
+    (home / ".aws").mkdir()
+    (home / ".aws/config").write_text(text)
+
+
+def test_keys_in_the_environment(
+    aws_isolated: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Keys in the environment win; what is behind them is not asked; the region and its origin are told."""
+    set_all(monkeypatch, {**KEYS, "AWS_REGION": "eu-west-1"})
+    status, told = explain(capsys)
+    assert status == 0
+    assert "1. AWS access keys (environment variables): FOUND" in told
+    assert told.count("NOT ASKED") == 5
+    assert "Credentials: AKIDENV, from environment variables They have no expiration." in told
+    assert "https://sts.eu-west-1.amazonaws.com (region eu-west-1, AWS_REGION)" in told
+
+
+def test_missing_profile(
+    aws_isolated: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A misspelt profile fails, with close names; keys that lie around are told to be unused."""
+    config(aws_isolated, "[profile production]\nregion = eu-west-1\n")
+    set_all(monkeypatch, {**KEYS, "AWS_PROFILE": "prodution"})
+    status, told = explain(capsys)
+    assert status == 1
+    assert "profile 'prodution' is named (AWS_PROFILE), so it comes first" in told
+    assert "1. Shared config and credentials files: FAILED" in told
+    assert "did you mean 'production'?" in told
+    assert "Note: keys are set in the environment, but a profile is named (AWS_PROFILE)" in told
+    assert told.count("NOT ASKED") == 4
+
+
+def test_ended_sign_in(aws_isolated: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A sign-in that has ended is told with the exact command, in the text and in the document."""
+    config(aws_isolated, SSO)
+    status, told = explain(capsys)
+    assert status == 1
+    assert "2. IAM Identity Center credential provider: FAILED" in told
+    assert "run: aws sso login --profile default" in told
+    status, document = explained(capsys)
+    assert [source["outcome"] for source in document["sources"]] == ["nothing", "failed", *["not asked"] * 4]
+    assert document["sources"][1]["error"] == "LoginRequiredError"
+    assert document["sources"][1]["command"] == "aws sso login --profile default"
+
+
+def test_nothing_at_all(aws_isolated: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """On a machine with nothing configured each source says what it looked for, and a newcomer what to do next."""
+    status, told = explain(capsys)
+    assert status == 1
+    assert told.count("NOTHING") == 6
+    assert "AWS_EC2_METADATA_DISABLED switches it off" in told
+    assert "No credentials: none of these sources has anything configured. What you can do:" in told
+    assert "aws login" in told
+    status, document = explained(capsys)
+    assert (status, document["credentials"]) == (1, None)
+    assert document["profile"] == {"name": "default", "origin": "the default", "named": False}
+    assert document["sts"] == {
+        "host": "https://sts.us-east-1.amazonaws.com",
+        "origin": "region us-east-1, the default",
+    }
+
+
+def test_hop_limit(
+    aws_isolated: Path, fake_aws: FakeAWS, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A metadata service that takes the request and never answers, as with a hop limit of 1, is told with its cause."""
+    set_all(monkeypatch, fake_aws.metadata_environ())
+    fake_aws.script("token", Forever(Hang()))
+    status, told = explain(capsys)
+    assert status == 1
+    assert "6. IMDS credential provider: NOTHING" in told
+    assert "HttpPutResponseHopLimit" in told
+
+
+def test_no_role_attached(
+    aws_isolated: Path, fake_aws: FakeAWS, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An instance without a role says so."""
+    set_all(monkeypatch, fake_aws.metadata_environ())
+    fake_aws.role_name = None
+    assert "no role attached to this EC2 instance" in explain(capsys)[1]
+
+
+def test_role_of_the_instance(
+    aws_isolated: Path, fake_aws: FakeAWS, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What was found is told with its source and end."""
+    set_all(monkeypatch, fake_aws.metadata_environ())
+    status, told = explain(capsys)
+    assert status == 0
+    assert "from EC2 instance metadata They end at" in told
+    assert "in 5 h 59 min" in told or "in 6 h 0 min" in told
+    fake_aws.script("role", Status(500))
+    assert explain(capsys)[0] == 1
+
+
+def test_bad_region_and_bad_lines(
+    aws_isolated: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A region that can be none is told with its origin, and so is a line that was not understood."""
+    config(aws_isolated, "[default]\nregion = evil.example/\n[profile other]\nbroken\n")
+    set_all(monkeypatch, KEYS)
+    told = explain(capsys)[1]
+    assert "Region: explain: the region from ~/.aws/config:2 cannot be a part of a host name" in told
+
+
+def test_as_a_program(aws_isolated: Path) -> None:
+    """It runs as ``python -m anycreds explain``, with the exit status that it has to have."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "anycreds", "explain"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "What you can do:" in done.stdout
