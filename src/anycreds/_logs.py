@@ -18,4 +18,7 @@ def log(part: str, level: Literal["debug", "info", "warning", "error"], message:
     import logging
 
     with suppress(Exception):
+        top = logging.getLogger("anycreds")
+        if not top.handlers:  # a program that does not configure logging wants none, and Python would print warnings
+            top.addHandler(logging.NullHandler())
         getattr(logging.getLogger(f"anycreds.{part}"), level)(message, *arguments)

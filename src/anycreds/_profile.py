@@ -89,6 +89,10 @@ class ProfileProvider(Provider):
         if isinstance(plan, CredentialsError):
             return plan
         self._files.tell(profiles.other_problems())  # so none of them is in a section that is used
+        used = {choice.name.value, plan.base.profile, *(step.profile for step in plan.roles)}
+        for found in map(profiles.find, sorted(used)):
+            if isinstance(found, Profile):
+                self._files.tell(found.problems)
         view = view_of(profiles, choice.name.value)
         return view if isinstance(view, CredentialsError) else await self._provided(io, plan, view, choice.name.value)
 

@@ -28,6 +28,9 @@ FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
 # A stale set is tried again this long before its new end, so that nobody comes to wait for a source that is down.
 STALE_WINDOW = 60.0
 
+# EC2 metadata's word, with status 200, that its role cannot be assumed.
+_REFUSALS = frozenset(("AssumeRoleUnauthorizedAccess",))
+
 CALM, PRESSING, EMPTY = range(3)  # how much a refresh presses: set good, in the mandatory window, nothing to serve
 
 
@@ -133,7 +136,7 @@ def land(
 ) -> Landing:
     """Say what an attempt that has just ended changes. ``may_extend``: the cached set may outlive its end."""
     if isinstance(outcome, CredentialsError):
-        if held is not None and may_extend and isinstance(outcome, RetrievalError) and _is_over(held, now):
+        if held is not None and may_extend and _may_pass(outcome) and _is_over(held, now):
             held = arrive(extended(held.credentials, now.wall, chance), now, chance)
             return Landing(held, set_back(setback, outcome, held, now, chance), held.credentials, "stale")
         return Landing(held, set_back(setback, outcome, held, now, chance), None, "failed")
@@ -147,6 +150,13 @@ def land(
     error = RetrievalError("gave no better set than the one that is cached")
     setback = set_back(setback, error, held, now, chance, is_dull=True)
     return Landing(held, setback, held.credentials, "dull")
+
+
+def _may_pass(error: CredentialsError) -> bool:
+    """Tell whether the source may only be down. A refusal is its word: too many requests is none."""
+    if not isinstance(error, RetrievalError) or error.code in _REFUSALS:
+        return False
+    return error.status is None or not 400 <= error.status < 500 or error.status == 429
 
 
 def _is_over(held: Held, now: Moment) -> bool:

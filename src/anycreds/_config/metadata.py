@@ -56,11 +56,12 @@ def find_metadata(
         return disabled
     if disabled is not None:
         return NotConfiguredError(f"{DISABLED} switches it off", source=source)
+    says = view or ProfileView()
     v1 = option(_V1_KEY, "true" if options.v1_disabled else None) or first(environ, _V1_DISABLED)
-    v1_disabled_by = _origin_if_on(v1 or _in(view, _V1_KEY), source)
+    v1_disabled_by = _origin_if_on(v1 or says.named(_V1_KEY), source)
     if isinstance(v1_disabled_by, InvalidConfigurationError):
         return v1_disabled_by
-    endpoint = _endpoint(environ, options, view, source)
+    endpoint = _endpoint(environ, options, says, source)
     if isinstance(endpoint, InvalidConfigurationError):
         return endpoint
     return MetadataSettings(endpoint, v1_disabled_by, asks_profile=v1 is None and view is None)
@@ -68,7 +69,7 @@ def find_metadata(
 
 def v1_disabled_in(view: ProfileView, source: str) -> str | InvalidConfigurationError | None:
     """Return what rules out version 1, if the profile does."""
-    return _origin_if_on(_in(view, _V1_KEY), source)
+    return _origin_if_on(view.named(_V1_KEY), source)
 
 
 def _origin_if_on(setting: Setting | None, source: str) -> str | InvalidConfigurationError | None:
@@ -82,14 +83,14 @@ def _origin_if_on(setting: Setting | None, source: str) -> str | InvalidConfigur
 
 
 def _endpoint(
-    environ: Mapping[str, str], options: MetadataOptions, view: ProfileView | None, source: str
+    environ: Mapping[str, str], options: MetadataOptions, view: ProfileView, source: str
 ) -> Setting | InvalidConfigurationError:
     url = option("endpoint", options.endpoint) or first(environ, _ENDPOINT)
-    url = url or _in(view, "ec2_metadata_service_endpoint")
+    url = url or view.named("ec2_metadata_service_endpoint")
     if url is not None:
         return url
     mode = option("endpoint_mode", options.endpoint_mode) or first(environ, _MODE)
-    mode = mode or _in(view, "ec2_metadata_service_endpoint_mode")
+    mode = mode or view.named("ec2_metadata_service_endpoint_mode")
     if mode is None:
         return Setting(_BY_MODE["ipv4"], "the default endpoint")
     address = _BY_MODE.get(str(mode.value).strip().lower())
@@ -97,9 +98,3 @@ def _endpoint(
         problem = f"{mode.origin} is {shown(mode.value)}, but only IPv4 and IPv6 exist"
         return InvalidConfigurationError(problem, source=source)
     return Setting(address, mode.origin)
-
-
-def _in(view: ProfileView | None, key: str) -> Setting | None:
-    """Return a setting of the profile. Its origin has the key, too: file and line alone say little in an error."""
-    setting = None if view is None else view.setting(key)
-    return None if setting is None else Setting(setting.value, f"{key} in {setting.origin}")

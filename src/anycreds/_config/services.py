@@ -32,6 +32,11 @@ class ProfileView(NamedTuple):
         """Return one setting of the profile."""
         return None if self.profile is None else self.profile.settings.get(key)
 
+    def named(self, key: str) -> Setting | None:
+        """Return one setting, with its key in its origin: file and line alone say little in an error."""
+        setting = self.setting(key)
+        return None if setting is None else Setting(setting.value, f"{key} in {setting.origin}")
+
 
 class Configured(NamedTuple):
     """Environment and profile, for one provider whose name is ``source``."""
@@ -73,12 +78,12 @@ class Configured(NamedTuple):
 
     def is_on(self, variable: str, key: str) -> bool | InvalidConfigurationError:
         """Read what is on or off, first in the environment, then in the profile; off by default."""
-        setting = first(self.environ, variable) or self.view.setting(key)
+        setting = first(self.environ, variable) or self.view.named(key)
         return False if setting is None else switch(setting, self.source)
 
     def attempts(self) -> int | InvalidConfigurationError:
         """Return how often a call is made at most, the first time counted."""
-        setting = first(self.environ, _ATTEMPTS_VARIABLE) or self.view.setting("max_attempts")
+        setting = first(self.environ, _ATTEMPTS_VARIABLE) or self.view.named("max_attempts")
         if setting is None:
             return DEFAULT_ATTEMPTS
         text = str(setting.value).strip()  # a mapping of a user may hold anything
