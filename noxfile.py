@@ -74,7 +74,7 @@ def javascript(session: nox.Session) -> None:
         with session.chdir(folder):
             quiet = ("--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts")
             session.run("npm", "install", *quiet, external=True)
-        tests = ("tests/scenarios/test_javascript.py", *session.posargs)
+        tests = ("tests/scenarios/test_javascript.py", "tests/cli/test_serve_peers.py", *session.posargs)
         session.run("python", "-m", "pytest", *tests, env={**BARE, "ANYCREDS_JAVASCRIPT": folder})
 
 
@@ -89,10 +89,23 @@ def peers(session: nox.Session, peer: str) -> None:
 
 
 @nox.session
+@nox.parametrize("libraries", ["newest", "aioboto3"])
+def adapters(session: nox.Session, libraries: str) -> None:
+    """Run the adapters with the libraries that they plug into: the newest, and what aioboto3 pins."""
+    session.install("--require-hashes", "-r", "requirements/adapters.txt")
+    install_project(session)
+    tests = ["tests/adapters"]
+    if libraries == "aioboto3":
+        session.install("aiobotocore==2.25.1", "botocore==1.40.61", "boto3==1.40.61")
+        tests = ["tests/adapters/aiobotocore"]
+    session.run("python", "-m", "pytest", *tests, *session.posargs, env=BARE)
+
+
+@nox.session
 def lock(session: nox.Session) -> None:
     """Write ``requirements/*.txt`` anew from ``pyproject.toml``; ``-- --upgrade`` takes newer releases."""
     session.install("uv")
-    for group in ("test", "lint", "bench", "peers"):
+    for group in ("test", "lint", "bench", "peers", "adapters"):
         session.run(
             *("uv", "pip", "compile", "pyproject.toml", "--group", group),
             *("--universal", "--python-version", "3.11", "--generate-hashes", "--no-header", "--no-annotate"),

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import assume_role, first_keys, hit, imds, profiles, report, signing, silent, stall, waiters
+from . import adapter_aiobotocore, assume_role, first_keys, hit, imds, profiles, report, signing, silent, stall, waiters
 from .measuring import LOOPS, ROOT, Row, here, plain_environ
 
 BENCHMARKS = {
@@ -27,6 +27,7 @@ BENCHMARKS = {
     "stall": stall.measure,
     "profiles": profiles.measure,
     "signing": signing.measure,
+    "adapter_aiobotocore": adapter_aiobotocore.measure,
     "silent": silent.measure,
 }
 SLOW = {("silent", "uvloop"), ("silent", "trio")}  # each waits for seconds, for the same second's sake

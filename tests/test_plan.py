@@ -158,7 +158,7 @@ def test_role_settings_are_kept() -> None:
         (
             "[profile x]\nrole_arn = a\nsource_profile = y\n[profile y]\nregion = r\n",
             Invalid,
-            ["'y' says nothing about credentials", "'x' names it"],
+            ["'y' says nothing about credentials", "'x' (~/.aws/config:2) names it"],
         ),
         ("[profile x]\nthis is no setting\n", anycreds.ConfigParseError, ["config:2", "'x'"]),
         (f"[profile x]\n{KEYS}aws_session_token = {CANARY}\x07\n", anycreds.ConfigParseError, ["config:4"]),

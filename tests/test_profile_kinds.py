@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
 
-from anycreds import ClientConfig, Credentials, CredentialsError, InvalidConfigurationError, NotConfiguredError
+import anycreds
+from anycreds import (
+    ClientConfig,
+    ConfigParseError,
+    Credentials,
+    CredentialsError,
+    InvalidConfigurationError,
+    LoginRequiredError,
+    NotConfiguredError,
+    ProfileNotFoundError,
+)
 from anycreds._hooks import BuildOptions, Hooks
 from anycreds._profile import ProfileProvider
 from anycreds._provider import Caller
 from anycreds._shared_files import FileOptions, SharedFiles
 from anycreds._wire.messages import Request
-from scripted import ScriptedIo, ScriptedWorld, Step, answer, assert_no_secret, run
+from scripted import ScriptedIo, ScriptedWorld, Step, answer, assert_no_secret, document, run
 
 CONFIG = "/home/somebody/.aws/config"
 KEYS = "aws_access_key_id = AKIDBASE\naws_secret_access_key = canarySECRET\n"
@@ -308,3 +318,228 @@ def test_profile_that_says_nothing() -> None:
     """A profile with only a region lets a chain go on, and so does one for bearer tokens only."""
     for text in ("region = eu-west-1", "sso_session = s"):
         failing(world(f"[profile top]\n{text}\n[sso-session s]\nsso_region = us-east-1\n"), NotConfiguredError)
+
+
+def test_region_of_the_client_counts_at_every_step() -> None:
+    """Where neither option nor profile says a region, that of the client is called, for each hop."""
+    io = world(
+        f"[profile top]\nrole_arn = arn:top\nsource_profile = in\n[profile in]\nrole_arn = arn:in\n"
+        f"source_profile = base\n[profile base]\n{KEYS}",
+        sends("ASIAIN"),
+        sends("ASIATOP"),
+        environ={"AWS_REGION": "us-west-2"},
+    )
+    assert run(provider(io)._fetch(io, Caller(region="eu-central-1"))).access_key_id == "ASIATOP"
+    assert all("/eu-central-1/sts/" in signer(request) for request in io.requests)
+
+
+METADATA = "http://127.0.0.1:7"
+ON_METADATA = (
+    "[profile top]\nrole_arn = arn:r\nsource_profile = ec2\nregion = eu-central-1\n"
+    f"ec2_metadata_service_endpoint = {METADATA}\n"
+    "[profile ec2]\ncredential_source = Ec2InstanceMetadata\nec2_metadata_service_endpoint = http://127.0.0.1:8\n"
+)
+
+
+def metadata(url: str = METADATA) -> list[Step]:
+    path = "/latest/meta-data/iam/security-credentials/"
+    return [
+        ("PUT", f"{url}/latest/api/token", answer(b"canary-token", x_aws_ec2_metadata_token_ttl_seconds="21600")),
+        ("GET", f"{url}{path}", answer(b"instance")),
+        ("GET", f"{url}{path}instance", answer(document(AccessKeyId="ASIAEC2"))),
+    ]
+
+
+def test_named_source_metadata() -> None:
+    """EC2 metadata is asked where the selected profile says, and signs the call for the role."""
+    io = world(ON_METADATA, *metadata(), sends("ASIATOP"))
+    assert fetch(io).access_key_id == "ASIATOP"
+    assert signer(io.requests[-1]).startswith("ASIAEC2/")
+
+
+def test_options_for_metadata_as_a_source() -> None:
+    """What a chain has been told about EC2 metadata holds for a profile that stands on it."""
+    io = world(ON_METADATA, *metadata("http://127.0.0.1:9"), sends("ASIATOP"))
+    fetch(io, metadata={"endpoint": "http://127.0.0.1:9"})
+
+
+def test_files_for_metadata_as_a_source() -> None:
+    """Its endpoint, too, is looked for in the program's own files only."""
+    io = world("[profile top]\nec2_metadata_service_endpoint = http://127.0.0.1:8\n", *metadata(), sends("ASIATOP"))
+    io.files["/c"] = ON_METADATA.encode()
+    fetch(io, files=FileOptions(config_filepath="/c"))
+
+
+def test_session_name_of_a_web_identity() -> None:
+    """``role_session_name`` of a profile with a token file is sent."""
+    io = world(
+        "[profile top]\nrole_arn = arn:web\nweb_identity_token_file = /token\nrole_session_name = me\n"
+        "region = eu-central-1\n",
+        sends("ASIAWEB", "AssumeRoleWithWebIdentity"),
+        token=b"canary.token",
+    )
+    fetch(io)
+    assert form(io.requests[0])["RoleSessionName"] == "me"
+
+
+@pytest.mark.parametrize(
+    ("lines", "command"),
+    [
+        ("login_session = arn:me\n", "aws login --profile base"),
+        (
+            "sso_account_id = 1\nsso_role_name = r\nsso_region = us-east-1\nsso_start_url = https://x\n",
+            "aws sso login --profile base",
+        ),
+    ],
+)
+def test_command_to_sign_in_is_for_the_profile_that_says_so(lines: str, command: str) -> None:
+    """Whoever stands on a profile with a sign-in is told to sign in for that one."""
+    io = world(f"[profile top]\nrole_arn = arn:top\nsource_profile = base\n[profile base]\n{lines}")
+    with pytest.raises(LoginRequiredError) as caught:
+        fetch(io)
+    assert caught.value.command == command
+
+
+def test_all_that_a_pair_of_keys_comes_with() -> None:
+    """Session token, account and scope of a profile are taken."""
+    more = "aws_session_token = canaryTOKEN\naws_account_id = 1\naws_credential_scope = us-east-1\n"
+    given = fetch(world(f"[profile top]\n{KEYS}{more}"))
+    assert (given.session_token, given.account_id, given.credential_scope) == ("canaryTOKEN", "1", "us-east-1")
+
+
+def test_half_a_pair_in_a_source_with_a_role() -> None:
+    """A source with a role gives its own keys only if it has both; else its role is assumed, as in JavaScript."""
+    io = world(
+        "[profile top]\nrole_arn = arn:top\nsource_profile = in\nregion = eu-central-1\n"
+        f"[profile in]\nrole_arn = arn:in\nsource_profile = base\naws_access_key_id = AKIDHALF\n[profile base]\n{KEYS}",
+        sends("ASIAIN"),
+        sends("ASIATOP"),
+    )
+    fetch(io)
+    assert [signer(request).partition("/")[0] for request in io.requests] == ["AKIDBASE", "ASIAIN"]
+
+
+@pytest.mark.parametrize("duration", ["abc", "900.5", "-900", "60", "\u0669\u0660\u0660", "\u00b2", "9" * 4999])
+@pytest.mark.parametrize("base", [f"source_profile = b\n[profile b]\n{KEYS}", "web_identity_token_file = /token\n"])
+def test_durations_that_are_none(base: str, duration: str) -> None:
+    """What is no number of seconds, or not so many as a session lasts, is an error with its line in both kinds."""
+    io = world(f"[profile top]\nrole_arn = arn:r\nduration_seconds = {duration}\n{base}", token=b"canary.token")
+    error = failing(io, InvalidConfigurationError)
+    assert error.startswith("shared files: ")
+    assert "duration_seconds" in error
+    assert "~/.aws/config:3" in error
+    assert io.requests == []
+
+
+@pytest.mark.parametrize(
+    ("duration", "base"), [(43200, KEYS), (3600, f"role_arn = arn:in\nsource_profile = base\n[profile base]\n{KEYS}")]
+)
+def test_longest_durations(duration: int, base: str) -> None:
+    """Twelve hours with a user's keys, and exactly one hour with another role's, are asked for."""
+    first = [] if base is KEYS else [sends("ASIAIN")]
+    io = world(
+        f"[profile top]\nrole_arn = arn:r\nsource_profile = in\nregion = eu-central-1\nduration_seconds = {duration}\n"
+        f"[profile in]\n{base}",
+        *first,
+        sends("ASIATOP"),
+    )
+    fetch(io)
+    assert form(io.requests[-1])["DurationSeconds"] == str(duration)
+
+
+@pytest.mark.parametrize("missing", ["sso_account_id", "sso_role_name", "sso_region", "sso_start_url"])
+def test_a_sign_in_that_is_not_all_there(missing: str) -> None:
+    """A profile for SSO that leaves something out is a mistake, and not a profile that says nothing."""
+    lines = {"sso_account_id": "1", "sso_role_name": "r", "sso_region": "us-east-1", "sso_start_url": "https://x"}
+    io = world("[profile top]\n" + "".join(f"{key} = {value}\n" for key, value in lines.items() if key != missing))
+    assert f"{missing} is missing" in failing(io, InvalidConfigurationError)
+
+
+def test_who_names_an_empty_source() -> None:
+    """Of several roles, the one that stands on the profile which says nothing is named."""
+    io = world(
+        "[profile top]\nrole_arn = arn:top\nsource_profile = in\n"
+        "[profile in]\nrole_arn = arn:in\nsource_profile = empty\n[profile empty]\nregion = eu-west-1\n"
+    )
+    assert "profile 'in' (~/.aws/config:5) names it" in failing(io, InvalidConfigurationError)
+
+
+def test_what_a_role_without_one_source_needs() -> None:
+    """The error for none and for both says what to do."""
+    for lines in ("", f"source_profile = b\ncredential_source = Environment\n[profile b]\n{KEYS}"):
+        assert "exactly one of the two" in failing(
+            world(f"[profile top]\nrole_arn = arn:r\n{lines}"), InvalidConfigurationError
+        )
+
+
+def test_changes_of_what_is_kept() -> None:
+    """New keys in a source, and a new region in the selected profile, are what the next attempt uses."""
+    text = f"[profile top]\nrole_arn = arn:r\nsource_profile = b\nregion = eu-central-1\n[profile b]\n{KEYS}"
+    west = STS.replace("eu-central-1", "us-west-2")
+    io = world(text, sends("ASIA1"), sends("ASIA2"), sends("ASIA3", url=west))
+    one = provider(io)
+    run(one._fetch(io, Caller()))
+    io.files[CONFIG] = text.replace("AKIDBASE", "AKIDNEXT").encode()
+    run(one._fetch(io, Caller()))
+    io.files[CONFIG] = text.replace("AKIDBASE", "AKIDNEXT").replace("eu-central-1", "us-west-2").encode()
+    fetch(io, one)
+    assert [signer(request).partition("/sts")[0] for request in io.requests] == [
+        "AKIDBASE/20240102/eu-central-1",
+        "AKIDNEXT/20240102/eu-central-1",
+        "AKIDNEXT/20240102/us-west-2",
+    ]
+
+
+def test_profile_without_a_function_asks_nobody() -> None:
+    """Without a function for codes nobody can be asked, and that is known before the files are read."""
+    assert not provider(world(""))._asks_person()
+
+
+def test_reading_the_files_has_an_end() -> None:
+    """A file server that does not answer costs ten seconds, not the time of the whole attempt."""
+    io = world(f"[profile top]\n{KEYS}")
+    fetch(io)
+    assert io.deadlines[0] == (10.0, "shared files")
+
+
+@pytest.mark.parametrize("make", [anycreds.from_process, anycreds.from_sso, anycreds.from_login_credentials])
+def test_one_way_out_of_a_profile_that_is_broken(make: Callable[[str], anycreds.Provider]) -> None:
+    """A line that nobody can read is an error for who looks at one kind of setting, too."""
+    for lines, kind in (("rubbish\n", ConfigParseError), (KEYS, NotConfiguredError)):
+        io = world(f"[profile top]\n{lines}")
+        with pytest.raises(kind):
+            run(make("top")._fetch(io, Caller()))
+    with pytest.raises(ProfileNotFoundError):
+        run(make("missing")._fetch(world(""), Caller()))
+
+
+@pytest.mark.parametrize("key", ["role_arn", "external_id", "role_session_name", "mfa_serial"])
+def test_role_settings_that_are_endless(key: str) -> None:
+    """What is longer than anything that AWS takes is an error with profile and line, without the text."""
+    lines = {"role_arn": "arn:r", key: "endless" * 100_000}
+    text = "".join(f"{name} = {value}\n" for name, value in lines.items())
+    io = world(f"[profile top]\nsource_profile = b\n{text}[profile b]\n{KEYS}")
+    error = failing(io, InvalidConfigurationError)
+    assert "profile 'top'" in error
+    assert f"~/.aws/config:{3 if key == 'role_arn' else 4}" in error
+    assert "endlessendless" not in error
+
+
+@pytest.mark.parametrize("key", ["aws_session_token", "aws_account_id"])
+def test_keys_that_are_endless(key: str) -> None:
+    """The same for keys that stand in the file, which are secrets."""
+    error = failing(world(f"[profile top]\n{KEYS}{key} = {'canary' * 100_000}\n"), InvalidConfigurationError)
+    assert f"{key} has 600000 characters" in error
+    assert "~/.aws/config:4" in error
+
+
+def test_services_section_that_is_not_there() -> None:
+    """Whoever refers to a section that does not exist is told where, and what may be meant, before STS is asked."""
+    io = world(
+        f"[profile top]\nrole_arn = arn:r\nsource_profile = b\nservices = mine\n[profile b]\n{KEYS}"
+        "[services mime]\nsts =\n  endpoint_url = https://sts.example.com\n"
+    )
+    error = failing(io, InvalidConfigurationError)
+    assert "profile 'top' names it (~/.aws/config:4)" in error
+    assert "did you mean 'mime'" in error
+    assert io.requests == []

@@ -10,6 +10,7 @@ import anyio
 from ._credentials import Credentials
 from ._errors import CredentialsError, InvalidConfigurationError, RetrievalError
 from ._flight import GRACE
+from ._frozen import FrozenCredentials
 from ._logs import log
 
 if TYPE_CHECKING:
@@ -45,6 +46,19 @@ class FreshCredentials:
         if self._memory.last_error is not None:
             raise self._memory.last_error._copy()
         raise RetrievalError("there is no valid set, and no newer one has come yet", source=self._name)
+
+    def get_frozen_credentials(self) -> FrozenCredentials:
+        """Return the set that is valid now, under botocore's names, for what signs without awaiting. A plain read.
+
+        So the handle stands for a botocore credentials object with those that ask it for each signature, such as
+        opensearch-py, also in its async client, and requests-aws4auth, in any thread::
+
+            async with anycreds.from_default_chain().keep_fresh() as handle:
+                signer = opensearchpy.AWSV4SignerAsyncAuth(handle, "eu-central-1", "es")
+
+        Raises a ``CredentialsError`` if the source was down for so long that the last set has ended.
+        """
+        return FrozenCredentials(self.credentials)
 
 
 class KeepFresh:

@@ -59,9 +59,7 @@ class Later(Provider):
         return self._made is not None and self._made._may_extend(credentials)
 
     def _asks_person(self) -> bool:
-        if self._made is None:
-            return "mfa_code_provider" in self._options  # it may
-        return self._made._asks_person()
+        return self._made is not None and self._made._asks_person()  # with a function to ask it is made at once
 
 
 def environment(world: World) -> Provider:

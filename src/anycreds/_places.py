@@ -100,6 +100,10 @@ class Places:
         view: ProfileView | None = None,
     ) -> None:
         """``view`` is what the profile says, if that is known; else ``files`` are read for ``profile``."""
+        given: object = config
+        if given is not None and not isinstance(given, ClientConfig):
+            kind = type(given).__name__
+            raise InvalidConfigurationError(f"option client_config is not an anycreds.ClientConfig but {kind}")
         self._config = ClientConfig() if config is None else config
         self._files = files
         self._profile = profile

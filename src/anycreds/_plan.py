@@ -60,11 +60,12 @@ def plan_for(profiles: Profiles, name: Setting) -> Plan | CredentialsError:
     while True:
         profile = profiles.find(name.value)
         if isinstance(profile, ProfileNotFoundError):
-            return _named_by(profile, name, path)
+            return named_by(profile, name, path)
         if (problem := profile.error(NAME)) is not None:
             return problem
         if profile.name in path:
-            return ProfileLoopError(f"{' -> '.join([*path, profile.name])} are each other's source", source=NAME)
+            circle = " -> ".join([*path, profile.name])
+            return ProfileLoopError(f"{circle} are each other's source ({name.origin})", source=NAME)
         path.append(profile.name)
         if _is_base(profile, is_source=len(path) > 1):
             return _finish(base_of(profile, profiles, is_source=len(path) > 1), roles, profile)
@@ -88,7 +89,8 @@ def _finish(base: Base | CredentialsError | None, roles: list[RoleStep], profile
     message = f"profile {profile.name!r} says nothing about credentials"
     if roles:  # a role needs them
         return InvalidConfigurationError(
-            f"{message}, and profile {roles[0].profile!r} names it as its source", source=NAME
+            f"{message}, and profile {roles[0].profile!r} ({roles[0].role_arn.origin}) names it as its source",
+            source=NAME,
         )
     return NotConfiguredError(message, source=NAME)
 
@@ -125,14 +127,14 @@ def _chaining_problem(base: Base, roles: list[RoleStep]) -> InvalidConfiguration
     for step in roles if isinstance(base, WebIdentityBase | SsoBase) else roles[1:]:
         if step.duration is not None and step.duration > LONGEST_CHAINED_SESSION:
             return InvalidConfigurationError(
-                f"profile {step.profile!r}: duration_seconds is {step.duration}, but the role is assumed with another "
-                f"role's credentials, for which AWS allows {LONGEST_CHAINED_SESSION} s at most",
+                f"profile {step.profile!r} ({step.role_arn.origin}): duration_seconds is {step.duration}, but the role "
+                f"is assumed with another role's credentials, for which AWS allows {LONGEST_CHAINED_SESSION} s at most",
                 source=NAME,
             )
     return None
 
 
-def _named_by(error: ProfileNotFoundError, name: Setting, path: list[str]) -> ProfileNotFoundError:
+def named_by(error: ProfileNotFoundError, name: Setting, path: list[str]) -> ProfileNotFoundError:
     """Return the error for a profile that is not there, with who named it."""
     by = f"profile {path[-1]!r} ({name.origin})" if path else name.origin
     message = f"{error.message}, and {by} names it"

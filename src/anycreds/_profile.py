@@ -21,7 +21,7 @@ from ._credentials import Credentials
 from ._errors import CredentialsError, InvalidConfigurationError, NotConfiguredError, ProfileNotFoundError
 from ._hooks import BuildOptions
 from ._io import Io, World
-from ._plan import Plan, plan_for
+from ._plan import Plan, named_by, plan_for
 from ._provider import Caller, Provider
 from ._retrying import limits_problem
 from ._shared_files import NAME, SharedFiles, view_of
@@ -61,9 +61,6 @@ class ProfileProvider(Provider):
         self._files = files
         self._options = options
         self._built: _Built | None = None
-
-    def _may_extend(self, credentials: Credentials) -> bool:
-        return self._built is not None and self._built.provider._may_extend(credentials)
 
     def _asks_person(self) -> bool:
         if self._options.hooks.mfa_code_provider is None:
@@ -123,7 +120,7 @@ class _OneWayProvider(ProfileProvider):
     def _plan(self, profiles: Profiles, name: Setting) -> Plan | CredentialsError:
         profile = profiles.find(name.value, NAME)
         if isinstance(profile, ProfileNotFoundError):
-            return profile
+            return named_by(profile, name, [])
         return profile.error(NAME) or self._way(profile, profiles)
 
     def _way(self, profile: Profile, profiles: Profiles) -> Plan | CredentialsError:

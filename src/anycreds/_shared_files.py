@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import islice
+from os import PathLike
 from typing import NamedTuple
 
 from ._config.locations import Location, locations, selected
@@ -30,9 +31,9 @@ MOST_TOLD = 20
 class FileOptions(NamedTuple):
     """What a program says about the files."""
 
-    filepath: str | None = None
+    filepath: str | PathLike[str] | None = None
     """The credentials file."""
-    config_filepath: str | None = None
+    config_filepath: str | PathLike[str] | None = None
     ignore_cache: bool = False
     """Read both files at every call, changed or not."""
 

@@ -74,7 +74,7 @@ def test_no_file_names_a_machine() -> None:
     assert files_with(MACHINES) == []
 
 
-@pytest.mark.parametrize("group", ["test", "lint", "bench", "peers"])
+@pytest.mark.parametrize("group", ["test", "lint", "bench", "peers", "adapters"])
 def test_requirements_are_pinned_and_without_addresses(group: str) -> None:
     """Every line of a requirement file is one release or a hash of it, and none is an option or an address."""
     text = (ROOT / "requirements" / f"{group}.txt").read_text(encoding="utf-8")
@@ -86,7 +86,7 @@ def test_requirements_are_pinned_and_without_addresses(group: str) -> None:
         assert all(re.fullmatch(r"sha256:[0-9a-f]{64}", digest.strip()) for digest in hashes), entry
 
 
-@pytest.mark.parametrize("group", ["test", "lint", "bench", "peers"])
+@pytest.mark.parametrize("group", ["test", "lint", "bench", "peers", "adapters"])
 def test_requirements_follow_pyproject(group: str) -> None:
     """What ``pyproject.toml`` asks for is pinned, to a release that it admits; else ``nox -s lock`` was forgotten."""
     pins = {}

@@ -15,6 +15,7 @@ from anycreds._hooks import Hooks
 from anycreds._io import Io
 from anycreds._places import Places
 from anycreds._provider import Caller, Provider
+from anycreds._retrying import GRACE
 from anycreds._wire.messages import NoAnswer, Request
 from anycreds.providers.assume_role import AssumeRoleProvider, Role
 from scripted import (
@@ -64,6 +65,7 @@ class Source(Provider):
 
     async def _fetch(self, io: Io, caller: Caller) -> Credentials:
         self.asked += 1
+        self.caller = caller
         if self.error is not None:
             raise self.error
         return self.gives
@@ -180,6 +182,7 @@ def test_error_of_the_source_passes() -> None:
         (sts_error("MalformedPolicyDocument"), 400, "MalformedPolicyDocument", "policy"),
         (b"<html>no</html>", 403, None, None),
         (b"", 404, None, None),
+        (b"", 204, None, None),
     ],
 )
 def test_refusals(body: bytes, status: int, code: str | None, hint: str | None) -> None:
@@ -195,7 +198,8 @@ def test_refusals(body: bytes, status: int, code: str | None, hint: str | None) 
 
 def test_secrets_that_come_back_are_not_repeated() -> None:
     """An error text in which STS repeats what was sent is shown without it."""
-    io = ScriptedIo(sends(sts_error("AccessDenied", f"not with {SESSION_TOKEN} and {CODE}"), 403))
+    told = f"not with {SESSION_TOKEN}, {SECRET_KEY} and {CODE}"
+    io = ScriptedIo(sends(sts_error("AccessDenied", told), 403))
     hooks = Hooks(mfa_code_provider=returning(CODE))
     failing(provider(io, hooks=hooks, SerialNumber=MFA), io, RetrievalError)
 
@@ -272,6 +276,7 @@ def test_code_is_sent_once() -> None:
     failing(one, io, RetrievalError)
     error = failing(one, io, RetrievalError)
     assert "sent before" in str(error)
+    assert "wait for the next one" in str(error.hint)
     assert len(io.requests) == 1
 
 
@@ -293,7 +298,7 @@ def test_what_is_no_code_is_not_sent(code: object) -> None:
 
 def test_device_without_anybody_to_ask() -> None:
     """A role that needs a code, with nobody to ask, is refused when it is made."""
-    with pytest.raises(InvalidConfigurationError, match="mfa_code_provider"):
+    with pytest.raises(InvalidConfigurationError, match=f"{ROLE}.*mfa_code_provider"):
         provider(ScriptedIo(), SerialNumber=MFA)
 
 
@@ -303,6 +308,7 @@ def test_cap_of_role_chaining(source: str) -> None:
     io = ScriptedIo()
     error = failing(provider(io, source=Source(source=source), DurationSeconds=3601), io, InvalidConfigurationError)
     assert "3600" in str(error)
+    assert "3600 s or less" in str(error.hint)
     io = ScriptedIo(sends(sts_answer()))
     fetch(provider(io, source=Source(source=source), DurationSeconds=3600), io)
 
@@ -354,7 +360,8 @@ def test_set_that_has_ended_is_refused() -> None:
     """An answer with a past expiration is an error that names both clocks."""
     io = ScriptedIo(sends(sts_answer("2024-01-02T03:00:00Z")))
     error = failing(provider(io), io, RetrievalError)
-    assert "clock" in str(error)
+    assert "ended at 2024-01-02T03:00:00+00:00, 245 s ago by this machine's clock" in str(error)
+    assert "clock is wrong" in str(error.hint)
 
 
 @pytest.mark.parametrize(
@@ -382,4 +389,59 @@ def test_token_that_no_header_carries() -> None:
     io = ScriptedIo()
     source = Source()
     source.gives = Credentials(KEY_ID, SECRET_KEY, "canary-töken")
-    failing(provider(io, source=source), io, InvalidConfigurationError)
+    assert ROLE in str(failing(provider(io, source=source), io, InvalidConfigurationError))
+
+
+def test_code_that_may_have_come_is_spent() -> None:
+    """After silence STS may have taken the code, so that it is not sent again."""
+    io = ScriptedIo(("POST", STS, NoAnswer("timeout", "nothing came")))
+    one = provider(io, hooks=Hooks(returning(CODE, CODE)), SerialNumber=MFA)
+    failing(one, io, ProviderTimeoutError)
+    assert "sent before" in str(failing(one, io, RetrievalError))
+
+
+def test_code_that_went_to_the_hook_is_spent() -> None:
+    """What ``role_assumer`` does with a code nobody knows, so that it gets none twice."""
+
+    async def assumer(source: Credentials, params: Mapping[str, Any]) -> Credentials:
+        raise ValueError("it broke")
+
+    io = ScriptedIo()
+    one = provider(io, hooks=Hooks(returning(CODE, CODE), assumer), SerialNumber=MFA)
+    with pytest.raises(RetrievalError, match="raised ValueError"):
+        run(one._fetch(io, Caller()))
+    assert "sent before" in str(failing(one, io, RetrievalError))
+
+
+def test_the_caller_is_handed_on() -> None:
+    """The source is asked for the same client, and its region is called if nobody says another."""
+    caller = Caller(region="eu-west-1", profile="theirs")
+    io = ScriptedIo(sends(sts_answer()), environ={"AWS_REGION": "us-west-2"})
+    source = Source()
+    run(provider(io, source=source, config=ClientConfig())._fetch(io, caller))
+    assert source.caller == caller
+    assert "/eu-west-1/sts/" in io.requests[0].headers["authorization"]
+
+
+def test_each_step_has_an_end_of_its_own() -> None:
+    """Files have ten seconds, STS as long as all attempts may take, and the program's own function a minute."""
+    io = ScriptedIo(sends(sts_answer()))
+    config = ClientConfig(region="eu-west-1", max_attempts=2)
+    one = AssumeRoleProvider(ScriptedWorld(io), role(), Source(), Places(config), timeout=2.0)
+    fetch(one, io)
+    assert io.deadlines == [(10.0, "assume role"), (float("inf"), "assume role"), (2 * 2.0 + GRACE, "assume role")]
+
+    async def assumer(source: Credentials, params: Mapping[str, Any]) -> Credentials:
+        return Credentials("ASIAHOOK", ROLE_SECRET)
+
+    io = ScriptedIo()
+    fetch(provider(io, hooks=Hooks(role_assumer=assumer)), io)
+    assert io.deadlines == [(float("inf"), "assume role"), (60.0, "role_assumer")]
+
+
+def test_who_asks_a_person() -> None:
+    """A role with a device does, one on top of it too, and no other."""
+    io = ScriptedIo()
+    inner = provider(io, hooks=Hooks(returning()), SerialNumber=MFA)
+    assert provider(io, source=inner)._asks_person()
+    assert not provider(io)._asks_person()

@@ -12,6 +12,7 @@ from typing import Any
 import anyio
 import pytest
 
+from anycreds import cached
 from anycreds._config.settings import Setting
 from anycreds._credentials import Credentials
 from anycreds._errors import (
@@ -21,7 +22,6 @@ from anycreds._errors import (
     ProviderTimeoutError,
     RetrievalError,
 )
-from anycreds import cached
 from anycreds._io import ProcessFailure, ProcessResult
 from anycreds._system.session import SystemWorld
 from anycreds._wire.messages import BODY_LIMIT

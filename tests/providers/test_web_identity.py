@@ -14,6 +14,7 @@ from anycreds._errors import NotConfiguredError
 from anycreds._io import Unreadable
 from anycreds._places import Places
 from anycreds._provider import Caller
+from anycreds._retrying import GRACE
 from anycreds._wire.messages import NoAnswer
 from anycreds.providers.web_identity import WebIdentityOptions, WebIdentityProvider
 from scripted import ScriptedIo, ScriptedWorld, Step, answer, assert_no_secret, fetch, run
@@ -71,7 +72,7 @@ def test_token_file_of_the_environment() -> None:
     [sent] = forms(io)
     assert (sent["WebIdentityToken"], sent["RoleArn"]) == (TOKEN, ROLE)
     assert sent["RoleSessionName"].startswith("anycreds-")
-    assert "authorization" not in {name.lower() for name in io.requests[0].headers}
+    assert io.requests[0].headers == {"Content-Type": "application/x-www-form-urlencoded"}
 
 
 def test_options_beat_variables_one_by_one() -> None:
@@ -141,7 +142,8 @@ def test_file_that_stays_away() -> None:
     error = failing(provider(io), io, RetrievalError)
     assert FILE in str(error)
     assert "AWS_WEB_IDENTITY_TOKEN_FILE" in str(error)
-    assert sum(io.pauses) <= 1.0
+    assert 0.5 <= sum(io.pauses) <= 1.0
+    assert len(io.pauses) == 4
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe", b"a\x00b", b"x" * 20_001, Unreadable("is a directory")])
@@ -149,6 +151,7 @@ def test_what_is_no_token(content: bytes | Unreadable) -> None:
     """What cannot be a token is never sent."""
     io = ScriptedIo(environ=VARIABLES, files={FILE: content})
     failing(provider(io), io, RetrievalError)
+    assert io.pauses == []  # it is there: waiting would make nothing of it
 
 
 def test_long_tokens_are_good() -> None:
@@ -268,7 +271,7 @@ def test_refusals_are_final(code: str) -> None:
     assert isinstance(error, RetrievalError)
     assert error.code == code
     assert error.hint
-    assert ROLE in str(error)
+    assert f"role {ROLE!r} (AWS_ROLE_ARN)" in str(error)
 
 
 def test_provider_that_cannot_be_reached_by_sts_is_tried_again() -> None:
@@ -284,3 +287,77 @@ def test_unreachable_sts_stops() -> None:
     io = ScriptedIo(environ=VARIABLES, files={FILE: TOKEN.encode()})
     io.script = [("POST", STS, NoAnswer("unreachable", "Connection refused"))] * 3
     assert "sts.eu-west-1.amazonaws.com" in str(failing(provider(io), io, RetrievalError))
+
+
+def test_answer_without_content() -> None:
+    """Any answer but 200 is a refusal with its status."""
+    io = ScriptedIo(sends(b"", 204), environ=VARIABLES, files={FILE: TOKEN.encode()})
+    error = failing(provider(io), io, RetrievalError)
+    assert isinstance(error, RetrievalError)
+    assert (type(error), error.status) == (RetrievalError, 204)
+
+
+def test_file_that_goes_away_after_the_token_has_ended() -> None:
+    """If there is no newer token to read, what STS said about the old one is the error."""
+    io = ScriptedIo(environ=VARIABLES, files={FILE: TOKEN.encode()})
+
+    def remove(_request: object) -> Any:
+        del io.files[FILE]
+        return answer(refusal("ExpiredTokenException"), 400)
+
+    io.script = [("POST", STS, remove)]
+    error = failing(provider(io), io, RetrievalError)
+    assert isinstance(error, RetrievalError)
+    assert error.code == "ExpiredTokenException"
+
+
+def test_token_as_text_that_has_ended() -> None:
+    """A token that was given as text cannot be another one: STS is asked once."""
+    io = ScriptedIo(sends(refusal("ExpiredTokenException"), 400))
+    failing(provider(io, with_token(TOKEN)), io, RetrievalError)
+
+
+def test_blanks_around_a_token() -> None:
+    """What a function or a program has read from a file may end with its newline."""
+
+    async def token() -> str:
+        return f"{TOKEN}\n"
+
+    io = ScriptedIo(sends(), sends())
+    run(provider(io, with_token(token))._fetch(io, Caller()))
+    fetch(provider(io, with_token(f" {TOKEN}\n")), io)
+    assert [sent["WebIdentityToken"] for sent in forms(io)] == [TOKEN, TOKEN]
+
+
+def test_the_caller_is_handed_on() -> None:
+    """The client's region is called if nobody says another."""
+    io = ScriptedIo(sends(), environ={"AWS_REGION": "us-west-2"})
+    one = WebIdentityProvider(ScriptedWorld(io), with_token(TOKEN), Places(ClientConfig()))
+    run(one._fetch(io, Caller(region="eu-west-1")))
+
+
+def test_each_step_has_an_end_of_its_own() -> None:
+    """Files have ten seconds, a token's function 30, STS as long as all attempts take, and a hook a minute."""
+
+    async def token() -> str:
+        return TOKEN
+
+    async def assumer(params: Mapping[str, Any]) -> Credentials:
+        return Credentials("ASIAHOOK", SECRET)
+
+    whole, files, name = (float("inf"), "web identity"), (10.0, "web identity"), "web identity"
+    sts = (2 * 2.0 + GRACE, name)
+    places = Places(ClientConfig(region="eu-west-1", max_attempts=2))
+    for options, script, expected in (
+        (WebIdentityOptions(), [sends()], [whole, files, files, sts]),
+        (with_token(token), [sends()], [whole, files, (30.0, "web_identity_token"), sts]),
+        (WebIdentityOptions(assumer=assumer), [], [whole, files, (60.0, "role_assumer_with_web_identity")]),
+    ):
+        io = ScriptedIo(*script, environ=VARIABLES, files={FILE: TOKEN.encode()})
+        fetch(WebIdentityProvider(ScriptedWorld(io), options, places, timeout=2.0), io)
+        assert io.deadlines == expected
+
+
+def test_options_do_not_show_the_token() -> None:
+    """Their repr is without it."""
+    assert repr(with_token(TOKEN)) == "WebIdentityOptions(...)"

@@ -8,10 +8,11 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from . import demo, explain
+from . import demo, explain, export, process, serve
+from . import exec as exec_
 
 # In the order of the help. A verb is a module with NAME, SUMMARY, add_arguments(parser) and run(arguments) -> status.
-VERBS = (explain, demo)
+VERBS = (explain, export, process, exec_, serve, demo)
 
 WRONG_USE = 2  # as argparse and most Unix tools have it
 # A shell reports a program that a signal ended as 128 and the signal's number.
@@ -30,7 +31,8 @@ def run(argv: Sequence[str] | None = None) -> int:
     status = 0
     try:
         status = arguments.run(arguments)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # it is None if it was closed before the start
+            sys.stdout.flush()
     except* KeyboardInterrupt:  # alone, or in a group, as trio gives it
         status = INTERRUPTED
     except* BrokenPipeError:

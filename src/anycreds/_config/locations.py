@@ -8,10 +8,11 @@ Follows the AWS "SDKs and Tools" reference, page "Location of the shared config 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from os import PathLike
 from typing import NamedTuple
 
 from .._errors import InvalidConfigurationError, NotConfiguredError
-from .settings import Setting, first, option
+from .settings import Setting, first
 
 CONFIG_VARIABLE = "AWS_CONFIG_FILE"
 CREDENTIALS_VARIABLE = "AWS_SHARED_CREDENTIALS_FILE"
@@ -53,8 +54,8 @@ class Selected(NamedTuple):
 def locations(
     environ: Mapping[str, str],
     fallback_home: str | None,
-    filepath: str | None = None,
-    config_filepath: str | None = None,
+    filepath: str | PathLike[str] | None = None,
+    config_filepath: str | PathLike[str] | None = None,
     source: str | None = None,
 ) -> Locations:
     """Tell where both files are. Options beat the environment; what is blank is not set.
@@ -85,14 +86,15 @@ def located(
 def selected(argument: str | None, caller_profile: str | None, environ: Mapping[str, str]) -> Selected:
     """Tell which profile is meant: the argument's, the caller's, that of ``AWS_PROFILE``, or else ``default``."""
     name = _set_option("profile", argument)
-    if name is None and caller_profile is not None and caller_profile.strip():
-        name = Setting(caller_profile, "the profile of the client")
+    if name is None and caller_profile is not None and str(caller_profile).strip():
+        name = Setting(str(caller_profile), "the profile of the client")
     name = name or first(environ, PROFILE_VARIABLE)
     return Selected(Setting("default", "the default"), named=False) if name is None else Selected(name, named=True)
 
 
-def _set_option(name: str, value: str | None) -> Setting | None:
-    return option(name, value) if value is not None and value.strip() else None
+def _set_option(name: str, value: object) -> Setting | None:
+    # A path may be an object; what is no text at all becomes a name that nothing has, and an error that says so.
+    return None if value is None or not str(value).strip() else Setting(str(value), f"option {name}")
 
 
 def _home(environ: Mapping[str, str], fallback: str | None) -> str | None:
@@ -112,7 +114,7 @@ def _located(
         if home is None:
             return NotConfiguredError(f"{_HOMELESS}, so there is no ~/.aws/{name}", source=source)
         return Location(f"{home}/.aws/{name}", "the default location", f"~/.aws/{name}", chosen=False)
-    path, origin = setting
+    path, origin = str(setting.value), setting.origin  # whatever a program has given as an option
     if path == "~" or path.startswith("~/"):
         if home is None:
             return InvalidConfigurationError(f"{origin} begins with ~, but {_HOMELESS}", source=source)

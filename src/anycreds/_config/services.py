@@ -49,7 +49,7 @@ class Configured(NamedTuple):
         """Return the region: the profile's, the caller's, the environment's."""
         if (setting := self.view.setting("region")) is not None:
             return setting
-        if caller is not None and caller.strip():
+        if caller is not None and str(caller).strip():
             return Setting(caller, "the region of the client")
         return first(self.environ, *REGION_VARIABLES)
 

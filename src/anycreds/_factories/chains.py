@@ -16,6 +16,7 @@ from .._system.session import SystemWorld
 from .world import WORLD, as_provider, world_with
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Mapping
     from datetime import timedelta
 
@@ -30,8 +31,8 @@ def from_default_chain(
     profile: str | None = None,
     *,
     environ: Mapping[str, str] | None = None,
-    filepath: str | None = None,
-    config_filepath: str | None = None,
+    filepath: str | os.PathLike[str] | None = None,
+    config_filepath: str | os.PathLike[str] | None = None,
     ignore_cache: bool = False,
     mfa_code_provider: MfaCodeProvider | None = None,
     role_assumer: RoleAssumer | None = None,
@@ -92,7 +93,9 @@ def from_default_chain(
     return CachedProvider(chain, world, CacheOptions(observer=observer), Caller())
 
 
-def _shared_files(filepath: str | None, config_filepath: str | None, ignore_cache: bool) -> SharedFiles:
+def _shared_files(
+    filepath: str | os.PathLike[str] | None, config_filepath: str | os.PathLike[str] | None, ignore_cache: bool
+) -> SharedFiles:
     from .._shared_files import FileOptions, SharedFiles
 
     return SharedFiles(FileOptions(filepath, config_filepath, ignore_cache))

@@ -9,6 +9,7 @@ from ..providers.environment import EnvironmentProvider
 from .world import WORLD
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Mapping
 
     from .._client_config import ClientConfig
@@ -31,8 +32,8 @@ def from_env(*, environ: Mapping[str, str] | None = None) -> Provider:
 def from_ini(
     profile: str | None = None,
     *,
-    filepath: str | None = None,
-    config_filepath: str | None = None,
+    filepath: str | os.PathLike[str] | None = None,
+    config_filepath: str | os.PathLike[str] | None = None,
     ignore_cache: bool = False,
     mfa_code_provider: MfaCodeProvider | None = None,
     role_assumer: RoleAssumer | None = None,
@@ -75,8 +76,8 @@ def from_ini(
 def from_process(
     profile: str | None = None,
     *,
-    filepath: str | None = None,
-    config_filepath: str | None = None,
+    filepath: str | os.PathLike[str] | None = None,
+    config_filepath: str | os.PathLike[str] | None = None,
     timeout: float = 60.0,
 ) -> Provider:
     """Get what the ``credential_process`` of a profile prints, whatever else the profile says.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from .._provider import Provider
 from .world import WORLD
 
@@ -25,7 +27,7 @@ def from_http(
     full_uri: str | None = None,
     relative_uri: str | None = None,
     authorization_token: str | None = None,
-    authorization_token_file: str | None = None,
+    authorization_token_file: str | os.PathLike[str] | None = None,
     timeout: float = 1.0,
     max_retries: int = 3,
 ) -> Provider:

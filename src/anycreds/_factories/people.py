@@ -9,6 +9,7 @@ from .._provider import Provider
 from .world import WORLD
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Mapping
 
     from .._client_config import ClientConfig
@@ -23,8 +24,8 @@ def from_sso(
     sso_region: str | None = None,
     sso_role_name: str | None = None,
     sso_session: str | None = None,
-    filepath: str | None = None,
-    config_filepath: str | None = None,
+    filepath: str | os.PathLike[str] | None = None,
+    config_filepath: str | os.PathLike[str] | None = None,
     ignore_cache: bool = False,
     client_config: ClientConfig | None = None,
     timeout: float = 5.0,
@@ -69,8 +70,8 @@ def from_sso(
 def from_login_credentials(
     profile: str | None = None,
     *,
-    filepath: str | None = None,
-    config_filepath: str | None = None,
+    filepath: str | os.PathLike[str] | None = None,
+    config_filepath: str | os.PathLike[str] | None = None,
     ignore_cache: bool = False,
     client_config: ClientConfig | None = None,
     timeout: float = 5.0,

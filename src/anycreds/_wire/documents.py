@@ -88,7 +88,10 @@ def credentials_from(
     if (code := document.get("Code", "Success")) != "Success":
         return _refusal(document, code, source, secrets)
     wanted = ["AccessKeyId", "SecretAccessKey"]
-    wanted += [name for name in ("Token", "Expiration") if not may_be_lasting or name in document]
+    # Some SDKs need the field, so that endpoints send an empty one with the keys of a user.
+    is_without_token = may_be_lasting and document.get("Token", "") == ""
+    wanted += [] if is_without_token else ["Token"]
+    wanted += ["Expiration"] if not may_be_lasting or "Expiration" in document else []
     if document.get("AccountId") is not None:  # says nothing about the keys, so that null may stand for absent
         wanted.append("AccountId")
     for name in wanted:
@@ -100,7 +103,7 @@ def credentials_from(
     return Credentials(
         document["AccessKeyId"],
         document["SecretAccessKey"],
-        document.get("Token"),
+        document["Token"] if "Token" in wanted else None,
         expiration=expiration,
         account_id=document.get("AccountId"),
         source=source,

@@ -30,7 +30,7 @@ LONGEST_EXPIRES = 7 * 24 * 60 * 60
 _ALGORITHM = "AWS4-HMAC-SHA256"
 _CONTENT_HASH = "x-amz-content-sha256"
 # These take a path as it is, want the body's hash as a header, and leave the body of a presigned request unsigned.
-_LIKE_S3 = frozenset({"s3", "s3express", "s3-object-lambda", "s3-outposts"})
+LIKE_S3 = frozenset({"s3", "s3express", "s3-object-lambda", "s3-outposts"})
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _UNSENDABLE = "has a character that no HTTP header can carry"
 
@@ -71,7 +71,7 @@ def sign_headers(
     if credentials.session_token is not None:
         added["x-amz-security-token"] = credentials.session_token
     sent = {"host": url.origin.partition("://")[2], **headers_of(headers), **headers_of(added)}
-    if _CONTENT_HASH not in sent and (body is None or scope.service in _LIKE_S3):
+    if _CONTENT_HASH not in sent and (body is None or scope.service in LIKE_S3):
         added[_CONTENT_HASH] = sent[_CONTENT_HASH] = UNSIGNED_PAYLOAD if body is None else payload_hash(body)
     hashed = sent.get(_CONTENT_HASH) or payload_hash(body or b"")
     path, _, query = url.target.partition("?")
@@ -124,7 +124,7 @@ def presign(
     pairs = query_pairs("&".join(filter(None, own.split("&")))) + [
         (name, encoded(value)) for name, value in fields.items()
     ]
-    hashed = sent.get(_CONTENT_HASH) or (UNSIGNED_PAYLOAD if scope.service in _LIKE_S3 else payload_hash(body))
+    hashed = sent.get(_CONTENT_HASH) or (UNSIGNED_PAYLOAD if scope.service in LIKE_S3 else payload_hash(body))
     canonical = _canonical(method, f"{_path(path, scope)}\n{sorted_query(pairs)}", names, sent, hashed)
     if not canonical.isascii():
         return Problem(f"a header {_UNSENDABLE}")
@@ -154,7 +154,7 @@ def _stamp(now: float) -> str:
 
 
 def _path(path: str, scope: Scope) -> str:
-    return path_encoded_once(path) if scope.service in _LIKE_S3 else path_encoded_twice(path)
+    return path_encoded_once(path) if scope.service in LIKE_S3 else path_encoded_twice(path)
 
 
 def _canonical(method: str, target: str, names: list[str], headers: Mapping[str, str], hashed: str) -> str:

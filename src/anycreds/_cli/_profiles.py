@@ -1,0 +1,48 @@
+"""What the command line wants to know of the shared files beside credentials: names and regions. Never fails."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+from .._config.locations import selected
+from .._config.profiles import Profiles
+from .._config.settings import first
+from .._errors import CredentialsError
+from .._factories.world import WORLD
+from .._shared_files import FileOptions, SharedFiles, view_of
+
+# Botocore and the AWS CLI read the second only.
+REGION_VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION")
+
+
+def selected_name(profile: str | None) -> str:
+    """Return the name of the profile that is meant."""
+    return selected(profile, None, os.environ).name.value
+
+
+def profiles() -> Profiles | None:
+    """Return what both files say; None: they cannot be read."""
+    found = asyncio.run(_read())
+    return found if isinstance(found, Profiles) else None
+
+
+def known() -> list[str]:
+    """Return the names of all profiles."""
+    found = profiles()
+    return [] if found is None else found.names()
+
+
+def region_to_set(profile: str | None) -> str | None:
+    """Return the region that who had the named profile would use, and who has only its keys would not know."""
+    choice = selected(profile, None, os.environ)
+    if not choice.named or first(os.environ, *REGION_VARIABLES) is not None or (found := profiles()) is None:
+        return None
+    view = view_of(found, choice.name.value)
+    setting = None if isinstance(view, CredentialsError) else view.setting("region")
+    return None if setting is None else setting.value
+
+
+async def _read() -> Profiles | CredentialsError:
+    async with WORLD.session() as io:
+        return await SharedFiles(FileOptions()).profiles(io)

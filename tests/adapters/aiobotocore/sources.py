@@ -1,0 +1,74 @@
+"""Sets that the server knows, clients that ask it, and a clock that obeys."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+
+from adapters.aiobotocore.loops import Stack
+from adapters.aiobotocore.signed_aws import SignedAws
+from anycreds import CachedProvider, Credentials, cached
+from anycreds.testing import CANARY, ManualClock
+
+REGION = "us-east-1"
+
+
+class Source:
+    """An async function for ``cached``. Every call gives another set, which the server knows."""
+
+    def __init__(self, aws: SignedAws, *, life: float = 3600.0, accounts: tuple[str, ...] = ()) -> None:
+        self.clock = ManualClock(time.time())
+        self.calls = 0
+        self.error: Exception | None = None
+        self.repeats = False
+        """Whether it gives the last set again."""
+        self._aws = aws
+        self._life = life
+        self._accounts = accounts
+
+    async def __call__(self) -> Credentials:
+        if self.error is not None:
+            raise self.error
+        self.calls += not self.repeats
+        account = self._accounts[min(self.calls, len(self._accounts)) - 1] if self._accounts else None
+        return self._aws.know(
+            Credentials(
+                f"ASIA{self.calls:04d}",
+                f"{CANARY}-secret-{self.calls}",
+                f"{CANARY}-session-{self.calls}",
+                expiration=datetime.fromtimestamp(self.clock.time(), UTC) + timedelta(seconds=self._life),
+                account_id=account,
+            )
+        )
+
+    def cached(self) -> CachedProvider:
+        """Return the provider, with the source's clock."""
+        return cached(self, clock=self.clock)
+
+
+def client(session: Any, aws: SignedAws, service: str = "s3", **options: Any) -> Any:
+    """Return the context manager of a client that asks the server."""
+    session.register_component("data_loader", _loader())
+    return session.create_client(service, **{"region_name": REGION, "endpoint_url": aws.url, **options})
+
+
+def plain_session(stack: Stack) -> Any:
+    """Return a session of aiobotocore's own, for the HTTP library of a stack."""
+    from aiobotocore.config import AioConfig
+    from aiobotocore.httpxsession import HttpxSession
+    from aiobotocore.session import get_session
+
+    session = get_session()
+    if stack.http == "httpx":
+        session.set_default_client_config(AioConfig(http_session_cls=HttpxSession))
+    return session
+
+
+@cache
+def _loader() -> Any:
+    """Return the models of AWS's services, read once for all sessions."""
+    from botocore.session import Session
+
+    return Session().get_component("data_loader")

@@ -1,0 +1,138 @@
+"""What stands on aiobotocore: s3fs, and a moto server as S3."""
+
+from __future__ import annotations
+
+import functools
+import pickle
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from adapters.aiobotocore.loops import Stack
+from adapters.aiobotocore.signed_aws import SignedAws
+from adapters.aiobotocore.sources import REGION, Source
+from anycreds import CachedProvider, Credentials, cached
+from anycreds.testing import CANARY
+
+pytest.importorskip("aiobotocore")
+
+from anycreds.adapters.aiobotocore import create_session
+
+pytestmark = pytest.mark.filterwarnings("ignore:aiobotocore's httpx backend:DeprecationWarning")
+
+KEYS = Credentials("AKIDMINE", f"{CANARY}-secret", f"{CANARY}-session")
+
+
+async def mine() -> Credentials:
+    """Give a set."""
+    return KEYS
+
+
+@functools.cache
+def made() -> CachedProvider:
+    """Make the provider that all sessions of this process share."""
+    return cached(mine)
+
+
+@pytest.fixture(scope="module")
+def s3fs() -> Any:
+    """Import s3fs, and let it start the thread in which it runs its event loop, which it keeps."""
+    found = pytest.importorskip("s3fs")
+    from fsspec.asyn import get_loop
+
+    get_loop()
+    return found
+
+
+def options(aws: SignedAws) -> dict[str, Any]:
+    """Return how a file system gets to the server; s3fs keeps file systems, so that each test has its own."""
+    return {
+        "client_kwargs": {"endpoint_url": aws.url, "region_name": REGION},
+        "skip_instance_cache": True,
+        "use_listings_cache": False,
+    }
+
+
+def close(files: Any) -> None:
+    """Close the connections of a file system."""
+    from fsspec.asyn import sync
+
+    sync(files.loop, files._s3.__aexit__, None, None, None)
+
+
+def test_s3fs(aws: SignedAws, s3fs: Any) -> None:
+    """A file system on one of our sessions signs with what is good at the time, and gets over an expired token."""
+    source = Source(aws, life=900)
+    files = s3fs.S3FileSystem(session=create_session(source.cached()), **options(aws))
+    files.pipe_file("bucket/key", b"content")
+    source.clock.advance(901)
+    assert files.cat_file("bucket/key") == b"content"
+    aws.before = lambda: source.clock.advance(2)
+    aws.expired.add("ASIA0002")
+    assert files.ls("bucket", detail=False) == ["bucket/key"]
+    close(files)
+    assert list(dict.fromkeys(aws.key_ids)) == ["ASIA0001", "ASIA0002", "ASIA0003"]
+    assert [refused for refused in aws.refusals if refused] == ["ExpiredToken"]
+
+
+def test_s3fs_pickled(aws: SignedAws, s3fs: Any) -> None:
+    """A file system on a session with a factory can be pickled."""
+    aws.know(KEYS)
+    before = s3fs.S3FileSystem(session=create_session(factory=made), **options(aws))
+    files = pickle.loads(pickle.dumps(before))
+    files.pipe_file("bucket/key", b"content")
+    close(files)
+    assert aws.key_ids == ["AKIDMINE"]
+    assert aws.refusals == [None]
+
+
+@pytest.mark.anyio
+async def test_s3fs_in_an_event_loop(aws: SignedAws, s3fs: Any, stack: Stack) -> None:
+    """An asynchronous file system uses the event loop that it is in."""
+    if stack.backend != "asyncio":
+        pytest.skip("s3fs runs on asyncio only")
+    source = Source(aws)
+    files = s3fs.S3FileSystem(session=create_session(source), asynchronous=True, **options(aws))
+    client = await files.set_session()
+    await files._pipe_file("bucket/key", b"content")
+    assert await files._cat_file("bucket/key") == b"content"
+    await client.close()
+    assert set(aws.key_ids) == {"ASIA0001"}
+    assert source.calls == 1
+
+
+@pytest.fixture(scope="module")
+def moto() -> Iterator[str]:
+    """Serve moto on a free port of this machine; the value is its URL."""
+    server = pytest.importorskip("moto.server").ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        yield f"http://{host}:{port}"
+    finally:
+        server.stop()
+
+
+@pytest.mark.anyio
+async def test_moto(moto: str, config: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a role that STS gives, a bucket is made, filled, listed and read, all at a moto server."""
+    import anycreds
+
+    monkeypatch.setenv("AWS_ENDPOINT_URL", moto)
+
+    async def user() -> Credentials:
+        return Credentials("AKIDMOTO", f"{CANARY}-secret")
+
+    role = anycreds.from_temporary_credentials("arn:aws:iam::123456789012:role/app", source_credentials=user)
+    session = create_session(role, region=REGION, config=config)
+    async with session.create_client("s3") as s3, session.create_client("sts") as sts:
+        assert ":assumed-role/app/" in (await sts.get_caller_identity())["Arn"]
+        await s3.create_bucket(Bucket="bucket")
+        await s3.put_object(Bucket="bucket", Key="key", Body=b"content")
+        pages = [page async for page in s3.get_paginator("list_objects_v2").paginate(Bucket="bucket")]
+        answer = await s3.get_object(Bucket="bucket", Key="key")
+        assert await answer["Body"].read() == b"content"
+        await s3.delete_object(Bucket="bucket", Key="key")
+        await s3.delete_bucket(Bucket="bucket")
+    assert [entry["Key"] for page in pages for entry in page["Contents"]] == ["key"]

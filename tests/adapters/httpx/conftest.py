@@ -1,0 +1,24 @@
+"""Fixtures: the two libraries in turn, of which httpx2 may not be there."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import anyio
+import pytest
+
+from adapters.httpx.service import Library
+from anycreds._system import http
+
+
+@pytest.fixture(params=["httpx", "httpx2"])
+def library(request: pytest.FixtureRequest) -> Library:
+    """Give each library in turn."""
+    module = pytest.importorskip(request.param, reason="needs the extra httpx2")
+    return Library(module, import_module(f"anycreds.adapters.{request.param}").SigV4Auth)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def loaded() -> None:
+    """Import httpx and its backends, which takes longer than a test should."""
+    anyio.run(http.load)

@@ -1,0 +1,213 @@
+"""Presigned URLs and passwords for databases: botocore's, query by query, and a service takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from unittest import mock
+from urllib.parse import parse_qsl, quote, urlsplit
+
+import anyio
+import botocore.auth
+import botocore.session
+import botocore.signers
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.httpx.service import REGION, serving, trust
+from anycreds import Credentials, InvalidConfigurationError, NotConfiguredError, cached, from_env
+from anycreds.adapters.presigning import presign, rds_token
+from anycreds.testing import ManualClock
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+# Without the word that no log may hold: clients log URLs, and that is the point of one of these tests.
+KEYS = Credentials("ASIAPRESIGNED", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "token/+= with a blank")
+HOST = "db.abc123.eu-central-1.rds.amazonaws.com"
+
+
+@pytest.fixture(autouse=True)
+def at_that_time() -> Iterator[None]:
+    """Let botocore sign at the time of these tests, and not log what it signs."""
+    now = NOW.replace(tzinfo=None)
+    with (
+        mock.patch.object(botocore.auth, "get_current_datetime", return_value=now),
+        mock.patch.object(botocore.auth.logger, "disabled", True),
+    ):
+        yield
+
+
+def provider(credentials: Credentials = KEYS) -> Any:
+    async def source() -> Credentials:
+        return credentials
+
+    return cached(source, clock=ManualClock(NOW.timestamp()))
+
+
+def run(function: Any, *arguments: Any, **options: Any) -> str:
+    """Await a function of the adapter."""
+
+    async def main() -> str:
+        found: str = await function(*arguments, **options)
+        return found
+
+    return anyio.run(main)
+
+
+def botocores(service: str, credentials: Credentials = KEYS) -> Any:
+    """Return a client of botocore's, with the same keys."""
+    session = botocore.session.Session()
+    session.set_credentials(credentials.access_key_id, credentials.secret_access_key, credentials.session_token)
+    config = botocore.config.Config(signature_version="s3v4") if service == "s3" else None
+    return session.create_client(service, REGION, config=config)
+
+
+def query_of(url: str) -> list[tuple[str, str]]:
+    return sorted(parse_qsl(urlsplit(url).query, keep_blank_values=True, strict_parsing=True))
+
+
+@pytest.mark.parametrize("key", ["key", "a b/ä+日本", "~a!b*c(d)'e", "a=b&c?d#e%", "%41"])
+@pytest.mark.parametrize("credentials", [KEYS, Credentials("AKIAPLAIN", "secret")], ids=["session", "long-term"])
+def test_objects_of_s3(key: str, credentials: Credentials) -> None:
+    """A link to an object has the place, and the query, of botocore's."""
+    client = botocores("s3", credentials)
+    theirs = client.generate_presigned_url("get_object", {"Bucket": "some-bucket", "Key": key}, ExpiresIn=300)
+    place = f"https://some-bucket.s3.amazonaws.com/{quote(key)}"
+    ours = run(presign, provider(credentials), "GET", place, service="s3", region=REGION, expires=300)
+    assert query_of(ours) == query_of(theirs)
+    assert urlsplit(ours)[:3] == urlsplit(theirs)[:3]
+
+
+def test_queries_and_headers() -> None:
+    """A query of its own, and headers that have to be sent along, are signed as botocore does."""
+    parameters = {"Bucket": "some-bucket", "Key": "k", "ResponseContentType": "text/plain; a=ä", "VersionId": "v 1"}
+    client = botocores("s3")
+    theirs = client.generate_presigned_url("get_object", parameters, ExpiresIn=60)
+    place = "https://some-bucket.s3.amazonaws.com/k?response-content-type=text%2Fplain%3B+a%3D%C3%A4&versionId=v%201"
+    ours = run(presign, provider(), "GET", place, service="s3", region=REGION, expires=timedelta(minutes=1))
+    assert query_of(ours) == query_of(theirs)
+    theirs = client.generate_presigned_url(
+        "put_object", {"Bucket": "some-bucket", "Key": "k", "ContentType": "text/html"}, ExpiresIn=60
+    )
+    ours = run(
+        presign,
+        provider(),
+        "put",
+        "https://some-bucket.s3.amazonaws.com/k",
+        service="s3",
+        region=REGION,
+        expires=60,
+        headers={"Content-Type": "text/html"},
+    )
+    assert query_of(ours) == query_of(theirs)
+
+
+def test_other_services() -> None:
+    """What proves an identity to a cluster of EKS: a presigned call of STS, with a header of its own."""
+    client = botocores("sts")
+    client.meta.events.register(
+        "before-sign.sts.GetCallerIdentity",
+        lambda request, **_: request.headers.add_header("x-k8s-aws-id", "my-cluster"),
+    )
+    theirs = client.generate_presigned_url("get_caller_identity", ExpiresIn=60, HttpMethod="GET")
+    place = f"https://sts.{REGION}.amazonaws.com/?Action=GetCallerIdentity&Version=2011-06-15"
+    headers = {"x-k8s-aws-id": "my-cluster"}
+    ours = run(presign, provider(), "GET", place, service="sts", region=REGION, expires=60, headers=headers)
+    assert query_of(ours) == query_of(theirs)
+
+
+@given(
+    st.sampled_from((HOST, "127.0.0.1", "localhost")),
+    st.integers(1, 65535),
+    st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12),
+)
+def test_passwords_of_databases(host: str, port: int, user: str) -> None:
+    """The password of a database is botocore's, but for the order of the query, whoever signs in wherever."""
+    theirs = RDS.generate_db_auth_token(host, port, user, REGION)
+    ours = run(rds_token, provider(), host, port, user, REGION)
+    assert query_of("//" + ours) == query_of("//" + theirs)
+    assert ours.partition("?")[0] == theirs.partition("?")[0]
+    assert "://" not in ours
+    assert [pair[0] for pair in parse_qsl(urlsplit("//" + ours).query)][:2] == ["Action", "DBUser"]
+
+
+RDS = botocores("rds")
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("method", ["GET", "PUT"])
+@pytest.mark.parametrize("name", ["s3", "dynamodb"])
+async def test_a_service_takes_them(method: str, name: str) -> None:
+    """A client without credentials is let in with a presigned URL, for what it says and nothing else."""
+
+    async def source() -> Credentials:
+        return KEYS.replace(session_token="token/+=")
+
+    async with serving(name, tls=True) as service, httpx.AsyncClient(verify=trust(), trust_env=False) as client:
+        service.knows(await source())
+        place = f"{service.url}/a%20b/c(d)+e?x=a+b&&y"
+        body = b"anything" if name == "s3" and method == "PUT" else b""
+        url = await presign(source, method, place, service=name, region=REGION)
+        answer = await client.request(method, url, content=body)
+        assert (answer.status_code, service.last.refusal) == (200, None)
+        assert "X-Amz-Expires=900&" in url
+        assert (await client.delete(url)).status_code == 403
+
+
+@pytest.mark.anyio
+async def test_the_providers_error() -> None:
+    """What the provider raises passes as it is."""
+    with pytest.raises(NotConfiguredError, match="AWS_ACCESS_KEY_ID"):
+        await presign(from_env(environ={}), "GET", "https://a.example.com/", service="s3", region=REGION)
+    with pytest.raises(NotConfiguredError, match="AWS_ACCESS_KEY_ID"):
+        await rds_token(from_env(environ={}), HOST, 5432, "app", REGION)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"url": "https://a.example.com/ä"}, r"the URL contains U\+00E4"),
+        ({"url": "https://a.example.com/a/../b"}, r"the URL has a path with \. or \.\."),
+        ({"url": "ftp://a.example.com/"}, "the URL does not begin with http"),
+        ({"url": "a.example.com"}, "the URL does not begin with http"),
+        ({"url": None}, "the URL is not text"),
+        ({"expires": 0}, "expires is not a number of seconds from 1 to 604800"),
+        ({"expires": 604801}, "expires is not a number of seconds from 1 to 604800"),
+        ({"expires": -1}, "expires is not a length of time"),
+        ({"expires": "300"}, "expires is not a length of time"),
+        ({"headers": {"x-amz-a": "ä"}}, "a header has a character that no HTTP header can carry"),
+        ({"region": None}, "region is missing"),
+        ({"service": ""}, "service is not the name"),
+    ],
+)
+def test_bad_arguments_of_presign(changed: dict[str, Any], said: str) -> None:
+    """What cannot be right is refused, and not repeated."""
+    options = {"url": "https://a.example.com/", "service": "s3", "region": REGION, **changed}
+    with pytest.raises(InvalidConfigurationError, match=f"presign: {said}"):
+        run(presign, provider(), "GET", options.pop("url"), **options)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"host": "db/?"}, "host and port are not"),
+        ({"host": "user@db"}, "host and port are not"),
+        ({"host": "db:1"}, "host and port are not"),
+        ({"host": ""}, "host and port are not"),
+        ({"port": 0}, "host and port are not"),
+        ({"port": 65536}, "host and port are not"),
+        ({"port": "5432/"}, "host and port are not"),
+        ({"port": None}, "host and port are not"),
+        ({"user": ""}, "user is not the name"),
+        ({"user": None}, "user is not the name"),
+        ({"region": ""}, "region is missing"),
+        ({"region": "eu/"}, "region cannot be"),
+    ],
+)
+def test_bad_arguments_of_rds_token(changed: dict[str, Any], said: str) -> None:
+    """A host, port, user or region that cannot be right is refused."""
+    options = {"host": HOST, "port": 5432, "user": "app", "region": REGION, **changed}
+    with pytest.raises(InvalidConfigurationError, match=f"rds_token: {said}"):
+        run(rds_token, provider(), **options)

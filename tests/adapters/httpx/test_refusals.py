@@ -1,0 +1,111 @@
+"""What cannot be right is said at once, what the provider says passes unchanged, and nothing shows a secret."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from adapters.httpx.service import REGION, Library, Source, keys, serving
+from anycreds import InvalidConfigurationError, NoCredentialsError, from_env
+
+BAD_NAMES: list[tuple[Any, Any, str]] = [
+    ("dynamodb", None, "region is missing .*pass the region of the endpoint, such as region='eu-central-1'"),
+    ("dynamodb", "", "region is missing"),
+    ("dynamodb", "eu/central", "region cannot be a part of a host name"),
+    ("dynamodb", 5, "region is not text"),
+    ("", REGION, "service is not the name"),
+    (None, REGION, "service is not the name"),
+    ("s3/aws4_request", REGION, "service is not the name"),
+    ("s3,x=", REGION, "service is not the name"),
+]
+
+
+@pytest.mark.parametrize(("service", "region", "said"), BAD_NAMES)
+def test_bad_names(library: Library, service: Any, region: Any, said: str) -> None:
+    """A region or service that cannot be right is refused when the object is made."""
+    with pytest.raises(InvalidConfigurationError, match=f"SigV4Auth: {said}"):
+        library.SigV4Auth(Source(), service=service, region=region)
+
+
+def test_sync_clients(library: Library) -> None:
+    """A sync client is told what to use instead."""
+    auth = library.SigV4Auth(Source(), service="s3", region=REGION)
+    said = r"works with AsyncClient only.*anycreds\.adapters\.botocore"
+    with library.http.Client(auth=auth, trust_env=False) as client, pytest.raises(RuntimeError, match=said):
+        client.get("http://127.0.0.1:1/")
+
+
+def test_repr(library: Library) -> None:
+    """What it is shows, and no more."""
+    auth = library.SigV4Auth(from_env(environ={}), service="s3", region=REGION)
+    assert repr(auth) == "<SigV4Auth of environment variables, for s3 in eu-central-1>"
+
+
+@pytest.mark.anyio
+async def test_the_providers_error(library: Library) -> None:
+    """What the provider raises passes as it is, and nothing is sent."""
+    async with serving() as service:
+        auth = library.SigV4Auth(from_env(environ={}), service="dynamodb", region=REGION)
+        async with library.client(service, auth) as client:
+            with pytest.raises(Exception) as caught:  # noqa: PT011 - the type is compared
+                await client.get("/")
+        with pytest.raises(type(caught.value)) as bare:
+            await from_env(environ={})()
+        assert str(caught.value) == str(bare.value)
+        assert not isinstance(caught.value, NoCredentialsError)
+        assert service.came == []
+
+
+@pytest.mark.anyio
+async def test_headers_that_cannot_be_signed(library: Library) -> None:
+    """A header or token that no signature can stand for is named, not shown; nothing is sent."""
+    async with serving() as service:
+        auth = library.SigV4Auth(Source(), service="dynamodb", region=REGION)
+        async with library.client(service, auth) as client:
+            with pytest.raises(InvalidConfigurationError, match="SigV4Auth: a header has a character"):
+                await client.get("/", headers={"x-amz-meta-a": "ä".encode()})
+        auth = library.SigV4Auth(Source(keys().replace(session_token="canary-ä")), service="s3", region=REGION)
+        async with library.client(service, auth) as client:
+            with pytest.raises(InvalidConfigurationError, match="the session token has a character") as caught:
+                await client.get("/")
+        assert caught.value.source == "function Source"
+        assert service.came == []
+
+
+@pytest.mark.anyio
+async def test_without_tls(library: Library, caplog: pytest.LogCaptureFixture) -> None:
+    """To call somebody else's machine without TLS is worth one warning for each; this machine is not."""
+    http = library.http
+    transport = http.MockTransport(lambda _: http.Response(200))
+    auth = library.SigV4Auth(Source(), service="dynamodb", region=REGION)
+    async with http.AsyncClient(auth=auth, transport=transport) as client:
+        for place in ("http://127.0.0.1:8000/a", "http://localhost/", "https://10.0.0.1/", "http://[::1]/"):
+            await client.get(place)
+        assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+        for _ in range(2):
+            await client.get("http://10.0.0.1:8000/a?secret")
+    (record,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert record.name == "anycreds.adapters"
+    assert record.getMessage() == "http://10.0.0.1:8000 is called without TLS, so that others can read along"
+
+
+def test_without_httpx2() -> None:
+    """Without httpx2, its adapter says which extra to install."""
+    code = "import sys; sys.modules['httpx2'] = None; import anycreds.adapters.httpx2"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=20)
+    assert "ImportError: anycreds.adapters.httpx2 needs httpx2" in done.stderr
+    assert done.stderr.rstrip().endswith("pip install anycreds[httpx2]")
+
+
+def test_presigning_needs_no_http_library() -> None:
+    """Presigning loads neither httpx nor an event loop's library."""
+    code = (
+        "import sys, anycreds.adapters.presigning; "
+        "print([name for name in ('httpx', 'httpx2', 'trio', 'ssl') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=20)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,72 @@
+"""``serve`` used by AWS's own tools: ``nox -s javascript`` installs the one, ``nox -s peers`` the other."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from anycreds.testing import FakeAWS
+from cli.commands import serving
+from scenarios.peer import driving
+
+JAVASCRIPT = os.environ.get("ANYCREDS_JAVASCRIPT", "")
+"""The folder whose ``node_modules`` has the JavaScript SDK."""
+AWS_CLI = os.environ.get("ANYCREDS_AWS_CLI", "")
+"""The command of the AWS CLI."""
+LASTING = {"AWS_ACCESS_KEY_ID": "AKIDTEST", "AWS_SECRET_ACCESS_KEY": "canary-secret"}
+
+needs_javascript = pytest.mark.skipif(
+    not (JAVASCRIPT and shutil.which("node")), reason="needs node and an installed SDK: run `nox -s javascript`"
+)
+needs_aws_cli = pytest.mark.skipif(
+    not (AWS_CLI and shutil.which(AWS_CLI)), reason="needs the AWS CLI: run `nox -s peers`"
+)
+
+
+@needs_javascript
+@pytest.mark.parametrize("without", ["AWS_CONTAINER_AUTHORIZATION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", ""])
+def test_javascript_takes_credentials_from_it(without: str, fake_aws: FakeAWS, isolated: Path) -> None:
+    """The JavaScript SDK's default chain has the set from it, whichever of the two ways to the token it is left."""
+    driver = Path(__file__).parents[1] / "scenarios" / "javascript" / "driver.mjs"
+    home = {"HOME": str(isolated), "AWS_EC2_METADATA_DISABLED": "true"}
+    with driving("javascript", "node", str(driver), JAVASCRIPT) as peer:
+        for source, key in ((fake_aws.container_environ(), "ASIA"), (LASTING, "AKIDTEST")):
+            with serving(environ=source) as (variables, _):
+                given = {name: value for name, value in variables.items() if name != without}
+                call = {"factory": "from_default_chain"}
+                stage = SimpleNamespace(environ={**home, **given}, call=call, times=2)
+                found = peer.play(cast(Any, stage))
+                assert found["credentials"]["access_key_id"].startswith(key)
+                assert found["credentials"]["expiration"]
+    assert fake_aws.count() == 1
+
+
+@needs_aws_cli
+def test_the_aws_cli_takes_credentials_from_it(fake_aws: FakeAWS, isolated: Path) -> None:
+    """The AWS CLI signs a call with the set from it, session token and all, and STS knows whose it is."""
+    with serving(environ=fake_aws.container_environ()) as (variables, _):
+        done = subprocess.run(
+            [AWS_CLI, "sts", "get-caller-identity", "--endpoint-url", fake_aws.service_url, "--output", "json"],
+            env={
+                "PATH": os.environ["PATH"],
+                "HOME": str(isolated),
+                "AWS_DEFAULT_REGION": "eu-west-1",
+                "AWS_EC2_METADATA_DISABLED": "true",
+                **variables,
+            },
+            capture_output=True,
+            text=True,
+            timeout=50,  # seconds; it loads much
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["Account"] == fake_aws.account_id
+    signed = fake_aws.exchanges[-1].signed_for
+    assert signed is not None
