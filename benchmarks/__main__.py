@@ -15,7 +15,20 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import adapter_aiobotocore, assume_role, first_keys, hit, imds, profiles, report, signing, silent, stall, waiters
+from . import (
+    adapter_aiobotocore,
+    adapter_httpx,
+    assume_role,
+    first_keys,
+    hit,
+    imds,
+    profiles,
+    report,
+    signing,
+    silent,
+    stall,
+    waiters,
+)
 from .measuring import LOOPS, ROOT, Row, here, plain_environ
 
 BENCHMARKS = {
@@ -28,6 +41,7 @@ BENCHMARKS = {
     "profiles": profiles.measure,
     "signing": signing.measure,
     "adapter_aiobotocore": adapter_aiobotocore.measure,
+    "adapter_httpx": adapter_httpx.measure,
     "silent": silent.measure,
 }
 SLOW = {("silent", "uvloop"), ("silent", "trio")}  # each waits for seconds, for the same second's sake

@@ -28,7 +28,7 @@ from anycreds.testing import CANARY
 _MARKER = re.compile(rf"(?<!module '){CANARY}(?![._])")
 _AROUND = 60  # characters of the place of a find that are shown
 _DEEPEST = 4  # error -> request -> headers -> list: as deep as HTTP libraries hide what was sent
-_HTTP_LIBRARIES = ("httpx", "httpcore", "h11")
+_HTTP_LIBRARIES = ("httpx", "httpx2", "httpcore", "httpcore2", "h11")
 
 
 class Canary:

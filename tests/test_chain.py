@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
+from typing import Any
 
 import anyio
 import pytest
@@ -162,3 +163,11 @@ async def test_change_of_the_chains_winner_is_logged(caplog: pytest.LogCaptureFi
         assert (await provider()).access_key_id == "AKIDSOME"
     assert "function Upstream" in caplog.text
     assert "function something" in caplog.text
+
+
+@pytest.mark.parametrize("given", [None, 7, "AKID", anycreds.Credentials("AKID", "secret")])
+def test_what_cannot_be_asked_is_refused(given: Any) -> None:
+    """What is neither a provider nor a function is refused at once, by chain and cache."""
+    for make in (anycreds.cached, anycreds.create_credential_chain):
+        with pytest.raises(anycreds.InvalidConfigurationError, match="a provider is one of this library's"):
+            make(given)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .._credentials import Credentials
+from .._errors import InvalidConfigurationError
 from .._provider import CredentialProvider, Provider
 from .._system.session import SystemWorld
 
@@ -23,6 +24,10 @@ def as_provider(provider: CredentialProvider, world: SystemWorld) -> Provider:
     """Return a provider of this library for whatever can be awaited for credentials."""
     if isinstance(provider, Provider):
         return provider
+    given: object = provider
+    if not callable(given):
+        kind = type(given).__name__
+        raise InvalidConfigurationError(f"a provider is one of this library's or an async function, not {kind}")
     from ..providers.function import FunctionProvider
 
     return FunctionProvider(world, provider)

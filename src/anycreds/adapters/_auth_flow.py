@@ -80,7 +80,7 @@ class SigV4Flow(Generic[RequestT, ResponseT]):
         if (better := unambiguous(target, self._scope.service)) != target:
             request.url = request.url.copy_with(raw_path=better.encode("ascii"))
         url = url_of(request)
-        if url.scheme != "https" and not is_loopback(url) and url.origin not in self._told:
+        if url.scheme == "http" and not is_loopback(url) and url.origin not in self._told:
             self._told.add(url.origin)
             log("adapters", "warning", "%s is called without TLS, so that others can read along", url.origin)
 

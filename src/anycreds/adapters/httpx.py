@@ -49,7 +49,8 @@ class SigV4Auth(SigV4Flow[httpx.Request, httpx.Response], httpx.Auth):
 
     **Expired sessions**: if a service says that the session has ended (``ExpiredToken``, ``ExpiredTokenException`` or
     ``RequestExpired``), the provider's cached set is dropped, and the request is sent once more with a new one, unless
-    its body came in pieces. For that the body of an answer with status 400 or 403 is read, up to 64 KiB.
+    its body came in pieces. For that the body of an answer with status 400 or 403 is read, up to 64 KiB. The provider
+    asks its source once a second at most, so this may wait for a second.
 
     **Redirects** are never signed: a client with ``follow_redirects=True`` follows them without a signature and without
     the session token, and what becomes of that is the answer. (Transports that know nothing of httpcore's ``trace``

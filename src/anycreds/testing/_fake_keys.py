@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from math import ceil
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from ._fake_messages import CANARY
+from ._fake_world import Issue, World
 
-if TYPE_CHECKING:
-    from ._fake_world import World
-
-LONG_TERM_ID = "AKIDEXAMPLE"  # the one in AWS's examples of signatures
-LONG_TERM_SECRET = f"{CANARY}-secret-long-term-{'x' * 20}"
 USER_NAME = "anycreds-fake-user"
 _PADDING = "x" * 800  # real session tokens are about this long
 
@@ -52,14 +48,6 @@ class IssuedSet(NamedTuple):
 
     def __repr__(self) -> str:
         return f"IssuedSet({self.access_key_id})"
-
-
-class Issue(NamedTuple):
-    """What is kept of a set: all else about it follows from its number."""
-
-    number: int
-    end: float
-    arn: str
 
 
 def issue(world: World, arn: str, lifetime: float, ended: float | None = None) -> IssuedSet:

@@ -6,13 +6,23 @@ from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from .._io import Clock
-from ._fake_keys import LONG_TERM_ID, LONG_TERM_SECRET, Issue
 from ._fake_messages import CANARY, RealClock
 from ._fake_settings import IdentityPool, LoginRefusal, RefreshMode, RoleTrust
 
 ROLE_NAME = "anycreds-fake-role"
 CONTAINER_TOKEN = f"{CANARY}-authorization-token"
 POOL_ID = "us-east-1:00000000-0000-4000-8000-00000000c0de"
+
+LONG_TERM_ID = "AKIDEXAMPLE"  # the one in AWS's examples of signatures
+LONG_TERM_SECRET = f"{CANARY}-secret-long-term-{'x' * 20}"
+
+
+class Issue(NamedTuple):
+    """What is kept of a set: all else about it follows from its number."""
+
+    number: int
+    end: float
+    arn: str
 
 
 class Client(NamedTuple):

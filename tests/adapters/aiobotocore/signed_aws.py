@@ -172,7 +172,9 @@ async def _exchange(aws: SignedAws, line: h11.Connection, stream: ByteStream) ->
             return False
         if event is h11.NEED_DATA:
             if line.they_are_waiting_for_100_continue:
-                await stream.send(line.send(h11.InformationalResponse(status_code=100, headers=[])) or b"")
+                # An older botocore takes it for no answer if it has no reason.
+                go_on = h11.InformationalResponse(status_code=100, headers=[], reason=b"Continue")
+                await stream.send(line.send(go_on) or b"")
             line.receive_data(await stream.receive())
         elif isinstance(event, h11.Request):
             request = event

@@ -1,6 +1,6 @@
 """A service of AWS on loopback, over TLS too, that computes every signature again by code that is not the library's.
 
-``SETS`` are credentials that it knows, made by ``keys``; ``Source`` is a provider that hands out whatever it is told.
+It knows the credentials that ``keys`` makes; ``Source`` is a provider that hands out whatever it is told.
 """
 
 from __future__ import annotations
@@ -113,7 +113,6 @@ class Service:
         self.known: dict[str, Key] = {}
         self.came: list[Came] = []
         self.answer: Callable[[Came], Answer | None] = always(None)
-        self.connections = 0
         for number in range(1, 10):
             self.knows(keys(number))
 
@@ -151,7 +150,6 @@ class Service:
 
     async def serve(self, stream: ByteStream) -> None:
         """Answer on one connection until it ends."""
-        self.connections += 1
         http = h11.Connection(h11.SERVER)
         try:
             async with stream:

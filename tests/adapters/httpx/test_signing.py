@@ -11,9 +11,10 @@ from urllib.parse import quote
 import anyio
 import pytest
 
-from adapters.httpx.service import REGION, Library, Source, keys, serving
-from anycreds import Credentials
+from adapters.httpx.service import ARN, REGION, Library, Source, keys, serving
+from anycreds import ClientConfig, Credentials, cached, from_temporary_credentials
 from anycreds.adapters import _auth_flow
+from anycreds.testing import FakeAWS
 
 pytestmark = pytest.mark.anyio
 
@@ -273,9 +274,6 @@ async def test_hooks_see_the_signature(library: Library) -> None:
 
 async def test_calls_sts(library: Library) -> None:
     """A whole call, of a fake STS that checks signatures as well, with a role's credentials."""
-    from anycreds import ClientConfig, cached, from_temporary_credentials
-    from anycreds.testing import FakeAWS
-
     async with FakeAWS() as aws:
         config = ClientConfig(region=REGION, endpoint_url=aws.service_url)
         long_term = Credentials(*aws.key_environ().values())
@@ -286,9 +284,6 @@ async def test_calls_sts(library: Library) -> None:
             answer = await client.post(f"{aws.service_url}/", data=form)
         assert answer.status_code == 200, answer.text
         assert "assumed-role/Demo/" in answer.text
-
-
-ARN = "arn:aws:iam::123456789012:role/Demo"
 
 
 async def test_keys_of_another(library: Library) -> None:

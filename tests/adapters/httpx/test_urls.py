@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 
 from adapters.httpx.service import REGION, Library, Source, serving
 from anycreds.adapters._signing import unambiguous
+from anycreds.testing import CANARY
 
 UNRESERVED = "abzAZ09-._~"
 DELIMITERS = "!$&'()*+,;=:@"
 
-words = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
+# Hypothesis draws words from the code that it tests, too; in a log of URLs this one would be taken for a secret.
+words = st.text(st.characters(exclude_categories=["Cs"]), max_size=6).filter(lambda text: CANARY not in text)
 escapes = st.binary(min_size=1, max_size=3).map(lambda data: "".join(f"%{byte:02x}" for byte in data))
 plain = st.text(list(UNRESERVED + DELIMITERS), max_size=8)
 odd = st.sampled_from(("", ".", "..", "...", "%", "%2", "%zz", "%2F", "%2f", "%25", "+", "%2B", " ", "a%20b", "é"))
