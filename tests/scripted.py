@@ -189,6 +189,9 @@ class ScriptedIo:
         finally:
             self.locked_now.remove(path)
 
+    async def finished(self, work: Awaitable[T], seconds: float) -> T:
+        return await work
+
     def unique(self) -> str:
         self.uniques += 1
         return f"00000000-0000-4000-8000-{self.uniques:012d}"

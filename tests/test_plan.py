@@ -187,10 +187,14 @@ def test_bad_lines_hurt_only_who_uses_them() -> None:
     assert told(config) == "Static(x)"
 
 
-def test_long_chains_need_no_stack() -> None:
-    """Five thousand profiles that build on each other are flattened, and a loop of as many is told."""
+def test_long_chains_have_an_end() -> None:
+    """Ninety-nine roles on top of each other are planned; more are an error at once, and so is a long circle."""
     links = "".join(f"[profile p{n}]\nrole_arn = a\nsource_profile = p{n + 1}\n" for n in range(5000))
-    plan = planned(f"{links}[profile p5000]\n{KEYS}", "p0")
+    plan = planned(f"{links}[profile p5000]\n{KEYS}", "p4901")
     assert isinstance(plan, Plan)
-    assert len(plan.roles) == 5000
-    assert isinstance(planned(links.replace("= p5000", "= p0"), "p0"), anycreds.ProfileLoopError)
+    assert len(plan.roles) == 99
+    error = planned(f"{links}[profile p5000]\n{KEYS}", "p4900")
+    assert isinstance(error, anycreds.InvalidConfigurationError)
+    assert "more than 100 profiles" in str(error)
+    circle = "".join(f"[profile p{n}]\nrole_arn = a\nsource_profile = p{(n + 1) % 90}\n" for n in range(90))
+    assert isinstance(planned(circle, "p0"), anycreds.ProfileLoopError)

@@ -57,6 +57,8 @@ _FIRST_PAUSE = 0.05
 _FIRST_PAUSE_THROTTLED = 1.0
 _LONGEST_PAUSE = 20.0
 
+# What a service can mean; with other years signatures cannot even be written.
+_FIRST_YEAR, _LAST_YEAR = 2000, 2200
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _DATE = re.compile(r"\w{3}, (\d{2}) (\w{3}) (\d{4}) (\d{2}):(\d{2}):(\d{2}) GMT", re.ASCII)
 
@@ -141,6 +143,8 @@ def _date_in(response: Response) -> float | None:
     if match is None or match[2] not in _MONTHS:
         return None
     day, month, year = int(match[1]), _MONTHS.index(match[2]) + 1, int(match[3])
+    if not _FIRST_YEAR <= year < _LAST_YEAR:
+        return None
     try:
         return datetime(year, month, day, int(match[4]), int(match[5]), int(match[6]), tzinfo=UTC).timestamp()
     except ValueError:

@@ -100,10 +100,10 @@ class Credentials:
     def replace(self, **changes: Any) -> Self:
         """Return a copy with some fields changed, checked like a new set."""
         twin = object.__new__(type(self))
-        if unknown := changes.keys() - set(self.__slots__):
+        if unknown := changes.keys() - set(Credentials.__slots__):
             changes.clear()
             raise TypeError(f"Credentials have no {', '.join(sorted(unknown))}")
-        problem = twin._fill(**{**{name: getattr(self, name) for name in self.__slots__}, **changes})
+        problem = twin._fill(**{**{name: getattr(self, name) for name in Credentials.__slots__}, **changes})
         if problem is not None:
             changes.clear()  # a traceback keeps this frame
             raise InvalidConfigurationError(problem)
@@ -112,7 +112,7 @@ class Credentials:
     __replace__ = replace
 
     def _key(self) -> tuple[object, ...]:
-        return tuple(getattr(self, name) for name in self.__slots__)
+        return tuple(getattr(self, name) for name in Credentials.__slots__)
 
     def __eq__(self, other: object) -> bool:
         return self._key() == other._key() if isinstance(other, Credentials) else NotImplemented

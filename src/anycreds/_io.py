@@ -149,6 +149,9 @@ class Io(Clock, Protocol):
     def asking(self, seconds: float, waiting_for: str) -> AbstractContextManager[None]:
         """Return a deadline like ``deadline`` for asking a person, which stops the clock of the flight around it."""
 
+    async def finished(self, work: Awaitable[T], seconds: float) -> T:
+        """Return what ``work`` returns. If whoever waits is cancelled, it still gets so much time for its end."""
+
     def unique(self) -> str:
         """Return a new random UUID (version 4), as text."""
 

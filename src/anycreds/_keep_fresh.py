@@ -50,11 +50,13 @@ class FreshCredentials:
     def get_frozen_credentials(self) -> FrozenCredentials:
         """Return the set that is valid now, under botocore's names, for what signs without awaiting. A plain read.
 
-        So the handle stands for a botocore credentials object with those that ask it for each signature, such as
-        opensearch-py, also in its async client, and requests-aws4auth, in any thread::
+        So the handle stands for a botocore credentials object with whoever asks it at each signature, in any thread:
+        the signers of opensearch-py (also those of its async client), and requests-aws4auth with its
+        ``refreshable_credentials``.
 
-            async with anycreds.from_default_chain().keep_fresh() as handle:
-                signer = opensearchpy.AWSV4SignerAsyncAuth(handle, "eu-central-1", "es")
+        >>> async def signed(request):
+        ...     async with anycreds.from_default_chain().keep_fresh() as handle:
+        ...         SigV4Auth(handle.get_frozen_credentials(), "es", "eu-central-1").add_auth(request)
 
         Raises a ``CredentialsError`` if the source was down for so long that the last set has ended.
         """

@@ -30,6 +30,9 @@ from ._errors import (
     ProfileNotFoundError,
 )
 
+# Each role is a provider that awaits the next one's, and Python's stack has an end; nobody has ten.
+_LONGEST = 100
+
 
 class RoleStep(NamedTuple):
     """A role to assume with what the step before gave."""
@@ -67,6 +70,10 @@ def plan_for(profiles: Profiles, name: Setting) -> Plan | CredentialsError:
             circle = " -> ".join([*path, profile.name])
             return ProfileLoopError(f"{circle} are each other's source ({name.origin})", source=NAME)
         path.append(profile.name)
+        if len(path) > _LONGEST:
+            return InvalidConfigurationError(
+                f"more than {_LONGEST} profiles are each other's source, from profile {path[0]!r} on", source=NAME
+            )
         if _is_base(profile, is_source=len(path) > 1):
             return _finish(base_of(profile, profiles, is_source=len(path) > 1), roles, profile)
         step = _role_step(profile)

@@ -16,7 +16,8 @@ from ._errors import CredentialsError, InvalidConfigurationError, LoginRequiredE
 from ._io import Io, PrivateFile, Unreadable, Unwritable
 from ._logs import log
 from ._observing import tell
-from ._wire.documents import decoded, object_in
+from ._wire.documents import decoded
+from ._wire.json_objects import object_in
 from .events import CacheWriteFailed
 
 T = TypeVar("T")
@@ -30,6 +31,9 @@ LIMIT = 64 * 1024
 LOCK_SECONDS = 10.0
 # As in JavaScript and Rust: a service that refuses one refresh is not asked for another at once.
 PAUSE = 30.0
+# A refresh token is good for one refresh, and its successor is in the answer: whoever is cancelled waits so long
+# for it and for the file: less than a flight has for its clean-up, which is 2 s.
+_FINISHING = 1.5
 # The AWS CLI and JavaScript rewrite the file in place: for a moment it is empty, or half of it is missing.
 _TORN = 0.05
 # Where a program that knows no lock was faster with the same refresh token, this is when its new token is in the file.
@@ -115,12 +119,15 @@ class TokenFiles(Generic[T]):
                 return newest.token
             if self._is_too_soon(io):  # another event loop of this program has asked meanwhile
                 return self._last(newest)
-            return await self._ask(io, file, newest, is_enough, refresh)
+            return await io.finished(self._ask(io, file, newest, is_enough, refresh), _FINISHING)
 
     async def _ask(
         self, io: Io, file: Location, held: Held[T], is_enough: Callable[[T], bool], refresh: Refresh[T]
     ) -> T | Problem | CredentialsError:
-        changes = await refresh(held.token)
+        try:
+            changes = await refresh(held.token)
+        except CredentialsError as error:
+            return error.with_traceback(None)  # there is no client, for want of a bundle, say; so nobody was asked
         self._asked_at = io.monotonic()  # an attempt that was cancelled does not count: it has told nothing
         if not isinstance(changes, CredentialsError):
             self._failure = None
@@ -186,6 +193,12 @@ def _content(document: Document) -> bytes | Unwritable:
     import json  # only here: programs with plain environment keys never load it through us
 
     try:
-        return json.dumps(document, indent=2, allow_nan=False).encode()
+        content = json.dumps(document, indent=2, allow_nan=False).encode()
+        if len(content) <= LIMIT:
+            return content
+        # What was read was shorter, and must not grow beyond what is read again.
+        return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return Unwritable("would be too large to be read again")
     except ValueError:
         return Unwritable("has a number without an end, which cannot be written as JSON")

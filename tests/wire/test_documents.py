@@ -139,9 +139,11 @@ def test_refuses_a_field_twice(field: str) -> None:
 
 
 def test_ignores_other_fields_twice() -> None:
-    """A field that nobody reads may stand twice, and so may ours in an inner object."""
-    text = json.dumps(document())[:-1] + ', "x": 1, "x": 2, "y": {"Token": 1, "Token": 2}}'
+    """A field that nobody reads may stand twice, at any depth; one of ours may not."""
+    text = json.dumps(document())[:-1] + ', "x": 1, "x": 2, "y": {"z": 1, "z": 2}}'
     assert isinstance(read(text.encode()), Credentials)
+    text = json.dumps(document())[:-1] + ', "y": {"Token": 1, "Token": 2}}'
+    assert "Token twice" in str(read(text.encode()))
 
 
 @pytest.mark.parametrize(

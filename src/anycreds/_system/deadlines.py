@@ -17,6 +17,13 @@ if TYPE_CHECKING:
     Held: TypeAlias = Callable[[], AbstractContextManager[None]]
 
 
+def _of_others(traceback: TracebackType | None) -> TracebackType | None:
+    """Return the part of a traceback that begins where our frames end: they hold requests."""
+    while traceback is not None and traceback.tb_frame.f_globals.get("__name__", "").partition(".")[0] == "anycreds":
+        traceback = traceback.tb_next
+    return traceback
+
+
 class Deadline:
     """A ``with`` that ends what runs in it after some seconds and then raises ``ProviderTimeoutError``.
 
@@ -48,6 +55,8 @@ class Deadline:
                 if isinstance(error, CredentialsError):  # out of this Io, which does not know for whom it works
                     error.source = error.source or self._waiting_for
                     error.__traceback__ = None  # its frames hold requests
+                elif error is not None:
+                    error.__traceback__ = _of_others(traceback)
                 return swallow
         finally:
             self._hold.__exit__(None, None, None)

@@ -54,6 +54,8 @@ async def _send(client: Client, request: Request, host: str) -> Any:
     message = library.Request(
         request.method, target, headers=encoded, content=request.body or None, extensions=extensions
     )
+    if request.body and hasattr(library, "AsyncByteStream"):
+        message.stream = _whole(library)(request.body)
     try:
         if request.direct:
             return await client.made.handle_async_request(message)
@@ -65,6 +67,32 @@ async def _send(client: Client, request: Request, host: str) -> Any:
             for stream in opened:
                 await stream.aclose()
         raise
+
+
+class _Once:
+    """Gives one piece. Unlike a generator it may be left at any time."""
+
+    def __init__(self, piece: bytes) -> None:
+        self._pieces = [piece]
+
+    async def __anext__(self) -> bytes:
+        if not self._pieces:
+            raise StopAsyncIteration
+        return self._pieces.pop()
+
+
+@cache
+def _whole(library: Any) -> Any:
+    """Return a kind of body that is sent in one piece."""
+
+    class Whole(library.AsyncByteStream):  # type: ignore[misc]
+        def __init__(self, body: bytes) -> None:
+            self._body = body
+
+        def __aiter__(self) -> _Once:
+            return _Once(self._body)
+
+    return Whole
 
 
 @cache

@@ -14,6 +14,7 @@ from typing import TypeVar
 from .._io import FileVersion, PrivateFile, Signature, Unreadable, Wanted
 
 T = TypeVar("T")
+_IS_POSIX = hasattr(os, "geteuid")  # Windows has other ways to say whose a file is
 
 # Threads know nothing of virtual time: while one works every task waits, and time jumps. So
 # ``anycreds.testing.MemoryNetwork`` switches them off, and nobody else.
@@ -45,7 +46,18 @@ async def work(function: Callable[..., T], *arguments: object) -> T:
     from anyio.to_thread import run_sync
 
     # A limiter of its own: the program may have used up the default one, and must not starve us, nor we it.
-    return await run_sync(function, *arguments, abandon_on_cancel=True, limiter=CapacityLimiter(1))
+    has_begun: list[bool] = []
+
+    def begin() -> T:
+        has_begun.append(True)
+        return function(*arguments)
+
+    try:
+        return await run_sync(begin, abandon_on_cancel=True, limiter=CapacityLimiter(1))
+    except RuntimeError:
+        if has_begun:
+            raise
+    return function(*arguments)  # the system starts no more threads: to hold the loop is better than to fail
 
 
 def home() -> str | None:
@@ -59,20 +71,18 @@ def home() -> str | None:
 
 
 def _read_private(path: str, limit: int) -> PrivateFile | Unreadable:
-    try:
-        status = os.stat(path)
-    except (OSError, ValueError):
-        status = None  # reading it says why
-    is_posix = hasattr(os, "geteuid")  # Windows has other ways to say whose a file is
-    # What the administrator owns is as good as one's own: it may be mounted into a container.
-    if status is not None and is_posix and status.st_uid not in (os.geteuid(), 0):
-        return Unreadable("belongs to another user")
-    version = _read(path, limit, None)
+    modes: list[int] = []
+
+    def check(status: os.stat_result) -> Unreadable | None:
+        modes.append(status.st_mode)
+        # What the administrator owns is as good as one's own: it may be mounted into a container.
+        return Unreadable("belongs to another user") if _IS_POSIX and status.st_uid not in (os.geteuid(), 0) else None
+
+    version = _read(path, limit, None, check)
     assert version is not None  # no version is known that it could still be
     if isinstance(version, Unreadable):
         return version
-    others = stat.S_IRWXG | stat.S_IRWXO
-    is_open = is_posix and status is not None and bool(status.st_mode & others)
+    is_open = _IS_POSIX and bool(modes[0] & (stat.S_IRWXG | stat.S_IRWXO))
     return PrivateFile(version.content, is_open)
 
 
@@ -80,7 +90,12 @@ def _read_all(wanted: Sequence[Wanted], limit: int) -> list[FileVersion | Unread
     return [_read(path, limit, known) for path, known in wanted]
 
 
-def _read(path: str, limit: int, known: Signature | None) -> FileVersion | Unreadable | None:
+def _read(
+    path: str,
+    limit: int,
+    known: Signature | None,
+    check: Callable[[os.stat_result], Unreadable | None] | None = None,
+) -> FileVersion | Unreadable | None:
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -91,6 +106,8 @@ def _read(path: str, limit: int, known: Signature | None) -> FileVersion | Unrea
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             return Unreadable("is not a regular file" + (" but a directory" if stat.S_ISDIR(status.st_mode) else ""))
+        if check is not None and (problem := check(status)) is not None:
+            return problem
         signature = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
         if signature == known:
             return None

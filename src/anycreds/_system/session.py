@@ -13,7 +13,7 @@ from .clock import SystemClock
 from .deadlines import Deadline
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Hashable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Hashable, Mapping, Sequence
     from contextvars import Context
     from typing import Any
 
@@ -109,6 +109,12 @@ class Session:
         from .locks import FileLock
 
         return FileLock(path, seconds, self.jitter)
+
+    def finished(self, work: Awaitable[T], seconds: float) -> Coroutine[Any, Any, T]:
+        """Let something come to its end."""
+        from .finishing import finished
+
+        return finished(work, seconds)
 
     def unique(self) -> str:
         """Return a new random UUID (RFC 9562, version 4). Importing ``uuid`` would hold the event loop for 6 ms."""

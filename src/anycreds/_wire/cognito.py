@@ -11,7 +11,8 @@ from typing import Any, Literal
 
 from .._credentials import Credentials, Problem, problem_with
 from .._errors import MalformedResponseError
-from .documents import object_in, read_text
+from .documents import read_text
+from .json_objects import object_in
 from .messages import Response
 
 _FIELDS = ("IdentityId", "Credentials")
@@ -111,27 +112,11 @@ def _document(response: Response, source: str) -> dict[str, Any] | MalformedResp
     text = read_text(response, source)
     if isinstance(text, MalformedResponseError):
         return text
-    document = object_in(text, _FIELDS)
+    document = object_in(text, (*_FIELDS, *_KEYS))
     if not isinstance(document, dict):
         problem, field = document
         return MalformedResponseError(f"the answer {problem}", field=field, status=response.status, source=source)
-    if field := _double(text):
-        return _wrong_field(response, source, field, "is there twice")
     return document
-
-
-def _double(text: str) -> str | None:
-    """Return which key stands twice in one object. ``object_in`` looks at the outermost object only."""
-    import json
-
-    double: list[str] = []
-
-    def look(pairs: list[tuple[str, Any]]) -> None:
-        names = [name for name, _ in pairs]
-        double.extend(name for name in _KEYS if names.count(name) > 1)
-
-    json.loads(text, object_pairs_hook=look)  # it has been read before, so that this cannot fail
-    return double[0] if double else None
 
 
 def _moment(value: object) -> datetime | Problem:

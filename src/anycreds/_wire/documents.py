@@ -12,15 +12,30 @@ from typing import Any
 
 from .._credentials import Credentials, Problem, problem_with
 from .._errors import CredentialsError, MalformedResponseError, ProviderTimeoutError, RetrievalError
+from .json_objects import object_in
 from .messages import NoAnswer, Response
 from .urls import Url, parse
 
-# A document with credentials has one level; this leaves room for what AWS may add, and none for stack exhaustion.
-_DEEPEST = 32
 # Error texts of AWS are shorter; more of a stranger's text does not belong into a log.
 _LONGEST_MESSAGE = 200
 _LONGEST_CODE = 64
-_READ = ("Code", "Message", "AccessKeyId", "SecretAccessKey", "Token", "Expiration", "AccountId")
+# What is read in answers, at any depth: of two members of one name, each program takes another.
+_READ = frozenset(
+    {
+        *("AccessKeyId", "AccountId", "Code", "Credentials", "Expiration", "IdentityId", "Message", "SecretAccessKey"),
+        *(
+            "SecretKey",
+            "SessionToken",
+            "Token",
+            "accessKeyId",
+            "accessToken",
+            "expiration",
+            "expiresIn",
+            "refreshToken",
+        ),
+        *("roleCredentials", "secretAccessKey", "sessionToken"),
+    }
+)
 _TIME = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]([0-9]{2}):([0-9]{2}):([0-9]{2})"
     r"(?:\.([0-9]{1,9}))?(?:[Zz]|([+-])([0-9]{2}):([0-5][0-9]))?"
@@ -57,23 +72,6 @@ def read_object(response: Response, source: str) -> dict[str, Any] | MalformedRe
         return text
     document = object_in(text, _READ)
     return document if isinstance(document, dict) else _malformed(source, response, *document)
-
-
-def object_in(text: str, fields: tuple[str, ...]) -> dict[str, Any] | tuple[Problem, str | None]:
-    """Return a JSON object, or what is wrong with it, and with which field. Fields that are read must not be double."""
-    if not text.strip():
-        return Problem("is empty"), None
-    if _depth(text) > _DEEPEST:
-        return Problem(f"is nested more than {_DEEPEST} levels deep"), None
-    document, names = _load(text)
-    if isinstance(document, Problem):
-        return document, None
-    if not isinstance(document, dict):
-        return Problem("is JSON, but not an object"), None
-    for name in fields:
-        if names.count(name) > 1:
-            return Problem(f"has {name} twice"), name
-    return document
 
 
 def credentials_from(
@@ -148,9 +146,16 @@ def error_answer(response: Response, source: str, asked: str, secrets: tuple[str
 def redirected(response: Response, source: str, asked: str) -> RetrievalError:
     """Return the error for an answer that leads elsewhere."""
     target = parse(response.headers.get("location", ""))
-    host = f" to {target.host}" if isinstance(target, Url) else ""
+    host = f" to {_domain(target.host)}" if isinstance(target, Url) else ""
     message = f"{asked} was answered with status {response.status}, a redirect{host}; redirects are not followed"
     return RetrievalError(message, status=response.status, source=source)
+
+
+def _domain(host: str) -> str:
+    """Return the end of a name: what stands before it may be anything, also what was sent."""
+    labels = host.split(".")
+    is_name = len(labels) > 2 and not labels[-1].isdigit() and ":" not in host
+    return f"a host in {'.'.join(labels[-2:])}" if is_name else host
 
 
 def no_answer(answer: NoAnswer, source: str, asked: str, hint: str | None = None) -> RetrievalError:
@@ -186,44 +191,6 @@ def printable(text: str, longest: int) -> str:
     words = "".join(character if character.isprintable() else " " for character in text).split()
     line = " ".join(words)
     return line if len(line) <= longest else line[: longest - 3] + "..."
-
-
-def _load(text: str) -> tuple[Any, list[str]]:
-    """Return a JSON value, or a ``Problem``, and the names in its outermost object as often as they occur."""
-    import json  # only here: programs with plain environment keys never load it through us
-
-    names: list[str] = []
-
-    def collect(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        names[:] = [name for name, _ in pairs]  # the outermost object is the last to be complete
-        return dict(pairs)
-
-    try:
-        return json.loads(text, object_pairs_hook=collect, parse_constant=_no_constant), names
-    except (ValueError, RecursionError):
-        return Problem("is not JSON"), names
-
-
-def _no_constant(name: str) -> object:
-    raise ValueError(name)  # NaN and Infinity are not JSON
-
-
-def _depth(text: str) -> int:
-    """Return how deep brackets are nested, before anything with a stack sees them."""
-    depth = deepest = 0
-    inside = escaped = False
-    for character in text:
-        if inside:
-            inside = escaped or character != '"'
-            escaped = character == "\\" and not escaped
-        elif character == '"':
-            inside = True
-        elif character in "[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif character in "]}":
-            depth -= 1
-    return deepest
 
 
 def _malformed(

@@ -11,7 +11,8 @@ from typing import Any
 
 from .._credentials import Credentials, Problem, problem_with
 from .._errors import MalformedResponseError
-from .documents import decoded, object_in, parse_time
+from .documents import decoded, parse_time
+from .json_objects import object_in
 
 _KEYS = ("AccessKeyId", "SecretAccessKey")
 _OPTIONAL = ("SessionToken", "CredentialScope", "AccountId")

@@ -9,11 +9,13 @@ from typing import Any, NamedTuple
 from .._errors import CredentialsError, RetrievalError
 from .documents import printable, read_object, redirected
 from .messages import Response
+from .repeating import repeats
 
 # Error texts of AWS are shorter; more of a stranger's text does not belong into a log.
 _LONGEST_MESSAGE = 300
 # An error code is a name. Anything else in its place may be anything, and is not shown.
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
+_WITHHELD = "its message repeats what was sent, and is not shown"
 
 
 class Refusal(NamedTuple):
@@ -29,10 +31,11 @@ def refusal(status: int, code: object, message: object, secrets: tuple[str, ...]
     said = message if isinstance(message, str) else ""
     for secret in filter(None, secrets):
         said = said.replace(secret, "...")
+    line = printable(said, _LONGEST_MESSAGE)
     # AWS has "ns#Code:http://...", "Code, more" and "ns#Code".
     name = code.partition(",")[0].partition(":")[0].rpartition("#")[2].strip() if isinstance(code, str) else ""
-    known = name if _CODE.fullmatch(name) and not any(secret in name for secret in filter(None, secrets)) else None
-    return Refusal(status, known, printable(said, _LONGEST_MESSAGE))
+    known = name if _CODE.fullmatch(name) and not repeats(name, secrets) else None
+    return Refusal(status, known, _WITHHELD if repeats(line, secrets) else line)
 
 
 def refusal_in_json(response: Response, secrets: tuple[str, ...] = ()) -> Refusal:

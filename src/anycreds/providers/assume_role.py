@@ -134,7 +134,7 @@ class AssumeRoleProvider(Provider):
             code = await ask(self._hooks.mfa_code_provider, arguments, "mfa_code_provider", NAME)
         if isinstance(code, CredentialsError):
             return code
-        code = code.strip() if isinstance(code, str) else code
+        code = str.strip(code) if isinstance(code, str) else code
         if problem := problem_with(code):
             return RetrievalError(f"the code that mfa_code_provider returned {problem}", source=NAME)
         if code == self._spent:
@@ -157,10 +157,11 @@ class AssumeRoleProvider(Provider):
         code = params.get("TokenCode")
         attempts = 1 if code else place.attempts  # a code is good for one call, whatever became of that
         seconds = attempts * self._timeout
+        before, self._spent = self._spent, code or self._spent  # also if it is cancelled
         with io.deadline(seconds + GRACE, self.name):
             answer = await call(io, make, refusal_in, attempts, Budget(io, seconds))
-        if code and not (isinstance(answer, NoAnswer) and answer.kind == "unreachable"):
-            self._spent = code
+        if isinstance(answer, NoAnswer) and answer.kind == "unreachable":
+            self._spent = before
         secrets = (source.secret_access_key, source.session_token or "", code or "")
         return _read(answer, f"AssumeRole for {self._role.told} of {place}", secrets)
 

@@ -187,7 +187,7 @@ class LoginProvider(Provider):
 
 def login_command(profile: str | None) -> str:
     """Return what a person has to run in a shell to sign in."""
-    if profile is None or profile == "default":
+    if profile is None or profile == "default" or not profile.isprintable():
         return "aws login"
     import shlex  # only here: most programs never load it through us
 

@@ -36,6 +36,23 @@ _FOLDER = Setting("~/.aws/sso/cache", "the path of the token file")
 _EARLY = 5 * 60.0
 # A refresh, the portal, and the portal once more with another token.
 _EXCHANGES = 3
+# OIDC's words for a token or a registration that is of no use any more; without one, it may not have been OIDC.
+_FOR_GOOD = frozenset(
+    (
+        "AccessDeniedException",
+        "ExpiredTokenException",
+        "InvalidClientException",
+        "InvalidGrantException",
+        "InvalidRequestException",
+        "UnauthorizedClientException",
+        "access_denied",
+        "expired_token",
+        "invalid_client",
+        "invalid_grant",
+        "invalid_request",
+        "unauthorized_client",
+    )
+)
 _JSON = {"Accept": "application/json", "Content-Type": "application/json"}
 
 
@@ -136,8 +153,8 @@ class SsoProvider(Provider):
             return refreshed(answer, run.io.time(), NAME)
         told = refusal_in_json(answer, token.secrets())
         error = refused(answer, told, NAME, asked)
-        if not 400 <= answer.status < 500 or is_transient(answer, told):
-            return error
+        if is_transient(answer, told) or not (answer.status == 401 or told.code in _FOR_GOOD):
+            return error  # a proxy's word, say: signing in would not help
         return self._login_required(error.message, told.status, told.code)
 
     async def _asked(self, run: _Run, portal: Place, token: SsoToken) -> Response | NoAnswer:
@@ -176,9 +193,9 @@ class SsoProvider(Provider):
     def _command(self) -> str:
         from shlex import quote  # only for who has to sign in
 
-        if self._settings.profile is not None:
+        if self._settings.profile is not None and self._settings.profile.isprintable():
             return f"aws sso login --profile {quote(self._settings.profile)}"
-        if self._settings.session is not None:
+        if self._settings.session is not None and self._settings.session.value.isprintable():
             return f"aws sso login --sso-session {quote(self._settings.session.value)}"
         return "aws sso login"
 

@@ -6,6 +6,7 @@ a moment then. If STS says that a token has ended, it is read once more: a newer
 
 from __future__ import annotations
 
+from copy import deepcopy
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -133,7 +134,7 @@ class WebIdentityProvider(Provider):
                 token = await ask(token, (), "web_identity_token", NAME)
         if isinstance(token, CredentialsError):
             return token
-        token = token.strip() if isinstance(token, str) else token
+        token = str.strip(token) if isinstance(token, str) else token
         if problem := problem_with(token, LONGEST_TOKEN):
             return RetrievalError(f"the token that web_identity_token gave {problem}", source=NAME)
         return str(token)
@@ -145,6 +146,7 @@ class WebIdentityProvider(Provider):
         if place is None:
             told = "role_assumer_with_web_identity"
             assert self._options.assumer is not None  # else there is a place
+            params = deepcopy(params)  # the program may change what it is given
             with io.deadline(_HOOK_TIME, told):
                 return await credentials_from_hook(self._options.assumer, (params,), told, NAME)
         body = web_identity_form(params)
