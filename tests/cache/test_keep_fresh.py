@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import copy
+import doctest
+import logging
+import pickle
+import threading
+
 import anyio
 import anyio.lowlevel
 import pytest
 
 import anycreds
-from anycreds.testing import VirtualClock
+from anycreds.testing import CANARY, VirtualClock
 from anycreds.testing.pytest_plugin import virtual_backend as anyio_backend  # noqa: F401
-from upstream import Upstream
+from upstream import Upstream, make_set
 
 pytestmark = pytest.mark.anyio
 
@@ -120,6 +126,90 @@ async def test_outage_is_told_by_the_handle_after_the_end_only() -> None:
         upstream.answers.clear()
         await anyio.sleep(40)
         assert handle.credentials.expiration is not None
+
+
+async def test_the_handle_signs_where_nobody_awaits() -> None:
+    """Code that signs without awaiting, in whichever thread, asks the handle for frozen keys at each signature."""
+    clock = VirtualClock()
+    async with anycreds.cached(Upstream(clock, life=HOUR), clock=clock).keep_fresh() as handle:
+        frozen = handle.get_frozen_credentials()
+        assert frozen.access_key == "AKID1"
+        assert (frozen.secret_key, frozen.token) == (f"{CANARY}-secret-1", f"{CANARY}-session-1")
+        assert frozen.account_id is None
+        await anyio.sleep(HOUR)
+        assert handle.get_frozen_credentials().access_key == "AKID2"
+        assert frozen.access_key == "AKID1"
+
+
+async def test_the_handle_is_read_in_any_thread() -> None:
+    """Frozen keys may be asked for in another thread."""
+    found = []
+    async with anycreds.cached(Upstream(VirtualClock(), make_set("1", None))).keep_fresh() as handle:
+        thread = threading.Thread(target=lambda: found.append(handle.get_frozen_credentials().access_key))
+        thread.start()
+        thread.join()
+    assert found == ["AKID1"]
+
+
+async def test_frozen_keys_are_frozen_and_show_no_secret() -> None:
+    """They cannot be changed, pickled or printed, copies are the same, and what is missing is None."""
+    keys = anycreds.Credentials("AKIDLONG", f"{CANARY}-secret", account_id="123456789012")
+    async with anycreds.cached(Upstream(VirtualClock(), keys)).keep_fresh() as handle:
+        frozen = handle.get_frozen_credentials()
+    assert frozen.token is None
+    assert frozen.account_id == "123456789012"
+    assert f"{frozen} {frozen!r}" == "FrozenCredentials('AKIDLONG') FrozenCredentials('AKIDLONG')"
+    assert copy.copy(frozen) is copy.deepcopy(frozen) is frozen
+    with pytest.raises(AttributeError, match="frozen; token cannot be set"):
+        frozen.token = "none"
+    with pytest.raises(AttributeError, match="frozen; token cannot be deleted"):
+        del frozen.token
+    with pytest.raises(TypeError, match="cannot be pickled"):
+        pickle.dumps(frozen)
+
+
+async def test_the_signers_of_botocore_take_the_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signer that asks the handle for its keys signs each request with those of that moment."""
+    auth = pytest.importorskip("botocore.auth")
+    from botocore.awsrequest import AWSRequest
+
+    monkeypatch.setattr(logging.getLogger("botocore"), "level", logging.INFO)  # its debug records show what it signs
+    clock = VirtualClock()
+    async with anycreds.cached(Upstream(clock, life=HOUR), clock=clock).keep_fresh() as handle:
+        for number in (1, 2):
+            request = AWSRequest("GET", "https://example.com/")
+            auth.SigV4Auth(handle.get_frozen_credentials(), "es", "eu-central-1").add_auth(request)
+            assert f"Credential=AKID{number}/" in request.headers["Authorization"]
+            assert request.headers["X-Amz-Security-Token"] == f"{CANARY}-session-{number}"
+            await anyio.sleep(HOUR)
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_the_example_of_the_frozen_keys(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The example in the docstring signs a request with the keys of the environment."""
+    auth = pytest.importorskip("botocore.auth")
+    from botocore.awsrequest import AWSRequest
+
+    monkeypatch.setattr(logging.getLogger("botocore"), "level", logging.INFO)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", f"{CANARY}-secret")
+    known = {"anycreds": anycreds, "SigV4Auth": auth.SigV4Auth}
+    documented = anycreds.FreshCredentials.get_frozen_credentials
+    (example,) = doctest.DocTestFinder(recurse=False).find(documented, globs=known)
+    assert doctest.DocTestRunner().run(example, clear_globs=False).failed == 0
+    request = AWSRequest("GET", "https://example.com/")
+    anyio.run(example.globs["signed"], request, backend=backend)  # in real time: the chain uses threads
+    assert "Credential=AKIDEXAMPLE/" in request.headers["Authorization"]
+
+
+async def test_an_outage_is_told_by_the_frozen_keys_too() -> None:
+    """After the end of the last set asking for frozen keys raises the source's failure."""
+    clock = VirtualClock()
+    upstream = Upstream(clock, HOUR, *(anycreds.RetrievalError("down") for _ in range(500)))
+    async with anycreds.cached(upstream, clock=clock).keep_fresh() as handle:
+        await anyio.sleep(HOUR + 1)
+        with pytest.raises(anycreds.RetrievalError, match="down"):
+            handle.get_frozen_credentials()
 
 
 async def test_clock_steps_are_noticed_within_half_a_minute() -> None:

@@ -26,7 +26,7 @@ _GRACE = 5.0
 class Call:
     """What one thread waits for."""
 
-    __slots__ = ("answer", "context", "error", "has_ended", "is_wanted", "provider", "scope")
+    __slots__ = ("answer", "context", "error", "has_ended", "provider", "scope")
 
     def __init__(self, provider: CachedProvider) -> None:
         self.provider = provider
@@ -34,13 +34,11 @@ class Call:
         self.has_ended = threading.Event()
         self.answer: Credentials | None = None
         self.error: BaseException | None = None
-        self.is_wanted = True
         self.scope: anyio.CancelScope | None = None
 
     def abandon(self, tasks: TaskGroup) -> None:
         """Stop looking for the answer: who waited was interrupted."""
-        self.is_wanted = False
-        if self.scope is not None:
+        if self.scope is not None:  # else its loop is over
             self.scope.cancel()
 
     @property
@@ -74,7 +72,7 @@ class Portal:
         self._bell, self._ear = socket.socketpair()
         self._bell.setblocking(False)
         self._ear.setblocking(False)
-        # In a context of its own: that of who happens to start it is not that of the others.
+        # In a context of its own: Pythons without a GIL hand down that of who happens to start it.
         self.thread = threading.Thread(
             target=Context().run, args=(self._live,), name=f"anycreds portal ({backend})", daemon=True
         )
@@ -141,21 +139,19 @@ class Portal:
                     self._jobs.popleft()(tasks)
 
     def _begin(self, call: Call, tasks: TaskGroup) -> None:
-        if not call.is_wanted:
-            return
+        call.scope = anyio.CancelScope()
         context = copy_context()  # what is set here is the loop's own, such as which library runs it
         for variable, value in call.context.items():
             if variable not in context:
                 context.run(variable.set, value)
-        context.run(tasks.start_soon, self._carry_out, call)
+        context.run(tasks.start_soon, self._carry_out, call, call.scope)
 
-    async def _carry_out(self, call: Call) -> None:
+    async def _carry_out(self, call: Call, scope: anyio.CancelScope) -> None:
         try:
-            with anyio.CancelScope() as call.scope:
+            with scope:
                 call.answer = await call.provider()
         except (Exception, KeyboardInterrupt, SystemExit) as error:  # noqa: BLE001 - who waits gets it, whatever it is
             call.error = error
         finally:
-            with self._lock:
-                self._calls.discard(call)
+            self._calls.discard(call)  # without the lock: who waits may have interrupted somebody who holds it
             call.has_ended.set()

@@ -28,7 +28,10 @@ is_asked = threading.Event()
 async def never():
     print("asked", flush=True)
     is_asked.set()
-    await anyio.sleep_forever()
+    try:
+        await anyio.sleep_forever()
+    finally:
+        print("ended", flush=True)
 
 def ask(provider):
     print(obtain(provider, backend).access_key_id, flush=True)
@@ -51,7 +54,7 @@ PROGRAMS = {
     "idle": ("ask(cached(source))", ["AKIDONE"]),
     "in_the_air": (
         "threading.Thread(target=ask, args=(cached(never),), daemon=True).start()\nis_asked.wait()",
-        ["asked"],
+        ["asked", "ended"],
     ),
     "other_threads_go_on": (LATER, ["AKIDONE", "AKIDONE"]),
     "by_an_error": ("ask(cached(source))\nsys.exit(0)", ["AKIDONE"]),
