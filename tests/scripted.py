@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import traceback
 from collections.abc import (
     AsyncIterator,
@@ -24,6 +25,7 @@ from contextvars import Context
 from types import CodeType
 from typing import Any, TypeVar
 
+import anycreds
 from anycreds._credentials import Credentials
 from anycreds._errors import CredentialsError, ProviderTimeoutError
 from anycreds._io import (
@@ -52,6 +54,7 @@ IMDS_TOKEN = "AQAEALcanaryMetadataToken=="
 AUTHORIZATION = "Bearer canary-authorization-token"
 SECRETS = (SECRET_KEY, SESSION_TOKEN, IMDS_TOKEN, AUTHORIZATION)
 
+_LIBRARY = os.path.dirname(anycreds.__file__) + os.sep  # noqa: PTH120 - it is compared as text
 START = 1_704_164_645.0  # 2024-01-02T03:04:05Z, the moment of the vectors in the reference
 
 
@@ -340,4 +343,9 @@ def _frames(error: BaseException) -> Iterator[tuple[CodeType, Mapping[str, objec
 
 
 def _is_ours(code: CodeType) -> bool:
-    return "/src/anycreds/" in code.co_filename.replace("\\", "/")
+    return is_of_the_library(code.co_filename)
+
+
+def is_of_the_library(path: str) -> bool:
+    """Tell whether a file is one of the library's, wherever it is installed."""
+    return path.startswith(_LIBRARY)

@@ -25,7 +25,16 @@ from anycreds._errors import (
 from anycreds._io import Io
 from anycreds._provider import Caller, Provider
 from anycreds._steps import ask, credentials_from_hook, credentials_of, not_a_link
-from scripted import KEY_ID, SECRET_KEY, SESSION_TOKEN, ScriptedIo, ScriptedWorld, assert_no_secret, run
+from scripted import (
+    KEY_ID,
+    SECRET_KEY,
+    SESSION_TOKEN,
+    ScriptedIo,
+    ScriptedWorld,
+    assert_no_secret,
+    is_of_the_library,
+    run,
+)
 
 WHO, STEP = "AssumeRole", "profile 'base'"
 SET = Credentials(KEY_ID, SECRET_KEY, SESSION_TOKEN)
@@ -126,7 +135,7 @@ def assert_frames_are_clean(error: BaseException) -> None:
     one: BaseException | None = error
     while one is not None:
         for frame, _ in traceback.walk_tb(one.__traceback__):
-            assert "/src/anycreds/" not in frame.f_code.co_filename.replace("\\", "/")
+            assert not is_of_the_library(frame.f_code.co_filename)
         one = one.__cause__ or one.__context__
 
 

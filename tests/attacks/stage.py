@@ -32,6 +32,7 @@ from anycreds.providers.sso import SsoProvider
 from anycreds.providers.web_identity import WebIdentityOptions, WebIdentityProvider
 from anycreds.testing import CANARY, FakeAWS
 from anycreds.testing._fake_world import Identity
+from scripted import is_of_the_library
 
 ROLE = "arn:aws:iam::123456789012:role/Demo"
 DEVICE = "arn:aws:iam::123456789012:mfa/somebody"
@@ -259,5 +260,4 @@ async def outcome(provider: Callable[[], Awaitable[Credentials]], stage: Stage) 
 
 
 def _is_ours(path: str) -> bool:
-    path = path.replace("\\", "/")
-    return "/src/anycreds/" in path and "/testing/" not in path
+    return is_of_the_library(path) and "testing" not in path.replace("\\", "/").split("/")
