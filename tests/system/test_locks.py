@@ -84,7 +84,7 @@ async def test_lock_that_is_held_all_the_time(path: Path) -> None:
         async with locked(path, SHORT) as problem:
             has_run = True
             assert problem == Unwritable("is locked by somebody else, for more than 0.02 s", is_busy=True)
-            assert anyio.current_time() - begun >= SHORT
+            assert anyio.current_time() - begun > SHORT - 0.0015  # the clock of uvloop counts milliseconds
         assert not await is_free(path)  # leaving it has not ended the other's
     assert has_run
 
