@@ -93,25 +93,29 @@ class CachedProvider(Provider):
         return self._source._asks_person()
 
     async def _obtain(self, min_ttl: float | None) -> Credentials:
-        await self._world.prepare()
         has_waited = False
         flights = 0
         while flights < FLIGHT_LIMIT:
-            step = self._next(min_ttl, has_waited=has_waited)
-            if step.decision.refused is not None:
-                raise step.decision.refused._copy()
-            if step.decision.too_short:
-                raise self._too_short(step.left, min_ttl)
-            if step.flight is None or step.decision.patience <= 0:
-                assert step.credentials is not None  # without a flight to wait for there is a set to serve
-                return step.credentials
-            flight, patience = step.flight, step.decision.patience
-            del step  # ten thousand may wait below, and each would keep one
+            flight, patience = self._memory.gathering(self._world.run()) if min_ttl is None else None, math.inf
+            if flight is None:
+                await self._world.prepare()
+                step = self._next(min_ttl, has_waited=has_waited)
+                if step.decision.refused is not None:
+                    raise step.decision.refused._copy()
+                if step.decision.too_short:
+                    raise self._too_short(step.left, min_ttl)
+                if step.flight is None or step.decision.patience <= 0:
+                    assert step.credentials is not None  # without a flight to wait for there is a set to serve
+                    return step.credentials
+                flight, patience = step.flight, step.decision.patience
+                del step  # many may wait below, and each would keep one
             observer = self._options.observer
             begun = 0.0 if observer is None else self._world.monotonic()
             outcome = await flight.wait(patience)
             if observer is not None:
                 tell_to(observer, Waited(self.name, self._world.monotonic() - begun))
+            if min_ttl is None and (credentials := self._memory.at_once()) is not None:
+                return credentials
             if outcome is None:
                 has_waited = True
                 continue

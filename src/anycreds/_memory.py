@@ -72,6 +72,7 @@ class Memory:
         """Drop what belongs to runs and threads, as they are not in a process that was forked off. Keep the set."""
         self._lock = threading.Lock()
         self._flights: dict[Hashable, Flight] = {}
+        self._gathering: dict[Hashable, Flight] = {}
 
     @property
     def now(self) -> windows.Moment:
@@ -93,6 +94,20 @@ class Memory:
         """Seconds until the next refresh is due."""
         return policy.due_in(self._view, self.now)
 
+    def at_once(self) -> Credentials | None:
+        """Return the set that every ordinary caller gets now, if there is nothing to decide."""
+        start, end, credentials, clock = self.published
+        return credentials if start <= clock() < end else None
+
+    def gathering(self, run: Hashable) -> Flight | None:
+        """Return the flight that every ordinary caller of this run waits for, if there is nothing to decide.
+
+        That is so from when the first one was told to, until any flight ends: nothing is valid meanwhile. The other
+        9,999 of ten thousand who ask at once so need no lock and no clock.
+        """
+        flight = self._gathering.get(run)
+        return flight if flight is not None and flight.has_started and flight.outcome is None else None
+
     def flight_of(self, run: Hashable) -> Flight | None:
         """Return the flight that this run has in the air."""
         return self._flights.get(run)
@@ -106,8 +121,7 @@ class Memory:
             flight = self._flights.get(run)
             if flight is not None and (not flight.has_started or flight.outcome is not None):
                 flight = None  # an interrupt or a fault hit its caller before it was started, or at its end
-            view = self._view._replace(is_flying=flight is not None)
-            decision = policy.decide(view, now, min_ttl)
+            decision = policy.decide(self._view, now, min_ttl, is_flying=flight is not None)
             if has_waited and decision.patience == policy.PATIENCE:
                 decision = decision._replace(patience=0.0)
             starts_after = None
@@ -115,10 +129,11 @@ class Memory:
                 self._flights = {known: other for known, other in self._flights.items() if not has_ended(known)}
                 flight = self._flights[run] = Flight(self._name, run, self._land)
                 starts_after = max(0.0, self._last_end + windows.FIRST_PAUSE - now.monotonic)
-                view = view._replace(is_flying=True)
+            if decision is policy.JOIN and min_ttl is None and flight is not None:
+                self._gathering = {**self._gathering, run: flight}
             if min_ttl is None and decision.patience <= 0 and decision.refused is None:
-                self._publish(view, now)
-            held = view.held
+                self._publish(now, is_flying=flight is not None)
+            held = self._view.held
             if held is None:
                 return Step(decision, None, 0.0, flight, starts_after)
             return Step(decision, held.credentials, held.left(now), flight, starts_after)
@@ -134,6 +149,7 @@ class Memory:
         with self._lock:
             if self._flights.get(flight.run) is flight:
                 del self._flights[flight.run]
+            self._gathering = {}
             brought = outcome.credentials or outcome.error
             if outcome.credentials is not None or isinstance(outcome.error, RetrievalError):
                 self._last_end = now.monotonic  # the source was asked, be its answer believed or not
@@ -155,7 +171,7 @@ class Memory:
             )
             self._view = self._view._replace(held=landing.held, setback=landing.setback, is_unsettled=False)
             came_again = self._came_again(landing, now)
-            self._publish(self._view, now)
+            self._publish(now)
         if landing.event == "arrived" and landing.credentials is not None:
             tell_to(self._options.observer, Refreshed(self._name, now.monotonic - flight.begun, landing.credentials))
         self._tell(before, landing, now, came_again=came_again)
@@ -189,10 +205,10 @@ class Memory:
         with self._lock:
             self._view = self._view._replace(refusal=policy.Refusal(min_ttl, self.now.monotonic + policy.MEMORY))
 
-    def _publish(self, view: policy.View, now: windows.Moment) -> None:
-        quiet = policy.quiet_for(view, now)
-        if view.held is not None and quiet > 0:
-            self.published = (now.wall, now.wall + quiet, view.held.credentials, self._clock.time)
+    def _publish(self, now: windows.Moment, *, is_flying: bool = False) -> None:
+        held, quiet = self._view.held, policy.quiet_for(self._view, now, is_flying=is_flying)
+        if held is not None and quiet > 0:
+            self.published = (now.wall, now.wall + quiet, held.credentials, self._clock.time)
         else:
             self.published = self._never_before
 

@@ -28,12 +28,11 @@ class Refusal(NamedTuple):
 
 
 class View(NamedTuple):
-    """All that a decision looks at: what is cached, how the last attempt went, and whether one is under way."""
+    """What a decision looks at: what is cached, and how the last attempt went."""
 
     held: Held | None = None
     setback: Setback | None = None
     refusal: Refusal | None = None
-    is_flying: bool = False
     is_unsettled: bool = False
     """The last flight was abandoned: the next caller waits for its own, or a row of short runs never gets there."""
 
@@ -49,31 +48,36 @@ class Decision(NamedTuple):
     too_short: bool = False
 
 
-def decide(view: View, now: Moment, min_ttl: float | None = None) -> Decision:
-    """Say what a caller gets; the order of the questions is the order of the rules."""
+# The decisions of ten thousand who ask at once, made once.
+SERVE, REFRESH, JOIN = Decision(), Decision(flies=True), Decision(flies=True, patience=math.inf)
+JOIN_FOR_NOW, TOO_SHORT = Decision(flies=True, patience=PATIENCE), Decision(too_short=True)
+
+
+def decide(view: View, now: Moment, min_ttl: float | None = None, *, is_flying: bool = False) -> Decision:
+    """Say what a caller gets; the order of the questions is the order of the rules. ``is_flying``: an attempt runs."""
     held, setback = view.held, view.setback
     urgency = EMPTY if held is None else held.urgency(now)
     if held is None or urgency == EMPTY:
-        if not view.is_flying and (error := _remembered(setback, now)):
+        if not is_flying and (error := _remembered(setback, now)):
             return Decision(refused=error)
-        return Decision(flies=True, patience=math.inf)
+        return JOIN
     if min_ttl is not None and held.left(now) < min_ttl:
-        return _decide_on_longer_life(view, now, min_ttl)
+        return _decide_on_longer_life(view, now, min_ttl, is_flying=is_flying)
     rests = setback is not None and setback.rests(now, urgency)
     if rests or not (held.is_due(now) or urgency == PRESSING):
-        return Decision()
+        return SERVE
     if urgency == PRESSING or view.is_unsettled:
-        return Decision(flies=True, patience=PATIENCE)
-    return Decision(flies=True)
+        return JOIN_FOR_NOW
+    return REFRESH
 
 
-def _decide_on_longer_life(view: View, now: Moment, min_ttl: float) -> Decision:
+def _decide_on_longer_life(view: View, now: Moment, min_ttl: float, *, is_flying: bool) -> Decision:
     refusal, setback = view.refusal, view.setback
     if refusal is not None and now.monotonic < refusal.until and min_ttl >= refusal.min_ttl:
-        return Decision(too_short=True)
-    if not view.is_flying and setback is not None and (error := _remembered(setback, now)):
-        return Decision(too_short=True) if setback.is_dull else Decision(refused=error)
-    return Decision(flies=True, patience=math.inf)
+        return TOO_SHORT
+    if not is_flying and setback is not None and (error := _remembered(setback, now)):
+        return TOO_SHORT if setback.is_dull else Decision(refused=error)
+    return JOIN
 
 
 def _remembered(setback: Setback | None, now: Moment) -> CredentialsError | None:
@@ -86,7 +90,7 @@ def _remembered(setback: Setback | None, now: Moment) -> CredentialsError | None
     return setback.error
 
 
-def quiet_for(view: View, now: Moment) -> float:
+def quiet_for(view: View, now: Moment, *, is_flying: bool = False) -> float:
     """Return for how long every ordinary caller is served at once, so that nothing has to be decided."""
     held, setback = view.held, view.setback
     if held is None:
@@ -97,7 +101,7 @@ def quiet_for(view: View, now: Moment) -> float:
         until = min(until, setback.rests_until(urgency) - now.monotonic)
     elif urgency == PRESSING:
         return 0.0
-    elif not view.is_flying:
+    elif not is_flying:
         until = min(until, left - held.advisory, held.recheck_at - now.monotonic)
     if urgency == CALM:
         until = min(until, left - held.mandatory)

@@ -34,6 +34,35 @@ async def test_ten_thousand_cold_callers_make_one_exchange() -> None:
     assert all(one is got[0] for one in got)
 
 
+async def test_who_joins_a_refresh_decides_nothing() -> None:
+    """While a refresh runs and nothing is valid, who joins it reads one clock, to see that it is no hit, and waits."""
+    read = 0
+
+    def source() -> float:
+        nonlocal read
+        read += 1
+        return 0.0
+
+    release, clock = anyio.Event(), ManualClock(source=source)
+    upstream = Upstream(ManualClock(), life=None)
+
+    async def slow() -> anycreds.Credentials:
+        await release.wait()
+        return await upstream()
+
+    provider = anycreds.cached(slow, clock=clock)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(provider)
+        await anyio.wait_all_tasks_blocked()
+        before = read
+        for _ in range(100):
+            tasks.start_soon(provider)
+        await anyio.wait_all_tasks_blocked()
+        assert read == before + 100
+        release.set()
+    assert upstream.calls == 1
+
+
 async def test_thousand_callers_over_real_sockets() -> None:
     """A thousand callers of the metadata service, cold and after an invalidation, cost one role document each."""
     async with FakeAWS(latency=0.01) as aws:
