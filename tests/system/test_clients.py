@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 import sys
+import time
 import traceback
 import types
 from collections.abc import AsyncIterator, Callable
@@ -18,6 +19,7 @@ import trustme
 import anycreds
 from anycreds._system import http, tls
 from anycreds._system.http import HttpClients
+from anycreds._system.pausing import AttemptTime
 from anycreds._system.session import SystemWorld
 from anycreds._wire.messages import NoAnswer, Request, Response, Transport
 from anycreds._wire.urls import Url, parse
@@ -205,7 +207,7 @@ async def test_direct_requests_have_their_own_way() -> None:
 async def test_exchanges_at_once_share_a_client() -> None:
     """Exchanges of one attempt that begin at the same time open one client, and leave none behind."""
     factory = Factory()
-    clients = HttpClients()
+    clients = HttpClients(AttemptTime(time.monotonic))
     async with anyio.create_task_group() as tasks:
         for _ in range(5):
             tasks.start_soon(clients.exchange, post(FAR, Transport(factory)))

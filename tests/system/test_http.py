@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import socket
 import sys
+import time
 from typing import Any
 
 import pytest
 
 import anycreds
 from anycreds._system.http import HttpClients
+from anycreds._system.pausing import AttemptTime
 from anycreds._wire.messages import Request, Response
 from anycreds._wire.urls import Url, parse
 from anycreds.testing import CANARY, FakeAWS, Status
@@ -81,7 +83,7 @@ async def test_metadata_requests() -> None:
 async def test_body_has_its_length() -> None:
     """A body is sent whole, with its length and not in chunks."""
     async with serving(ok(b"yes")) as peer:
-        clients = HttpClients()
+        clients = HttpClients(AttemptTime(time.monotonic))
         request = Request("POST", url(f"http://127.0.0.1:{peer.port}/"), {"X": "y"}, 5.0, body=b"hello")
         answer = await clients.exchange(request)
         await clients.close()
@@ -97,7 +99,7 @@ async def test_length_of_every_body(method: str, body: bytes, direct: bool, monk
     """Every request but a GET says how long its body is, also if there is none, and says it once."""
     monkeypatch.setenv("NO_PROXY", "*")
     async with serving(ok(b"yes")) as peer:
-        clients = HttpClients()
+        clients = HttpClients(AttemptTime(time.monotonic))
         request = Request(method, url(f"http://127.0.0.1:{peer.port}/"), {}, 5.0, body=body, direct=direct)
         assert isinstance(await clients.exchange(request), Response)
         await clients.close()

@@ -8,6 +8,7 @@ import time
 import pytest
 
 from anycreds._system.http import HttpClients
+from anycreds._system.pausing import AttemptTime
 from anycreds._wire.messages import NoAnswer, Request, Response
 from anycreds._wire.urls import Url, parse
 from anycreds.testing import Drip, FakeAWS, Fault, Flood, HalfBody, Hang, Raw, ResetAfter
@@ -25,7 +26,7 @@ def asking(text: str, timeout: float = 0.1, *, limit: int = 1000, direct: bool =
 
 async def exchange(request: Request) -> Response | NoAnswer:
     """Make one exchange with clients of its own."""
-    clients = HttpClients()
+    clients = HttpClients(AttemptTime(time.monotonic))
     try:
         return await clients.exchange(request)
     finally:
@@ -98,7 +99,7 @@ async def test_next_exchange_after_a_flood() -> None:
     """What was cut off does not show in the next exchange of the same attempt."""
     flood = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"800\r\n" + b"x" * 2048 + b"\r\n"
     async with serving(flood, ok(b"fine")) as peer:
-        clients = HttpClients()
+        clients = HttpClients(AttemptTime(time.monotonic))
         request = asking(f"http://127.0.0.1:{peer.port}/", 5.0)
         assert isinstance(await clients.exchange(request), NoAnswer)
         second = await clients.exchange(request)
@@ -122,7 +123,7 @@ async def test_timeout_is_the_whole_exchange() -> None:
 async def test_client_is_closed_though_one_of_them_is_used_twice() -> None:
     """Closing twice is harmless, and a closed set of clients may be used again."""
     async with serving(ok(b"1"), ok(b"2")) as peer:
-        clients = HttpClients()
+        clients = HttpClients(AttemptTime(time.monotonic))
         request = asking(f"http://127.0.0.1:{peer.port}/", 5.0)
         await clients.exchange(request)
         await clients.close()

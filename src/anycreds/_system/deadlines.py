@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from types import TracebackType
 
+    from .pausing import AttemptTime
+
     Held: TypeAlias = Callable[[], AbstractContextManager[None]]
 
 
@@ -27,24 +29,27 @@ def _of_others(traceback: TracebackType | None) -> TracebackType | None:
 class Deadline:
     """A ``with`` that ends what runs in it after some seconds and then raises ``ProviderTimeoutError``.
 
-    ``held`` returns a ``with`` that is open for as long as this one.
+    It runs by ``time``. ``held`` returns a ``with`` that is open for as long as this one.
     """
 
-    __slots__ = ("_hold", "_scope", "_seconds", "_waiting_for")
+    __slots__ = ("_hold", "_scope", "_seconds", "_time", "_waiting_for")
 
-    def __init__(self, seconds: float, waiting_for: str, held: Held | None = None) -> None:
+    def __init__(self, seconds: float, waiting_for: str, time: AttemptTime, held: Held | None = None) -> None:
         self._seconds = seconds
         self._waiting_for = waiting_for
+        self._time = time
         self._hold = nullcontext() if held is None else held()
-        self._scope = anyio.CancelScope(deadline=anyio.current_time() + seconds)
+        self._scope = anyio.CancelScope()
 
     def __enter__(self) -> None:
         self._hold.__enter__()
         self._scope.__enter__()
+        self._time.begin(self._scope, self._seconds)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:
+        self._time.end(self._scope)
         try:
             swallow = bool(self._scope.__exit__(kind, error, traceback))
         except Exception:

@@ -18,6 +18,7 @@ from .._wire.messages import NoAnswer, Request, Response, Transport
 from . import clients, tls
 from .clients import Client
 from .exchanges import ask
+from .pausing import AttemptTime
 
 _httpx: Any = None
 
@@ -28,8 +29,9 @@ make_transport: Callable[[Any], Any] | None = None
 _CLOSING = 2.0  # seconds for closing a socket, which is local work
 
 # Loading the HTTP library counts against the time of an exchange, so that a program off EC2 waits no longer; but so
-# much of it is left for the network, lest a slow disk makes a service look unreachable.
+# much of it is left for the network, lest a slow disk or processor makes a service look unreachable.
 NETWORK_SHARE = 0.75
+LOADING = 30.0  # seconds: a hundred times what it takes, and half of what a flight has
 
 # The name that means this machine, and where it is; asked in this order and never looked up.
 LOCALHOST = ("127.0.0.1", "::1")
@@ -68,9 +70,10 @@ def _import() -> Any:
 class HttpClients:
     """The clients of one attempt: one connection per host, however many exchanges."""
 
-    __slots__ = ("_clients",)
+    __slots__ = ("_clients", "_time")
 
-    def __init__(self) -> None:
+    def __init__(self, time: AttemptTime) -> None:
+        self._time = time
         self._clients: list[tuple[str | Transport, Client]] = []  # not a dict: a program's factory may have no hash
 
     async def close(self) -> None:
@@ -86,8 +89,11 @@ class HttpClients:
         Raises ``InvalidConfigurationError`` or ``RetrievalError`` if there is no client for it.
         """
         begun = anyio.current_time()
-        client = await self._client(request)
-        spent = anyio.current_time() - begun  # the first time only, and then it is for the disk, not for the network
+        client = self._find(_key(request)) or await self._loaded(request)
+        if client is None:
+            return NoAnswer("timeout", f"the HTTP library was not loaded within {LOADING:g} s")
+        clients.refuse_closed(client)
+        spent = anyio.current_time() - begun  # the first time only
         with anyio.move_on_after(max(request.timeout - spent, request.timeout * NETWORK_SHARE)):
             first, *others = LOCALHOST if _is_localhost(request) else (request.url.host,)
             answer = await ask(client, request, first)
@@ -97,12 +103,11 @@ class HttpClients:
             return answer
         return NoAnswer("timeout", f"no answer within {round(request.timeout, 3):g} s")
 
-    async def _client(self, request: Request) -> Client:
-        httpx = await load()
-        key = request.url.scheme if request.direct else request.transport
-        client = self._find(key) or await self._open(key, httpx, request)
-        clients.refuse_closed(client)
-        return client
+    async def _loaded(self, request: Request) -> Client | None:
+        """Load what is needed, and return a client; None: that took too long. Only a part of this time counts."""
+        with self._time.paused(request.timeout * (1 - NETWORK_SHARE)), anyio.move_on_after(LOADING):
+            return await self._open(_key(request), await load(), request)
+        return None
 
     async def _open(self, key: str | Transport, httpx: Any, request: Request) -> Client:
         context = await _context(httpx, request)
@@ -130,6 +135,11 @@ def _made(httpx: Any, request: Request, context: Any) -> Client:
         network = make_transport(httpx)
         return Client(httpx, network if request.direct else httpx.AsyncClient(transport=network, timeout=None))
     return clients.direct(httpx, context) if request.direct else clients.behind_proxies(httpx, context)
+
+
+def _key(request: Request) -> str | Transport:
+    """Return what requests have in common that share a client."""
+    return request.url.scheme if request.direct else request.transport
 
 
 def _is_localhost(request: Request) -> bool:

@@ -11,6 +11,7 @@ import anyio
 from . import forks, runs, warmup
 from .clock import SystemClock
 from .deadlines import Deadline
+from .pausing import AttemptTime
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Hashable, Mapping, Sequence
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from .deadlines import Held
     from .http import HttpClients
     from .locks import FileLock
+    from .looks import OneLook
 
 T = TypeVar("T")
 
@@ -29,15 +31,17 @@ T = TypeVar("T")
 class Session:
     """Opens nothing before it is asked, so that an attempt which needs no network costs none."""
 
-    __slots__ = ("_environ", "_held", "_http", "jitter", "monotonic", "time")
+    __slots__ = ("_environ", "_held", "_http", "_looks", "_time", "jitter", "monotonic", "time")
 
     def __init__(self, clock: Clock, environ: Mapping[str, str] | None, held: Held | None = None) -> None:
         self._environ = environ
         self._held = held
+        self._time = AttemptTime(clock.monotonic)
         self.time = clock.time
-        self.monotonic = clock.monotonic
+        self.monotonic = self._time.monotonic
         self.jitter = clock.jitter
         self._http: HttpClients | None = None
+        self._looks: OneLook | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -54,11 +58,11 @@ class Session:
 
     def deadline(self, seconds: float, waiting_for: str) -> Deadline:
         """Return a deadline around what runs in its ``with``."""
-        return Deadline(seconds, waiting_for)
+        return Deadline(seconds, waiting_for, self._time)
 
     def asking(self, seconds: float, waiting_for: str) -> Deadline:
         """Return a deadline for asking a person, in which the clock of the flight around it stands still."""
-        return Deadline(seconds, waiting_for, self._held)
+        return Deadline(seconds, waiting_for, self._time, self._held)
 
     async def sleep(self, seconds: float) -> None:
         """Wait."""
@@ -69,7 +73,7 @@ class Session:
         if self._http is None:
             from .http import HttpClients
 
-            self._http = HttpClients()
+            self._http = HttpClients(self._time)
         return await self._http.exchange(request)
 
     async def read_file(self, path: str, limit: int) -> bytes | Unreadable:
@@ -93,10 +97,12 @@ class Session:
         return processes.run_process(command, timeout, limit)
 
     async def read_changed(self, wanted: Sequence[Wanted], limit: int) -> list[FileVersion | Unreadable | None]:
-        """Read regular files, unless they are still the versions that are known."""
-        from . import files
+        """Read regular files, unless they are still the versions that are known. It looks at each file once."""
+        if self._looks is None:
+            from .looks import OneLook
 
-        return await files.read_changed(wanted, limit)
+            self._looks = OneLook()
+        return await self._looks.read_changed(wanted, limit)
 
     def write_private(self, path: str, content: bytes) -> Coroutine[Any, Any, Unwritable | None]:
         """Replace a file in one step. Not a coroutine itself, whose frame a traceback would keep, with the content."""
@@ -153,9 +159,9 @@ class SystemWorld:
         """Return an ``Io`` that opens nothing before it is asked."""
         return Session(self._clock, self._environ, held)
 
-    async def prepare(self) -> None:
+    def prepare(self) -> Coroutine[Any, Any, None]:
         """Load what waiting needs."""
-        await warmup.prepare()
+        return warmup.prepare()
 
     def run(self) -> Hashable:
         """Return the identity of the current run."""
