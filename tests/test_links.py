@@ -16,7 +16,7 @@ import anycreds
 from anycreds import ClientConfig, Credentials, CredentialsError, InvalidConfigurationError, NotConfiguredError
 from anycreds._io import FileVersion, Io, Signature, Unreadable, Wanted, World
 from anycreds._links import Later
-from anycreds._provider import Caller, Provider
+from anycreds._provider import NOBODY, Caller, Provider
 from anycreds._wire.messages import Request, Response
 from scripted import ScriptedIo, ScriptedWorld, answer, assert_no_secret, run
 
@@ -41,7 +41,7 @@ class Counting(Provider):
     def _may_extend(self, credentials: Credentials) -> bool:
         return True
 
-    def _asks_person(self) -> bool:
+    def _asks_person(self, caller: Caller = NOBODY) -> bool:
         return True
 
 

@@ -18,6 +18,7 @@ from anycreds import (
     LoginRequiredError,
     NotConfiguredError,
     ProfileNotFoundError,
+    RetrievalError,
 )
 from anycreds._hooks import BuildOptions, Hooks
 from anycreds._profile import ProfileProvider
@@ -488,6 +489,26 @@ def test_changes_of_what_is_kept() -> None:
         "AKIDNEXT/20240102/eu-central-1",
         "AKIDNEXT/20240102/us-west-2",
     ]
+
+
+def test_callers_keep_what_is_theirs() -> None:
+    """What one caller's profile remembers, such as a spent code, outlives an attempt for another caller's profile."""
+    text = f"[profile b]\n{KEYS}[profile top]\nrole_arn = arn:r\nsource_profile = b\nmfa_serial = {MFA}\n"
+    io = world(text, sends("ASIA1"))
+    io.variables["AWS_REGION"] = "eu-central-1"
+
+    async def mfa(serial: str) -> str:
+        return "731946"
+
+    one = provider(io, None, hooks=Hooks(mfa))
+    top, base = Caller(profile="top"), Caller(profile="b")
+    assert run(one._fetch(io, top)).access_key_id == "ASIA1"
+    assert run(one._fetch(io, base)).access_key_id == "AKIDBASE"
+    assert one.bound(top)._asks_person()
+    assert not one.bound(base)._asks_person()
+    with pytest.raises(RetrievalError, match="sent before"):
+        run(one._fetch(io, top))
+    assert len(io.requests) == 1
 
 
 def test_profile_without_a_function_asks_nobody() -> None:

@@ -17,7 +17,7 @@ from ._io import Io, World
 from ._keep_fresh import KeepFresh
 from ._memory import CacheOptions, Memory, Step
 from ._observing import tell_to, watch
-from ._provider import Caller, Provider, forget_calls, note_flight, watched
+from ._provider import NOBODY, Caller, Provider, forget_calls, note_flight, watched
 from .events import Waited
 
 # How many flights in a row may come to nothing under a caller, through others, before it is told.
@@ -89,8 +89,8 @@ class CachedProvider(Provider):
     def _may_extend(self, credentials: Credentials) -> bool:
         return self._options.stale_ok or self._source._may_extend(credentials)
 
-    def _asks_person(self) -> bool:
-        return self._source._asks_person()
+    def _asks_person(self, caller: Caller = NOBODY) -> bool:
+        return self._source._asks_person(self._caller if caller == NOBODY else caller)
 
     async def _obtain(self, min_ttl: float | None) -> Credentials:
         has_waited = False

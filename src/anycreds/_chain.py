@@ -9,7 +9,7 @@ from ._config.settings import first
 from ._durations import as_seconds, instant
 from ._errors import Attempt, InvalidConfigurationError, NoCredentialsError, NotConfiguredError
 from ._logs import log
-from ._provider import Caller, Provider, watched
+from ._provider import NOBODY, Caller, Provider, watched
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,8 +87,8 @@ class CredentialChain(Provider):
     def _may_extend(self, credentials: Credentials) -> bool:
         return any(provider._may_extend(credentials) for provider in self._providers)
 
-    def _asks_person(self) -> bool:
-        return any(provider._asks_person() for provider in self._providers)
+    def _asks_person(self, caller: Caller = NOBODY) -> bool:
+        return any(provider._asks_person(caller) for provider in self._providers)
 
 
 class DefaultChain(Provider):
@@ -117,5 +117,5 @@ class DefaultChain(Provider):
     def _may_extend(self, credentials: Credentials) -> bool:
         return any(provider._may_extend(credentials) for provider in self._unnamed)
 
-    def _asks_person(self) -> bool:
-        return any(provider._asks_person() for provider in self._unnamed)
+    def _asks_person(self, caller: Caller = NOBODY) -> bool:
+        return any(provider._asks_person(caller) for provider in self._unnamed)

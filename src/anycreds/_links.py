@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from ._provider import Provider
+from ._provider import NOBODY, Caller, Provider
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from ._credentials import Credentials
     from ._hooks import MfaCodeProvider, RoleAssumer, WebIdentityAssumer
     from ._io import Io, World
-    from ._provider import Caller
     from ._shared_files import SharedFiles
 
     Files: TypeAlias = Callable[[], SharedFiles]
@@ -58,8 +57,8 @@ class Later(Provider):
     def _may_extend(self, credentials: Credentials) -> bool:
         return self._made is not None and self._made._may_extend(credentials)
 
-    def _asks_person(self) -> bool:
-        return self._made is not None and self._made._asks_person()  # with a function to ask it is made at once
+    def _asks_person(self, caller: Caller = NOBODY) -> bool:
+        return self._made is not None and self._made._asks_person(caller)  # with a function to ask it is made at once
 
 
 def environment(world: World) -> Provider:

@@ -1,7 +1,7 @@
 """Credentials as a profile of the shared files has them: the files are read, the profile planned, the plan carried out.
 
 What the plan comes down to is kept until the files say something else, as some providers remember: a token of EC2
-metadata, when a sign-in was refreshed last, a spent MFA code.
+metadata, when a sign-in was refreshed last, a spent MFA code. It is kept for each profile that a caller names.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ._errors import CredentialsError, InvalidConfigurationError, NotConfiguredE
 from ._hooks import BuildOptions
 from ._io import Io, World
 from ._plan import Plan, named_by, plan_for
-from ._provider import Caller, Provider
+from ._provider import NOBODY, Caller, Provider
 from ._retrying import limits_problem
 from ._shared_files import NAME, SharedFiles, view_of
 from ._steps import credentials_of
@@ -60,12 +60,13 @@ class ProfileProvider(Provider):
         self._profile = profile
         self._files = files
         self._options = options
-        self._built: _Built | None = None
+        self._built: dict[str | None, _Built] = {}  # by the profile that the caller names
 
-    def _asks_person(self) -> bool:
+    def _asks_person(self, caller: Caller = NOBODY) -> bool:
         if self._options.hooks.mfa_code_provider is None:
             return False
-        return self._built is None or self._built.provider._asks_person()  # before the files are read it may
+        built = self._built.get(caller.profile)
+        return built is None or built.provider._asks_person(caller)  # before the files are read it may
 
     async def _fetch(self, io: Io, caller: Caller) -> Credentials:
         with io.deadline(_FILES_TIME, self.name):
@@ -91,22 +92,23 @@ class ProfileProvider(Provider):
             if isinstance(found, Profile):
                 self._files.tell(found.problems)
         view = view_of(profiles, choice.name.value)
-        return view if isinstance(view, CredentialsError) else await self._provided(io, plan, view, choice.name.value)
+        if isinstance(view, CredentialsError):
+            return view
+        kept = self._built.get(caller.profile)
+        if kept is None or (kept.plan, kept.view, kept.name) != (plan, view, choice.name.value):
+            provider = await self._provided(io, plan, view, choice.name.value)
+            if isinstance(provider, InvalidConfigurationError):
+                return provider
+            kept = self._built[caller.profile] = _Built(plan, view, choice.name.value, provider)
+        return kept
 
-    async def _provided(self, io: Io, plan: Plan, view: ProfileView, name: str) -> _Built | InvalidConfigurationError:
-        kept = self._built
-        if kept is not None and (kept.plan, kept.view, kept.name) == (plan, view, name):
-            return kept
+    async def _provided(self, io: Io, plan: Plan, view: ProfileView, name: str) -> Provider | InvalidConfigurationError:
         # It knows every way to get credentials. Loading that takes milliseconds, so the event loop runs on meanwhile.
         if _BUILDING not in sys.modules:
             await io.work(import_module, _BUILDING)
         from ._building import Builder
 
-        provider = Builder(self._world, self._options, self._files, name, view).build(plan)
-        if isinstance(provider, InvalidConfigurationError):
-            return provider
-        self._built = _Built(plan, view, name, provider)
-        return self._built
+        return Builder(self._world, self._options, self._files, name, view).build(plan)
 
     def _plan(self, profiles: Profiles, name: Setting) -> Plan | CredentialsError:
         return plan_for(profiles, name)

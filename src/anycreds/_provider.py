@@ -28,6 +28,9 @@ class Caller(NamedTuple):
     profile: str | None = None
 
 
+NOBODY = Caller()
+
+
 class _Call:
     """A call of a provider that remembers nothing, while it runs. Tasks that it starts may outlive it."""
 
@@ -124,8 +127,8 @@ class Provider:
         """Tell whether this set may be served past its end while its source is down (static stability)."""
         return False
 
-    def _asks_person(self) -> bool:
-        """Tell whether an attempt may ask somebody, so that none is made ahead of need."""
+    def _asks_person(self, caller: Caller = NOBODY) -> bool:
+        """Tell whether an attempt for this caller may ask somebody, so that none is made ahead of need."""
         return False
 
     def __repr__(self) -> str:
@@ -167,8 +170,8 @@ class BoundProvider(Provider):
     def _may_extend(self, credentials: Credentials) -> bool:
         return self._provider._may_extend(credentials)
 
-    def _asks_person(self) -> bool:
-        return self._provider._asks_person()
+    def _asks_person(self, caller: Caller = NOBODY) -> bool:
+        return self._provider._asks_person(self._caller)
 
 
 _CLOCK_HINT = "if the source is right, this machine's clock is wrong"

@@ -15,7 +15,7 @@ from .._errors import CredentialsError, InvalidConfigurationError, RetrievalErro
 from .._hooks import Hooks
 from .._io import Io, World
 from .._places import Place, Places
-from .._provider import Caller, Provider
+from .._provider import NOBODY, Caller, Provider
 from .._retrying import GRACE, Budget, limits_problem
 from .._steps import ask, credentials_from_hook, credentials_of
 from .._wire.documents import no_answer
@@ -79,8 +79,8 @@ class AssumeRoleProvider(Provider):
         self._timeout = timeout
         self._spent = ""
 
-    def _asks_person(self) -> bool:
-        return "SerialNumber" in self._role.params or self._source._asks_person()
+    def _asks_person(self, caller: Caller = NOBODY) -> bool:
+        return "SerialNumber" in self._role.params or self._source._asks_person(caller)
 
     async def _fetch(self, io: Io, caller: Caller) -> Credentials:
         place = await self._place(io, caller)
