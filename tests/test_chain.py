@@ -165,6 +165,32 @@ async def test_change_of_the_chains_winner_is_logged(caplog: pytest.LogCaptureFi
     assert "function something" in caplog.text
 
 
+async def test_who_comes_behind_and_asks_a_person_delays_no_refresh() -> None:
+    """A set is refreshed ahead of its end, and kept fresh, though a provider behind its own would ask for a code."""
+
+    async def mfa(serial: str) -> str:
+        raise AssertionError("nobody is to be asked")
+
+    clock = VirtualClock()
+    upstream = Upstream(clock)
+    role = anycreds.from_temporary_credentials(
+        "arn:aws:iam::123456789012:role/R",
+        source_credentials=something,
+        serial_number="arn:aws:iam::123456789012:mfa/me",
+        mfa_code_provider=mfa,
+    )
+    provider = anycreds.cached(anycreds.create_credential_chain(nothing, upstream, role), clock=clock)
+    with pytest.raises(anycreds.InvalidConfigurationError, match="asks a person"):
+        provider.keep_fresh()  # nobody knows yet who will answer
+    await provider()
+    await anyio.sleep(3500)
+    await provider()
+    await anyio.sleep(1)
+    assert upstream.calls == 2
+    async with provider.keep_fresh() as handle:
+        assert handle.credentials.access_key_id == "AKID2"
+
+
 @pytest.mark.parametrize("given", [None, 7, "AKID", anycreds.Credentials("AKID", "secret")])
 def test_what_cannot_be_asked_is_refused(given: Any) -> None:
     """What is neither a provider nor a function is refused at once, by chain and cache."""

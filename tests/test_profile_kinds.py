@@ -511,6 +511,20 @@ def test_callers_keep_what_is_theirs() -> None:
     assert len(io.requests) == 1
 
 
+def test_profile_that_says_nothing_asks_nobody() -> None:
+    """A profile without credentials asks nobody, so that those which a chain finds behind it are refreshed in time."""
+
+    async def mfa(serial: str) -> str:
+        raise AssertionError("nobody is to be asked")
+
+    io = world("[profile top]\nregion = eu-central-1\n")
+    one = provider(io, hooks=Hooks(mfa))
+    assert one._asks_person()
+    with pytest.raises(NotConfiguredError):
+        run(one._fetch(io, Caller()))
+    assert not one._asks_person()
+
+
 def test_profile_without_a_function_asks_nobody() -> None:
     """Without a function for codes nobody can be asked, and that is known before the files are read."""
     assert not provider(world(""))._asks_person()

@@ -26,17 +26,17 @@ NAME = "credential chain"
 _warned: list[str] = []
 
 
-async def first_of(providers: Sequence[Provider], io: Io, caller: Caller) -> Credentials:
-    """Return the credentials of the first provider that has any.
+async def first_of(providers: Sequence[Provider], io: Io, caller: Caller) -> tuple[Credentials, int]:
+    """Return the credentials of the first provider that has any, and how many were asked.
 
     Raises ``NoCredentialsError`` with one record for each if none has, and at once what a provider raises that is
     configured and fails: to go on to another identity in silence would be worse.
     """
-    attempts = []
+    attempts: list[Attempt] = []
     for provider in providers:
         started = io.monotonic()
         try:
-            return await watched(provider, io, caller)
+            return await watched(provider, io, caller), len(attempts) + 1
         except NotConfiguredError as error:
             missed = error.with_traceback(None)
         seconds = io.monotonic() - started
@@ -56,14 +56,36 @@ def _reason(error: NotConfiguredError) -> str:
     return f"{error.message} ({error.hint})" if error.hint else error.message
 
 
-class CredentialChain(Provider):
-    """Made by ``create_credential_chain``. Asks its providers in order at every call, and remembers nothing."""
+class _Chain(Provider):
+    """What both kinds of chain have in common: providers, and how far down the last attempt had to go."""
 
-    __slots__ = ("_lifetime", "_providers")
+    __slots__ = ("_asked", "_providers")
+
+    def __init__(self, name: str, providers: Sequence[Provider], world: World) -> None:
+        super().__init__(name, world)
+        self._providers = tuple(providers)
+        self._asked: dict[Caller, Sequence[Provider]] = {}
+
+    async def _first_of(self, providers: Sequence[Provider], io: Io, caller: Caller) -> Credentials:
+        credentials, asked = await first_of(providers, io, caller)
+        self._asked[caller] = providers[:asked]
+        return credentials
+
+    def _may_extend(self, credentials: Credentials) -> bool:
+        return any(provider._may_extend(credentials) for provider in self._providers)
+
+    def _asks_person(self, caller: Caller = NOBODY) -> bool:
+        # Whoever comes behind the one that has credentials is not asked: it must not keep them from a timely refresh.
+        return any(provider._asks_person(caller) for provider in self._asked.get(caller, self._providers))
+
+
+class CredentialChain(_Chain):
+    """Made by ``create_credential_chain``. Asks its providers in order at every call, and keeps no credentials."""
+
+    __slots__ = ("_lifetime",)
 
     def __init__(self, providers: Sequence[Provider], world: World, lifetime: float | None = None) -> None:
-        super().__init__(NAME, world)
-        self._providers = tuple(providers)
+        super().__init__(NAME, providers, world)
         self._lifetime = lifetime
 
     def expire_after(self, lifetime: timedelta | float) -> CredentialChain:
@@ -79,43 +101,30 @@ class CredentialChain(Provider):
         return CredentialChain(self._providers, self._world, seconds)
 
     async def _fetch(self, io: Io, caller: Caller) -> Credentials:
-        credentials = await first_of(self._providers, io, caller)
+        credentials = await self._first_of(self._providers, io, caller)
         if self._lifetime is None or credentials.expiration is not None:
             return credentials
         return credentials.replace(expiration=instant(io.time() + self._lifetime))
 
-    def _may_extend(self, credentials: Credentials) -> bool:
-        return any(provider._may_extend(credentials) for provider in self._providers)
 
-    def _asks_person(self, caller: Caller = NOBODY) -> bool:
-        return any(provider._asks_person(caller) for provider in self._providers)
-
-
-class DefaultChain(Provider):
+class DefaultChain(_Chain):
     """Made, with a cache around it, by ``from_default_chain``. Its order stands in ``_catalog``."""
 
-    __slots__ = ("_named", "_profile", "_unnamed")
+    __slots__ = ("_named", "_profile")
 
     def __init__(
         self, unnamed: Sequence[Provider], named: Sequence[Provider], world: World, profile: str | None
     ) -> None:
-        super().__init__("default chain", world)
-        self._unnamed = unnamed
+        super().__init__("default chain", unnamed, world)
         self._named = named
         self._profile = profile
 
     async def _fetch(self, io: Io, caller: Caller) -> Credentials:
         choice = selected(self._profile, caller.profile, io.environ())
         if not choice.named:
-            return await first_of(self._unnamed, io, caller)
+            return await self._first_of(self._providers, io, caller)
         if first(io.environ(), "AWS_ACCESS_KEY_ID") is not None and not _warned:
             _warned.append(choice.name.value)
             message = "a profile is named by %s, so the keys in the environment variables are not used"
             log("chain", "warning", message, choice.name.origin)
-        return await first_of(self._named, io, caller)
-
-    def _may_extend(self, credentials: Credentials) -> bool:
-        return any(provider._may_extend(credentials) for provider in self._unnamed)
-
-    def _asks_person(self, caller: Caller = NOBODY) -> bool:
-        return any(provider._asks_person(caller) for provider in self._unnamed)
+        return await self._first_of(self._named, io, caller)

@@ -42,7 +42,7 @@ class _Built(NamedTuple):
 class ProfileProvider(Provider):
     """What ``from_ini`` makes."""
 
-    __slots__ = ("_built", "_files", "_options", "_profile")
+    __slots__ = ("_built", "_files", "_options", "_profile", "_says_nothing")
 
     _NAME = NAME
 
@@ -60,10 +60,14 @@ class ProfileProvider(Provider):
         self._profile = profile
         self._files = files
         self._options = options
-        self._built: dict[str | None, _Built] = {}  # by the profile that the caller names
+        # By the profile that the caller names.
+        self._built: dict[str | None, _Built] = {}
+        self._says_nothing: dict[str | None, bool] = {}
 
     def _asks_person(self, caller: Caller = NOBODY) -> bool:
         if self._options.hooks.mfa_code_provider is None:
+            return False
+        if self._says_nothing.get(caller.profile, False):
             return False
         built = self._built.get(caller.profile)
         return built is None or built.provider._asks_person(caller)  # before the files are read it may
@@ -71,6 +75,7 @@ class ProfileProvider(Provider):
     async def _fetch(self, io: Io, caller: Caller) -> Credentials:
         with io.deadline(_FILES_TIME, self.name):
             built = await self._planned(io, caller)
+        self._says_nothing[caller.profile] = isinstance(built, NotConfiguredError)
         if isinstance(built, CredentialsError):
             raise built
         return await credentials_of(built.provider, io, caller, f"profile {built.name!r}", NAME)
