@@ -302,7 +302,10 @@ def test_device_without_anybody_to_ask() -> None:
         provider(ScriptedIo(), SerialNumber=MFA)
 
 
-@pytest.mark.parametrize("source", ["assume role", "web identity", "SSO", "EC2 instance metadata"])
+@pytest.mark.parametrize(
+    "source",
+    ["assume role", "web identity", "SSO", "EC2 instance metadata", "Cognito identity", "Cognito identity pool"],
+)
 def test_cap_of_role_chaining(source: str) -> None:
     """More than an hour with another role's credentials is refused before STS is asked."""
     io = ScriptedIo()

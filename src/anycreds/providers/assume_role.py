@@ -28,7 +28,9 @@ from .._wire.sts_forms import FORM_TYPE, assume_role_form
 NAME = "assume role"
 
 # How people are told where sessions of roles come from; AWS lets these assume another role for one hour at most.
-_ROLE_SESSIONS = frozenset((NAME, "web identity", "SSO", "EC2 instance metadata"))
+_ROLE_SESSIONS = frozenset(
+    (NAME, "web identity", "SSO", "EC2 instance metadata", "Cognito identity", "Cognito identity pool")
+)
 # A person has to find the device first.
 _ASKING_TIME = 5 * 60.0
 # As long as a flight: the program's own function has no other bound.
