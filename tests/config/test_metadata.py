@@ -14,6 +14,7 @@ from anycreds._config.parser import read
 from anycreds._config.profiles import Profile, merge
 from anycreds._config.services import ProfileView
 from anycreds._errors import CredentialsError, InvalidConfigurationError, NotConfiguredError
+from drawn import shown_texts
 from scripted import SECRET_KEY
 
 DISABLED = "AWS_EC2_METADATA_DISABLED"
@@ -190,7 +191,7 @@ def test_switched_off() -> None:
 
 
 @settings(deadline=None)
-@given(st.dictionaries(st.sampled_from([ENDPOINT, MODE, DISABLED, V1]), st.text()), st.text())
+@given(st.dictionaries(st.sampled_from([ENDPOINT, MODE, DISABLED, V1]), shown_texts()), shown_texts())
 def test_anything_is_read(environ: dict[str, str], value: str) -> None:
     """Whatever environment and profile hold, there is an answer or an error as a value."""
     line = value.replace("\n", "").replace("\r", "")

@@ -15,6 +15,7 @@ from anycreds._config.services import Configured
 from anycreds._config.settings import Setting
 from anycreds._errors import CredentialsError, InvalidConfigurationError
 from anycreds._shared_files import view_of
+from drawn import shown_texts
 from scripted import SECRET_KEY
 
 FILE = "~/.aws/config"
@@ -257,7 +258,7 @@ VARIABLES = ["AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOI
 
 
 @settings(deadline=None)
-@given(st.dictionaries(st.sampled_from(VARIABLES), st.text() | st.integers()), st.text() | st.none())
+@given(st.dictionaries(st.sampled_from(VARIABLES), shown_texts() | st.integers()), shown_texts() | st.none())
 def test_any_environment(environ: dict[str, Any], caller: str | None) -> None:
     """Whatever variables hold, each question has an answer, or an error as a value."""
     one = configured("", environ)

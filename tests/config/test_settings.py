@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from anycreds._config.metadata import MetadataOptions, MetadataSettings, find_metadata
 from anycreds._config.settings import Setting, first, option, shown, switch
 from anycreds._errors import CredentialsError, InvalidConfigurationError, NotConfiguredError
+from drawn import shown_texts
 from scripted import SECRET_KEY
 
 ENDPOINT = "AWS_EC2_METADATA_SERVICE_ENDPOINT"
@@ -138,7 +139,7 @@ def test_what_rules_out_version_1() -> None:
 @settings(deadline=None)
 @given(
     st.dictionaries(
-        st.sampled_from([ENDPOINT, MODE, "AWS_EC2_METADATA_DISABLED", "AWS_EC2_METADATA_V1_DISABLED"]), st.text()
+        st.sampled_from([ENDPOINT, MODE, "AWS_EC2_METADATA_DISABLED", "AWS_EC2_METADATA_V1_DISABLED"]), shown_texts()
     )
 )
 def test_any_environment_is_read(environ: dict[str, str]) -> None:
