@@ -134,6 +134,10 @@ def assumed(session: Session, factory: str, options: dict[str, Any]) -> Any:
         "ExternalId": options.get("external_id"),
         "Policy": options.get("policy"),
         "PolicyArns": [{"arn": arn} for arn in options.get("policy_arns", [])],
+        "ProvidedContexts": [
+            {"ProviderArn": arn, "ContextAssertion": assertion}
+            for arn, assertion in options.get("provided_contexts", {}).items()
+        ],
         "ProviderId": options.get("provider_id"),
         "RoleSessionName": options.get("role_session_name"),
         "SerialNumber": options.get("serial_number"),

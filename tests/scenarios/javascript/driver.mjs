@@ -32,6 +32,9 @@ const options = (given) => mapped(given, (key, value) => [OPTIONS[key] ?? camel(
 
 function parameter(name, value) {
   if (name === "policy_arns") return value.map((arn) => ({ arn }));
+  if (name === "provided_contexts") {
+    return Object.entries(value).map(([ProviderArn, ContextAssertion]) => ({ ProviderArn, ContextAssertion }));
+  }
   return name === "tags" ? Object.entries(value).map(([Key, Value]) => ({ Key, Value })) : value;
 }
 
