@@ -224,6 +224,18 @@ def test_a_token_that_cannot_be_one_is_refused_at_once(token: Any) -> None:
     anycreds.from_web_token(ROLE, "x" * 20_000)
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [{"role_arn": ""}, {"tags": {"": "x"}}, {"timeout": -1.0}, {"serial_number": MFA}, {"source_credentials": "x"}],
+    ids=str,
+)
+def test_an_assertion_shows_in_no_error_of_an_option(wrong: dict[str, Any]) -> None:
+    """Whatever option is wrong, neither the error nor the frames that it went through hold a context's assertion."""
+    with pytest.raises(InvalidConfigurationError) as caught:
+        anycreds.from_temporary_credentials(**{"role_arn": ROLE, "provided_contexts": {"arn:c": "canary-x"}, **wrong})
+    assert_no_secret(caught.value, "canary")
+
+
 def test_the_error_names_the_role() -> None:
     """Of several roles, an error says which one was refused."""
     for make in (temporary, web_token, web_file):

@@ -198,10 +198,11 @@ def test_refusals(body: bytes, status: int, code: str | None, hint: str | None) 
 
 def test_secrets_that_come_back_are_not_repeated() -> None:
     """An error text in which STS repeats what was sent is shown without it."""
-    told = f"not with {SESSION_TOKEN}, {SECRET_KEY} and {CODE}"
+    assertion = "canary-context-assertion"
+    told = f"not with {SESSION_TOKEN}, {SECRET_KEY}, {assertion} and {CODE}"
     io = ScriptedIo(sends(sts_error("AccessDenied", told), 403))
     hooks = Hooks(mfa_code_provider=returning(CODE))
-    failing(provider(io, hooks=hooks, SerialNumber=MFA), io, RetrievalError)
+    failing(provider(io, hooks=hooks, SerialNumber=MFA, ProvidedContexts={"arn:c": assertion}), io, RetrievalError)
 
 
 @pytest.mark.parametrize(

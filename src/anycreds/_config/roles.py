@@ -13,7 +13,7 @@ from .._errors import InvalidConfigurationError, NotConfiguredError
 from .settings import Setting, first
 
 Params: TypeAlias = Mapping[str, Any]
-"""Parameters of AssumeRole or AssumeRoleWithWebIdentity, such as ``RoleArn``. None of them is a secret."""
+"""Parameters of AssumeRole or AssumeRoleWithWebIdentity, such as ``RoleArn``. Of them, assertions are secrets."""
 
 # Seconds, as the API reference of AssumeRole has them.
 SHORTEST_SESSION = 900

@@ -78,14 +78,17 @@ def from_temporary_credentials(
         "ProvidedContexts": provided_contexts,
         "SerialNumber": serial_number,
     }
-    return AssumeRoleProvider(
-        WORLD,
-        Role(_checked(values), f"role {role_arn!r}"),
-        as_source(source_credentials),
-        Places(client_config),
-        hooks=Hooks(mfa_code_provider),
-        timeout=timeout,
-    )
+    try:
+        return AssumeRoleProvider(
+            WORLD,
+            Role(_checked(values), f"role {role_arn!r}"),
+            as_source(source_credentials),
+            Places(client_config),
+            hooks=Hooks(mfa_code_provider),
+            timeout=timeout,
+        )
+    finally:
+        del provided_contexts, values  # a traceback keeps this frame, and assertions are secrets
 
 
 def from_web_token(
@@ -189,6 +192,7 @@ def _checked(values: Mapping[str, object]) -> Params:
     from .._config.roles import params_of
 
     params = params_of(values, _NAME)
+    del values  # a traceback keeps this frame
     if isinstance(params, InvalidConfigurationError):
         raise params
     return params

@@ -49,6 +49,9 @@ class Role(NamedTuple):
     told: str
     """The role and where it is configured, for people."""
 
+    def __repr__(self) -> str:
+        return f"Role({self.told})"  # the assertions of contexts are secrets
+
 
 class AssumeRoleProvider(Provider):
     """What ``from_temporary_credentials`` makes, and ``from_ini`` for every ``role_arn``.
@@ -73,6 +76,7 @@ class AssumeRoleProvider(Provider):
     ) -> None:
         super().__init__(NAME, world)
         if problem := limits_problem(timeout, 0) or _mfa_problem(role, hooks):
+            del role  # a traceback keeps this frame
             raise InvalidConfigurationError(problem, source=NAME)
         self._role = role
         self._source = source
@@ -164,7 +168,8 @@ class AssumeRoleProvider(Provider):
             answer = await call(io, make, refusal_in, attempts, Budget(io, seconds))
         if isinstance(answer, NoAnswer) and answer.kind == "unreachable":
             self._spent = before
-        secrets = (source.secret_access_key, source.session_token or "", code or "")
+        assertions = (context["ContextAssertion"] for context in params.get("ProvidedContexts", ()))
+        secrets = (source.secret_access_key, source.session_token or "", code or "", *assertions)
         return _read(answer, f"AssumeRole for {self._role.told} of {place}", secrets)
 
 
