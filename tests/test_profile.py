@@ -105,6 +105,20 @@ async def test_missing_default_is_nothing_and_missing_name_is_an_error(aws: Path
     assert caught.value.profile == "devlop"
 
 
+async def test_a_default_that_is_missing_has_no_close_names(aws: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no profile has to be there, none is compared with its name: that takes milliseconds at each refresh."""
+
+    def spy(word: str, possibilities: list[str]) -> list[str]:
+        raise AssertionError("nothing is to be compared")
+
+    monkeypatch.setattr("difflib.get_close_matches", spy)
+    (aws / "config").write_text("[profile defualt]\nregion = eu-west-1\n")
+    with pytest.raises(anycreds.NotConfiguredError, match="no profile 'default'"):
+        await anycreds.from_ini()()
+    with pytest.raises(anycreds.RetrievalError, match="No such file"):
+        await anycreds.from_token_file(web_identity_token_file=aws / "missing", role_arn="arn:r")()
+
+
 def gigabyte(path: Path) -> None:
     """Make a file of that size, which takes up no space."""
     with path.open("wb") as file:

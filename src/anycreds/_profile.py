@@ -86,7 +86,7 @@ class ProfileProvider(Provider):
         if isinstance(profiles, InvalidConfigurationError):
             return profiles
         choice = selected(self._profile, caller.profile, io.environ())
-        if not choice.named and isinstance(profiles.find(choice.name.value), ProfileNotFoundError):
+        if not choice.named and profiles.look(choice.name.value) is None:
             return NotConfiguredError("there is no profile 'default', and none is named", source=NAME)
         plan = self._plan(profiles, choice.name)
         if isinstance(plan, CredentialsError):

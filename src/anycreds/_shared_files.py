@@ -15,7 +15,7 @@ from ._config.parser import read
 from ._config.profiles import Note, Profiles, merge
 from ._config.sections import FileKind, Sections
 from ._config.services import ProfileView
-from ._errors import InvalidConfigurationError, ProfileNotFoundError
+from ._errors import InvalidConfigurationError
 from ._io import FileVersion, Io, Signature, Unreadable
 from ._logs import log
 
@@ -119,8 +119,8 @@ class SharedFiles:
 
 def view_of(profiles: Profiles, name: str) -> ProfileView | InvalidConfigurationError:
     """Return what a profile says about services, with the ``services`` section that it refers to."""
-    profile = profiles.find(name)
-    if isinstance(profile, ProfileNotFoundError):
+    profile = profiles.look(name)
+    if profile is None:
         return ProfileView()
     if (problem := profile.error(NAME)) is not None:
         return problem

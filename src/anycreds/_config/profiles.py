@@ -90,11 +90,15 @@ class Profiles:
 
         A profile whose lines were not understood is found, too: who uses it has to raise its ``error()``.
         """
-        profile = self._put_together("profile", name, self._config, self._credentials)
+        profile = self.look(name)
         if profile is not None:
             return profile
         message, hint = _missing("profile", name, self._config, self._credentials)
         return ProfileNotFoundError(message, profile=name, source=source, hint=hint)
+
+    def look(self, name: str) -> Profile | None:
+        """Return a profile; None: there is none, and nobody minds. To look for close names would take milliseconds."""
+        return self._put_together("profile", name, self._config, self._credentials)
 
     def find_section(
         self, kind: Literal["sso-session", "services"], name: str, source: str | None = None

@@ -53,11 +53,11 @@ def from_sso(
     )
     if isinstance(settings, InvalidConfigurationError):
         raise settings
-    from .._places import Places
     from .._shared_files import FileOptions, SharedFiles
 
     files = SharedFiles(FileOptions(filepath, config_filepath, ignore_cache))
     if settings is not None:
+        from .._places import Places
         from ..providers.sso import SsoProvider
 
         return SsoProvider(WORLD, settings, Places(client_config, files=files, profile=profile), timeout=timeout)
