@@ -281,6 +281,16 @@ def test_code_is_sent_once() -> None:
     assert len(io.requests) == 1
 
 
+def test_code_that_sts_does_not_take() -> None:
+    """A code that is wrong, or was used for another role, is no matter of trust: the hint is to take the next one."""
+    said = "MultiFactorAuthentication failed with invalid MFA one time pass code."
+    io = ScriptedIo(sends(sts_error("AccessDenied", said), 403))
+    error = failing(provider(io, hooks=Hooks(returning(CODE)), SerialNumber=MFA), io, RetrievalError)
+    assert said in str(error)
+    assert "wait for the next one" in str(error.hint)
+    assert "trust policy" not in str(error)
+
+
 def test_code_that_never_left_is_good() -> None:
     """A code may be given again if STS could not be reached at all."""
     io = ScriptedIo(("POST", STS, NoAnswer("unreachable", "refused")), sends(sts_answer()))

@@ -37,6 +37,8 @@ _ASKING_TIME = 5 * 60.0
 _HOOK_TIME = 60.0
 # A file server that takes longer than this for two small files is down.
 _FILES_TIME = 10.0
+# How STS says that a code is wrong or was used before; its error code is that of every refusal.
+_WRONG_CODE = "invalid MFA one time pass code"
 _SENT_IN_VAIN = "codes change every 30 s, and AWS takes each of them once; wait for the next one"
 _CHAINED_HINT = f"set the duration to {LONGEST_CHAINED_SESSION} s or less"
 
@@ -177,7 +179,9 @@ def _read(answer: Response | NoAnswer, asked: str, secrets: tuple[str, ...]) -> 
     if isinstance(answer, NoAnswer):
         return no_answer(answer, NAME, asked)
     if answer.status != 200:
-        return refused(answer, refusal_in(answer, secrets), NAME, asked, HINTS)
+        told = refusal_in(answer, secrets)
+        hints = {**HINTS, told.code or "": _SENT_IN_VAIN} if _WRONG_CODE in told.message else HINTS
+        return refused(answer, told, NAME, asked, hints)
     return credentials_in(answer, "AssumeRole", NAME, secrets)
 
 
