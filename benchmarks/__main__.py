@@ -19,6 +19,7 @@ from . import (
     adapter_aiobotocore,
     adapter_httpx,
     assume_role,
+    explain,
     first_keys,
     hit,
     imds,
@@ -35,6 +36,7 @@ BENCHMARKS = {
     "hit": hit.measure,
     "waiters": waiters.measure,
     "first_keys": first_keys.measure,
+    "explain": explain.measure,
     "imds": imds.measure,
     "assume_role": assume_role.measure,
     "stall": stall.measure,
@@ -45,7 +47,7 @@ BENCHMARKS = {
     "silent": silent.measure,
 }
 SLOW = {("silent", "uvloop"), ("silent", "trio")}  # each waits for seconds, for the same second's sake
-LOOPLESS = {"profiles", "signing"}  # no event loop runs there, so it is measured once
+LOOPLESS = {"explain", "profiles", "signing"}  # no event loop runs there, so it is measured once
 LONGEST = 120.0  # seconds for one benchmark on one event loop; each takes some seconds
 
 

@@ -7,12 +7,34 @@ never load it. A handler or filter of the program's that raises must not keep cr
 from __future__ import annotations
 
 import sys
-from contextlib import suppress
-from typing import Literal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Literal, TypeAlias
+
+Level: TypeAlias = Literal["debug", "info", "warning", "error"]
+Listener: TypeAlias = Callable[[str, Level, str], None]
+"""Is told the part of the library, the level, and what would be logged."""
+
+# Who is told in the place of the loggers, the newest last.
+_listeners: list[Listener] = []
 
 
-def log(part: str, level: Literal["debug", "info", "warning", "error"], message: str, *arguments: object) -> None:
+@contextmanager
+def told_to(listener: Listener) -> Iterator[None]:
+    """Let a command line that tells people all by itself be told what would be logged, while the ``with`` lasts."""
+    _listeners.append(listener)
+    try:
+        yield
+    finally:
+        _listeners.remove(listener)
+
+
+def log(part: str, level: Level, message: str, *arguments: object) -> None:
     """Say something on the logger of a part of the library."""
+    if _listeners:
+        with suppress(Exception):  # as where a logger cannot format it
+            _listeners[-1](part, level, message % arguments)
+        return
     if level in ("debug", "info") and "logging" not in sys.modules:
         return  # nobody can have asked for it
     import logging

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -58,6 +59,42 @@ def test_keys_in_the_environment(
     assert told.count("NOT ASKED") == 5
     assert "Credentials: AKIDENV, from environment variables They have no expiration." in told
     assert "https://sts.eu-west-1.amazonaws.com (region eu-west-1, AWS_REGION)" in told
+
+
+def test_keys_in_the_environment_load_little(aws_isolated: Path) -> None:
+    """With keys in the environment neither an event loop nor logging is loaded, though the files are read."""
+    config(aws_isolated, "[default]\nregion = eu-north-1\n")
+    told, names = run_program("from anycreds.__main__ import main; main(['explain'])")
+    assert "FOUND" in told
+    assert "https://sts.eu-north-1.amazonaws.com" in told
+    heavy = {"asyncio", "difflib", "httpx", "json", "logging", "pathlib", "shutil", "ssl", "textwrap", "trio"}
+    assert (names - run_program("import anyio")[1]) & heavy == set()
+
+
+def run_program(program: str) -> tuple[str, set[str]]:
+    """Run a program with the keys; return what it prints, and the names of the modules that it loads."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"{program}; import sys; print(*sys.modules)"],
+        env={**os.environ, **KEYS},
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    told, _, names = done.stdout.strip().rpartition("\n")
+    return told, set(names.split())
+
+
+@pytest.mark.parametrize("half", KEYS)
+def test_half_a_pair(
+    half: str, aws_isolated: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One variable of the two is broken, not absent, and nothing behind it is asked."""
+    monkeypatch.setenv(half, KEYS[half])
+    status, told = explain(capsys)
+    assert status == 1
+    assert "1. AWS access keys (environment variables): FAILED" in told
+    assert told.count("NOT ASKED") == 5
 
 
 def test_missing_profile(

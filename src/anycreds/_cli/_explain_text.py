@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from datetime import UTC, datetime
 
 from .._errors import CredentialsError
@@ -82,15 +81,18 @@ def _region(explanation: Explanation) -> list[str]:
 
 
 def _wrapped(text: str, prefix: str) -> list[str]:
+    """Return lines that are broken at blanks only. ``textwrap`` would take as long to load as all of this takes."""
     indent = " " * len(prefix)
     lines: list[str] = []
     for part in text.splitlines() or [""]:
-        lines += textwrap.wrap(
-            part,
-            _WIDTH,
-            initial_indent=indent if lines else prefix,
-            subsequent_indent=indent,
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
+        line = indent if lines else prefix
+        is_empty = True
+        for word in part.split():
+            if not is_empty and len(line) + 1 + len(word) > _WIDTH:
+                lines.append(line)
+                line, is_empty = indent, True
+            line += word if is_empty else f" {word}"
+            is_empty = False
+        if not is_empty:
+            lines.append(line)
     return lines

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple, Self
+import os
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from .._catalog import NAMED_CHAIN, UNNAMED_CHAIN, build_default_chain
 from .._config.locations import Selected, selected
 from .._config.settings import first
 from .._errors import CredentialsError, NotConfiguredError
+from .._logs import told_to
 from .._provider import Caller
 from .._shared_files import FileOptions, SharedFiles
+from .._system import files
 from .._system.session import SystemWorld
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+    from typing import Any
+
     from .._catalog import Link
     from .._credentials import Credentials
     from .._provider import Provider
     from .._system.session import Session
 
+_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 SKIPPED = "keys are set in the environment, but a profile is named ({origin}), so they are not used"
 
 
@@ -48,16 +55,48 @@ class Explanation(NamedTuple):
     notes: tuple[str, ...]
 
 
-async def explain(profile: str | None) -> Explanation:
+def explain(profile: str | None) -> Explanation:
     """Look for credentials as a program does that uses the default chain."""
+    if not selected(profile, None, os.environ).named and first(os.environ, *_KEYS) is not None:
+        return _without_loop(_explain(profile))
+    import asyncio
+
+    return asyncio.run(_explain(profile))
+
+
+def _without_loop(explaining: Coroutine[Any, Any, Explanation]) -> Explanation:
+    """Return what a coroutine gives that waits for files only.
+
+    Whatever is in the environment, the source behind it is not asked. Most people who look have keys there, and an
+    event loop takes longer to load than all the rest.
+    """
+    in_threads, files.in_threads = files.in_threads, False  # nothing else runs here that would have to go on
+    try:
+        explaining.send(None)
+    except StopIteration as stop:
+        explanation: Explanation = stop.value
+        return explanation
+    finally:
+        files.in_threads = in_threads
+        explaining.close()
+    raise RuntimeError("the keys of the environment were waited for")
+
+
+async def _explain(profile: str | None) -> Explanation:
     world = SystemWorld()
-    files = SharedFiles(FileOptions())
-    unnamed, named = build_default_chain(world, {"profile": profile, "files": lambda: files})
-    with _Notes() as notes:
+    shared = SharedFiles(FileOptions())
+    unnamed, named = build_default_chain(world, {"profile": profile, "files": lambda: shared})
+    texts: list[str] = []
+
+    def note(part: str, level: str, text: str) -> None:
+        if level in ("warning", "error") and part != "places":  # the region is told anyway
+            texts.append(text)
+
+    with told_to(note):
         async with world.session() as io:
             choice = selected(profile, None, io.environ())
-            if choice.named and first(io.environ(), "AWS_ACCESS_KEY_ID") is not None:
-                notes.texts.append(SKIPPED.format(origin=choice.name.origin))
+            if choice.named and first(io.environ(), _KEYS[0]) is not None:
+                texts.append(SKIPPED.format(origin=choice.name.origin))
             links, providers = (NAMED_CHAIN, named) if choice.named else (UNNAMED_CHAIN, unnamed)
             sources: list[Source] = []
             found: Credentials | None = None
@@ -67,8 +106,8 @@ async def explain(profile: str | None) -> Explanation:
                     continue
                 found, source = await _ask(io, link, provider)
                 sources.append(source)
-            region = await _region(io, files, profile)
-    return Explanation(choice, tuple(sources), found, region, tuple(dict.fromkeys(notes.texts)))
+            region = await _region(io, shared, profile)
+    return Explanation(choice, tuple(sources), found, region, tuple(dict.fromkeys(texts)))
 
 
 async def _ask(io: Session, link: Link, provider: Provider) -> tuple[Credentials | None, Source]:
@@ -90,29 +129,3 @@ async def _region(io: Session, files: SharedFiles, profile: str | None) -> Regio
 
     place = await Places(files=files, profile=profile).find(io, Caller(), "sts", "explain")
     return place if isinstance(place, CredentialsError) else Region(place.base.origin, place.origin)
-
-
-class _Notes:
-    """Collects what the library logs meanwhile as a warning, so that it is told in its place."""
-
-    def __init__(self) -> None:
-        self.texts: list[str] = []
-
-    def __enter__(self) -> Self:
-        import logging
-
-        texts = self.texts
-
-        class Collector(logging.Handler):
-            def emit(self, record: logging.LogRecord) -> None:
-                if record.levelno >= logging.WARNING and record.name != "anycreds.places":  # the region is told anyway
-                    texts.append(record.getMessage())
-
-        self._logger, self._handler = logging.getLogger("anycreds"), Collector()
-        self._logger.addHandler(self._handler)
-        self._propagates, self._logger.propagate = self._logger.propagate, False
-        return self
-
-    def __exit__(self, *details: object) -> None:
-        self._logger.removeHandler(self._handler)
-        self._logger.propagate = self._propagates

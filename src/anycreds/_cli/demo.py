@@ -8,7 +8,10 @@ what happens is in ``_demo_acts``, what is promised in ``_demo_figures``; it is 
 from __future__ import annotations
 
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 NAME = "demo"
 SUMMARY = "show how many tasks share one refresh, on trio and asyncio"
@@ -47,6 +50,8 @@ def _callers(argument: str) -> int:
 
 def _writable(argument: str) -> Path:
     """Return the path of a file that can be written, which is tried before the demo takes its time."""
+    from pathlib import Path  # it takes longer to load than all verbs together
+
     path = Path(argument)
     try:
         was_there = path.exists()

@@ -20,11 +20,9 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Look, and tell. Return the exit status."""
-    from asyncio import run as run_in_loop
-
     from ._explaining import explain
 
-    explanation = run_in_loop(explain(arguments.profile))
+    explanation = explain(arguments.profile)
     if arguments.json:
         from ._explain_json import document
 

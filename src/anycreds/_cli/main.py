@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NoReturn
 
 from . import demo, explain, export, process, serve
@@ -17,12 +18,14 @@ VERBS = (explain, export, process, exec_, serve, demo)
 WRONG_USE = 2  # as argparse and most Unix tools have it
 # A shell reports a program that a signal ended as 128 and the signal's number.
 INTERRUPTED, PIPE_CLOSED = 128 + 2, 128 + 13
+_USUAL_COLUMNS = 80
 
 
 def run(argv: Sequence[str] | None = None) -> int:
     """Do what a command line says. Return the exit status."""
-    parser = _parser()
-    arguments, unknown = parser.parse_known_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    parser = _parser(words)
+    arguments, unknown = parser.parse_known_args(words)
     if arguments.verb is None:
         parser.print_help(sys.stderr)
         return WRONG_USE
@@ -41,6 +44,25 @@ def run(argv: Sequence[str] | None = None) -> int:
     return status
 
 
+class _Formatter(argparse.HelpFormatter):
+    """Help as wide as the terminal, as argparse has it.
+
+    But argparse loads shutil to ask for that, with all its archives, whether or not somebody wants help.
+    """
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=_columns() - 2)
+
+
+def _columns() -> int:
+    with suppress(ValueError):
+        if (told := int(os.environ.get("COLUMNS", ""))) > 0:
+            return told
+    with suppress(OSError, ValueError):  # it is a pipe, or closed
+        return os.get_terminal_size(1).columns or _USUAL_COLUMNS
+    return _USUAL_COLUMNS
+
+
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         self.exit(WRONG_USE, f"{self.prog}: {message}\n")
@@ -51,13 +73,25 @@ class _Parser(argparse.ArgumentParser):
         self.error(f"unknown: {' '.join(unknown)}; there is {', '.join(sorted(options))}")
 
 
-def _parser() -> _Parser:
-    parser = _Parser("anycreds", description="AWS credentials for trio and asyncio programs.", allow_abbrev=False)
-    verbs = parser.add_subparsers(title="verbs", dest="verb", metavar="VERB")
+def _parser(words: Sequence[str]) -> _Parser:
+    parser = _Parser(
+        "anycreds",
+        description="AWS credentials for trio and asyncio programs.",
+        formatter_class=_Formatter,
+        allow_abbrev=False,
+    )
+    verbs = parser.add_subparsers(title="verbs", dest="verb", metavar="VERB", prog=parser.prog)
     for verb in VERBS:
-        child = verbs.add_parser(verb.NAME, help=verb.SUMMARY, description=verb.DESCRIPTION, allow_abbrev=False)
-        verb.add_arguments(child)
+        child = verbs.add_parser(
+            verb.NAME,
+            help=verb.SUMMARY,
+            description=verb.DESCRIPTION,
+            formatter_class=_Formatter,
+            allow_abbrev=False,
+        )
         child.set_defaults(run=verb.run, parser=child)
+        if verb.NAME in words:  # to make the options of all verbs takes as long as to find keys in the environment
+            verb.add_arguments(child)
     return parser
 
 

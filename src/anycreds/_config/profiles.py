@@ -173,6 +173,8 @@ def _close(name: str, known: list[str]) -> list[str]:
     alike = known
     if len(known) > _MOST_COMPARED:
         alike = [other for other in known if abs(len(other) - len(name)) <= 3 and other[:1].lower() == plain[:1]]
+    if not alike:
+        return same
     from difflib import get_close_matches  # only for who has misspelt a name
 
     return list(dict.fromkeys([*same, *get_close_matches(name, alike[:_MOST_COMPARED])]))[:3]

@@ -17,7 +17,7 @@ T = TypeVar("T")
 _IS_POSIX = hasattr(os, "geteuid")  # Windows has other ways to say whose a file is
 
 # Threads know nothing of virtual time: while one works every task waits, and time jumps. So
-# ``anycreds.testing.MemoryNetwork`` switches them off, and nobody else.
+# ``anycreds.testing.MemoryNetwork`` switches them off; and so does the command line where it runs no event loop.
 in_threads = True
 
 
