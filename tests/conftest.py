@@ -6,7 +6,9 @@ Tests marked ``anyio`` run on three event loops. Those of a module run under vir
 
 from __future__ import annotations
 
+import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,3 +36,17 @@ def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
 def isolated(aws_isolated: Path) -> Path:
     """Keep the machine's AWS settings out of every test; the value is its empty home directory."""
     return aws_isolated
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Let Ctrl-C and a hang-up have their usual effect here and in new processes.
+
+    Shells let what they run in the background ignore the one, ``nohup`` the other, and the tests may run there.
+    """
+    before = {signal.SIGINT: signal.signal(signal.SIGINT, signal.default_int_handler)}
+    if sys.platform != "win32":
+        before[signal.SIGHUP] = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)

@@ -168,6 +168,7 @@ def test_the_lines_replace_all_that_sdks_would_take_instead() -> None:
 
 
 @posix
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_signals_end_it(number: signal.Signals) -> None:
     """A polite signal ends it with status 0, and it cleans up."""

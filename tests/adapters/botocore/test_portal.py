@@ -232,6 +232,7 @@ async def test_context_variables_come_along(backend: Backend) -> None:
     assert seen == ["none", "mine"]
 
 
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no such signal on Windows")
 def test_an_interrupt_ends_the_wait(backend: Backend) -> None:
     """Ctrl-C while the main thread waits is raised there; the next call is served."""
