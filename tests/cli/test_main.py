@@ -49,6 +49,7 @@ def test_help_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
     ("arguments", "told"),
     [
         (["nothing"], ["'nothing'", "demo"]),
+        (["--profile"], ["--profile", "--help, explain, export, process, exec, serve, demo"]),
         (["demo", "--colour"], ["--colour", "--backend, --callers, --help, --json, --svg"]),
         (["demo", "--call", "3"], ["--call", "--callers"]),
         (["demo", "more"], ["more", "--callers"]),

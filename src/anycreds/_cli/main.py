@@ -26,11 +26,11 @@ def run(argv: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if argv is None else argv
     parser = _parser(words)
     arguments, unknown = parser.parse_known_args(words)
+    if unknown:
+        getattr(arguments, "parser", parser).refuse(unknown)
     if arguments.verb is None:
         parser.print_help(sys.stderr)
         return WRONG_USE
-    if unknown:
-        arguments.parser.refuse(unknown)
     status = 0
     try:
         status = arguments.run(arguments)
@@ -69,8 +69,10 @@ class _Parser(argparse.ArgumentParser):
 
     def refuse(self, unknown: Sequence[str]) -> NoReturn:
         """Say what is not known, and what is."""
-        options = [action.option_strings[-1] for action in self._actions if action.option_strings]
-        self.error(f"unknown: {' '.join(unknown)}; there is {', '.join(sorted(options))}")
+        there = sorted(action.option_strings[-1] for action in self._actions if action.option_strings)
+        if self._subparsers is not None:
+            there += [verb.NAME for verb in VERBS]
+        self.error(f"unknown: {' '.join(unknown)}; there is {', '.join(there)}")
 
 
 def _parser(words: Sequence[str]) -> _Parser:
