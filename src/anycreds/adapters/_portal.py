@@ -34,15 +34,21 @@ def obtain(provider: CachedProvider, backend: str) -> Credentials:
     problem = "an exit of some source has ended the event loop that asked"
     for _ in range(_TRIES):
         call = Call(provider)
+        portal: Portal | None = None
         try:
-            while not (portal := _PORTALS.running(backend)).enter(call):
-                pass  # it has just ended, so now there is another
+            portal = _PORTALS.running(backend)
+            while not portal.enter(call):
+                portal = _PORTALS.running(backend)  # that one has just ended, so now there is another
+            portal.wait_for(call)
         except (OSError, RuntimeError) as error:  # no file descriptors, no threads, or the interpreter is ending
             problem = f"the thread that asks for credentials cannot be started: {error}"
             break
-        portal.wait_for(call)
+        finally:
+            if portal is not None and not call.has_ended.is_set():
+                portal.leave(call)  # Ctrl-C, or whatever a signal handler raises, may have come at any point above
         if not call.is_lost:
             return call.result()
+        assert portal is not None
         if portal.was_told_to_end:
             _PORTALS.stay_if_exiting()
             problem = "the event loop that asked was ended"

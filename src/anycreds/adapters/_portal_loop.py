@@ -36,11 +36,6 @@ class Call:
         self.error: BaseException | None = None
         self.scope: anyio.CancelScope | None = None
 
-    def abandon(self, tasks: TaskGroup) -> None:
-        """Stop looking for the answer: who waited was interrupted."""
-        if self.scope is not None:  # else its loop is over
-            self.scope.cancel()
-
     @property
     def is_lost(self) -> bool:
         """Whether it ended without an answer and without an error: its loop is over."""
@@ -92,12 +87,12 @@ class Portal:
 
     def wait_for(self, call: Call) -> None:
         """Wait for the end of a call."""
-        try:
-            while not call.has_ended.wait(_LONGEST_WAIT):
-                pass
-        finally:
-            if not call.has_ended.is_set():
-                self._do(call.abandon)
+        while not call.has_ended.wait(_LONGEST_WAIT):
+            pass
+
+    def leave(self, call: Call) -> None:
+        """Stop looking for an answer: who waited was interrupted."""
+        self._do(partial(self._leave, call))
 
     def end(self) -> None:
         """End the loop with all that runs on it, and wait for that."""
@@ -145,6 +140,12 @@ class Portal:
             if variable not in context:
                 context.run(variable.set, value)
         context.run(tasks.start_soon, self._carry_out, call, call.scope)
+
+    def _leave(self, call: Call, tasks: TaskGroup) -> None:
+        if call.scope is None:  # interrupted before it was begun
+            self._calls.discard(call)
+        else:
+            call.scope.cancel()
 
     async def _carry_out(self, call: Call, scope: anyio.CancelScope) -> None:
         try:

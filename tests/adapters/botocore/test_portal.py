@@ -256,6 +256,30 @@ def test_an_interrupt_ends_the_wait(backend: Backend) -> None:
     assert gate.calls == 1  # who was interrupted left alone: the refresh is not theirs
 
 
+@pytest.mark.parametrize("name", ["enter", "_do"])
+def test_an_interrupt_in_between_leaves_nothing(name: str, backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C just before the wait, or before the call is begun, leaves no call behind that nobody waits for."""
+    gate = Gate()
+    provider = cached(gate)
+    obtain(cached(keys), backend)  # so that there is a portal
+    real, interrupts = getattr(Portal, name), [KeyboardInterrupt()]
+
+    def interrupted(portal: Portal, *arguments: Any) -> Any:
+        if not interrupts:
+            return real(portal, *arguments)
+        if name == "enter":
+            real(portal, *arguments)
+        raise interrupts.pop()
+
+    monkeypatch.setattr(Portal, name, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        obtain(provider, backend)
+    while _portal._PORTALS._portals[backend]._calls:
+        time.sleep(0.001)
+    gate.is_open.set()
+    assert obtain(provider, backend) is KEYS
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no such signal on Windows")
 def test_a_signal_handler_may_wait_too(backend: Backend) -> None:
     """A signal handler that needs a set while its thread waits for one gets it."""
