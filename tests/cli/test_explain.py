@@ -186,6 +186,20 @@ def test_bad_region_and_bad_lines(
     assert "Region: explain: the region from ~/.aws/config:2 cannot be a part of a host name" in told
 
 
+def test_characters_that_cannot_be_printed_are_escaped(aws_isolated: Path) -> None:
+    """Where the output's encoding lacks a character, as in a bare container, it is told all the same."""
+    done = subprocess.run(
+        [sys.executable, "-m", "anycreds", "explain", "--profile", "pr\u00f6d"],
+        env={**os.environ, "PYTHONUTF8": "1", "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "profile 'pr\\xf6d'" in done.stdout
+
+
 def test_as_a_program(aws_isolated: Path) -> None:
     """It runs as ``python -m anycreds explain``, with the exit status that it has to have."""
     done = subprocess.run(

@@ -227,6 +227,7 @@ def test_a_source_that_is_missing_is_a_failure(isolated: Path, capsys: pytest.Ca
         (["export", "--profile", ""], ["--profile", "''"]),
         (["export", "--profile", " "], ["--profile", "' '"]),
         (["export", "--profile", "a\0b"], ["--profile", "name of a profile"]),
+        (["explain", "--profile", ""], ["--profile", "''"]),
         (["export", "dev"], ["dev", "--format, --help, --json, --profile"]),
         (["process", "--format", "env"], ["--format", "--help, --json, --profile"]),
     ],
@@ -251,9 +252,10 @@ def test_characters_that_cannot_be_printed_are_an_error() -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
-def test_a_full_disk_is_told() -> None:
+@pytest.mark.parametrize("verb", [["export"], ["explain"], ["explain", "--json"]])
+def test_a_full_disk_is_told(verb: list[str]) -> None:
     """If the output cannot be written, one line says why, with status 1."""
-    command = [sys.executable, "-m", "anycreds", "export"]
+    command = [sys.executable, "-m", "anycreds", *verb]
     keys = {"AWS_ACCESS_KEY_ID": "AKIDTEST", "AWS_SECRET_ACCESS_KEY": "canary-secret", "PYTHONUNBUFFERED": ""}
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(

@@ -92,6 +92,12 @@ def complain(
     return status
 
 
+def show(verb: str, text: str, *, as_json: bool) -> int:
+    """Print what people read, with escapes for what the output's encoding lacks. Return the exit status."""
+    encoding = getattr(sys.stdout, "encoding", None) or "ascii"
+    return deliver(verb, text.encode(encoding, "backslashreplace").decode(encoding), as_json=as_json)
+
+
 def deliver(verb: str, text: str, *, as_json: bool) -> int:
     """Print what was asked for, which may be secret. Return the exit status."""
     if sys.stdout is None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
+from ._common import DONE, FAILED, add_options, show
+
 NAME = "explain"
 SUMMARY = "show where credentials are looked for, what is found there, and what to do next"
 DESCRIPTION = (
@@ -14,8 +16,7 @@ DESCRIPTION = (
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Say which options there are."""
-    parser.add_argument("--profile", metavar="NAME", help="as if AWS_PROFILE were this")
-    parser.add_argument("--json", action="store_true", help="print one JSON document, and nothing else")
+    add_options(parser, "print one JSON document, and nothing else")
 
 
 def run(arguments: Namespace) -> int:
@@ -26,9 +27,10 @@ def run(arguments: Namespace) -> int:
     if arguments.json:
         from ._explain_json import document
 
-        print(document(explanation))
+        text = document(explanation)
     else:
         from ._explain_text import told
 
-        print(told(explanation))
-    return 0 if explanation.credentials is not None else 1
+        text = told(explanation)
+    status = show(NAME, text, as_json=arguments.json)
+    return status if status != DONE or explanation.credentials is not None else FAILED
