@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -288,6 +289,19 @@ def test_a_port_can_be_chosen(capsys: pytest.CaptureFixture[str], monkeypatch: p
         assert f"port {port} cannot be used: Address already in use" in shown.err
     with serving("--port", str(port)) as (variables, _):
         assert urlsplit(variables[URI]).port == port
+
+
+def test_no_place_for_the_token(
+    temporary: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where no temporary file can be made, as in a container that is read-only, one line says so, with status 1."""
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary / "missing"))
+    assert main(["serve", "--for", "1s"]) == 1
+    shown = capsys.readouterr()
+    assert (shown.out, shown.err.count("\n")) == ("", 1)
+    assert "the token's file cannot be written: No such file or directory; TMPDIR says where to" in shown.err
 
 
 @pytest.mark.parametrize(

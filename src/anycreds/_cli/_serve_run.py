@@ -10,7 +10,7 @@ import sys
 import tempfile
 from argparse import Namespace
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import anyio
@@ -45,7 +45,12 @@ def serve(arguments: Namespace) -> int:
             reason = f"port {arguments.port} cannot be used: {os.strerror(error.errno or 0)}"
             return complain(VERB, reason, as_json=arguments.json)
         token = secrets.token_urlsafe(32)
-        with listening, life.ended_by_signals(), _token_file(token) as path:
+        with listening, life.ended_by_signals(), ExitStack() as places:
+            try:
+                path = places.enter_context(_token_file(token))
+            except OSError as error:  # as in a container whose files are all read-only
+                reason = f"the token's file cannot be written: {error.strerror}; TMPDIR says where to"
+                return complain(VERB, reason, as_json=arguments.json)
             status = deliver(VERB, _told(listening, token, path, as_json=arguments.json), as_json=arguments.json)
             if status != DONE:
                 return status
