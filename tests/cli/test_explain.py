@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from anycreds._cli import main
-from anycreds.testing import CANARY, FakeAWS, Forever, Hang, Status
+from anycreds.testing import CANARY, FakeAWS, Forever, Hang, ResetAfter, Status
 
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIDENV", "AWS_SECRET_ACCESS_KEY": f"{CANARY}-secret"}
 SSO = (
@@ -110,6 +110,25 @@ def test_missing_profile(
     assert "did you mean 'production'?" in told
     assert "Note: keys are set in the environment, but a profile is named (AWS_PROFILE)" in told
     assert told.count("NOT ASKED") == 4
+    assert (
+        "No credentials: profile 'prodution' does not exist. - name one that there is: 'production' "
+        "- or make this one: aws configure sso --profile prodution - or name none: unset AWS_PROFILE"
+    ) in told
+
+
+def test_missing_profile_of_an_option(aws_isolated: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Who names a profile by the option where there are none is told to leave it out; odd names are quoted."""
+    status, told = explain(capsys, "--profile", "a b")
+    assert status == 1
+    assert "profile 'a b' is named (--profile), so it comes first" in told
+    assert "does not exist. - or make this one: aws configure sso --profile 'a b' - or name none: leave out" in told
+
+
+def test_missing_source(aws_isolated: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A profile that is there, but names one that is not, fails by its own error, and the hint is what to do."""
+    config(aws_isolated, "[default]\nrole_arn = arn:aws:iam::1:role/x\nsource_profile = bose\n[profile base]\n")
+    told = explain(capsys)[1]
+    assert "No credentials: shared files is configured, and failed. - did you mean 'base'?" in told
 
 
 def test_ended_sign_in(aws_isolated: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -131,6 +150,7 @@ def test_nothing_at_all(aws_isolated: Path, capsys: pytest.CaptureFixture[str]) 
     assert status == 1
     assert told.count("NOTHING") == 6
     assert "AWS_EC2_METADATA_DISABLED switches it off" in told
+    assert "hop-limit" not in told
     assert "No credentials: none of these sources has anything configured. What you can do:" in told
     assert "aws login" in told
     status, document = explained(capsys)
@@ -142,16 +162,27 @@ def test_nothing_at_all(aws_isolated: Path, capsys: pytest.CaptureFixture[str]) 
     }
 
 
+@pytest.mark.parametrize("fault", [Hang(), ResetAfter(0)], ids=["silent", "reset"])
 def test_hop_limit(
-    aws_isolated: Path, fake_aws: FakeAWS, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    fault: Hang | ResetAfter,
+    aws_isolated: Path,
+    fake_aws: FakeAWS,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """A metadata service that takes the request and never answers, as with a hop limit of 1, is told with its cause."""
+    """A metadata service that takes the request and never answers, as with a hop limit of 1, is told with its cause.
+
+    The command that mends it is among the next steps.
+    """
     set_all(monkeypatch, fake_aws.metadata_environ())
-    fake_aws.script("token", Forever(Hang()))
+    fake_aws.script("token", Forever(fault))
     status, told = explain(capsys)
     assert status == 1
     assert "6. IMDS credential provider: NOTHING" in told
-    assert "HttpPutResponseHopLimit" in told
+    assert "not an EC2 instance" not in told
+    steps = told.partition("What you can do:")[2]
+    assert "HttpPutResponseHopLimit" in steps
+    assert "aws ec2 modify-instance-metadata-options --instance-id ID --http-put-response-hop-limit 2" in steps
 
 
 def test_no_role_attached(
@@ -160,7 +191,9 @@ def test_no_role_attached(
     """An instance without a role says so."""
     set_all(monkeypatch, fake_aws.metadata_environ())
     fake_aws.role_name = None
-    assert "no role attached to this EC2 instance" in explain(capsys)[1]
+    told = explain(capsys)[1]
+    assert "no role attached to this EC2 instance hint attach one: aws ec2 associate-iam-instance-profile" in told
+    assert "hop-limit" not in told
 
 
 def test_role_of_the_instance(

@@ -88,6 +88,8 @@ def test_a_circle_is_told(
     assert (shown.out, shown.err.count("\n")) == ("", 1)
     assert f"profiles run anycreds for each other: {circle}" in shown.err
     assert VARIABLE not in os.environ
+    assert main(["explain", *named]) == 1
+    assert f"profiles run anycreds for each other: {circle[:-2]}" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_hidden_circle_ends_all_the_same(isolated: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 DONE, FAILED, WRONG_USE = range(3)
 # So many profiles are named to who asks for one that is not there.
-_MOST_NAMED = 10
+MOST_NAMED = 10
 
 
 def add_options(parser: ArgumentParser, json_help: str) -> None:
@@ -66,8 +66,8 @@ def refuse(verb: str, error: CredentialsError, profile: str | None, *, as_json: 
     message = str(error)
     if error.profile == selected_name(profile) and error.hint is None:
         names = known()
-        more = ", ..." if len(names) > _MOST_NAMED else ""
-        there = f"there is {', '.join(map(ascii, names[:_MOST_NAMED]))}{more}" if names else "there are no profiles"
+        more = ", ..." if len(names) > MOST_NAMED else ""
+        there = f"there is {', '.join(map(ascii, names[:MOST_NAMED]))}{more}" if names else "there are no profiles"
         message = f"{message}; {there}"
     is_misuse = error.profile == selected_name(profile)  # else a profile names another one that is missing
     return complain(verb, error, message, status=WRONG_USE if is_misuse else FAILED, as_json=as_json)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from .._errors import CredentialsError
+from .._config.locations import Selected
+from .._errors import CredentialsError, ProfileNotFoundError
+from ._common import MOST_NAMED
 from ._explaining import Explanation, Source
 
 _WIDTH = 100
@@ -14,13 +17,14 @@ _NEXT = (
     "anywhere, for a try: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN, if there is one)",
     "on EC2, ECS, EKS or Lambda: give the instance, task, service account or function a role",
 )
+_MEND = "mend that, or remove it; nothing behind it is asked in its place"
 
 
 def told(explanation: Explanation) -> str:
     """Return it as text of several lines."""
     choice = explanation.profile
     if choice.named:
-        head = f"profile {choice.name.value!r} is named ({choice.name.origin}), so it comes first"
+        head = f"profile {choice.name.value!r} is named ({_origin(choice)}), so it comes first"
     else:
         head = "no profile is named"
     lines = [f"Where credentials are looked for ({head}):", ""]
@@ -49,8 +53,7 @@ def _paragraph(number: int, source: Source) -> list[str]:
 def _outcome(explanation: Explanation) -> list[str]:
     found = explanation.credentials
     if found is None:
-        failed = next((source for source in explanation.sources if source.outcome == "failed"), None)
-        return _nothing() if failed is None or failed.error is None else _failed(failed.error)
+        return _nothing(explanation.sources) if explanation.failure is None else _failed(explanation)
     account = f", account {found.account_id}" if found.account_id else ""
     lines = [f"Credentials: {found.access_key_id}{account}, from {found.source}"]
     if found.expiration is None:
@@ -60,17 +63,47 @@ def _outcome(explanation: Explanation) -> list[str]:
     return [*lines, f"They end at {found.expiration:%Y-%m-%d %H:%M:%S} UTC, in {ends}."]
 
 
-def _nothing() -> list[str]:
+def _nothing(sources: Sequence[Source]) -> list[str]:
+    from ..providers.imds import HOP_HINT  # it was loaded to be asked
+
     lines = ["No credentials: none of these sources has anything configured. What you can do:"]
-    for step in _NEXT:
+    hints = [source.error.hint for source in sources if source.error is not None]
+    for step in (*_NEXT, *([HOP_HINT] if HOP_HINT in hints else [])):
         lines += _wrapped(step, "  - ")
     return lines
 
 
-def _failed(error: CredentialsError) -> list[str]:
-    command = getattr(error, "command", None)
-    what = f"run: {command}" if command else "mend that, or remove it; nothing behind it is asked in its place"
-    return [f"No credentials: {error.source or 'a source'} is configured, and failed.", *_wrapped(what, "  - ")]
+def _failed(explanation: Explanation) -> list[str]:
+    error, choice = explanation.failure, explanation.profile
+    assert error is not None
+    if isinstance(error, ProfileNotFoundError) and error.profile == choice.name.value:
+        head, steps = f"profile {choice.name.value!r} does not exist.", _instead(explanation)
+    else:
+        head = f"{error.source or 'a source'} is configured, and failed."
+        command = getattr(error, "command", None)
+        steps = [f"run: {command}" if command else error.hint or _MEND]
+    return [f"No credentials: {head}", *[line for step in steps for line in _wrapped(step, "  - ")]]
+
+
+def _instead(explanation: Explanation) -> list[str]:
+    """Return what who has named a profile that is missing can do."""
+    from shlex import quote
+
+    names, choice = explanation.known, explanation.profile
+    shown = [*map(ascii, names[:MOST_NAMED]), *(["..."] if len(names) > MOST_NAMED else [])]
+    return [
+        *([f"name one that there is: {', '.join(shown)}"] if shown else []),
+        f"or make this one: aws configure sso --profile {quote(choice.name.value)}",
+        f"or name none: {'leave out' if _is_option(choice) else 'unset'} {_origin(choice)}",
+    ]
+
+
+def _origin(choice: Selected) -> str:
+    return "--profile" if _is_option(choice) else choice.name.origin
+
+
+def _is_option(choice: Selected) -> bool:
+    return choice.name.origin == "option profile"  # as programs call it
 
 
 def _region(explanation: Explanation) -> list[str]:

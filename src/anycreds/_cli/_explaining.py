@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from .._catalog import NAMED_CHAIN, UNNAMED_CHAIN, build_default_chain
 from .._config.locations import Selected, selected
 from .._config.settings import first
-from .._errors import CredentialsError, NotConfiguredError
+from .._errors import CredentialsError, NotConfiguredError, ProfileNotFoundError
 from .._logs import told_to
 from .._provider import Caller
 from .._shared_files import FileOptions, SharedFiles
@@ -53,6 +53,13 @@ class Explanation(NamedTuple):
     credentials: Credentials | None
     region: Region | CredentialsError
     notes: tuple[str, ...]
+    known: tuple[str, ...] = ()
+    """The names of all profiles, if the one that is meant is missing."""
+
+    @property
+    def failure(self) -> CredentialsError | None:
+        """The error of the source that is configured and failed."""
+        return next((source.error for source in self.sources if source.outcome == "failed"), None)
 
 
 def explain(profile: str | None) -> Explanation:
@@ -61,7 +68,18 @@ def explain(profile: str | None) -> Explanation:
         return _without_loop(_explain(profile))
     import asyncio
 
-    return asyncio.run(_explain(profile))
+    explanation = asyncio.run(_explain(profile))
+    if explanation.failure is None:
+        return explanation
+    from ._profiles import known, selected_name
+    from ._recursion import explained
+
+    error = explanation.failure
+    if isinstance(error, ProfileNotFoundError) and error.profile == selected_name(profile):
+        return explanation._replace(known=tuple(known()))
+    better = explained(error, profile)
+    sources = [source._replace(error=better) if source.error is error else source for source in explanation.sources]
+    return explanation._replace(sources=tuple(sources))
 
 
 def _without_loop(explaining: Coroutine[Any, Any, Explanation]) -> Explanation:

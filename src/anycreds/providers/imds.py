@@ -31,8 +31,9 @@ from .._wire.urls import Url, endpoint, is_direct
 NAME = "EC2 instance metadata"
 _EXCHANGES = 3  # token, role, credentials
 _MORE_EXCHANGES = 2  # a kept token saves one, is refused at the second at worst, and then all three are needed
-_HOP_HINT = (
-    "in a container on EC2, a hop limit of 1 keeps answers away (set HttpPutResponseHopLimit to 2); "
+HOP_HINT = (
+    "in a container on EC2, a hop limit of 1 keeps answers away: aws ec2 modify-instance-metadata-options "
+    "--instance-id ID --http-put-response-hop-limit 2 (HttpPutResponseHopLimit); "
     f"elsewhere, {DISABLED}=true saves the wait"
 )
 _ABSENT_HINT = f"this is probably not an EC2 instance; {DISABLED}=true says so"
@@ -194,7 +195,8 @@ class InstanceMetadataProvider(Provider):
 
     def _silent(self, answer: NoAnswer, asked: str) -> CredentialsError:
         """Return the error for a token call without an answer: no service at all, unless it was there before."""
-        hint = _HOP_HINT if answer.kind == "timeout" else _ABSENT_HINT
+        # A token that is dropped on its way is waited for in vain, or some proxy in between resets the connection.
+        hint = _ABSENT_HINT if answer.kind == "unreachable" else HOP_HINT
         if self._has_given or answer.kind == "too large":
             return no_answer(answer, NAME, asked)
         return MetadataUnreachableError(f"{asked} was not answered: {answer.detail}", source=NAME, hint=hint)
@@ -209,7 +211,8 @@ def _is_refused(answer: object) -> bool:
 
 
 def _no_role() -> NotConfiguredError:
-    return NotConfiguredError("no role attached to this EC2 instance", source=NAME)
+    hint = "attach one: aws ec2 associate-iam-instance-profile --instance-id ID --iam-instance-profile Name=PROFILE"
+    return NotConfiguredError("no role attached to this EC2 instance", source=NAME, hint=hint)
 
 
 def _v1_needed(status: int, disabled_by: str) -> RetrievalError:
