@@ -78,14 +78,24 @@ def javascript(session: nox.Session) -> None:
         session.run("python", "-m", "pytest", *tests, env={**BARE, "ANYCREDS_JAVASCRIPT": folder})
 
 
+# By peer: what it plays, and the switch without which that is skipped.
+PEERS = {
+    "botocore": ("tests/scenarios/test_botocore.py", {"ANYCREDS_BOTOCORE": "1"}),
+    "moto": ("tests/scenarios/test_moto.py", {"ANYCREDS_MOTO": "1"}),
+    "awscli": ("tests/cli/test_serve_peers.py", {"ANYCREDS_AWS_CLI": "aws"}),
+}
+
+
 @nox.session
-@nox.parametrize("peer", ["botocore", "moto"])
+@nox.parametrize("peer", list(PEERS))
 def peers(session: nox.Session, peer: str) -> None:
-    """Play the scenarios with botocore, too, and ask a moto server."""
+    """Play the scenarios with botocore, too, ask a moto server, and let the AWS CLI use ``serve``."""
     session.install("--require-hashes", "-r", "requirements/peers.txt")
     install_project(session)
-    tests = (f"tests/scenarios/test_{peer}.py", *session.posargs)
-    session.run("python", "-m", "pytest", *tests, env={**BARE, f"ANYCREDS_{peer.upper()}": "1"})
+    if peer == "awscli":
+        session.install("awscli==1.45.11")  # with the botocore that it names, which is older than that of the others
+    tests, switch = PEERS[peer]
+    session.run("python", "-m", "pytest", tests, *session.posargs, env={**BARE, **switch})
 
 
 @nox.session

@@ -110,6 +110,19 @@ def _group(name: str) -> Iterator[str]:
             yield from _group(entry["include-group"])
 
 
+def test_every_test_is_run_by_some_session() -> None:
+    """Whatever switch a test waits for, some session of ``noxfile.py`` sets it; else that test would never run."""
+    switches = {
+        switch
+        for path in project_files()
+        if path.suffix == ".py" and path.is_relative_to(ROOT / "tests")
+        for switch in re.findall(r'environ\.get\("(ANYCREDS_[A-Z_]+)"', path.read_text(encoding="utf-8"))
+    }
+    assert len(switches) >= 4
+    sessions = (ROOT / "noxfile.py").read_text(encoding="utf-8")
+    assert {switch for switch in switches if f'"{switch}"' not in sessions} == set()
+
+
 def test_the_changelog_is_about_this_version() -> None:
     """The newest entry of the changelog is the version that ``pyproject.toml`` has."""
     headings = re.findall(r"^## \[?([^\]\s]+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
