@@ -252,7 +252,7 @@ def test_characters_that_cannot_be_printed_are_an_error() -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
-@pytest.mark.parametrize("verb", [["export"], ["explain"], ["explain", "--json"]])
+@pytest.mark.parametrize("verb", [["export"], ["explain"], ["explain", "--json"], ["demo"]])
 def test_a_full_disk_is_told(verb: list[str]) -> None:
     """If the output cannot be written, one line says why, with status 1."""
     command = [sys.executable, "-m", "anycreds", *verb]
@@ -266,18 +266,19 @@ def test_a_full_disk_is_told(verb: list[str]) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a POSIX shell")
-def test_a_closed_output_is_told() -> None:
+@pytest.mark.parametrize("verb", ["export", "explain", "demo"])
+def test_a_closed_output_is_told(verb: str) -> None:
     """If there is no standard output at all, one line says so, with status 1."""
     keys = {"AWS_ACCESS_KEY_ID": "AKIDTEST", "AWS_SECRET_ACCESS_KEY": "canary-secret"}
     done = subprocess.run(
-        ["/bin/sh", "-c", 'exec "$0" -m anycreds export >&-', sys.executable],
+        ["/bin/sh", "-c", 'exec "$0" -m anycreds "$1" >&-', sys.executable, verb],
         env={**os.environ, **keys},
         capture_output=True,
         text=True,
         timeout=30,
         check=False,
     )
-    assert (done.returncode, done.stderr) == (1, "anycreds export: standard output is closed\n")
+    assert (done.returncode, done.stderr) == (1, f"anycreds {verb}: standard output is closed\n")
 
 
 def test_little_is_loaded_for_keys_of_the_environment() -> None:

@@ -14,6 +14,7 @@ import anyio
 
 from ..testing import FakeAWS
 from . import _demo_text as text
+from ._common import DONE, deliver
 from ._demo_acts import Act, MissedInstantError, Play, play
 from ._demo_figures import figures_of, verdict_on
 from ._demo_json import document
@@ -37,7 +38,7 @@ def show(callers: int, backends: Sequence[str], svg: Path | None, *, as_json: bo
     verdicts = [verdict_on(one) for one in plays]
     say(text.closing(verdicts))
     if as_json:
-        print(json.dumps(document(verdicts, callers), indent=2), flush=True)
+        _print(json.dumps(document(verdicts, callers), indent=2))
     status = AS_PROMISED
     for problem in [problem for verdict in verdicts for problem in verdict.problems]:
         status = _complain(problem, OFF)
@@ -75,7 +76,13 @@ def _teller(say: Callable[[str], None]) -> Callable[[str | Act], None]:
 
 
 def _say(lines: str) -> None:
-    print(text.printable(lines, sys.stdout.encoding), flush=True)
+    _print(text.printable(lines, getattr(sys.stdout, "encoding", None)))
+
+
+def _print(lines: str) -> None:
+    status = deliver("demo", lines, as_json=False)
+    if status != DONE:  # nobody can read it: what is left to play would be for nothing
+        raise SystemExit(status)
 
 
 def _silent(lines: str) -> None:
