@@ -122,6 +122,9 @@ def test_missing_profile_of_an_option(aws_isolated: Path, capsys: pytest.Capture
     assert status == 1
     assert "profile 'a b' is named (--profile), so it comes first" in told
     assert "does not exist. - or make this one: aws configure sso --profile 'a b' - or name none: leave out" in told
+    told = explain(capsys, "--profile", "a\x1b[31m")[1]
+    assert "does not exist. - or name none: leave out --profile" in told
+    assert "\x1b" not in told
 
 
 def test_missing_source(aws_isolated: Path, capsys: pytest.CaptureFixture[str]) -> None:

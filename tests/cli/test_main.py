@@ -53,6 +53,7 @@ def test_help_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
         (["demo", "--colour"], ["--colour", "--backend, --callers, --help, --json, --svg"]),
         (["demo", "--call", "3"], ["--call", "--callers"]),
         (["demo", "more"], ["more", "--callers"]),
+        (["demo", "a\nb", "\x1b[31m"], ["'a\\nb' '\\x1b[31m'", "--callers"]),
         (["demo", "--backend", "curio"], ["'curio'", "trio", "asyncio"]),
         (["demo", "--callers", "0"], ["'0'", "from 1 to 100,000"]),
         (["demo", "--callers", "-1"], ["--callers"]),

@@ -90,10 +90,11 @@ def _instead(explanation: Explanation) -> list[str]:
     from shlex import quote
 
     names, choice = explanation.known, explanation.profile
+    name = choice.name.value
     shown = [*map(ascii, names[:MOST_NAMED]), *(["..."] if len(names) > MOST_NAMED else [])]
     return [
         *([f"name one that there is: {', '.join(shown)}"] if shown else []),
-        f"or make this one: aws configure sso --profile {quote(choice.name.value)}",
+        *([f"or make this one: aws configure sso --profile {quote(name)}"] if name.isprintable() else []),
         f"or name none: {'leave out' if _is_option(choice) else 'unset'} {_origin(choice)}",
     ]
 

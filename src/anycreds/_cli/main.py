@@ -72,7 +72,8 @@ class _Parser(argparse.ArgumentParser):
         there = sorted(action.option_strings[-1] for action in self._actions if action.option_strings)
         if self._subparsers is not None:
             there += [verb.NAME for verb in VERBS]
-        self.error(f"unknown: {' '.join(unknown)}; there is {', '.join(there)}")
+        words = [word if word.isprintable() else ascii(word) for word in unknown]  # so that it is one line
+        self.error(f"unknown: {' '.join(words)}; there is {', '.join(there)}")
 
 
 def _parser(words: Sequence[str]) -> _Parser:
