@@ -82,6 +82,16 @@ async def test_container() -> None:
 
 
 @anyio_test
+async def test_absolute_targets() -> None:
+    """Clients may write the whole URL where others write its path, as to a proxy."""
+    async with FakeAWS() as aws, client(aws) as http:
+        whole = {"target": aws.container_url.encode()}
+        answer = await http.get("/", headers={"Authorization": aws.container_token}, extensions=whole)
+        assert answer.json()["AccessKeyId"] == "ASIAFAKEFAKEFAKE0001"
+        assert aws.exchanges[0].route == "container"
+
+
+@anyio_test
 async def test_every_secret_is_planted() -> None:
     """Each secret that goes out can be told from anything else, so that a leak is seen; key ids are no secrets."""
     async with FakeAWS() as aws, client(aws) as http:

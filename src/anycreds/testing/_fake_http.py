@@ -5,6 +5,7 @@ Plain sockets rather than streams, because a fake has to misbehave alike on ever
 
 from __future__ import annotations
 
+import re
 import socket
 import struct
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from ._fake_notes import NOTHING, SignedFor
 
 # Requests here are a few hundred bytes long; a bigger one takes a second turn.
 _RECEIVE = 16 * 1024
+_ABSOLUTE = re.compile("https?://[^/?]*", re.IGNORECASE)
 # SO_LINGER on, for 0 s: closing such a socket resets the connection.
 _LINGER_NOT = struct.pack("ii", 1, 0)
 
@@ -39,6 +41,11 @@ class Exchange(NamedTuple):
     """What a service was asked with, in the order in which it came; of secrets their length only."""
     signed_for: SignedFor | None = None
     """The key id, region and service that its signature names; None: it is not signed."""
+
+
+def _origin_form(target: str) -> str:
+    """Return a target without the scheme and host that clients may write before it (RFC 9112, section 3.2.2)."""
+    return target if target.startswith("/") else _ABSOLUTE.sub("", target, count=1) or "/"
 
 
 class ClientGoneError(Exception):
@@ -68,7 +75,7 @@ class Line:
             if event is h11.NEED_DATA:
                 self._http.receive_data(await self._receive())
             elif isinstance(event, h11.Request):
-                target = event.target.decode("latin-1")
+                target = _origin_form(event.target.decode("latin-1"))
                 headers = dict(event.headers)
                 asked = Asked(event.method.decode("ascii"), target.partition("?")[0], headers, target)
             elif isinstance(event, h11.Data):
