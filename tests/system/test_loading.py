@@ -1,4 +1,4 @@
-"""Loading the HTTP library, however slow the disk or the processor, is never mistaken for a service that is silent."""
+"""A program that is slow itself, loading or busy with other work, does not take that for a service that is silent."""
 
 from __future__ import annotations
 
@@ -85,6 +85,37 @@ async def test_pauses_that_overlap() -> None:
     assert attempt.monotonic() - begun < TIMEOUT
     with pytest.raises(ProviderTimeoutError, match="early"), Deadline(TIMEOUT, "early", attempt):
         await anyio.sleep_forever()  # afterwards it goes on
+
+
+async def hold_the_loop(seconds: float) -> None:
+    """Do what holds the event loop for so long at each of its turns."""
+    while True:
+        time.sleep(seconds)  # noqa: ASYNC251 - which is what this is about
+        await anyio.lowlevel.checkpoint()
+
+
+async def test_a_busy_loop_is_no_silent_service() -> None:
+    """Where other tasks hold the event loop for 40 ms a turn, a service that answers at once does not time out."""
+    with FakeAWS.in_thread() as aws:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(hold_the_loop, 0.04)
+            credentials = await from_instance_metadata(endpoint=aws.metadata_url, timeout=TIMEOUT)()
+            tasks.cancel_scope.cancel()
+    assert credentials.access_key_id
+
+
+async def test_a_silent_service_is_told_of_in_a_busy_loop() -> None:
+    """There, too, a service that never answers is told of, in a time that has an end."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(hold_the_loop, 0.02)
+            begun = anyio.current_time()
+            with pytest.raises(MetadataUnreachableError, match=r"no answer within 0\.1 s"):
+                await from_instance_metadata(
+                    endpoint=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=TIMEOUT
+                )()
+            tasks.cancel_scope.cancel()
+        assert anyio.current_time() - begun < 5.0
 
 
 async def test_loading_that_never_ends_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from .._wire.messages import NoAnswer, Request, Response, Transport
 from . import clients, tls
 from .clients import Client
 from .exchanges import ask
-from .pausing import AttemptTime
+from .pausing import AttemptTime, busyness
 
 _httpx: Any = None
 
@@ -94,7 +94,9 @@ class HttpClients:
             return NoAnswer("timeout", f"the HTTP library was not loaded within {LOADING:g} s")
         clients.refuse_closed(client)
         spent = anyio.current_time() - begun  # the first time only
-        with anyio.move_on_after(max(request.timeout - spent, request.timeout * NETWORK_SHARE)):
+        busy = await busyness()
+        self._time.give(busy)
+        with anyio.move_on_after(max(request.timeout - spent, request.timeout * NETWORK_SHARE) + busy):
             first, *others = LOCALHOST if _is_localhost(request) else (request.url.host,)
             answer = await ask(client, request, first)
             for host in others:
