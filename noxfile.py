@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 import nox
 
@@ -15,6 +17,7 @@ nox.options.sessions = ["tests", "lint"]
 
 # No check may depend on the credentials of who runs it.
 BARE = {name: None for name in os.environ if name.startswith("AWS_")}
+HAS_NODE = shutil.which("node") is not None and shutil.which("npm") is not None
 
 
 def install_project(session: nox.Session) -> None:
@@ -54,28 +57,42 @@ def lint(session: nox.Session) -> None:
     session.run("lint-imports", env={"PYTHONPATH": "src"})
 
 
+@contextmanager
+def javascript_sdk(session: nox.Session, package: str) -> Iterator[dict[str, str]]:
+    """Install AWS's JavaScript SDK as a ``package.json`` names it, and give the variable that says where it is."""
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copy(package, folder)
+        with session.chdir(folder):
+            quiet = ("--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts")
+            session.run("npm", "install", *quiet, external=True)
+        yield {"ANYCREDS_JAVASCRIPT": folder}
+
+
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure, each figure with its floor from the same run; arguments after ``--`` go to the benchmarks."""
+    """Measure, beside floors and peers, and write it all to ``benchmarks/results``; or what stands after ``--``."""
     session.install("--require-hashes", "-r", "requirements/bench.txt")
     install_project(session)
-    session.run("python", "-m", "benchmarks", *session.posargs, env=BARE)
+    arguments = session.posargs or ["--results", "benchmarks/results"]
+    with ExitStack() as stack:
+        where = {}
+        if HAS_NODE:
+            where = stack.enter_context(javascript_sdk(session, "benchmarks/peers/node/package.json"))
+        else:
+            session.log("the JavaScript SDK does not take part: it needs node and npm")
+        session.run("python", "-m", "benchmarks", *arguments, env={**BARE, **where})
 
 
 @nox.session
 def javascript(session: nox.Session) -> None:
     """Play the scenarios with AWS's JavaScript SDK, too; skipped where node or npm is missing."""
-    if shutil.which("node") is None or shutil.which("npm") is None:
+    if not HAS_NODE:
         session.skip("needs node and npm")
     session.install("--require-hashes", "-r", "requirements/test.txt")
     install_project(session)
-    with tempfile.TemporaryDirectory() as folder:
-        shutil.copy("tests/scenarios/javascript/package.json", folder)
-        with session.chdir(folder):
-            quiet = ("--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts")
-            session.run("npm", "install", *quiet, external=True)
+    with javascript_sdk(session, "tests/scenarios/javascript/package.json") as where:
         tests = ("tests/scenarios/test_javascript.py", "tests/cli/test_serve_peers.py", *session.posargs)
-        session.run("python", "-m", "pytest", *tests, env={**BARE, "ANYCREDS_JAVASCRIPT": folder})
+        session.run("python", "-m", "pytest", *tests, env={**BARE, **where})
 
 
 # By peer: what it plays, and the switch without which that is skipped.

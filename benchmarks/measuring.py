@@ -26,6 +26,8 @@ LONGEST_PROGRAM = 60.0  # seconds; a program here takes two at most, so one that
 # What the environment of whoever measures would change: whom AWS code asks, and how Python runs.
 _FOREIGN = (
     "AWS_",
+    "NODE_OPTIONS",
+    "NODE_DEBUG",
     "PYTHONDEVMODE",
     "PYTHONASYNCIODEBUG",
     "PYTHONDONTWRITEBYTECODE",
@@ -159,13 +161,20 @@ class Fake(NamedTuple):
 @contextmanager
 def fake_aws() -> Iterator[Fake]:
     """Serve as long as the ``with`` lasts."""
-    command = [sys.executable, str(PROGRAMS / "fake.py")]
+    with serving("fake.py") as (process, words):
+        metadata_url, container_url, container_token, *keys = words
+        yield Fake(metadata_url, container_url, container_token, keys[0], keys[1], process)
+
+
+@contextmanager
+def serving(program: str) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
+    """Run one of the programs as long as the ``with`` lasts. Give the process, and what its first line says."""
+    command = [sys.executable, str(PROGRAMS / program)]
     with subprocess.Popen(
         command, env=plain_environ(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         try:
             assert process.stdout is not None
-            metadata_url, container_url, container_token, *keys = process.stdout.readline().split()
-            yield Fake(metadata_url, container_url, container_token, keys[0], keys[1], process)
+            yield process, process.stdout.readline().split()
         finally:
             process.kill()

@@ -9,15 +9,18 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from .measuring import Row, Span
+from .peers import Peer
 
-PACKAGES = ("anycreds", "anyio", "httpx", "httpcore", "h11", "trio", "uvloop", "botocore")
+PACKAGES = ("anycreds", "anyio", "httpx", "httpcore", "h11", "trio", "uvloop", "botocore")  # beside the peers' own
 HEAD = ("what", "loop", "ours", "floor", "compared", "goal", "met?")
 _SCALES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (0.0, "ns"))
 _PER_SECOND = {"s": 1.0, "ms": 1e3, "µs": 1e6, "ns": 1e9}
 
 
-def machine() -> dict[str, Any]:
+def machine(peers: Iterable[Peer] = ()) -> dict[str, Any]:
     """Return the facts that figures depend on."""
+    names = dict.fromkeys([*PACKAGES, *(name for peer in peers for name in peer.packages)])
+    others = {name: number for peer in peers for name, number in peer.versions.items()}
     affinity = getattr(os, "sched_getaffinity", None)
     load = getattr(os, "getloadavg", None)
     return {
@@ -25,7 +28,7 @@ def machine() -> dict[str, Any]:
         "load": load()[0] if load else None,
         "system": f"{platform.system()} {platform.machine()}",
         "python": f"{platform.python_implementation()} {platform.python_version()}",
-        "packages": {name: found for name in PACKAGES if (found := _version(name))},
+        "packages": {**{name: found for name in names if (found := _version(name))}, **others},
     }
 
 
@@ -64,11 +67,15 @@ def from_data(data: dict[str, Any]) -> Row:
 
 def table(rows: Sequence[Row]) -> str:
     """Return the table, and below it what else is to be said of its rows."""
-    cells = [HEAD, *(_cells(row) for row in rows)]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(HEAD))]
+    return "\n".join([columns([HEAD, *(_cells(row) for row in rows)]), "", *_remarks(rows)])
+
+
+def columns(cells: Sequence[Sequence[str]]) -> str:
+    """Return lines of cells, the first of which is the head, in columns."""
+    widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells]
     lines.insert(1, "  ".join("-" * width for width in widths))
-    return "\n".join([*lines, "", *_remarks(rows)])
+    return "\n".join(lines)
 
 
 def _cells(row: Row) -> tuple[str, ...]:
@@ -90,20 +97,21 @@ def _goal(row: Row) -> str:
         return ""
     if row.kind == "ratio":
         return f"≤ {row.goal:g} ×"
-    text = _amount(row.goal, row.unit, "+" if row.kind == "excess" else "", short=True)
+    text = amount(row.goal, row.unit, "+" if row.kind == "excess" else "", short=True)
     return f"= {text}" if row.kind == "exact" else f"≤ {text}"
 
 
 def _figure(figure: Span, unit: str, sign: str = "") -> str:
     """Write a median with its bounds, in a unit that suits it."""
     if figure.least == figure.most:
-        return _amount(figure.median, unit, sign)
+        return amount(figure.median, unit, sign)
     factor, name = _scale(figure.median, unit)
     low, high = (f"{bound * factor:.{_digits(figure.median * factor)}f}" for bound in figure[1:3])
-    return f"{_amount(figure.median, unit, sign)} ({low}..{high})" if name else f"{figure.median:g}"
+    return f"{amount(figure.median, unit, sign)} ({low}..{high})" if name else f"{figure.median:g}"
 
 
-def _amount(value: float, unit: str, sign: str = "", *, short: bool = False) -> str:
+def amount(value: float, unit: str, sign: str = "", *, short: bool = False) -> str:
+    """Write a figure, in a unit that suits it."""
     if unit in ("calls", "modules"):
         return f"{value:g}"
     factor, name = _scale(value, unit)

@@ -1,6 +1,7 @@
 """Serve a ``FakeAWS`` until the standard input ends. Print where and for which keys, and then an answer to each line.
 
-A line is ``count ROUTE``: how many requests have come for it; or ``sso`` or ``login``: a token to refresh, as JSON.
+A line is ``count ROUTE``: how many requests have come for it; ``sso`` or ``login``: a token to refresh, as JSON; or
+``sso valid``: one that is good for an hour.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ def answer(aws: FakeAWS, line: str) -> str:
     """Return what a line asks for."""
     if line == "sso":
         return json.dumps(aws.sso_token(expires_in=SSO_LEFT))
+    if line == "sso valid":
+        return json.dumps(aws.sso_token())
     if line == "login":
         return json.dumps(aws.login_token(expires_in=LOGIN_LEFT, region="us-east-1"))
     return str(aws.count(line.removeprefix("count ")))

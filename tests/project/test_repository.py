@@ -123,6 +123,12 @@ def test_every_test_is_run_by_some_session() -> None:
     assert {switch for switch in switches if f'"{switch}"' not in sessions} == set()
 
 
+def test_one_release_of_the_javascript_sdk() -> None:
+    """The scenarios and the benchmarks are played with the same release of the SDK for JavaScript."""
+    scenarios, benchmarks = (ROOT / "tests/scenarios/javascript", ROOT / "benchmarks/peers/node")
+    assert (scenarios / "package.json").read_bytes() == (benchmarks / "package.json").read_bytes()
+
+
 def test_the_changelog_is_about_this_version() -> None:
     """The newest entry of the changelog is the version that ``pyproject.toml`` has."""
     headings = re.findall(r"^## \[?([^\]\s]+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)

@@ -1,0 +1,167 @@
+"""``python -m benchmarks.plots RESULTS.json FOLDER``: draw what ``python -m benchmarks`` has found, as SVG and PNG."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from textwrap import fill
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
+
+CALLERS = 1_000
+WAITS_OF = ("cold", "expiry", "ahead", "outage", "sticky", "deadlines")
+CALLS_OF = ("cold", "expiry", "sticky")
+SHORTEST = 1e-6  # seconds; shorter waits are hits, and are drawn as so long
+FLOOR = "one event on asyncio"
+# Colours that people with any colour vision tell apart (Okabe and Ito), and a line of its own for each.
+STYLES: dict[str, dict[str, Any]] = {
+    "anycreds on asyncio": {"color": "#D55E00", "linewidth": 2.6, "zorder": 5},
+    "anycreds on trio": {"color": "#E69F00", "linewidth": 2.6, "linestyle": (0, (5, 1)), "zorder": 4},
+    "aiobotocore on asyncio": {"color": "#0072B2"},
+    "aiobotocore on trio": {"color": "#56B4E9", "linestyle": (0, (4, 2))},
+    "botocore in threads": {"color": "#009E73", "linestyle": (0, (1, 1))},
+    "awscrt on asyncio": {"color": "#CC79A7", "linestyle": (0, (3, 1, 1, 1))},
+    "JavaScript SDK on node": {"color": "#444444", "linestyle": (0, (6, 2, 1, 2))},
+    FLOOR: {"color": "#AAAAAA", "linewidth": 1.0},
+}
+
+Data = Mapping[str, Any]
+
+
+def draw(data: Data, folder: Path) -> list[Path]:
+    """Draw all plots that there are figures for. Return the files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    drawn = []
+    with mpl.rc_context({"svg.hashsalt": "anycreds", "font.size": 9, "axes.grid": True, "grid.alpha": 0.25}):
+        for name, plot in PLOTS.items():
+            figure = plot(data)
+            if figure is None:
+                continue
+            for ending in ("svg", "png"):
+                drawn.append(folder / f"{name}.{ending}")
+                figure.savefig(drawn[-1], dpi=110, metadata={"Date": None} if ending == "svg" else None)
+    return drawn
+
+
+def _waits(data: Data) -> Figure | None:
+    """How many of 1,000 callers are served within how long."""
+    played = [one for one in data["concurrent"] if one["callers"] == CALLERS and one["scenario"] in WAITS_OF]
+    if not played:
+        return None
+    figure = Figure(figsize=(11, 6.4), layout="constrained")
+    grid = figure.subplots(2, 3, sharey=True)
+    for axes, scenario in zip(grid.flat, WAITS_OF, strict=True):
+        for one in played:
+            if one["scenario"] == scenario and one["peer"] in STYLES and one["reason"] is None:
+                _served(axes, one)
+        axes.set_xscale("log")
+        axes.set_xlim(SHORTEST, data["cap"])
+        axes.set_ylim(-4, 104)
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: _seconds(seconds)))
+        axes.set_title(_title(data, scenario), fontsize=8.5)
+    for axes in grid[:, 0]:
+        axes.set_ylabel("served, % of all asks")
+    for axes in grid[-1]:
+        axes.set_xlabel("within so long after they asked")
+    figure.suptitle(
+        f"{CALLERS:,} callers of one source; a line that ends below 100 % left the others without credentials"
+    )
+    _legend(figure, grid.flat)
+    return figure
+
+
+def _served(axes: Axes, one: Data) -> None:
+    asks, waits = sum(one["endings"].values()), one["waits"]
+    share = 100.0 * one["endings"].get("served", 0) / max(asks, 1)
+    if one["scenario"] == "deadlines":  # there an ask may come to nothing, but the caller asks again
+        share = 100.0 * one["served"] / one["callers"]
+    steps = len(waits) - 1
+    times = [max(wait, SHORTEST) for wait in waits] or [SHORTEST]
+    shares = [share * step / steps for step in range(len(waits))] if waits else [0.0]
+    axes.plot([*times, 1e3], [*shares, shares[-1]], label=one["peer"], **STYLES[one["peer"]])
+
+
+def _calls(data: Data) -> Figure | None:
+    """How many upstream calls so many callers make."""
+    played = [one for one in data["concurrent"] if one["scenario"] in CALLS_OF and one["reason"] is None]
+    if len({one["callers"] for one in played}) < 2:
+        return None
+    figure = Figure(figsize=(11, 3.9), layout="constrained")
+    row = figure.subplots(1, len(CALLS_OF), sharey=True)
+    for axes, scenario in zip(row, CALLS_OF, strict=True):
+        for peer, style in STYLES.items():
+            mine = [one for one in played if one["scenario"] == scenario and one["peer"] == peer]
+            points = sorted((one["callers"], max(one["calls"], 1)) for one in mine)
+            late = [(one["callers"], max(one["calls"], 1)) for one in mine if one["served"] < one["callers"]]
+            if points and peer != FLOOR:
+                axes.plot(*zip(*points, strict=True), label=peer, marker="o", markersize=4, **style)
+                for point in late:
+                    axes.scatter(*point, s=40, color="white", edgecolors=style["color"], zorder=6)
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda calls, _: f"{calls:,.0f}"))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda callers, _: f"{callers:,.0f}"))
+        axes.set_title(_title(data, scenario), fontsize=8.5)
+        axes.set_xlabel("callers")
+    row[0].set_ylabel(f"upstream calls, in {data['cap']:g} s at most")
+    figure.suptitle("Upstream calls by number of callers; white: not all of them were served in time")
+    _legend(figure, row)
+    return figure
+
+
+def _sources(data: Data) -> Figure | None:
+    """How long a cold resolve takes, by source."""
+    found = [one for one in data["compared"] if one["benchmark"] == "cold" and one["figure"] is not None]
+    names = list(dict.fromkeys(one["what"] for one in found))
+    if len(names) < 3:
+        return None
+    peers = list(dict.fromkeys(one["peer"] for one in found))
+    figure = Figure(figsize=(11, 0.7 * len(names) + 1.8), layout="constrained")
+    axes = figure.subplots()
+    for place, peer in enumerate(peers):
+        mine = {one["what"]: one["figure"]["median"] for one in found if one["peer"] == peer}
+        spots = [(names.index(name) + 0.75 * (place / max(len(peers) - 1, 1) - 0.5), at) for name, at in mine.items()]
+        color = STYLES.get(peer, {}).get("color", "#AAAAAA")
+        marker = "D" if peer.startswith("anycreds") else "o" if peer in STYLES else "|"
+        axes.scatter([at for _, at in spots], [spot for spot, _ in spots], label=peer, color=color, marker=marker, s=34)
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: _seconds(seconds)))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_yticks(range(len(names)), names)
+    axes.invert_yaxis()
+    axes.set_xlabel("until the first credentials, imports done (median)")
+    figure.suptitle("Cold resolve by source; floors in grey")
+    _legend(figure, [axes])
+    return figure
+
+
+def _legend(figure: Figure, axes: Sequence[Axes] | Any) -> None:
+    found: dict[str, Any] = {}
+    for one in axes:
+        for handle, label in zip(*one.get_legend_handles_labels(), strict=True):
+            found.setdefault(label, handle)
+    order = [*(peer for peer in STYLES if peer in found), *(peer for peer in found if peer not in STYLES)]
+    figure.legend([found[peer] for peer in order], order, loc="outside lower center", ncols=4, frameon=False)
+
+
+def _title(data: Data, scenario: str) -> str:
+    return fill(f"{scenario}: {data['scenarios'][scenario]}", 52)
+
+
+def _seconds(seconds: float) -> str:
+    for least, unit in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")):
+        if seconds >= least * 0.999:
+            return f"{seconds / least:g} {unit}"
+    return f"{seconds * 1e9:g} ns"
+
+
+PLOTS: dict[str, Callable[[Data], Figure | None]] = {"waits": _waits, "calls": _calls, "cold-start": _sources}
+
+if __name__ == "__main__":
+    draw(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")), Path(sys.argv[2]))
