@@ -9,8 +9,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from anycreds._config.lines import Reader
 from anycreds._config.parser import parse, read
-from anycreds._config.sections import KINDS, FileKind
+from anycreds._config.sections import KINDS, FileKind, Sections, values_of
 
 FILES: tuple[FileKind, FileKind] = ("config", "credentials")
 
@@ -53,6 +54,16 @@ PIECES = st.sampled_from(
     )
 )
 
+# Lines of plain sections, and what makes a section less than plain.
+LINES = st.sampled_from(
+    (
+        *("[profile a]\n", "[profile b] \n", "[a]\n", "[b]\t\n", "[default]\n", "[profile default]\n"),
+        *("[sso-session a]\n", " [profile a]\n", "[profile 'a']\n", "[a]x\n", "[a\n", "[]\n", "[profile a] # c\n"),
+        *("a = 1\n", "A=2 \n", "b\t=\tx = y\n", "b =\n", "\n", " \t\n", "# c = 1\n", ";c\n"),
+        *(" a = 1\n", "\tb\n", "b\n", "= 1\n", "a b = 1\n", "a = 1 # c\n", "a = 1#c\n", "a = 1"),
+    )
+)
+
 
 def written(file: dict[str, dict[str, dict[str, Any]]]) -> str:
     """Write a config file."""
@@ -75,7 +86,8 @@ def answers(text: str) -> None:
         assert tuple(parsed) == KINDS
         for section_kind in KINDS:
             assert list(parsed[section_kind]) == list(found.found[section_kind])
-            for values, line in found.found[section_kind].values():
+            for section in found.found[section_kind].values():
+                values, line = values_of(section), section[1]
                 assert 1 <= line <= lines
                 assert all(isinstance(key, str) and key and 1 <= at <= lines for key, (_, at) in values.items())
         for problem in found.all_problems():
@@ -97,6 +109,29 @@ def test_any_text(text: str) -> None:
 def test_any_mixture(text: str) -> None:
     """There is an answer to any mixture of what files are made of."""
     answers(text)
+
+
+def everything(found: Sections) -> object:
+    """Return all that was found, in its order."""
+    sections = [
+        (kind, name, list(values_of(section).items()), section[1])
+        for kind, named in found.found.items()
+        for name, section in named.items()
+    ]
+    return sections, found.troubles
+
+
+@settings(deadline=None, max_examples=500)
+@given(st.lists(LINES, max_size=12).map("".join))
+@example("[a]\nA = 1\n[b]\n[a]\n a = 2")
+@example("[profile default]\na = 1\n[default]\na = 2")
+@example("a = 1\n\n[profile a] \n#=\n \n;=\na=\n\n[profile a]\nb==1 \nA\t= 2")
+def test_plain_sections_are_read_like_all_others(text: str) -> None:
+    """What is read when it is asked for is what reading line by line would have found."""
+    for kind in FILES:
+        reader = Reader(kind)
+        reader.take(text.split("\n"), suspicious=False)
+        assert everything(read(text, kind)) == everything(reader.finish())
 
 
 @settings(deadline=None)

@@ -1,7 +1,8 @@
 """Goes through the lines of a shared file, once. The grammar is told in ``parser.py``.
 
-Nearly all lines are comments, headers and plain ``key = value`` lines: ``Reader.take`` deals with those on the spot, as
-a file may have 100,000 of them. Everything else has a method.
+Nearly all sections are plain: ``plain.py`` tells which, and nobody reads those here. Elsewhere, too, most lines are
+comments and ``key = value``: ``Reader.take`` deals with those on the spot, as a file may have 100,000 of them.
+Everything else has a method.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from collections.abc import Iterable
 from typing import Any, TypeAlias
 
 from .headers import read_header
-from .sections import KINDS, FileKind, Nested, Problem, SectionKind, Sections, Values
+from .plain import plain_name
+from .sections import KINDS, FileKind, Found, Nested, Problem, SectionKind, Sections, values_of
 
 # Control characters but tab, and lone surrogates, which stand for bytes that are not UTF-8.
 UNREADABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -59,8 +61,8 @@ class Reader:
 
     def __init__(self, kind: FileKind) -> None:
         self._kind: FileKind = kind
-        self._found: dict[SectionKind, dict[str, tuple[Values, int]]] = {section_kind: {} for section_kind in KINDS}
-        self._plain_default: dict[str, tuple[Values, int]] = {}
+        self._found: dict[SectionKind, dict[str, Found]] = {section_kind: {} for section_kind in KINDS}
+        self._plain_default: dict[str, Found] = {}
         self._problems: dict[_Place, list[Problem]] = {}
         self._keys: dict[str, str] = {}  # the text before "=", to its key: there are few different ones
         self._joined: list[tuple[_Reading, str]] = []
@@ -68,13 +70,31 @@ class Reader:
         self._before = self._here.values
         self._suspicious = True
 
-    def take(self, lines: Iterable[str], *, suspicious: bool) -> None:
-        """Read all lines; ``suspicious``: some of them may contain control characters."""
+    def take_sections(self, text: str) -> None:
+        """Read a text without control characters, section by section; of those that are plain it is enough to know."""
+        before, *sections = f"\n{text}".split("\n[")
+        self.take(before[1:].split("\n"), suspicious=False)
+        profiles = self._found["profile"]
+        number = before.count("\n") + 1
+        for rest in sections:
+            section = f"[{rest}"
+            name = plain_name(section, self._kind)
+            if name is None or name in profiles:
+                self.take(section.split("\n"), number, suspicious=False)
+            else:
+                profiles[name] = (section, number)
+            number += rest.count("\n") + 1
+
+    def take(self, lines: Iterable[str], first: int = 1, *, suspicious: bool) -> None:
+        """Read all lines, of which ``first`` is the number of the first.
+
+        ``suspicious``: some of them may contain control characters.
+        """
         here, keys, self._suspicious = self._here, self._keys, suspicious
-        for number, line in enumerate(lines, 1):
-            if not line or (first := line[0]) == "#" or first == ";":
+        for number, line in enumerate(lines, first):
+            if not line or (mark := line[0]) == "#" or mark == ";":
                 continue
-            if first == "[" or first == " " or first == "\t" or suspicious:  # noqa: PLR1714 - this is the fast way
+            if mark == "[" or mark == " " or mark == "\t" or suspicious:  # noqa: PLR1714 - this is the fast way
                 self._other(line, number)
                 continue
             name, equals, value = line.partition("=")
@@ -132,10 +152,10 @@ class Reader:
             self._here.begin(None, None, {}, matters=False)
             return
         sections = self._found[kind] if kind else self._plain_default
-        section = sections.get(name)
-        if section is None:
-            section = sections[name] = ({}, number)
-        self._here.begin(kind, name, section[0])
+        section = sections.get(name, ({}, number))
+        values = values_of(section)
+        sections[name] = (values, section[1])
+        self._here.begin(kind, name, values)
 
     def _unreadable(self, number: int, indent: int) -> None:
         here = self._here

@@ -23,7 +23,7 @@ from __future__ import annotations
 from typing import Any
 
 from .lines import UNREADABLE, Reader
-from .sections import FileKind, Sections, Value
+from .sections import FileKind, Sections, Value, values_of
 
 # The ASCII ones of ``UNREADABLE``, without the line feed: deleting them is 20 times as fast as searching for them.
 _CONTROLS = bytes([*range(9), *range(11, 32), 127])
@@ -39,8 +39,8 @@ def parse(text: str, kind: FileKind) -> dict[str, dict[str, dict[str, Any]]]:
     """
     return {
         section_kind: {
-            name: {key: _without_lines(value) for key, (value, _) in values.items()}
-            for name, (values, _) in sections.items()
+            name: {key: _without_lines(value) for key, (value, _) in values_of(section).items()}
+            for name, section in sections.items()
         }
         for section_kind, sections in read(text, kind).found.items()
     }
@@ -52,7 +52,10 @@ def read(text: str, kind: FileKind) -> Sections:
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     reader = Reader(kind)
-    reader.take(text.split("\n"), suspicious=_is_suspicious(text))
+    if _is_suspicious(text):
+        reader.take(text.split("\n"), suspicious=True)
+    else:
+        reader.take_sections(text)
     return reader.finish()
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Literal, NamedTuple, TypeAlias
 
+from .plain import plain_values
+
 FileKind: TypeAlias = Literal["config", "credentials"]
 SectionKind: TypeAlias = Literal["profile", "sso-session", "services"]
 KINDS: tuple[SectionKind, ...] = ("profile", "sso-session", "services")
@@ -16,6 +18,9 @@ KINDS: tuple[SectionKind, ...] = ("profile", "sso-session", "services")
 Nested: TypeAlias = dict[str, tuple[str, int]]
 Value: TypeAlias = str | Nested
 Values: TypeAlias = dict[str, tuple[Value, int]]
+
+Found: TypeAlias = tuple[Values | str, int]
+"""A section, and the line of its header: its values, or its text if it is a plain one, which nobody has read yet."""
 
 # Names that AWS IAM Identity Center makes up have about 40 characters; a name of 10 KiB would fill the screen.
 _SHOWN = 64
@@ -51,15 +56,15 @@ class Section(NamedTuple):
 class Sections(NamedTuple):
     """Everything that one file says."""
 
-    found: Mapping[SectionKind, Mapping[str, tuple[Values, int]]]
-    """By kind and name: the values, and the line of the header. All three kinds are there."""
+    found: Mapping[SectionKind, Mapping[str, Found]]
+    """By kind and name. All three kinds are there."""
     troubles: Mapping[tuple[SectionKind | None, str | None], tuple[Problem, ...]]
     """By kind and name: what is wrong, in the order of the file."""
 
     def section(self, kind: SectionKind, name: str) -> Section | None:
         """Return a section; None: the file has none that can be read under this name."""
         found = self.found[kind].get(name)
-        return None if found is None else Section(*found)
+        return None if found is None else Section(values_of(found), found[1])
 
     def problems(self, kind: SectionKind, name: str) -> tuple[Problem, ...]:
         """Return what is wrong with one section, or with lines that were probably meant to be it."""
@@ -72,6 +77,12 @@ class Sections(NamedTuple):
 
     def __repr__(self) -> str:
         return f"Sections({sum(map(len, self.found.values()))} sections, {len(self.troubles)} with problems)"
+
+
+def values_of(found: Found) -> Values:
+    """Return what a section says."""
+    values, line = found
+    return plain_values(values, line) if isinstance(values, str) else values
 
 
 def shown_name(name: str) -> str:
