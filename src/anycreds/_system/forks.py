@@ -6,12 +6,17 @@ import os
 from collections.abc import Callable
 from weakref import WeakMethod
 
-_resets: list[WeakMethod[Callable[[], None]]] = []
+# A dict for its keys, in their order: of many thousands one is soon removed.
+_resets: dict[WeakMethod[Callable[[], None]], None] = {}
 
 
 def after_fork(reset: Callable[[], None]) -> None:
     """Call a bound method in every child, for as long as its object lives."""
-    _resets.append(WeakMethod(reset, _resets.remove))
+    _resets[WeakMethod(reset, _forget)] = None
+
+
+def _forget(reference: WeakMethod[Callable[[], None]]) -> None:
+    _resets.pop(reference, None)
 
 
 def _reset_all() -> None:
