@@ -79,11 +79,12 @@ class _File(NamedTuple):
 class Profiles:
     """All that both files say."""
 
-    __slots__ = ("_config", "_credentials")
+    __slots__ = ("_config", "_credentials", "_seen")
 
     def __init__(self, config: _File, credentials: _File) -> None:
         self._config = config
         self._credentials = credentials
+        self._seen: dict[str, Profile | None] = {}  # what never changes: the plan and what is told look at the same
 
     def find(self, name: str, source: str | None = None) -> Profile | ProfileNotFoundError:
         """Return a profile; else the error that neither file has it, with names that are close.
@@ -98,7 +99,9 @@ class Profiles:
 
     def look(self, name: str) -> Profile | None:
         """Return a profile; None: there is none, and nobody minds. To look for close names would take milliseconds."""
-        return self._put_together("profile", name, self._config, self._credentials)
+        if name not in self._seen:
+            self._seen[name] = self._put_together("profile", name, self._config, self._credentials)
+        return self._seen[name]
 
     def find_section(
         self, kind: Literal["sso-session", "services"], name: str, source: str | None = None
