@@ -21,6 +21,9 @@ from ._logs import log
 from ._observing import tell_to
 from .events import Invalidated, Observer, Refreshed, ServedStale
 
+# Stands where a set will stand, and is never served.
+_NONE = Credentials("none", "none")
+
 
 class CacheOptions(NamedTuple):
     """How a cache differs from the usual one. See ``cached``."""
@@ -63,7 +66,7 @@ class Memory:
         self._generation = 0
         self._last_end = -math.inf
         self._dropped: tuple[int, float] | None = None
-        self._never_before = (math.inf, math.inf, Credentials("none", "none"), clock.time)
+        self._never_before = (math.inf, math.inf, _NONE, clock.time)
         self.published = self._never_before
         """(start, end, set, wall clock): between these instants every ordinary caller gets this set."""
         self.forget_runs()
