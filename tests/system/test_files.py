@@ -68,6 +68,19 @@ async def test_file_beyond_the_limit(tmp_path: Path) -> None:
     assert await read_while_ticking(str(tmp_path / "file")) == Unreadable(f"is larger than {LIMIT} bytes")
 
 
+@pytest.mark.parametrize("told", [0, 5_000, LIMIT])
+async def test_size_that_does_not_hold(told: int, tmp_path: Path) -> None:
+    """A file is read to its end, or to the limit, whatever size the system told: it may grow, and some have none."""
+    content = bytes(range(256)) * 40
+    (tmp_path / "file").write_bytes(content)
+    for limit, read in ((LIMIT, content), (len(content), content), (1_000, content[:1_001])):
+        descriptor = os.open(tmp_path / "file", os.O_RDONLY)
+        try:
+            assert files._content(descriptor, told, limit) == read
+        finally:
+            os.close(descriptor)
+
+
 @POSIX
 async def test_sparse_gigabyte(tmp_path: Path) -> None:
     """A file of a gigabyte is refused without being read."""

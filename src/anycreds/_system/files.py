@@ -15,6 +15,9 @@ from .._io import FileVersion, PrivateFile, Signature, Unreadable, Wanted
 
 T = TypeVar("T")
 _IS_POSIX = hasattr(os, "geteuid")  # Windows has other ways to say whose a file is
+# No system has all of them.
+_FLAGS = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
+_PIECE = 4096  # bytes, where a file does not tell how large it is
 
 # Threads know nothing of virtual time: while one works every task waits, and time jumps. So
 # ``anycreds.testing.MemoryNetwork`` switches them off; and so does the command line where it runs no event loop.
@@ -97,7 +100,7 @@ def _read(
     check: Callable[[os.stat_result], Unreadable | None] | None = None,
 ) -> FileVersion | Unreadable | None:
     try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+        descriptor = os.open(path, _FLAGS)
     except (FileNotFoundError, NotADirectoryError) as error:
         return Unreadable(_reason(error), is_missing=True)
     except (OSError, ValueError) as error:  # ValueError: a null character in the path
@@ -113,13 +116,25 @@ def _read(
             return None
         if status.st_size > limit:
             return Unreadable(f"is larger than {limit} bytes")
-        with os.fdopen(descriptor, "rb", closefd=False) as file:
-            content = file.read(limit + 1)
+        content = _content(descriptor, status.st_size, limit)
     except OSError as error:
         return Unreadable(_reason(error))
     finally:
         os.close(descriptor)
     return FileVersion(content, signature) if len(content) <= limit else Unreadable(f"is larger than {limit} bytes")
+
+
+def _content(descriptor: int, size: int, limit: int) -> bytes:
+    """Return what stands in a file, or one byte more than the limit. ``size`` is what it had a moment ago.
+
+    In pieces as large as that, since Python takes its time to make room for as much as the limit.
+    """
+    pieces: list[bytes] = []
+    left = limit + 1
+    while left > 0 and (piece := os.read(descriptor, min(max(size, _PIECE) + 1, left))):
+        pieces.append(piece)
+        left -= len(piece)
+    return b"".join(pieces)
 
 
 def _reason(error: OSError | ValueError) -> str:
