@@ -107,12 +107,15 @@ class HttpClients:
 
     async def _loaded(self, request: Request) -> Client | None:
         """Load what is needed, and return a client; None: that took too long. Only a part of this time counts."""
+        if _httpx is not None and _needs_no_tls(request):
+            return self._open(_httpx, request, tls.untrusting())
         with self._time.paused(request.timeout * (1 - NETWORK_SHARE)), anyio.move_on_after(LOADING):
-            return await self._open(_key(request), await load(), request)
+            httpx = await load()
+            return self._open(httpx, request, await _context(httpx, request))
         return None
 
-    async def _open(self, key: str | Transport, httpx: Any, request: Request) -> Client:
-        context = await _context(httpx, request)
+    def _open(self, httpx: Any, request: Request, context: Any) -> Client:
+        key = _key(request)
         if (client := self._find(key)) is None:  # else another exchange has made it meanwhile
             client = _made(httpx, request, context)
             self._clients.append((key, client))
@@ -122,8 +125,12 @@ class HttpClients:
         return next((client for known, client in self._clients if known == key), None)
 
 
+def _needs_no_tls(request: Request) -> bool:
+    return make_transport is not None or (request.direct and request.url.scheme == "http")
+
+
 async def _context(httpx: Any, request: Request) -> Any:
-    if make_transport is not None or (request.direct and request.url.scheme == "http"):
+    if _needs_no_tls(request):
         return tls.untrusting()
     if not request.direct and request.transport != Transport():
         return request.transport.ssl_context  # a factory's client has its own
