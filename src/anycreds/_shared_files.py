@@ -103,11 +103,12 @@ class SharedFiles:
             return self._known[place.path].sections
         if isinstance(version, Unreadable):
             return self._unreadable(version, place)
-        text = _text_of(version, place)
-        if isinstance(text, InvalidConfigurationError):
-            return text
-        sections = read(text, kind) if len(text) <= PARSED_AT_ONCE else await io.work(read, text, kind)
-        self._known[place.path] = _Known(version.signature, sections)
+        if len(version.content) <= PARSED_AT_ONCE:
+            sections = _sections_in(version, place, kind)
+        else:
+            sections = await io.work(_sections_in, version, place, kind)
+        if not isinstance(sections, InvalidConfigurationError):
+            self._known[place.path] = _Known(version.signature, sections)
         return sections
 
     def _unreadable(self, problem: Unreadable, place: Location) -> InvalidConfigurationError | None:
@@ -134,9 +135,9 @@ def view_of(profiles: Profiles, name: str) -> ProfileView | InvalidConfiguration
     return ProfileView(profile, services)
 
 
-def _text_of(version: FileVersion, place: Location) -> str | InvalidConfigurationError:
+def _sections_in(version: FileVersion, place: Location, kind: FileKind) -> Sections | InvalidConfigurationError:
     try:
-        return version.content.decode("utf-8")
+        return read(version.content.decode("utf-8"), kind)
     except UnicodeDecodeError as error:
         line = version.content.count(b"\n", 0, error.start) + 1
     return InvalidConfigurationError(f"{place.shown}:{line} is not UTF-8 text ({place.origin})", source=NAME)
