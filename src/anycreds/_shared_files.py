@@ -56,7 +56,7 @@ class SharedFiles:
     async def profiles(self, io: Io) -> Profiles | InvalidConfigurationError:
         """Return the profiles of both files as they are now."""
         options = self._options
-        places = locations(io.environ(), io.home(), options.filepath, options.config_filepath, NAME)
+        places = locations(io.environ(), io.home, options.filepath, options.config_filepath, NAME)
         for place in places:
             if isinstance(place, InvalidConfigurationError):
                 return place

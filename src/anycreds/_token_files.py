@@ -64,7 +64,7 @@ class _Kept(NamedTuple):
 def token_file(io: Io, directory: Setting, name: str, source: str) -> Location | InvalidConfigurationError:
     """Return where a token is to be looked for. A leading ``~`` in the directory is the home directory."""
     path = Setting(f"{directory.value.rstrip('/')}/{name}", directory.origin)
-    return located(path, io.environ(), io.home(), source)
+    return located(path, io.environ(), io.home, source)
 
 
 class TokenFiles(Generic[T]):

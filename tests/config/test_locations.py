@@ -17,7 +17,7 @@ def places(
     config_filepath: str | None = None,
 ) -> tuple[Location, Location]:
     """Return where both files are, config file first."""
-    config, credentials = locations(environ, fallback_home, filepath, config_filepath)
+    config, credentials = locations(environ, lambda: fallback_home, filepath, config_filepath)
     assert isinstance(config, Location)
     assert isinstance(credentials, Location)
     return config, credentials
@@ -49,6 +49,16 @@ def test_home(environ: dict[str, str], fallback: str | None, home: str) -> None:
         (f"{home}/.aws/config", "the default location", "~/.aws/config", False),
         (f"{home}/.aws/credentials", "the default location", "~/.aws/credentials", False),
     )
+
+
+@pytest.mark.parametrize("environ", [{"HOME": "/home/me"}, {"USERPROFILE": "P"}, {"HOMEPATH": "\\me"}])
+def test_the_system_is_asked_last(environ: dict[str, str]) -> None:
+    """Where the environment says where the home directory is, no directory service is waited for."""
+
+    def ask() -> str:
+        raise AssertionError("the system was asked")
+
+    assert isinstance(locations(environ, ask).config, Location)
 
 
 @pytest.mark.parametrize(
@@ -103,13 +113,13 @@ def test_in_the_root_directory() -> None:
 
 def test_without_a_home() -> None:
     """Without a home directory nothing is configured there; but a file that is named to be there is an error."""
-    config, credentials = locations({CREDENTIALS: "~/x"}, None, source="somebody")
+    config, credentials = locations({CREDENTIALS: "~/x"}, lambda: None, source="somebody")
     assert isinstance(config, NotConfiguredError)
     assert "~/.aws/config" in str(config)
     assert isinstance(credentials, InvalidConfigurationError)
     assert str(credentials).startswith(f"somebody: {CREDENTIALS} ")
     assert "HOME" in str(credentials)
-    config, credentials = locations({CONFIG: "/c"}, " ", filepath="/d")
+    config, credentials = locations({CONFIG: "/c"}, lambda: " ", filepath="/d")
     assert isinstance(config, Location)
     assert isinstance(credentials, Location)
 

@@ -7,7 +7,7 @@ Follows the AWS "SDKs and Tools" reference, page "Location of the shared config 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from os import PathLike
 from typing import NamedTuple
 
@@ -53,15 +53,15 @@ class Selected(NamedTuple):
 
 def locations(
     environ: Mapping[str, str],
-    fallback_home: str | None,
+    fallback_home: Callable[[], str | None],
     filepath: str | PathLike[str] | None = None,
     config_filepath: str | PathLike[str] | None = None,
     source: str | None = None,
 ) -> Locations:
     """Tell where both files are. Options beat the environment; what is blank is not set.
 
-    ``fallback_home`` is what the system has as the user's home directory; None: it does not know. ``filepath`` is the
-    credentials file.
+    ``fallback_home`` returns what the system has as the user's home directory; None: it does not know. It may ask a
+    directory service, so it is called only where the environment does not say. ``filepath`` is the credentials file.
     """
     home = _home(environ, fallback_home)
     return Locations(
@@ -75,7 +75,7 @@ def locations(
 
 
 def located(
-    setting: Setting, environ: Mapping[str, str], fallback_home: str | None, source: str
+    setting: Setting, environ: Mapping[str, str], fallback_home: Callable[[], str | None], source: str
 ) -> Location | InvalidConfigurationError:
     """Tell where another file is that a setting names."""
     place = _located(setting, _home(environ, fallback_home), "", source)
@@ -97,13 +97,16 @@ def _set_option(name: str, value: object) -> Setting | None:
     return None if value is None or not str(value).strip() else Setting(str(value), f"option {name}")
 
 
-def _home(environ: Mapping[str, str], fallback: str | None) -> str | None:
+def _home(environ: Mapping[str, str], fallback: Callable[[], str | None]) -> str | None:
     """Return the home directory, without a slash at its end."""
     home = first(environ, "HOME") or first(environ, "USERPROFILE")
-    path = fallback if home is None else home.value
-    if home is None and (on_drive := first(environ, "HOMEPATH")) is not None:
+    if home is not None:
+        path: str | None = home.value
+    elif (on_drive := first(environ, "HOMEPATH")) is not None:
         drive = first(environ, "HOMEDRIVE")
         path = (drive.value if drive else "C:") + on_drive.value
+    else:
+        path = fallback()
     return None if path is None or not path.strip() else path.rstrip("/\\")
 
 

@@ -170,7 +170,7 @@ def _with_file(found: WebIdentityRole, params: Params) -> _Role | InvalidConfigu
 
 
 async def _token_in_file(io: Io, setting: Setting) -> str | CredentialsError:
-    place = located(setting, io.environ(), io.home(), NAME)
+    place = located(setting, io.environ(), io.home, NAME)
     if isinstance(place, InvalidConfigurationError):
         return place
     content = await _content(io, place)
