@@ -9,7 +9,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Literal, TypeAlias
+from functools import cache
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from logging import Logger
 
 Level: TypeAlias = Literal["debug", "info", "warning", "error"]
 Listener: TypeAlias = Callable[[str, Level, str], None]
@@ -37,10 +41,15 @@ def log(part: str, level: Level, message: str, *arguments: object) -> None:
         return
     if level in ("debug", "info") and "logging" not in sys.modules:
         return  # nobody can have asked for it
+    with suppress(Exception):
+        getattr(_logger(part), level)(message, *arguments)
+
+
+@cache  # to find a logger takes as long as all else here, and a chain has a dozen things to say
+def _logger(part: str) -> Logger:
     import logging
 
-    with suppress(Exception):
-        top = logging.getLogger("anycreds")
-        if not top.handlers:  # a program that does not configure logging wants none, and Python would print warnings
-            top.addHandler(logging.NullHandler())
-        getattr(logging.getLogger(f"anycreds.{part}"), level)(message, *arguments)
+    top = logging.getLogger("anycreds")
+    if not top.handlers:  # a program that does not configure logging wants none, and Python would print warnings
+        top.addHandler(logging.NullHandler())
+    return logging.getLogger(f"anycreds.{part}")
