@@ -219,7 +219,7 @@ def test_bad_region_and_bad_lines(
     config(aws_isolated, "[default]\nregion = evil.example/\n[profile other]\nbroken\n")
     set_all(monkeypatch, KEYS)
     told = explain(capsys)[1]
-    assert "Region: explain: the region from ~/.aws/config:2 cannot be a part of a host name" in told
+    assert "Region: the region from ~/.aws/config:2 cannot be a part of a host name" in told
 
 
 def test_characters_that_cannot_be_printed_are_escaped(aws_isolated: Path) -> None:

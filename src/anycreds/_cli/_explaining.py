@@ -145,5 +145,6 @@ async def _ask(io: Session, link: Link, provider: Provider) -> tuple[Credentials
 async def _region(io: Session, files: SharedFiles, profile: str | None) -> Region | CredentialsError:
     from .._places import Places
 
-    place = await Places(files=files, profile=profile).find(io, Caller(), "sts", "explain")
+    nobody = ""  # asks: an error has no name in front, as it is told as the region's
+    place = await Places(files=files, profile=profile).find(io, Caller(), "sts", nobody)
     return place if isinstance(place, CredentialsError) else Region(place.base.origin, place.origin)
