@@ -121,4 +121,5 @@ def _role(step: RoleStep) -> Role | InvalidConfigurationError:
     params: dict[str, Any] = {name: setting.value for name, setting in given.items()}
     if step.duration is not None:
         params["DurationSeconds"] = step.duration
-    return Role(params, f"role {step.role_arn.value!r} of profile {step.profile!r} ({step.role_arn.origin})")
+    told = f"role {step.role_arn.value!r} of profile {step.profile!r} ({step.role_arn.origin})"
+    return Role(params, told, step.source)

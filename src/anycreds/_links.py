@@ -54,6 +54,9 @@ class Later(Provider):
         _ready.add(self._build)
         return made
 
+    async def _where(self, io: Io, caller: Caller) -> list[str]:
+        return [] if self._made is None else await self._made._where(io, caller)
+
     def _may_extend(self, credentials: Credentials) -> bool:
         return self._made is not None and self._made._may_extend(credentials)
 

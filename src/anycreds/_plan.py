@@ -44,6 +44,8 @@ class RoleStep(NamedTuple):
     duration: int | None
     """Seconds."""
     mfa_serial: Setting | None
+    source: str
+    """What names its source, and where, for people: ``source_profile (~/.aws/config:7)``."""
 
 
 class Plan(NamedTuple):
@@ -126,6 +128,7 @@ def _role_step(profile: Profile) -> RoleStep | InvalidConfigurationError:
         profile.settings.get("external_id"),
         duration,
         profile.settings.get("mfa_serial"),
+        f"{sources[0]} ({profile.settings[sources[0]].origin})",
     )
 
 

@@ -10,18 +10,17 @@ import sys
 from importlib import import_module
 from typing import NamedTuple
 
-from ._bases import LoginBase, ProcessBase, SsoBase
+from ._bases import SsoBase
 from ._config.locations import selected
 from ._config.profiles import Profile, Profiles
 from ._config.services import ProfileView
 from ._config.settings import Setting
 from ._config.sso import NAME as SSO
-from ._config.sso import SsoSettings, sso_settings
 from ._credentials import Credentials
-from ._errors import CredentialsError, InvalidConfigurationError, NotConfiguredError, ProfileNotFoundError
+from ._errors import CredentialsError, InvalidConfigurationError, NotConfiguredError
 from ._hooks import BuildOptions
 from ._io import Io, World
-from ._plan import Plan, named_by, plan_for
+from ._plan import Plan, plan_for
 from ._provider import NOBODY, Caller, Provider
 from ._retrying import limits_problem
 from ._shared_files import NAME, SharedFiles, view_of
@@ -80,6 +79,13 @@ class ProfileProvider(Provider):
             raise built
         return await credentials_of(built.provider, io, caller, f"profile {built.name!r}", NAME)
 
+    async def _where(self, io: Io, caller: Caller) -> list[str]:
+        profiles, built = await self._files.profiles(io), self._built.get(caller.profile)
+        if isinstance(profiles, InvalidConfigurationError):
+            return []  # which says where
+        name = selected(self._profile, caller.profile, io.environ()).name.value
+        return [profiles.where(name), *(await built.provider._where(io, caller) if built else [])]
+
     async def _planned(self, io: Io, caller: Caller) -> _Built | CredentialsError:
         """Return what the profile comes down to."""
         profiles = await self._files.profiles(io)
@@ -119,58 +125,6 @@ class ProfileProvider(Provider):
         return plan_for(profiles, name)
 
 
-class _OneWayProvider(ProfileProvider):
-    """Looks at one kind of setting in the profile, whatever else it says."""
-
-    __slots__ = ()
-
-    def _plan(self, profiles: Profiles, name: Setting) -> Plan | CredentialsError:
-        profile = profiles.find(name.value, NAME)
-        if isinstance(profile, ProfileNotFoundError):
-            return named_by(profile, name, [])
-        return profile.error(NAME) or self._way(profile, profiles)
-
-    def _way(self, profile: Profile, profiles: Profiles) -> Plan | CredentialsError:
-        raise TypeError(f"{type(self).__name__} does not say what it looks at")
-
-
-class ProcessProfileProvider(_OneWayProvider):
-    """What ``from_process`` makes."""
-
-    __slots__ = ()
-
-    def _way(self, profile: Profile, profiles: Profiles) -> Plan | CredentialsError:
-        command = profile.settings.get("credential_process")
-        if command is None:
-            return NotConfiguredError(f"profile {profile.name!r} has no credential_process", source=NAME)
-        return Plan(ProcessBase(profile.name, command, profile.settings.get("aws_account_id")))
-
-
-class SsoProfileProvider(_OneWayProvider):
-    """What ``from_sso`` makes without options of its own."""
-
-    __slots__ = ()
-
-    def _way(self, profile: Profile, profiles: Profiles) -> Plan | CredentialsError:
-        settings = sso_settings(profile, profiles)
-        if settings is None:
-            message = f"profile {profile.name!r} has neither sso_account_id nor sso_role_name"
-            return NotConfiguredError(message, source=NAME)
-        return Plan(SsoBase(profile.name, settings)) if isinstance(settings, SsoSettings) else settings
-
-
-class LoginProfileProvider(_OneWayProvider):
-    """What ``from_login_credentials`` makes."""
-
-    __slots__ = ()
-
-    def _way(self, profile: Profile, profiles: Profiles) -> Plan | CredentialsError:
-        session = profile.settings.get("login_session")
-        if session is None:
-            return NotConfiguredError(f"profile {profile.name!r} has no login_session", source=NAME)
-        return Plan(LoginBase(profile.name, session))
-
-
 class OnlySsoProvider(ProfileProvider):
     """The default chain's SSO, without options: the ``default`` profile, if a sign-in is all that it has."""
 
@@ -182,6 +136,10 @@ class OnlySsoProvider(ProfileProvider):
         if selected(self._profile, caller.profile, io.environ()).named:
             return NotConfiguredError("a profile is named, and asked itself", source=SSO)
         return await super()._planned(io, caller)
+
+    async def _where(self, io: Io, caller: Caller) -> list[str]:
+        is_named = selected(self._profile, caller.profile, io.environ()).named
+        return [] if is_named else await super()._where(io, caller)
 
     def _plan(self, profiles: Profiles, name: Setting) -> Plan | CredentialsError:
         plan = plan_for(profiles, name)

@@ -131,6 +131,10 @@ class Provider:
         """Tell whether an attempt for this caller may ask somebody, so that none is made ahead of need."""
         return False
 
+    async def _where(self, io: Io, caller: Caller) -> list[str]:
+        """Return where an attempt for this caller looks, as found on this machine: for people, without secrets."""
+        return []
+
     def __repr__(self) -> str:
         return f"<anycreds provider: {self.name}>"
 

@@ -35,6 +35,7 @@ def _source(source: Source) -> dict[str, Any]:
         "title": source.link.title,
         "name": source.name,
         "looks_at": source.link.looks_at,
+        "places": list(source.places),
         "outcome": source.outcome,
         "milliseconds": round(source.milliseconds, 2),
         "error": None if error is None else type(error).__name__,

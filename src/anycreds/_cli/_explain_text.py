@@ -43,6 +43,10 @@ def _paragraph(number: int, source: Source) -> list[str]:
     if source.outcome == "not asked":
         return lines
     lines += _wrapped(source.link.looks_at, "   looks at  ")
+    prefix = "   found in  " if source.outcome == "found" else "   looked at "
+    for place in source.places:
+        lines += _wrapped(place, prefix)
+        prefix = " " * len(prefix)
     if source.error is not None:
         lines += _wrapped(source.error.message, "   because   ")
         if source.error.hint:

@@ -36,6 +36,8 @@ class Source(NamedTuple):
     outcome: Literal["found", "nothing", "failed", "not asked"]
     milliseconds: float = 0.0
     error: CredentialsError | None = None
+    places: tuple[str, ...] = ()
+    """Where it looked, as found on this machine: the place first, and then what that leads to."""
 
 
 class Region(NamedTuple):
@@ -136,10 +138,11 @@ async def _ask(io: Session, link: Link, provider: Provider) -> tuple[Credentials
     except CredentialsError as caught:
         error = caught.with_traceback(None)
     milliseconds = (io.monotonic() - begun) * 1000
+    places = tuple(await provider._where(io, Caller()))
     if found is not None:
-        return found, Source(link, provider.name, "found", milliseconds)
+        return found, Source(link, provider.name, "found", milliseconds, places=places)
     outcome: Literal["nothing", "failed"] = "nothing" if isinstance(error, NotConfiguredError) else "failed"
-    return None, Source(link, provider.name, outcome, milliseconds, error)
+    return None, Source(link, provider.name, outcome, milliseconds, error, places)
 
 
 async def _region(io: Session, files: SharedFiles, profile: str | None) -> Region | CredentialsError:

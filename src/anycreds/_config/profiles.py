@@ -103,6 +103,13 @@ class Profiles:
             self._seen[name] = self._put_together("profile", name, self._config, self._credentials)
         return self._seen[name]
 
+    def where(self, name: str) -> str:
+        """Return where a profile is, or else the files that do not have it."""
+        profile = self.look(name)
+        if profile is None or not profile.origins:
+            return f"{self._config} and {self._credentials}"
+        return f"profile {shown_name(name)} ({', '.join(profile.origins)})"
+
     def find_section(
         self, kind: Literal["sso-session", "services"], name: str, source: str | None = None
     ) -> Profile | InvalidConfigurationError:

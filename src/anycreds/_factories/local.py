@@ -90,7 +90,7 @@ def from_process(
     missing, and a ``RetrievalError`` if the command fails or prints no credentials.
     """
     from .._hooks import BuildOptions
-    from .._profile import ProcessProfileProvider
+    from .._one_way import ProcessProfileProvider
     from .._shared_files import FileOptions, SharedFiles
 
     files = SharedFiles(FileOptions(filepath, config_filepath))

@@ -62,7 +62,7 @@ def from_sso(
 
         return SsoProvider(WORLD, settings, Places(client_config, files=files, profile=profile), timeout=timeout)
     from .._hooks import BuildOptions
-    from .._profile import SsoProfileProvider
+    from .._one_way import SsoProfileProvider
 
     return SsoProfileProvider(WORLD, profile, files=files, options=BuildOptions(client_config, timeout=timeout))
 
@@ -88,7 +88,7 @@ def from_login_credentials(
     ``command`` is what to run, if somebody has to sign in, and another ``RetrievalError`` if the refresh fails.
     """
     from .._hooks import BuildOptions
-    from .._profile import LoginProfileProvider
+    from .._one_way import LoginProfileProvider
     from .._shared_files import FileOptions, SharedFiles
 
     files = SharedFiles(FileOptions(filepath, config_filepath, ignore_cache))

@@ -50,6 +50,8 @@ class Role(NamedTuple):
     """Checked; without session name where the default serves."""
     told: str
     """The role and where it is configured, for people."""
+    source: str = ""
+    """What names its source, and where, for people; empty: the program has given that itself."""
 
     def __repr__(self) -> str:
         return f"Role({self.told})"  # the assertions of contexts are secrets
@@ -101,6 +103,10 @@ class AssumeRoleProvider(Provider):
         with io.deadline(float("inf"), self.name):
             answer = await self._assumed(io, place, source)
         return self._taken(answer, io.time())
+
+    async def _where(self, io: Io, caller: Caller) -> list[str]:
+        source = f", with {self._role.source}" if self._role.source else ""
+        return [f"{self._role.told}{source}", *await self._source._where(io, caller)]
 
     async def _place(self, io: Io, caller: Caller) -> Place | InvalidConfigurationError | None:
         """Return where STS is called; None: it is not, as the program does that itself."""

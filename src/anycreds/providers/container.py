@@ -92,6 +92,16 @@ class ContainerProvider(Provider):
         token = headers.get("Authorization", "")
         return _read(answer, place, (token, token.rpartition(" ")[2]))  # a server may repeat it without its scheme
 
+    async def _where(self, io: Io, caller: Caller) -> list[str]:
+        settings = self._options or _from_environment(io.environ())
+        place, named = _place(settings), settings.get("relative_uri") or settings.get("full_uri")
+        if named is None:
+            return []
+        token = settings.get("authorization_token_file") or settings.get("authorization_token")
+        # Of what may not be asked, nothing is known to be fit for showing.
+        where = named.origin if isinstance(place, CredentialsError) else f"{place.url.origin} (from {place.origin})"
+        return [where, *([] if token is None else [f"with the token from {token.origin}"])]
+
     def _warn_of_unused(self, settings: Mapping[str, Setting]) -> None:
         """Log which variables are set in vain, once."""
         both = [] if self._warned else [pair for pair in _PAIRS if settings.keys() >= set(pair)]

@@ -15,6 +15,7 @@ NAME = "environment variables"
 _KEY, _SECRET = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"
 _TOKEN, _EXPIRATION = "AWS_SESSION_TOKEN", "AWS_CREDENTIAL_EXPIRATION"
 _ACCOUNT, _SCOPE = "AWS_ACCOUNT_ID", "AWS_CREDENTIAL_SCOPE"
+_ALL = (_KEY, _SECRET, _TOKEN, _EXPIRATION, _ACCOUNT, _SCOPE)
 
 
 class EnvironmentProvider(Provider):
@@ -33,12 +34,19 @@ class EnvironmentProvider(Provider):
         return None
 
     async def _attempt(self, io: Io, caller: Caller) -> Credentials | CredentialsError:
-        return credentials_in(io.environ() if self._environ is None else self._environ)
+        return credentials_in(self._variables(io))
+
+    async def _where(self, io: Io, caller: Caller) -> list[str]:
+        found = [name for name in _ALL if first(self._variables(io), name) is not None]
+        return [f"{', '.join(found)} (environment)"] if _KEY in found or _SECRET in found else []
+
+    def _variables(self, io: Io) -> Mapping[str, str]:
+        return io.environ() if self._environ is None else self._environ
 
 
 def credentials_in(environ: Mapping[str, str]) -> Credentials | CredentialsError:
     """Return the set in these variables, or the error that says why there is none."""
-    found = {name: first(environ, name) for name in (_KEY, _SECRET, _TOKEN, _EXPIRATION, _ACCOUNT, _SCOPE)}
+    found = {name: first(environ, name) for name in _ALL}
     key, secret = found[_KEY], found[_SECRET]
     if key is None or secret is None:
         return _incomplete(_KEY if key is None else _SECRET, nothing=key is secret)

@@ -133,6 +133,10 @@ class InstanceMetadataProvider(Provider):
             log("providers.imds", "warning", message, base.origin, origin)
         return _Place(base, origin, settings.v1_disabled_by, settings.asks_profile, caller)
 
+    async def _where(self, io: Io, caller: Caller) -> list[str]:
+        place = await self._find_place(io, caller)
+        return [] if isinstance(place, CredentialsError) else [f"{place.base.origin} (from {place.origin})"]
+
     def _usable_key(self, io: Io, place: _Place) -> Key | None:
         key = self._kept
         if key is None or key.base != place.base or (key.token is None and place.v1_disabled_by):

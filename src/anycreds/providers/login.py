@@ -64,13 +64,7 @@ class LoginProvider(Provider):
     __slots__ = ("_files", "_places", "_profile", "_session", "_timeout")
 
     def __init__(
-        self,
-        world: World,
-        session: Setting,
-        places: Places,
-        profile: str | None = None,
-        *,
-        timeout: float = 5.0,
+        self, world: World, session: Setting, places: Places, profile: str | None = None, *, timeout: float = 5.0
     ) -> None:
         super().__init__(NAME, world)
         if problem := limits_problem(timeout, 0):
@@ -97,6 +91,11 @@ class LoginProvider(Provider):
         if isinstance(found, Credentials):
             return found
         return await self._still_valid(io, file, held.token, found) or found
+
+    async def _where(self, io: Io, caller: Caller) -> list[str]:
+        file = self._file(io)
+        shown = [f"token file {file.shown} ({file.origin})"] if isinstance(file, Location) else []
+        return [f"login_session ({self._session.origin})", *shown]
 
     def _file(self, io: Io) -> Location | InvalidConfigurationError:
         if problem := problem_with(self._session.value):

@@ -71,6 +71,9 @@ class ProcessProvider(Provider):
             return _bad_end(answer, told)
         return credentials_in_output(answer.stdout, NAME, told, self._account_id)
 
+    async def _where(self, io: Io, caller: Caller) -> list[str]:
+        return [f"credential_process ({self._command.origin})"]
+
     def _failure(self, failure: ProcessFailure, told: str) -> RetrievalError:
         if failure.kind == "timeout":
             hint = "it has no standard input and no terminal, so it cannot ask anybody"

@@ -83,7 +83,7 @@ class SsoProvider(Provider):
 
     async def _attempt(self, io: Io, caller: Caller) -> Credentials | CredentialsError:
         settings = self._settings
-        file = token_file(io, _FOLDER, file_name((settings.session or settings.start_url).value), NAME)
+        file = self._file(io)
         if isinstance(file, InvalidConfigurationError):
             return file
         portal = await self._places.find(io, caller, "sso", NAME, fixed=settings.region)
@@ -101,6 +101,15 @@ class SsoProvider(Provider):
             else:
                 token, answer = other, await self._asked(run, portal, other)
         return self._read(answer, portal, token)
+
+    async def _where(self, io: Io, caller: Caller) -> list[str]:
+        settings, file = self._settings, self._file(io)
+        role = f"sso_role_name ({settings.role_name.origin}), sso_start_url ({settings.start_url.origin})"
+        return [f"{self._told()}, {role}", *([f"token file {file.shown}"] if isinstance(file, Location) else [])]
+
+    def _file(self, io: Io) -> Location | InvalidConfigurationError:
+        named = self._settings.session or self._settings.start_url
+        return token_file(io, _FOLDER, file_name(named.value), NAME)
 
     async def _token(self, run: _Run, rejected: SsoToken | None) -> SsoToken | CredentialsError:
         """Return a token that has not ended, and is not the one that the portal has rejected."""

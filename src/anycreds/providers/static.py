@@ -19,10 +19,11 @@ class StaticProvider(Provider):
     Follows the AWS "SDKs and Tools" reference, page "AWS access keys".
     """
 
-    __slots__ = ("_settings",)
+    __slots__ = ("_profile", "_settings")
 
     def __init__(self, world: World, profile: str, settings: Mapping[str, Setting]) -> None:
         super().__init__(f"{NAME}, profile {profile!r}", world)
+        self._profile = profile
         self._settings = settings
 
     def _budget(self) -> None:
@@ -37,6 +38,9 @@ class StaticProvider(Provider):
             credential_scope=self._value("aws_credential_scope"),
             source=self.name,
         )
+
+    async def _where(self, io: Io, caller: Caller) -> list[str]:
+        return [f"aws_access_key_id of profile {self._profile!r} ({self._settings['aws_access_key_id'].origin})"]
 
     def _value(self, key: str) -> str | None:
         setting = self._settings.get(key)

@@ -108,6 +108,13 @@ class WebIdentityProvider(Provider):
             return answer
         return await self._exchanged(io, place, role, newer, token)
 
+    async def _where(self, io: Io, caller: Caller) -> list[str]:
+        role = self._role(io)
+        if isinstance(role, CredentialsError):
+            return []
+        file = None if role.token_file is None else located(role.token_file, io.environ(), io.home(), NAME)
+        return [role.told, *([f"token file {file.shown} ({file.origin})"] if isinstance(file, Location) else [])]
+
     async def _place(self, io: Io, caller: Caller) -> Place | InvalidConfigurationError | None:
         """Return where STS is called; None: it is not, as the program does that itself."""
         if self._options.assumer is not None:
