@@ -745,6 +745,7 @@ def test_who_is_bound_to_a_client() -> None:
     assert temporary(serial_number=MFA, mfa_code_provider=mfa).bound(keys)._asks_person()
     assert not temporary().bound(keys)._asks_person()
     instance = anycreds.from_instance_metadata()
+    tried(instance)  # it is made when it is first asked
     of_instance = KEYS.replace(source=instance.name)
     assert instance.bound(keys)._may_extend(of_instance)
     assert not instance.bound(keys)._may_extend(KEYS)

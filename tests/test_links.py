@@ -78,6 +78,19 @@ def test_a_provider_is_made_when_it_is_asked_and_once() -> None:
     assert later._asks_person()
 
 
+def test_whether_it_asks_somebody_is_told_before_it_is_made() -> None:
+    """Until it is made, what it was given says so, for the caller in question; then the provider itself does."""
+    io = ScriptedIo()
+    options = {"answer": Credentials("AKIDLATER", "canary-secret")}
+    dev = Caller(profile="dev")
+    later = Later("a title", ScriptedWorld(io), Counting, options, lambda caller: caller == dev)
+    assert later._asks_person(dev)
+    assert not later._asks_person()
+    with pytest.raises(NotConfiguredError):
+        run(later._fetch(io, Caller()))
+    assert later._asks_person()
+
+
 def test_loading_is_left_to_a_thread_once() -> None:
     """The first provider of its kind in a process is made in a thread, as that loads modules; the next one is not."""
     worked: list[object] = []

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anycreds._retrying import Budget, exchange, is_transient, limits_problem, pause_after, retry_after
+from anycreds._durations import limits_problem
+from anycreds._retrying import Budget, exchange, is_transient, pause_after, retry_after
 from anycreds._wire.messages import NoAnswer, Request, Response
 from anycreds._wire.urls import Url
 from scripted import Answer, ScriptedIo, answer, run

@@ -139,3 +139,10 @@ def _problem(name: str, value: object) -> str | Problem | None:
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= _MOST_ATTEMPTS:
         return f"is not a whole number from 1 to {_MOST_ATTEMPTS}"
     return None
+
+
+def refuse_other(given: object) -> None:
+    """Raise ``InvalidConfigurationError`` for what is given in the place of a ``ClientConfig`` and is none."""
+    if given is not None and not isinstance(given, ClientConfig):
+        kind = type(given).__name__
+        raise InvalidConfigurationError(f"option client_config is not an anycreds.ClientConfig but {kind}")

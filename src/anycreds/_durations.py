@@ -1,4 +1,4 @@
-"""Lengths of time as users give them, and the instants they lead to."""
+"""Lengths of time as users give them, and the instants they lead to; how long and how often something is tried."""
 
 from __future__ import annotations
 
@@ -27,3 +27,12 @@ def instant(seconds: float) -> datetime:
         return datetime.fromtimestamp(seconds, UTC)
     except (OverflowError, ValueError, OSError):
         return datetime.max.replace(tzinfo=UTC)
+
+
+def limits_problem(timeout: object, max_retries: object) -> str | None:
+    """Say what is wrong with these two options of a provider; None: nothing is."""
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 < timeout < float("inf"):
+        return "option timeout is not a number of seconds above 0"
+    if not isinstance(max_retries, int) or isinstance(max_retries, bool) or max_retries < 0:
+        return "option max_retries is not a whole number from 0 on"
+    return None

@@ -119,6 +119,29 @@ def user_of(logins: Mapping[str, Login] | None) -> str | None:
     return "" if all(isinstance(login, str) for login in logins.values()) else None
 
 
+def identity_problem(name: str, identity: object, custom_role_arn: object, logins: object) -> str | None:
+    """Say what is wrong with the options for an identity or, by another name, for a pool; None: nothing is."""
+    problem = logins_problem(logins) or _text_problem(name, identity, needed=True)
+    return problem or _text_problem("custom_role_arn", custom_role_arn)
+
+
+def pool_problem(
+    account_id: object, user_identifier: object, cache: object, logins: Mapping[str, Login] | None
+) -> str | None:
+    """Say what is wrong with the options that only a pool has; None: nothing is."""
+    if user_identifier == ANONYMOUS and logins:
+        return f"option user_identifier is {ANONYMOUS}, which stands for nobody, but there are logins"
+    problem = _text_problem("account_id", account_id) or _text_problem("user_identifier", user_identifier)
+    return problem or cache_problem(cache)
+
+
+def _text_problem(name: str, text: object, *, needed: bool = False) -> str | None:
+    if text is None and not needed:
+        return None
+    problem = problem_with(text)
+    return f"option {name} {problem}" if problem else None
+
+
 def logins_problem(logins: object) -> str | None:
     """Say what is wrong with this option; None: nothing is."""
     if logins is None:

@@ -28,12 +28,23 @@ _ready: set[Callable[..., Provider]] = set()
 
 
 class Later(Provider):
-    """A provider that is made when it is first asked, of options that cannot be wrong."""
+    """A provider that is made when it is first asked, of options that cannot be wrong.
 
-    __slots__ = ("_build", "_made", "_options")
+    ``asks`` tells, before it is made, whether an attempt for a caller may ask somebody; by default none does.
+    """
 
-    def __init__(self, title: str, world: World, build: Callable[..., Provider], options: dict[str, Any]) -> None:
+    __slots__ = ("_asks", "_build", "_made", "_options")
+
+    def __init__(
+        self,
+        title: str,
+        world: World,
+        build: Callable[..., Provider],
+        options: dict[str, Any],
+        asks: Callable[[Caller], bool] | None = None,
+    ) -> None:
         super().__init__(title, world)
+        self._asks = asks
         self._build = build
         self._options = options
         self._made: Provider | None = None
@@ -61,7 +72,9 @@ class Later(Provider):
         return self._made is not None and self._made._may_extend(credentials)
 
     def _asks_person(self, caller: Caller = NOBODY) -> bool:
-        return self._made is not None and self._made._asks_person(caller)  # with a function to ask it is made at once
+        if self._made is not None:
+            return self._made._asks_person(caller)
+        return self._asks is not None and self._asks(caller)
 
 
 def environment(world: World) -> Provider:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from ._client_config import ClientConfig
+from ._client_config import ClientConfig, refuse_other
 from ._config.settings import Setting, option
 from ._credentials import Problem
 from ._errors import CredentialsError, InvalidConfigurationError
@@ -100,10 +100,7 @@ class Places:
         view: ProfileView | None = None,
     ) -> None:
         """``view`` is what the profile says, if that is known; else ``files`` are read for ``profile``."""
-        given: object = config
-        if given is not None and not isinstance(given, ClientConfig):
-            kind = type(given).__name__
-            raise InvalidConfigurationError(f"option client_config is not an anycreds.ClientConfig but {kind}")
+        refuse_other(config)
         self._config = ClientConfig() if config is None else config
         self._files = files
         self._profile = profile

@@ -17,12 +17,12 @@ from ._config.services import ProfileView
 from ._config.settings import Setting
 from ._config.sso import NAME as SSO
 from ._credentials import Credentials
+from ._durations import limits_problem
 from ._errors import CredentialsError, InvalidConfigurationError, NotConfiguredError
 from ._hooks import BuildOptions
 from ._io import Io, World
 from ._plan import Plan, plan_for
 from ._provider import NOBODY, Caller, Provider
-from ._retrying import limits_problem
 from ._shared_files import NAME, SharedFiles, view_of
 from ._steps import credentials_of
 

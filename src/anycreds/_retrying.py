@@ -73,12 +73,3 @@ def retry_after(response: Response) -> float:
     if not (text.isascii() and text.isdigit()):
         return 0.0
     return float(text[:10]) if len(text) <= 10 else float("inf")  # ten digits are three centuries
-
-
-def limits_problem(timeout: object, max_retries: object) -> str | None:
-    """Say what is wrong with these two options of a provider; None: nothing is."""
-    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 < timeout < float("inf"):
-        return "option timeout is not a number of seconds above 0"
-    if not isinstance(max_retries, int) or isinstance(max_retries, bool) or max_retries < 0:
-        return "option max_retries is not a whole number from 0 on"
-    return None

@@ -20,6 +20,8 @@ SHORTEST_SESSION = 900
 LONGEST_SESSION = 43_200
 LONGEST_CHAINED_SESSION = 3600
 
+LONGEST_TOKEN = 20_000  # characters of a web identity token, as the API reference has it
+
 TOKEN_FILE_VARIABLE = "AWS_WEB_IDENTITY_TOKEN_FILE"
 ROLE_VARIABLE = "AWS_ROLE_ARN"
 SESSION_NAME_VARIABLE = "AWS_ROLE_SESSION_NAME"
@@ -56,6 +58,11 @@ def duration_problem(seconds: float) -> str | None:
         told = f"{seconds:g} s" if abs(seconds) < 1e9 else "no such time"  # an int may be too long to be written
         return f"is {told}; a session is {SHORTEST_SESSION} to {LONGEST_SESSION} whole seconds long"
     return None
+
+
+def no_codes(told: str) -> str:
+    """Say that a role needs a code, and nobody can be asked for one."""
+    return f"{told} needs a code of the MFA device, and there is no mfa_code_provider to ask for it"
 
 
 def web_identity_role(

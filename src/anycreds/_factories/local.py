@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from .._provider import Provider
 from ..providers.environment import EnvironmentProvider
+from . import making
 from .world import WORLD
 
 if TYPE_CHECKING:
@@ -60,16 +61,18 @@ def from_ini(
     file and line, for what contradicts itself or cannot be read, ``LoginRequiredError`` if somebody has to sign in, and
     another ``RetrievalError`` if a service or a command gives no credentials.
     """
-    from .._hooks import BuildOptions, Hooks
-    from .._profile import ProfileProvider
-    from .._shared_files import FileOptions, SharedFiles
-
-    hooks = Hooks(mfa_code_provider, role_assumer, role_assumer_with_web_identity)
-    return ProfileProvider(
-        WORLD,
-        profile,
-        files=SharedFiles(FileOptions(filepath, config_filepath, ignore_cache)),
-        options=BuildOptions(client_config, hooks, timeout),
+    if timeout is not None:
+        making.refuse_limits("shared files", timeout)
+    return making.later(
+        "shared files",
+        making.by_profile,
+        asks=lambda _: mfa_code_provider is not None,  # before the files are read it may
+        kind="ProfileProvider",
+        profile=profile,
+        files=(filepath, config_filepath, ignore_cache),
+        config=client_config,
+        hooks=(mfa_code_provider, role_assumer, role_assumer_with_web_identity),
+        timeout=timeout,
     )
 
 
@@ -89,9 +92,4 @@ def from_process(
     Awaiting it raises ``NotConfiguredError`` if the profile has no command, ``ProfileNotFoundError`` if it is named and
     missing, and a ``RetrievalError`` if the command fails or prints no credentials.
     """
-    from .._hooks import BuildOptions
-    from .._one_way import ProcessProfileProvider
-    from .._shared_files import FileOptions, SharedFiles
-
-    files = SharedFiles(FileOptions(filepath, config_filepath))
-    return ProcessProfileProvider(WORLD, profile, files=files, options=BuildOptions(timeout=timeout))
+    return making.of_profile("ProcessProfileProvider", profile, (filepath, config_filepath, False), timeout)

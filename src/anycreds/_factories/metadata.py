@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-import os
+from typing import TYPE_CHECKING, Any
 
+from .. import _links
+from .._credentials import Problem
+from .._errors import InvalidConfigurationError
 from .._provider import Provider
-from .world import WORLD
+from . import making
+
+if TYPE_CHECKING:
+    import os
 
 
 def from_container_metadata(*, timeout: float = 1.0, max_retries: int = 0) -> Provider:
@@ -17,9 +23,8 @@ def from_container_metadata(*, timeout: float = 1.0, max_retries: int = 0) -> Pr
     Awaiting it raises ``NotConfiguredError`` if no URI is set, ``ForbiddenEndpointError`` if credentials may not come
     from there, ``InvalidConfigurationError`` for a token or URI that cannot be right, else a ``RetrievalError``.
     """
-    from ..providers.container import ContainerProvider
-
-    return ContainerProvider(WORLD, timeout=timeout, max_retries=max_retries)
+    making.refuse_limits("container credentials", timeout, max_retries)
+    return making.later("container credentials", _links.container, timeout=timeout, max_retries=max_retries)
 
 
 def from_http(
@@ -41,20 +46,23 @@ def from_http(
     Raises ``InvalidConfigurationError`` for options that contradict each other; awaiting it raises what
     ``from_container_metadata`` does.
     """
-    from ..providers.container import ContainerProvider
+    from .._config.container import container_options
 
     try:
-        return ContainerProvider(
-            WORLD,
-            full_uri=full_uri,
-            relative_uri=relative_uri,
-            authorization_token=authorization_token,
-            authorization_token_file=authorization_token_file,
-            timeout=timeout,
-            max_retries=max_retries,
-        )
+        making.refuse_limits("container credentials", timeout, max_retries)
+        given: dict[str, Any] = {
+            "full_uri": full_uri,
+            "relative_uri": relative_uri,
+            "authorization_token": authorization_token,
+            "authorization_token_file": authorization_token_file,
+        }
+        options = container_options(given)
+        if isinstance(options, Problem):
+            given = {}  # a traceback keeps this frame
+            raise InvalidConfigurationError(options, source="container credentials")
     finally:
-        del full_uri, relative_uri, authorization_token, authorization_token_file  # a traceback keeps this frame
+        del full_uri, relative_uri, authorization_token, authorization_token_file
+    return making.later("container credentials", _links.container, **given, timeout=timeout, max_retries=max_retries)
 
 
 def from_instance_metadata(
@@ -74,10 +82,10 @@ def from_instance_metadata(
     Awaiting it raises ``MetadataUnreachableError`` if the service never answered, ``NotConfiguredError`` if no role is
     attached or ``AWS_EC2_METADATA_DISABLED`` is true, else an ``InvalidConfigurationError`` or a ``RetrievalError``.
     """
-    from ..providers.imds import InstanceMetadataProvider
-
-    return InstanceMetadataProvider(
-        WORLD,
+    making.refuse_limits("EC2 instance metadata", timeout, max_retries)
+    return making.later(
+        "EC2 instance metadata",
+        making.metadata,
         endpoint=endpoint,
         endpoint_mode=endpoint_mode,
         ec2_metadata_v1_disabled=ec2_metadata_v1_disabled,

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .._client_config import refuse_other
 from .._errors import InvalidConfigurationError
 from .._provider import Provider
-from .world import WORLD
+from . import making
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
 
     from .._client_config import ClientConfig
+    from .._config.sso import SsoSettings
     from .._identities import IdentityCache, Login
 
 
@@ -42,29 +44,28 @@ def from_sso(
     ``NotConfiguredError`` if the profile has no such settings, ``LoginRequiredError``, whose ``command`` is what to
     run, if somebody has to sign in, and another ``RetrievalError`` if the role is refused.
     """
-    from .._config.sso import sso_options
-
-    settings = sso_options(
-        sso_start_url=sso_start_url,
-        sso_account_id=sso_account_id,
-        sso_region=sso_region,
-        sso_role_name=sso_role_name,
-        sso_session=sso_session,
+    given = {
+        "sso_start_url": sso_start_url,
+        "sso_account_id": sso_account_id,
+        "sso_region": sso_region,
+        "sso_role_name": sso_role_name,
+        "sso_session": sso_session,
+    }
+    settings = _sso_settings(given)
+    files = (filepath, config_filepath, ignore_cache)
+    if settings is None:
+        return making.of_profile("SsoProfileProvider", profile, files, timeout, client_config)
+    refuse_other(client_config)
+    making.refuse_limits("SSO", timeout)
+    return making.later(
+        "SSO",
+        making.sso,
+        settings=settings,
+        profile=profile,
+        files=files,
+        config=client_config,
+        timeout=timeout,
     )
-    if isinstance(settings, InvalidConfigurationError):
-        raise settings
-    from .._shared_files import FileOptions, SharedFiles
-
-    files = SharedFiles(FileOptions(filepath, config_filepath, ignore_cache))
-    if settings is not None:
-        from .._places import Places
-        from ..providers.sso import SsoProvider
-
-        return SsoProvider(WORLD, settings, Places(client_config, files=files, profile=profile), timeout=timeout)
-    from .._hooks import BuildOptions
-    from .._one_way import SsoProfileProvider
-
-    return SsoProfileProvider(WORLD, profile, files=files, options=BuildOptions(client_config, timeout=timeout))
 
 
 def from_login_credentials(
@@ -87,12 +88,8 @@ def from_login_credentials(
     Awaiting it raises ``NotConfiguredError`` if the profile has no ``login_session``, ``LoginRequiredError``, whose
     ``command`` is what to run, if somebody has to sign in, and another ``RetrievalError`` if the refresh fails.
     """
-    from .._hooks import BuildOptions
-    from .._one_way import LoginProfileProvider
-    from .._shared_files import FileOptions, SharedFiles
-
-    files = SharedFiles(FileOptions(filepath, config_filepath, ignore_cache))
-    return LoginProfileProvider(WORLD, profile, files=files, options=BuildOptions(client_config, timeout=timeout))
+    files = (filepath, config_filepath, ignore_cache)
+    return making.of_profile("LoginProfileProvider", profile, files, timeout, client_config)
 
 
 def from_cognito_identity(
@@ -113,12 +110,23 @@ def from_cognito_identity(
     Raises ``InvalidConfigurationError`` for options that cannot be right. Awaiting it raises a ``RetrievalError``, with
     Cognito's ``code`` if that refuses.
     """
-    from .._places import Places
-    from ..providers.cognito import CognitoIdentityProvider, CognitoOptions
+    from .._identities import identity_problem
 
-    options = CognitoOptions(custom_role_arn, logins, timeout)
-    del logins  # a traceback keeps this frame
-    return CognitoIdentityProvider(WORLD, identity_id, Places(client_config), options)
+    try:
+        problem = identity_problem("identity_id", identity_id, custom_role_arn, logins)
+        _refuse("Cognito identity", problem, client_config, timeout)
+        copied = None if logins is None else dict(logins)
+    finally:
+        del logins  # a traceback keeps this frame
+    return making.later(
+        "Cognito identity",
+        making.cognito,
+        identity=identity_id,
+        custom_role_arn=custom_role_arn,
+        logins=copied,
+        config=client_config,
+        timeout=timeout,
+    )
 
 
 def from_cognito_identity_pool(
@@ -143,17 +151,43 @@ def from_cognito_identity_pool(
     Raises ``InvalidConfigurationError`` for options that cannot be right. Awaiting it raises a ``RetrievalError``, with
     Cognito's ``code`` if that refuses.
     """
-    from .._places import Places
-    from ..providers.cognito import CognitoIdentityPoolProvider, CognitoOptions
+    from .._identities import identity_problem, pool_problem
 
-    options = CognitoOptions(custom_role_arn, logins, timeout)
-    del logins  # a traceback keeps this frame
-    return CognitoIdentityPoolProvider(
-        WORLD,
-        identity_pool_id,
-        Places(client_config),
-        options,
+    try:
+        problem = identity_problem("identity_pool_id", identity_pool_id, custom_role_arn, logins)
+        problem = problem or pool_problem(account_id, user_identifier, cache, logins)
+        _refuse("Cognito identity pool", problem, client_config, timeout)
+        copied = None if logins is None else dict(logins)
+    finally:
+        del logins  # a traceback keeps this frame
+    return making.later(
+        "Cognito identity pool",
+        making.cognito,
+        identity=identity_pool_id,
+        custom_role_arn=custom_role_arn,
+        logins=copied,
+        config=client_config,
+        timeout=timeout,
         account_id=account_id,
         cache=cache,
         user_identifier=user_identifier,
     )
+
+
+def _sso_settings(given: dict[str, str | None]) -> SsoSettings | None:
+    """Return what options say about SSO; raise what is wrong with them; None: none is given."""
+    if all(value is None for value in given.values()):
+        return None  # what reads them need not be loaded
+    from .._config.sso import sso_options
+
+    settings = sso_options(**given)
+    if isinstance(settings, InvalidConfigurationError):
+        raise settings
+    return settings
+
+
+def _refuse(name: str, problem: str | None, config: ClientConfig | None, timeout: float) -> None:
+    refuse_other(config)
+    making.refuse_limits(name, timeout)
+    if problem is not None:
+        raise InvalidConfigurationError(problem, source=name)

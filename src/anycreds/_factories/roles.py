@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from .._client_config import refuse_other
 from .._config.settings import given_option
+from .._credentials import problem_with
 from .._durations import as_seconds
 from .._errors import InvalidConfigurationError
 from .._provider import Provider
-from .world import WORLD, as_source
+from . import making
+from .world import as_source
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,7 +23,6 @@ if TYPE_CHECKING:
     from .._credentials import Credentials
     from .._hooks import MfaCodeProvider, TokenFunction, WebIdentityAssumer
     from .._provider import CredentialProvider
-    from ..providers.web_identity import WebIdentityOptions
 
 _NAME = "role"  # in errors of options
 
@@ -57,10 +59,6 @@ def from_temporary_credentials(
     (``InvalidConfigurationError`` if that has nothing configured), and a ``RetrievalError`` with the ``code`` of STS if
     the role is refused.
     """
-    from .._hooks import Hooks
-    from .._places import Places
-    from ..providers.assume_role import AssumeRoleProvider, Role
-
     if source_credentials is None:
         from .chains import from_default_chain
 
@@ -79,16 +77,24 @@ def from_temporary_credentials(
         "SerialNumber": serial_number,
     }
     try:
-        return AssumeRoleProvider(
-            WORLD,
-            Role(_checked(values), f"role {role_arn!r}"),
-            as_source(source_credentials),
-            Places(client_config),
-            hooks=Hooks(mfa_code_provider),
-            timeout=timeout,
-        )
+        source, told, needs_code = as_source(source_credentials), f"role {role_arn!r}", serial_number is not None
+        refuse_other(client_config)
+        making.refuse_limits("assume role", timeout)
+        _refuse_without_codes(told, needs_code, mfa_code_provider)
+        params = _checked(values)
     finally:
         del provided_contexts, values  # a traceback keeps this frame, and assertions are secrets
+    return making.later(
+        "assume role",
+        making.role,
+        asks=lambda caller: needs_code or source._asks_person(caller),
+        params=params,
+        told=told,
+        source=source,
+        mfa_code_provider=mfa_code_provider,
+        config=client_config,
+        timeout=timeout,
+    )
 
 
 def from_web_token(
@@ -114,8 +120,7 @@ def from_web_token(
     Raises ``InvalidConfigurationError`` for options that cannot be right. Awaiting it raises a ``RetrievalError``, with
     the ``code`` of STS if the role is refused.
     """
-    from .._credentials import problem_with
-    from ..providers.web_identity import LONGEST_TOKEN, WebIdentityOptions
+    from .._config.roles import LONGEST_TOKEN
 
     given: Any = web_identity_token
     problem = None if callable(given) else problem_with(given, LONGEST_TOKEN)
@@ -130,8 +135,17 @@ def from_web_token(
             "PolicyArns": policy_arns,
             "DurationSeconds": _seconds(duration),
         }
-        options = WebIdentityOptions(given, params=_checked(values), assumer=role_assumer_with_web_identity)
-        return _web_identity(options, client_config, timeout)
+        refuse_other(client_config)
+        making.refuse_limits("web identity", timeout)
+        return making.later(
+            "web identity",
+            making.web_identity,
+            token=given,
+            params=_checked(values),
+            assumer=role_assumer_with_web_identity,
+            config=client_config,
+            timeout=timeout,
+        )
     finally:
         del web_identity_token, given  # a traceback keeps this frame
 
@@ -159,32 +173,26 @@ def from_token_file(
     Awaiting it raises ``NotConfiguredError`` if no token file is named, ``InvalidConfigurationError`` if no role is,
     and a ``RetrievalError`` if the file cannot be read or the role is refused.
     """
-    from ..providers.web_identity import WebIdentityOptions
-
     values = {
         "ProviderId": provider_id,
         "Policy": policy,
         "PolicyArns": policy_arns,
         "DurationSeconds": _seconds(duration),
     }
-    options = WebIdentityOptions(
+    params = _checked(values)
+    refuse_other(client_config)
+    making.refuse_limits("web identity", timeout)
+    return making.later(
+        "web identity",
+        making.web_identity,
         token_file=given_option("web_identity_token_file", web_identity_token_file),
         role_arn=given_option("role_arn", role_arn),
         session_name=given_option("role_session_name", role_session_name),
-        params=_checked(values),
+        params=params,
         assumer=role_assumer_with_web_identity,
+        config=client_config,
+        timeout=timeout,
     )
-    return _web_identity(options, client_config, timeout)
-
-
-def _web_identity(options: WebIdentityOptions, client_config: ClientConfig | None, timeout: float) -> Provider:
-    from .._places import Places
-    from ..providers.web_identity import WebIdentityProvider
-
-    try:
-        return WebIdentityProvider(WORLD, options, Places(client_config), timeout=timeout)
-    finally:
-        del options  # a traceback keeps this frame
 
 
 def _checked(values: Mapping[str, object]) -> Params:
@@ -196,6 +204,13 @@ def _checked(values: Mapping[str, object]) -> Params:
     if isinstance(params, InvalidConfigurationError):
         raise params
     return params
+
+
+def _refuse_without_codes(told: str, needs_code: bool, mfa_code_provider: MfaCodeProvider | None) -> None:
+    if needs_code and mfa_code_provider is None:
+        from .._config.roles import no_codes
+
+        raise InvalidConfigurationError(no_codes(told), source="assume role")
 
 
 def _needed(role_arn: object) -> object:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import suppress
+from importlib import import_module
 from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
 import anyio
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from .looks import OneLook
 
 T = TypeVar("T")
+_HTTP = "anycreds._system.http"
 
 
 class Session:
@@ -71,9 +74,11 @@ class Session:
     async def exchange(self, request: Request) -> Response | NoAnswer:
         """Make one HTTP exchange."""
         if self._http is None:
+            if _HTTP not in sys.modules:  # loading it takes milliseconds, so the event loop runs on meanwhile
+                await self.work(import_module, _HTTP)
             from .http import HttpClients
 
-            self._http = HttpClients(self._time)
+            self._http = self._http or HttpClients(self._time)
         return await self._http.exchange(request)
 
     async def read_file(self, path: str, limit: int) -> bytes | Unreadable:

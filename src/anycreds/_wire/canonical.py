@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import TypeAlias
+from urllib.parse import quote, unquote_to_bytes
 
 Headers: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
 """By name, in any case; pairs where a name comes more than once."""
@@ -79,8 +80,6 @@ def query_pairs(query: str) -> list[tuple[str, str]]:
 
 def encoded(text: str | bytes) -> str:
     """Return a text percent-encoded, all but what RFC 3986 calls unreserved."""
-    from urllib.parse import quote
-
     return quote(text, safe="")
 
 
@@ -88,6 +87,4 @@ def _recoded(text: str) -> str:
     """Return percent-encoded text so that exactly what has to be is encoded, and in capitals."""
     if text.isalnum() and text.isascii():
         return text
-    from urllib.parse import unquote_to_bytes
-
     return encoded(unquote_to_bytes(text))

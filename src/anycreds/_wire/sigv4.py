@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from hashlib import sha256
+from hmac import digest
 from typing import NamedTuple
 
 from .._credentials import Credentials, Problem
@@ -144,8 +146,6 @@ def carriable_problem(credentials: Credentials) -> Problem | None:
 
 def payload_hash(body: bytes) -> str:
     """Return what stands for a body in a signature, and in the header ``x-amz-content-sha256``."""
-    from hashlib import sha256
-
     return sha256(body).hexdigest()
 
 
@@ -163,8 +163,6 @@ def _canonical(method: str, target: str, names: list[str], headers: Mapping[str,
 
 
 def _signature(credentials: Credentials, scope: Scope, stamp: str, canonical: str) -> str:
-    from hmac import digest
-
     # The key of the day is as secret as the key it comes from, and costs microseconds: it is not kept.
     key = b"AWS4" + credentials.secret_access_key.encode()
     for part in (stamp[:8], scope.region, scope.service, "aws4_request"):

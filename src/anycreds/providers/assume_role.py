@@ -9,14 +9,15 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from .._calling import call
-from .._config.roles import LONGEST_CHAINED_SESSION, Params
+from .._config.roles import LONGEST_CHAINED_SESSION, Params, no_codes
 from .._credentials import Credentials, Problem, problem_with
+from .._durations import limits_problem
 from .._errors import CredentialsError, InvalidConfigurationError, RetrievalError
 from .._hooks import Hooks
 from .._io import Io, World
 from .._places import Place, Places
 from .._provider import NOBODY, Caller, Provider
-from .._retrying import GRACE, Budget, limits_problem
+from .._retrying import GRACE, Budget
 from .._steps import ask, credentials_from_hook, credentials_of
 from .._wire.documents import no_answer
 from .._wire.messages import NoAnswer, Request, Response
@@ -79,7 +80,10 @@ class AssumeRoleProvider(Provider):
         timeout: float = 5.0,
     ) -> None:
         super().__init__(NAME, world)
-        if problem := limits_problem(timeout, 0) or _mfa_problem(role, hooks):
+        problem = limits_problem(timeout, 0)
+        if problem is None and "SerialNumber" in role.params and hooks.mfa_code_provider is None:
+            problem = no_codes(role.told)
+        if problem is not None:
             del role  # a traceback keeps this frame
             raise InvalidConfigurationError(problem, source=NAME)
         self._role = role
@@ -189,9 +193,3 @@ def _read(answer: Response | NoAnswer, asked: str, secrets: tuple[str, ...]) -> 
         hints = {**HINTS, told.code or "": _SENT_IN_VAIN} if _WRONG_CODE in told.message else HINTS
         return refused(answer, told, NAME, asked, hints)
     return credentials_in(answer, "AssumeRole", NAME, secrets)
-
-
-def _mfa_problem(role: Role, hooks: Hooks) -> str | None:
-    if "SerialNumber" not in role.params or hooks.mfa_code_provider is not None:
-        return None
-    return f"{role.told} needs a code of the MFA device, and there is no mfa_code_provider to ask for it"

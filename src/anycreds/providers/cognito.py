@@ -11,16 +11,16 @@ from typing import Literal, NamedTuple
 
 from .._calling import call
 from .._config.settings import Setting
-from .._credentials import Credentials, problem_with
+from .._credentials import Credentials
+from .._durations import limits_problem
 from .._errors import CredentialsError, InvalidConfigurationError, RetrievalError
 from .._identities import (
-    ANONYMOUS,
     Identities,
     IdentityCache,
     Login,
     MemoryCache,
-    cache_problem,
-    logins_problem,
+    identity_problem,
+    pool_problem,
     tokens_of,
     user_of,
 )
@@ -28,7 +28,7 @@ from .._io import Io, World
 from .._logs import log
 from .._places import Place, Places
 from .._provider import Caller, Provider
-from .._retrying import Budget, limits_problem
+from .._retrying import Budget
 from .._wire.cognito import HINTS, credentials_in, get_credentials_body, get_id_body, identity_id_in, request_headers
 from .._wire.documents import no_answer
 from .._wire.messages import NoAnswer, Response
@@ -76,9 +76,8 @@ class CognitoIdentityProvider(Provider):
         options: CognitoOptions = CognitoOptions(),  # noqa: B008 - a constant
     ) -> None:
         super().__init__(self._NAME, world)
-        problem = limits_problem(options.timeout, 0) or logins_problem(options.logins)
-        for name, text in ((self._OPTION, identity_id), ("custom_role_arn", options.custom_role_arn)):
-            problem = problem or _text_problem(name, text, needed=name == self._OPTION)
+        problem = limits_problem(options.timeout, 0)
+        problem = problem or identity_problem(self._OPTION, identity_id, options.custom_role_arn, options.logins)
         if problem is not None:
             raise InvalidConfigurationError(problem, source=self._NAME)
         self._id = identity_id
@@ -163,11 +162,7 @@ class CognitoIdentityPoolProvider(CognitoIdentityProvider):
         user_identifier: str | None = None,
     ) -> None:
         super().__init__(world, identity_pool_id, places, options)
-        problem = _text_problem("account_id", account_id) or _text_problem("user_identifier", user_identifier)
-        problem = problem or cache_problem(cache)
-        if user_identifier == ANONYMOUS and options.logins:
-            problem = f"option user_identifier is {ANONYMOUS}, which stands for nobody, but there are logins"
-        if problem is not None:
+        if problem := pool_problem(account_id, user_identifier, cache, options.logins):
             raise InvalidConfigurationError(problem, source=POOL)
         self._account_id = account_id
         self._user = user_identifier or user_of(options.logins)
@@ -220,10 +215,3 @@ class CognitoIdentityPoolProvider(CognitoIdentityProvider):
 
 def _is_gone(answer: Credentials | CredentialsError) -> bool:
     return isinstance(answer, RetrievalError) and answer.code == _GONE
-
-
-def _text_problem(name: str, text: object, *, needed: bool = False) -> str | None:
-    if text is None and not needed:
-        return None
-    problem = problem_with(text)
-    return f"option {name} {problem}" if problem else None

@@ -7,29 +7,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from .._config.settings import Setting, first, option
-from .._credentials import Credentials, Problem, problem_with
+from .._config.container import PAIRS, VARIABLES, container_options, container_variables
+from .._config.settings import Setting
+from .._credentials import Credentials, Problem
+from .._durations import limits_problem
 from .._errors import CredentialsError, ForbiddenEndpointError, InvalidConfigurationError, NotConfiguredError
 from .._io import Io, Unreadable, World
 from .._logs import log
 from .._provider import Caller, Provider
-from .._retrying import GRACE, Budget, exchange, limits_problem
+from .._retrying import GRACE, Budget, exchange
 from .._wire.documents import credentials_from, error_answer, no_answer, read_object
 from .._wire.headers import header_problem
 from .._wire.messages import NoAnswer, Request, Response
 from .._wire.urls import ALLOWED_FOR_CONTAINERS, Url, container_problem, is_direct, parse, relative
 
 NAME = "container credentials"
-_VARIABLES = {
-    "relative_uri": "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-    "full_uri": "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-    "authorization_token_file": "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
-    "authorization_token": "AWS_CONTAINER_AUTHORIZATION_TOKEN",
-}
-# In each pair the first beats the second, as in every SDK.
-_PAIRS = (("relative_uri", "full_uri"), ("authorization_token_file", "authorization_token"))
 # A token is one HTTP header, of some KiB at most.
 _TOKEN_FILE_LIMIT = 64 * 1024
 
@@ -56,17 +50,20 @@ class ContainerProvider(Provider):
         max_retries: int = 0,
     ) -> None:
         super().__init__(NAME, world)
-        given = {
-            "relative_uri": option("relative_uri", relative_uri),
-            "full_uri": option("full_uri", full_uri),
-            "authorization_token": option("authorization_token", authorization_token),
-            "authorization_token_file": option("authorization_token_file", _path(authorization_token_file)),
-        }
-        self._options = {name: setting for name, setting in given.items() if setting is not None}
-        problem = limits_problem(timeout, max_retries) or _contradiction(self._options)
+        options = container_options(
+            {
+                "relative_uri": relative_uri,
+                "full_uri": full_uri,
+                "authorization_token": authorization_token,
+                "authorization_token_file": authorization_token_file,
+            }
+        )
+        problem = limits_problem(timeout, max_retries) or (options if isinstance(options, Problem) else None)
         if problem is not None:
-            del full_uri, relative_uri, authorization_token  # a traceback keeps this frame
+            del full_uri, relative_uri, authorization_token, options  # a traceback keeps this frame
             raise InvalidConfigurationError(problem, source=NAME)
+        assert not isinstance(options, Problem)
+        self._options = options
         self._timeout = timeout
         self._retries = max_retries
         self._warned = False
@@ -79,7 +76,7 @@ class ContainerProvider(Provider):
 
     async def _attempt(self, io: Io, caller: Caller) -> Credentials | CredentialsError:
         budget = Budget(io, self._time())
-        settings = self._options or _from_environment(io.environ())
+        settings = self._options or container_variables(io.environ())
         place = _place(settings)
         if isinstance(place, CredentialsError):
             return place
@@ -93,7 +90,7 @@ class ContainerProvider(Provider):
         return _read(answer, place, (token, token.rpartition(" ")[2]))  # a server may repeat it without its scheme
 
     async def _where(self, io: Io, caller: Caller) -> list[str]:
-        settings = self._options or _from_environment(io.environ())
+        settings = self._options or container_variables(io.environ())
         place, named = _place(settings), settings.get("relative_uri") or settings.get("full_uri")
         if named is None:
             return []
@@ -104,10 +101,10 @@ class ContainerProvider(Provider):
 
     def _warn_of_unused(self, settings: Mapping[str, Setting]) -> None:
         """Log which variables are set in vain, once."""
-        both = [] if self._warned else [pair for pair in _PAIRS if settings.keys() >= set(pair)]
+        both = [] if self._warned else [pair for pair in PAIRS if settings.keys() >= set(pair)]
         self._warned = True
         for used, unused in both:
-            used_name, unused_name = _VARIABLES[used], _VARIABLES[unused]
+            used_name, unused_name = VARIABLES[used], VARIABLES[unused]
             message = "%s and %s are both set; %s is used"
             log("providers.container", "warning", message, used_name, unused_name, used_name)
 
@@ -120,32 +117,11 @@ class _Place(NamedTuple):
         return f"GET {self.url.origin} (from {self.origin})"  # without the path: on ECS it is as good as the keys
 
 
-def _path(path: Any) -> Any:
-    return path.__fspath__() if isinstance(path, os.PathLike) else path
-
-
-def _contradiction(options: Mapping[str, Setting]) -> str | None:
-    for name, setting in options.items():
-        if problem := problem_with(setting.value):
-            return f"option {name} {problem}"
-    for pair in _PAIRS:
-        if options.keys() >= set(pair):
-            return f"options {pair[0]} and {pair[1]} exclude each other"
-    if options and options.keys().isdisjoint(_PAIRS[0]):
-        return f"option {next(iter(options))} is given, but neither full_uri nor relative_uri"
-    return None
-
-
-def _from_environment(environ: Mapping[str, str]) -> dict[str, Setting]:
-    found = {name: first(environ, variable) for name, variable in _VARIABLES.items()}
-    return {name: setting for name, setting in found.items() if setting is not None}
-
-
 def _place(settings: Mapping[str, Setting]) -> _Place | CredentialsError:
     """Decide what to ask, and whether it may be asked."""
     setting = settings.get("relative_uri") or settings.get("full_uri")
     if setting is None:
-        names = " nor ".join(_VARIABLES[name] for name in _PAIRS[0])
+        names = " nor ".join(VARIABLES[name] for name in PAIRS[0])
         return NotConfiguredError(f"neither {names} is set", source=NAME)
     url = relative(setting.value) if "relative_uri" in settings else parse(setting.value)
     if isinstance(url, Problem):

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from .._config.metadata import DISABLED, MetadataOptions, find_metadata, needs_profile, v1_disabled_in
 from .._credentials import Credentials, Problem
+from .._durations import limits_problem
 from .._errors import (
     CredentialsError,
     InvalidConfigurationError,
@@ -20,7 +21,7 @@ from .._errors import (
 from .._io import Io, World
 from .._logs import log
 from .._provider import Caller, Provider
-from .._retrying import GRACE, Budget, exchange, limits_problem
+from .._retrying import GRACE, Budget, exchange
 from .._shared_files import FileOptions, SharedFiles
 from .._stability import extended
 from .._wire.documents import credentials_from, error_answer, no_answer, read_object

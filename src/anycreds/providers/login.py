@@ -10,12 +10,13 @@ from .._calling import call
 from .._config.locations import Location
 from .._config.settings import Setting, first
 from .._credentials import Credentials, Problem, problem_with
+from .._durations import limits_problem
 from .._errors import CredentialsError, InvalidConfigurationError, LoginRequiredError, RetrievalError
 from .._io import Io, World
 from .._logs import log
 from .._places import Place, Places
 from .._provider import Caller, Provider
-from .._retrying import GRACE, Budget, limits_problem
+from .._retrying import GRACE, Budget
 from .._token_files import LOCK_SECONDS, Document, Held, TokenFiles, token_file
 from .._wire.documents import no_answer
 from .._wire.dpop import proof

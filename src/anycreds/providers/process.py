@@ -10,6 +10,7 @@ import re
 
 from .._config.settings import Setting
 from .._credentials import Credentials, problem_with
+from .._durations import limits_problem
 from .._errors import (
     CredentialsError,
     InvalidConfigurationError,
@@ -19,7 +20,6 @@ from .._errors import (
 )
 from .._io import Io, ProcessFailure, ProcessResult, World
 from .._provider import Caller, Provider
-from .._retrying import limits_problem
 from .._wire.messages import BODY_LIMIT
 from .._wire.process_output import credentials_in_output
 

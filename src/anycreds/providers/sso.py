@@ -17,13 +17,13 @@ from .._config.services import DEFAULT_ATTEMPTS
 from .._config.settings import Setting
 from .._config.sso import NAME, SsoSettings
 from .._credentials import Credentials, Problem
-from .._durations import instant
+from .._durations import instant, limits_problem
 from .._errors import CredentialsError, InvalidConfigurationError, LoginRequiredError
 from .._io import Io, World
 from .._logs import log
 from .._places import Place, Places
 from .._provider import Caller, Provider
-from .._retrying import GRACE, Budget, limits_problem
+from .._retrying import GRACE, Budget
 from .._token_files import LOCK_SECONDS, Held, TokenFiles, token_file
 from .._wire.documents import no_answer
 from .._wire.messages import NoAnswer, Request, Response

@@ -12,15 +12,16 @@ from typing import Any, NamedTuple
 
 from .._calling import call
 from .._config.locations import Location, located
-from .._config.roles import Params, WebIdentityRole, web_identity_role
+from .._config.roles import LONGEST_TOKEN, Params, WebIdentityRole, web_identity_role
 from .._config.settings import Setting
 from .._credentials import Credentials, Problem, problem_with
+from .._durations import limits_problem
 from .._errors import CredentialsError, InvalidConfigurationError, NotConfiguredError, RetrievalError
 from .._hooks import TokenFunction, WebIdentityAssumer
 from .._io import Io, Unreadable, World
 from .._places import Place, Places
 from .._provider import Caller, Provider
-from .._retrying import GRACE, Budget, limits_problem
+from .._retrying import GRACE, Budget
 from .._steps import ask, credentials_from_hook
 from .._wire.documents import no_answer
 from .._wire.messages import NoAnswer, Response
@@ -30,7 +31,6 @@ from .._wire.sts_forms import FORM_TYPE, web_identity_form
 
 NAME = "web identity"
 
-LONGEST_TOKEN = 20_000  # characters, as the API reference has it
 _FILE_LIMIT = 64 * 1024  # bytes: room enough to say that there is too much
 # Seconds until a file that is away is looked for again: Kubernetes replaces a link in far less.
 _GAPS = (0.05, 0.1, 0.2, 0.4)

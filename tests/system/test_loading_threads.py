@@ -1,0 +1,155 @@
+"""What the first call of a process loads is loaded by threads: the event loop's own thread imports next to nothing."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROLE = "arn:aws:iam::123456789012:role/Demo"
+NOWHERE = "http://127.0.0.1:9"  # nobody listens there: that is loaded all the same
+CONFIG = f"""
+[profile role]
+role_arn = {ROLE}
+source_profile = keys
+[profile keys]
+aws_access_key_id = AKID
+aws_secret_access_key = shh
+[profile sso]
+sso_session = demo
+sso_account_id = 123456789012
+sso_role_name = Demo
+[profile login]
+login_session = arn
+[profile command]
+credential_process = exit 3
+[sso-session demo]
+sso_region = us-east-1
+sso_start_url = https://example.awsapps.com/start
+"""
+WAYS = {
+    "imds": f"from_instance_metadata(endpoint='{NOWHERE}')",
+    "container": "from_container_metadata()",
+    "http": f"from_http(full_uri='{NOWHERE}', max_retries=0)",
+    "role": f"from_temporary_credentials('{ROLE}', source_credentials=keys)",
+    "web token": f"from_web_token('{ROLE}', 'token')",
+    "token file": f"from_token_file(web_identity_token_file='/dev/null', role_arn='{ROLE}')",
+    "profile": "from_ini('role')",
+    "process": "from_process('command')",
+    "sso": "from_sso('sso')",
+    "login": "from_login_credentials('login')",
+    "cognito": "from_cognito_identity('us-east-1:x')",
+    "pool": "from_cognito_identity_pool('us-east-1:x')",
+    "chain": "from_default_chain()",
+}
+FEW = 8
+"""So many modules of ours, of a thousandth of a second or less each, may be loaded on the way by the loop itself."""
+PROGRAM = """
+import sys, threading
+import anycreds
+
+loop, way, role = sys.argv[1:]
+here, met = threading.get_ident(), []
+
+class Watching:
+    def find_spec(self, name, path=None, target=None):
+        if threading.get_ident() == here and name.partition(".")[0] in ("anycreds", "anyio"):
+            met.append(name)
+
+async def keys():
+    return anycreds.Credentials("AKID", "shh")
+
+async def main():
+    sys.meta_path.insert(0, Watching())
+    try:
+        await eval("anycreds." + way)()
+    except anycreds.CredentialsError:
+        pass
+    sys.meta_path.pop(0)
+
+if loop == "trio":
+    import trio
+    trio.run(main)
+else:
+    import asyncio
+    asyncio.run(main())
+import json
+print(json.dumps(met))
+"""
+
+
+def ran(program: str, home: Path, *arguments: str) -> str:
+    """Run a program in a process of its own; return the last line that it prints."""
+    config = home / "config"
+    config.write_text(CONFIG)
+    environ = {
+        "HOME": str(home),
+        "PATH": "/usr/bin:/bin",
+        "PYTHONPATH": ":".join(sys.path),
+        "AWS_CONFIG_FILE": str(config),
+        "AWS_ENDPOINT_URL": NOWHERE,
+        "AWS_MAX_ATTEMPTS": "1",
+        "AWS_REGION": "us-east-1",
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI": NOWHERE,
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()[-1]
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "trio"])
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
+def test_the_loop_loads_next_to_nothing(way: str, loop: str, tmp_path: Path) -> None:
+    """Neither making a provider nor its first call imports anyio's parts, or many of ours, where the loop runs."""
+    met = json.loads(ran(PROGRAM, tmp_path, loop, way, ROLE))
+    assert [name for name in met if name.startswith("anyio")] == []
+    assert len(met) <= FEW, met
+
+
+def test_without_threads(tmp_path: Path) -> None:
+    """Where the system starts no thread for it, what waiting needs is loaded all the same."""
+    program = """
+import _thread, asyncio
+from anycreds._system import warmup
+
+def refused(*arguments):
+    raise RuntimeError("can't start new thread")
+
+_thread.start_new_thread = refused
+asyncio.run(warmup.prepare())
+import sys
+print("anyio._backends._asyncio" in sys.modules)
+"""
+    assert ran(program, tmp_path) == "True"
+
+
+def test_cancelled_while_it_loads(tmp_path: Path) -> None:
+    """Whoever is cancelled meanwhile leaves at once, and what was being loaded is there for the next one."""
+    program = """
+import asyncio
+from anycreds._system import warmup
+
+async def main():
+    first = asyncio.ensure_future(warmup.prepare())
+    await asyncio.sleep(0)
+    first.cancel()
+    await asyncio.wait([first])
+    assert first.cancelled()
+    await warmup.prepare()
+    await asyncio.sleep(0.05)
+
+asyncio.run(main(), debug=True)
+asyncio.run(warmup.prepare())
+print("ended")
+"""
+    assert ran(program, tmp_path) == "ended"
