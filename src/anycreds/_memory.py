@@ -19,7 +19,8 @@ from ._flight import ABANDONED, Flight, Outcome
 from ._io import Clock
 from ._logs import log
 from ._observing import tell_to
-from .events import Invalidated, Observer, Refreshed, ServedStale
+from ._reports import report
+from .events import Invalidated, Observer
 
 # Stands where a set will stand, and is never served.
 _NONE = Credentials("none", "none")
@@ -175,9 +176,8 @@ class Memory:
             self._view = self._view._replace(held=landing.held, setback=landing.setback, is_unsettled=False)
             came_again = self._came_again(landing, now)
             self._publish(now)
-        if landing.event == "arrived" and landing.credentials is not None:
-            tell_to(self._options.observer, Refreshed(self._name, now.monotonic - flight.begun, landing.credentials))
-        self._tell(before, landing, now, came_again=came_again)
+        took = now.monotonic - flight.begun
+        report(self._name, self._options.observer, before, landing, now, took=took, came_again=came_again)
         if landing.credentials is not None:
             return Outcome(credentials=landing.credentials)
         return outcome
@@ -221,34 +221,6 @@ class Memory:
             return False
         self._dropped = (self._dropped[0], now.monotonic + policy.MEMORY)
         return landing.event == "arrived"
-
-    def _tell(
-        self, before: windows.Held | None, landing: windows.Landing, now: windows.Moment, *, came_again: bool
-    ) -> None:
-        """Log what nobody else is told."""
-        if landing.event in ("failed", "stale") and landing.held is not None and landing.setback is not None:
-            log(
-                "cache",
-                "warning",
-                "%s: the refresh failed; serving %s, %.0f s left%s; next try in %.0f s: %s",
-                self._name,
-                landing.held.credentials.access_key_id,
-                max(landing.held.left(now), 0.0),
-                " by an extended expiration" if landing.event == "stale" else "",
-                landing.setback.retry_at - now.monotonic,
-                landing.setback.error,
-            )
-            served = ServedStale(
-                self._name, landing.held.credentials, max(landing.held.left(now), 0.0), landing.setback.error
-            )
-            if served.left > 0:
-                tell_to(self._options.observer, served)
-        if came_again:
-            log("cache", "warning", "%s: the source gave the invalidated set again; serving it", self._name)
-        if before is not None and landing.event == "arrived" and landing.held is not None:
-            old, new = before.credentials.source, landing.held.credentials.source
-            if old != new:
-                log("cache", "warning", "%s: credentials now come from %s; before, from %s", self._name, new, old)
 
 
 def _mark(credentials: Credentials) -> int:

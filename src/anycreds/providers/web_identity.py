@@ -112,7 +112,7 @@ class WebIdentityProvider(Provider):
         role = self._role(io)
         if isinstance(role, CredentialsError):
             return []
-        file = None if role.token_file is None else located(role.token_file, io.environ(), io.home(), NAME)
+        file = None if role.token_file is None else located(role.token_file, io.environ(), io.home, NAME)
         return [role.told, *([f"token file {file.shown} ({file.origin})"] if isinstance(file, Location) else [])]
 
     async def _place(self, io: Io, caller: Caller) -> Place | InvalidConfigurationError | None:
