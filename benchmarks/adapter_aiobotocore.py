@@ -21,7 +21,7 @@ from .measuring import Row, interleaved, ratio, run_on, span
 
 GOAL = 1.15  # of the time that the same call takes with static credentials
 CALLS = 20  # in one sample: some milliseconds, which no clock's grain disturbs
-ROUNDS, QUICK_ROUNDS = 150, 15
+ROUNDS, QUICK_ROUNDS = 70, 10
 REGION = "us-east-1"
 TOKEN = "t" * 900  # about as long as those of STS
 WHERE = {"Bucket": "bucket", "Key": "key"}

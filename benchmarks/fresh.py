@@ -23,8 +23,8 @@ BENCHMARK = "fresh"
 ENVIRONMENT = SOURCES[0]
 TIME, MEMORY = "first credentials, time", "first credentials, memory"
 ROUNDS = 5
-REFUSED_ROUNDS, QUICK_REFUSED_ROUNDS = 3, 1
-SILENT_ROUNDS = 2  # not with ``quick``
+REFUSED_ROUNDS, QUICK_REFUSED_ROUNDS = 2, 1
+SILENT_ROUNDS = 1  # not with ``quick``
 LONG = (
     2.0  # seconds; who takes as long to find nothing is not started again, as most of that is sleep and always the same
 )

@@ -21,7 +21,7 @@ ROLES = "/latest/meta-data/iam/security-credentials/"
 def measure(loop: str, *, quick: bool) -> list[Row]:
     """Return the row of one event loop."""
     with fake_aws() as fake:
-        return run_on(loop, lambda: _measure(loop, 10 if quick else 60, fake))
+        return run_on(loop, lambda: _measure(loop, 10 if quick else 50, fake))
 
 
 async def _measure(loop: str, rounds: int, fake: Fake) -> list[Row]:

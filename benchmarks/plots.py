@@ -16,7 +16,7 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 
 CALLERS = 1_000
 WAITS_OF = ("cold", "expiry", "ahead", "outage", "sticky", "deadlines")
-CALLS_OF = ("cold", "expiry", "sticky")
+CALLS_OF = ("cold", "expiry")
 SHORTEST = 1e-6  # seconds; shorter waits are hits, and are drawn as so long
 FLOOR = "one event on asyncio"
 # Colours that people with any colour vision tell apart (Okabe and Ito), and a line of its own for each.

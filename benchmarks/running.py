@@ -54,6 +54,7 @@ BENCHMARKS = {
     "adapter_httpx": adapter_httpx.measure,
     "silent": silent.measure,
 }
+EVERYWHERE = {"hit", "waiters", "first_keys"}  # on uvloop, too, which is asyncio's loop written in C
 LOOPLESS = {"explain", "profiles", "signing"}  # no event loop runs there, so it is measured once
 LONGEST = 120.0  # seconds for one benchmark on one event loop; each takes some seconds
 # What a quick look plays, with how many callers, and after how many seconds it gives a peer up.
@@ -123,7 +124,8 @@ def _beside_floors(names: Sequence[str], options: Namespace) -> tuple[list[Row],
 
 def _plan(names: Sequence[str], options: Namespace) -> Iterator[tuple[str, str]]:
     for name in names:
-        loops = options.loop or (LOOPS[:1] if options.quick else LOOPS)
+        usual = [loop for loop in LOOPS if loop != "uvloop" or name in EVERYWHERE]
+        loops = options.loop or usual[: 1 if options.quick else None]
         for loop in loops[:1] if name in LOOPLESS else loops:
             if here(loop):
                 yield name, loop

@@ -25,7 +25,7 @@ Ask = Callable[[], Awaitable[object]]
 
 def measure(loop: str, *, quick: bool) -> list[Row]:
     """Return the rows of one event loop."""
-    callers, rounds = (3_000, 1) if quick else (MANY, 5)
+    callers, rounds = (3_000, 1) if quick else (MANY, 3)
     with fake_aws() as fake:
         return run_on(loop, lambda: _measure(loop, callers, rounds, fake))
 

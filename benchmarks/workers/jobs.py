@@ -10,7 +10,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Literal, NamedTuple, TypeAlias
 
-CAP = 3.0  # seconds; who has not got its callers served by then, is shown as it stands
+CAP = 2.0  # seconds; who has not got its callers served by then, is shown as it stands
 LINGER = 0.5  # seconds that a process lives on after its answer: what is in the air then still comes to the upstream
 
 Ending: TypeAlias = str
