@@ -153,3 +153,51 @@ asyncio.run(warmup.prepare())
 print("ended")
 """
     assert ran(program, tmp_path) == "ended"
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "trio"])
+def test_one_thread_for_thousands(loop: str, tmp_path: Path) -> None:
+    """A thousand who come while it loads wait for the same thread, those that are cancelled excepted."""
+    program = """
+import _thread, sys
+import anyio
+from anycreds._system import warmup
+
+start, started, served = _thread.start_new_thread, [], []
+
+def counted(*arguments):
+    started.append(arguments)
+    return start(*arguments)
+
+async def call():
+    await warmup.prepare()
+    served.append(None)
+
+async def on_asyncio():
+    import asyncio
+    tasks = [asyncio.ensure_future(call()) for _ in range(1000)]
+    await asyncio.sleep(0)
+    tasks[0].cancel()
+    await asyncio.wait(tasks)
+
+async def on_trio():
+    import trio
+    async with trio.open_nursery() as nursery:
+        with trio.CancelScope() as scope:
+            async with trio.open_nursery() as inner:
+                inner.start_soon(call)
+                await trio.lowlevel.checkpoint()
+                scope.cancel()
+        for _ in range(999):
+            nursery.start_soon(call)
+
+_thread.start_new_thread = counted
+if sys.argv[1] == "trio":
+    import trio
+    trio.run(on_trio)
+else:
+    import asyncio
+    asyncio.run(on_asyncio())
+print(len(started), len(served))
+"""
+    assert ran(program, tmp_path, loop) == "1 999"
