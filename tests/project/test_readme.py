@@ -40,6 +40,24 @@ def first_block() -> tuple[str, int]:
     return found[1], text.count("\n", 0, found.end()) + 1
 
 
+def test_the_comparison_is_what_was_measured() -> None:
+    """The table of the comparison is the one that the committed run has made, and its plot is there."""
+    results = README.parent / "benchmarks" / "results"
+    assert (results / "summary.md").read_text(encoding="utf-8") in README.read_text(encoding="utf-8")
+    assert "(benchmarks/results/waits.svg)" in README.read_text(encoding="utf-8")
+    assert (results / "waits.svg").is_file()
+
+
+def test_the_committed_results_tell_their_machine() -> None:
+    """The committed results are of a whole run, with its machine and the releases of all that was compared."""
+    results = json.loads((README.parent / "benchmarks" / "results" / "results.json").read_text(encoding="utf-8"))
+    assert results["quick"] is False
+    assert results["failed"] == []
+    assert results["machine"]["cpus"] == 2
+    peers = {"anycreds", "aiobotocore", "botocore", "awscrt", "node", "@aws-sdk/credential-providers"}
+    assert peers <= results["machine"]["packages"].keys()
+
+
 def test_the_first_code_block_is_seen_at_once() -> None:
     """The first code block ends within the first 15 lines."""
     assert first_block()[1] <= 15
