@@ -1,1 +1,1 @@
-"""Benchmarks: each figure beside its floor from the same run. ``python -m benchmarks``; see ``README.md``."""
+"""Benchmarks: anycreds beside other libraries, and beside the least that one can do, in one run."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -12,6 +13,7 @@ from .scenarios import SCENARIOS
 from .sources import SOURCES
 
 Data: TypeAlias = dict[str, Any]
+_FIGURES = re.compile(r"\[[-+.e\d,\s]+\]")
 
 
 def as_data(found: Found, *, seconds: float, quick: bool) -> Data:
@@ -50,4 +52,6 @@ def as_text(found: Found, data: Data) -> str:
 
 def write(data: Data, file: Path) -> None:
     """Write the document. Each list of figures stands on one line, so that a change can be read."""
-    file.write_text(json.dumps(data, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    text = json.dumps(data, indent=1, allow_nan=False)
+    short = _FIGURES.sub(lambda found: " ".join(found[0].split()), text)
+    file.write_text(short + "\n", encoding="utf-8")
