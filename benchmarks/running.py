@@ -57,7 +57,8 @@ BENCHMARKS = {
 EVERYWHERE = {"hit", "waiters", "first_keys"}  # on uvloop, too, which is asyncio's loop written in C
 LOOPLESS = {"explain", "profiles", "signing"}  # no event loop runs there, so it is measured once
 LONGEST = 120.0  # seconds for one benchmark on one event loop; each takes some seconds
-# What a quick look plays, with how many callers, and after how many seconds it gives a peer up.
+# What a quick look measures beside floors; what it plays, with how many callers, and when it gives a peer up (seconds).
+QUICK = ("hit", "waiters", "first_keys", "imds", "assume_role", "profiles")
 QUICK_SCENARIOS, QUICK_CALLERS, QUICK_CAP = ("cold", "outage", "deadlines"), (1_000,), 1.0
 
 
@@ -76,7 +77,7 @@ class Found(NamedTuple):
 
 def run(options: Namespace) -> Found:
     """Measure what the options say, and tell on the standard error what is being done."""
-    names = options.only or [*COMPARISONS, *BENCHMARKS]
+    names = options.only or [*COMPARISONS, *(QUICK if options.quick else BENCHMARKS)]
     compares = set(names) & set(COMPARISONS)
     found = Found(all_peers() if compares else (), QUICK_CAP if options.quick else CAP, _rates() if compares else {})
     if "concurrent" in names:
