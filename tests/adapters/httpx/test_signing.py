@@ -91,12 +91,12 @@ async def test_paths_and_queries(library: Library, path: str, name: str) -> None
 async def test_parameters(library: Library, params: Any) -> None:
     """Queries that the client makes of parameters arrive as it would send them without us, and signed."""
     async with serving() as service, library.client(service, auth_for(library)) as client:
-        # Not compared with the parameters: httpx 0.27 takes a percent sign in them for an encoded character.
         unsigned = client.build_request("GET", "/x", params=params).url.query.decode()
         assert (await client.get("/x", params=params)).status_code == 200
         sent = library.http.QueryParams(service.last.target.partition("?")[2])
         assert sent.multi_items() == library.http.QueryParams(unsigned).multi_items()
-        assert len(sent.multi_items()) >= len(params)
+        if not library.http.__version__.startswith("0.27."):  # which takes a percent sign for an encoded character
+            assert sent.multi_items() == library.http.QueryParams(params).multi_items()
 
 
 @pytest.mark.parametrize(
