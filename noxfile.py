@@ -90,15 +90,15 @@ def javascript(session: nox.Session) -> None:
         session.skip("needs node and npm")
     session.install("--require-hashes", "-r", "requirements/test.txt")
     install_project(session)
-    with javascript_sdk(session, "tests/scenarios/javascript/package.json") as where:
-        tests = ("tests/scenarios/test_javascript.py", "tests/cli/test_serve_peers.py", *session.posargs)
+    with javascript_sdk(session, "tests/conformance/javascript/package.json") as where:
+        tests = ("tests/conformance/test_javascript.py", "tests/cli/test_serve_peers.py", *session.posargs)
         session.run("python", "-m", "pytest", *tests, env={**BARE, **where})
 
 
 # By peer: what it plays, and the switch without which that is skipped.
 PEERS = {
-    "botocore": ("tests/scenarios/test_botocore.py", {"ANYCREDS_BOTOCORE": "1"}),
-    "moto": ("tests/scenarios/test_moto.py", {"ANYCREDS_MOTO": "1"}),
+    "botocore": ("tests/conformance/test_botocore.py", {"ANYCREDS_BOTOCORE": "1"}),
+    "moto": ("tests/conformance/test_moto.py", {"ANYCREDS_MOTO": "1"}),
     "awscli": ("tests/cli/test_serve_peers.py", {"ANYCREDS_AWS_CLI": "aws"}),
 }
 

@@ -10,8 +10,8 @@ from xml.etree.ElementTree import Element, fromstring
 import httpx
 
 from anycreds import ClientConfig, Credentials, from_temporary_credentials
+from anycreds._providers.sts.requests import FORM_TYPE, assume_role_form
 from anycreds._wire.sigv4 import Scope, sign_headers
-from anycreds._wire.sts_forms import FORM_TYPE, assume_role_form
 from anycreds._wire.urls import Url
 
 from .imds import timed

@@ -64,8 +64,8 @@ def _role(environ: Environ) -> Exchanges:
     from xml.etree.ElementTree import fromstring
 
     from anycreds import Credentials
+    from anycreds._providers.sts.requests import FORM_TYPE, assume_role_form
     from anycreds._wire.sigv4 import Scope, sign_headers
-    from anycreds._wire.sts_forms import FORM_TYPE, assume_role_form
     from anycreds._wire.urls import Url
 
     sections = scanned(Path(environ["HOME"], CONFIG).read_text(encoding="utf-8"))

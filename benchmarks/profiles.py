@@ -12,7 +12,7 @@ from time import perf_counter
 from typing import Any
 
 from anycreds._config.parser import read
-from anycreds._config.sections import Section, Sections
+from anycreds._config.parser.sections import Section, Sections
 
 from .least import scanned
 from .measuring import Row, ratio, span

@@ -14,7 +14,12 @@ from typing import Any
 
 import pytest
 
-pytest_plugins = ["anycreds.testing.pytest_plugin", "canary", "hygiene", "loopback"]
+pytest_plugins = [
+    "anycreds.testing.pytest_plugin",
+    "support.secret_leaks",
+    "support.resource_leaks",
+    "support.network_guard",
+]
 
 _NO_UVLOOP = pytest.mark.skipif(sys.platform == "win32", reason="there is no uvloop for Windows")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from benchmarking import run
+from support.run_benchmarks import run
 
 FIELDS = {"what", "loop", "unit", "ours", "floor", "floor_is", "kind", "judged", "goal", "notes", "details", "met"}
 
@@ -76,7 +76,7 @@ def test_environment_keys_load_nothing_heavy(quick: tuple[str, dict[str, Any]], 
     _, data = quick
     modules = row(data, f"heavy modules that this loads: {way}")["details"]
     assert modules["forbidden"] == []
-    assert "anycreds._cache" in modules["anycreds"]
+    assert "anycreds._cache.provider" in modules["anycreds"]
     tops = {name.partition(".")[0] for name in modules["others"]}
     heavy = {"httpx", "httpcore", "h11", "trio", "ssl", "xml", "email", "http", "urllib", "certifi"}
     assert not tops & (heavy | {"json", "hashlib", "hmac", "cryptography", "logging"})
@@ -87,9 +87,14 @@ def test_environment_keys_load_no_other_provider(quick: tuple[str, dict[str, Any
     """For keys in the environment, no other provider is loaded, nor what reads files or asks services."""
     _, data = quick
     modules = set(row(data, f"heavy modules that this loads: {way}")["details"]["anycreds"])
-    providers = {name for name in modules if name.startswith("anycreds.providers.")}
-    assert providers == {"anycreds.providers.environment"}
-    assert not modules & {"anycreds._profile", "anycreds._places", "anycreds._shared_files", "anycreds._building"}
+    providers = {name for name in modules if name.startswith("anycreds._providers.")}
+    assert providers == {"anycreds._providers.environment"}
+    assert not modules & {
+        "anycreds._providers.profile.provider",
+        "anycreds._providers.service.endpoint_resolution",
+        "anycreds._config.shared_files",
+        "anycreds._providers.profile.build",
+    }
 
 
 def test_roles_are_measured_beside_their_floor() -> None:

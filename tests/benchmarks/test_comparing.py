@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from benchmarking import run
+from support.run_benchmarks import run
 
 CALLERS = 20
 

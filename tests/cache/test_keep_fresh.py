@@ -15,7 +15,7 @@ import pytest
 import anycreds
 from anycreds.testing import CANARY, VirtualClock
 from anycreds.testing.pytest_plugin import virtual_backend as anyio_backend  # noqa: F401
-from upstream import Upstream, make_set
+from support.fake_source import Upstream, make_set
 
 pytestmark = pytest.mark.anyio
 

@@ -7,17 +7,9 @@ import pytest
 
 import anycreds
 from anycreds import Credentials, RetrievalError
-from anycreds.events import (
-    AttemptFailed,
-    AttemptStarted,
-    Event,
-    Invalidated,
-    Refreshed,
-    ServedStale,
-    Waited,
-)
+from anycreds.events import AttemptFailed, AttemptStarted, Event, Invalidated, Refreshed, ServedStale, Waited
 from anycreds.testing import ManualClock
-from upstream import Upstream, make_set
+from support.fake_source import Upstream, make_set
 
 pytestmark = pytest.mark.anyio
 

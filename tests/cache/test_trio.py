@@ -8,7 +8,7 @@ import trio.testing
 
 import anycreds
 from anycreds.testing import VirtualClock
-from upstream import Upstream
+from support.fake_source import Upstream
 
 pytestmark = pytest.mark.trio
 

@@ -15,12 +15,14 @@ import pytest
 
 from anycreds import Credentials
 from anycreds.__main__ import main
-from anycreds._cli import _demo_acts, _demo_figures, _demo_run
-from anycreds._cli._demo_acts import Act, MissedInstantError, Play
-from anycreds._durations import instant
-from anycreds._windows import CALM, FIRST_PAUSE, Moment, arrive
+from anycreds._cache.refresh_windows import CALM, FIRST_PAUSE, Moment, arrive
+from anycreds._cli.demo import checks as _demo_figures
+from anycreds._cli.demo import run as _demo_run
+from anycreds._cli.demo import scenarios as _demo_acts
+from anycreds._cli.demo.scenarios import Act, MissedInstantError, Play
+from anycreds._core.durations import instant
 from anycreds.testing import FakeAWS
-from cli.demo_plays import perfect, spoil
+from cli.demo_runs import perfect, spoil
 
 SVG = "{http://www.w3.org/2000/svg}"
 

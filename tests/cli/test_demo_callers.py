@@ -8,8 +8,8 @@ import anyio
 import pytest
 
 from anycreds import CachedProvider, Credentials, NotConfiguredError
-from anycreds._cli import _demo_callers
-from anycreds._cli._demo_callers import Call, Outcome, ask_at_once, to_cancel
+from anycreds._cli.demo import callers as _demo_callers
+from anycreds._cli.demo.callers import Call, Outcome, ask_at_once, to_cancel
 
 
 class Stub:

@@ -14,7 +14,7 @@ import pytest
 from anycreds.__main__ import main
 from anycreds._cli import exec as exec_
 from anycreds._cli._formats import IDENTITY_VARIABLES
-from anycreds._cli._recursion import VARIABLE
+from anycreds._cli._recursion_guard import VARIABLE
 from cli.commands import HOSTILE, MODULE, run_module, write_config
 
 # What SDKs look at, from their documentation.

@@ -17,7 +17,7 @@ from anycreds import Credentials
 from anycreds.__main__ import main
 from anycreds._cli import export
 from anycreds._cli._formats import FORMATS, as_env, as_json, as_powershell, as_process
-from anycreds._wire.process_output import credentials_in_output
+from anycreds._providers.process_output import credentials_in_output
 from cli.commands import HOSTILE, run_module, write_config
 
 END = datetime(2999, 1, 2, 3, 4, 5, 999_999, tzinfo=UTC)
@@ -283,7 +283,17 @@ def test_a_closed_output_is_told(verb: str) -> None:
 
 def test_little_is_loaded_for_keys_of_the_environment() -> None:
     """With keys in the environment, neither an HTTP library nor a backend that is not used is loaded."""
-    heavy = {"httpx", "httpcore", "h11", "trio", "xml.parsers.expat", "logging", "email", "json", "anycreds._profile"}
+    heavy = {
+        "httpx",
+        "httpcore",
+        "h11",
+        "trio",
+        "xml.parsers.expat",
+        "logging",
+        "email",
+        "json",
+        "anycreds._providers.profile.provider",
+    }
     script = (
         "import sys; from anycreds._cli.main import run\n"
         "status = run(['export', '--format', 'env'])\n"

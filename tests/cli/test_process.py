@@ -11,7 +11,7 @@ import botocore.session
 import pytest
 
 from anycreds.__main__ import main
-from anycreds._cli._recursion import DEEPEST, VARIABLE, asked_for
+from anycreds._cli._recursion_guard import DEEPEST, VARIABLE, asked_for
 from cli.commands import run_module, write_config
 
 US = f"{sys.executable} -m anycreds"

@@ -21,9 +21,9 @@ import pytest
 
 from anycreds import CachedProvider
 from anycreds.__main__ import main
-from anycreds._cli import _serve_run
-from anycreds._cli._serve_answers import LENT_LIFE
-from anycreds._cli._serve_life import Life, is_alive
+from anycreds._cli.serve import run as _serve_run
+from anycreds._cli.serve.lifetime import Life, is_alive
+from anycreds._cli.serve.responses import LENT_LIFE
 from anycreds.testing import FakeAWS
 from cli.commands import LONGEST, MODULE, NO_LONGER, run_module, serving
 

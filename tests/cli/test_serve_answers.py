@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from anycreds import Credentials
-from anycreds._cli._serve_answers import LENT_LIFE, PATH, Answer, Door, granted, refusal
+from anycreds._cli.serve.responses import LENT_LIFE, PATH, Answer, Door, granted, refusal
 
 TOKEN = "canary-token"
 NOW = datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)

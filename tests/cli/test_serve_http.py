@@ -12,9 +12,9 @@ import pytest
 from anyio.abc import SocketListener, SocketStream
 
 from anycreds import Credentials, RetrievalError, cached
-from anycreds._cli import _serve_http
-from anycreds._cli._serve_answers import Door
-from anycreds._cli._serve_http import Endpoint, listen
+from anycreds._cli.serve import server as _serve_http
+from anycreds._cli.serve.responses import Door
+from anycreds._cli.serve.server import Endpoint, listen
 from anycreds.testing import FakeAWS
 
 TOKEN = "canary-token"

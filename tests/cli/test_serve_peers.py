@@ -14,7 +14,7 @@ import pytest
 
 from anycreds.testing import FakeAWS
 from cli.commands import serving
-from scenarios.peer import driving
+from conformance.peer import driving
 
 JAVASCRIPT = os.environ.get("ANYCREDS_JAVASCRIPT", "")
 """The folder whose ``node_modules`` has the JavaScript SDK."""
@@ -34,7 +34,7 @@ needs_aws_cli = pytest.mark.skipif(
 @pytest.mark.parametrize("without", ["AWS_CONTAINER_AUTHORIZATION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", ""])
 def test_javascript_takes_credentials_from_it(without: str, fake_aws: FakeAWS, isolated: Path) -> None:
     """The JavaScript SDK's default chain has the set from it, whichever of the two ways to the token it is left."""
-    driver = Path(__file__).parents[1] / "scenarios" / "javascript" / "driver.mjs"
+    driver = Path(__file__).parents[1] / "conformance" / "javascript" / "driver.mjs"
     home = {"HOME": str(isolated), "AWS_EC2_METADATA_DISABLED": "true"}
     with driving("javascript", "node", str(driver), JAVASCRIPT) as peer:
         for source, key in ((fake_aws.container_environ(), "ASIA"), (LASTING, "AKIDTEST")):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from anycreds._config.locations import Location, locations, selected
-from anycreds._errors import InvalidConfigurationError, NotConfiguredError
+from anycreds._core.errors import InvalidConfigurationError, NotConfiguredError
 
 CONFIG, CREDENTIALS = "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from anycreds._config.parser import parse, read
-from anycreds._config.sections import FileKind, shown_name
-from scripted import SECRET_KEY
+from anycreds._config.parser.sections import FileKind, shown_name
+from support.fake_io import SECRET_KEY
 
 Expected = dict[str, dict[str, Any]]
 Vector = tuple[str, str, Expected]

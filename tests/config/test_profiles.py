@@ -7,10 +7,10 @@ from difflib import get_close_matches
 import pytest
 
 from anycreds._config.parser import read
+from anycreds._config.parser.sections import FileKind, Section, Sections
 from anycreds._config.profiles import Profile, Profiles, merge
-from anycreds._config.sections import FileKind, Section, Sections
-from anycreds._errors import ConfigParseError, InvalidConfigurationError, ProfileNotFoundError
-from scripted import SECRET_KEY
+from anycreds._core.errors import ConfigParseError, InvalidConfigurationError, ProfileNotFoundError
+from support.fake_io import SECRET_KEY
 
 CONFIG, CREDENTIALS = "~/.aws/config", "~/.aws/credentials"
 

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anycreds._config.metadata import MetadataOptions, MetadataSettings, find_metadata
 from anycreds._config.settings import Setting, first, option, shown, switch
-from anycreds._errors import CredentialsError, InvalidConfigurationError, NotConfiguredError
-from drawn import shown_texts
-from scripted import SECRET_KEY
+from anycreds._core.errors import CredentialsError, InvalidConfigurationError, NotConfiguredError
+from anycreds._providers.imds.settings import MetadataOptions, MetadataSettings, find_metadata
+from support.fake_io import SECRET_KEY
+from support.strategies import shown_texts
 
 ENDPOINT = "AWS_EC2_METADATA_SERVICE_ENDPOINT"
 MODE = "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE"

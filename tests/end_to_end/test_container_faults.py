@@ -27,8 +27,8 @@ from anycreds.testing import (
     ResetAfter,
     Status,
 )
-from peers import closed, httpx_loaded, ok, serving  # noqa: F401
-from stepping import stepped
+from support.coroutine_stepper import stepped
+from support.raw_http_server import closed, httpx_loaded, ok, serving  # noqa: F401
 
 pytestmark = pytest.mark.anyio
 

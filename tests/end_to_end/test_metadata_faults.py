@@ -17,7 +17,7 @@ from anycreds import (
     ProviderTimeoutError,
     RetrievalError,
 )
-from anycreds.providers.imds import InstanceMetadataProvider
+from anycreds._providers.imds.provider import InstanceMetadataProvider
 from anycreds.testing import (
     Body,
     Drip,
@@ -33,8 +33,8 @@ from anycreds.testing import (
     ResetAfter,
     Status,
 )
-from peers import closed, httpx_loaded, ok, serving  # noqa: F401
-from stepping import stepped
+from support.coroutine_stepper import stepped
+from support.raw_http_server import closed, httpx_loaded, ok, serving  # noqa: F401
 
 pytestmark = pytest.mark.anyio
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anycreds._credentials import Credentials
-from anycreds._errors import (
+from anycreds._core.credentials import Credentials
+from anycreds._core.errors import (
     CredentialsError,
     ForbiddenEndpointError,
     InvalidConfigurationError,
@@ -21,11 +21,11 @@ from anycreds._errors import (
     ProviderTimeoutError,
     RetrievalError,
 )
-from anycreds._io import Unreadable
-from anycreds._provider import Caller
-from anycreds._wire.messages import NoAnswer
-from anycreds.providers.container import ContainerProvider
-from scripted import (
+from anycreds._core.http import NoAnswer
+from anycreds._core.io import Unreadable
+from anycreds._core.provider import Caller
+from anycreds._providers.container import ContainerProvider
+from support.fake_io import (
     AUTHORIZATION,
     KEY_ID,
     SECRET_KEY,
@@ -128,7 +128,7 @@ def test_relative_beats_full_and_file_beats_token(caplog: pytest.LogCaptureFixtu
         )
         fetch(both, io)
         assert io.requests[0].headers["Authorization"] == AUTHORIZATION
-    assert [record.name for record in caplog.records] == ["anycreds.providers.container"] * 2
+    assert [record.name for record in caplog.records] == ["anycreds._providers.container"] * 2
     assert [record.levelno for record in caplog.records] == [logging.WARNING] * 2
     assert f"{RELATIVE} is used" in caplog.text
     assert f"{TOKEN_FILE} is used" in caplog.text

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anycreds._credentials import Credentials
-from anycreds._errors import CredentialsError, InvalidConfigurationError, NotConfiguredError, RetrievalError
-from anycreds._provider import Caller
-from anycreds.providers.environment import EnvironmentProvider, credentials_in
-from scripted import KEY_ID, SECRET_KEY, SESSION_TOKEN, START, ScriptedIo, ScriptedWorld, failure, fetch, run
+from anycreds._core.credentials import Credentials
+from anycreds._core.errors import CredentialsError, InvalidConfigurationError, NotConfiguredError, RetrievalError
+from anycreds._core.provider import Caller
+from anycreds._providers.environment import EnvironmentProvider, credentials_in
+from support.fake_io import KEY_ID, SECRET_KEY, SESSION_TOKEN, START, ScriptedIo, ScriptedWorld, failure, fetch, run
 
 PAIR = {"AWS_ACCESS_KEY_ID": KEY_ID, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
 FULL = {

@@ -9,16 +9,16 @@ from typing import Any, NoReturn
 
 import pytest
 
-from anycreds._credentials import Credentials
-from anycreds._errors import (
+from anycreds._core.credentials import Credentials
+from anycreds._core.errors import (
     InvalidConfigurationError,
     MalformedResponseError,
     NotConfiguredError,
     RetrievalError,
 )
-from anycreds._provider import Caller
-from anycreds.providers.function import FunctionProvider
-from scripted import KEY_ID, SECRET_KEY, ScriptedIo, ScriptedWorld, failure, fetch, run
+from anycreds._core.provider import Caller
+from anycreds._providers.function import FunctionProvider
+from support.fake_io import KEY_ID, SECRET_KEY, ScriptedIo, ScriptedWorld, failure, fetch, run
 
 SET = Credentials(KEY_ID, SECRET_KEY)
 

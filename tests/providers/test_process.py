@@ -14,20 +14,20 @@ import pytest
 
 from anycreds import cached
 from anycreds._config.settings import Setting
-from anycreds._credentials import Credentials
-from anycreds._errors import (
+from anycreds._core.credentials import Credentials
+from anycreds._core.errors import (
     CredentialsError,
     InvalidConfigurationError,
     MalformedResponseError,
     ProviderTimeoutError,
     RetrievalError,
 )
-from anycreds._io import ProcessFailure, ProcessResult
-from anycreds._system.session import SystemWorld
-from anycreds._wire.messages import BODY_LIMIT
-from anycreds.providers.process import ProcessProvider
+from anycreds._core.http import BODY_LIMIT
+from anycreds._core.io import ProcessFailure, ProcessResult
+from anycreds._providers.process import ProcessProvider
+from anycreds._system.io import SystemWorld
 from anycreds.testing import CANARY
-from scripted import KEY_ID, SECRET_KEY, SESSION_TOKEN, ScriptedIo, ScriptedWorld, failure, fetch
+from support.fake_io import KEY_ID, SECRET_KEY, SESSION_TOKEN, ScriptedIo, ScriptedWorld, failure, fetch
 
 COMMAND = f"/opt/bin/helper --token {CANARY}-argument"
 TOLD = "helper (credential_process from ~/.aws/config:12)"

@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.hashes import SHA256, SHA384
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from anycreds.testing import CANARY, Expired, FakeAWS, ManualClock, Refuse
-from anycreds.testing._fake_messages import Asked
-from anycreds.testing._fake_proofs import address_of
+from anycreds.testing._fake_aws.dpop import address_of
+from anycreds.testing._fake_aws.messages import Asked
 
 USER = "arn:aws:iam::123456789012:user/anycreds-fake-user"
 CLIENT = "arn:aws:signin:::devtools/same-device"

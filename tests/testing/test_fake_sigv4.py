@@ -15,10 +15,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from anycreds.testing import CANARY
-from anycreds.testing._fake_canonical import canonical_path
-from anycreds.testing._fake_keys import Key
-from anycreds.testing._fake_messages import Refusal
-from anycreds.testing._fake_sigv4 import Caller, verify
+from anycreds.testing._fake_aws.issued_keys import Key
+from anycreds.testing._fake_aws.messages import Refusal
+from anycreds.testing._fake_aws.sigv4_canonical import canonical_path
+from anycreds.testing._fake_aws.sigv4_verify import Caller, verify
 
 KEY = Key("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", None, None, "arn:aws:iam::123456789012:user/u")
 SESSION = KEY._replace(access_key_id="ASIASESSION", session_token="session-token", end=2e9)

@@ -17,7 +17,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from anycreds import Credentials
-from anycreds._credentials import Problem
+from anycreds._core.credentials import Problem
 from anycreds._wire import sigv4
 from anycreds._wire.sigv4 import (
     LONGEST_EXPIRES,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from anycreds._credentials import Problem
+from anycreds._core.credentials import Problem
 from anycreds._wire.urls import LONGEST_URL, Url, container_problem, endpoint, is_direct, parse, relative
 
 READ = [

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anycreds._credentials import Problem
-from anycreds._wire.messages import BODY_LIMIT
+from anycreds._core.credentials import Problem
+from anycreds._core.http import BODY_LIMIT
 from anycreds._wire.xml import Element, find, read_xml, text_at
 
 CANARY = "canary-secret"

@@ -38,7 +38,7 @@ def _profile(argument: str) -> str:
 def obtain(profile: str | None) -> Credentials | CredentialsError:
     """Return the credentials of a profile, or of the default chain if it is None; or why there are none."""
     from .. import from_default_chain
-    from ._recursion import guarded
+    from ._recursion_guard import guarded
 
     with guarded(profile) as problem:
         return problem or asked(from_default_chain(profile), profile)
@@ -52,7 +52,7 @@ def asked(provider: CachedProvider, profile: str | None) -> Credentials | Creden
         return asyncio.run(provider())
     except CredentialsError as error:
         missed = error.with_traceback(None)
-    from ._recursion import explained
+    from ._recursion_guard import explained
 
     return explained(missed, profile)
 

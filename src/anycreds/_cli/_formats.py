@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from .._credentials import Credentials
+from .._core.credentials import Credentials
 
 # By variable, the field that it carries.
 _VARIABLES = {

@@ -8,9 +8,9 @@ import os
 from .._config.locations import selected
 from .._config.profiles import Profiles
 from .._config.settings import first
-from .._errors import CredentialsError
+from .._config.shared_files import FileOptions, SharedFiles, view_of
+from .._core.errors import CredentialsError
 from .._factories.world import WORLD
-from .._shared_files import FileOptions, SharedFiles, view_of
 
 # Botocore and the AWS CLI read the second only.
 REGION_VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from os import PathLike
 from typing import NamedTuple
 
-from .._errors import InvalidConfigurationError, NotConfiguredError
+from .._core.errors import InvalidConfigurationError, NotConfiguredError
 from .settings import Setting, first
 
 CONFIG_VARIABLE = "AWS_CONFIG_FILE"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Container
 from typing import NamedTuple
 
-from .sections import Values
+from .parser.sections import Values
 from .settings import Setting
 
 KEYS = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")

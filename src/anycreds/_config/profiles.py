@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Literal, NamedTuple
 
-from .._errors import ConfigParseError, InvalidConfigurationError, ProfileNotFoundError
+from .._core.errors import ConfigParseError, InvalidConfigurationError, ProfileNotFoundError
 from .merging import Part, Spot, merge_parts
-from .sections import Problem, SectionKind, Sections, shown_name
+from .parser.sections import Problem, SectionKind, Sections, shown_name
 from .settings import Setting
 
 _TWO_SETS = "both files have keys for this profile: those in the credentials file are used, and these are not"

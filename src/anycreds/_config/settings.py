@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from os import PathLike
 from typing import NamedTuple
 
-from .._errors import InvalidConfigurationError
+from .._core.errors import InvalidConfigurationError
 
 # What AWS documents is "true" and "false"; the others are what people write in unit files and containers.
 _TRUE = ("true", "1", "yes", "on")

@@ -5,14 +5,14 @@ from __future__ import annotations
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
-from .._cache import CachedProvider
-from .._catalog import build_default_chain
-from .._chain import CredentialChain, DefaultChain
-from .._durations import as_seconds
-from .._errors import InvalidConfigurationError
-from .._memory import CacheOptions
-from .._provider import Caller, CredentialProvider
-from .._system.session import SystemWorld
+from .._cache.provider import CachedProvider
+from .._cache.state import CacheOptions
+from .._core.durations import as_seconds
+from .._core.errors import InvalidConfigurationError
+from .._core.provider import Caller, CredentialProvider
+from .._providers.chain import CredentialChain, DefaultChain
+from .._system.io import SystemWorld
+from .default_chain import build_default_chain
 from .world import WORLD, as_provider, world_with
 
 if TYPE_CHECKING:
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import timedelta
 
-    from .._client_config import ClientConfig
-    from .._hooks import MfaCodeProvider, RoleAssumer, WebIdentityAssumer
-    from .._io import Clock
-    from .._shared_files import SharedFiles
-    from ..events import Observer
+    from .._config.client_config import ClientConfig
+    from .._config.shared_files import SharedFiles
+    from .._core.callbacks import MfaCodeProvider, RoleAssumer, WebIdentityAssumer
+    from .._core.events import Observer
+    from .._core.io import Clock
 
 
 def from_default_chain(
@@ -96,7 +96,7 @@ def from_default_chain(
 def _shared_files(
     filepath: str | os.PathLike[str] | None, config_filepath: str | os.PathLike[str] | None, ignore_cache: bool
 ) -> SharedFiles:
-    from .._shared_files import FileOptions, SharedFiles
+    from .._config.shared_files import FileOptions, SharedFiles
 
     return SharedFiles(FileOptions(filepath, config_filepath, ignore_cache))
 
@@ -130,7 +130,7 @@ def cached(
     before its end a set is refreshed (by default 5, 15 or 60 minutes, by its life; never more than half of that).
     ``recheck`` asks again so long after a set came that has no expiration. ``stale_ok`` serves a set past its end while
     the source is down, with ``original_expiration`` set. ``observer`` is a function that is told what happens, by the
-    values in ``anycreds.events``: it must be quick. ``clock`` replaces the machine's clock, for tests. Lengths of
+    values in ``anycreds._core.events``: it must be quick. ``clock`` replaces the machine's clock, for tests. Lengths of
     time are timedeltas or seconds. A provider that is cached already is returned as it is; with options, cached anew.
 
     Raises ``InvalidConfigurationError`` for options that cannot be right.

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .._provider import Provider
-from ..providers.environment import EnvironmentProvider
-from . import making
+from .._core.provider import Provider
+from .._providers.environment import EnvironmentProvider
+from . import lazy
 from .world import WORLD
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
 
-    from .._client_config import ClientConfig
-    from .._hooks import MfaCodeProvider, RoleAssumer, WebIdentityAssumer
+    from .._config.client_config import ClientConfig
+    from .._core.callbacks import MfaCodeProvider, RoleAssumer, WebIdentityAssumer
 
 
 def from_env(*, environ: Mapping[str, str] | None = None) -> Provider:
@@ -62,10 +62,10 @@ def from_ini(
     another ``RetrievalError`` if a service or a command gives no credentials.
     """
     if timeout is not None:
-        making.refuse_limits("shared files", timeout)
-    return making.later(
+        lazy.refuse_limits("shared files", timeout)
+    return lazy.later(
         "shared files",
-        making.by_profile,
+        lazy.by_profile,
         asks=lambda _: mfa_code_provider is not None,  # before the files are read it may
         kind="ProfileProvider",
         profile=profile,
@@ -92,4 +92,4 @@ def from_process(
     Awaiting it raises ``NotConfiguredError`` if the profile has no command, ``ProfileNotFoundError`` if it is named and
     missing, and a ``RetrievalError`` if the command fails or prints no credentials.
     """
-    return making.of_profile("ProcessProfileProvider", profile, (filepath, config_filepath, False), timeout)
+    return lazy.of_profile("ProcessProfileProvider", profile, (filepath, config_filepath, False), timeout)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .. import _links
-from .._credentials import Problem
-from .._errors import InvalidConfigurationError
-from .._provider import Provider
-from . import making
+from .._core.credentials import Problem
+from .._core.errors import InvalidConfigurationError
+from .._core.provider import Provider
+from . import lazy, links
 
 if TYPE_CHECKING:
     import os
@@ -23,8 +22,8 @@ def from_container_metadata(*, timeout: float = 1.0, max_retries: int = 0) -> Pr
     Awaiting it raises ``NotConfiguredError`` if no URI is set, ``ForbiddenEndpointError`` if credentials may not come
     from there, ``InvalidConfigurationError`` for a token or URI that cannot be right, else a ``RetrievalError``.
     """
-    making.refuse_limits("container credentials", timeout, max_retries)
-    return making.later("container credentials", _links.container, timeout=timeout, max_retries=max_retries)
+    lazy.refuse_limits("container credentials", timeout, max_retries)
+    return lazy.later("container credentials", links.container, timeout=timeout, max_retries=max_retries)
 
 
 def from_http(
@@ -46,10 +45,10 @@ def from_http(
     Raises ``InvalidConfigurationError`` for options that contradict each other; awaiting it raises what
     ``from_container_metadata`` does.
     """
-    from .._config.container import container_options
+    from .._providers.container_settings import container_options
 
     try:
-        making.refuse_limits("container credentials", timeout, max_retries)
+        lazy.refuse_limits("container credentials", timeout, max_retries)
         given: dict[str, Any] = {
             "full_uri": full_uri,
             "relative_uri": relative_uri,
@@ -62,7 +61,7 @@ def from_http(
             raise InvalidConfigurationError(options, source="container credentials")
     finally:
         del full_uri, relative_uri, authorization_token, authorization_token_file
-    return making.later("container credentials", _links.container, **given, timeout=timeout, max_retries=max_retries)
+    return lazy.later("container credentials", links.container, **given, timeout=timeout, max_retries=max_retries)
 
 
 def from_instance_metadata(
@@ -82,10 +81,10 @@ def from_instance_metadata(
     Awaiting it raises ``MetadataUnreachableError`` if the service never answered, ``NotConfiguredError`` if no role is
     attached or ``AWS_EC2_METADATA_DISABLED`` is true, else an ``InvalidConfigurationError`` or a ``RetrievalError``.
     """
-    making.refuse_limits("EC2 instance metadata", timeout, max_retries)
-    return making.later(
+    lazy.refuse_limits("EC2 instance metadata", timeout, max_retries)
+    return lazy.later(
         "EC2 instance metadata",
-        making.metadata,
+        lazy.metadata,
         endpoint=endpoint,
         endpoint_mode=endpoint_mode,
         ec2_metadata_v1_disabled=ec2_metadata_v1_disabled,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .._credentials import Credentials
-from .._errors import InvalidConfigurationError
-from .._provider import CredentialProvider, Provider
-from .._system.session import SystemWorld
+from .._core.credentials import Credentials
+from .._core.errors import InvalidConfigurationError
+from .._core.provider import CredentialProvider, Provider
+from .._system.io import SystemWorld
 
 if TYPE_CHECKING:
-    from .._io import Clock
+    from .._core.io import Clock
 
 WORLD = SystemWorld()
 
@@ -28,7 +28,7 @@ def as_provider(provider: CredentialProvider, world: SystemWorld) -> Provider:
     if not callable(given):
         kind = type(given).__name__
         raise InvalidConfigurationError(f"a provider is one of this library's or an async function, not {kind}")
-    from ..providers.function import FunctionProvider
+    from .._providers.function import FunctionProvider
 
     return FunctionProvider(world, provider)
 

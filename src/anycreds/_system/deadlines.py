@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import anyio
 
-from .._errors import CredentialsError, ProviderTimeoutError
+from .._core.errors import CredentialsError, ProviderTimeoutError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from .._credentials import Problem
+from .._core.credentials import Problem
 
 # One label of a DNS name. A dot or slash in it would send requests, with what signs them, to another host.
 _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")

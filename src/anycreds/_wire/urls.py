@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from .._credentials import Problem
+from .._core.credentials import Problem
 
 # What servers commonly take as a whole request line; an endpoint's URL never comes near it.
 LONGEST_URL = 8192

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from .._credentials import Problem
-from .documents import decoded
+from .._core.credentials import Problem
+from .credential_documents import decoded
 
 # An answer of STS has four levels and some twenty elements. The rest is room for what AWS may add.
 _DEEPEST = 32

@@ -21,11 +21,11 @@ except ImportError as error:
         path=error.path,
     ) from error
 
-from .._errors import InvalidConfigurationError
+from .._core.errors import InvalidConfigurationError
+from .._core.provider import CredentialProvider, Provider
 from .._factories.chains import cached
-from .._provider import CredentialProvider, Provider
-from ._attempts import AttemptCredentials, listen
-from ._frozen import for_session
+from ._botocore_requests import AttemptCredentials, listen
+from ._botocore_session import for_session
 
 _SOURCE = "aiobotocore session"
 _COMPONENT = "credential_provider"  # what botocore calls the part of a session that is asked for credentials

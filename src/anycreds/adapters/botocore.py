@@ -20,15 +20,15 @@ except ImportError as error:
         path=error.path,
     ) from error
 
-from .._cache import CachedProvider
-from .._credentials import Credentials
-from .._errors import InvalidConfigurationError
+from .._cache.provider import CachedProvider
+from .._core.credentials import Credentials
+from .._core.errors import InvalidConfigurationError
+from .._core.frozen_credentials import FrozenCredentials
+from .._core.provider import CredentialProvider
 from .._factories.chains import cached
-from .._frozen import FrozenCredentials
-from .._provider import CredentialProvider
-from ._attempts import AttemptCredentials, note_address, note_signing, repeat_if_expired
-from ._frozen import for_session
-from ._portal import obtain
+from ._blocking_portal import obtain
+from ._botocore_requests import AttemptCredentials, note_address, note_signing, repeat_if_expired
+from ._botocore_session import for_session
 
 T = TypeVar("T")
 Backend = Literal["asyncio", "trio"]

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import httpx
 
-from ._answers import Peeked
-from ._auth_flow import SigV4Flow
+from ._expired_session import Peeked
+from ._sigv4_auth import SigV4Flow
 
 
 class _Peeked(Peeked, httpx.AsyncByteStream):

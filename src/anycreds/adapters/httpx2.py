@@ -14,8 +14,8 @@ except ImportError as error:
         path=error.path,
     ) from error
 
-from ._answers import Peeked
-from ._auth_flow import SigV4Flow
+from ._expired_session import Peeked
+from ._sigv4_auth import SigV4Flow
 
 
 class _Peeked(Peeked, httpx2.AsyncByteStream):

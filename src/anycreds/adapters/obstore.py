@@ -5,9 +5,9 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, cast
 
-from .._errors import CredentialsError
+from .._core.errors import CredentialsError
+from .._core.provider import CredentialProvider
 from .._factories.chains import cached
-from .._provider import CredentialProvider
 
 if TYPE_CHECKING:
     from obstore.store import S3Config, S3Credential

@@ -8,15 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 
-from .._credentials import Problem
-from .._durations import as_seconds
-from .._errors import InvalidConfigurationError
+from .._core.credentials import Problem
+from .._core.durations import as_seconds
+from .._core.errors import InvalidConfigurationError
+from .._core.provider import CredentialProvider
 from .._factories.chains import cached
-from .._provider import CredentialProvider
 from .._wire import sigv4
-from .._wire.canonical import encoded
+from .._wire.sigv4.canonical_request import encoded
 from .._wire.urls import Url, parse
-from ._signing import scope_of, unambiguous
+from ._request_signing import scope_of, unambiguous
 
 # As long as AWS's JavaScript SDK makes presigned URLs last, in seconds.
 _EXPIRES = 15 * 60

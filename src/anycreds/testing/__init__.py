@@ -7,12 +7,12 @@
 from __future__ import annotations
 
 from ._clock import ManualClock
-from ._fake import FakeAWS
-from ._fake_http import Exchange
-from ._fake_messages import CANARY
-from ._fake_notes import SignedFor
-from ._fake_services import ROUTES
-from ._fake_settings import IdentityPool, RoleTrust
+from ._fake_aws import FakeAWS
+from ._fake_aws.connection import Exchange
+from ._fake_aws.messages import CANARY
+from ._fake_aws.recording import SignedFor
+from ._fake_aws.routing import ROUTES
+from ._fake_aws.settings import IdentityPool, RoleTrust
 from ._faults import (
     Body,
     Delay,
@@ -30,9 +30,9 @@ from ._faults import (
     ResetAfter,
     Status,
 )
-from ._network import MemoryNetwork
-from ._network_steps import MemoryConnection, Script, Step
-from ._virtual import VIRTUAL_BACKENDS, VirtualClock, VirtualLoop, virtual_backend
+from ._memory_network import MemoryNetwork
+from ._memory_network.connection import MemoryConnection, Script, Step
+from ._virtual_time import VIRTUAL_BACKENDS, VirtualClock, VirtualLoop, virtual_backend
 
 __all__ = [
     "CANARY",

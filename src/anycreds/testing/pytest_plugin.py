@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from . import _virtual
-from ._fake import FakeAWS
+from . import _virtual_time
+from ._fake_aws import FakeAWS
 
 # What else changes where credentials come from, or how they are fetched. Proxies are told by the end of their names.
 _ELSEWHERE = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "HOMEDRIVE", "HOMEPATH")
@@ -48,7 +48,7 @@ def fake_aws() -> Iterator[FakeAWS]:
         yield aws
 
 
-@pytest.fixture(params=_virtual.VIRTUAL_BACKENDS)
+@pytest.fixture(params=_virtual_time.VIRTUAL_BACKENDS)
 def virtual_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
     """Give both backends virtual time, anew for each test.
 
@@ -57,4 +57,4 @@ def virtual_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]
     """
     if request.param == "trio":
         pytest.importorskip("trio")
-    return _virtual.virtual_backend(request.param)
+    return _virtual_time.virtual_backend(request.param)

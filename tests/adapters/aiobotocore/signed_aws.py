@@ -18,10 +18,10 @@ from anyio.abc import ByteStream, SocketAttribute
 from anyio.from_thread import start_blocking_portal
 
 from anycreds import Credentials
-from anycreds.testing._fake_claims import Claim, read_claim
-from anycreds.testing._fake_keys import Key
-from anycreds.testing._fake_messages import Refusal
-from anycreds.testing._fake_sigv4 import verify
+from anycreds.testing._fake_aws.issued_keys import Key
+from anycreds.testing._fake_aws.messages import Refusal
+from anycreds.testing._fake_aws.sigv4_claims import Claim, read_claim
+from anycreds.testing._fake_aws.sigv4_verify import verify
 
 EXPIRED = {
     "s3": Refusal(400, "ExpiredToken", "The provided token has expired."),

@@ -13,9 +13,15 @@ from typing import Any
 import pytest
 
 from anycreds import Caller, Credentials, cached
-from anycreds._frozen import FrozenCredentials
-from anycreds.adapters._attempts import AttemptCredentials, listen, note_address, note_signing, repeat_if_expired
-from anycreds.adapters._frozen import caller_of, can_be_sent_again, for_session, says_expired
+from anycreds._core.frozen_credentials import FrozenCredentials
+from anycreds.adapters._botocore_requests import (
+    AttemptCredentials,
+    listen,
+    note_address,
+    note_signing,
+    repeat_if_expired,
+)
+from anycreds.adapters._botocore_session import caller_of, can_be_sent_again, for_session, says_expired
 from anycreds.testing import CANARY, ManualClock
 
 SET = Credentials("AKIDONE", f"{CANARY}-secret", f"{CANARY}-session", account_id="111111111111")

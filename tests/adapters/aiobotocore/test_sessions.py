@@ -17,8 +17,8 @@ from adapters.aiobotocore.loops import Stack
 from adapters.aiobotocore.signed_aws import SignedAws
 from adapters.aiobotocore.sources import Source, client, plain_session
 from anycreds import Caller, CredentialProvider, Credentials, InvalidConfigurationError, Provider, cached
+from anycreds._core.io import Io
 from anycreds._factories.world import WORLD
-from anycreds._io import Io
 from anycreds.testing import CANARY
 
 pytest.importorskip("aiobotocore")

@@ -13,10 +13,10 @@ from adapters.aiobotocore.signed_aws import SignedAws, signed_aws
 @pytest.fixture(autouse=True)
 def portals_end() -> Iterator[None]:
     """End, after each test, the event loop that the adapter keeps for the life of a process."""
-    from anycreds.adapters import _portal
+    from anycreds.adapters import _blocking_portal
 
     yield
-    _portal.end_all()
+    _blocking_portal.end_all()
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,7 @@ START = """
 import atexit, os, sys, threading, time
 import anyio, anyio.to_thread
 from anycreds import Credentials, cached
-from anycreds.adapters._portal import obtain
+from anycreds.adapters._blocking_portal import obtain
 
 backend = sys.argv[1]
 

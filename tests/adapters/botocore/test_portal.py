@@ -22,9 +22,9 @@ import anyio.to_thread
 import pytest
 
 from anycreds import CachedProvider, Credentials, ReentrantProviderError, RetrievalError, cached
-from anycreds.adapters import _portal
-from anycreds.adapters._portal import obtain
-from anycreds.adapters._portal_loop import Portal
+from anycreds.adapters import _blocking_portal
+from anycreds.adapters._blocking_portal import obtain
+from anycreds.adapters._portal_thread import Portal
 from anycreds.testing import CANARY, ManualClock
 
 Backend = Literal["asyncio", "trio"]
@@ -91,7 +91,7 @@ def test_without_any_loop(backend: Backend) -> None:
     provider = cached(source)
     assert obtain(provider, backend) is KEYS
     assert portal_threads() == [f"anycreds portal ({backend})"]
-    _portal.end_all()
+    _blocking_portal.end_all()
     assert obtain(provider, backend) is KEYS
     assert portal_threads() == []
     assert libraries == [backend]
@@ -249,7 +249,7 @@ def test_an_interrupt_ends_the_wait(backend: Backend) -> None:
     with pytest.raises(KeyboardInterrupt):
         obtain(provider, backend)
     helper.join()
-    while _portal._PORTALS._portals[backend]._calls:
+    while _blocking_portal._PORTALS._portals[backend]._calls:
         time.sleep(0.001)  # nothing waits for the gate any more, though it is closed
     gate.is_open.set()
     assert obtain(provider, backend) is KEYS
@@ -274,7 +274,7 @@ def test_an_interrupt_in_between_leaves_nothing(name: str, backend: Backend, mon
     monkeypatch.setattr(Portal, name, interrupted)
     with pytest.raises(KeyboardInterrupt):
         obtain(provider, backend)
-    while _portal._PORTALS._portals[backend]._calls:
+    while _blocking_portal._PORTALS._portals[backend]._calls:
         time.sleep(0.001)
     gate.is_open.set()
     assert obtain(provider, backend) is KEYS
@@ -309,7 +309,7 @@ def test_a_signal_handler_may_wait_too(backend: Backend) -> None:
 def test_who_interrupts_locked_lines_may_wait(backend: Backend) -> None:
     """A signal handler or finalizer gets a set though it interrupts the lines that hold a lock."""
     obtain(cached(keys), backend)
-    portals = _portal._PORTALS
+    portals = _blocking_portal._PORTALS
     with portals._lock, portals._portals[backend]._lock:
         assert obtain(cached(keys), backend) is KEYS
 
@@ -343,7 +343,7 @@ def test_the_end_wakes_who_waits(backend: Backend) -> None:
 
     def end() -> None:
         gate.is_asked.wait()
-        _portal.end_all()
+        _blocking_portal.end_all()
 
     helper = threading.Thread(target=end)
     helper.start()
@@ -413,7 +413,7 @@ def test_many_ends_and_beginnings(backend: Backend) -> None:
 
     def end() -> None:
         while time.monotonic() < stop:
-            _portal.end_all()
+            _blocking_portal.end_all()
 
     ender = threading.Thread(target=end)
     ender.start()
@@ -430,7 +430,7 @@ def test_no_thread_can_be_started(backend: Backend, monkeypatch: pytest.MonkeyPa
     """When there is no thread to be had, that is the error; what is cached is served all the same."""
     provider = cached(keys)
     obtain(provider, backend)
-    _portal.end_all()
+    _blocking_portal.end_all()
 
     def refuse(thread: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
@@ -476,7 +476,7 @@ def test_nothing_is_kept(backend: Backend) -> None:
 def test_a_forked_process_has_a_loop_of_its_own(backend: Backend) -> None:
     """In a child the portal of the parent is forgotten: a cold provider is served there, and goes on here."""
     obtain(cached(keys), backend)
-    parents = _portal._PORTALS._portals[backend]
+    parents = _blocking_portal._PORTALS._portals[backend]
     pid = os.fork()
     if pid == 0:
         code = 1
@@ -485,7 +485,7 @@ def test_a_forked_process_has_a_loop_of_its_own(backend: Backend) -> None:
             assert portal_threads() == []
             assert obtain(cached(keys), backend) is KEYS
             assert portal_threads() == [f"anycreds portal ({backend})"]
-            _portal.end_all()
+            _blocking_portal.end_all()
             code = 0
         finally:
             os._exit(code)

@@ -74,11 +74,11 @@ def test_it_signs_without_a_session() -> None:
 
 def test_a_thread_of_its_own_is_not_needed_for_what_is_cached() -> None:
     """What has been fetched is read: no thread is there after the first one was ended."""
-    from anycreds.adapters import _portal
+    from anycreds.adapters import _blocking_portal
 
     credentials = create_session(keys).get_credentials()
     credentials.get_frozen_credentials()
-    _portal.end_all()
+    _blocking_portal.end_all()
     before = threading.active_count()
     assert credentials.get_frozen_credentials().access_key == "AKIDEXAMPLE"
     assert threading.active_count() == before

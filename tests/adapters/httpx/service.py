@@ -20,9 +20,9 @@ from anyio.streams.tls import TLSListener
 
 from anycreds import Credentials
 from anycreds.testing import CANARY
-from anycreds.testing._fake_keys import Key
-from anycreds.testing._fake_messages import Refusal
-from anycreds.testing._fake_sigv4 import verify
+from anycreds.testing._fake_aws.issued_keys import Key
+from anycreds.testing._fake_aws.messages import Refusal
+from anycreds.testing._fake_aws.sigv4_verify import verify
 
 REGION = "eu-central-1"
 ARN = "arn:aws:iam::123456789012:role/Demo"

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from adapters.httpx.service import REGION
-from anycreds.testing._fake_keys import Key
-from anycreds.testing._fake_sigv4 import Caller, verify
+from anycreds.testing._fake_aws.issued_keys import Key
+from anycreds.testing._fake_aws.sigv4_verify import Caller, verify
 
 pytestmark = pytest.mark.anyio
 

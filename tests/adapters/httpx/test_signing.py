@@ -13,7 +13,7 @@ import pytest
 
 from adapters.httpx.service import ARN, REGION, Library, Source, keys, serving
 from anycreds import ClientConfig, Credentials, cached, from_temporary_credentials
-from anycreds.adapters import _auth_flow
+from anycreds.adapters import _sigv4_auth
 from anycreds.testing import FakeAWS
 
 pytestmark = pytest.mark.anyio
@@ -222,7 +222,7 @@ async def test_long_bodies_are_hashed_in_a_thread(library: Library, monkeypatch:
         hashed.append(len(body))
         return await anyio.to_thread.run_sync(function, body)
 
-    monkeypatch.setattr(_auth_flow, "to_thread", type("fake", (), {"run_sync": staticmethod(in_thread)}))
+    monkeypatch.setattr(_sigv4_auth, "to_thread", type("fake", (), {"run_sync": staticmethod(in_thread)}))
     async with serving() as service, library.client(service, auth_for(library)) as client:
         for size in (1024 * 1024, 1024 * 1024 + 1):
             assert (await client.post("/", content=bytes(size))).status_code == 200

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from adapters.httpx.service import REGION, Library, Source, serving
-from anycreds.adapters._signing import unambiguous
+from anycreds.adapters._request_signing import unambiguous
 from anycreds.testing import CANARY
 
 UNRESERVED = "abzAZ09-._~"

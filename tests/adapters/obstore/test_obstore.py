@@ -206,13 +206,13 @@ async def test_the_way_for_functions_that_do_not_await(aws: SignedAws) -> None:
     boto3 = pytest.importorskip("boto3")
     from obstore.auth.boto3 import Boto3CredentialProvider
 
-    from anycreds.adapters import _portal
+    from anycreds.adapters import _blocking_portal
     from anycreds.adapters.botocore import create_session
 
     session = boto3.Session(botocore_session=create_session(Source(aws), region="us-east-1"))
     store = store_of(Boto3CredentialProvider(session, ttl=timedelta(minutes=5)), aws)
     assert obstore.list(store).collect() == []
-    _portal.end_all()
+    _blocking_portal.end_all()
     assert aws.key_ids == ["ASIA0001"]
     assert aws.refusals == [None]
 

@@ -1,0 +1,1 @@
+"""The single-flight cache with advisory and mandatory refresh; knows no provider."""

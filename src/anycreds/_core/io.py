@@ -1,0 +1,197 @@
+"""Everything that may be asked of the world, in one place.
+
+A provider sees an ``Io``, a cache sees a ``World``. The real ones live in ``_system``; tests script their own, and then
+a provider runs with ``coro.send(None)``: without an event loop, a network or a clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from contextvars import Context
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
+
+if TYPE_CHECKING:
+    from .http import NoAnswer, Request, Response
+
+T = TypeVar("T")
+
+
+class Unreadable(NamedTuple):
+    """Why a file could not be read: for people, and without what stands in it."""
+
+    detail: str
+    is_missing: bool = False
+    """There is no such file."""
+
+
+class Unwritable(NamedTuple):
+    """Why a file could not be written or locked: for people, and without what was to be in it."""
+
+    detail: str
+    is_busy: bool = False
+    """Somebody else has held the lock all the time."""
+
+
+Signature: TypeAlias = tuple[int, ...]
+"""What changes whenever a file does: its place, size and times."""
+
+
+Wanted: TypeAlias = tuple[str, Signature | None]
+"""The path of a file, and the signature of its version that is known; None: none is."""
+
+
+class FileVersion(NamedTuple):
+    """A file's content, and the signature of just this version of it."""
+
+    content: bytes
+    signature: Signature
+
+    def __repr__(self) -> str:
+        return f"FileVersion({len(self.content)} bytes)"
+
+
+class PrivateFile(NamedTuple):
+    """The content of a file that should be its owner's only."""
+
+    content: bytes
+    is_open: bool
+    """Others can read it, or write it."""
+
+    def __repr__(self) -> str:
+        return f"PrivateFile({len(self.content)} bytes)"
+
+
+class ProcessResult(NamedTuple):
+    """What a process gave until it was over. Its output may be secret, so it cannot be printed."""
+
+    status: int | None
+    """Its exit code; None: a signal killed it, or the system does not tell, as where this program ignores SIGCHLD."""
+    signal: str | None
+    """The signal that killed it, such as ``SIGKILL``, also where a shell says so by its exit code."""
+    stdout: bytes
+    stderr: bytes
+    """The last of it, 4 KiB at most."""
+
+    def __repr__(self) -> str:
+        return f"ProcessResult({self.status}, {self.signal}, {len(self.stdout)} and {len(self.stderr)} bytes)"
+
+
+class ProcessFailure(NamedTuple):
+    """Why a process gave nothing usable."""
+
+    kind: Literal["not started", "timeout", "too large"]
+    detail: str
+    """For people; never a part of its command line or output."""
+
+
+Held: TypeAlias = Callable[[], AbstractContextManager[None]]
+"""Returns a ``with`` in which the clock of a flight stands still."""
+
+
+class Clock(Protocol):
+    """Time and chance. Never the event loop's own clock: its origin differs from run to run."""
+
+    def time(self) -> float:
+        """Return the wall clock, in seconds since 1970 (UTC). It may be set back and forth."""
+
+    def monotonic(self) -> float:
+        """Return seconds that never run backwards. They may stand still while the machine is suspended."""
+
+    def jitter(self) -> float:
+        """Return a random number, at least 0 and below 1."""
+
+
+class Io(Clock, Protocol):
+    """What one attempt to get credentials may ask. What it opens is closed when the attempt ends."""
+
+    def environ(self) -> Mapping[str, str]:
+        """Return the environment variables as they are now."""
+
+    def deadline(self, seconds: float, waiting_for: str) -> AbstractContextManager[None]:
+        """Return a ``with`` that ends what runs in it after that time and raises ``ProviderTimeoutError``."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+
+    async def exchange(self, request: Request) -> Response | NoAnswer:
+        """Make one HTTP exchange, without redirects, within its time and size. Raise nothing for what comes."""
+
+    async def read_file(self, path: str, limit: int) -> bytes | Unreadable:
+        """Return a regular file's content, if it is at most ``limit`` bytes long."""
+
+    async def read_private(self, path: str, limit: int) -> PrivateFile | Unreadable:
+        """Return a regular file's content like ``read_file``, but only if nobody else owns it."""
+
+    async def run_process(self, command: str, timeout: float, limit: int) -> ProcessResult | ProcessFailure:  # noqa: ASYNC109
+        """Run a command in the system's shell, with the environment of this program and without standard input.
+
+        After ``timeout`` seconds, more than ``limit`` bytes on stdout or a cancellation, it is ended, with all that it
+        has started. Raise nothing for what it does.
+        """
+
+    async def read_changed(self, wanted: Sequence[Wanted], limit: int) -> list[FileVersion | Unreadable | None]:
+        """Return the content of several regular files, each like ``read_file``; None: it is still the one known."""
+
+    async def write_private(self, path: str, content: bytes) -> Unwritable | None:
+        """Replace a file in one step, so that nobody ever reads half of it, readable by its owner only.
+
+        Directories that are missing are made, private too. Return what kept it from being written; None: it is.
+        """
+
+    def locked(self, path: str, seconds: float) -> AbstractAsyncContextManager[Unwritable | None]:
+        """Return an ``async with`` in which no other process, task or thread is that locked the same path.
+
+        The lock is a file beside it, with ``.lock`` at its end, and ends with the process. Wait for it so long at most.
+        Gives what kept it from being locked, and then the body runs without; None: it is locked.
+        """
+
+    def asking(self, seconds: float, waiting_for: str) -> AbstractContextManager[None]:
+        """Return a deadline like ``deadline`` for asking a person, which stops the clock of the flight around it."""
+
+    async def finished(self, work: Awaitable[T], seconds: float) -> T:
+        """Return what ``work`` returns. If whoever waits is cancelled, it still gets so much time for its end."""
+
+    def unique(self) -> str:
+        """Return a new random UUID (version 4), as text."""
+
+    async def work(self, function: Callable[..., T], *arguments: object) -> T:
+        """Call a plain function that computes for long in a thread, so that the event loop runs on."""
+
+    def home(self) -> str | None:
+        """Return the home directory that the system knows for this user, whatever the environment says."""
+
+
+class World(Clock, Protocol):
+    """What outlives one attempt."""
+
+    def session(self, held: Held | None = None) -> AbstractAsyncContextManager[Io]:
+        """Return a fresh ``Io``, which opens nothing before it is asked and leaves nothing open.
+
+        ``held`` is the clock of the flight that it serves, if there is one.
+        """
+
+    async def prepare(self) -> None:
+        """Load what waiting needs, without holding the event loop for long. To be called before the first wait."""
+
+    def run(self) -> Hashable:
+        """Return the identity of the event loop run that this code is in."""
+
+    def has_ended(self, run: Hashable) -> bool:
+        """Tell whether a run is known to be over, so that nothing of it will move again."""
+
+    def start(
+        self,
+        body: Callable[[], Awaitable[BaseException | None]],
+        ended: Callable[[], None],
+        name: str,
+        context: Context,
+    ) -> None:
+        """Let a task run that belongs to the current run and to none of its tasks.
+
+        ``ended`` is called when it is over, even if it was cancelled before its first step. An exit
+        (``KeyboardInterrupt``, ``SystemExit``) that ``body`` returns goes to the run, as the backend has it.
+        """
+
+    def after_fork(self, reset: Callable[[], None]) -> None:
+        """Call this bound method in every process that is forked off, for as long as its object lives."""

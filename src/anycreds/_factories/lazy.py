@@ -1,0 +1,149 @@
+"""How the factories make their providers when these are first asked: of options that the factories have checked.
+
+What a provider stands on is loaded then, by a thread, as that takes 10 ms and more: too long for an event loop.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .._core.durations import limits_problem
+from .._core.errors import InvalidConfigurationError
+from .links import Later
+from .world import WORLD
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Mapping
+
+    from .._config.client_config import ClientConfig
+    from .._config.shared_files import SharedFiles
+    from .._core.io import World
+    from .._core.provider import Caller, Provider
+    from .._providers.sso.settings import SsoSettings
+    from .._providers.sts.parameters import Params
+
+    Path = str | os.PathLike[str] | None
+    Files = tuple[Path, Path, bool]
+    """The credentials file, the config file, and whether both are read at every call."""
+
+
+def later(
+    name: str, build: Callable[..., Provider], *, asks: Callable[[Caller], bool] | None = None, **options: Any
+) -> Provider:
+    """Return what becomes the provider of this name. ``asks`` is for ``Later``."""
+    return Later(name, WORLD, build, options, asks)
+
+
+def refuse_limits(name: str, timeout: object, max_retries: object = 0) -> None:
+    """Raise ``InvalidConfigurationError`` for limits that can be none."""
+    if problem := limits_problem(timeout, max_retries):
+        raise InvalidConfigurationError(problem, source=name)
+
+
+def of_profile(
+    kind: str, profile: str | None, files: Files, timeout: float | None, config: ClientConfig | None = None
+) -> Provider:
+    """Return what becomes one of those for one kind of setting in a profile, by the name of its class."""
+    if timeout is not None:
+        refuse_limits("shared files", timeout)
+    return later("shared files", by_profile, kind=kind, profile=profile, files=files, config=config, timeout=timeout)
+
+
+def by_profile(
+    world: World,
+    *,
+    kind: str,
+    profile: str | None,
+    files: Files,
+    config: ClientConfig | None = None,
+    hooks: tuple[Any, ...] = (),
+    timeout: float | None,
+) -> Provider:
+    """Make one for a profile, by the name of its class."""
+    from .._core.callbacks import BuildOptions, Hooks
+    from .._providers.profile import single_source
+
+    made: Provider = getattr(single_source, kind)(
+        world, profile, files=_shared(*files), options=BuildOptions(config, Hooks(*hooks), timeout)
+    )
+    return made
+
+
+def sso(
+    world: World,
+    *,
+    settings: SsoSettings,
+    profile: str | None,
+    files: Files,
+    config: ClientConfig | None,
+    timeout: float,
+) -> Provider:
+    """Make the one for SSO by options."""
+    from .._providers.service.endpoint_resolution import Places
+    from .._providers.sso.provider import SsoProvider
+
+    return SsoProvider(world, settings, Places(config, files=_shared(*files), profile=profile), timeout=timeout)
+
+
+def metadata(world: World, **options: Any) -> Provider:
+    """Make the one for EC2 metadata."""
+    from .._providers.imds.provider import InstanceMetadataProvider
+
+    return InstanceMetadataProvider(world, **options)
+
+
+def role(
+    world: World,
+    *,
+    params: Params,
+    told: str,
+    source: Provider,
+    mfa_code_provider: Any,
+    config: ClientConfig | None,
+    timeout: float,
+) -> Provider:
+    """Make the one for a role."""
+    from .._core.callbacks import Hooks
+    from .._providers.service.endpoint_resolution import Places
+    from .._providers.sts.assume_role import AssumeRoleProvider, Role
+
+    places = Places(config, files=_shared())
+    return AssumeRoleProvider(
+        world, Role(params, told), source, places, hooks=Hooks(mfa_code_provider), timeout=timeout
+    )
+
+
+def web_identity(world: World, *, config: ClientConfig | None, timeout: float, **options: Any) -> Provider:
+    """Make the one for a web identity token; the options are those of ``WebIdentityOptions``."""
+    from .._providers.service.endpoint_resolution import Places
+    from .._providers.sts.web_identity import WebIdentityOptions, WebIdentityProvider
+
+    places = Places(config, files=_shared())
+    return WebIdentityProvider(world, WebIdentityOptions(**options), places, timeout=timeout)
+
+
+def cognito(
+    world: World,
+    *,
+    identity: str,
+    custom_role_arn: str | None,
+    logins: Mapping[str, Any] | None,
+    config: ClientConfig | None,
+    timeout: float,
+    **pool: Any,
+) -> Provider:
+    """Make the one for a Cognito identity; with what else a pool takes, the one for a pool."""
+    from .._providers.cognito.provider import CognitoIdentityPoolProvider, CognitoIdentityProvider, CognitoOptions
+    from .._providers.service.endpoint_resolution import Places
+
+    options, places = CognitoOptions(custom_role_arn, logins, timeout), Places(config, files=_shared())
+    if pool:
+        return CognitoIdentityPoolProvider(world, identity, places, options, **pool)
+    return CognitoIdentityProvider(world, identity, places, options)
+
+
+def _shared(filepath: Path = None, config_filepath: Path = None, ignore_cache: bool = False) -> SharedFiles:
+    from .._config.shared_files import FileOptions, SharedFiles
+
+    return SharedFiles(FileOptions(filepath, config_filepath, ignore_cache))

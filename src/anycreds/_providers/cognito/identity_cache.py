@@ -1,0 +1,179 @@
+"""Whose credentials Cognito gives: the logins that say so, and the cache for the ids of identities.
+
+Both are the program's, so that they are asked within a time, and what they give is checked. A login that fails is an
+error; a cache that fails is only logged, as the pool knows the identity, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol, TypeAlias
+
+from ..._core.credentials import problem_with
+from ..._core.errors import CredentialsError, ProviderTimeoutError, RetrievalError
+from ..._core.io import Io
+from ..._core.logs import log
+from ..service.callbacks import ask
+
+# JavaScript's name for nobody in particular.
+ANONYMOUS = "ANONYMOUS"
+# A login may be a sign-in over the network; this leaves half of a flight to Cognito.
+_LOGIN_TIME = 30.0
+# A cache that takes longer than Cognito itself is none.
+_CACHE_TIME = 5.0
+# As long as Cognito takes one.
+_LONGEST_TOKEN = 50_000
+
+Login: TypeAlias = str | Callable[[], Awaitable[str]]
+"""A token, or an async function without arguments that returns one."""
+
+
+class IdentityCache(Protocol):
+    """Where the ids of identities are kept: any object with these three methods. What they raise is only logged."""
+
+    async def get(self, key: str) -> str | None:
+        """Return what is kept under a key; None: nothing."""
+
+    async def set(self, key: str, value: str) -> Any:
+        """Keep a text under a key."""
+
+    async def delete(self, key: str) -> Any:
+        """Forget what is kept under a key."""
+
+
+class MemoryCache:
+    """The cache of a provider that was given none."""
+
+    __slots__ = ("_kept",)
+
+    def __init__(self) -> None:
+        self._kept: dict[str, str] = {}
+
+    async def get(self, key: str) -> str | None:
+        """Return what is kept under a key."""
+        return self._kept.get(key)
+
+    async def set(self, key: str, value: str) -> None:
+        """Keep a text under a key."""
+        self._kept[key] = value
+
+    async def delete(self, key: str) -> None:
+        """Forget what is kept under a key."""
+        self._kept.pop(key, None)
+
+
+class Identities:
+    """A cache, asked with care. ``name`` is the provider that asks."""
+
+    __slots__ = ("_cache", "_name")
+
+    def __init__(self, cache: IdentityCache, name: str) -> None:
+        self._cache = cache
+        self._name = name
+
+    async def find(self, io: Io, key: str) -> str | None:
+        """Return the identity that is kept, if there is one that can be right."""
+        kept = await self._asked(io, self._cache.get, (key,), "cache.get")
+        if kept is None:
+            return None
+        if problem := problem_with(kept):
+            log("identities", "warning", "%s: what cache.get returned %s, so it is not used", self._name, problem)
+            return None
+        return str(kept)
+
+    async def keep(self, io: Io, key: str, identity_id: str) -> None:
+        """Keep an identity."""
+        await self._asked(io, self._cache.set, (key, identity_id), "cache.set")
+
+    async def forget(self, io: Io, key: str) -> None:
+        """Forget an identity."""
+        await self._asked(io, self._cache.delete, (key,), "cache.delete")
+
+    async def _asked(self, io: Io, function: Callable[..., Any], arguments: tuple[str, ...], told: str) -> Any:
+        answer = await _ask_within(io, _CACHE_TIME, function, arguments, told=told, name=self._name)
+        if not isinstance(answer, CredentialsError):
+            return answer
+        log("identities", "warning", "%s: %s, so it is done without", self._name, answer.message)
+        return None
+
+
+async def tokens_of(io: Io, logins: Mapping[str, Login], name: str) -> dict[str, str] | CredentialsError:
+    """Return the tokens of logins as they are now. ``name`` is the provider that asks."""
+    tokens = {}
+    for provider, login in logins.items():
+        told = f"the login for {provider}"
+        token = login if isinstance(login, str) else await _ask_within(io, _LOGIN_TIME, login, (), told=told, name=name)
+        if isinstance(token, CredentialsError):
+            return token
+        if problem := problem_with(token, _LONGEST_TOKEN):
+            return RetrievalError(f"{told} returned a token that {problem}", source=name)
+        tokens[provider] = token
+    return tokens
+
+
+def user_of(logins: Mapping[str, Login] | None) -> str | None:
+    """Return for whom an identity may be kept if nobody says so; None: for nobody."""
+    if not logins:
+        return ANONYMOUS
+    # Texts remain the same person's for as long as the provider lives; what a function returns may not.
+    return "" if all(isinstance(login, str) for login in logins.values()) else None
+
+
+def identity_problem(name: str, identity: object, custom_role_arn: object, logins: object) -> str | None:
+    """Say what is wrong with the options for an identity or, by another name, for a pool; None: nothing is."""
+    problem = logins_problem(logins) or _text_problem(name, identity, needed=True)
+    return problem or _text_problem("custom_role_arn", custom_role_arn)
+
+
+def pool_problem(
+    account_id: object, user_identifier: object, cache: object, logins: Mapping[str, Login] | None
+) -> str | None:
+    """Say what is wrong with the options that only a pool has; None: nothing is."""
+    if user_identifier == ANONYMOUS and logins:
+        return f"option user_identifier is {ANONYMOUS}, which stands for nobody, but there are logins"
+    problem = _text_problem("account_id", account_id) or _text_problem("user_identifier", user_identifier)
+    return problem or cache_problem(cache)
+
+
+def _text_problem(name: str, text: object, *, needed: bool = False) -> str | None:
+    if text is None and not needed:
+        return None
+    problem = problem_with(text)
+    return f"option {name} {problem}" if problem else None
+
+
+def logins_problem(logins: object) -> str | None:
+    """Say what is wrong with this option; None: nothing is."""
+    if logins is None:
+        return None
+    if not isinstance(logins, Mapping):
+        return f"option logins is not a mapping but {type(logins).__name__}"
+    for provider, login in logins.items():
+        if problem := problem_with(provider):
+            return f"option logins: the name of a provider {problem}"
+        if not callable(login) and (problem := problem_with(login, _LONGEST_TOKEN)):
+            return f"option logins: the token for {provider} {problem}"
+    return None
+
+
+def cache_problem(cache: object) -> str | None:
+    """Say what is wrong with this option; None: nothing is."""
+    missing = [name for name in ("get", "set", "delete") if not callable(getattr(cache, name, None))]
+    if cache is None or not missing:
+        return None
+    return f"option cache is {type(cache).__name__}, which has no method {missing[0]}"
+
+
+async def _ask_within(
+    io: Io, seconds: float, function: Callable[..., Any], arguments: tuple[str, ...], *, told: str, name: str
+) -> Any:
+    """Call a function of the program. Return its answer, or the error to raise, also if it takes too long.
+
+    The deadline's own error is not passed on: who calls this has tokens in its frame.
+    """
+    try:
+        with io.deadline(seconds, told):
+            return await ask(function, arguments, told, name)
+    except ProviderTimeoutError:
+        pass
+    return ProviderTimeoutError(f"{told} gave no answer within {seconds:g} s", source=name)

@@ -1,0 +1,217 @@
+"""Credentials of a Cognito identity: of one that is known, or of the one that a pool has for somebody's logins.
+
+An identity, once got, is kept: only the answer that it is gone forgets it. It is never kept for somebody else: where
+the logins may become another person's, and nobody says whose they are, the pool is asked each time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
+
+from ..._config.settings import Setting
+from ..._core.credentials import Credentials
+from ..._core.durations import limits_problem
+from ..._core.errors import CredentialsError, InvalidConfigurationError, RetrievalError
+from ..._core.http import NoAnswer, Response
+from ..._core.io import Io, World
+from ..._core.logs import log
+from ..._core.provider import Caller, Provider
+from ..._wire.credential_documents import no_answer
+from ..._wire.service_errors import refusal_in_json, refused
+from ..service.calling import call
+from ..service.endpoint_resolution import Place, Places
+from ..service.retries import Budget
+from .api import HINTS, credentials_in, get_credentials_body, get_id_body, identity_id_in, request_headers
+from .identity_cache import (
+    Identities,
+    IdentityCache,
+    Login,
+    MemoryCache,
+    identity_problem,
+    pool_problem,
+    tokens_of,
+    user_of,
+)
+
+IDENTITY = "Cognito identity"
+POOL = "Cognito identity pool"
+# It is JavaScript's, so that programs in both languages can share a cache.
+_KEY = "aws:cognito-identity-credentials"
+_GONE = "ResourceNotFoundException"
+# A file server that takes longer than this for two small files is down.
+_FILES_TIME = 10.0
+
+
+class CognitoOptions(NamedTuple):
+    """What both providers take beside an id."""
+
+    custom_role_arn: str | None = None
+    logins: Mapping[str, Login] | None = None
+    """Tokens by the name of their provider, or async functions that return them, asked at each attempt."""
+    timeout: float = 5.0
+    """Seconds for one exchange."""
+
+    def __repr__(self) -> str:
+        return "CognitoOptions(...)"  # logins are secrets
+
+
+class CognitoIdentityProvider(Provider):
+    """What ``from_cognito_identity`` makes: credentials of an identity that is known.
+
+    Raises ``InvalidConfigurationError`` for options that cannot be right.
+    Follows the Amazon Cognito Identity API reference, page "GetCredentialsForIdentity".
+    """
+
+    __slots__ = ("_custom_role_arn", "_id", "_logins", "_places", "_prefix", "_timeout")
+
+    _NAME = IDENTITY
+    _OPTION = "identity_id"
+
+    def __init__(
+        self,
+        world: World,
+        identity_id: str,
+        places: Places,
+        options: CognitoOptions = CognitoOptions(),  # noqa: B008 - a constant
+    ) -> None:
+        super().__init__(self._NAME, world)
+        problem = limits_problem(options.timeout, 0)
+        problem = problem or identity_problem(self._OPTION, identity_id, options.custom_role_arn, options.logins)
+        if problem is not None:
+            raise InvalidConfigurationError(problem, source=self._NAME)
+        self._id = identity_id
+        region, colon, _ = identity_id.partition(":")
+        self._prefix = Setting(region, f"option {self._OPTION}") if colon and region else None
+        self._custom_role_arn = options.custom_role_arn
+        self._logins = None if options.logins is None else dict(options.logins)
+        self._places = places
+        self._timeout = options.timeout
+
+    def _budget(self) -> float | None:
+        return float("inf")  # it waits, but each step has a bound of its own: how often to ask is configured
+
+    async def _attempt(self, io: Io, caller: Caller) -> Credentials | CredentialsError:
+        with io.deadline(_FILES_TIME, self.name):
+            place = await self._places.find(io, caller, "cognito-identity", self.name, second=self._prefix)
+        if isinstance(place, InvalidConfigurationError):
+            return place
+        tokens = None if self._logins is None else await tokens_of(io, self._logins, self.name)
+        if isinstance(tokens, CredentialsError):
+            return tokens
+        return await self._asked(io, place, tokens)
+
+    async def _asked(self, io: Io, place: Place, tokens: dict[str, str] | None) -> Credentials | CredentialsError:
+        return await self._credentials(io, place, self._id, tokens)
+
+    async def _credentials(
+        self, io: Io, place: Place, identity_id: str, tokens: dict[str, str] | None
+    ) -> Credentials | CredentialsError:
+        body = get_credentials_body(identity_id, tokens, self._custom_role_arn)
+        answer = await self._answer(io, place, "GetCredentialsForIdentity", body, tokens)
+        return answer if isinstance(answer, CredentialsError) else credentials_in(answer, self.name, identity_id)
+
+    async def _answer(
+        self,
+        io: Io,
+        place: Place,
+        operation: Literal["GetId", "GetCredentialsForIdentity"],
+        body: bytes,
+        tokens: dict[str, str] | None,
+    ) -> Response | CredentialsError:
+        """Return the good answer to one call, or the error."""
+        request = place.request("POST", "/", request_headers(operation), self._timeout, body)
+        budget = Budget(io, place.attempts * self._timeout)
+        # Nothing in it is signed, so that it is the same at any time.
+        answer = await call(io, lambda _now: request, refusal_in_json, place.attempts, budget)
+        asked = f"{operation} of {place}"
+        if isinstance(answer, NoAnswer):
+            return no_answer(answer, self.name, asked)
+        if answer.status != 200:
+            told = refusal_in_json(answer, tuple((tokens or {}).values()))
+            return refused(answer, told, self.name, asked, HINTS)
+        return answer
+
+
+class CognitoIdentityPoolProvider(CognitoIdentityProvider):
+    """What ``from_cognito_identity_pool`` makes: credentials of the identity that a pool has for the logins.
+
+    ``cache`` keeps the identity's id, by default this object. Its key is made of the pool's id, ``user_identifier``,
+    ``account_id`` if that is given, and the region if that is not the one in the pool's id. Without logins the user is
+    ``ANONYMOUS``. With logins and without ``user_identifier`` nobody says whose they are: then ``cache`` is not used;
+    this object keeps the id if all logins are texts, which remain one user's, and nothing if one is a function.
+    The other options are those of ``CognitoIdentityProvider``.
+    Raises ``InvalidConfigurationError`` for options that cannot be right.
+    Follows the Amazon Cognito Identity API reference, page "GetId".
+    """
+
+    __slots__ = ("_account_id", "_identities", "_user")
+
+    _NAME = POOL
+    _OPTION = "identity_pool_id"
+
+    def __init__(
+        self,
+        world: World,
+        identity_pool_id: str,
+        places: Places,
+        options: CognitoOptions = CognitoOptions(),  # noqa: B008 - a constant
+        *,
+        account_id: str | None = None,
+        cache: IdentityCache | None = None,
+        user_identifier: str | None = None,
+    ) -> None:
+        super().__init__(world, identity_pool_id, places, options)
+        if problem := pool_problem(account_id, user_identifier, cache, options.logins):
+            raise InvalidConfigurationError(problem, source=POOL)
+        self._account_id = account_id
+        self._user = user_identifier or user_of(options.logins)
+        is_told = user_identifier is not None or not options.logins
+        self._identities = Identities(cache if cache is not None and is_told else MemoryCache(), POOL)
+
+    async def _asked(self, io: Io, place: Place, tokens: dict[str, str] | None) -> Credentials | CredentialsError:
+        key = self._key(place)
+        kept = None if key is None else await self._identities.find(io, key)
+        if kept is not None:
+            answer = await self._credentials(io, place, kept, tokens)
+            if not _is_gone(answer):
+                return answer
+            log(
+                "providers.cognito", "info", "the identity that was kept is gone, so that the pool is asked for another"
+            )
+            await self._forget(io, key)
+        identity_id = await self._new(io, place, tokens)
+        if isinstance(identity_id, CredentialsError):
+            return identity_id
+        if key is not None:  # at once: whatever becomes of the next call, this is who we are
+            await self._identities.keep(io, key, identity_id)
+        answer = await self._credentials(io, place, identity_id, tokens)
+        if _is_gone(answer):
+            await self._forget(io, key)
+        return answer
+
+    async def _new(self, io: Io, place: Place, tokens: dict[str, str] | None) -> str | CredentialsError:
+        """Return the identity that the pool has for these logins. Without logins, each is a new one."""
+        body = get_id_body(self._id, self._account_id, tokens)
+        answer = await self._answer(io, place, "GetId", body, tokens)
+        return answer if isinstance(answer, CredentialsError) else identity_id_in(answer, self.name)
+
+    async def _forget(self, io: Io, key: str | None) -> None:
+        if key is not None:
+            await self._identities.forget(io, key)
+
+    def _key(self, place: Place) -> str | None:
+        """Return under which key the identity is kept; None: it is not."""
+        if self._user is None:
+            return None
+        parts = [_KEY]
+        if self._account_id is not None:
+            parts.append(f"account={self._account_id}")
+        if self._prefix is None or place.region != self._prefix.value:
+            parts.append(f"region={place.region}")
+        # The user comes last: whatever name somebody has chosen, it makes no key of another pool or account.
+        return ":".join((*parts, self._id, self._user))
+
+
+def _is_gone(answer: Credentials | CredentialsError) -> bool:
+    return isinstance(answer, RetrievalError) and answer.code == _GONE

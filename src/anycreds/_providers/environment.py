@@ -1,0 +1,87 @@
+"""Credentials from environment variables, read at every call. Half a pair is broken, not absent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from .._config.settings import Setting, first
+from .._core.credentials import Credentials, Problem, problem_with
+from .._core.errors import CredentialsError, InvalidConfigurationError, NotConfiguredError
+from .._core.io import Io, World
+from .._core.provider import Caller, Provider
+
+NAME = "environment variables"
+_KEY, _SECRET = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"
+_TOKEN, _EXPIRATION = "AWS_SESSION_TOKEN", "AWS_CREDENTIAL_EXPIRATION"
+_ACCOUNT, _SCOPE = "AWS_ACCOUNT_ID", "AWS_CREDENTIAL_SCOPE"
+_ALL = (_KEY, _SECRET, _TOKEN, _EXPIRATION, _ACCOUNT, _SCOPE)
+
+
+class EnvironmentProvider(Provider):
+    """What ``from_env`` makes.
+
+    Follows the AWS "SDKs and Tools" reference, pages "AWS access keys" and "Environment variables list".
+    """
+
+    __slots__ = ("_environ",)
+
+    def __init__(self, world: World, environ: Mapping[str, str] | None = None) -> None:
+        super().__init__(NAME, world)
+        self._environ = environ
+
+    def _budget(self) -> None:
+        return None
+
+    async def _attempt(self, io: Io, caller: Caller) -> Credentials | CredentialsError:
+        return credentials_in(self._variables(io))
+
+    async def _where(self, io: Io, caller: Caller) -> list[str]:
+        found = [name for name in _ALL if first(self._variables(io), name) is not None]
+        return [f"{', '.join(found)} (environment)"] if _KEY in found or _SECRET in found else []
+
+    def _variables(self, io: Io) -> Mapping[str, str]:
+        return io.environ() if self._environ is None else self._environ
+
+
+def credentials_in(environ: Mapping[str, str]) -> Credentials | CredentialsError:
+    """Return the set in these variables, or the error that says why there is none."""
+    found = {name: first(environ, name) for name in _ALL}
+    key, secret = found[_KEY], found[_SECRET]
+    if key is None or secret is None:
+        return _incomplete(_KEY if key is None else _SECRET, nothing=key is secret)
+    for name, setting in found.items():
+        if setting is not None and (problem := problem_with(setting.value)):
+            return InvalidConfigurationError(f"{name} {problem}", source=NAME)
+    end = found[_EXPIRATION]
+    expiration = None if end is None else _time(end.value)
+    if isinstance(expiration, Problem):
+        return InvalidConfigurationError(f"{_EXPIRATION} {expiration}", source=NAME)
+    return Credentials(
+        key.value,
+        secret.value,
+        _value(found[_TOKEN]),
+        expiration=expiration,
+        account_id=_value(found[_ACCOUNT]),
+        credential_scope=_value(found[_SCOPE]),
+        source=NAME,
+    )
+
+
+def _time(text: str) -> datetime | Problem:
+    from .._wire.credential_documents import parse_time  # only here: hardly anybody sets it
+
+    return parse_time(text.strip())
+
+
+def _value(setting: Setting | None) -> str | None:
+    return None if setting is None else setting.value
+
+
+def _incomplete(missing: str, *, nothing: bool) -> CredentialsError:
+    if nothing:
+        return NotConfiguredError(f"neither {_KEY} nor {_SECRET} is set", source=NAME)
+    present = _SECRET if missing == _KEY else _KEY
+    return InvalidConfigurationError(
+        f"{present} is set, but {missing} is not", source=NAME, hint=f"set {missing} too, or unset {present}"
+    )

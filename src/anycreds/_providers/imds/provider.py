@@ -1,0 +1,238 @@
+"""Credentials of the role of an EC2 instance, from its metadata service: version 2, with a token that is kept.
+
+Version 1 is only for services that say they have no tokens (403, 404, 405), never for those that are slow or broken:
+whoever can delay a packet could otherwise have the weaker protocol. What is kept lives in one tuple.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ..._config.shared_files import FileOptions, SharedFiles
+from ..._core.credentials import Credentials, Problem
+from ..._core.durations import limits_problem
+from ..._core.errors import (
+    CredentialsError,
+    InvalidConfigurationError,
+    MetadataUnreachableError,
+    NotConfiguredError,
+    RetrievalError,
+)
+from ..._core.http import NoAnswer, Request, Response
+from ..._core.io import Io, World
+from ..._core.logs import log
+from ..._core.provider import Caller, Provider
+from ..._core.static_stability import extended
+from ..._wire.credential_documents import credentials_from, error_answer, no_answer, read_object
+from ..._wire.urls import Url, endpoint, is_direct
+from ..service.retries import GRACE, Budget, exchange
+from .api import Key, key_in, role_in, token_request, version_1
+from .settings import DISABLED, MetadataOptions, find_metadata, needs_profile, v1_disabled_in
+
+NAME = "EC2 instance metadata"
+_EXCHANGES = 3  # token, role, credentials
+_MORE_EXCHANGES = 2  # a kept token saves one, is refused at the second at worst, and then all three are needed
+HOP_HINT = (
+    "in a container on EC2, a hop limit of 1 keeps answers away: aws ec2 modify-instance-metadata-options "
+    "--instance-id ID --http-put-response-hop-limit 2 (HttpPutResponseHopLimit); "
+    f"elsewhere, {DISABLED}=true saves the wait"
+)
+_ABSENT_HINT = f"this is probably not an EC2 instance; {DISABLED}=true says so"
+
+
+class _Place(NamedTuple):
+    """Where the service is, and what is known so far of whether its version 1 may be used."""
+
+    base: Url
+    origin: str
+    v1_disabled_by: str | None
+    asks_profile: bool
+    """Only the profile can still rule out version 1."""
+    caller: Caller
+
+
+class InstanceMetadataProvider(Provider):
+    """What ``from_instance_metadata`` makes.
+
+    ``endpoint``: URL of the service. ``endpoint_mode``: ``"IPv4"`` or ``"IPv6"``. ``ec2_metadata_v1_disabled``: True
+    rules out version 1. ``files``, ``profile``: where the same three are looked for, last; by default the usual files
+    and the caller's profile, that of ``AWS_PROFILE``, or ``default``. ``timeout``: seconds for one exchange.
+    ``max_retries``: how often a transient failure is tried again.
+    Follows the AWS "SDKs and Tools" reference, page "IMDS credential provider".
+    """
+
+    __slots__ = ("_files", "_has_given", "_kept", "_options", "_profile", "_retries", "_timeout", "_warned")
+
+    def __init__(
+        self,
+        world: World,
+        *,
+        files: SharedFiles | None = None,
+        profile: str | None = None,
+        endpoint: str | None = None,
+        endpoint_mode: str | None = None,
+        ec2_metadata_v1_disabled: bool | None = None,
+        timeout: float = 1.0,
+        max_retries: int = 0,
+    ) -> None:
+        super().__init__(NAME, world)
+        if problem := limits_problem(timeout, max_retries):
+            raise InvalidConfigurationError(problem, source=NAME)
+        self._options = MetadataOptions(endpoint, endpoint_mode, bool(ec2_metadata_v1_disabled))
+        self._files = SharedFiles(FileOptions()) if files is None else files
+        self._profile = profile
+        self._timeout = timeout
+        self._retries = max_retries
+        self._kept: Key | None = None
+        self._has_given = False
+        self._warned = False
+
+    def _budget(self) -> float:
+        return self._time(_EXCHANGES + _MORE_EXCHANGES) + GRACE
+
+    def _time(self, exchanges: int) -> float:
+        return exchanges * (1 + self._retries) * self._timeout
+
+    def _may_extend(self, credentials: Credentials) -> bool:
+        return credentials.source == NAME
+
+    async def _attempt(self, io: Io, caller: Caller) -> Credentials | CredentialsError:
+        place = await self._find_place(io, caller)
+        if isinstance(place, CredentialsError):
+            return place
+        budget = Budget(io, self._time(_EXCHANGES))
+        kept = self._usable_key(io, place)
+        answer = await self._ask(io, place, budget, kept)
+        if kept is not None and _is_refused(answer):
+            self._kept = None
+            budget.extend(self._time(_MORE_EXCHANGES))
+            answer = await self._ask(io, place, budget, None)
+        if _is_refused(answer):
+            self._kept = None  # also what was only just given
+        if isinstance(answer, Credentials):
+            self._has_given = True
+            answer = _extended(answer, io.time(), io.jitter())
+        return answer
+
+    async def _find_place(self, io: Io, caller: Caller) -> _Place | CredentialsError:
+        environ = io.environ()
+        view = None
+        if needs_profile(environ, self._options):
+            view = await self._files.view(io, caller.profile, self._profile)
+        if isinstance(view, InvalidConfigurationError):
+            return view
+        settings = find_metadata(environ, self._options, NAME, view)
+        if isinstance(settings, CredentialsError):
+            return settings
+        origin = settings.endpoint.origin
+        base = endpoint(settings.endpoint.value)
+        if isinstance(base, Problem):
+            return InvalidConfigurationError(f"{origin} {base}", source=NAME)
+        if not self._warned and not is_direct(base):
+            self._warned = True
+            message = "the EC2 metadata endpoint %s (%s) is neither on this machine nor on its link"
+            log("providers.imds", "warning", message, base.origin, origin)
+        return _Place(base, origin, settings.v1_disabled_by, settings.asks_profile, caller)
+
+    async def _where(self, io: Io, caller: Caller) -> list[str]:
+        place = await self._find_place(io, caller)
+        return [] if isinstance(place, CredentialsError) else [f"{place.base.origin} (from {place.origin})"]
+
+    def _usable_key(self, io: Io, place: _Place) -> Key | None:
+        key = self._kept
+        if key is None or key.base != place.base or (key.token is None and place.v1_disabled_by):
+            return None
+        return key if io.time() < key.wall_end and io.monotonic() < key.monotonic_end else None
+
+    async def _ask(self, io: Io, place: _Place, budget: Budget, kept: Key | None) -> Credentials | CredentialsError:
+        key = kept or await self._new_key(io, place, budget)
+        if isinstance(key, CredentialsError):
+            return key
+        request = key.role_request(self._timeout)
+        roles = await self._get(io, budget, request, _told(request))
+        if isinstance(roles, CredentialsError):
+            return _no_role() if roles.status == 404 else roles
+        role = role_in(roles, NAME)
+        if isinstance(role, CredentialsError):
+            return role
+        if not role:
+            return _no_role()
+        role_url = f"{_told(request)}<role>"  # without its name: what came from there is not for messages
+        answer = await self._get(io, budget, key.role_request(self._timeout, role), role_url)
+        document = answer if isinstance(answer, CredentialsError) else read_object(answer, NAME)
+        if isinstance(document, CredentialsError):
+            return document
+        return credentials_from(document, NAME, () if key.token is None else (key.token,))
+
+    async def _new_key(self, io: Io, place: _Place, budget: Budget) -> Key | CredentialsError:
+        wall, monotonic = io.time(), io.monotonic()  # before asking: no token ends earlier than we believe
+        request = token_request(place.base, self._timeout)
+        answer = await exchange(io, request, self._retries, budget)
+        if isinstance(answer, NoAnswer):
+            return self._silent(answer, f"{_told(request)} (from {place.origin})")
+        if answer.status in (403, 404, 405):
+            disabled_by = await self._v1_disabled_by(io, place)
+            if isinstance(disabled_by, CredentialsError):
+                return disabled_by
+            if disabled_by is not None:
+                return _v1_needed(answer.status, disabled_by)
+            self._kept = version_1(place.base)
+            return self._kept
+        if answer.status != 200:
+            return error_answer(answer, NAME, _told(request))
+        key = key_in(answer, place.base, wall, monotonic, NAME)
+        if isinstance(key, Key):
+            self._kept = key
+        return key
+
+    async def _v1_disabled_by(self, io: Io, place: _Place) -> str | InvalidConfigurationError | None:
+        """Ask the profile, if it was not needed before, only now that it matters: instances with tokens need none."""
+        if not place.asks_profile:
+            return place.v1_disabled_by
+        view = await self._files.view(io, place.caller.profile, self._profile)
+        return view if isinstance(view, InvalidConfigurationError) else v1_disabled_in(view, NAME)
+
+    async def _get(self, io: Io, budget: Budget, request: Request, asked: str) -> Response | RetrievalError:
+        answer = await exchange(io, request, self._retries, budget)
+        if isinstance(answer, NoAnswer):
+            return no_answer(answer, NAME, asked)
+        return answer if answer.status == 200 else error_answer(answer, NAME, asked, tuple(request.headers.values()))
+
+    def _silent(self, answer: NoAnswer, asked: str) -> CredentialsError:
+        """Return the error for a token call without an answer: no service at all, unless it was there before."""
+        # A token that is dropped on its way is waited for in vain, or some proxy in between resets the connection.
+        hint = _ABSENT_HINT if answer.kind == "unreachable" else HOP_HINT
+        if self._has_given or answer.kind == "too large":
+            return no_answer(answer, NAME, asked)
+        return MetadataUnreachableError(f"{asked} was not answered: {answer.detail}", source=NAME, hint=hint)
+
+
+def _told(request: Request) -> str:
+    return f"{request.method} {request.url}"  # these paths are the same everywhere and hold no secret
+
+
+def _is_refused(answer: object) -> bool:
+    return isinstance(answer, RetrievalError) and answer.status == 401
+
+
+def _no_role() -> NotConfiguredError:
+    hint = "attach one: aws ec2 associate-iam-instance-profile --instance-id ID --iam-instance-profile Name=PROFILE"
+    return NotConfiguredError("no role attached to this EC2 instance", source=NAME, hint=hint)
+
+
+def _v1_needed(status: int, disabled_by: str) -> RetrievalError:
+    return RetrievalError(
+        f"the service gives no tokens (status {status}), and {disabled_by} rules out its version 1",
+        status=status,
+        source=NAME,
+    )
+
+
+def _extended(credentials: Credentials, now: float, jitter: float) -> Credentials:
+    """Return a set that ended already with an end ahead: the service has such sets when its own source is down."""
+    end = credentials.expiration
+    if end is None or end.timestamp() > now:
+        return credentials
+    message = "EC2 metadata gave credentials that ended at %s; they are used for some minutes more"
+    log("providers.imds", "warning", message, end.isoformat())
+    return extended(credentials, now, jitter)

@@ -1,0 +1,1 @@
+"""Credentials of the session that `aws login` created."""

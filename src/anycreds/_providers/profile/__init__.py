@@ -1,0 +1,1 @@
+"""Credentials of a profile in the shared config and credentials files."""

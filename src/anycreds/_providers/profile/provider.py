@@ -1,0 +1,150 @@
+"""Credentials as a profile of the shared files has them: the files are read, the profile planned, the plan carried out.
+
+What the plan comes down to is kept until the files say something else, as some providers remember: a token of EC2
+metadata, when a sign-in was refreshed last, a spent MFA code. It is kept for each profile that a caller names.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import NamedTuple
+
+from ..._config.locations import selected
+from ..._config.profiles import Profile, Profiles
+from ..._config.service_settings import ProfileView
+from ..._config.settings import Setting
+from ..._config.shared_files import NAME, SharedFiles, view_of
+from ..._core.callbacks import BuildOptions
+from ..._core.credentials import Credentials
+from ..._core.durations import limits_problem
+from ..._core.errors import CredentialsError, InvalidConfigurationError, NotConfiguredError
+from ..._core.io import Io, World
+from ..._core.provider import NOBODY, Caller, Provider
+from ..service.callbacks import credentials_of
+from ..sso.settings import NAME as SSO
+from .base_sources import SsoBase
+from .role_chain import Plan, plan_for
+
+# A file server that takes longer than this for two small files is down.
+_FILES_TIME = 10.0
+_BUILDING = "anycreds._providers.profile.build"
+
+
+class _Built(NamedTuple):
+    plan: Plan
+    view: ProfileView
+    name: str
+    provider: Provider
+
+
+class ProfileProvider(Provider):
+    """What ``from_ini`` makes."""
+
+    __slots__ = ("_built", "_files", "_options", "_profile", "_says_nothing")
+
+    _NAME = NAME
+
+    def __init__(
+        self,
+        world: World,
+        profile: str | None = None,
+        *,
+        files: SharedFiles,
+        options: BuildOptions = BuildOptions(),  # noqa: B008 - a constant
+    ) -> None:
+        super().__init__(self._NAME, world)
+        if options.timeout is not None and (problem := limits_problem(options.timeout, 0)):
+            raise InvalidConfigurationError(problem, source=NAME)
+        self._profile = profile
+        self._files = files
+        self._options = options
+        # By the profile that the caller names.
+        self._built: dict[str | None, _Built] = {}
+        self._says_nothing: dict[str | None, bool] = {}
+
+    def _asks_person(self, caller: Caller = NOBODY) -> bool:
+        if self._options.hooks.mfa_code_provider is None:
+            return False
+        if self._says_nothing.get(caller.profile, False):
+            return False
+        built = self._built.get(caller.profile)
+        return built is None or built.provider._asks_person(caller)  # before the files are read it may
+
+    async def _fetch(self, io: Io, caller: Caller) -> Credentials:
+        with io.deadline(_FILES_TIME, self.name):
+            built = await self._planned(io, caller)
+        self._says_nothing[caller.profile] = isinstance(built, NotConfiguredError)
+        if isinstance(built, CredentialsError):
+            raise built
+        return await credentials_of(built.provider, io, caller, f"profile {built.name!r}", NAME)
+
+    async def _where(self, io: Io, caller: Caller) -> list[str]:
+        profiles, built = await self._files.profiles(io), self._built.get(caller.profile)
+        if isinstance(profiles, InvalidConfigurationError):
+            return []  # which says where
+        name = selected(self._profile, caller.profile, io.environ()).name.value
+        return [profiles.where(name), *(await built.provider._where(io, caller) if built else [])]
+
+    async def _planned(self, io: Io, caller: Caller) -> _Built | CredentialsError:
+        """Return what the profile comes down to."""
+        profiles = await self._files.profiles(io)
+        if isinstance(profiles, InvalidConfigurationError):
+            return profiles
+        choice = selected(self._profile, caller.profile, io.environ())
+        if not choice.named and profiles.look(choice.name.value) is None:
+            return NotConfiguredError("there is no profile 'default', and none is named", source=NAME)
+        plan = self._plan(profiles, choice.name)
+        if isinstance(plan, CredentialsError):
+            return plan
+        self._files.tell(profiles.other_problems())  # so none of them is in a section that is used
+        used = {choice.name.value, plan.base.profile, *(step.profile for step in plan.roles)}
+        for found in map(profiles.find, sorted(used)):
+            if isinstance(found, Profile):
+                self._files.tell(found.problems)
+        view = view_of(profiles, choice.name.value)
+        if isinstance(view, CredentialsError):
+            return view
+        kept = self._built.get(caller.profile)
+        if kept is None or (kept.plan, kept.view, kept.name) != (plan, view, choice.name.value):
+            provider = await self._provided(io, plan, view, choice.name.value)
+            if isinstance(provider, InvalidConfigurationError):
+                return provider
+            kept = self._built[caller.profile] = _Built(plan, view, choice.name.value, provider)
+        return kept
+
+    async def _provided(self, io: Io, plan: Plan, view: ProfileView, name: str) -> Provider | InvalidConfigurationError:
+        # It knows every way to get credentials. Loading that takes milliseconds, so the event loop runs on meanwhile.
+        if _BUILDING not in sys.modules:
+            await io.work(import_module, _BUILDING)
+        from .build import Builder
+
+        return Builder(self._world, self._options, self._files, name, view).build(plan)
+
+    def _plan(self, profiles: Profiles, name: Setting) -> Plan | CredentialsError:
+        return plan_for(profiles, name)
+
+
+class OnlySsoProvider(ProfileProvider):
+    """The default chain's SSO, without options: the ``default`` profile, if a sign-in is all that it has."""
+
+    __slots__ = ()
+
+    _NAME = SSO
+
+    async def _planned(self, io: Io, caller: Caller) -> _Built | CredentialsError:
+        if selected(self._profile, caller.profile, io.environ()).named:
+            return NotConfiguredError("a profile is named, and asked itself", source=SSO)
+        return await super()._planned(io, caller)
+
+    async def _where(self, io: Io, caller: Caller) -> list[str]:
+        is_named = selected(self._profile, caller.profile, io.environ()).named
+        return [] if is_named else await super()._where(io, caller)
+
+    def _plan(self, profiles: Profiles, name: Setting) -> Plan | CredentialsError:
+        plan = plan_for(profiles, name)
+        if isinstance(plan, Plan) and isinstance(plan.base, SsoBase) and not plan.roles:
+            return plan
+        if isinstance(plan, CredentialsError) and plan.source == SSO:  # it is one, and broken
+            return plan
+        return NotConfiguredError("profile 'default' is not one for SSO only", source=SSO)

@@ -1,0 +1,1 @@
+"""What the credential sources share: endpoints, retries, token files, calls of user functions."""

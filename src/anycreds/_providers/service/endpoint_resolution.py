@@ -1,0 +1,195 @@
+"""Where a service is called, and how: decided from options, the profile, the caller and the environment.
+
+The profile may have to be read for that. What decides is looked at in the order of the AWS "SDKs and Tools" reference;
+each setting knows where it came from, so that an error can say who sent a call there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from ..._config.client_config import ClientConfig, refuse_other
+from ..._config.settings import Setting, option
+from ..._core.credentials import Problem
+from ..._core.errors import CredentialsError, InvalidConfigurationError
+from ..._core.http import Request, Transport
+from ..._core.io import Io
+from ..._core.logs import log
+from ..._core.provider import Caller
+from ..._wire.endpoints import Service, endpoint_for, without_fips
+from ..._wire.regions import region_problem
+from ..._wire.urls import Url, endpoint, is_direct, is_loopback
+
+if TYPE_CHECKING:
+    from ..._config.service_settings import Configured, ProfileView
+    from ..._config.shared_files import SharedFiles
+
+# What people are told is called.
+TITLES: Final[Mapping[Service, str]] = {
+    "sts": "AWS STS",
+    "sso": "the IAM Identity Center portal",
+    "sso-oidc": "IAM Identity Center (OIDC)",
+    "signin": "AWS Sign-In",
+    "cognito-identity": "Amazon Cognito",
+}
+# In the partition where nearly all accounts are; JavaScript falls back to it, too.
+_LAST_REGION = "us-east-1"
+
+
+class Place(NamedTuple):
+    """Where one service is called."""
+
+    title: str
+    base: Url
+    """Its ``target`` is a prefix for paths, without its last slash."""
+    region: str
+    """The region that signatures are for."""
+    attempts: int
+    """How often one call is made at most, the first time counted."""
+    transport: Transport
+    origin: str
+    """What decided on the host, for people."""
+
+    def request(
+        self,
+        method: str,
+        target: str,
+        headers: Mapping[str, str],
+        timeout: float,
+        body: bytes = b"",
+    ) -> Request:
+        """Return a request to this service. ``target`` is a path, perhaps with a query, from "/" on."""
+        url = self.base._replace(target=self.base.target + target)
+        return Request(method, url, headers, timeout, body, direct=self._is_direct(), transport=self.transport)
+
+    def _is_direct(self) -> bool:
+        # A program that brings its own client for this machine means that: a test double, most of the time.
+        if self.transport.client_factory is not None and is_loopback(self.base):
+            return False
+        return is_direct(self.base)
+
+    def __str__(self) -> str:
+        return f"{self.title} at {self.base.origin} ({self.origin})"
+
+
+class _Kind(NamedTuple):
+    """Which kind of endpoint."""
+
+    fips: bool
+    dualstack: bool
+
+    @property
+    def told(self) -> str:
+        """What is special about it, for people; empty: nothing."""
+        names = [name for name, wanted in (("FIPS", self.fips), ("dual-stack", self.dualstack)) if wanted]
+        return f"{' and '.join(names)} endpoints" if names else ""
+
+
+class Places:
+    """Finds the places for one provider."""
+
+    __slots__ = ("_config", "_files", "_profile", "_told", "_view")
+
+    def __init__(
+        self,
+        config: ClientConfig | None = None,
+        *,
+        files: SharedFiles | None = None,
+        profile: str | None = None,
+        view: ProfileView | None = None,
+    ) -> None:
+        """``view`` is what the profile says, if that is known; else ``files`` are read for ``profile``."""
+        refuse_other(config)
+        self._config = ClientConfig() if config is None else config
+        self._files = files
+        self._profile = profile
+        self._view = view
+        self._told: set[str] = set()
+
+    async def find(
+        self,
+        io: Io,
+        caller: Caller,
+        service: Service,
+        name: str,
+        *,
+        fixed: Setting | None = None,
+        second: Setting | None = None,
+    ) -> Place | InvalidConfigurationError:
+        """Return where a service is called.
+
+        ``fixed`` is the only region that it may be in; ``second`` a region that only an option beats. ``name`` is the
+        provider that asks.
+        """
+        view = self._view
+        if view is None:
+            found = await self._shared().view(io, caller.profile, self._profile)
+            if isinstance(found, InvalidConfigurationError):
+                return found
+            view = found
+        from ..._config.service_settings import Configured
+
+        configured = Configured(io.environ(), view, name)
+        there = fixed or option("client_config.region", self._config.region) or second
+        there = there or configured.region(caller.region) or self._last_region(name)
+        if problem := region_problem(there.value):
+            return InvalidConfigurationError(f"the region from {there.origin} {problem}", source=name)
+        return self._place(configured, service, there)
+
+    def _shared(self) -> SharedFiles:
+        if self._files is None:
+            # Loaded now and not with the provider: the event loop should get a turn in between.
+            from ..._config.shared_files import FileOptions, SharedFiles
+
+            self._files = SharedFiles(FileOptions())
+        return self._files
+
+    def _place(self, configured: Configured, service: Service, there: Setting) -> Place | InvalidConfigurationError:
+        config, name = self._config, configured.source
+        tries = config.max_attempts or configured.attempts()
+        kind = self._kind(configured, there)
+        url = option("client_config.endpoint_url", config.endpoint_url)
+        custom = url or configured.endpoint_url(service.replace("-", "_"))
+        for setting in (tries, kind, custom):
+            if isinstance(setting, InvalidConfigurationError):
+                return setting
+        assert not isinstance(tries, CredentialsError)
+        assert not isinstance(kind, CredentialsError)
+        assert not isinstance(custom, CredentialsError)
+        if custom is not None and kind.told:
+            message = f"an endpoint is set ({custom.origin}), and {kind.told} are asked for: both cannot be"
+            return InvalidConfigurationError(message, source=name)
+        computed = endpoint_for(service, there.value, fips=kind.fips, dualstack=kind.dualstack)
+        url = custom or Setting(f"https://{computed.host}", f"region {there.value}, {there.origin}")
+        base = endpoint(url.value)
+        if isinstance(base, Problem):
+            return InvalidConfigurationError(f"the endpoint ({url.origin}) {base}", source=name)
+        self._warn_of_plain(base, url.origin)
+        return Place(TITLES[service], base, computed.signing_region, tries, config._transport(), url.origin)
+
+    def _kind(self, configured: Configured, there: Setting) -> _Kind | InvalidConfigurationError:
+        fips, dualstack = self._config.use_fips, self._config.use_dualstack
+        found = (
+            configured.is_on("AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint") if fips is None else fips,
+            configured.is_on("AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint")
+            if dualstack is None
+            else dualstack,
+        )
+        for one in found:
+            if isinstance(one, InvalidConfigurationError):
+                return one
+        return _Kind(found[0] is True or without_fips(there.value)[1], found[1] is True)
+
+    def _last_region(self, name: str) -> Setting:
+        if "region" not in self._told:
+            self._told.add("region")
+            log("places", "warning", "%s: no region is configured, so %s is called", name, _LAST_REGION)
+        return Setting(_LAST_REGION, "the default")
+
+    def _warn_of_plain(self, base: Url, origin: str) -> None:
+        if base.scheme == "http" and not is_loopback(base) and base.origin not in self._told:
+            self._told.add(base.origin)
+            log(
+                "places", "warning", "%s (%s) is called without TLS, so that others can read along", base.origin, origin
+            )

@@ -1,0 +1,204 @@
+"""A token in a JSON file that other programs use too, such as the AWS CLI and other SDKs.
+
+It is read without trust, refreshed by one process at a time, and written back with all that is not understood here. A
+token that was refreshed is never thrown away because it cannot be written: it is then kept in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
+
+from ..._config.locations import Location, located
+from ..._config.settings import Setting
+from ..._core.credentials import Problem
+from ..._core.errors import CredentialsError, InvalidConfigurationError, LoginRequiredError
+from ..._core.events import CacheWriteFailed
+from ..._core.io import Io, PrivateFile, Unreadable, Unwritable
+from ..._core.logs import log
+from ..._core.observer import tell
+from ..._wire.credential_documents import decoded
+from ..._wire.json import object_in
+
+T = TypeVar("T")
+Document: TypeAlias = Mapping[str, Any]
+Refresh: TypeAlias = Callable[[T], Awaitable[Document | CredentialsError]]
+
+# A few tokens of some KiB each. What is larger is another file, and would keep the event loop busy for milliseconds.
+LIMIT = 64 * 1024
+# An exchange with all its repetitions takes up to 15 s, but hardly ever more than one. Then it is better to go on: the
+# service tells who is too late, and what another process has written meanwhile is adopted all the same.
+LOCK_SECONDS = 10.0
+# As in JavaScript and Rust: a service that refuses one refresh is not asked for another at once.
+PAUSE = 30.0
+# A refresh token is good for one refresh, and its successor is in the answer: whoever is cancelled waits so long
+# for it and for the file: less than a flight has for its clean-up, which is 2 s.
+_FINISHING = 1.5
+# The AWS CLI and JavaScript rewrite the file in place: for a moment it is empty, or half of it is missing.
+_TORN = 0.05
+# Where a program that knows no lock was faster with the same refresh token, this is when its new token is in the file.
+_SIBLING = (0.0, 0.05, 0.1, 0.2)
+
+
+class Held(NamedTuple, Generic[T]):
+    """A token, and the document that it comes from. It cannot be printed."""
+
+    token: T
+    document: Document
+    in_file: Document
+    """What the file holds. That is another document while what is kept in memory could not be written."""
+
+    def __repr__(self) -> str:
+        return "Held()"
+
+
+class _Kept(NamedTuple):
+    path: str
+    replaced: Document
+    document: Document
+
+    def __repr__(self) -> str:
+        return "_Kept()"
+
+
+def token_file(io: Io, directory: Setting, name: str, source: str) -> Location | InvalidConfigurationError:
+    """Return where a token is to be looked for. A leading ``~`` in the directory is the home directory."""
+    path = Setting(f"{directory.value.rstrip('/')}/{name}", directory.origin)
+    return located(path, io.environ(), io.home, source)
+
+
+class TokenFiles(Generic[T]):
+    """What one provider knows of its token file. ``parse`` reads the token in a document, or says what is wrong."""
+
+    __slots__ = ("_asked_at", "_failure", "_kept", "_name", "_parse", "_warned")
+
+    def __init__(self, name: str, parse: Callable[[Document], T | Problem]) -> None:
+        self._name = name
+        self._parse = parse
+        self._kept: _Kept | None = None
+        self._asked_at: float | None = None
+        self._failure: CredentialsError | None = None
+        self._warned = False
+
+    async def load(self, io: Io, file: Location) -> Held[T] | Problem:
+        """Return the newest token, or say which file is wrong and how.
+
+        That is what the file holds, read anew; but if a refreshed token could not be written, and the file still holds
+        the one before, then it is the refreshed one.
+        """
+        found = await self._document(io, file)
+        kept = self._kept
+        if kept is not None and kept.path == file.path:
+            if found == kept.replaced or isinstance(found, Problem):
+                return self._held(file, kept.document, kept.replaced)
+            if self._kept is kept:  # else another thread knows better
+                self._kept = None  # somebody has signed in, signed out, or refreshed
+        if found is None:
+            return Problem(f"{file.shown} does not exist")
+        return Problem(f"{file.shown} {found}") if isinstance(found, Problem) else self._held(file, found, found)
+
+    async def renew(
+        self, io: Io, file: Location, held: Held[T], is_enough: Callable[[T], bool], refresh: Refresh[T]
+    ) -> T | Problem | CredentialsError:
+        """Return a token that is new, or why there is none.
+
+        Under a lock the file is read again. A token that is enough by now is taken; else ``refresh`` is awaited, once.
+        It returns what has to change in the document, or an error: ``LoginRequiredError`` if the service has refused
+        for good. Within 30 s of an attempt that has gone wrong its error is returned again, and of one that has gone
+        well the token that is held.
+        """
+        if self._is_too_soon(io):
+            return self._last(held)
+        async with io.locked(file.path, LOCK_SECONDS) as problem:
+            if problem is not None:
+                log("token_files", "warning", "%s: %s %s; it goes on without", self._name, file.shown, problem.detail)
+            newest = await self.load(io, file)
+            if isinstance(newest, Problem):
+                return newest
+            if is_enough(newest.token):
+                return newest.token
+            if self._is_too_soon(io):  # another event loop of this program has asked meanwhile
+                return self._last(newest)
+            return await io.finished(self._ask(io, file, newest, is_enough, refresh), _FINISHING)
+
+    async def _ask(
+        self, io: Io, file: Location, held: Held[T], is_enough: Callable[[T], bool], refresh: Refresh[T]
+    ) -> T | Problem | CredentialsError:
+        try:
+            changes = await refresh(held.token)
+        except CredentialsError as error:
+            return error.with_traceback(None)  # there is no client, for want of a bundle, say; so nobody was asked
+        self._asked_at = io.monotonic()  # an attempt that was cancelled does not count: it has told nothing
+        if not isinstance(changes, CredentialsError):
+            self._failure = None
+            return await self._write(io, file, held, changes)
+        self._failure = changes._copy()  # the one that is raised gets a traceback
+        sibling = await self._sibling(io, file, is_enough) if isinstance(changes, LoginRequiredError) else None
+        return changes if sibling is None else sibling.token
+
+    def _is_too_soon(self, io: Io) -> bool:
+        return self._asked_at is not None and io.monotonic() - self._asked_at < PAUSE
+
+    def _last(self, held: Held[T]) -> T | CredentialsError:
+        return held.token if self._failure is None else self._failure._copy()
+
+    async def _sibling(self, io: Io, file: Location, is_enough: Callable[[T], bool]) -> Held[T] | None:
+        """Return the token of a program that was faster, if there is one."""
+        for pause in _SIBLING:
+            await io.sleep(pause)
+            held = await self.load(io, file)
+            if not isinstance(held, Problem) and is_enough(held.token):
+                return held
+        return None
+
+    async def _write(self, io: Io, file: Location, held: Held[T], changes: Document) -> T | Problem:
+        """Keep a refreshed token. Nothing waits before it is in memory, and then on its way to the file."""
+        new = self._held(file, {**held.document, **changes}, held.in_file)
+        if isinstance(new, Problem):
+            return new
+        self._kept = _Kept(file.path, held.in_file, new.document)
+        content = _content(new.document)
+        problem = await io.write_private(file.path, content) if isinstance(content, bytes) else content
+        if problem is not None:
+            message = "%s: %s %s; the new token is kept in memory only"
+            log("token_files", "warning", message, self._name, file.shown, problem.detail)
+            tell(CacheWriteFailed(self._name, file.shown, problem.detail))
+        return new.token
+
+    async def _document(self, io: Io, file: Location) -> Document | Problem | None:
+        """Return the JSON object that a file holds; None: there is no such file."""
+        content = await io.read_private(file.path, LIMIT)
+        if isinstance(_read(content), Problem):
+            await io.sleep(_TORN)
+            content = await io.read_private(file.path, LIMIT)
+        if isinstance(content, PrivateFile) and content.is_open and not self._warned:
+            self._warned = True
+            log("token_files", "warning", "%s: others can read %s; chmod 600 it", self._name, file.shown)
+        return _read(content)
+
+    def _held(self, file: Location, document: Document, in_file: Document) -> Held[T] | Problem:
+        token = self._parse(document)
+        return Problem(f"{file.shown}: {token}") if isinstance(token, Problem) else Held(token, document, in_file)
+
+
+def _read(file: PrivateFile | Unreadable) -> Document | Problem | None:
+    if isinstance(file, Unreadable):
+        return None if file.is_missing else Problem(file.detail)
+    text = decoded(file.content)
+    document = (text, None) if isinstance(text, Problem) else object_in(text, ())
+    return document if isinstance(document, dict) else document[0]
+
+
+def _content(document: Document) -> bytes | Unwritable:
+    import json  # only here: programs with plain environment keys never load it through us
+
+    try:
+        content = json.dumps(document, indent=2, allow_nan=False).encode()
+        if len(content) <= LIMIT:
+            return content
+        # What was read was shorter, and must not grow beyond what is read again.
+        return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return Unwritable("would be too large to be read again")
+    except ValueError:
+        return Unwritable("has a number without an end, which cannot be written as JSON")

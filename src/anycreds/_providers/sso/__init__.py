@@ -1,0 +1,1 @@
+"""Credentials from IAM Identity Center (single sign-on)."""

@@ -1,0 +1,225 @@
+"""Credentials of a role at IAM Identity Center (SSO), with the token that ``aws sso login`` left in its file.
+
+The file is read at every attempt, so that a sign-in heals a running program. A token that is about to end is refreshed
+if its file allows that; only where nothing else helps a person has to sign in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+from ..._config.locations import Location
+from ..._config.parser.sections import shown_name
+from ..._config.service_settings import DEFAULT_ATTEMPTS
+from ..._config.settings import Setting
+from ..._core.credentials import Credentials, Problem
+from ..._core.durations import instant, limits_problem
+from ..._core.errors import CredentialsError, InvalidConfigurationError, LoginRequiredError
+from ..._core.http import NoAnswer, Request, Response
+from ..._core.io import Io, World
+from ..._core.logs import log
+from ..._core.provider import Caller, Provider
+from ..._wire.credential_documents import no_answer
+from ..._wire.service_errors import refusal_in_json, refused
+from ..service.calling import call, is_transient
+from ..service.endpoint_resolution import Place, Places
+from ..service.retries import GRACE, Budget
+from ..service.token_cache import LOCK_SECONDS, Held, TokenFiles, token_file
+from .portal import bearer_headers, credentials_in, credentials_target
+from .settings import NAME, SsoSettings
+from .token import REFRESH_TARGET, SsoToken, file_name, refresh_body, refresh_fields, refreshed, token_in
+
+_FOLDER = Setting("~/.aws/sso/cache", "the path of the token file")
+# Seconds before its end from which on a token is refreshed, as in JavaScript and Rust.
+_EARLY = 5 * 60.0
+# A refresh, the portal, and the portal once more with another token.
+_EXCHANGES = 3
+# OIDC's words for a token or a registration that is of no use any more; without one, it may not have been OIDC.
+_FOR_GOOD = frozenset(
+    (
+        "AccessDeniedException",
+        "ExpiredTokenException",
+        "InvalidClientException",
+        "InvalidGrantException",
+        "InvalidRequestException",
+        "UnauthorizedClientException",
+        "access_denied",
+        "expired_token",
+        "invalid_client",
+        "invalid_grant",
+        "invalid_request",
+        "unauthorized_client",
+    )
+)
+_JSON = {"Accept": "application/json", "Content-Type": "application/json"}
+
+
+class SsoProvider(Provider):
+    """What ``from_sso`` makes, and ``from_ini`` for profiles with ``sso_account_id`` and ``sso_role_name``.
+
+    ``timeout``: seconds for one exchange, with the portal or with OIDC.
+    Raises ``InvalidConfigurationError`` for a ``timeout`` that cannot be right.
+    Follows the AWS "SDKs and Tools" reference, page "IAM Identity Center credential provider".
+    """
+
+    __slots__ = ("_places", "_settings", "_timeout", "_tokens")
+
+    def __init__(self, world: World, settings: SsoSettings, places: Places, timeout: float = 5.0) -> None:
+        super().__init__(NAME, world)
+        if problem := limits_problem(timeout, 0):
+            raise InvalidConfigurationError(problem, source=NAME)
+        self._settings = settings
+        self._places = places
+        self._timeout = timeout
+        self._tokens = TokenFiles(NAME, token_in)
+
+    def _budget(self) -> float:
+        return self._time() + GRACE
+
+    def _time(self) -> float:
+        return _EXCHANGES * DEFAULT_ATTEMPTS * self._timeout + LOCK_SECONDS
+
+    async def _attempt(self, io: Io, caller: Caller) -> Credentials | CredentialsError:
+        settings = self._settings
+        file = self._file(io)
+        if isinstance(file, InvalidConfigurationError):
+            return file
+        portal = await self._places.find(io, caller, "sso", NAME, fixed=settings.region)
+        if isinstance(portal, InvalidConfigurationError):
+            return portal
+        run = _Run(io, caller, file, Budget(io, self._time()))
+        token = await self._token(run, None)
+        if isinstance(token, CredentialsError):
+            return token
+        answer = await self._asked(run, portal, token)
+        if isinstance(answer, Response) and answer.status == 401 and settings.session is not None:
+            other = await self._token(run, token)
+            if isinstance(other, CredentialsError):
+                log("providers.sso", "warning", "there is no other token than the one that was rejected: %s", other)
+            else:
+                token, answer = other, await self._asked(run, portal, other)
+        return self._read(answer, portal, token)
+
+    async def _where(self, io: Io, caller: Caller) -> list[str]:
+        settings, file = self._settings, self._file(io)
+        role = f"sso_role_name ({settings.role_name.origin}), sso_start_url ({settings.start_url.origin})"
+        return [f"{self._told()}, {role}", *([f"token file {file.shown}"] if isinstance(file, Location) else [])]
+
+    def _file(self, io: Io) -> Location | InvalidConfigurationError:
+        named = self._settings.session or self._settings.start_url
+        return token_file(io, _FOLDER, file_name(named.value), NAME)
+
+    async def _token(self, run: _Run, rejected: SsoToken | None) -> SsoToken | CredentialsError:
+        """Return a token that has not ended, and is not the one that the portal has rejected."""
+        refused_token = None if rejected is None else rejected.access_token
+
+        def is_good_for(seconds: float, token: SsoToken) -> bool:
+            return token.access_token != refused_token and token.end - run.io.time() > seconds
+
+        held = await self._tokens.load(run.io, run.file)
+        if isinstance(held, Problem):
+            return self._login_required(f"there is no token of {self._told()}: {held}")
+        if is_good_for(_EARLY, held.token):
+            return held.token
+        newest = await self._renewed(run, held, partial(is_good_for, _EARLY))
+        token = newest if isinstance(newest, SsoToken) else held.token
+        if is_good_for(0, token):
+            if isinstance(newest, CredentialsError):
+                log("providers.sso", "warning", "the token is used until it ends, but: %s", newest)
+            return token
+        if isinstance(newest, CredentialsError):
+            return newest
+        end = "is rejected" if token.end > run.io.time() else f"ended at {instant(token.end):%Y-%m-%dT%H:%M:%SZ}"
+        why = f"; {newest}" if isinstance(newest, Problem) else ""
+        return self._login_required(f"the token of {self._told()} in {run.file.shown} {end}{why}")
+
+    async def _renewed(
+        self, run: _Run, held: Held[SsoToken], is_enough: Callable[[SsoToken], bool]
+    ) -> SsoToken | Problem | CredentialsError:
+        if self._settings.session is None:
+            return Problem("without sso_session no token is refreshed")
+        fields = refresh_fields(held.token, run.io.time())
+        if isinstance(fields, Problem):
+            return fields
+        return await self._tokens.renew(run.io, run.file, held, is_enough, partial(self._refreshed, run))
+
+    async def _refreshed(self, run: _Run, token: SsoToken) -> dict[str, str] | CredentialsError:
+        """Refresh a token: what has to change in its file, or what went wrong."""
+        fields = refresh_fields(token, run.io.time())
+        if isinstance(fields, Problem):
+            return self._login_required(f"the token of {self._told()} in {run.file.shown} is not refreshed: {fields}")
+        place = await self._places.find(run.io, run.caller, "sso-oidc", NAME, fixed=self._settings.region)
+        if isinstance(place, InvalidConfigurationError):
+            return place
+        request = place.request("POST", REFRESH_TARGET, _JSON, self._timeout, refresh_body(fields))
+        answer = await self._exchanged(run, place, request, token)
+        asked = f"the refresh of the token of {self._told()} in {run.file.shown}, by {place},"
+        if isinstance(answer, NoAnswer):
+            return no_answer(answer, NAME, asked, f"if that lasts, sign in again: {self._command()}")
+        if answer.status == 200:
+            return refreshed(answer, run.io.time(), NAME)
+        told = refusal_in_json(answer, token.secrets())
+        error = refused(answer, told, NAME, asked)
+        if is_transient(answer, told) or not (answer.status == 401 or told.code in _FOR_GOOD):
+            return error  # a proxy's word, say: signing in would not help
+        return self._login_required(error.message, told.status, told.code)
+
+    async def _asked(self, run: _Run, portal: Place, token: SsoToken) -> Response | NoAnswer:
+        target = credentials_target(self._settings.account_id.value, self._settings.role_name.value)
+        request = portal.request("GET", target, bearer_headers(token.access_token), self._timeout)
+        return await self._exchanged(run, portal, request, token)
+
+    async def _exchanged(self, run: _Run, place: Place, request: Request, token: SsoToken) -> Response | NoAnswer:
+        # No call may use up what the next one needs: a token that still serves must not be of no use for its refresh.
+        budget = Budget(run.io, min(place.attempts * self._timeout, run.budget.left()))
+        secrets = token.secrets()
+        return await call(run.io, lambda _: request, lambda one: refusal_in_json(one, secrets), place.attempts, budget)
+
+    def _read(self, answer: Response | NoAnswer, portal: Place, token: SsoToken) -> Credentials | CredentialsError:
+        account, role = self._settings.account_id, self._settings.role_name
+        asked = (
+            f"the request for role {shown_name(role.value)} ({role.origin}) in account {shown_name(account.value)} "
+            f"({account.origin}), to {portal},"
+        )
+        if isinstance(answer, NoAnswer):
+            return no_answer(answer, NAME, asked)
+        if answer.status == 200:
+            return credentials_in(answer, account.value, NAME)
+        told = refusal_in_json(answer, token.secrets())
+        hint = f"whoever has signed in needs access to this account with this role; {account.origin} and {role.origin}"
+        hints = {told.code or "": f"{hint} say which"} if answer.status in (403, 404) else None
+        error = refused(answer, told, NAME, asked, hints)
+        return self._login_required(error.message, told.status, told.code) if answer.status == 401 else error
+
+    def _login_required(self, message: str, status: int | None = None, code: str | None = None) -> LoginRequiredError:
+        command = self._command()
+        return LoginRequiredError(
+            message, command=command, status=status, code=code, source=NAME, hint=f"sign in: {command}"
+        )
+
+    def _command(self) -> str:
+        from shlex import quote  # only for who has to sign in
+
+        if self._settings.profile is not None and self._settings.profile.isprintable():
+            return f"aws sso login --profile {quote(self._settings.profile)}"
+        if self._settings.session is not None and self._settings.session.value.isprintable():
+            return f"aws sso login --sso-session {quote(self._settings.session.value)}"
+        return "aws sso login"
+
+    def _told(self) -> str:
+        """Return who has signed in, and what says so, for people."""
+        session = self._settings.session
+        if session is None:
+            return f"the start URL from {self._settings.start_url.origin}"
+        return f"sso-session {shown_name(session.value)} ({session.origin})"
+
+
+class _Run(NamedTuple):
+    """What all steps of one attempt need."""
+
+    io: Io
+    caller: Caller
+    file: Location
+    budget: Budget

@@ -1,0 +1,1 @@
+"""Credentials of a role, from AWS STS."""

@@ -1,0 +1,195 @@
+"""Credentials of a role, asked from STS with the credentials of a source; or from the program's own ``role_assumer``.
+
+The source comes first, then the person with the MFA code, if one is needed, and then STS: nobody is asked for a code
+in vain, and none is sent twice.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ..._core.callbacks import Hooks
+from ..._core.credentials import Credentials, Problem, problem_with
+from ..._core.durations import limits_problem
+from ..._core.errors import CredentialsError, InvalidConfigurationError, RetrievalError
+from ..._core.http import NoAnswer, Request, Response
+from ..._core.io import Io, World
+from ..._core.provider import NOBODY, Caller, Provider
+from ..._wire.credential_documents import no_answer
+from ..._wire.service_errors import refused
+from ..._wire.sigv4 import Scope, carriable_problem, sign_headers
+from ..service.callbacks import ask, credentials_from_hook, credentials_of
+from ..service.calling import call
+from ..service.endpoint_resolution import Place, Places
+from ..service.retries import GRACE, Budget
+from .parameters import LONGEST_CHAINED_SESSION, Params, no_codes
+from .requests import FORM_TYPE, assume_role_form
+from .responses import HINTS, credentials_in, refusal_in
+
+NAME = "assume role"
+
+# How people are told where sessions of roles come from; AWS lets these assume another role for one hour at most.
+_ROLE_SESSIONS = frozenset(
+    (NAME, "web identity", "SSO", "EC2 instance metadata", "Cognito identity", "Cognito identity pool")
+)
+# A person has to find the device first.
+_ASKING_TIME = 5 * 60.0
+# As long as a flight: the program's own function has no other bound.
+_HOOK_TIME = 60.0
+# A file server that takes longer than this for two small files is down.
+_FILES_TIME = 10.0
+# How STS says that a code is wrong or was used before; its error code is that of every refusal.
+_WRONG_CODE = "invalid MFA one time pass code"
+_SENT_IN_VAIN = "codes change every 30 s, and AWS takes each of them once; wait for the next one"
+_CHAINED_HINT = f"set the duration to {LONGEST_CHAINED_SESSION} s or less"
+
+
+class Role(NamedTuple):
+    """What to assume."""
+
+    params: Params
+    """Checked; without session name where the default serves."""
+    told: str
+    """The role and where it is configured, for people."""
+    source: str = ""
+    """What names its source, and where, for people; empty: the program has given that itself."""
+
+    def __repr__(self) -> str:
+        return f"Role({self.told})"  # the assertions of contexts are secrets
+
+
+class AssumeRoleProvider(Provider):
+    """What ``from_temporary_credentials`` makes, and ``from_ini`` for every ``role_arn``.
+
+    ``timeout``: seconds for one exchange with STS.
+    Raises ``InvalidConfigurationError`` for an MFA device without a function to ask for its code.
+    Follows the AWS STS API reference, "AssumeRole", and the AWS "SDKs and Tools" reference, page "Assume role
+    credential provider".
+    """
+
+    __slots__ = ("_hooks", "_places", "_role", "_source", "_spent", "_timeout")
+
+    def __init__(
+        self,
+        world: World,
+        role: Role,
+        source: Provider,
+        places: Places,
+        *,
+        hooks: Hooks = Hooks(),  # noqa: B008 - a constant
+        timeout: float = 5.0,
+    ) -> None:
+        super().__init__(NAME, world)
+        problem = limits_problem(timeout, 0)
+        if problem is None and "SerialNumber" in role.params and hooks.mfa_code_provider is None:
+            problem = no_codes(role.told)
+        if problem is not None:
+            del role  # a traceback keeps this frame
+            raise InvalidConfigurationError(problem, source=NAME)
+        self._role = role
+        self._source = source
+        self._places = places
+        self._hooks = hooks
+        self._timeout = timeout
+        self._spent = ""
+
+    def _asks_person(self, caller: Caller = NOBODY) -> bool:
+        return "SerialNumber" in self._role.params or self._source._asks_person(caller)
+
+    async def _fetch(self, io: Io, caller: Caller) -> Credentials:
+        place = await self._place(io, caller)
+        if isinstance(place, InvalidConfigurationError):
+            raise place
+        source = await credentials_of(self._source, io, caller, f"the source of {self._role.told}", NAME)
+        if problem := self._chaining_problem(source):
+            raise problem
+        # Each step has an end of its own. This one keeps the frames below, which hold secrets, out of their errors.
+        with io.deadline(float("inf"), self.name):
+            answer = await self._assumed(io, place, source)
+        return self._taken(answer, io.time())
+
+    async def _where(self, io: Io, caller: Caller) -> list[str]:
+        source = f", with {self._role.source}" if self._role.source else ""
+        return [f"{self._role.told}{source}", *await self._source._where(io, caller)]
+
+    async def _place(self, io: Io, caller: Caller) -> Place | InvalidConfigurationError | None:
+        """Return where STS is called; None: it is not, as the program does that itself."""
+        if self._hooks.role_assumer is not None:
+            return None
+        with io.deadline(_FILES_TIME, self.name):
+            return await self._places.find(io, caller, "sts", NAME)
+
+    def _chaining_problem(self, source: Credentials) -> InvalidConfigurationError | None:
+        seconds = self._role.params.get("DurationSeconds", 0)
+        if seconds <= LONGEST_CHAINED_SESSION or source.source not in _ROLE_SESSIONS:
+            return None
+        return InvalidConfigurationError(
+            f"{self._role.told} is to be assumed for {seconds} s, but with credentials of another role "
+            f"({source.source}), for which AWS allows {LONGEST_CHAINED_SESSION} s at most",
+            source=NAME,
+            hint=_CHAINED_HINT,
+        )
+
+    async def _assumed(self, io: Io, place: Place | None, source: Credentials) -> Credentials | CredentialsError:
+        params = {"RoleSessionName": f"anycreds-{io.time():.0f}", **self._role.params}
+        if "SerialNumber" in params:
+            code = await self._code(io)
+            if isinstance(code, CredentialsError):
+                return code
+            params["TokenCode"] = code
+        if place is None:
+            assert self._hooks.role_assumer is not None  # else there is a place
+            self._spent = params.get("TokenCode", "")
+            with io.deadline(_HOOK_TIME, "role_assumer"):
+                return await credentials_from_hook(self._hooks.role_assumer, (source, params), "role_assumer", NAME)
+        return await self._asked(io, place, source, params)
+
+    async def _code(self, io: Io) -> str | CredentialsError:
+        """Ask for an MFA code, and only now, as all else is there."""
+        assert self._hooks.mfa_code_provider is not None  # checked when this was made
+        with io.asking(_ASKING_TIME, "mfa_code_provider"):
+            arguments = (self._role.params["SerialNumber"],)
+            code = await ask(self._hooks.mfa_code_provider, arguments, "mfa_code_provider", NAME)
+        if isinstance(code, CredentialsError):
+            return code
+        code = str.strip(code) if isinstance(code, str) else code
+        if problem := problem_with(code):
+            return RetrievalError(f"the code that mfa_code_provider returned {problem}", source=NAME)
+        if code == self._spent:
+            message = "mfa_code_provider returned a code that was sent before"
+            return RetrievalError(message, source=NAME, hint=_SENT_IN_VAIN)
+        return code
+
+    async def _asked(self, io: Io, place: Place, source: Credentials, params: Params) -> Credentials | CredentialsError:
+        if problem := carriable_problem(source):
+            return InvalidConfigurationError(f"to assume {self._role.told}: {problem}", source=NAME)
+        body = assume_role_form(params)
+
+        def make(now: float) -> Request:
+            request = place.request("POST", "/", {"Content-Type": FORM_TYPE}, self._timeout, body)
+            scope = Scope(place.region, "sts")
+            signed = sign_headers(source, scope, now, "POST", request.url, headers=request.headers, body=body)
+            assert not isinstance(signed, Problem)  # looked for before
+            return request._replace(headers={**request.headers, **signed})
+
+        code = params.get("TokenCode")
+        attempts = 1 if code else place.attempts  # a code is good for one call, whatever became of that
+        seconds = attempts * self._timeout
+        before, self._spent = self._spent, code or self._spent  # also if it is cancelled
+        with io.deadline(seconds + GRACE, self.name):
+            answer = await call(io, make, refusal_in, attempts, Budget(io, seconds))
+        if isinstance(answer, NoAnswer) and answer.kind == "unreachable":
+            self._spent = before
+        assertions = (context["ContextAssertion"] for context in params.get("ProvidedContexts", ()))
+        secrets = (source.secret_access_key, source.session_token or "", code or "", *assertions)
+        return _read(answer, f"AssumeRole for {self._role.told} of {place}", secrets)
+
+
+def _read(answer: Response | NoAnswer, asked: str, secrets: tuple[str, ...]) -> Credentials | CredentialsError:
+    if isinstance(answer, NoAnswer):
+        return no_answer(answer, NAME, asked)
+    if answer.status != 200:
+        told = refusal_in(answer, secrets)
+        hints = {**HINTS, told.code or "": _SENT_IN_VAIN} if _WRONG_CODE in told.message else HINTS
+        return refused(answer, told, NAME, asked, hints)
+    return credentials_in(answer, "AssumeRole", NAME, secrets)

@@ -1,0 +1,215 @@
+"""Credentials of a role for a web identity token (OIDC), asked from STS without signature, or from the program itself.
+
+The token is read anew at every attempt. Whoever puts it into a file replaces it in time, and the file may be away for
+a moment then. If STS says that a token has ended, it is read once more: a newer one may just have come.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from ..._config.locations import Location, located
+from ..._config.settings import Setting
+from ..._core.callbacks import TokenFunction, WebIdentityAssumer
+from ..._core.credentials import Credentials, Problem, problem_with
+from ..._core.durations import limits_problem
+from ..._core.errors import CredentialsError, InvalidConfigurationError, NotConfiguredError, RetrievalError
+from ..._core.http import NoAnswer, Response
+from ..._core.io import Io, Unreadable, World
+from ..._core.provider import Caller, Provider
+from ..._wire.credential_documents import no_answer
+from ..._wire.service_errors import refused
+from ..service.callbacks import ask, credentials_from_hook
+from ..service.calling import call
+from ..service.endpoint_resolution import Place, Places
+from ..service.retries import GRACE, Budget
+from .parameters import LONGEST_TOKEN, Params, WebIdentityRole, web_identity_role
+from .requests import FORM_TYPE, web_identity_form
+from .responses import HINTS, credentials_in, refusal_in
+
+NAME = "web identity"
+
+_FILE_LIMIT = 64 * 1024  # bytes: room enough to say that there is too much
+# Seconds until a file that is away is looked for again: Kubernetes replaces a link in far less.
+_GAPS = (0.05, 0.1, 0.2, 0.4)
+_TOKEN_ENDED = frozenset(("ExpiredToken", "ExpiredTokenException"))
+# The function of a program that gives a token has no other bound.
+_TOKEN_TIME = 30.0
+# As long as a flight: the program's own function has no other bound.
+_HOOK_TIME = 60.0
+# A file server that takes longer than this for three small files is down.
+_FILES_TIME = 10.0
+
+
+class WebIdentityOptions(NamedTuple):
+    """What a program or profile says; what is None and not given is read from the environment."""
+
+    token: TokenFunction | str | None = None
+    """The token itself or what returns it; None: it is in a file."""
+    token_file: Setting | None = None
+    role_arn: Setting | None = None
+    session_name: Setting | None = None
+    params: Params = MappingProxyType({})
+    """More parameters of the call, checked."""
+    assumer: WebIdentityAssumer | None = None
+    only_options: bool = False
+    """Never read the environment: a profile's settings are never mixed with it."""
+
+    def __repr__(self) -> str:
+        return "WebIdentityOptions(...)"  # the token is a secret
+
+
+class _Role(NamedTuple):
+    params: Params
+    token_file: Setting | None
+    told: str
+
+
+class WebIdentityProvider(Provider):
+    """What ``from_web_token`` and ``from_token_file`` make, and ``from_ini`` for ``web_identity_token_file``.
+
+    ``timeout``: seconds for one exchange with STS.
+    Follows the AWS STS API reference, "AssumeRoleWithWebIdentity", and the AWS "SDKs and Tools" reference, page
+    "Assume role with web identity".
+    """
+
+    __slots__ = ("_options", "_places", "_timeout")
+
+    def __init__(self, world: World, options: WebIdentityOptions, places: Places, *, timeout: float = 5.0) -> None:
+        super().__init__(NAME, world)
+        if problem := limits_problem(timeout, 0):
+            del options  # a traceback keeps this frame
+            raise InvalidConfigurationError(problem, source=NAME)
+        self._options = options
+        self._places = places
+        self._timeout = timeout
+
+    def _budget(self) -> float | None:
+        return float("inf")  # each step has an end of its own: how often STS is asked is configured
+
+    async def _attempt(self, io: Io, caller: Caller) -> Credentials | CredentialsError:
+        role = self._role(io)
+        if isinstance(role, CredentialsError):
+            return role
+        place = await self._place(io, caller)
+        if isinstance(place, InvalidConfigurationError):
+            return place
+        token = await self._token(io, role)
+        if isinstance(token, CredentialsError):
+            return token
+        answer = await self._exchanged(io, place, role, token)
+        has_ended = isinstance(answer, RetrievalError) and answer.code in _TOKEN_ENDED
+        if not has_ended or isinstance(self._options.token, str):
+            return answer
+        newer = await self._token(io, role)
+        if isinstance(newer, CredentialsError) or newer == token:
+            return answer
+        return await self._exchanged(io, place, role, newer, token)
+
+    async def _where(self, io: Io, caller: Caller) -> list[str]:
+        role = self._role(io)
+        if isinstance(role, CredentialsError):
+            return []
+        file = None if role.token_file is None else located(role.token_file, io.environ(), io.home, NAME)
+        return [role.told, *([f"token file {file.shown} ({file.origin})"] if isinstance(file, Location) else [])]
+
+    async def _place(self, io: Io, caller: Caller) -> Place | InvalidConfigurationError | None:
+        """Return where STS is called; None: it is not, as the program does that itself."""
+        if self._options.assumer is not None:
+            return None
+        with io.deadline(_FILES_TIME, self.name):
+            return await self._places.find(io, caller, "sts", NAME)
+
+    def _role(self, io: Io) -> _Role | NotConfiguredError | InvalidConfigurationError:
+        options = self._options
+        params = {"RoleSessionName": f"anycreds-{io.time():.0f}", **options.params}
+        if options.token is not None:
+            return _Role(params, None, f"role {params['RoleArn']!r}")
+        environ = {} if options.only_options else io.environ()
+        found = web_identity_role(environ, options.token_file, options.role_arn, options.session_name, NAME)
+        return _with_file(found, params) if isinstance(found, WebIdentityRole) else found
+
+    async def _token(self, io: Io, role: _Role) -> str | CredentialsError:
+        if role.token_file is not None:
+            with io.deadline(_FILES_TIME, self.name):
+                return await _token_in_file(io, role.token_file)
+        token: Any = self._options.token
+        if not isinstance(token, str):
+            with io.deadline(_TOKEN_TIME, "web_identity_token"):
+                token = await ask(token, (), "web_identity_token", NAME)
+        if isinstance(token, CredentialsError):
+            return token
+        token = str.strip(token) if isinstance(token, str) else token
+        if problem := problem_with(token, LONGEST_TOKEN):
+            return RetrievalError(f"the token that web_identity_token gave {problem}", source=NAME)
+        return str(token)
+
+    async def _exchanged(
+        self, io: Io, place: Place | None, role: _Role, token: str, before: str = ""
+    ) -> Credentials | CredentialsError:
+        params = {**role.params, "WebIdentityToken": token}
+        if place is None:
+            told = "role_assumer_with_web_identity"
+            assert self._options.assumer is not None  # else there is a place
+            params = deepcopy(params)  # the program may change what it is given
+            with io.deadline(_HOOK_TIME, told):
+                return await credentials_from_hook(self._options.assumer, (params,), told, NAME)
+        body = web_identity_form(params)
+
+        request = place.request("POST", "/", {"Content-Type": FORM_TYPE}, self._timeout, body)
+        seconds = place.attempts * self._timeout
+        with io.deadline(seconds + GRACE, self.name):
+            answer = await call(io, lambda _now: request, refusal_in, place.attempts, Budget(io, seconds))
+        return _read(answer, f"AssumeRoleWithWebIdentity for {role.told} of {place}", (token, before))
+
+
+def _with_file(found: WebIdentityRole, params: Params) -> _Role | InvalidConfigurationError:
+    named = {"RoleArn": found.role_arn, "RoleSessionName": found.session_name}
+    given = {name: setting for name, setting in named.items() if setting is not None}
+    for name, setting in given.items():
+        if problem := problem_with(setting.value):
+            return InvalidConfigurationError(f"{name} from {setting.origin} {problem}", source=NAME)
+    values = {name: setting.value for name, setting in given.items()}
+    told = f"role {found.role_arn.value!r} ({found.role_arn.origin})"
+    return _Role({**params, **values}, found.token_file, told)
+
+
+async def _token_in_file(io: Io, setting: Setting) -> str | CredentialsError:
+    place = located(setting, io.environ(), io.home, NAME)
+    if isinstance(place, InvalidConfigurationError):
+        return place
+    content = await _content(io, place)
+    told = f"the web identity token file {place.shown} ({place.origin})"
+    if isinstance(content, Unreadable):
+        # Also where it is not there: it is named, and whoever waits for it can ask again.
+        return RetrievalError(f"{told} {content.detail}", source=NAME)
+    token: str | Problem
+    try:
+        token = content.decode("utf-8").strip()  # files end with a newline, which no token has
+    except UnicodeDecodeError:
+        return RetrievalError(f"{told} is not UTF-8 text", source=NAME)
+    if problem := problem_with(token, LONGEST_TOKEN):
+        return RetrievalError(f"what stands in {told} {problem}", source=NAME)
+    return token
+
+
+async def _content(io: Io, place: Location) -> bytes | Unreadable:
+    """Read the file; while it is away or empty, as it may be in the middle of a rotation, look again for a moment."""
+    content = await io.read_file(place.path, _FILE_LIMIT)
+    for pause in _GAPS:
+        is_away = content.is_missing if isinstance(content, Unreadable) else not content.strip()
+        if not is_away:
+            break
+        await io.sleep(pause)
+        content = await io.read_file(place.path, _FILE_LIMIT)
+    return content
+
+
+def _read(answer: Response | NoAnswer, asked: str, secrets: tuple[str, ...]) -> Credentials | CredentialsError:
+    if isinstance(answer, NoAnswer):
+        return no_answer(answer, NAME, asked)
+    if answer.status != 200:
+        return refused(answer, refusal_in(answer, secrets), NAME, asked, HINTS)
+    return credentials_in(answer, "AssumeRoleWithWebIdentity", NAME, secrets)

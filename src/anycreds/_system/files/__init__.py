@@ -1,0 +1,1 @@
+"""Files on this machine: read, locked, replaced atomically."""

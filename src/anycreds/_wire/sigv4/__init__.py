@@ -1,0 +1,171 @@
+"""AWS Signature Version 4: a request's signature in its headers or in its query. Pure: the time comes from the caller.
+
+Follows the IAM User Guide, page "Create a signed AWS API request", and of the Amazon S3 API Reference the pages on
+"Authenticating Requests". Nothing here raises or keeps a key, so that no traceback or cache holds one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from hashlib import sha256
+from hmac import digest
+from typing import NamedTuple
+
+from ..._core.credentials import Credentials, Problem
+from ..urls import Url
+from .canonical_request import (
+    Headers,
+    encoded,
+    headers_of,
+    path_encoded_once,
+    path_encoded_twice,
+    query_pairs,
+    signed_names,
+    sorted_query,
+)
+
+# What stands for the hash of a body that is not signed. S3 takes that; hardly another service does.
+UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
+# A presigned query is valid for seven days at most, in seconds.
+LONGEST_EXPIRES = 7 * 24 * 60 * 60
+_ALGORITHM = "AWS4-HMAC-SHA256"
+_CONTENT_HASH = "x-amz-content-sha256"
+# These take a path as it is, want the body's hash as a header, and leave the body of a presigned request unsigned.
+LIKE_S3 = frozenset({"s3", "s3express", "s3-object-lambda", "s3-outposts"})
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_UNSENDABLE = "has a character that no HTTP header can carry"
+
+
+class Scope(NamedTuple):
+    """What a signature is good for, beside its day."""
+
+    region: str
+    service: str
+    """The name under which the service verifies signatures, such as ``sts``."""
+
+    def on(self, stamp: str) -> str:
+        """Return the credential scope of a day."""
+        return f"{stamp[:8]}/{self.region}/{self.service}/aws4_request"
+
+
+def sign_headers(
+    credentials: Credentials,
+    scope: Scope,
+    now: float,
+    method: str,
+    url: Url,
+    *,
+    headers: Headers = (),
+    body: bytes | None = b"",
+) -> dict[str, str] | Problem:
+    """Return the headers that sign a request, to be set in it: names in lower case, values secret.
+
+    ``now`` is the time in seconds since 1970; ``headers`` are those that will be sent. All of them are signed but for
+    those that may change on the way; the host is signed as ``url.origin`` has it, unless ``headers`` has it.
+    ``body`` None leaves the body unsigned, such as one that is not there yet. A header ``x-amz-content-sha256`` stands
+    for the body's hash, and is believed.
+
+    Return a ``Problem``, which repeats no value, for what no HTTP header can carry.
+    """
+    stamp = _stamp(now)
+    added = {"x-amz-date": stamp}
+    if credentials.session_token is not None:
+        added["x-amz-security-token"] = credentials.session_token
+    sent = {"host": url.origin.partition("://")[2], **headers_of(headers), **headers_of(added)}
+    if _CONTENT_HASH not in sent and (body is None or scope.service in LIKE_S3):
+        added[_CONTENT_HASH] = sent[_CONTENT_HASH] = UNSIGNED_PAYLOAD if body is None else payload_hash(body)
+    hashed = sent.get(_CONTENT_HASH) or payload_hash(body or b"")
+    path, _, query = url.target.partition("?")
+    names = signed_names(sent)
+    target = f"{_path(path, scope)}\n{sorted_query(query_pairs(query))}"
+    canonical = _canonical(method, target, names, sent, hashed)
+    if problem := carriable_problem(credentials):
+        return problem
+    if not canonical.isascii():
+        return Problem(f"a header {_UNSENDABLE}")
+    signature = _signature(credentials, scope, stamp, canonical)
+    granted = f"{_ALGORITHM} Credential={credentials.access_key_id}/{scope.on(stamp)}"
+    return {**added, "authorization": f"{granted}, SignedHeaders={';'.join(names)}, Signature={signature}"}
+
+
+def presign(
+    credentials: Credentials,
+    scope: Scope,
+    now: float,
+    method: str,
+    url: Url,
+    *,
+    expires: int,
+    headers: Headers = (),
+    body: bytes = b"",
+) -> str | Problem:
+    """Return the query that makes a URL a signed request for ``expires`` seconds, seven days at most. It is secret.
+
+    The URL's own query comes first in it. ``headers`` have to be sent with it, with these values; the host is signed
+    without a port that goes without saying, as clients send it. S3 leaves the body unsigned.
+
+    Return a ``Problem``, which repeats no value, for headers that cannot be sent and for another length of time.
+    """
+    if not 1 <= expires <= LONGEST_EXPIRES:
+        return Problem(f"expires is not a number of seconds from 1 to {LONGEST_EXPIRES}")
+    stamp = _stamp(now)
+    usual = url._replace(port=None) if url.port == _DEFAULT_PORTS.get(url.scheme) else url
+    sent = {"host": usual.origin.partition("://")[2], **headers_of(headers)}
+    names = signed_names(sent)
+    fields = {
+        "X-Amz-Algorithm": _ALGORITHM,
+        "X-Amz-Credential": f"{credentials.access_key_id}/{scope.on(stamp)}",
+        "X-Amz-Date": stamp,
+        "X-Amz-Expires": str(expires),
+        "X-Amz-SignedHeaders": ";".join(names),
+    }
+    if credentials.session_token is not None:
+        fields["X-Amz-Security-Token"] = credentials.session_token
+    path, _, own = url.target.partition("?")
+    pairs = query_pairs("&".join(filter(None, own.split("&")))) + [
+        (name, encoded(value)) for name, value in fields.items()
+    ]
+    hashed = sent.get(_CONTENT_HASH) or (UNSIGNED_PAYLOAD if scope.service in LIKE_S3 else payload_hash(body))
+    canonical = _canonical(method, f"{_path(path, scope)}\n{sorted_query(pairs)}", names, sent, hashed)
+    if not canonical.isascii():
+        return Problem(f"a header {_UNSENDABLE}")
+    query = "&".join([f"{name}={value}" for name, value in pairs])
+    return f"{query}&X-Amz-Signature={_signature(credentials, scope, stamp, canonical)}"
+
+
+def carriable_problem(credentials: Credentials) -> Problem | None:
+    """Say what keeps credentials from signing in headers: clients refuse to send it, and their error shows it."""
+    token = credentials.session_token or ""
+    if not token.isascii():
+        return Problem(f"the session token {_UNSENDABLE}")
+    if token != token.strip():
+        return Problem("the session token begins or ends with a blank")
+    return None if credentials.access_key_id.isascii() else Problem(f"the access key id {_UNSENDABLE}")
+
+
+def payload_hash(body: bytes) -> str:
+    """Return what stands for a body in a signature, and in the header ``x-amz-content-sha256``."""
+    return sha256(body).hexdigest()
+
+
+def _stamp(now: float) -> str:
+    return datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%SZ")
+
+
+def _path(path: str, scope: Scope) -> str:
+    return path_encoded_once(path) if scope.service in LIKE_S3 else path_encoded_twice(path)
+
+
+def _canonical(method: str, target: str, names: list[str], headers: Mapping[str, str], hashed: str) -> str:
+    lines = "\n".join([f"{name}:{headers[name]}" for name in names])
+    return f"{method.upper()}\n{target}\n{lines}\n\n{';'.join(names)}\n{hashed}"
+
+
+def _signature(credentials: Credentials, scope: Scope, stamp: str, canonical: str) -> str:
+    # The key of the day is as secret as the key it comes from, and costs microseconds: it is not kept.
+    key = b"AWS4" + credentials.secret_access_key.encode()
+    for part in (stamp[:8], scope.region, scope.service, "aws4_request"):
+        key = digest(key, part.encode(), "sha256")
+    text = f"{_ALGORITHM}\n{stamp}\n{scope.on(stamp)}\n{payload_hash(canonical.encode())}"
+    return digest(key, text.encode(), "sha256").hex()

@@ -1,0 +1,86 @@
+"""Ten thousand callers, on every event loop, in real time."""
+
+from __future__ import annotations
+
+import anyio
+import pytest
+
+import anycreds
+from anycreds.testing import FakeAWS, ManualClock
+from support.fake_source import Upstream
+
+pytestmark = pytest.mark.anyio
+
+CALLERS = 10_000
+
+
+async def test_ten_thousand_cold_callers_make_one_exchange() -> None:
+    """Everybody gets the very same set from one call, with every tenth caller cancelled on the way."""
+    upstream = Upstream(ManualClock(), latency=0.03, life=None)
+    provider = anycreds.cached(upstream)
+    got: list[anycreds.Credentials] = []
+
+    async def ask(number: int) -> None:
+        with anyio.CancelScope() as scope:
+            if number % 10 == 0:
+                scope.cancel()
+            got.append(await provider())
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(CALLERS):
+            tasks.start_soon(ask, number)
+    assert upstream.calls == 1
+    assert len(got) == CALLERS * 9 // 10
+    assert all(one is got[0] for one in got)
+
+
+async def test_who_joins_a_refresh_decides_nothing() -> None:
+    """While a refresh runs and nothing is valid, who joins it reads one clock, to see that it is no hit, and waits."""
+    read = 0
+
+    def source() -> float:
+        nonlocal read
+        read += 1
+        return 0.0
+
+    release, clock = anyio.Event(), ManualClock(source=source)
+    upstream = Upstream(ManualClock(), life=None)
+
+    async def slow() -> anycreds.Credentials:
+        await release.wait()
+        return await upstream()
+
+    provider = anycreds.cached(slow, clock=clock)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(provider)
+        await anyio.wait_all_tasks_blocked()
+        before = read
+        for _ in range(100):
+            tasks.start_soon(provider)
+        await anyio.wait_all_tasks_blocked()
+        assert read == before + 100
+        release.set()
+    assert upstream.calls == 1
+
+
+async def test_thousand_callers_over_real_sockets() -> None:
+    """A thousand callers of the metadata service, cold and after an invalidation, cost one role document each."""
+    async with FakeAWS(latency=0.01) as aws:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.delenv("AWS_EC2_METADATA_DISABLED")
+            provider = anycreds.cached(anycreds.from_instance_metadata(endpoint=aws.metadata_url))
+            for expected in (1, 2):
+                got: list[anycreds.Credentials] = []
+
+                async def ask(got: list[anycreds.Credentials] = got) -> None:
+                    got.append(await provider())
+
+                async with anyio.create_task_group() as tasks:
+                    for _ in range(1000):
+                        tasks.start_soon(ask)
+                assert len(got) == 1000
+                assert len({one.access_key_id for one in got}) == 1
+                assert aws.count("role") == expected
+                provider.invalidate(got[0])
+        assert aws.count("token") == 1  # it is kept for its time to live
+        assert aws.connections == 2  # one for each attempt, closed with it

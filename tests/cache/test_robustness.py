@@ -1,0 +1,651 @@
+"""The cache under attack: sources, log handlers, clocks and event loops that do what they should not."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import linecache
+import logging
+import sys
+import types
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import pytest
+import trio
+
+import anycreds
+from anycreds._core.errors import CredentialsError
+from anycreds.testing import ManualClock, virtual_backend
+from support.fake_source import Upstream
+from support.secret_leaks import Canary
+
+BACKENDS = pytest.mark.parametrize("backend", ["asyncio", "trio"])
+# Whoever is never woken is given up then; nothing here takes nearly as long.
+SOON = 5.0
+
+
+# Cancellation that comes before, or together with, something else
+
+
+def test_refresh_cancelled_before_its_first_step() -> None:
+    """Whoever cancels all tasks in the very tick in which a refresh was made leaves nobody waiting for ever."""
+    provider = anycreds.cached(Upstream(ManualClock(), life=None))
+
+    async def main() -> str:
+        asking = asyncio.create_task(provider())
+        others = asyncio.all_tasks()
+        while not (refreshes := asyncio.all_tasks() - others):  # noqa: ASYNC110 - it is one tick or two
+            await asyncio.sleep(0)
+        for task in refreshes:
+            task.cancel()  # none of them has run yet
+        async with asyncio.timeout(SOON):
+            return (await asking).access_key_id
+
+    assert asyncio.run(main()) == "AKID1"
+
+
+def test_keeper_cancelled_before_its_first_step() -> None:
+    """The task of ``keep_fresh`` may be cancelled before its first step: leaving the block does not wait for it."""
+    provider = anycreds.cached(Upstream(ManualClock(), life=None))
+
+    async def main() -> None:
+        await provider()
+        async with asyncio.timeout(SOON), provider.keep_fresh():
+            for task in asyncio.all_tasks() - {asyncio.current_task()}:
+                task.cancel()
+
+    asyncio.run(main())
+
+
+def test_waiter_cancelled_twice_counts_twice() -> None:
+    """A waiter that is cancelled by asyncio's own means, twice, ends as cancelled, and the refresh goes on."""
+    upstream = Upstream(ManualClock(), life=None, latency=0.01)
+    provider = anycreds.cached(upstream)
+
+    async def main() -> str:
+        asking = asyncio.create_task(provider())
+        while not upstream.calls:  # noqa: ASYNC110 - it is one tick or two
+            await asyncio.sleep(0)
+        asking.cancel()
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        assert asking.cancelled()
+        assert asking.cancelling() == 2
+        return (await provider()).access_key_id
+
+    assert asyncio.run(main()) == "AKID1"
+    assert upstream.calls == 1
+
+
+def test_native_timeout_around_a_patient_wait() -> None:
+    """In the mandatory window a waiter's patience swallows neither an ``asyncio.timeout`` nor a cancel around it."""
+    clock = ManualClock()
+    upstream = Upstream(clock)
+    provider = anycreds.cached(upstream, clock=clock)
+
+    async def main() -> None:
+        await provider()
+        clock.advance(3600 - 30)
+        upstream.latency = 30.0
+        task = asyncio.current_task()
+        assert task is not None
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await provider()
+        assert task.cancelling() == 0
+        asking = asyncio.create_task(provider())
+        await asyncio.sleep(0)
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+
+    asyncio.run(main())
+
+
+def test_cancelled_task_of_a_source_is_no_cancellation_of_the_caller() -> None:
+    """A source whose own task was cancelled gives its callers an error at last, not a ``CancelledError``."""
+
+    async def source() -> anycreds.Credentials:
+        inner = asyncio.create_task(asyncio.sleep(30))
+        inner.cancel()
+        await inner
+        raise AssertionError
+
+    with pytest.raises(anycreds.RetrievalError, match="came to nothing"):
+        asyncio.run(anycreds.cached(source)())
+
+
+def test_trio_run_that_ends_while_a_source_fails_in_its_clean_up() -> None:
+    """A source that raises while the end of the run cancels it does not change how the run ends."""
+
+    async def dirty() -> None:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            raise ValueError("the clean-up failed")
+
+    async def source() -> anycreds.Credentials:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(dirty)
+            await anyio.sleep_forever()
+        raise AssertionError
+
+    provider = anycreds.cached(source)
+
+    async def main() -> str:
+        with anyio.move_on_after(0.01):
+            await provider()
+        return "done"
+
+    assert anyio.run(main, backend="trio") == "done"
+
+
+def test_trio_nursery_of_a_source_with_a_cancellation_and_an_error() -> None:
+    """So it is with a nursery that puts cancellation and error into one group, in strictness or by hand."""
+    cleaned = []
+
+    async def dirty() -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            cleaned.append(1)
+            raise ValueError("the clean-up failed")
+
+    async def stubborn() -> None:
+        try:
+            await trio.sleep_forever()
+        except trio.Cancelled as cancelled:
+            raise BaseExceptionGroup("both", [cancelled, ValueError("no")]) from None
+
+    async def source() -> anycreds.Credentials:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(dirty)
+            nursery.start_soon(stubborn)
+        raise AssertionError
+
+    provider = anycreds.cached(source)
+
+    async def main() -> str:
+        with trio.move_on_after(0.01):
+            await provider()
+        return "done"
+
+    assert trio.run(main) == "done"
+    assert cleaned
+
+
+@pytest.mark.parametrize("name", ["asyncio", "trio"])
+def test_deadline_and_error_of_an_attempt_at_once(name: str) -> None:
+    """A function that fails while its deadline ends it: without a cache too, one error of ours comes out, no group."""
+
+    async def dirty() -> None:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            raise ValueError("the clean-up failed")
+
+    async def source() -> anycreds.Credentials:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(dirty)
+            tasks.start_soon(anyio.sleep_forever)
+        raise AssertionError
+
+    async def main() -> None:
+        with pytest.raises(anycreds.RetrievalError):
+            await anycreds.create_credential_chain(source)()
+
+    backend, options = virtual_backend(name)
+    anyio.run(main, backend=backend, backend_options=options)
+
+
+@BACKENDS
+def test_shielded_callers_are_no_different(backend: str) -> None:
+    """A caller inside a shield in a cancelled scope gets its set, and the scope is cancelled afterwards as it was."""
+    provider = anycreds.cached(Upstream(ManualClock(), life=None, latency=0.001))
+
+    async def main() -> str:
+        got = ""
+        with anyio.CancelScope() as outer:
+            outer.cancel()
+            with anyio.CancelScope(shield=True):
+                got = (await provider()).access_key_id
+            await anyio.lowlevel.checkpoint()
+            raise AssertionError
+        assert outer.cancelled_caught
+        return got
+
+    assert anyio.run(main, backend=backend) == "AKID1"
+
+
+# Sources that raise what nobody should
+
+
+class OddError(BaseException):
+    """What is no ``Exception``, and no wish to leave either."""
+
+
+def _odd(kind: type[BaseException]) -> Callable[[], BaseException]:
+    return lambda: BaseExceptionGroup("both", [kind(), ValueError()])
+
+
+@BACKENDS
+@pytest.mark.parametrize(
+    "make",
+    [GeneratorExit, OddError, StopAsyncIteration, _odd(OddError), _odd(GeneratorExit)],
+    ids=["GeneratorExit", "OddError", "StopAsyncIteration", "group of OddError", "group of GeneratorExit"],
+)
+def test_odd_exceptions_reach_the_waiters(backend: str, make: Callable[[], BaseException]) -> None:
+    """Whatever a source raises, those who wait get a ``RetrievalError`` that has it as its cause, and the run lives."""
+    failure = make()
+    provider = anycreds.cached(Upstream(ManualClock(), failure, latency=0.001))
+    errors: list[BaseException] = []
+
+    async def ask() -> None:
+        with anyio.fail_after(SOON):
+            try:
+                await provider()
+            except anycreds.RetrievalError as error:
+                errors.append(error)
+
+    async def main() -> None:
+        expect_a_complaint(backend)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(ask)
+            tasks.start_soon(ask)
+
+    anyio.run(main, backend=backend)
+    assert len(errors) == 2
+    if not isinstance(failure, GeneratorExit):  # which might as well be the end of a loop that was dropped
+        assert [error.__cause__ for error in errors] == [failure] * 2
+
+
+@BACKENDS
+@pytest.mark.parametrize("leave", [SystemExit(3), KeyboardInterrupt()], ids=["exit", "interrupt"])
+def test_wish_to_exit_that_nobody_but_the_keeper_hears(backend: str, leave: BaseException) -> None:
+    """A source that wants to exit while only ``keep_fresh`` waits: asyncio ends its run, trio's goes on unharmed."""
+    clock = ManualClock()
+    upstream = Upstream(clock, 3600.0, 2.0, leave)
+    provider = anycreds.cached(upstream, clock=clock)
+
+    async def main() -> str:
+        expect_a_complaint(backend)
+        await provider()
+        clock.advance(3600)
+        async with provider.keep_fresh():  # the set of 2 s
+            clock.advance(2)
+            with anyio.move_on_after(SOON):
+                while upstream.calls < 3:
+                    await anyio.sleep(0.005)
+                    clock.advance(1)
+        return "done"
+
+    if backend == "trio":
+        assert anyio.run(main, backend=backend) == "done"
+    else:
+        with pytest.raises(type(leave)):
+            anyio.run(main, backend=backend)
+
+
+# Log handlers, filters and clocks of the program
+
+
+class BrokenFilter(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        raise ZeroDivisionError
+
+
+@pytest.fixture
+def broken_logs() -> Iterator[None]:
+    """Let the program's own log filters raise."""
+    broken = BrokenFilter()
+    loggers = [logging.getLogger(f"anycreds.{part}") for part in ("cache", "chain", "keep_fresh")]
+    for logger in loggers:
+        logger.addFilter(broken)
+    yield
+    for logger in loggers:
+        logger.removeFilter(broken)
+
+
+@BACKENDS
+def test_broken_log_filter_takes_credentials_from_nobody(backend: str, broken_logs: None) -> None:
+    """A log filter that raises disturbs no caller, no refresh and no run."""
+    clock = ManualClock()
+    upstream = Upstream(clock, 3600.0, anycreds.RetrievalError("down"), 3600.0)
+    chain = anycreds.create_credential_chain(anycreds.from_env(environ={}), upstream)
+    provider = anycreds.cached(chain, clock=clock)
+
+    async def main() -> list[str]:
+        got = []
+        with anyio.fail_after(SOON):
+            for _ in range(3):
+                got.append((await provider()).access_key_id)
+                clock.advance(3600 - 30)
+                got.append((await provider()).access_key_id)
+                clock.advance(600)
+        return got
+
+    assert anyio.run(main, backend=backend)[-1].startswith("AKID")
+    assert upstream.calls > 2
+
+
+def expect_a_complaint(backend: str) -> None:
+    """Let asyncio's report of an error that no task awaits, which is right here, not fail the test."""
+    if backend == "asyncio":
+        asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+
+
+class BrokenClock(ManualClock):
+    """A clock that fails when a refresh has come to its end."""
+
+    __slots__ = ("fails",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fails = False
+
+    def jitter(self) -> float:
+        if self.fails:
+            raise ZeroDivisionError
+        return super().jitter()
+
+
+@BACKENDS
+def test_broken_clock_leaves_nobody_waiting(backend: str) -> None:
+    """A clock of the program that raises at the end of a refresh is an error for those who wait, not a silence."""
+    clock = BrokenClock()
+    provider = anycreds.cached(Upstream(clock, latency=0.001), clock=clock)
+    ends: list[BaseException] = []
+
+    async def ask() -> None:
+        with anyio.fail_after(SOON):
+            try:
+                await provider()
+            except (anycreds.CredentialsError, ZeroDivisionError) as error:
+                ends.append(error)
+
+    async def main() -> None:
+        expect_a_complaint(backend)
+        clock.fails = True
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(ask)
+            tasks.start_soon(ask)
+        clock.fails = False
+        with anyio.fail_after(SOON):
+            assert (await provider()).access_key_id.startswith("AKID")
+
+    anyio.run(main, backend=backend)
+    assert len(ends) == 2
+
+
+# Other threads, imports and contexts
+
+
+def test_trio_that_is_just_being_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a thread imports trio, as the HTTP library does, the module is there without its parts: no harm is done."""
+    provider = anycreds.cached(Upstream(ManualClock(), life=None))
+    monkeypatch.setitem(sys.modules, "trio", types.ModuleType("trio"))
+    assert asyncio.run(provider()).access_key_id == "AKID1"
+
+
+@BACKENDS
+def test_background_refresh_may_ask_an_uncached_provider_that_started_it(backend: str) -> None:
+    """A refresh that was started, but is not awaited, by a call of a chain may itself ask that chain."""
+    clock = ManualClock()
+    in_background = False
+    done: list[str] = []
+
+    async def inner_source() -> anycreds.Credentials:
+        if in_background:
+            done.append((await outer()).access_key_id)
+        return anycreds.Credentials("AKIN", "shh", expiration=_at(clock.time() + 3600))
+
+    async def outer_source() -> anycreds.Credentials:
+        await inner()  # in its advisory window: this starts a refresh and returns at once
+        await anyio.sleep(0.01)
+        return anycreds.Credentials("AKOUT", "shh")
+
+    inner = anycreds.cached(inner_source, clock=clock)
+    outer = anycreds.create_credential_chain(outer_source)
+
+    async def main() -> None:
+        nonlocal in_background
+        await inner()
+        in_background = True
+        clock.advance(50 * 60)
+        await outer()
+        await anyio.sleep(0.03)
+
+    anyio.run(main, backend=backend)
+    assert done == ["AKOUT"]
+
+
+def _at(seconds: float) -> Any:
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def test_interrupt_between_making_and_starting_a_refresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A caller that is interrupted just before it starts its refresh does not keep the next caller from one."""
+    upstream = Upstream(ManualClock(), life=None)
+    provider = anycreds.cached(upstream)
+
+    async def main() -> str:
+        with monkeypatch.context() as patch:
+            patch.setattr(anycreds.CachedProvider, "_start", _interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                await provider()
+        async with asyncio.timeout(SOON):
+            return (await provider()).access_key_id
+
+    assert asyncio.run(main()) == "AKID1"
+
+
+def _interrupted(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("line", range(1, 60))
+def test_interrupt_at_any_line_of_a_caller(line: int) -> None:
+    """A caller that is interrupted at any line of the cache leaves no lock held and nobody waiting for ever."""
+    upstream = Upstream(ManualClock(), life=None)
+    provider = anycreds.cached(upstream)
+    folder = Path(anycreds.__file__).parent / "_cache"
+    files = tuple(str(folder / name) for name in ("provider.py", "state.py", "refresh.py"))
+
+    async def main() -> tuple[bool, str]:
+        hit = _interrupt_at(line, files, provider)
+        async with asyncio.timeout(SOON):
+            return hit, (await provider()).access_key_id
+
+    hit, got = asyncio.run(main())
+    assert got.startswith("AKID")
+    assert provider._memory._lock.acquire(blocking=False)
+    assert hit or line > 20
+
+
+def _place(frame: types.FrameType) -> tuple[str, int]:
+    return frame.f_code.co_filename, frame.f_lineno
+
+
+def _interrupt_at(line: int, files: tuple[str, ...], provider: anycreds.CachedProvider) -> bool:
+    """Drive a caller by hand up to its first wait, with an interrupt before one of its lines. Return whether it hit."""
+    seen = 0
+
+    def trace(frame: types.FrameType, event: str, _: object) -> Any:
+        nonlocal seen
+        if frame.f_code.co_filename not in files:
+            return None
+        # Real interrupts come between calls, so that none hits the very release of a lock, as one of these would.
+        if event == "line" and not linecache.getline(*_place(frame)).strip().startswith("with self._lock"):
+            seen += 1
+            if seen == line:
+                raise KeyboardInterrupt
+        return trace
+
+    before = sys.gettrace()
+    asking = provider()
+    sys.settrace(trace)
+    try:
+        asking.send(None)
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.settrace(before)
+        asking.close()
+    return False
+
+
+# Memory
+
+
+def _resident() -> int:
+    for text in Path("/proc/self/status").read_text().splitlines():
+        if text.startswith("VmRSS:"):
+            return int(text.split()[1]) * 1024
+    raise AssertionError
+
+
+@pytest.mark.canary_weak
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system does not tell how much memory is used")
+@pytest.mark.parametrize("name", ["asyncio", "trio"])
+def test_ten_thousand_failing_refreshes_leave_nothing(name: str, canary: Canary) -> None:
+    """After ten thousand failed refreshes the process has not grown by a megabyte, and tracebacks are as short."""
+    depths: set[int] = set()
+
+    async def source() -> anycreds.Credentials:
+        raise KeyError("no")
+
+    async def main() -> int:
+        clock = ManualClock()
+        provider = anycreds.cached(source, clock=clock)
+
+        async def fail(times: int) -> None:
+            for number in range(times):
+                if number % 500 == 0:
+                    canary.finish()  # it keeps a note of each error
+                clock.advance(60)
+                try:
+                    await provider()
+                except anycreds.RetrievalError as error:
+                    trace, depth = error.__traceback__, 0
+                    while trace is not None:
+                        trace, depth = trace.tb_next, depth + 1
+                    depths.add(depth)
+
+        await fail(2000)
+        gc.collect()
+        before = _resident()
+        await fail(10_000)
+        gc.collect()
+        return _resident() - before
+
+    backend, options = virtual_backend(name)
+    logging.getLogger("anycreds").setLevel(logging.ERROR)
+    try:
+        assert anyio.run(main, backend=backend, backend_options=options) < 1 << 20
+    finally:
+        logging.getLogger("anycreds").setLevel(logging.NOTSET)
+    assert len(depths) == 1
+
+
+@pytest.mark.canary_weak
+@BACKENDS
+def test_failed_attempts_are_freed_without_the_collector(backend: str) -> None:
+    """What a failed refresh held is let go at once: no circle of error, traceback and frame waits for the collector."""
+    import weakref
+
+    class Held:
+        pass
+
+    watches: list[weakref.ref[Held]] = []
+
+    async def source() -> anycreds.Credentials:
+        held = Held()
+        watches.append(weakref.ref(held))
+        raise anycreds.RetrievalError("no")
+
+    clock = ManualClock()
+    provider = anycreds.cached(source, clock=clock)
+
+    async def main() -> None:
+        for _ in range(3):
+            clock.advance(60)
+            with contextlib.suppress(anycreds.RetrievalError):
+                await provider()
+        await anyio.lowlevel.checkpoint()
+
+    gc.collect()
+    gc.disable()
+    try:
+        anyio.run(main, backend=backend)
+        assert [watch() for watch in watches] == [None] * 3
+    finally:
+        gc.enable()
+
+
+# Copies of errors
+
+
+class OwnError(anycreds.RetrievalError):
+    """A user's own error, with a constructor that takes keywords only."""
+
+    def __init__(self, *, tenant: str) -> None:
+        super().__init__(f"no keys for {tenant}", status=418, code="Teapot", hint="brew")
+        self.tenant = tenant
+
+
+_COMMON: dict[str, Any] = {"source": "a source", "hint": "a hint"}
+_MISSED = anycreds.NotConfiguredError("nothing", **_COMMON)
+ERRORS: list[CredentialsError] = [
+    anycreds.CredentialsError("text", **_COMMON),
+    anycreds.NotConfiguredError("text", **_COMMON),
+    anycreds.MetadataUnreachableError("text", **_COMMON),
+    anycreds.NoCredentialsError("text", attempts=(anycreds.Attempt("one", "nothing", 0.5, _MISSED),), **_COMMON),
+    anycreds.InvalidConfigurationError("text", **_COMMON),
+    anycreds.ReentrantProviderError("text", **_COMMON),
+    anycreds.RetrievalError("text", status=500, code="Oops", **_COMMON),
+    anycreds.ProviderTimeoutError("text", status=504, code="Slow", **_COMMON),
+    anycreds.MalformedResponseError("text", field="Token", status=200, **_COMMON),
+    anycreds.ForbiddenEndpointError("text", status=403, code="No", **_COMMON),
+    anycreds.LifetimeTooShortError("text", **_COMMON),
+    OwnError(tenant="them"),
+]
+
+
+def all_errors() -> list[CredentialsError]:
+    """Return the errors above, and a plain one of each class that has nothing of its own."""
+    errors, waiting = list(ERRORS), [CredentialsError]
+    while waiting:
+        kind = waiting.pop()
+        waiting += kind.__subclasses__()
+        if kind.__module__ == CredentialsError.__module__ and not any(type(error) is kind for error in errors):
+            errors.append(kind("text", **_COMMON))
+    return errors
+
+
+@pytest.mark.parametrize("error", all_errors(), ids=lambda error: type(error).__name__)
+def test_copy_of_an_error_keeps_everything(error: CredentialsError) -> None:
+    """A waiter's copy has the class, texts, fields, notes and cause of the original, and a traceback of its own."""
+    error.add_note("a note")
+    error.__cause__ = KeyError("why")
+    try:
+        raise error
+    except CredentialsError:
+        pass
+    twin = error._copy()
+    assert type(twin) is type(error)
+    assert (str(twin), repr(twin), twin.args) == (str(error), repr(error), error.args)
+    assert {**vars(twin), "__notes__": None} == {**vars(error), "__notes__": None}
+    assert twin.__notes__ == error.__notes__
+    assert twin.__notes__ is not error.__notes__
+    assert twin.__cause__ is error.__cause__
+    assert twin.__traceback__ is None
+    assert twin.__context__ is None
+    del error.__notes__

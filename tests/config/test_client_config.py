@@ -1,0 +1,172 @@
+"""``ClientConfig``: every option is kept or refused where it is given, and nothing of it changes or shows too much."""
+
+from __future__ import annotations
+
+import copy
+import ssl
+from functools import partial
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from anycreds import ClientConfig, InvalidConfigurationError
+from anycreds._core.http import Transport
+from anycreds.testing import CANARY
+
+
+class Context:
+    """What a library other than ``ssl`` may have for a context."""
+
+    def wrap_bio(self) -> None:
+        """Be there."""
+
+
+def factory() -> None:
+    """Be a function."""
+
+
+CONTEXT = Context()
+FULL: dict[str, Any] = {
+    "region": "eu-central-1",
+    "endpoint_url": f"http://127.0.0.1:8080/{CANARY}/x/",
+    "use_fips": False,
+    "use_dualstack": True,
+    "http_client_factory": factory,
+    "ssl_context": CONTEXT,
+    "max_attempts": 5,
+}
+OTHER: dict[str, Any] = {
+    "region": "us-west-2",
+    "endpoint_url": "https://127.0.0.1",
+    "use_fips": True,
+    "use_dualstack": False,
+    "http_client_factory": partial(factory),
+    "ssl_context": Context(),
+    "max_attempts": 1,
+}
+
+
+def test_every_option_is_kept() -> None:
+    """What is given is what the object has, and what is not given is None."""
+    config = ClientConfig(**FULL)
+    assert {name: getattr(config, name) for name in FULL} == FULL
+    assert {getattr(ClientConfig(), name) for name in FULL} == {None}
+    assert set(ClientConfig.__slots__) == set(FULL)
+
+
+def test_options_are_named() -> None:
+    """Nothing can be given by its place, or under a name that does not exist."""
+    make: Any = ClientConfig
+    with pytest.raises(TypeError, match="positional"):
+        make("eu-central-1")
+    with pytest.raises(TypeError, match="timeout"):
+        make(timeout=1)
+
+
+@pytest.mark.parametrize("name", FULL)
+def test_frozen(name: str) -> None:
+    """No option can be set, changed or deleted, and there is no room for others; the error says what to do."""
+    config = ClientConfig(**FULL)
+    for attempt in (partial(setattr, config, name, OTHER[name]), partial(delattr, config, name)):
+        with pytest.raises(AttributeError, match="frozen"):
+            attempt()
+    with pytest.raises(AttributeError, match="frozen"):
+        setattr(config, "color", "red")  # noqa: B010 - mypy knows that there is no such name
+    assert not hasattr(config, "__dict__")
+    assert config == ClientConfig(**FULL)
+
+
+@pytest.mark.parametrize("name", FULL)
+def test_equality(name: str) -> None:
+    """Two with the same values are equal and hash alike; one that differs in a single option is another."""
+    config = ClientConfig(**FULL)
+    assert config == ClientConfig(**FULL)
+    assert hash(config) == hash(ClientConfig(**FULL))
+    assert config != ClientConfig(**{**FULL, name: OTHER[name]})
+    assert config != ClientConfig(**{**FULL, name: None})
+    assert config != tuple(FULL.values())
+
+
+def test_copies_are_itself() -> None:
+    """A frozen object needs no copies, and a context could not be copied."""
+    config = ClientConfig(ssl_context=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+    assert copy.copy(config) is config
+    assert copy.deepcopy(config) is config
+
+
+def test_repr() -> None:
+    """It shows what was given, but of the URL, whose path can be a secret, only that there is one."""
+    shown = repr(ClientConfig(**FULL))
+    assert shown == (
+        "ClientConfig(endpoint_url=..., http_client_factory=..., max_attempts=5, region='eu-central-1', "
+        "ssl_context=..., use_dualstack=True, use_fips=False)"
+    )
+    assert CANARY not in shown
+    assert repr(ClientConfig()) == "ClientConfig()"
+    assert repr(ClientConfig(use_fips=False)) == "ClientConfig(use_fips=False)"
+
+
+def test_transport() -> None:
+    """Factory and context are what two configs must share to share a client; the rest does not matter."""
+    assert ClientConfig()._transport() == Transport()
+    assert ClientConfig(**FULL)._transport() == (factory, CONTEXT)
+    assert ClientConfig(**FULL)._transport() == ClientConfig(**{**FULL, "region": "us-west-2"})._transport()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *[("region", region) for region in ("us-east-1", "aws-global", "fips-us-east-1", "x", "1", "x" * 63)],
+        *[("endpoint_url", url) for url in ("http://a", "https://[::1]:1/", "https://vpce.example/a%20b")],
+        *[("max_attempts", number) for number in (1, 2, 100)],
+        ("ssl_context", ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)),
+        ("http_client_factory", Context),
+    ],
+)
+def test_possible_values(name: str, value: Any) -> None:
+    """What can be right is taken as it is."""
+    assert getattr(ClientConfig(**{name: value}), name) is value
+
+
+@pytest.mark.parametrize("name", ["region", "endpoint_url"])
+@pytest.mark.parametrize("blank", ["", "  "])
+def test_blank_is_absent(name: str, blank: Any) -> None:
+    """A blank text, such as a variable that is not set gives, is no text."""
+    assert getattr(ClientConfig(**{name: blank}), name) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *[("region", region) for region in ("evil.com/", "a.b", "x" * 64, "-a", "a-", "eu_1", "\u00e9", "a\n", "a b")],
+        *[("region", region) for region in (f"{CANARY}.com", "a/", "a@b", "a:1", "a#", "a?", "\u0661", 1, b"a")],
+        *[("endpoint_url", url) for url in ("a", "ftp://a", "http://", f"http://{CANARY}@a", "http://a?b", 1)],
+        *[("endpoint_url", url) for url in (f"http://a/#{CANARY}", f"http://a\\{CANARY}", "http://a:0", b"http://a")],
+        *[(name, value) for name in ("use_fips", "use_dualstack") for value in ("true", 1, 0, "")],
+        *[("http_client_factory", value) for value in (CONTEXT, "httpx.AsyncClient", 1)],
+        *[("ssl_context", value) for value in (True, False, f"/{CANARY}/ca.pem", factory)],
+        *[("max_attempts", value) for value in (0, -1, 101, 10**9, 3.0, "3", True)],
+    ],
+)  # fmt: skip
+def test_impossible_values(name: str, value: Any) -> None:
+    """What cannot be right is refused at once, with the option's name and without what was given."""
+    with pytest.raises(InvalidConfigurationError, match=rf"^client_config: {name} ") as caught:
+        ClientConfig(**{**FULL, name: value})
+    assert CANARY not in str(caught.value)
+
+
+@given(st.text())
+def test_any_region(region: str) -> None:
+    """Whatever text is given, what is taken is one label of a DNS name."""
+    try:
+        taken = ClientConfig(region=region).region
+    except InvalidConfigurationError:
+        return
+    assert taken == (region if region.strip() else None)
+    if taken is None:
+        return
+    assert region.isascii()
+    assert region.replace("-", "").isalnum()
+    assert 0 < len(region) < 64

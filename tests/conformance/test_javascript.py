@@ -1,0 +1,33 @@
+"""Every case, played by the AWS SDK for JavaScript. Run it with ``nox -s javascript``, which installs that."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from conformance.case_files import Case, read_cases
+from conformance.peer import RESULTS, Peer, check, driving
+
+INSTALLED = os.environ.get("ANYCREDS_JAVASCRIPT", "")
+"""The folder whose ``node_modules`` has the SDK."""
+
+if not (INSTALLED and shutil.which("node")):
+    pytest.skip("needs node and an installed SDK: run `nox -s javascript`", allow_module_level=True)
+
+
+@pytest.fixture(scope="module")
+def javascript() -> Iterator[Peer]:
+    """Run the driver for all cases; each has a home of its own, so that what the SDK remembers is of no use to it."""
+    driver = Path(__file__).parent / "javascript" / "driver.mjs"
+    with driving("javascript", "node", str(driver), INSTALLED) as peer:
+        yield peer
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, id=case.name) for case in read_cases()])
+def test_case(case: Case, javascript: Peer, isolated: Path, pytestconfig: pytest.Config) -> None:
+    """The SDK does what ours does, or differs exactly as the case says."""
+    check(javascript, case, isolated, pytestconfig.stash[RESULTS].setdefault("javascript", {}))

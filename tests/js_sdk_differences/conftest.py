@@ -1,0 +1,54 @@
+"""Fixtures: a machine, a fake AWS that its variables name, and a network in memory; on the event loops of a test."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from anycreds._system.files import read as files
+from anycreds.testing import FakeAWS, MemoryNetwork, virtual_backend
+from js_sdk_differences.backends import REAL, VIRTUAL
+from js_sdk_differences.environment import Machine
+
+T = TypeVar("T")
+
+
+@pytest.fixture(params=list(REAL))
+def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
+    """Give each event loop in turn, or those that a test names."""
+    name: str = request.param
+    if name.startswith(VIRTUAL):
+        return virtual_backend(name.removeprefix(VIRTUAL))
+    if "uvloop" in name and sys.platform == "win32":
+        pytest.skip("there is no uvloop for Windows")
+    return REAL[name]
+
+
+@pytest.fixture
+def machine(isolated: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    """Give the machine that the program runs on."""
+    return Machine(isolated, monkeypatch)
+
+
+@pytest.fixture
+def aws(fake_aws: FakeAWS, machine: Machine) -> FakeAWS:
+    """Serve a fake AWS. The machine's variables name it for the services, and not for metadata."""
+    machine.environ(fake_aws.service_environ())
+    return fake_aws
+
+
+async def _at_once(function: Callable[..., T], *arguments: object) -> T:
+    return function(*arguments)
+
+
+@pytest.fixture
+def network(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Iterator[MemoryNetwork]:
+    """Give a network in memory, for virtual time: files are then read without a thread, which takes real time."""
+    monkeypatch.setattr(files, "work", _at_once)
+    machine.environ({"AWS_EC2_METADATA_DISABLED": "false"})
+    with MemoryNetwork() as network:
+        yield network

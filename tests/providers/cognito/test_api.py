@@ -1,0 +1,259 @@
+"""Cognito: bodies byte by byte, and answers that are whole sets or an error that names the field."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from anycreds._core.credentials import Credentials
+from anycreds._core.errors import MalformedResponseError
+from anycreds._providers.cognito.api import (
+    HINTS,
+    credentials_in,
+    get_credentials_body,
+    get_id_body,
+    identity_id_in,
+    request_headers,
+)
+from anycreds._wire.service_errors import refusal_in_json, refused
+from support.fake_io import KEY_ID, SECRET_KEY, SESSION_TOKEN, START, answer, assert_no_secret
+
+SOURCE = "Cognito"
+POOL = "eu-west-1:0a1b2c3d-0000-4000-8000-00000000pool"
+IDENTITY = "eu-west-1:0a1b2c3d-0000-4000-8000-000000000001"
+OTHER = "eu-west-1:0a1b2c3d-0000-4000-8000-000000000002"
+
+
+def document(**changes: object) -> dict[str, Any]:
+    """Make an answer to GetCredentialsForIdentity; ``...`` leaves a field out."""
+    keys = {
+        "AccessKeyId": KEY_ID,
+        "SecretKey": SECRET_KEY,
+        "SessionToken": SESSION_TOKEN,
+        "Expiration": START + 3600,
+    }
+    identity_id = changes.pop("IdentityId", IDENTITY)
+    inner = {name: value for name, value in {**keys, **changes}.items() if value is not ...}
+    return {"Credentials": inner} if identity_id is ... else {"IdentityId": identity_id, "Credentials": inner}
+
+
+def given_by(body: object) -> Credentials:
+    """Read an answer that is right."""
+    found = credentials_in(answer(body), SOURCE, OTHER)
+    assert isinstance(found, Credentials), found
+    return found
+
+
+def malformed(body: object, **headers: Any) -> MalformedResponseError:
+    """Read an answer that must be refused."""
+    error = credentials_in(answer(body, **headers), SOURCE, OTHER)
+    assert isinstance(error, MalformedResponseError)
+    assert (error.source, error.status) == (SOURCE, 200)
+    assert_no_secret(error)
+    return error
+
+
+def test_headers() -> None:
+    """The operation stands in a header, as AWS JSON 1.1 has it."""
+    assert request_headers("GetId") == {
+        "content-type": "application/x-amz-json-1.1",
+        "x-amz-target": "AWSCognitoIdentityService.GetId",
+    }
+    target = request_headers("GetCredentialsForIdentity")["x-amz-target"]
+    assert target == "AWSCognitoIdentityService.GetCredentialsForIdentity"
+
+
+def test_bodies() -> None:
+    """Fields stand in a fixed order; what is not given is left out, and no logins at all are not the same as none."""
+    assert get_id_body(POOL, None, None) == f'{{"IdentityPoolId":"{POOL}"}}'.encode()
+    assert get_id_body(POOL, "012345678901", {"a": "b"}) == (
+        f'{{"IdentityPoolId":"{POOL}","AccountId":"012345678901","Logins":{{"a":"b"}}}}'.encode()
+    )
+    assert get_credentials_body(IDENTITY, None, None) == f'{{"IdentityId":"{IDENTITY}"}}'.encode()
+    assert get_credentials_body(IDENTITY, {}, "arn") == (
+        f'{{"IdentityId":"{IDENTITY}","Logins":{{}},"CustomRoleArn":"arn"}}'.encode()
+    )
+
+
+@given(st.text(), st.text())
+@settings(max_examples=100, deadline=None)
+def test_any_text_can_be_sent(name: str, token: str) -> None:
+    """Whatever a login holds, its body is JSON that says so."""
+    assert json.loads(get_id_body(token, None, {name: token})) == {"IdentityPoolId": token, "Logins": {name: token}}
+
+
+def test_reads_an_identity() -> None:
+    """The answer to GetId has an identity, and what else may be in it does not matter."""
+    assert identity_id_in(answer({"IdentityId": IDENTITY, "x": 1}), SOURCE) == IDENTITY
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({}, "missing"),
+        ({"IdentityId": None}, "missing"),
+        ({"IdentityId": ""}, "blank"),
+        ({"IdentityId": 1}, "int"),
+        ({"IdentityId": [IDENTITY]}, "list"),
+        ({"IdentityId": "x\n"}, "U+000A"),
+        (b'{"IdentityId": "a", "IdentityId": "b"}', "twice"),
+    ],
+)
+def test_refuses_what_is_no_identity(body: object, said: str) -> None:
+    """An identity is text without control characters, and there is one."""
+    error = identity_id_in(answer(body), SOURCE)
+    assert isinstance(error, MalformedResponseError)
+    assert (error.field, error.source) == ("IdentityId", SOURCE)
+    assert said in str(error)
+
+
+def test_reads_a_whole_set() -> None:
+    """The answer to GetCredentialsForIdentity becomes a set that knows its identity."""
+    assert given_by(document()) == Credentials(
+        KEY_ID,
+        SECRET_KEY,
+        SESSION_TOKEN,
+        expiration=datetime(2024, 1, 2, 4, 4, 5, tzinfo=UTC),
+        identity_id=IDENTITY,
+        source=SOURCE,
+    )
+
+
+@pytest.mark.parametrize("absent", [..., None])
+def test_the_identity_that_was_asked_for(absent: object) -> None:
+    """Where the answer names no identity, it is the one that was asked for."""
+    assert given_by(document(IdentityId=absent)).identity_id == OTHER
+
+
+@pytest.mark.parametrize(
+    ("number", "moment"),
+    [
+        (1704168245, datetime(2024, 1, 2, 4, 4, 5, tzinfo=UTC)),
+        (1704168245.0, datetime(2024, 1, 2, 4, 4, 5, tzinfo=UTC)),
+        (1704168245.25, datetime(2024, 1, 2, 4, 4, 5, 250_000, tzinfo=UTC)),
+        (1, datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC)),
+        (253_402_300_799, datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)),
+    ],
+)
+def test_reads_times(number: float, moment: datetime) -> None:
+    """An end is a number of seconds since 1970, whole or not."""
+    assert given_by(document(Expiration=number)).expiration == moment
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        ...,
+        None,
+        True,
+        False,
+        "",
+        "1704168245",
+        "2024-01-02T04:04:05Z",
+        [],
+        {},
+        0,
+        -0.0,
+        -1,
+        -1704168245,
+        253_402_300_800,
+        1704168245000,
+        1e300,
+        10**400,
+    ],
+)
+def test_refuses_what_is_no_time(value: object) -> None:
+    """A text, a truth or a number that no time has is no end."""
+    assert malformed(document(Expiration=value)).field == "Expiration"
+
+
+@pytest.mark.parametrize("number", [b"NaN", b"Infinity", b"-Infinity", b"1e999", b"-1e999", b"9" * 5000])
+def test_refuses_numbers_without_end(number: bytes) -> None:
+    """What is not a number of JSON, or an infinite one, is refused."""
+    body = json.dumps(document()).encode().replace(str(START + 3600).encode(), number)
+    assert number in body
+    malformed(body)
+
+
+def test_the_last_moment_of_all_does_not_overflow() -> None:
+    """A fraction of a second before the year 10,000 is either a time or refused."""
+    found = credentials_in(answer(document(Expiration=253_402_300_799.9999999)), SOURCE, OTHER)
+    assert isinstance(found, Credentials | MalformedResponseError)
+
+
+@pytest.mark.parametrize("field", ["AccessKeyId", "SecretKey", "SessionToken"])
+@pytest.mark.parametrize(
+    "value",
+    [..., None, True, 0, 1.5, [SECRET_KEY], {"a": SECRET_KEY}, "", " ", SECRET_KEY + "\n", SECRET_KEY + "\ud800"],
+    ids=repr,
+)
+def test_refuses_what_is_no_key(field: str, value: object) -> None:
+    """All of key id, key and token are needed; the error names the field and shows nothing of it."""
+    error = malformed(document(**{field: value}))
+    assert error.field == field
+    assert field in str(error)
+
+
+@pytest.mark.parametrize("value", [1, "", "x\x00", [IDENTITY]])
+def test_refuses_an_identity_that_cannot_be_right(value: object) -> None:
+    """An identity that is there must be one."""
+    assert malformed(document(IdentityId=value)).field == "IdentityId"
+
+
+@pytest.mark.parametrize("field", ["AccessKeyId", "SecretKey", "SessionToken", "Expiration"])
+def test_refuses_a_field_twice(field: str) -> None:
+    """A field that stands twice would be read differently by different parsers, in the inner object too."""
+    text = json.dumps(document())
+    assert text.endswith("}}")
+    error = malformed(f'{text[:-2]}, "{field}": "other"}}}}'.encode())
+    assert error.field == field
+    assert "twice" in str(error)
+
+
+@pytest.mark.parametrize("field", ["Credentials", "IdentityId"])
+def test_refuses_an_outer_field_twice(field: str) -> None:
+    """Two sets, or two identities, are none."""
+    error = malformed(f'{json.dumps(document())[:-1]}, "{field}": null}}'.encode())
+    assert error.field == field
+
+
+@pytest.mark.parametrize("value", [..., None, [], "x", 1, True])
+def test_refuses_what_is_no_object(value: object) -> None:
+    """The keys stand in an object."""
+    body = {"IdentityId": IDENTITY} if value is ... else {"Credentials": value}
+    assert malformed(body).field == "Credentials"
+
+
+@pytest.mark.parametrize("body", [b"", b"null", b"[]", b"{", b"<html>", b"\xff", b"[" * 5000])
+def test_refuses_what_is_no_document(body: bytes) -> None:
+    """What is not one JSON object is refused, for both operations."""
+    malformed(body)
+    assert isinstance(identity_id_in(answer(body), SOURCE), MalformedResponseError)
+
+
+def test_refuses_compressed_answers() -> None:
+    """A content coding was not asked for, and may be a bomb."""
+    assert "compressed" in str(malformed(document(), content_encoding="gzip"))
+
+
+@pytest.mark.parametrize("code", sorted(HINTS))
+def test_refusals_say_what_to_do(code: str) -> None:
+    """Every error that AWS documents for the two operations has a hint."""
+    response = answer({"__type": f"com.amazonaws.cognito.identity#{code}", "message": "no"}, 400)
+    error = refused(response, refusal_in_json(response), SOURCE, "GetId", HINTS)
+    assert (error.code, error.hint) == (code, HINTS[code])
+    assert 30 < len(HINTS[code]) < 250
+
+
+@given(st.binary(max_size=200) | st.recursive(st.none() | st.booleans() | st.floats() | st.text(), st.lists))
+@settings(max_examples=150, deadline=None)
+def test_answers_for_anything(body: object) -> None:
+    """Whatever comes, the answer is a value."""
+    content = body if isinstance(body, bytes) else {"IdentityId": body, "Credentials": document(SessionToken=body)}
+    assert isinstance(credentials_in(answer(content), SOURCE, OTHER), Credentials | MalformedResponseError)
+    assert isinstance(identity_id_in(answer(content), SOURCE), str | MalformedResponseError)

@@ -1,0 +1,214 @@
+"""DPoP proofs: built as RFC 9449 has them, signed by keys that are read without trust and never shown."""
+
+from __future__ import annotations
+
+import base64
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from anycreds._core.credentials import Problem
+from anycreds._providers.login.dpop import proof, target_of
+from anycreds._providers.login.dpop_keys import NotInstalled, SigningKey, load_key
+from anycreds._wire.urls import Url, parse
+from support.login_fixtures import PEM, bytes_of, verified
+
+# The vector of the reference: the private scalar is 1.
+X, Y = "axfR8uEsQkf4vOblY6RA8ncDfYEt6zOg9KE5RdiYwpY", "T-NC4v4af5uO5-tKfA-eFivOM1drMV7Oy7ZAaDe_UfU"
+TOKEN_URL = "https://eu-central-1.signin.aws.amazon.com/v1/token"
+PASSWORD = BestAvailableEncryption(b"canary")
+
+
+def url(text: str) -> Url:
+    """Read a URL that is right."""
+    found = parse(text)
+    assert isinstance(found, Url)
+    return found
+
+
+def key(pem: str = PEM) -> SigningKey:
+    """Read a key that is right."""
+    found = load_key(pem)
+    assert isinstance(found, SigningKey), found
+    return found
+
+
+def pem_of(private: Any, form: PrivateFormat = PrivateFormat.PKCS8, encryption: Any = None) -> str:
+    """Write a private key."""
+    text: bytes = private.private_bytes(Encoding.PEM, form, encryption or NoEncryption())
+    return text.decode()
+
+
+def test_known_key() -> None:
+    """The vector of the reference: its key gives these coordinates, and the proof has the header that AWS expects."""
+    told, claims = verified(proof(key(), "POST", url(TOKEN_URL), 1_704_164_645.9, "an-id"))
+    assert told == {"typ": "dpop+jwt", "alg": "ES256", "jwk": {"kty": "EC", "crv": "P-256", "x": X, "y": Y}}
+    assert claims == {"jti": "an-id", "htm": "POST", "htu": TOKEN_URL, "iat": 1_704_164_645}
+
+
+def test_a_changed_proof_does_not_verified() -> None:
+    """The signature covers header and claims (and the check in this file notices)."""
+    header, claims, signature = proof(key(), "POST", url(TOKEN_URL), 1.0, "id").split(".")
+    other = proof(key(), "POST", url(TOKEN_URL), 2.0, "id").split(".")[1]
+    assert claims != other
+    with pytest.raises(InvalidSignature):
+        verified(f"{header}.{other}.{signature}")
+
+
+@pytest.mark.parametrize("number", range(1, 60))
+def test_coordinates_keep_their_leading_zeros(number: int) -> None:
+    """Coordinates have 32 bytes each, also where their first bytes are zero."""
+    private = ec.derive_private_key(number * 7919, ec.SECP256R1())
+    told, _ = verified(proof(key(pem_of(private)), "POST", url(TOKEN_URL), 1.0, "id"))
+    assert all(len(bytes_of(told["jwk"][name])) == 32 for name in "xy")
+
+
+def test_signatures_have_one_length() -> None:
+    """A signature is 64 bytes long, also where r or s begins with zeros, which is so for one in 128."""
+    one = key()
+    assert {len(one.sign(b"")) for _ in range(1500)} == {64}
+
+
+@pytest.mark.parametrize(
+    ("asked", "target"),
+    [
+        (TOKEN_URL, TOKEN_URL),
+        (f"{TOKEN_URL}?a=b", TOKEN_URL),
+        ("https://HOST.example:443/v1/token", "https://host.example/v1/token"),
+        ("http://127.0.0.1:80/v1/token", "http://127.0.0.1/v1/token"),
+        ("http://127.0.0.1:443/v1/token", "http://127.0.0.1:443/v1/token"),
+        ("http://[::1]:8080/p/v1/token", "http://[::1]:8080/p/v1/token"),
+        ("https://host.example", "https://host.example/"),
+    ],
+)
+def test_the_target_is_the_url_without_its_query(asked: str, target: str) -> None:
+    """The claim htu has scheme, host, path, and only a port that does not go without saying."""
+    assert target_of(url(asked)) == target
+
+
+P256 = ec.generate_private_key(ec.SECP256R1())
+SEC1 = pem_of(P256, PrivateFormat.TraditionalOpenSSL)
+# What `openssl ecparam -genkey` writes before its key.
+PARAMETERS = "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n"
+
+
+@pytest.mark.parametrize(
+    "pem",
+    [
+        pem_of(P256),
+        SEC1,
+        SEC1.replace("\n", "\r\n"),
+        SEC1.replace("\n", "\\n"),
+        SEC1.replace("\n", "\\r\\n"),
+        f"\n  {SEC1}\n\n",
+        SEC1.rstrip("\n"),
+        PARAMETERS + SEC1,
+    ],
+    ids=["pkcs8", "sec1", "crlf", "literal \\n", "literal \\r\\n", "blanks", "no final newline", "openssl"],
+)
+def test_forms_of_a_key(pem: str) -> None:
+    """Every form in which tools write a key on P-256 is read, and gives the same public key."""
+    numbers = P256.public_key().public_numbers()
+    found = key(pem)
+    assert (found.x, found.y) == (numbers.x.to_bytes(32, "big"), numbers.y.to_bytes(32, "big"))
+    verified(proof(found, "POST", url(TOKEN_URL), 1.0, "id"))
+
+
+RSA = rsa.generate_private_key(65537, 1024)
+PUBLIC = P256.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+
+@pytest.mark.parametrize(
+    ("pem", "told"),
+    [
+        ("", "is no key"),
+        ("canary", "is no key"),
+        ("canary-\u00e9", "has characters beyond ASCII"),
+        ("canary" * 1000, "has 6000 characters"),
+        (SEC1[:-40], "is no key"),
+        ("-----BEGIN CANARY KEY-----\ncanary\n-----END CANARY KEY-----\n", "is no key"),
+        ("-----BEGIN EC PRIVATE KEY-----\ncanary\n-----END EC PRIVATE KEY-----\n", "is damaged"),
+        ("-----BEGIN EC PRIVATE KEY-----\n-----END EC PRIVATE KEY-----\n", "is damaged"),
+        (PEM.replace("AAAB", "AAAC", 1), "is damaged"),
+        (pem_of(RSA), "is a key of the kind RSA"),
+        (pem_of(RSA, PrivateFormat.TraditionalOpenSSL), "is an RSA key"),
+        (pem_of(dsa.generate_private_key(1024)), "is a key of "),
+        (pem_of(ed25519.Ed25519PrivateKey.generate()), "is a key of the kind Ed25519"),
+        (pem_of(ed25519.Ed25519PrivateKey.generate(), PrivateFormat.OpenSSH), "is a key in the form of OpenSSH"),
+        (pem_of(ec.generate_private_key(ec.SECP384R1())), "is a key on the curve secp384r1"),
+        (pem_of(ec.generate_private_key(ec.SECP256K1()), PrivateFormat.TraditionalOpenSSL), "on the curve secp256k1"),
+        (pem_of(P256, encryption=PASSWORD), "is an encrypted key"),
+        (pem_of(P256, PrivateFormat.TraditionalOpenSSL, PASSWORD), "is an encrypted key"),
+        (PUBLIC, "is a public key"),
+        ("-----BEGIN CERTIFICATE-----\ncanary\n-----END CERTIFICATE-----\n", "is a certificate"),
+    ],
+)
+def test_wrong_keys_are_named_and_never_shown(pem: str, told: str) -> None:
+    """What is no private key on P-256 is told by its kind, with what is needed, and without any of its content."""
+    problem = load_key(pem)
+    assert isinstance(problem, Problem)
+    assert not isinstance(problem, NotInstalled)
+    assert told in problem
+    assert "P-256" in problem
+    assert "canary" not in problem.lower()
+    assert not any(line in problem for line in pem.splitlines() if len(line) > 10)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_damaged_keys_raise_nothing(data: st.DataObject) -> None:
+    """Whatever becomes of a key, it is read or refused."""
+    raw = bytearray(base64.b64decode(PEM.partition("\n")[2].rpartition("\n-")[0]))
+    for at in data.draw(st.lists(st.integers(0, len(raw) - 1), min_size=1, max_size=4)):
+        raw[at] = data.draw(st.integers(0, 255))
+    body = base64.b64encode(bytes(raw[: data.draw(st.integers(0, len(raw)))])).decode()
+    label = data.draw(st.sampled_from(["EC PRIVATE KEY", "PRIVATE KEY"]))
+    found = load_key(f"-----BEGIN {label}-----\n{body}\n-----END {label}-----\n")
+    assert isinstance(found, SigningKey | Problem)
+
+
+def test_a_key_cannot_be_printed() -> None:
+    """Neither repr nor text of a key shows any of it."""
+    assert repr(key()) == str(key()) == "SigningKey(P-256)"
+
+
+@pytest.mark.parametrize(
+    ("blocked", "told"), [("None", "is not installed"), ("types.ModuleType('cryptography')", "is not installed")]
+)
+def test_without_the_library(blocked: str, told: str) -> None:
+    """Where cryptography is missing or only half there, that is the answer, and a wrong key is told all the same."""
+    code = (
+        "import sys, types\n"
+        f"sys.modules['cryptography'] = {blocked}\n"
+        "from anycreds._providers.login.dpop_keys import NotInstalled, load_key\n"
+        f"problem = load_key({PEM!r})\n"
+        f"assert isinstance(problem, NotInstalled) and problem == {told!r}, problem\n"
+        "assert type(load_key('')).__name__ == 'Problem'\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_library_is_loaded_late() -> None:
+    """Importing the modules, and finding that a text is no key, loads nothing of cryptography."""
+    code = (
+        "import sys\n"
+        "import anycreds._providers.login.dpop\n"
+        "from anycreds._providers.login.dpop_keys import load_key\n"
+        "load_key('nothing')\n"
+        "assert 'cryptography' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], timeout=20, check=True)

@@ -1,0 +1,271 @@
+"""``aws login`` with real files and locks: those who share a cache file renew it once, whatever happens to others."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import pytest
+
+from anycreds._config.client_config import ClientConfig
+from anycreds._config.service_settings import ProfileView
+from anycreds._config.settings import Setting
+from anycreds._core.credentials import Credentials
+from anycreds._core.errors import LoginRequiredError
+from anycreds._providers.login.api import file_name
+from anycreds._providers.login.provider import LoginProvider
+from anycreds._providers.service.endpoint_resolution import Places
+from anycreds._system.io import Session, SystemWorld
+from anycreds.testing import FakeAWS, Forever, HalfBody, Hang, Refuse, Status
+
+SESSION = "arn:aws:iam::123456789012:user/somebody"
+
+
+@pytest.fixture
+def aws() -> Iterator[FakeAWS]:
+    """Serve sign-in, from a thread of its own."""
+    with FakeAWS.in_thread() as fake:
+        yield fake
+
+
+@pytest.fixture
+def cache(isolated: Path) -> Path:
+    """Return the path of the cache file, which does not exist yet, nor does its directory."""
+    return isolated / ".aws" / "login" / "cache" / file_name(SESSION)
+
+
+def sign_in(aws: FakeAWS, cache: Path, expires_in: float, **more: Any) -> dict[str, Any]:
+    """Do what ``aws login`` does; return what is in the file then."""
+    token = {**aws.login_token(expires_in=expires_in), "idToken": "kept", **more}
+    write(cache, token)
+    return token
+
+
+def write(cache: Path, token: dict[str, Any]) -> None:
+    """Write the file as other programs may: for all to read."""
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    cache.write_text(json.dumps(token))
+    cache.chmod(0o644)
+
+
+class Hasty(Session):
+    """An ``Io`` that does something else instead of waiting."""
+
+    instead: Callable[[], object]
+
+    async def sleep(self, seconds: float) -> None:
+        self.instead()
+        await anyio.lowlevel.checkpoint()
+
+
+class HastyWorld(SystemWorld):
+    """The real world, but nothing is waited for. ``instead`` is called whenever something would be."""
+
+    def __init__(self, instead: Callable[[], object]) -> None:
+        super().__init__()
+        self._instead = instead
+
+    def session(self, held: Any = None) -> Session:
+        session = Hasty(self._clock, None, held)
+        session.instead = self._instead
+        return session
+
+
+def provider(aws: FakeAWS, instead: Callable[[], object] = bool) -> LoginProvider:
+    """Make a provider like one of a program of its own. ``instead``: see ``HastyWorld``."""
+    config = ClientConfig(region="us-east-1", endpoint_url=aws.service_url)
+    places = Places(config, view=ProfileView())
+    return LoginProvider(HastyWorld(instead), Setting(SESSION, "~/.aws/config:2"), places, "dev")
+
+
+async def ask_all(*providers: LoginProvider) -> list[Credentials]:
+    """Ask all of them at the same time."""
+    found: list[Credentials] = []
+
+    async def ask(one: LoginProvider) -> None:
+        found.append(await one())
+
+    async with anyio.create_task_group() as tasks:
+        for one in providers:
+            tasks.start_soon(ask, one)
+    return found
+
+
+def mode_of(cache: Path) -> int:
+    return stat.S_IMODE(cache.stat().st_mode)
+
+
+def read(cache: Path) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(cache.read_text())
+    return document
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("key_format", ["sec1", "pkcs8"])
+async def test_renewed(aws: FakeAWS, cache: Path, key_format: Any) -> None:
+    """Sign-in takes our proof; the file has the new set, is its owner's only, and keeps what we do not understand."""
+    before = sign_in(aws, cache, -5, **aws.login_token(expires_in=-5, key_format=key_format), more=[1])
+    found = await provider(aws)()
+    after = read(cache)
+    assert aws.count("sign-in token") == 1
+    assert found.access_key_id == after["accessToken"]["accessKeyId"] != before["accessToken"]["accessKeyId"]
+    assert found.account_id == before["accessToken"]["accountId"]
+    assert after["refreshToken"] != before["refreshToken"]
+    kept = ("idToken", "more", "dpopKey", "clientId", "tokenType")
+    assert [after[name] for name in kept] == [before[name] for name in kept]
+    if os.name == "posix":
+        assert mode_of(cache) == 0o600
+    assert {path.name for path in cache.parent.iterdir()} == {cache.name, f"{cache.name}.lock"}
+
+
+@pytest.mark.anyio
+async def test_again_and_again(aws: FakeAWS, cache: Path) -> None:
+    """Each renewal uses the refresh token of the one before, never one twice."""
+    aws.login_lifetime = 60
+    sign_in(aws, cache, 60)
+    for count in range(1, 4):
+        found = await provider(aws)()  # a new one, as the same would pause for half a minute
+        assert aws.count() == count
+        assert read(cache)["accessToken"]["accessKeyId"] == found.access_key_id
+    assert aws.reused_refresh_tokens == 0
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("expires_in", [-5, 120])
+async def test_many_providers_renew_once(aws: FakeAWS, cache: Path, expires_in: float) -> None:
+    """Ten providers that know nothing of each other, asked at once, send one refresh, and all have its set."""
+    sign_in(aws, cache, expires_in)
+    found = await ask_all(*[provider(aws) for _ in range(10)])
+    assert len(found) == 10
+    assert set(found) == {await provider(aws)()}
+    assert (aws.count(), aws.reused_refresh_tokens) == (1, 0)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("expires_in", [-5, 120])
+async def test_one_provider_renews_once(aws: FakeAWS, cache: Path, expires_in: float) -> None:
+    """One provider without a cache, asked ten times at once, sends one refresh, and gives its set each time."""
+    sign_in(aws, cache, expires_in)
+    found = await ask_all(*[provider(aws)] * 10)
+    assert len(found) == 10
+    assert len(set(found)) == 1
+    assert (aws.count(), aws.reused_refresh_tokens) == (1, 0)
+
+
+@pytest.mark.anyio
+async def test_refused_for_all(aws: FakeAWS, cache: Path) -> None:
+    """A session that is over is told to everybody with the command; a new sign-in heals all of them at once."""
+    sign_in(aws, cache, -5)
+    aws.login_refusal = "TOKEN_EXPIRED"
+    programs = [provider(aws) for _ in range(3)]
+    for one in programs:
+        with pytest.raises(LoginRequiredError) as caught:
+            await one()
+        assert caught.value.command == "aws login --profile dev"
+        assert "TOKEN_EXPIRED" in str(caught.value)
+    token = sign_in(aws, cache, 900)
+    assert {one.access_key_id for one in await ask_all(*programs)} == {token["accessToken"]["accessKeyId"]}
+
+
+@pytest.mark.anyio
+async def test_a_server_error_is_repeated_with_another_proof(aws: FakeAWS, cache: Path) -> None:
+    """After a 500 the same refresh token is sent again, with a proof that the service has not seen yet."""
+    sign_in(aws, cache, -5)
+    aws.script("sign-in token", Status(500), Refuse(429, "TooManyRequestsError", error="rate_exceeded"))
+    await provider(aws)()
+    assert (aws.count(), aws.reused_refresh_tokens) == (3, 0)
+
+
+@pytest.mark.anyio
+async def test_an_answer_that_was_lost(aws: FakeAWS, cache: Path) -> None:
+    """An answer that is lost takes its token with it: what is valid is served, and then a person is needed."""
+    before = sign_in(aws, cache, 120)
+    aws.script("sign-in token", HalfBody())
+    found = await provider(aws)()
+    assert found.access_key_id == before["accessToken"]["accessKeyId"]
+    assert (aws.count(), aws.reused_refresh_tokens) == (2, 1)
+    assert read(cache) == before
+    before["accessToken"]["expiresAt"] = "2024-01-02T03:04:05Z"
+    write(cache, before)
+    with pytest.raises(LoginRequiredError):
+        await provider(aws)()
+
+
+@pytest.mark.anyio
+async def test_a_program_that_knows_no_lock(aws: FakeAWS, cache: Path) -> None:
+    """Where another SDK, which locks nothing, has used the refresh token up, what it writes is taken."""
+    sign_in(aws, cache, -5)
+    aws.login_refusal = "TOKEN_EXPIRED"
+    tokens: list[dict[str, Any]] = []
+    found = await provider(aws, lambda: tokens.append(sign_in(aws, cache, 900)))()
+    assert [token["accessToken"]["accessKeyId"] for token in tokens] == [found.access_key_id]
+    assert aws.count() == 1
+
+
+PROGRAM = textwrap.dedent("""
+    import sys, anyio
+    from anycreds._config.client_config import ClientConfig
+    from anycreds._config.service_settings import ProfileView
+    from anycreds._config.settings import Setting
+    from anycreds._providers.service.endpoint_resolution import Places
+    from anycreds._system.io import SystemWorld
+    from anycreds._providers.login.provider import LoginProvider
+
+    async def main():
+        places = Places(ClientConfig(region="us-east-1", endpoint_url=sys.argv[1]), view=ProfileView())
+        provider = LoginProvider(SystemWorld(), Setting(sys.argv[2], "here"), places, timeout=30.0)
+        print((await provider()).access_key_id)
+
+    backend, _, loop = sys.argv[3].partition("+")
+    anyio.run(main, backend=backend, backend_options={"use_uvloop": True} if loop else {})
+""")
+LOOPS = ("asyncio", "trio", *([] if sys.platform == "win32" else ["asyncio+uvloop"]))
+
+
+def start(aws: FakeAWS, loop: str) -> subprocess.Popen[str]:
+    """Start a program that asks once."""
+    source = Path(__file__).parents[3] / "src"
+    return subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, aws.service_url, SESSION, loop],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(source)},
+    )
+
+
+def test_processes_renew_once(aws: FakeAWS, cache: Path) -> None:
+    """Processes on every event loop, started together on ended credentials, send one refresh and have the same set."""
+    sign_in(aws, cache, -5)
+    programs = [start(aws, loop) for loop in LOOPS]
+    printed = {program.communicate(timeout=15)[0].strip() for program in programs}
+    assert [program.returncode for program in programs] == [0] * len(LOOPS)
+    assert printed == {read(cache)["accessToken"]["accessKeyId"]}
+    assert (aws.count(), aws.reused_refresh_tokens) == (1, 0)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="kills a process")
+def test_a_process_that_is_killed_lets_go(aws: FakeAWS, cache: Path) -> None:
+    """A process that is killed in the middle of its refresh leaves file and lock such that another one gets on."""
+    before = sign_in(aws, cache, -5)
+    aws.script("sign-in token", Forever(Hang()))
+    with start(aws, "asyncio") as stuck:
+        while not aws.count():
+            assert stuck.poll() is None
+            time.sleep(0.005)
+        stuck.send_signal(signal.SIGKILL)
+    assert read(cache) == before
+    aws.restore()
+    found = anyio.run(provider(aws))
+    assert found.access_key_id == read(cache)["accessToken"]["accessKeyId"] != before["accessToken"]["accessKeyId"]
+    assert aws.reused_refresh_tokens == 0

@@ -1,0 +1,200 @@
+"""What a profile comes down to: one base and the roles on top, or an error that names file, line and key."""
+
+from __future__ import annotations
+
+import pytest
+
+import anycreds
+from anycreds._config.parser import read
+from anycreds._config.profiles import merge
+from anycreds._config.settings import Setting
+from anycreds._providers.profile.role_chain import Plan, plan_for
+from anycreds.testing import CANARY
+
+KEYS = f"aws_access_key_id = AKID\naws_secret_access_key = {CANARY}-secret\n"
+
+
+def planned(config: str, name: str = "x", credentials: str = "") -> Plan | anycreds.CredentialsError:
+    """Return the plan for a profile of these two texts."""
+    profiles = merge(read(config, "config"), read(credentials, "credentials"), "~/.aws/config", "~/.aws/credentials")
+    return plan_for(profiles, Setting(name, "option profile"))
+
+
+def told(config: str, name: str = "x", credentials: str = "") -> str:
+    """Return a plan in one line: its base and, from the inside to the outside, the profiles of its roles."""
+    plan = planned(config, name, credentials)
+    assert isinstance(plan, Plan), plan
+    base = type(plan.base).__name__.removesuffix("Base")
+    return " + ".join([f"{base}({plan.base.profile})", *(step.profile for step in plan.roles)])
+
+
+Invalid = anycreds.InvalidConfigurationError
+SOURCES = {
+    "static": KEYS,
+    "process": "credential_process = /bin/creds\n",
+    "web": "web_identity_token_file = /token\nrole_arn = arn\n",
+    "sso": "sso_start_url = https://x\nsso_region = us-east-1\nsso_account_id = 1\nsso_role_name = r\n",
+    "login": "login_session = arn\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (SOURCES["static"], "Static(x)"),
+        (SOURCES["process"], "Process(x)"),
+        (SOURCES["web"], "WebIdentity(x)"),
+        (SOURCES["sso"], "Sso(x)"),
+        (SOURCES["login"], "Login(x)"),
+        ("role_arn = arn\ncredential_source = Environment\n", "Named(x) + x"),
+        ("role_arn = arn\ncredential_source = ec2instancemetadata\n", "Named(x) + x"),
+        # several kinds in one profile: keys, web identity, process, SSO, login
+        ("".join(SOURCES.values()), "Static(x)"),
+        ("".join(list(SOURCES.values())[1:]), "WebIdentity(x)"),
+        (SOURCES["process"] + SOURCES["sso"] + SOURCES["login"], "Process(x)"),
+        (SOURCES["sso"] + SOURCES["login"], "Sso(x)"),
+        # a role beats the keys beside it when the profile is asked for itself
+        ("role_arn = arn\ncredential_source = EcsContainer\n" + KEYS, "Named(x) + x"),
+        # its own source
+        ("role_arn = arn\nsource_profile = x\n" + KEYS, "Static(x) + x"),
+    ],
+)
+def test_kinds_of_a_profile(lines: str, expected: str) -> None:
+    """Each kind of profile is known, and where there are several the order is that of JavaScript."""
+    assert told(f"[profile x]\n{lines}") == expected
+
+
+def test_chain_of_roles_is_flattened_from_the_inside() -> None:
+    """Roles come in the order in which they are assumed, on the base at the end of the chain."""
+    config = (
+        "[profile x]\nrole_arn = outer\nsource_profile = y\n[profile y]\nrole_arn = inner\nsource_profile = z\n"
+        f"[profile z]\n{KEYS}region = eu-west-1\n"
+    )
+    assert told(config) == "Static(z) + y + x"
+
+
+def test_source_with_keys_and_a_role_gives_its_keys() -> None:
+    """Somebody's source that has keys of its own is that: its role is not assumed on the way."""
+    config = f"[profile x]\nrole_arn = a\nsource_profile = y\n[profile y]\nrole_arn = b\nsource_profile = z\n{KEYS}"
+    assert told(config) == "Static(y) + x"
+
+
+def test_source_may_be_a_bare_named_source() -> None:
+    """``credential_source`` without a role stands for itself, where it is the source of another profile."""
+    config = "[profile x]\nrole_arn = a\nsource_profile = y\n[profile y]\ncredential_source = EcsContainer\n"
+    assert told(config) == "Named(y) + x"
+
+
+def test_role_settings_are_kept() -> None:
+    """What a role needs is in its step."""
+    config = (
+        "[profile x]\nrole_arn = arn\nsource_profile = y\nexternal_id = e\nrole_session_name = s\nmfa_serial = m\n"
+        f"duration_seconds = 900\nregion = eu-west-3\n[profile y]\nregion = us-east-1\n{KEYS}"
+    )
+    plan = planned(config)
+    assert isinstance(plan, Plan)
+    (step,) = plan.roles
+    assert step.duration == 900
+    assert [one and one.value for one in (step.external_id, step.session_name, step.mfa_serial)] == ["e", "s", "m"]
+
+
+@pytest.mark.parametrize(
+    ("config", "kind", "parts"),
+    [
+        (
+            "[profile x]\naws_access_key_id = A\n",
+            Invalid,
+            ["aws_secret_access_key", "config:2"],
+        ),
+        (
+            "[profile x]\naws_secret_access_key = B\n",
+            Invalid,
+            ["aws_access_key_id", "config:2"],
+        ),
+        ("[profile x]\nrole_arn = a\n", Invalid, ["role_arn", "no source", "config:2"]),
+        (
+            f"[profile x]\nrole_arn = a\n{KEYS}",
+            Invalid,
+            ["role_arn", "no source", "config:2"],
+        ),
+        (
+            "[profile x]\nrole_arn = a\nsource_profile = y\ncredential_source = Environment\n",
+            Invalid,
+            ["both of source_profile and credential_source", "config:2"],
+        ),
+        (
+            "[profile x]\nrole_arn = a\ncredential_source = Moon\n",
+            Invalid,
+            ["credential_source", "config:3", "Ec2InstanceMetadata"],
+        ),
+        ("[profile x]\ncredential_source = Environment\n", Invalid, ["role_arn is not"]),
+        (
+            "[profile x]\nsource_profile = y\n",
+            Invalid,
+            ["source_profile", "role_arn is not"],
+        ),
+        (
+            "[profile x]\nweb_identity_token_file = t\n",
+            Invalid,
+            ["web_identity_token_file", "role_arn is not", "config:2"],
+        ),
+        (
+            f"[profile x]\nrole_arn = a\nsource_profile = y\nduration_seconds = soon\n[profile y]\n{KEYS}",
+            Invalid,
+            ["duration_seconds", "config:4"],
+        ),
+        ("[profile x]\nrole_arn = a\nsource_profile = x\n", anycreds.ProfileLoopError, ["its own source", "config:3"]),
+        (
+            "[profile x]\nrole_arn = a\nsource_profile = y\n[profile y]\nrole_arn = b\nsource_profile = x\n",
+            anycreds.ProfileLoopError,
+            ["x -> y -> x"],
+        ),
+        (
+            "[profile x]\nrole_arn = a\nsource_profile = why\n[profile wy]\n",
+            anycreds.ProfileNotFoundError,
+            ["'why'", "~/.aws/config", "profile 'x' (~/.aws/config:3) names it", "did you mean 'wy'"],
+        ),
+        ("[profile y]\n", anycreds.ProfileNotFoundError, ["'x'", "option profile names it"]),
+        (
+            "[profile x]\nrole_arn = a\nsource_profile = y\n[profile y]\nregion = r\n",
+            Invalid,
+            ["'y' says nothing about credentials", "'x' (~/.aws/config:2) names it"],
+        ),
+        ("[profile x]\nthis is no setting\n", anycreds.ConfigParseError, ["config:2", "'x'"]),
+        (f"[profile x]\n{KEYS}aws_session_token = {CANARY}\x07\n", anycreds.ConfigParseError, ["config:4"]),
+    ],
+)
+def test_what_contradicts_itself_is_said_with_file_and_line(
+    config: str, kind: type[anycreds.CredentialsError], parts: list[str]
+) -> None:
+    """Each contradiction is an error of its class, and names the key, the file and the line."""
+    error = planned(config)
+    assert type(error) is kind, error
+    for part in parts:
+        assert part in str(error)
+
+
+def test_profile_that_says_nothing_is_not_configured() -> None:
+    """A profile with only a region lets a chain go on."""
+    error = planned("[profile x]\nregion = eu-west-1\n")
+    assert isinstance(error, anycreds.NotConfiguredError)
+    assert "'x' says nothing about credentials" in str(error)
+
+
+def test_bad_lines_hurt_only_who_uses_them() -> None:
+    """A line that cannot be read in another profile, or before all of them, changes nothing."""
+    config = f"rubbish\n[profile other]\nrubbish\n[profile x]\n{KEYS}[broken\nkey = value\n"
+    assert told(config) == "Static(x)"
+
+
+def test_long_chains_have_an_end() -> None:
+    """Ninety-nine roles on top of each other are planned; more are an error at once, and so is a long circle."""
+    links = "".join(f"[profile p{n}]\nrole_arn = a\nsource_profile = p{n + 1}\n" for n in range(5000))
+    plan = planned(f"{links}[profile p5000]\n{KEYS}", "p4901")
+    assert isinstance(plan, Plan)
+    assert len(plan.roles) == 99
+    error = planned(f"{links}[profile p5000]\n{KEYS}", "p4900")
+    assert isinstance(error, anycreds.InvalidConfigurationError)
+    assert "more than 100 profiles" in str(error)
+    circle = "".join(f"[profile p{n}]\nrole_arn = a\nsource_profile = p{(n + 1) % 90}\n" for n in range(90))
+    assert isinstance(planned(circle, "p0"), anycreds.ProfileLoopError)

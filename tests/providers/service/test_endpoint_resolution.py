@@ -1,0 +1,422 @@
+"""Where services are called: the order of regions, endpoints of every kind, and no host name made of rubbish."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from anycreds import ClientConfig, InvalidConfigurationError
+from anycreds._config.service_settings import ProfileView
+from anycreds._config.settings import Setting
+from anycreds._config.shared_files import FileOptions, SharedFiles
+from anycreds._core.provider import Caller
+from anycreds._providers.service import endpoint_resolution
+from anycreds._providers.service.endpoint_resolution import TITLES, Place, Places
+from anycreds._wire.endpoints import Service
+from support.fake_io import ScriptedIo, run
+
+WHO = "somebody"
+CONFIG = "/home/somebody/.aws/config"
+FILE = "~/.aws/config"
+RUBBISH = [
+    "evil.com/", "a.b", "x" * 64, "\u00e9", "us\u2024east", "a/b", "a\\b", "a@b", "a:1", "a?b", "a#b", "-a", "a-",
+    "a b", "us-east-1\n", "us_east_1", "%2e", "a\x00", "[::1]",
+]  # fmt: skip
+
+
+def outcome(
+    config: ClientConfig | None = None,
+    *,
+    says: str = "",
+    environ: dict[str, str] | None = None,
+    caller: str | None = None,
+    service: Service = "sts",
+    places: Places | None = None,
+    **more: Any,
+) -> Place | InvalidConfigurationError:
+    """Find the place of a service; ``says`` is what the profile says, line by line."""
+    io = ScriptedIo(environ=environ, files={CONFIG: f"[default]\n{says}\n".encode()})
+    return run((places or Places(config)).find(io, Caller(region=caller), service, WHO, **more))
+
+
+def place(config: ClientConfig | None = None, **more: Any) -> Place:
+    """Return the place."""
+    found = outcome(config, **more)
+    assert isinstance(found, Place)
+    return found
+
+
+def refused(config: ClientConfig | None = None, **more: Any) -> str:
+    """Return what the error says."""
+    error = outcome(config, **more)
+    assert type(error) is InvalidConfigurationError
+    return str(error)
+
+
+# --- region
+
+
+ORDER = [
+    ("client_config.region", "eu-west-1"),
+    (f"{FILE}:2", "eu-west-2"),
+    ("the region of the client", "eu-west-3"),
+    ("AWS_REGION", "eu-north-1"),
+    ("AWS_DEFAULT_REGION", "eu-south-1"),
+    ("the default", "us-east-1"),
+]
+
+
+def set_from(at: int, values: list[str]) -> dict[str, Any]:
+    """Set the region in the source at this place of the order, and in all below it."""
+    option, profile, caller, variable, old = (value if index >= at else None for index, value in enumerate(values))
+    environ = {"AWS_REGION": variable, "AWS_DEFAULT_REGION": old}
+    return {
+        "config": ClientConfig(region=option),
+        "says": "" if profile is None else f"region = {profile}",
+        "caller": caller,
+        "environ": {name: value for name, value in environ.items() if value is not None},
+    }
+
+
+@pytest.mark.parametrize("at", range(len(ORDER)))
+def test_order_of_regions(at: int) -> None:
+    """Option, profile, client, AWS_REGION, AWS_DEFAULT_REGION, us-east-1: each beats all below it."""
+    origin, region = ORDER[at]
+    found = place(**set_from(at, [value for _, value in ORDER[:5]]))
+    assert (found.region, str(found.base)) == (region, f"https://sts.{region}.amazonaws.com")
+    assert region in found.origin
+    assert origin.removeprefix("option ") in found.origin
+
+
+@pytest.mark.parametrize("service", ["sso", "sso-oidc", "signin"])
+@pytest.mark.parametrize("at", range(len(ORDER)))
+def test_a_fixed_region_beats_all(service: Service, at: int) -> None:
+    """Where a service can be in one region only, nothing else counts, not even an option."""
+    there = Setting("ap-south-1", "sso_region")
+    found = place(**set_from(at, [value for _, value in ORDER[:5]]), service=service, fixed=there)
+    assert found.region == "ap-south-1"
+    assert "sso_region" in found.origin
+
+
+@pytest.mark.parametrize(("at", "region"), [(0, "eu-west-1"), *((at, "ap-south-1") for at in range(1, len(ORDER)))])
+def test_a_second_region(at: int, region: str) -> None:
+    """An option beats the region that the identity pool is in, and nothing else does."""
+    there = Setting("ap-south-1", "identity_pool_id")
+    found = place(**set_from(at, [value for _, value in ORDER[:5]]), service="cognito-identity", second=there)
+    assert (found.region, found.base.host) == (region, f"cognito-identity.{region}.amazonaws.com")
+
+
+def test_blank_regions_are_not_set() -> None:
+    """Blanks in profile, client and variables leave the word to the next source."""
+    found = place(says="region =", caller=" ", environ={"AWS_REGION": "\t", "AWS_DEFAULT_REGION": "eu-south-1"})
+    assert found.region == "eu-south-1"
+
+
+def no_host(*arguments: object, **options: object) -> None:
+    """Stand in for what makes host names."""
+    raise AssertionError("a host name was made")
+
+
+@pytest.mark.parametrize("region", RUBBISH)
+def test_rubbish_is_no_region(region: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is not one label of a DNS name is an error with its origin, before any host name is made of it."""
+    monkeypatch.setattr(endpoint_resolution, "endpoint_for", no_host)
+    everywhere: dict[str, dict[str, Any]] = {
+        "the region of the client": {"caller": region},
+        "AWS_REGION": {"environ": {"AWS_REGION": region}},
+        "AWS_DEFAULT_REGION": {"environ": {"AWS_DEFAULT_REGION": region}},
+        "sso_region": {"fixed": Setting(region, "sso_region")},
+        "identity_pool_id": {"second": Setting(region, "identity_pool_id")},
+        "client_config": {"environ": {"AWS_REGION": region, "AWS_ENDPOINT_URL": "http://127.0.0.1"}},
+    }
+    for origin, more in everywhere.items():
+        said = refused(**more)
+        assert said.startswith(f"{WHO}: the region from ")
+        assert origin in said or origin == "client_config"
+        assert region not in said
+
+
+@pytest.mark.parametrize("region", ["evil.com/", "a.b", "x" * 64, "\u00e9"])
+def test_rubbish_in_the_profile_is_no_region(region: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same for a region in the profile: the error has file and line."""
+    monkeypatch.setattr(endpoint_resolution, "endpoint_for", no_host)
+    assert f"the region from {FILE}:2 cannot be a part of a host name" in refused(says=f"region = {region}")
+
+
+@pytest.mark.parametrize("region", RUBBISH)
+def test_rubbish_that_is_beaten_does_not_matter(region: str) -> None:
+    """A region that does not count is not read."""
+    assert place(ClientConfig(region="eu-west-1"), caller=region, environ={"AWS_REGION": region}).region == "eu-west-1"
+
+
+def test_the_last_region_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    """That us-east-1 is called, because nobody says a region, is worth one warning, however often and for whatever."""
+    places = Places()
+    for service in TITLES:
+        assert place(places=places, service=service).region == "us-east-1"
+    (record,) = caplog.records
+    assert (record.name, record.levelno) == ("anycreds.places", logging.WARNING)
+    assert "us-east-1" in record.getMessage()
+    assert WHO in record.getMessage()
+
+
+# --- whose profile
+
+
+def test_whose_profile_counts() -> None:
+    """The profile of the argument beats the caller's, that AWS_PROFILE, and that the default."""
+    config = (
+        "[default]\nregion=eu-a-1\n[profile x]\nregion=eu-b-1\n[profile y]\nregion=eu-c-1\n[profile z]\nregion=eu-d-1"
+    )
+    files = {CONFIG: config.encode()}
+    for argument, caller, variable, region in (
+        (None, None, None, "eu-a-1"),
+        (None, None, "x", "eu-b-1"),
+        (None, "y", "x", "eu-c-1"),
+        ("z", "y", "x", "eu-d-1"),
+    ):
+        io = ScriptedIo(environ={} if variable is None else {"AWS_PROFILE": variable}, files=files)
+        found = run(Places(profile=argument).find(io, Caller(profile=caller), "sts", WHO))
+        assert isinstance(found, Place)
+        assert found.region == region
+
+
+def test_other_files_and_none() -> None:
+    """The files can be others; and with a view of the profile none are read."""
+    io = ScriptedIo(files={"/etc/aws": b"[default]\nregion = eu-west-1\n", CONFIG: b"\xff"})
+    files = SharedFiles(FileOptions(config_filepath="/etc/aws"))
+    found = run(Places(files=files).find(io, Caller(), "sts", WHO))
+    assert isinstance(found, Place)
+    assert found.region == "eu-west-1"
+    io = ScriptedIo(environ={"AWS_REGION": "eu-west-2"}, files={CONFIG: b"\xff"})
+    found = run(Places(view=ProfileView()).find(io, Caller(profile="missing"), "sts", WHO))
+    assert isinstance(found, Place)
+    assert (found.region, io.reads) == ("eu-west-2", [])
+
+
+@pytest.mark.parametrize("content", [b"\xff", b"[default]\nrubbish\n"])
+def test_files_that_cannot_be_read(content: bytes) -> None:
+    """A file or profile that cannot be read is the error, though an option has the region."""
+    io = ScriptedIo(files={CONFIG: content})
+    error = run(Places(ClientConfig(region="eu-west-1")).find(io, Caller(), "sts", WHO))
+    assert isinstance(error, InvalidConfigurationError)
+    assert f"{FILE}:" in str(error)
+
+
+# --- kinds of endpoints
+
+
+FIPS, DUALSTACK = "AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"
+
+
+@pytest.mark.parametrize(
+    ("option", "variable", "key", "on"),
+    [
+        (None, None, None, False),
+        (None, None, "true", True),
+        (None, "false", "true", False),
+        (None, "true", "false", True),
+        (False, "true", "true", False),
+        (True, "false", "false", True),
+        (False, "rubbish", "rubbish", False),
+    ],
+)
+@pytest.mark.parametrize("name", ["use_fips", "use_dualstack"])
+def test_kinds(name: str, option: bool | None, variable: str | None, key: str | None, on: bool) -> None:
+    """The option beats the variable, that the profile, and an option False beats a variable true."""
+    switch, host = {
+        "use_fips": (FIPS, "sts-fips.us-east-2.amazonaws.com"),
+        "use_dualstack": (DUALSTACK, "sts.us-east-2.api.aws"),
+    }[name]
+    found = place(
+        ClientConfig(region="us-east-2", **{name: option}),  # type: ignore[arg-type]
+        environ={} if variable is None else {switch: variable},
+        says="" if key is None else f"{name}_endpoint = {key}",
+    )
+    assert found.base.host == (host if on else "sts.us-east-2.amazonaws.com")
+    assert found.region == "us-east-2"
+
+
+def test_both_kinds() -> None:
+    """FIPS and dual-stack together are a host of their own."""
+    environ = {FIPS: "true", DUALSTACK: "true", "AWS_REGION": "us-east-2"}
+    assert place(environ=environ).base.host == "sts-fips.us-east-2.api.aws"
+
+
+def test_pseudo_regions() -> None:
+    """A region that says FIPS means it, and signatures are for the real one."""
+    found = place(ClientConfig(region="fips-us-east-2"))
+    assert (found.base.host, found.region) == ("sts-fips.us-east-2.amazonaws.com", "us-east-2")
+    found = place(ClientConfig(region="aws-global"))
+    assert (found.base.host, found.region) == ("sts.amazonaws.com", "us-east-1")
+
+
+@pytest.mark.parametrize("variable", [FIPS, DUALSTACK, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "AWS_MAX_ATTEMPTS"])
+def test_unreadable_switches(variable: str) -> None:
+    """A variable that cannot be read is an error that names it."""
+    assert variable in refused(environ={variable: "maybe"})
+
+
+# --- endpoints of one's own
+
+
+HERE = "http://127.0.0.1:8080"
+
+
+@pytest.mark.parametrize(
+    ("config", "more", "origin"),
+    [
+        (
+            ClientConfig(endpoint_url=HERE),
+            {"environ": {"AWS_ENDPOINT_URL": "http://b"}},
+            "option client_config.endpoint_url",
+        ),
+        (None, {"environ": {"AWS_ENDPOINT_URL": HERE}, "says": "endpoint_url = http://b"}, "AWS_ENDPOINT_URL"),
+        (None, {"says": f"endpoint_url = {HERE}"}, f"{FILE}:2"),
+    ],
+)
+def test_custom_endpoints(config: ClientConfig | None, more: dict[str, Any], origin: str) -> None:
+    """An endpoint of option, environment or profile replaces the host; the region is still that of signatures."""
+    found = place(config, caller="eu-west-1", **more)
+    assert (found.base.origin, found.origin, found.region) == (HERE, origin, "eu-west-1")
+    assert str(found) == f"AWS STS at {HERE} ({origin})"
+
+
+@pytest.mark.parametrize("service", TITLES)
+def test_endpoint_of_each_service(service: Service) -> None:
+    """Each service has its own variable, and those of the others say nothing about it."""
+    names = {name: f"AWS_ENDPOINT_URL_{name.replace('-', '_').upper()}" for name in TITLES}
+    environ = {variable: f"http://127.0.0.1/{name}" for name, variable in names.items()}
+    found = place(environ=environ, service=service, caller="eu-west-1")
+    assert (str(found.base), found.title) == (f"http://127.0.0.1/{service}", TITLES[service])
+    del environ[names[service]]
+    assert place(environ=environ, service=service, caller="eu-west-1").base.scheme == "https"
+
+
+def test_ignored_endpoints() -> None:
+    """The switch takes configured endpoints away, but not the option, which is no configuration."""
+    environ = {"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true", "AWS_ENDPOINT_URL": "http://b"}
+    assert place(environ=environ, caller="eu-west-1").base.scheme == "https"
+    assert place(ClientConfig(endpoint_url=HERE), environ=environ, caller="eu-west-1").base.origin == HERE
+
+
+@pytest.mark.parametrize(
+    ("fips", "dualstack", "told"),
+    [(True, False, "FIPS"), (False, True, "dual-stack"), (True, True, "FIPS and dual-stack")],
+)
+def test_custom_endpoint_and_kind(fips: bool, dualstack: bool, told: str) -> None:
+    """An endpoint of one's own with FIPS or dual-stack is a contradiction, and the error names both."""
+    said = refused(ClientConfig(endpoint_url=HERE, use_fips=fips, use_dualstack=dualstack), caller="eu-west-1")
+    assert "option client_config.endpoint_url" in said
+    assert f"{told} endpoints are asked for" in said
+    environ = {"AWS_ENDPOINT_URL": HERE, **({FIPS: "1"} if fips else {}), **({DUALSTACK: "1"} if dualstack else {})}
+    assert "AWS_ENDPOINT_URL" in refused(environ=environ, caller="eu-west-1")
+    environ["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"] = "true"
+    assert place(environ=environ, caller="us-east-2").base.host.endswith((".amazonaws.com", ".api.aws"))
+
+
+@pytest.mark.parametrize("url", ["a", "http://canary@a", "http://a?b=canary", "ftp://a", "http://a/#canary"])
+def test_unreadable_endpoints(url: str) -> None:
+    """An endpoint that is no URL is an error with its origin, and without the text."""
+    for said in (
+        refused(environ={"AWS_ENDPOINT_URL_STS": url}, caller="eu-west-1"),
+        refused(says=f"endpoint_url = {url}", caller="eu-west-1"),
+    ):
+        assert "AWS_ENDPOINT_URL_STS" in said or f"{FILE}:2" in said
+        assert "canary" not in said
+
+
+@pytest.mark.parametrize(
+    ("url", "warned"),
+    [
+        ("http://sts.example", True),
+        ("http://192.0.2.1:8080", True),
+        ("http://169.254.1.1", True),
+        ("https://sts.example", False),
+        ("http://localhost:1", False),
+        ("http://127.9.9.9", False),
+        ("http://[::1]:1", False),
+    ],
+)
+def test_plain_http_is_worth_one_warning(url: str, warned: bool, caplog: pytest.LogCaptureFixture) -> None:
+    """A host that is called without TLS is warned of once, unless it is this machine."""
+    places = Places(ClientConfig(endpoint_url=f"{url}/canary/", region="eu-west-1"))
+    for service in TITLES:
+        assert place(places=places, service=service).base.origin == url
+    assert len(caplog.records) == warned
+    for record in caplog.records:
+        assert (record.name, record.levelno) == ("anycreds.places", logging.WARNING)
+        assert url in record.getMessage()
+        assert "option client_config.endpoint_url" in record.getMessage()
+
+
+# --- requests
+
+
+@pytest.mark.parametrize(
+    ("url", "with_factory", "direct"),
+    [
+        ("http://127.0.0.1:1", False, True),
+        ("http://localhost", False, True),
+        ("http://[::1]", False, True),
+        ("http://169.254.1.1", False, True),
+        ("https://sts.example", False, False),
+        ("http://192.0.2.1", False, False),
+        ("http://127.0.0.1:1", True, False),
+        ("http://localhost", True, False),
+        ("http://169.254.1.1", True, True),
+        ("http://[fe80::1]", True, True),
+        ("https://sts.example", True, False),
+    ],
+)
+def test_what_goes_past_proxies(url: str, with_factory: bool, direct: bool) -> None:
+    """What is on this machine or its link is asked directly; a program's own client is kept from the link only."""
+    config = ClientConfig(endpoint_url=url, region="eu-west-1", http_client_factory=dict if with_factory else None)
+    request = place(config).request("POST", "/", {}, 5.0)
+    assert request.direct is direct
+    assert request.transport.client_factory is (dict if with_factory else None)
+
+
+def test_hosts_of_aws_are_not_direct() -> None:
+    """What is asked over the network goes through proxies, as the environment has them."""
+    assert not place(caller="eu-west-1").request("POST", "/", {}, 5.0).direct
+
+
+@pytest.mark.parametrize(
+    ("url", "target", "asked"),
+    [
+        ("http://127.0.0.1", "/", "http://127.0.0.1/"),
+        ("http://127.0.0.1/", "/federation/credentials?a=b", "http://127.0.0.1/federation/credentials?a=b"),
+        ("http://127.0.0.1:1/base/path/", "/", "http://127.0.0.1:1/base/path/"),
+        ("http://127.0.0.1:1/base/path", "/token", "http://127.0.0.1:1/base/path/token"),
+    ],
+)
+def test_the_base_path_is_kept(url: str, target: str, asked: str) -> None:
+    """A path of the endpoint stays before every path that is asked, with one slash between them."""
+    request = place(ClientConfig(endpoint_url=url, region="eu-west-1")).request("GET", target, {"a": "b"}, 2.5, b"body")
+    assert str(request.url) == asked
+    assert (request.method, request.headers, request.timeout, request.body) == ("GET", {"a": "b"}, 2.5, b"body")
+
+
+def test_attempts() -> None:
+    """The option beats the variable, that the profile, and without any it is three."""
+    more: dict[str, Any] = {"environ": {"AWS_MAX_ATTEMPTS": "7"}, "says": "max_attempts = 9", "caller": "eu-west-1"}
+    assert place(ClientConfig(max_attempts=1), **more).attempts == 1
+    assert place(ClientConfig(max_attempts=1), environ={"AWS_MAX_ATTEMPTS": "rubbish"}, caller="a").attempts == 1
+    assert place(**more).attempts == 7
+    assert place(says="max_attempts = 9", caller="eu-west-1").attempts == 9
+    assert place(caller="eu-west-1").attempts == 3
+
+
+@settings(deadline=None)
+@given(st.text(), st.text(), st.text())
+def test_any_settings(region: str, url: str, caller: str) -> None:
+    """Whatever the environment holds, there is a place or an error as a value."""
+    environ = {"AWS_REGION": region, "AWS_ENDPOINT_URL": url}
+    assert isinstance(outcome(environ=environ, caller=caller), Place | InvalidConfigurationError)
+    found = outcome(environ={"AWS_REGION": region}, caller=caller)
+    assert isinstance(found, InvalidConfigurationError) or found.base.scheme == "https"

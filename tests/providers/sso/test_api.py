@@ -1,0 +1,298 @@
+"""IAM Identity Center on the wire: names, requests and answers of its portal and its OIDC, read without trust."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from anycreds._core.credentials import Credentials, Problem
+from anycreds._core.errors import MalformedResponseError
+from anycreds._providers.sso.portal import bearer_headers, credentials_in, credentials_target
+from anycreds._providers.sso.token import (
+    RefreshFields,
+    SsoToken,
+    file_name,
+    refresh_body,
+    refresh_fields,
+    refreshed,
+    token_in,
+)
+from support.fake_io import KEY_ID, SECRET_KEY, SESSION_TOKEN, START, answer, assert_no_secret
+
+ACCESS = "aoaAAAA-canary-access-token"
+REFRESH = "aorAAAA-canary-refresh-token"
+CLIENT_SECRET = "eyJra-canary-client-secret"
+END = "2024-01-02T11:04:05Z"
+ANYTHING: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
+    max_leaves=4,
+)
+
+
+def token_document(**changes: Any) -> dict[str, Any]:
+    """Make what ``aws sso login`` writes; ``...`` leaves a field out."""
+    full = {
+        "startUrl": "https://d-abc123.awsapps.com/start",
+        "region": "eu-central-1",
+        "accessToken": ACCESS,
+        "expiresAt": END,
+        "clientId": "client",
+        "clientSecret": CLIENT_SECRET,
+        "registrationExpiresAt": "2024-03-01T00:00:00Z",
+        "refreshToken": REFRESH,
+        **changes,
+    }
+    return {name: value for name, value in full.items() if value is not ...}
+
+
+def role_document(**changes: Any) -> dict[str, Any]:
+    """Make what the portal answers; ``...`` leaves a field out."""
+    full = {
+        "accessKeyId": KEY_ID,
+        "secretAccessKey": SECRET_KEY,
+        "sessionToken": SESSION_TOKEN,
+        "expiration": 1_704_186_245_000,
+        **changes,
+    }
+    return {"roleCredentials": {name: value for name, value in full.items() if value is not ...}}
+
+
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [
+        ("my-sso", "0ad374308c5a4e22f723adf10145eafad7c4031c.json"),
+        ("https://d-abc123.awsapps.com/start", "40a89917e3175433e361b710a9d43528d7f1890a.json"),
+        ("admin", "d033e22ae348aeb5660fc2140aec35850c4da997.json"),
+    ],
+)
+def test_file_names(key: str, name: str) -> None:
+    """A token's file has the name that the AWS CLI and all SDKs give it."""
+    assert file_name(key) == name
+
+
+def test_whole_token() -> None:
+    """All that the AWS CLI writes is read, and none of it can be printed."""
+    token = token_in(token_document())
+    assert token == SsoToken(ACCESS, START + 8 * 3600, REFRESH, "client", CLIENT_SECRET, 1_709_251_200.0)
+    assert repr(token) == "SsoToken(end=1704193445)"
+    assert token.secrets() == (ACCESS, REFRESH, CLIENT_SECRET)
+    assert refresh_fields(token, START) == RefreshFields("client", CLIENT_SECRET, REFRESH)
+    assert repr(refresh_fields(token, START)) == "RefreshFields()"
+
+
+@pytest.mark.parametrize("absent", [..., None, ""])
+def test_least_token(absent: Any) -> None:
+    """Two fields are enough for a token that is not refreshed; what is absent, null or empty is the same."""
+    rest = dict.fromkeys(("clientId", "clientSecret", "refreshToken"), absent)
+    document = token_document(**rest, registrationExpiresAt=None if absent == "" else absent, startUrl=..., region=...)
+    token = token_in(document)
+    assert token == SsoToken(ACCESS, START + 8 * 3600)
+    problem = refresh_fields(token, START)
+    assert problem == "it has no clientId and no clientSecret and no refreshToken to refresh it with"
+    assert isinstance(problem, Problem)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2024-01-02T11:04:05Z",
+        "2024-01-02T11:04:05UTC",
+        "2024-01-02 11:04:05 UTC",
+        "2024-01-02T11:04:05",
+        "2024-01-02T11:04:05.000Z",
+        "2024-01-02T12:04:05+01:00",
+    ],
+)
+def test_times(text: str) -> None:
+    """A token's end may be written in all forms that AWS's tools have written it in."""
+    token = token_in(token_document(expiresAt=text))
+    assert isinstance(token, SsoToken)
+    assert token.end == START + 8 * 3600
+
+
+NO_TIME = "is not a time such as 2030-12-31T23:59:59Z"
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"accessToken": ...}, "accessToken is missing"),
+        ({"accessToken": 5}, "accessToken is not text but int"),
+        ({"accessToken": " "}, "accessToken is blank"),
+        ({"accessToken": f"{ACCESS}\n"}, "accessToken contains the control character U+000A"),
+        ({"accessToken": f"{ACCESS}\u20ac"}, "accessToken has a character that no HTTP header can carry"),
+        ({"accessToken": f" {ACCESS}"}, "accessToken begins or ends with a blank"),
+        ({"accessToken": {"accessKeyId": "x"}}, "accessToken is not text but dict"),
+        ({"expiresAt": ...}, "expiresAt is missing"),
+        ({"expiresAt": None}, "expiresAt is missing"),
+        ({"expiresAt": 1_704_193_445}, f"expiresAt {NO_TIME}"),
+        ({"expiresAt": "tomorrow"}, f"expiresAt {NO_TIME}"),
+        ({"expiresAt": "UTC"}, f"expiresAt {NO_TIME}"),
+        ({"refreshToken": 5}, "refreshToken is not text but int"),
+        ({"refreshToken": False}, "refreshToken is not text but bool"),
+        ({"clientId": ["x"]}, "clientId is not text but list"),
+        ({"clientSecret": "\ud800"}, "clientSecret contains a lone surrogate, that is, bytes which are not UTF-8"),
+        ({"registrationExpiresAt": "soon"}, f"registrationExpiresAt {NO_TIME}"),
+        ({"registrationExpiresAt": 0}, f"registrationExpiresAt {NO_TIME}"),
+    ],
+)
+def test_wrong_tokens(changes: dict[str, Any], problem: str) -> None:
+    """What is wrong with a token file is told by its field, without what stands in it."""
+    found = token_in(token_document(**changes))
+    assert found == problem
+    assert isinstance(found, Problem)
+
+
+def test_registration_that_has_ended() -> None:
+    """A client whose registration has ended refreshes nothing."""
+    token = token_in(token_document(registrationExpiresAt="2024-01-02T03:04:05Z"))
+    assert isinstance(token, SsoToken)
+    assert refresh_fields(token, START) == "the registration to refresh it with ended at 2024-01-02T03:04:05Z"
+    assert isinstance(refresh_fields(token, START - 1), RefreshFields)
+
+
+def test_refresh_body() -> None:
+    """CreateToken is asked in JSON, with the names of its reference."""
+    assert json.loads(refresh_body(RefreshFields("client", CLIENT_SECRET, REFRESH))) == {
+        "clientId": "client",
+        "clientSecret": CLIENT_SECRET,
+        "grantType": "refresh_token",
+        "refreshToken": REFRESH,
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, {"expiresAt": END, "refreshToken": REFRESH}),
+        ({"tokenType": "Bearer", "idToken": None}, {"expiresAt": END, "refreshToken": REFRESH}),
+        ({"refreshToken": ...}, {"expiresAt": END}),
+        ({"refreshToken": None}, {"expiresAt": END}),
+        ({"refreshToken": ""}, {"expiresAt": END}),
+        ({"expiresIn": 28800.5}, {"expiresAt": END, "refreshToken": REFRESH}),
+        ({"expiresIn": 10**400}, {"expiresAt": "2025-01-02T03:04:05Z", "refreshToken": REFRESH}),
+    ],
+)
+def test_refreshed(changes: dict[str, Any], expected: dict[str, str]) -> None:
+    """What comes is what has to change in the file; a refresh token that does not come stays as it is."""
+    body = {"accessToken": ACCESS, "expiresIn": 28800, "refreshToken": REFRESH, **changes}
+    given = answer({name: value for name, value in body.items() if value is not ...})
+    assert refreshed(given, START + 0.25, "SSO") == {"accessToken": ACCESS, **expected}
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "problem"),
+    [
+        ({"accessToken": None}, "accessToken", "is missing"),
+        ({"accessToken": f"{ACCESS}\r\nX: y"}, "accessToken", "contains the control character U+000D"),
+        ({"accessToken": 5}, "accessToken", "is not text but int"),
+        ({"expiresIn": None}, "expiresIn", "is missing"),
+        ({"expiresIn": 0}, "expiresIn", "is not a number of seconds above 0"),
+        ({"expiresIn": -1}, "expiresIn", "is not a number of seconds above 0"),
+        ({"expiresIn": "28800"}, "expiresIn", "is not a number of seconds above 0"),
+        ({"expiresIn": True}, "expiresIn", "is not a number of seconds above 0"),
+        ({"refreshToken": 5}, "refreshToken", "is not text but int"),
+        ({"refreshToken": "\x00"}, "refreshToken", "contains the control character U+0000"),
+    ],
+)
+def test_wrong_refreshes(changes: dict[str, Any], field: str, problem: str) -> None:
+    """A refresh that is not what was asked for is an error that names the field (U31)."""
+    given = answer({"accessToken": ACCESS, "expiresIn": 28800, "refreshToken": REFRESH, **changes})
+    error = refreshed(given, START, "SSO")
+    assert isinstance(error, MalformedResponseError)
+    assert (error.field, error.message) == (field, f"{field} in the answer {problem}")
+    assert_no_secret(error, ACCESS, REFRESH)
+
+
+def test_target() -> None:
+    """Account and role go into the query in the order of JavaScript, whatever characters they have."""
+    assert credentials_target("123456789012", "Read Only/\u00e4&b=c#d+e") == (
+        "/federation/credentials?account_id=123456789012&role_name=Read%20Only%2F%C3%A4%26b%3Dc%23d%2Be"
+    )
+
+
+def test_headers() -> None:
+    """The token goes into the header of its own that the portal reads."""
+    assert bearer_headers(ACCESS) == {"Accept": "application/json", "x-amz-sso_bearer_token": ACCESS}
+
+
+def test_credentials() -> None:
+    """The set has its end, counted in milliseconds, and the account that was asked for."""
+    assert credentials_in(answer(role_document(accountId="no")), "123456789012", "SSO") == Credentials(
+        KEY_ID,
+        SECRET_KEY,
+        SESSION_TOKEN,
+        expiration=datetime(2024, 1, 2, 9, 4, 5, tzinfo=UTC),
+        account_id="123456789012",
+        source="SSO",
+    )
+
+
+WHOLE = "is not a whole number of milliseconds since 1970"
+
+
+@pytest.mark.parametrize(
+    ("document", "field", "problem"),
+    [
+        ({}, "roleCredentials", "is missing"),
+        ({"roleCredentials": None}, "roleCredentials", "is missing"),
+        ({"roleCredentials": [KEY_ID]}, "roleCredentials", "is not an object"),
+        (role_document(accessKeyId=...), "roleCredentials.accessKeyId", "is missing"),
+        (role_document(secretAccessKey=None), "roleCredentials.secretAccessKey", "is missing"),
+        (role_document(secretAccessKey=5), "roleCredentials.secretAccessKey", "is not text but int"),
+        (role_document(sessionToken=""), "roleCredentials.sessionToken", "is blank"),
+        (role_document(sessionToken="a\nb"), "roleCredentials.sessionToken", "contains the control character U+000A"),
+        (role_document(expiration=...), "roleCredentials.expiration", "is missing"),
+        (role_document(expiration="1704186245000"), "roleCredentials.expiration", WHOLE),
+        (role_document(expiration=1704186245000.5), "roleCredentials.expiration", WHOLE),
+        (role_document(expiration=True), "roleCredentials.expiration", WHOLE),
+        (role_document(expiration=10**18), "roleCredentials.expiration", "lies outside the years 1 to 9999"),
+        (role_document(expiration=-(10**400)), "roleCredentials.expiration", "lies outside the years 1 to 9999"),
+    ],
+)
+def test_wrong_sets(document: dict[str, Any], field: str, problem: str) -> None:
+    """All four fields are needed, in their own types; else the error names the field."""
+    error = credentials_in(answer(document), "1", "SSO")
+    assert isinstance(error, MalformedResponseError)
+    assert (error.field, error.message) == (field, f"{field} in the answer {problem}")
+    assert_no_secret(error)
+
+
+@pytest.mark.parametrize("body", [b"", b"null", b"[]", b"<html>", b"\xff", b'{"roleCredentials":', b"[" * 100_000])
+def test_wrong_bodies(body: bytes) -> None:
+    """What is no JSON object is an error, be it from the portal or from OIDC."""
+    for error in (credentials_in(answer(body), "1", "SSO"), refreshed(answer(body), START, "SSO")):
+        assert isinstance(error, MalformedResponseError)
+        assert error.source == "SSO"
+
+
+@settings(deadline=None)
+@given(field=st.sampled_from(sorted(token_document())), value=ANYTHING)
+def test_any_token_file(field: str, value: Any) -> None:
+    """Whatever stands in a field of the file, nothing raises, and what is a token can be sent."""
+    found = token_in(token_document(**{field: value}))
+    if isinstance(found, SsoToken):
+        assert isinstance(found.access_token, str)
+        assert isinstance(refresh_fields(found, START), RefreshFields | Problem)
+
+
+@settings(deadline=None)
+@given(st.dictionaries(st.sampled_from(("accessToken", "expiresIn", "refreshToken")), ANYTHING))
+def test_any_refresh(body: dict[str, Any]) -> None:
+    """Whatever OIDC answers, nothing raises, and what changes can be read back."""
+    found = refreshed(answer(body), START, "SSO")
+    if isinstance(found, dict):
+        assert isinstance(token_in(token_document(**found)), SsoToken)
+
+
+@settings(deadline=None)
+@given(field=st.sampled_from(("accessKeyId", "secretAccessKey", "sessionToken", "expiration")), value=ANYTHING)
+def test_any_set(field: str, value: Any) -> None:
+    """Whatever the portal answers, nothing raises."""
+    assert credentials_in(answer(role_document(**{field: value})), "1", "SSO") is not None

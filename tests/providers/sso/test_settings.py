@@ -1,0 +1,188 @@
+"""What profiles, sso-session sections and options say about SSO, and what is said where they say too little."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from anycreds._config.parser import read
+from anycreds._config.profiles import Profile, merge
+from anycreds._core.errors import ConfigParseError, InvalidConfigurationError
+from anycreds._providers.sso.settings import SsoSettings, sso_options, sso_settings
+
+CONFIG, CREDENTIALS = "~/.aws/config", "~/.aws/credentials"
+URL = "https://d-abc123.awsapps.com/start"
+ROLE = "sso_account_id = 123456789012\nsso_role_name = Dev\n"
+SHARED = f"sso_start_url = {URL}\nsso_region = eu-central-1\n"
+
+
+def settings_of(config: str, credentials: str = "") -> SsoSettings | InvalidConfigurationError | None:
+    """Read what profile "dev" says."""
+    profiles = merge(read(config, "config"), read(credentials, "credentials"), CONFIG, CREDENTIALS)
+    profile = profiles.find("dev")
+    assert isinstance(profile, Profile)
+    return sso_settings(profile, profiles)
+
+
+def error_of(config: str) -> InvalidConfigurationError:
+    """Return what is wrong with profile "dev"."""
+    error = settings_of(config)
+    assert isinstance(error, InvalidConfigurationError)
+    assert error.source == "SSO"
+    return error
+
+
+def test_with_session() -> None:
+    """Account and role come from the profile, URL and region from the section; each knows its line."""
+    found = settings_of(f"[profile dev]\nsso_session = my-sso\n{ROLE}[sso-session my-sso]\n{SHARED}")
+    assert found == SsoSettings(
+        start_url=(URL, f"{CONFIG}:6"),  # type: ignore[arg-type]
+        account_id=("123456789012", f"{CONFIG}:3"),  # type: ignore[arg-type]
+        region=("eu-central-1", f"{CONFIG}:7"),  # type: ignore[arg-type]
+        role_name=("Dev", f"{CONFIG}:4"),  # type: ignore[arg-type]
+        session=("my-sso", f"{CONFIG}:2"),  # type: ignore[arg-type]
+        profile="dev",
+    )
+
+
+def test_legacy() -> None:
+    """Without a session all four come from the profile, be it in both files."""
+    found = settings_of(f"[profile dev]\n{SHARED}", f"[dev]\n{ROLE}")
+    assert isinstance(found, SsoSettings)
+    assert found.session is None
+    assert found.start_url == (URL, f"{CONFIG}:2")
+    assert found.role_name == ("Dev", f"{CREDENTIALS}:3")
+
+
+def test_profile_and_section_may_agree() -> None:
+    """A key in both with one value is fine, and URL and region may be missing in the section."""
+    same = settings_of(f"[profile dev]\nsso_session = s\n{ROLE}{SHARED}[sso-session s]\n{SHARED}")
+    assert isinstance(same, SsoSettings)
+    assert same.region.origin == f"{CONFIG}:9"
+    empty = settings_of(f"[profile dev]\nsso_session = s\n{ROLE}{SHARED}[sso-session s]\nsso_region = eu-central-1")
+    assert isinstance(empty, SsoSettings)
+    assert empty.start_url.origin == f"{CONFIG}:5"
+
+
+@pytest.mark.parametrize(
+    "text", ["region = x", SHARED, f"sso_session = s\n[sso-session s]\n{SHARED}", "sso_session = gone"]
+)
+def test_says_nothing_about_credentials(text: str) -> None:
+    """A profile with neither account nor role is for bearer tokens only, if it is about SSO at all."""
+    assert settings_of(f"[profile dev]\n{text}") is None
+
+
+NEEDED = "sso_start_url, sso_region, sso_account_id, sso_role_name are all needed"
+
+
+def test_missing() -> None:
+    """All that is missing is told at once, with where the rest is."""
+    error = error_of("[profile dev]\nsso_account_id = 1")
+    assert error.message == (
+        f"profile 'dev' ({CONFIG}:1): sso_start_url, sso_region and sso_role_name are missing, "
+        f"beside sso_account_id ({CONFIG}:2)"
+    )
+    assert error.hint == NEEDED
+
+
+def test_missing_with_session() -> None:
+    """With a session, profile and section are both places where it may be missing."""
+    error = error_of(
+        f"[profile dev]\nsso_session=s\nsso_role_name=x\nsso_account_id=1\n[sso-session s]\nsso_start_url={URL}"
+    )
+    assert error.message == (
+        f"profile 'dev' ({CONFIG}:1) with sso-session 's' ({CONFIG}:5): sso_region is missing, beside sso_account_id "
+        f"({CONFIG}:4), sso_role_name ({CONFIG}:3), sso_start_url ({CONFIG}:6)"
+    )
+
+
+def test_account_and_role_are_the_profiles() -> None:
+    """What a session serves is not the session's: account and role in its section do not count."""
+    error = error_of(f"[profile dev]\nsso_session=s\nsso_role_name=x\n[sso-session s]\n{SHARED}{ROLE.splitlines()[0]}")
+    assert "sso_account_id is missing" in error.message
+
+
+@pytest.mark.parametrize("key", ["sso_start_url", "sso_region", "sso_account_id", "sso_role_name"])
+def test_conflict(key: str) -> None:
+    """Profile and section must not say two things: both places are named, and neither value."""
+    error = error_of(f"[profile dev]\nsso_session=s\nsso_role_name=x\n{key}=mine\n[sso-session s]\n{key}=theirs\n")
+    assert error.message == (
+        f"{key} in profile 'dev' ({CONFIG}:4) is another than in sso-session 's' ({CONFIG}:6), "
+        "to which the profile refers"
+    )
+    assert error.hint == "remove one of the two"
+
+
+def test_unknown_session() -> None:
+    """A session without a section is told with who names it and close names."""
+    error = error_of(f"[profile dev]\nsso_session = my-ssO\n{ROLE}[sso-session my-sso]\n{SHARED}")
+    assert error.message == (f"sso-session 'my-ssO' is not in {CONFIG}, and profile 'dev' names it ({CONFIG}:2)")
+    assert error.hint == "did you mean 'my-sso'?"
+
+
+def test_section_that_cannot_be_read() -> None:
+    """A bad line in the section or in the profile is an error with file and line."""
+    for text in (
+        f"[profile dev]\nsso_session = s\n{ROLE}[sso-session s]\n{SHARED}this is no setting",
+        f"[profile dev]\n{ROLE}this is no setting",
+    ):
+        error = error_of(text)
+        assert isinstance(error, ConfigParseError)
+        assert error.line == len(text.splitlines())
+
+
+def test_wrong_values() -> None:
+    """A value that cannot be right is told with its line, and not shown."""
+    error = error_of(f"[profile dev]\n{SHARED}sso_account_id = 1\nsso_role_name = {'x' * 16385}")
+    assert error.message == (
+        f"profile 'dev' ({CONFIG}:1): sso_role_name ({CONFIG}:5) has 16385 characters; more than 16384 are never right"
+    )
+
+
+OPTIONS = {"sso_start_url": URL, "sso_account_id": "1", "sso_region": "eu-central-1", "sso_role_name": "Dev"}
+
+
+def test_options() -> None:
+    """All four options are a whole, and no profile is known then."""
+    found = sso_options(**OPTIONS)
+    assert isinstance(found, SsoSettings)
+    assert found.region == ("eu-central-1", "option sso_region")
+    assert (found.session, found.profile) == (None, None)
+    with_session = sso_options(**OPTIONS, sso_session="s")
+    assert isinstance(with_session, SsoSettings)
+    assert with_session.session == ("s", "option sso_session")
+
+
+def test_no_options() -> None:
+    """Options that are not given, or blank, are none."""
+    assert sso_options() is None
+    assert sso_options(sso_region="", sso_session=" ") is None
+
+
+@pytest.mark.parametrize("missing", [*OPTIONS])
+def test_missing_options(missing: str) -> None:
+    """Without one of the four there is an error that names it."""
+    for absent in ({}, {missing: " "}):
+        error = sso_options(**{name: value for name, value in OPTIONS.items() if name != missing} | absent)
+        assert isinstance(error, InvalidConfigurationError)
+        assert error.message.startswith(f"options: {missing} is missing, beside ")
+        assert error.hint == NEEDED
+
+
+def test_session_alone() -> None:
+    """The name of a session is not enough: there is no profile that says for what."""
+    error = sso_options(sso_session="s")
+    assert isinstance(error, InvalidConfigurationError)
+    assert error.message == (
+        "options: sso_start_url, sso_region, sso_account_id and sso_role_name are missing, "
+        "beside sso_session (option sso_session)"
+    )
+
+
+@pytest.mark.parametrize("value", [5, b"x", ["x"]])
+def test_options_of_other_types(value: Any) -> None:
+    """What is no text is an error that names the option."""
+    error = sso_options(**{**OPTIONS, "sso_account_id": value})
+    assert isinstance(error, InvalidConfigurationError)
+    assert error.message.startswith("options: sso_account_id (option sso_account_id) is not text but ")

@@ -1,0 +1,297 @@
+"""SSO with real files, real locks and a service that takes each refresh token once: nobody loses a token."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from anycreds._config.client_config import ClientConfig
+from anycreds._config.service_settings import ProfileView
+from anycreds._config.settings import Setting
+from anycreds._core.credentials import Credentials
+from anycreds._core.errors import LoginRequiredError
+from anycreds._core.http import NoAnswer, Request, Response
+from anycreds._providers.service import token_cache
+from anycreds._providers.service.endpoint_resolution import Places
+from anycreds._providers.sso.provider import SsoProvider
+from anycreds._providers.sso.settings import SsoSettings
+from anycreds._system.io import Session, SystemWorld
+from anycreds.testing import FakeAWS
+
+SETTINGS = SsoSettings(
+    Setting("https://anycreds-fake.awsapps.com/start", "a test"),
+    Setting("123456789012", "a test"),
+    Setting("us-east-1", "a test"),
+    Setting("Dev", "a test"),
+    Setting("my-sso", "a test"),
+    "dev",
+)
+
+
+@pytest.fixture
+def file(isolated: Path) -> Path:
+    """Return where the token of the session is."""
+    folder = isolated / ".aws" / "sso" / "cache"
+    folder.mkdir(parents=True)
+    return folder / "0ad374308c5a4e22f723adf10145eafad7c4031c.json"
+
+
+def sign_in(aws: FakeAWS, file: Path, expires_in: float = 60.0, **more: Any) -> dict[str, Any]:
+    """Do what ``aws sso login`` does; the token has less than five minutes left."""
+    document = {**aws.sso_token(expires_in=expires_in), **more}
+    file.write_text(json.dumps(document))
+    file.chmod(0o600)
+    return document
+
+
+def held(file: Path) -> Any:
+    """Return what the file holds."""
+    return json.loads(file.read_text())
+
+
+def provider(aws: FakeAWS, world: SystemWorld | None = None) -> SsoProvider:
+    """Make what one program has."""
+    config = ClientConfig(endpoint_url=aws.service_url)
+    return SsoProvider(world or SystemWorld(), SETTINGS, Places(config, view=ProfileView()))
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return whose warnings were logged."""
+    return [record.name for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+def mode(file: Path) -> int:
+    """Return who may do what with a file."""
+    return stat.S_IMODE(file.stat().st_mode)
+
+
+def open_up(file: Path) -> None:
+    """Let everybody read a file."""
+    file.chmod(0o644)
+
+
+def block(file: Path) -> None:
+    """Put something there that can neither be replaced nor opened as a file."""
+    file.unlink()
+    file.mkdir()
+
+
+def assert_clean(file: Path) -> None:
+    """Nothing is left beside the file but the lock's own, which stays."""
+    assert {one.name for one in file.parent.iterdir()} <= {file.name, f"{file.name}.lock"}
+
+
+class Between(SystemWorld):
+    """The real world, in which something happens between the answer of OIDC and what the program does with it."""
+
+    def __init__(self, happens: Callable[[], None]) -> None:
+        super().__init__()
+        self.happens = happens
+
+    def session(self, held: Callable[[], AbstractContextManager[None]] | None = None) -> Session:
+        world = self
+
+        class Watched(Session):
+            async def exchange(self, request: Request) -> Response | NoAnswer:
+                answer = await super().exchange(request)
+                if request.method == "POST":
+                    world.happens()
+                return answer
+
+        return Watched(self._clock, self._environ, held)
+
+
+@pytest.mark.anyio
+async def test_many_programs(file: Path) -> None:
+    """Eight providers at a time, as eight programs have them: one refreshes, the others take what it has written."""
+    got: list[Credentials] = []
+    async with FakeAWS(latency=0.01) as aws:
+        old = sign_in(aws, file, unknown={"kept": True})
+
+        async def one() -> None:
+            got.append(await provider(aws)())
+
+        async with anyio.create_task_group() as group:
+            for _ in range(8):
+                group.start_soon(one)
+        assert aws.count("sso token") == 1
+        assert aws.reused_refresh_tokens == 0
+    assert [credentials.account_id for credentials in got] == ["123456789012"] * 8
+    new = held(file)
+    assert new.keys() == old.keys()
+    assert {name for name in new if new[name] != old[name]} == {"accessToken", "refreshToken", "expiresAt"}
+    assert_clean(file)
+
+
+@pytest.mark.anyio
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
+async def test_private(file: Path) -> None:
+    """A file that others could read is private from the first refresh on."""
+    async with FakeAWS() as aws:
+        sign_in(aws, file)
+        open_up(file)
+        await provider(aws)()
+    assert mode(file) == 0o600
+
+
+@pytest.mark.anyio
+async def test_one_program_for_long(file: Path) -> None:
+    """Each refresh is made with the refresh token that the one before gave."""
+    async with FakeAWS(sso_token_lifetime=30.0) as aws:
+        sign_in(aws, file)
+        for _ in range(3):
+            await provider(aws)()
+        assert aws.count("sso token") == 3
+        assert aws.reused_refresh_tokens == 0
+
+
+@pytest.mark.anyio
+async def test_sign_in_heals(file: Path) -> None:
+    """A token that has ended and is refused needs a person, and whoever signs in heals the running program."""
+    async with FakeAWS() as aws:
+        sign_in(aws, file, expires_in=-1, refreshToken="spent")
+        one = provider(aws)
+        with pytest.raises(LoginRequiredError, match="InvalidGrantException") as caught:
+            await one()
+        assert caught.value.command == "aws sso login --profile dev"
+        sign_in(aws, file, expires_in=3600)
+        assert (await one()).source == "SSO"
+
+
+@pytest.mark.anyio
+async def test_portal_rejects(file: Path) -> None:
+    """A token that the portal has forgotten is refreshed, and the portal asked again."""
+    async with FakeAWS() as aws:
+        sign_in(aws, file, expires_in=3600, accessToken="forgotten")
+        assert (await provider(aws)()).source == "SSO"
+        assert [exchange.status for exchange in aws.exchanges] == [401, 200, 200]
+
+
+@pytest.mark.anyio
+async def test_cancelled_between_answer_and_write(file: Path) -> None:
+    """A cancellation that comes with the answer does not lose the new token: it is written, and the lock is free."""
+    async with FakeAWS() as aws:
+        old = sign_in(aws, file)
+        with anyio.CancelScope() as scope:
+            await provider(aws, Between(scope.cancel))()
+        assert scope.cancelled_caught
+        assert held(file)["refreshToken"] != old["refreshToken"]
+        assert_clean(file)
+        await provider(aws)()
+        assert aws.count("sso token") == 1
+        assert aws.reused_refresh_tokens == 0
+
+
+@pytest.mark.anyio
+async def test_cancelled_while_it_waits_for_the_lock(file: Path) -> None:
+    """Whoever is cancelled while another one has the lock leaves at once, and nothing of it stays."""
+    async with FakeAWS() as aws:
+        sign_in(aws, file)
+        async with SystemWorld().session() as io, io.locked(str(file), 1) as problem:
+            assert problem is None
+            with anyio.move_on_after(0.03) as scope:
+                await provider(aws)()
+            assert scope.cancelled_caught
+        assert aws.count("sso token") == 0
+        await provider(aws)()
+        assert aws.count("sso token") == 1
+    assert_clean(file)
+
+
+@pytest.mark.anyio
+async def test_stuck_lock(file: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """A lock that somebody never lets go does not stop a refresh, nor does one that cannot be had at all (L17)."""
+    monkeypatch.setattr(token_cache, "LOCK_SECONDS", 0.02)
+    async with FakeAWS() as aws:
+        sign_in(aws, file)
+        async with SystemWorld().session() as io, io.locked(str(file), 1) as problem:
+            assert problem is None
+            await provider(aws)()
+        assert aws.count("sso token") == 1
+        block(file.with_name(f"{file.name}.lock"))
+        sign_in(aws, file)
+        await provider(aws)()
+        assert aws.count("sso token") == 2
+    assert warnings(caplog) == ["anycreds.token_files"] * 2
+
+
+@pytest.mark.anyio
+async def test_unwritable_file(file: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A file that cannot be replaced fails no call, and the token in memory is refreshed with its own successor."""
+    async with FakeAWS(sso_token_lifetime=30.0) as aws:
+        sign_in(aws, file)
+        one = provider(aws, Between(lambda: block(file)))
+        await one()
+        one._world = SystemWorld()
+        await one()  # within 30 s of the refresh
+        one._tokens._asked_at = None  # and later
+        await one()
+        assert aws.count("sso token") == 2
+        assert aws.reused_refresh_tokens == 0
+    assert warnings(caplog) == ["anycreds.token_files"] * 2
+
+
+PROGRAM = """
+import sys, anyio
+from anycreds._config.client_config import ClientConfig
+from anycreds._config.service_settings import ProfileView
+from anycreds._config.settings import Setting
+from anycreds._providers.sso.settings import SsoSettings
+from anycreds._providers.service.endpoint_resolution import Places
+from anycreds._system.io import SystemWorld
+from anycreds._providers.sso.provider import SsoProvider
+
+def told(text):
+    return Setting(text, "a test")
+
+async def main():
+    settings = SsoSettings(told("x"), told("123456789012"), told("us-east-1"), told("Dev"), told("my-sso"))
+    places = Places(ClientConfig(endpoint_url=sys.argv[1]), view=ProfileView())
+    provider = SsoProvider(SystemWorld(), settings, places)
+    print("ready", flush=True)
+    sys.stdin.readline()
+    credentials = await provider()
+    print(credentials.account_id, flush=True)
+
+anyio.run(main, backend=sys.argv[2], backend_options={"use_uvloop": True} if "uvloop" in sys.argv else {})
+"""
+
+
+@pytest.mark.parametrize("loop", [("asyncio",), ("trio",), ("asyncio", "uvloop")], ids="+".join)
+def test_processes(loop: tuple[str, ...], file: Path) -> None:
+    """Two processes that need a refresh at the same time make one, and both get credentials (L16, G14)."""
+    if "uvloop" in loop:
+        pytest.importorskip("uvloop")
+    with FakeAWS.in_thread(latency=0.02) as aws:
+        sign_in(aws, file)
+        command = [sys.executable, "-c", PROGRAM, aws.service_url, *loop]
+        programs = [
+            subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)
+        ]
+        try:
+            for program in programs:
+                assert program.stdout is not None
+                assert program.stdout.readline() == "ready\n"
+            for program in programs:
+                assert program.stdin is not None
+                program.stdin.write("go\n")
+                program.stdin.flush()
+            assert [program.communicate(timeout=15)[0] for program in programs] == ["123456789012\n"] * 2
+        finally:
+            for program in programs:
+                program.kill()
+                program.wait()
+        assert aws.count("sso token") == 1
+        assert aws.reused_refresh_tokens == 0
+    assert_clean(file)

@@ -1,0 +1,216 @@
+"""Parameters of roles: what is given gets the API's form, and what cannot be right is refused before it is sent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from anycreds._config.settings import Setting
+from anycreds._core.errors import InvalidConfigurationError, NotConfiguredError
+from anycreds._providers.sts.parameters import (
+    ROLE_VARIABLE,
+    SESSION_NAME_VARIABLE,
+    TOKEN_FILE_VARIABLE,
+    WebIdentityRole,
+    duration_problem,
+    params_of,
+    web_identity_role,
+)
+from support.fake_io import SECRET_KEY
+
+WHO = "somebody"
+ARN = "arn:aws:iam::123456789012:role/demo"
+
+
+def refused(**values: object) -> str:
+    """Return what is wrong with parameters."""
+    error = params_of(values, WHO)
+    assert type(error) is InvalidConfigurationError
+    assert error.source == WHO
+    return str(error)
+
+
+def test_the_form_of_the_api() -> None:
+    """Each parameter gets the form that the API has for it, under its own name, in the order given."""
+    params = params_of(
+        {
+            "RoleArn": ARN,
+            "RoleSessionName": "me",
+            "DurationSeconds": 3600.0,
+            "ExternalId": " x y ",
+            "Policy": '{"Version": "2012-10-17"}',
+            "PolicyArns": ("arn:a", "arn:b"),
+            "Tags": {"Team": "blue", "Empty": ""},
+            "TransitiveTagKeys": ["Team"],
+            "SourceIdentity": "alice",
+            "ProvidedContexts": {"arn:c": "assertion"},
+            "SerialNumber": "arn:mfa",
+        },
+        WHO,
+    )
+    assert params == {
+        "RoleArn": ARN,
+        "RoleSessionName": "me",
+        "DurationSeconds": 3600,
+        "ExternalId": " x y ",
+        "Policy": '{"Version": "2012-10-17"}',
+        "PolicyArns": [{"arn": "arn:a"}, {"arn": "arn:b"}],
+        "Tags": [{"Key": "Team", "Value": "blue"}, {"Key": "Empty", "Value": ""}],
+        "TransitiveTagKeys": ["Team"],
+        "SourceIdentity": "alice",
+        "ProvidedContexts": [{"ProviderArn": "arn:c", "ContextAssertion": "assertion"}],
+        "SerialNumber": "arn:mfa",
+    }
+    assert isinstance(params, dict)
+    assert type(params["DurationSeconds"]) is int
+
+
+@pytest.mark.parametrize("nothing", [None, [], (), {}])
+@pytest.mark.parametrize("name", ["PolicyArns", "Tags", "TransitiveTagKeys", "ProvidedContexts"])
+def test_what_is_empty_is_not_sent(name: str, nothing: Any) -> None:
+    """What is None or an empty list is left out; of the wrong type it is refused even if it is empty."""
+    needs_mapping = name in ("Tags", "ProvidedContexts")
+    params = params_of({"RoleArn": ARN, name: nothing}, WHO)
+    if nothing is None or isinstance(nothing, dict) is needs_mapping:
+        assert params == {"RoleArn": ARN}
+    else:
+        assert isinstance(params, InvalidConfigurationError)
+
+
+def test_what_is_given_is_copied() -> None:
+    """A list of the program that changes later does not change what is sent."""
+    keys = ["a"]
+    params = params_of({"TransitiveTagKeys": keys}, WHO)
+    keys.append("b")
+    assert params == {"TransitiveTagKeys": ["a"]}
+
+
+@pytest.mark.parametrize(
+    "name", ["RoleArn", "RoleSessionName", "ExternalId", "Policy", "SourceIdentity", "SerialNumber"]
+)
+@pytest.mark.parametrize("value", ["", " ", "\n", 1, b"x", ["x"], "a\x00", "\ud800", True])
+def test_impossible_texts(name: str, value: object) -> None:
+    """What is blank, no text, or has control characters or half of a character, is refused by its name."""
+    assert refused(**{"RoleArn": ARN, name: value}).startswith(f"{WHO}: {name} ")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *[("PolicyArns", value) for value in ("arn:a", {"arn:a"}, 1, [1], [""], ["a\x00"], b"arn", [["arn"]])],
+        *[("TransitiveTagKeys", value) for value in ("Team", {"Team": ""}, [None], [" "], iter(["a"]))],
+        *[("Tags", value) for value in (["a"], "a=b", {"": "x"}, {1: "x"}, {"a": 1}, {"a": None}, {"a": "\x00"})],
+        *[("Tags", value) for value in ([("a", "b")], {"a": ["b"]}, {"\ud800": "x"}, [{"Key": "a", "Value": "b"}])],
+        *[("ProvidedContexts", value) for value in (["a"], {"": "x"}, {"arn": 1}, {"arn": None})],
+        *[("DurationSeconds", value) for value in ("3600", None.__class__, True, [3600], b"1")],
+    ],
+)
+def test_wrong_types(name: str, value: object) -> None:
+    """A list of the wrong things, or a thing that is no list, is refused by its name."""
+    assert refused(**{name: value}).startswith(f"{WHO}: {name} ")
+
+
+def test_values_are_not_shown() -> None:
+    """What is refused does not stand in the error: it may have got into the wrong place."""
+    long = f"{SECRET_KEY}\x00"
+    for values in (
+        {"ExternalId": long},
+        {"Tags": {"a": long}},
+        {"PolicyArns": [long]},
+        {"TransitiveTagKeys": SECRET_KEY},
+        {"ProvidedContexts": {"arn": long}},
+        {"DurationSeconds": SECRET_KEY},
+    ):
+        assert SECRET_KEY not in refused(**values)
+
+
+# --- how long
+
+
+@pytest.mark.parametrize("seconds", [900, 901, 3600, 43200, 900.0])
+def test_possible_durations(seconds: float) -> None:
+    """Fifteen minutes to twelve hours are possible, both included."""
+    assert duration_problem(seconds) is None
+    assert params_of({"DurationSeconds": seconds}, WHO) == {"DurationSeconds": int(seconds)}
+
+
+@pytest.mark.parametrize(
+    "seconds", [899, 43201, 0, -900, 899.9, 900.5, 43200.1, 10**400, 1e308, float("inf"), float("-inf"), float("nan")]
+)
+def test_impossible_durations(seconds: float) -> None:
+    """What is shorter, longer, or not whole seconds is said to be, with the bounds."""
+    problem = duration_problem(seconds)
+    assert problem is not None
+    assert "900 to 43200 whole seconds" in problem
+    assert len(problem) < 200
+    assert "900 to 43200" in refused(DurationSeconds=seconds)
+
+
+@given(st.floats() | st.integers())
+def test_any_duration(seconds: float) -> None:
+    """Every number is possible or not, and none is too much to tell."""
+    assert (duration_problem(seconds) is None) == (900 <= seconds <= 43200 and seconds == int(seconds))
+
+
+# --- a role with a token
+
+
+ENVIRON = {TOKEN_FILE_VARIABLE: "/var/token", ROLE_VARIABLE: ARN, SESSION_NAME_VARIABLE: "pod"}
+TOKEN = Setting("/option/token", "option web_identity_token_file")
+ROLE = Setting("arn:option", "option role_arn")
+NAME = Setting("option", "option role_session_name")
+
+
+def web(environ: dict[str, str], *options: Setting | None) -> Any:
+    """Look for a role with these options and variables."""
+    token_file, role_arn, session_name = (*options, None, None, None)[:3]
+    return web_identity_role(environ, token_file, role_arn, session_name, WHO)
+
+
+def test_each_from_its_variable() -> None:
+    """Without options all three are from their variables, and know that; the name of the session may be missing."""
+    assert web(ENVIRON) == WebIdentityRole(
+        Setting("/var/token", TOKEN_FILE_VARIABLE), Setting(ARN, ROLE_VARIABLE), Setting("pod", SESSION_NAME_VARIABLE)
+    )
+    without = web({name: value for name, value in ENVIRON.items() if name != SESSION_NAME_VARIABLE})
+    assert without.session_name is None
+
+
+@pytest.mark.parametrize("given_at", range(3))
+def test_each_option_beats_its_variable(given_at: int) -> None:
+    """An option replaces its own variable only."""
+    options = [TOKEN, ROLE, NAME]
+    found = web(ENVIRON, *(one if at == given_at else None for at, one in enumerate(options)))
+    assert [one in options for one in found] == [at == given_at for at in range(3)]
+    assert web(ENVIRON, TOKEN, ROLE, NAME) == (TOKEN, ROLE, NAME)
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\n"])
+@pytest.mark.parametrize("options", [(), (None, ROLE), (None, ROLE, NAME)])
+def test_a_role_alone_is_nothing(blank: str, options: tuple[Setting | None, ...]) -> None:
+    """A role without a token file is for other purposes, so a chain goes on; a blank variable is not set."""
+    for environ in ({ROLE_VARIABLE: ARN}, {**ENVIRON, TOKEN_FILE_VARIABLE: blank}):
+        error = web(environ, *options)
+        assert type(error) is NotConfiguredError
+        assert (TOKEN_FILE_VARIABLE in str(error), error.source) == (True, WHO)
+
+
+@pytest.mark.parametrize(
+    ("environ", "options", "origin"),
+    [
+        ({TOKEN_FILE_VARIABLE: "/var/token"}, (), TOKEN_FILE_VARIABLE),
+        ({TOKEN_FILE_VARIABLE: "/var/token", ROLE_VARIABLE: " "}, (), TOKEN_FILE_VARIABLE),
+        ({}, (TOKEN,), "option web_identity_token_file"),
+        ({SESSION_NAME_VARIABLE: "pod"}, (TOKEN, None, NAME), "option web_identity_token_file"),
+    ],
+)
+def test_a_token_file_alone_is_half(environ: dict[str, str], options: tuple[Setting | None, ...], origin: str) -> None:
+    """A token file without a role is broken, and the error says who names the file and what is missing."""
+    error = web(environ, *options)
+    assert type(error) is InvalidConfigurationError
+    assert origin in str(error)
+    assert ROLE_VARIABLE in str(error)
+    assert "/var/token" not in str(error)

@@ -1,0 +1,263 @@
+"""Where attacks are made: every provider that asks a service, with the real ``Io``, before a fake AWS on real sockets.
+
+``KINDS`` are the ways to ask. A ``Stage`` has what each of them needs: files, tokens, functions of the program.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import traceback
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import anyio.lowlevel
+
+import anycreds
+from anycreds import ClientConfig, Credentials, CredentialsError
+from anycreds._config.service_settings import ProfileView
+from anycreds._config.settings import Setting
+from anycreds._core.callbacks import Hooks
+from anycreds._core.io import World
+from anycreds._core.provider import Provider
+from anycreds._providers.cognito.provider import CognitoIdentityPoolProvider, CognitoIdentityProvider, CognitoOptions
+from anycreds._providers.login.provider import LoginProvider
+from anycreds._providers.service.endpoint_resolution import Places
+from anycreds._providers.sso.provider import SsoProvider
+from anycreds._providers.sso.settings import SsoSettings
+from anycreds._providers.sts.assume_role import AssumeRoleProvider, Role
+from anycreds._providers.sts.web_identity import WebIdentityOptions, WebIdentityProvider
+from anycreds._system.io import SystemWorld
+from anycreds.testing import CANARY, FakeAWS
+from anycreds.testing._fake_aws.state import Identity
+from support.fake_io import is_of_the_library
+
+ROLE = "arn:aws:iam::123456789012:role/Demo"
+DEVICE = "arn:aws:iam::123456789012:mfa/somebody"
+SESSION = "arn:aws:iam::123456789012:user/somebody"
+ISSUER = "accounts.example.com"
+_CODES = count(730_946)  # of the device: each is taken once
+POOL = "us-east-1:00000000-0000-4000-8000-00000000beef"
+IDENTITY = "us-east-1:00000000-0000-4000-8000-000000000001"
+LOGIN = f"{CANARY}-login-token/with+odd=characters"
+
+
+class Kind(NamedTuple):
+    """A way to ask."""
+
+    route: str
+    """What is asked for last, as the fake calls it."""
+    refreshes: bool = False
+    """Whether a file is rewritten on the way."""
+
+
+KINDS = {
+    "role": Kind("assume role"),
+    "role with device": Kind("assume role"),
+    "web token": Kind("web identity"),
+    "token file": Kind("web identity"),
+    "sso portal": Kind("sso role"),
+    "sso refresh": Kind("sso token", refreshes=True),
+    "login": Kind("sign-in token", refreshes=True),
+    "cognito": Kind("cognito credentials"),
+    "cognito pool": Kind("cognito id"),
+}
+
+
+def cognito_pools() -> Any:
+    """Return the settings of the fake's pool."""
+    return {POOL: {"logins": {ISSUER: LOGIN}}}
+
+
+class Stage:
+    """What a program has on this machine, and a fake that serves already."""
+
+    def __init__(self, aws: FakeAWS, home: Path, url: str | None = None, world: World | None = None) -> None:
+        self.aws = aws
+        self.home = home
+        self.world = SystemWorld() if world is None else world
+        self.config = ClientConfig(region="us-east-1", endpoint_url=url or aws.service_url, max_attempts=1)
+        self.timeout = 5.0
+        self.sent: list[str] = [LOGIN]
+        """What must not show."""
+        self.token_lifetime = 60.0  # of the tokens in files, in seconds: they are refreshed, and would still serve
+
+    @property
+    def places(self) -> Places:
+        """Where services are called."""
+        return Places(self.config, view=ProfileView())
+
+    def provider(self, kind: str, **hooks: Any) -> Provider:
+        """Make a provider, and what it needs."""
+        made: Provider = getattr(self, "_" + kind.replace(" ", "_"))(**hooks)
+        return made
+
+    def keys(self) -> Credentials:
+        """Return the keys of the fake's user."""
+        [(key, secret)] = self.aws.keys.items()
+        self.sent.append(secret)
+        return Credentials(key, secret)
+
+    def _role(self, source: Any = None, **hooks: Any) -> Provider:
+        keys = self.keys()
+
+        async def given() -> Credentials:
+            return keys
+
+        params = {"RoleArn": ROLE} | ({"SerialNumber": DEVICE} if "mfa_code_provider" in hooks else {})
+        return AssumeRoleProvider(
+            self.world,
+            Role(params, "the role"),
+            anycreds.create_credential_chain(source or given),
+            self.places,
+            hooks=Hooks(**hooks),
+            timeout=self.timeout,
+        )
+
+    def _role_with_device(self, **hooks: Any) -> Provider:
+        async def code(_: str) -> str:
+            await anyio.lowlevel.checkpoint()
+            self.sent.append(str(next(_CODES)))
+            return self.sent[-1]
+
+        return self._role(**{"mfa_code_provider": code, **hooks})
+
+    def _web_token(self, **hooks: Any) -> Provider:
+        token = self.aws.web_identity_token()
+        self.sent.append(token)
+        options = WebIdentityOptions(
+            hooks.get("web_identity_token", token), params={"RoleArn": ROLE}, assumer=hooks.get("assumer")
+        )
+        return WebIdentityProvider(self.world, options, self.places, timeout=self.timeout)
+
+    def _token_file(self, **hooks: Any) -> Provider:
+        token = self.aws.web_identity_token()
+        self.sent.append(token)
+        self.token_path.write_text(token)
+        options = WebIdentityOptions(
+            token_file=Setting(str(self.token_path), "a test"),
+            role_arn=Setting(ROLE, "a test"),
+            assumer=hooks.get("assumer"),
+        )
+        return WebIdentityProvider(self.world, options, self.places, timeout=self.timeout)
+
+    def _sso_portal(self) -> Provider:
+        return self._sso(3600.0)
+
+    def _sso_refresh(self) -> Provider:
+        return self._sso(self.token_lifetime)
+
+    def _sso(self, expires_in: float) -> Provider:
+        self._write(self.sso_path, self.aws.sso_token(expires_in=expires_in))
+        return self._sso_provider()
+
+    def _sso_provider(self) -> Provider:
+        start_url, account, region, role, session = (
+            Setting(text, "a test")
+            for text in ("https://anycreds-fake.awsapps.com/start", "123456789012", "us-east-1", "Dev", "attack")
+        )
+        settings = SsoSettings(start_url, account, region, role, session, "dev")
+        return SsoProvider(self.world, settings, self.places, timeout=self.timeout)
+
+    def _login(self) -> Provider:
+        self._write(self.login_path, self.aws.login_token(expires_in=self.token_lifetime))
+        return self._login_provider()
+
+    def _login_provider(self) -> Provider:
+        return LoginProvider(self.world, Setting(SESSION, "a test"), self.places, timeout=self.timeout)
+
+    def _cognito(self, **hooks: Any) -> Provider:
+        self.aws.memory.identities[IDENTITY] = Identity(POOL, frozenset((ISSUER,)))
+        return CognitoIdentityProvider(self.world, IDENTITY, self.places, self._logins(hooks))
+
+    def _cognito_pool(self, **hooks: Any) -> Provider:
+        return CognitoIdentityPoolProvider(
+            self.world, POOL, self.places, self._logins(hooks), user_identifier="somebody", cache=hooks.get("cache")
+        )
+
+    def _logins(self, hooks: dict[str, Any]) -> CognitoOptions:
+        return CognitoOptions(logins={ISSUER: hooks.get("login", LOGIN)}, timeout=self.timeout)
+
+    def _write(self, path: Path, document: dict[str, Any]) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(document))
+        path.chmod(0o600)
+        self.sent += [
+            value
+            for name, value in document.items()
+            if name.endswith(("Token", "Secret", "Key")) and isinstance(value, str)
+        ]
+        if isinstance(keys := document["accessToken"], dict):
+            self.sent += [keys["secretAccessKey"], keys["sessionToken"]]
+
+    @property
+    def token_path(self) -> Path:
+        """Where the web identity token is."""
+        return self.home / "web-identity-token"
+
+    @property
+    def sso_path(self) -> Path:
+        """Where the token of the sign-in at IAM Identity Center is."""
+        return self.home / ".aws" / "sso" / "cache" / (hashlib.sha1(b"attack").hexdigest() + ".json")
+
+    @property
+    def login_path(self) -> Path:
+        """Where the credentials of ``aws login`` are."""
+        return self.home / ".aws" / "login" / "cache" / (hashlib.sha256(SESSION.encode()).hexdigest() + ".json")
+
+    def fresh(self, kind: str) -> Provider:
+        """Make what another program has that finds the same file."""
+        if kind == "login":
+            return self._login_provider()
+        return self._sso_provider()
+
+    def path(self, kind: str) -> Path:
+        """Return the file that a kind refreshes."""
+        return self.login_path if kind == "login" else self.sso_path
+
+
+def texts_of(error: BaseException) -> Iterator[tuple[str, str]]:
+    """Give all texts in which an error shows something of ours: where, and what.
+
+    Of errors that are not ours only the locals of our frames are looked at: what they say is the program's.
+    """
+    waiting: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while waiting:
+        one = waiting.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        waiting += [one.__cause__, one.__context__]
+        waiting += one.exceptions if isinstance(one, BaseExceptionGroup) else ()
+        kind = type(one).__name__
+        if isinstance(one, CredentialsError):
+            yield f"str of {kind}", str(one)
+            yield f"repr of {kind}", repr(one)
+            yield f"fields of {kind}", repr(vars(one))
+        for frame, _ in traceback.walk_tb(one.__traceback__):
+            if _is_ours(frame.f_code.co_filename):
+                for name, value in frame.f_locals.items():
+                    yield f"{name} in {frame.f_code.co_name}() of {kind}", repr(value)
+
+
+def leaks(error: BaseException, secrets: Iterable[str]) -> list[str]:
+    """Return where an error shows one of these."""
+    wanted = list(secrets)
+    return [where for where, text in texts_of(error) if any(secret in text for secret in wanted)]
+
+
+async def outcome(provider: Callable[[], Awaitable[Credentials]], stage: Stage) -> Credentials | CredentialsError:
+    """Await a provider; whatever it raises must be an error of ours that shows no secret."""
+    try:
+        return await provider()
+    except CredentialsError as error:
+        found = error
+    assert leaks(found, stage.sent) == []
+    return found
+
+
+def _is_ours(path: str) -> bool:
+    return is_of_the_library(path) and "testing" not in path.replace("\\", "/").split("/")

@@ -1,0 +1,187 @@
+"""Names and values as an attacker would choose them: never a part of a path or host, and no message is spoilt."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+
+import anyio
+import pytest
+
+import anycreds
+from anycreds import ClientConfig, Credentials, CredentialsError, InvalidConfigurationError
+from anycreds._core.provider import Caller
+from anycreds.testing import CANARY, FakeAWS
+
+NAMES = {
+    "up": "../../x",
+    "absolute": "/etc/passwd",
+    "backslash": "a\\b",
+    "dots": "..",
+    "NUL": "\0",
+    "newline": "a\nb",
+    "escape": "\x1b[2J",
+    "accent": "é",
+    "lone surrogate": "\ud800",
+    "percent": "%s%n",
+    "braces": "{self.__init__.__globals__}",
+    "dunder": "__class__",
+    "prototype": "__proto__",
+    "shell": "$(id)`id`';id;'",
+    "home": "~root",
+    "bracket": "x] [profile default",
+    "comment": "x # y",
+}
+VARIABLES = (
+    "AWS_PROFILE",
+    "AWS_REGION",
+    "AWS_ENDPOINT_URL",
+    "AWS_LOGIN_CACHE_DIRECTORY",
+    "HOME",
+    "AWS_CONFIG_FILE",
+    "AWS_MAX_ATTEMPTS",
+    "AWS_USE_FIPS_ENDPOINT",
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+)
+KEYS = Credentials("AKIDEXAMPLE", f"{CANARY}-secret")
+# None of these is one label of a host name.
+REGIONS = (
+    "a.b",
+    "x/",
+    "x@evil.example.com:443/#",
+    "us-east-1\n",
+    "us-east-\uff11",
+    "-x",
+    "x-",
+    "x" * 64,
+    "x y",
+    "x%2e",
+    "xn--é",
+    "?",
+)
+URLS = (
+    "http://user:" + CANARY + "@127.0.0.1/",
+    "http://127.0.0.1/#x",
+    "http://127.0.0.1/?x",
+    "http://127.0.0.1\\@evil.example.com/",
+    "http:///x",
+    "http://[::1",
+    "http://127.1/",
+    "http://0x7f000001/",
+    "http://127.0.0.1:99999/",
+    "http://127.0.0.1/../x",
+    "file:///etc/passwd",
+    "javascript:alert(1)",
+    "//127.0.0.1/",
+    "http://127.0.0.1/\r\nX: y",
+    "http://\uff11\uff12\uff17.0.0.1/",
+)
+
+
+def told(make: Callable[[], Callable[[], Awaitable[Credentials]]]) -> str:
+    """Return what a provider is made or awaited for: an error of ours, on printable lines; empty: credentials."""
+
+    async def ask() -> None:
+        with anyio.fail_after(1):
+            await make()()
+
+    try:
+        anyio.run(ask)
+    except CredentialsError as error:
+        text = str(error)
+        assert all(character.isprintable() or character == "\n" for character in text)
+        assert CANARY not in text
+        return text
+    return ""
+
+
+def under(folder: Path) -> list[Path]:
+    """Return everything in a directory."""
+    return list(folder.rglob("*"))
+
+
+@pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
+def test_names(fake_aws: FakeAWS, isolated: Path, name: str) -> None:
+    """Whatever somebody calls a profile, a session or a role, no file is made, and no message is spoilt."""
+    config = ClientConfig(region="us-east-1", endpoint_url=fake_aws.service_url, max_attempts=1)
+    sso = partial(
+        anycreds.from_sso,
+        sso_start_url=name,
+        sso_region="us-east-1",
+        sso_account_id="1",
+        sso_role_name="r",
+        client_config=config,
+    )
+    makers: tuple[Callable[[], Callable[[], Awaitable[Credentials]]], ...] = (
+        lambda: anycreds.from_ini(name),
+        lambda: anycreds.from_default_chain(name),
+        lambda: anycreds.from_login_credentials(name),
+        sso,
+        partial(sso, sso_session=name),
+        lambda: anycreds.from_temporary_credentials(name, source_credentials=KEYS, client_config=config),
+        lambda: anycreds.from_cognito_identity(name, client_config=config),
+        lambda: anycreds.from_cognito_identity_pool(name, client_config=config),
+    )
+    for make in makers:
+        told(make)
+    assert under(isolated) == []
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES.values() if name.isprintable() and name.isascii()])
+def test_names_in_files(fake_aws: FakeAWS, isolated: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """The same in the shared files, as profile, session, source and section of services."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", fake_aws.service_url)
+    config = isolated / "config"
+    config.write_text(
+        f"[profile p]\nsso_session = {name}\nsso_account_id = 1\nsso_role_name = r\n"
+        f"[sso-session {name}]\nsso_region = us-east-1\nsso_start_url = x\n"
+        f"[profile q]\nlogin_session = {name}\n"
+        f"[profile {name}]\nlogin_session = x\n"
+        f"[profile r]\nsource_profile = {name}\nrole_arn = x\n"
+        f"[profile s]\nservices = {name}\nlogin_session = x\n"
+        f"[services {name}]\nsts =\n  endpoint_url = {name}\n"
+    )
+    for profile in ("p", "q", "r", "s", name):
+        assert told(partial(anycreds.from_ini, profile, config_filepath=str(config)))
+    assert under(isolated) == [config]
+
+
+def test_regions() -> None:
+    """What is no label of a host name never becomes one, from wherever it comes: nothing is sent."""
+    for region in REGIONS:
+        with pytest.raises(InvalidConfigurationError):
+            ClientConfig(region=region)
+        with pytest.MonkeyPatch.context() as variables:
+            variables.setenv("AWS_REGION", region)
+            role = partial(anycreds.from_temporary_credentials, "arn", source_credentials=KEYS)
+            assert "AWS_REGION" in told(role)
+        web = anycreds.from_web_token("arn", "token")
+        assert "region" in told(partial(web.bound, Caller(region=region)))
+        assert told(partial(anycreds.from_cognito_identity, f"{region}:x"))
+
+
+def test_endpoints(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A URL that clients read in more than one way is refused, and not repeated: there may be a password in it."""
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    for url in URLS:
+        with pytest.raises(InvalidConfigurationError) as caught:
+            ClientConfig(endpoint_url=url)
+        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", url)
+        text = told(partial(anycreds.from_temporary_credentials, "arn", source_credentials=KEYS))
+        assert "AWS_ENDPOINT_URL_STS" in text
+        assert CANARY not in f"{caught.value}{text}"
+
+
+def test_variables(fake_aws: FakeAWS) -> None:
+    """Whatever stands in a variable, awaiting a role gives credentials or an error of the library's own."""
+    role = partial(anycreds.from_temporary_credentials, "arn", source_credentials=KEYS)
+    for variable in VARIABLES:
+        for name in NAMES.values():
+            if "\0" in name or "\ud800" in name:  # no variable can hold that
+                continue
+            with pytest.MonkeyPatch.context() as variables:
+                variables.setenv("AWS_ENDPOINT_URL", fake_aws.service_url)
+                variables.setenv("AWS_REGION", "us-east-1")
+                variables.setenv(variable, name)
+                assert told(role)

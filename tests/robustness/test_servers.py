@@ -1,0 +1,161 @@
+"""Servers that lie, babble, stall and point elsewhere: each gets its one error, and neither a secret nor a socket."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import httpx
+import pytest
+
+from anycreds import ClientConfig, Credentials, CredentialsError
+from anycreds.testing import (
+    Body,
+    Drip,
+    Expired,
+    FakeAWS,
+    Fault,
+    Flood,
+    Gzip,
+    HalfBody,
+    Hang,
+    MemoryNetwork,
+    Raw,
+    Redirect,
+    Refuse,
+    ResetAfter,
+    Status,
+)
+from robustness.environment import KINDS, Stage, cognito_pools, outcome
+from support.raw_http_server import closed
+
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("in_a_hurry")]
+
+OK = b"HTTP/1.1 200 OK\r\n"
+HOST, ELSEWHERE = "services.example.com", "elsewhere.example.com"
+CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
+EMPTY = b"Content-Length: 0\r\n\r\n"
+
+BYTES = {
+    "another protocol": b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\nhello",
+    "another protocol, not asked for": b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
+    "nothing after continue": b"HTTP/1.1 100 Continue\r\n\r\n",
+    "informational flood": b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" * 1000,
+    "HTTP/1.0": b"HTTP/1.0 200 OK\r\n\r\n{}",
+    "HTTP/0.9": b"{}\r\n",
+    "HTTP/2": b"HTTP/2 200 OK\r\n\r\n{}",
+    "no content": b"HTTP/1.1 204 No Content\r\n\r\n",
+    "not modified": b"HTTP/1.1 304 Not Modified\r\n\r\n",
+    "status 999": b"HTTP/1.1 999 X\r\n" + EMPTY,
+    "status 000": b"HTTP/1.1 000 X\r\n" + EMPTY,
+    "two lengths": OK + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
+    "the same length twice": OK + b"Content-Length: 2\r\nContent-Length: 2\r\n\r\n{}",
+    "negative length": OK + b"Content-Length: -2\r\n\r\n{}",
+    "hexadecimal length": OK + b"Content-Length: 0x2\r\n\r\n{}",
+    "length of 400 digits": OK + b"Content-Length: " + b"9" * 400 + b"\r\n\r\n{}",
+    "length with a superscript": OK + b"Content-Length: \xb2\r\n\r\n{}",
+    "length and chunks": OK + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+    "compressed chunks": OK + b"Transfer-Encoding: gzip, chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+    "chunk of no size": CHUNKED + b"zz\r\n{}\r\n",
+    "chunk of negative size": CHUNKED + b"-2\r\n{}\r\n",
+    "chunk of endless size": CHUNKED + b"f" * 400 + b"\r\n{}\r\n",
+    "chunk with a huge extension": CHUNKED + b"2;" + b"x" * 60_000 + b"\r\n{}\r\n0\r\n\r\n",
+    "huge header": OK + b"X: " + b"x" * 1_000_000 + b"\r\n\r\n",
+    "many headers": OK + b"X: x\r\n" * 5000 + b"\r\n{}",
+    "header without a colon": OK + b"nonsense\r\n\r\n",
+    "folded header": OK + b"X: a\r\n b\r\nContent-Length: 2\r\n\r\n{}",
+    "header with a NUL": OK + b"X: a\0b\r\nContent-Length: 2\r\n\r\n{}",
+    "name of a header in Latin-1": OK + b"X-\xff: \xff\r\nContent-Length: 2\r\n\r\n{}",
+    "nothing": b"",
+    "blank lines": b"\r\n\r\n",
+    "TLS": b"\x15\x03\x01\x00\x02\x02\x28",
+    "SSH": b"SSH-2.0-x\r\n",
+    "half a head": b"HTTP/1.1 200",
+    "not compressed as it claims": OK + b"Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}",
+    "unknown charset": OK + b"Content-Type: application/json; charset=nonsense\r\nContent-Length: 2\r\n\r\n{}",
+    "redirect to nowhere": b"HTTP/1.1 302 X\r\n" + EMPTY,
+    "redirect to no URL": b"HTTP/1.1 302 X\r\nLocation: http://[::1\r\n" + EMPTY,
+    "far date": b"HTTP/1.1 403 X\r\nDate: Fri, 31 Dec 9999 23:59:59 GMT\r\n" + EMPTY,
+    "come back in aeons": b"HTTP/1.1 503 X\r\nRetry-After: 999999999999999999999\r\n" + EMPTY,
+}
+XML_BOMB = (
+    b'<!DOCTYPE b [<!ENTITY a "aaaaaaaaaa">'
+    + b"".join(b'<!ENTITY a%d "&a;&a;">' % n for n in range(99))
+    + b"]><b>&a9;</b>"
+)
+FAULTS: dict[str, Fault] = {
+    "silence": Hang(),
+    "half a body": HalfBody(),
+    "reset": ResetAfter(20),
+    "compressed": Gzip(),
+    "drip": Drip(b"x", 0.005),
+    "flood": Flood(None),
+    "page": Body(b"<!DOCTYPE html><html>Sign in</html>"),
+    "XML bomb": Body(XML_BOMB),
+    "XML of 10,000 levels": Body(b"<a>" * 10_000),
+    "JSON of 30,000 levels": Body(b"[" * 30_000 + b"]" * 30_000),
+    "JSON number of 60,000 digits": Body(b'{"expiresIn": ' + b"9" * 60_000 + b"}"),
+    "answer for another operation": Body(b"<GetCallerIdentityResponse/>"),
+    "error with status 200": Body(b'{"__type": "AccessDeniedException", "message": "No"}'),
+    "XML error with status 200": Body(b"<ErrorResponse><Error><Code>AccessDenied</Code></Error></ErrorResponse>"),
+    "control characters": Refuse(400, "X", "\x1b[2J\u202egnp.exe\u200b\x07"),
+    "bare status": Status(500),
+}
+READERS = ("role", "sso portal", "sso refresh", "login", "cognito")  # each reads answers in its own way
+
+
+async def attacked(stage: Stage, kind: str, fault: Fault, seconds: float = 0.05) -> Credentials | CredentialsError:
+    """Let one fault happen to a provider that needs the answer, and has so much time."""
+    stage.timeout, stage.token_lifetime = seconds, -5.0
+    provider = stage.provider(kind)
+    stage.aws.script(KINDS[kind].route, fault)
+    found = await outcome(provider, stage)
+    stage.aws.restore()
+    return found
+
+
+@pytest.mark.parametrize("kind", READERS)
+async def test_bytes_that_are_no_answer(stage: Stage, kind: str) -> None:
+    """Whatever bytes come, the provider ends with an error of the library's own, and no connection stays."""
+    for name, data in BYTES.items():
+        assert isinstance(await attacked(stage, kind, Raw(data)), CredentialsError), name
+    assert await closed(stage.aws)
+
+
+@pytest.mark.parametrize("kind", READERS)
+async def test_answers_that_are_none(stage: Stage, kind: str) -> None:
+    """Bombs, floods, drips, pages and errors in disguise are errors, on one line, without a control character."""
+    for name, fault in FAULTS.items():
+        found = await attacked(stage, kind, fault)
+        assert isinstance(found, CredentialsError), name
+        assert str(found).isprintable(), name
+    assert await closed(stage.aws)
+
+
+@pytest.mark.parametrize("kind", ["role", "web token", "sso portal", "cognito"])
+async def test_credentials_that_have_ended(stage: Stage, kind: str) -> None:
+    """A set that has ended when it comes is never handed out."""
+    assert isinstance(await attacked(stage, kind, Expired(5)), CredentialsError)
+
+
+@pytest.mark.parametrize("kind", READERS)
+async def test_redirects_are_not_followed(isolated: Path, kind: str) -> None:
+    """No redirect is followed, and no cookie or password of a client sent, even if it is made for that."""
+
+    def make() -> httpx.AsyncClient:
+        return httpx.AsyncClient(
+            transport=network.transport(), follow_redirects=True, cookies={"a": "b"}, auth=("user", "password")
+        )
+
+    with MemoryNetwork() as network:
+        aws = FakeAWS(cognito_pools=cognito_pools())
+        network.serve(aws, HOST)
+        network.serve(aws, ELSEWHERE)
+        stage = Stage(aws, isolated, f"http://{HOST}")
+        for factory in (None, make):
+            stage.config = ClientConfig(region="us-east-1", endpoint_url=f"http://{HOST}", http_client_factory=factory)
+            for status in (300, 301, 302, 303, 305, 307, 308):
+                found = await attacked(stage, kind, Redirect(f"http://{ELSEWHERE}/", status), 5.0)
+                assert "redirect" in str(found)
+        assert {connection.host for connection in network.connections} == {HOST}
+        assert not any(b"\r\nauthorization: basic" in one.written.lower() for one in network.connections)
+        assert network.open == 0

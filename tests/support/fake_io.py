@@ -1,0 +1,351 @@
+"""A world without an event loop: what a provider asks is answered from a script, and time moves only by the script.
+
+``run(provider._fetch(io, Caller()))`` drives a provider with one ``send``; if it really has to wait, the test fails.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import traceback
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Coroutine,
+    Generator,
+    Hashable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
+from contextvars import Context
+from types import CodeType
+from typing import Any, TypeVar
+
+import anycreds
+from anycreds._core.credentials import Credentials
+from anycreds._core.errors import CredentialsError, ProviderTimeoutError
+from anycreds._core.http import NoAnswer, Request, Response
+from anycreds._core.io import (
+    FileVersion,
+    PrivateFile,
+    ProcessFailure,
+    ProcessResult,
+    Signature,
+    Unreadable,
+    Unwritable,
+    Wanted,
+)
+from anycreds._core.provider import Caller, Provider
+
+T = TypeVar("T")
+Answer = Response | NoAnswer
+Process = ProcessResult | ProcessFailure
+Step = tuple[str, str, Answer | Callable[[Request], Answer]]
+
+# The planted secrets. The word in each is what the canary fixture looks for.
+KEY_ID = "AKIDEXAMPLE"
+SECRET_KEY = "wJalrXUtnFEMI/K7MDENG+canaryEXAMPLEKEYxx"
+SESSION_TOKEN = "IQoJb3JpZ2luX2VjcanarySESSION=="
+IMDS_TOKEN = "AQAEALcanaryMetadataToken=="
+AUTHORIZATION = "Bearer canary-authorization-token"
+SECRETS = (SECRET_KEY, SESSION_TOKEN, IMDS_TOKEN, AUTHORIZATION)
+
+_LIBRARY = os.path.dirname(anycreds.__file__) + os.sep  # noqa: PTH120 - it is compared as text
+START = 1_704_164_645.0  # 2024-01-02T03:04:05Z, the moment of the vectors in the reference
+
+
+class ScriptedIo:
+    """An ``Io`` (and the clock of a ``ScriptedWorld``) that follows a script of exchanges.
+
+    What is written goes to ``files``, unless ``unwritable`` says why not. A lock that is in ``busy`` is never free;
+    what is in ``when_locked`` is called as soon as a lock is held, and may do what a sibling has done before.
+    """
+
+    def __init__(
+        self,
+        *script: Step,
+        environ: Mapping[str, str] | None = None,
+        files: Mapping[str, bytes | Unreadable] | None = None,
+        processes: Mapping[str, Process] | None = None,
+        jitter: float = 0.5,
+        unwritable: Mapping[str, Unwritable] | None = None,
+        busy: Collection[str] = (),
+        when_locked: Mapping[str, Callable[[], None]] | None = None,
+    ) -> None:
+        self.script = list(script)
+        self.variables = dict(environ or {})
+        self.files = dict(files or {})
+        self.processes = dict(processes or {})
+        self.unwritable = dict(unwritable or {})
+        self.busy = set(busy)
+        self.when_locked = dict(when_locked or {})
+        self.chance = jitter
+        self.wall = START
+        self.steady = 1000.0
+        self.requests: list[Request] = []
+        self.pauses: list[float] = []
+        self.reads: list[str] = []
+        self.runs: list[tuple[str, float, int]] = []
+        self.deadlines: list[tuple[float, str]] = []
+        self.asked: list[tuple[float, str]] = []
+        self.writes: list[tuple[str, bytes]] = []
+        self.locks: list[str] = []
+        self.locked_now: list[str] = []
+        self.exposed: set[str] = set()
+        self.uniques = 0
+
+    def time(self) -> float:
+        return self.wall
+
+    def monotonic(self) -> float:
+        return self.steady
+
+    def jitter(self) -> float:
+        return self.chance
+
+    def environ(self) -> Mapping[str, str]:
+        return self.variables
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass, on both clocks."""
+        self.wall += seconds
+        self.steady += seconds
+
+    @contextmanager
+    def deadline(self, seconds: float, waiting_for: str) -> Iterator[None]:
+        self.deadlines.append((seconds, waiting_for))
+        with self._ending(seconds, waiting_for):
+            yield
+
+    @contextmanager
+    def asking(self, seconds: float, waiting_for: str) -> Iterator[None]:
+        self.asked.append((seconds, waiting_for))
+        with self._ending(seconds, waiting_for):
+            yield
+
+    @contextmanager
+    def _ending(self, seconds: float, waiting_for: str) -> Iterator[None]:
+        end = self.steady + seconds
+        yield
+        if self.steady > end:
+            raise ProviderTimeoutError(f"gave no answer within {seconds:g} s", source=waiting_for)
+
+    async def sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.advance(seconds)
+
+    async def exchange(self, request: Request) -> Answer:
+        self.requests.append(request)
+        assert self.script, f"nothing more was to be asked, but this came: {request}"
+        method, url, answer = self.script.pop(0)
+        assert (request.method, str(request.url)) == (method, url)
+        return answer(request) if callable(answer) else answer
+
+    async def read_file(self, path: str, limit: int) -> bytes | Unreadable:
+        self.reads.append(path)
+        content = self.files.get(path, Unreadable("No such file or directory", is_missing=True))
+        if isinstance(content, bytes) and len(content) > limit:
+            return Unreadable(f"it is larger than {limit} bytes")
+        return content
+
+    async def read_private(self, path: str, limit: int) -> PrivateFile | Unreadable:
+        content = await self.read_file(path, limit)
+        return content if isinstance(content, Unreadable) else PrivateFile(content, path in self.exposed)
+
+    async def read_changed(self, wanted: Sequence[Wanted], limit: int) -> list[FileVersion | Unreadable | None]:
+        return [await self._read_changed(path, limit, known) for path, known in wanted]
+
+    async def _read_changed(self, path: str, limit: int, known: Signature | None) -> FileVersion | Unreadable | None:
+        if path not in self.files:
+            return Unreadable("cannot be read: No such file or directory", is_missing=True)
+        content = await self.read_file(path, limit)
+        if isinstance(content, Unreadable):
+            return content
+        signature = (hash(content),)
+        return None if signature == known else FileVersion(content, signature)
+
+    async def write_private(self, path: str, content: bytes) -> Unwritable | None:
+        assert isinstance(content, bytes)
+        if (problem := self.unwritable.get(path)) is not None:
+            return problem
+        self.writes.append((path, content))
+        self.files[path] = content
+        return None
+
+    @asynccontextmanager
+    async def locked(self, path: str, seconds: float) -> AsyncIterator[Unwritable | None]:
+        assert path not in self.locked_now, f"it would wait for itself: {path}"
+        self.locks.append(path)
+        if path in self.busy:
+            self.advance(seconds)
+            yield Unwritable(f"is locked by somebody else, for more than {seconds:g} s", is_busy=True)
+            return
+        self.locked_now.append(path)
+        if path in self.when_locked:
+            self.when_locked[path]()
+        try:
+            yield None
+        finally:
+            self.locked_now.remove(path)
+
+    async def finished(self, work: Awaitable[T], seconds: float) -> T:
+        return await work
+
+    def unique(self) -> str:
+        self.uniques += 1
+        return f"00000000-0000-4000-8000-{self.uniques:012d}"
+
+    async def work(self, function: Callable[..., T], *arguments: object) -> T:
+        return function(*arguments)
+
+    def home(self) -> str | None:
+        return "/home/somebody"
+
+    async def run_process(self, command: str, timeout: float, limit: int) -> Process:  # noqa: ASYNC109
+        self.runs.append((command, timeout, limit))
+        assert command in self.processes, "this command was not to be run"
+        return self.processes[command]
+
+    def timeout(self, request: Request) -> NoAnswer:
+        """Answer nothing until the request's time is over (for a script)."""
+        self.advance(request.timeout)
+        return NoAnswer("timeout", f"nothing came within {request.timeout:g} s")
+
+
+class ScriptedWorld:
+    """A ``World`` whose sessions are all one ``ScriptedIo``."""
+
+    def __init__(self, io: ScriptedIo | None = None) -> None:
+        self.io = io or ScriptedIo()
+        self.sessions = 0
+
+    def time(self) -> float:
+        return self.io.time()
+
+    def monotonic(self) -> float:
+        return self.io.monotonic()
+
+    def jitter(self) -> float:
+        return self.io.jitter()
+
+    def session(
+        self, held: Callable[[], AbstractContextManager[None]] | None = None
+    ) -> AbstractAsyncContextManager[ScriptedIo]:
+        return self._session()
+
+    @asynccontextmanager
+    async def _session(self) -> Any:
+        self.sessions += 1
+        yield self.io
+
+    async def prepare(self) -> None:
+        """Have nothing to load."""
+
+    def run(self) -> Hashable:
+        return "the only run"
+
+    def has_ended(self, run: Hashable) -> bool:
+        return False
+
+    def start(
+        self,
+        body: Callable[[], Awaitable[BaseException | None]],
+        ended: Callable[[], None],
+        name: str,
+        context: Context,
+    ) -> None:
+        raise AssertionError("nothing here starts tasks")
+
+    def after_fork(self, reset: Callable[[], None]) -> None:
+        raise AssertionError("nothing here is reset after a fork")
+
+
+def run(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Drive a coroutine that never has to wait."""
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    coroutine.close()
+    raise AssertionError("it waits for something that is not in the script")
+
+
+class Suspend:
+    """An awaitable that hands control to the event loop once."""
+
+    def __await__(self) -> Generator[None, None, None]:
+        yield
+
+
+def fetch(provider: Provider, io: ScriptedIo) -> Credentials:
+    """Let a provider make one attempt, which must use its whole script."""
+    credentials = run(provider._fetch(io, Caller()))
+    assert io.script == []
+    return credentials
+
+
+def failure(provider: Provider, io: ScriptedIo) -> CredentialsError:
+    """Return the error of one attempt, in which no secret may be found."""
+    try:
+        credentials = run(provider._fetch(io, Caller()))
+    except CredentialsError as error:
+        assert io.script == []
+        assert_no_secret(error)
+        return error
+    raise AssertionError(f"it gave {credentials!r}")
+
+
+def answer(body: object = b"", status: int = 200, **headers: str) -> Response:
+    """Make an answer; what is not bytes becomes JSON. ``retry_after`` is the header ``retry-after``."""
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return Response(status, {name.replace("_", "-"): value for name, value in headers.items()}, content)
+
+
+def document(**changes: object) -> dict[str, object]:
+    """Make a document as the container and EC2 metadata services give it; ``...`` leaves a field out."""
+    full = {
+        "Code": "Success",
+        "AccessKeyId": KEY_ID,
+        "SecretAccessKey": SECRET_KEY,
+        "Token": SESSION_TOKEN,
+        "Expiration": "2024-01-02T09:04:05Z",
+        **changes,
+    }
+    return {name: value for name, value in full.items() if value is not ...}
+
+
+def assert_no_secret(error: BaseException, *more: str) -> None:
+    """Look for the planted secrets wherever an error report looks: texts, causes, notes, fields, our frames' locals."""
+    seen: set[int] = set()
+    waiting: list[BaseException | None] = [error]
+    texts: list[str] = []
+    while waiting:
+        one = waiting.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        waiting += [one.__cause__, one.__context__]
+        texts += [str(one), repr(one), repr(one.args), repr(one.__dict__)]
+        texts += [repr(value) for code, frame in _frames(one) if _is_ours(code) for value in frame.values()]
+    for secret in (*SECRETS, *more):
+        found = [text[:200] for text in texts if secret in text]
+        assert not found, f"a secret is in {found}"
+
+
+def _frames(error: BaseException) -> Iterator[tuple[CodeType, Mapping[str, object]]]:
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        yield frame.f_code, frame.f_locals
+
+
+def _is_ours(code: CodeType) -> bool:
+    return is_of_the_library(code.co_filename)
+
+
+def is_of_the_library(path: str) -> bool:
+    """Tell whether a file is one of the library's, wherever it is installed."""
+    return path.startswith(_LIBRARY)

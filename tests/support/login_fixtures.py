@@ -1,0 +1,88 @@
+"""What tests of ``aws login`` share: a cache file's document, the service's answers, and its check of DPoP proofs."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
+
+from anycreds._core.http import Response
+from support.fake_io import KEY_ID, SECRET_KEY, SESSION_TOKEN, answer
+
+REFRESH_TOKEN = "canary-refresh-token-1"
+NEW_TOKEN = "canary-refresh-token-2"
+CLIENT = "arn:aws:signin:::devtools/same-device"
+# The vector of the reference: the private scalar is 1.
+_BODY = (
+    "MHcCAQEEIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAABoAoGCCqGSM49AwEHoUQDQgAEaxfR8uEsQkf4vOblY6RA8ncDfYEt6zOg9KE5"
+    "RdiYwpZP40Li/hp/m47n60p8D54WK84zV2sxXs7LtkBoN79R9Q=="
+)
+PEM = f"-----BEGIN EC PRIVATE KEY-----\n{_BODY}\n-----END EC PRIVATE KEY-----\n"
+
+
+def access_token(**changes: object) -> dict[str, Any]:
+    """Make the part of a cache file that has the credentials; ``...`` leaves a field out. They last for 10 minutes."""
+    full = {
+        "accessKeyId": KEY_ID,
+        "secretAccessKey": SECRET_KEY,
+        "sessionToken": SESSION_TOKEN,
+        "accountId": "012345678901",
+        "expiresAt": "2024-01-02T03:14:05Z",
+        **changes,
+    }
+    return {name: value for name, value in full.items() if value is not ...}
+
+
+def document(**changes: object) -> dict[str, Any]:
+    """Make a cache file's document; ``...`` leaves a field out."""
+    full = {
+        "accessToken": access_token(),
+        "tokenType": "aws_sigv4",
+        "clientId": CLIENT,
+        "refreshToken": REFRESH_TOKEN,
+        "idToken": "canary.id.token",
+        "dpopKey": PEM,
+        **changes,
+    }
+    return {name: value for name, value in full.items() if value is not ...}
+
+
+def renewal(**changes: object) -> Response:
+    """Make an answer to a refresh; ``...`` leaves a field out."""
+    full = {
+        "accessToken": {"accessKeyId": "AKIDNEW", "secretAccessKey": SECRET_KEY, "sessionToken": SESSION_TOKEN},
+        "tokenType": "aws_sigv4",
+        "expiresIn": 900,
+        "refreshToken": NEW_TOKEN,
+        **changes,
+    }
+    return answer({name: value for name, value in full.items() if value is not ...})
+
+
+def denied(word: object, status: int = 400, kind: str = "AccessDeniedException", **more: object) -> Response:
+    """Make an error as the service sends it: its kind in a header, a word and a message in the body."""
+    body = {"error": word, "message": "No.", **more}
+    return answer(body, status, x_amzn_errortype=kind) if kind else answer(body, status)
+
+
+def verified(jwt: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Check a proof as a service does, with the key in its header; return header and claims."""
+    header, claims, signature = jwt.split(".")
+    told = json.loads(bytes_of(header))
+    x, y = (int.from_bytes(bytes_of(told["jwk"][name]), "big") for name in "xy")
+    raw = bytes_of(signature)
+    assert len(raw) == 64
+    r, s = int.from_bytes(raw[:32], "big"), int.from_bytes(raw[32:], "big")
+    public = ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
+    public.verify(encode_dss_signature(r, s), f"{header}.{claims}".encode(), ec.ECDSA(SHA256()))
+    return told, json.loads(bytes_of(claims))
+
+
+def bytes_of(part: str) -> bytes:
+    """Decode a part of a JWT."""
+    assert "=" not in part
+    return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))

@@ -1,0 +1,426 @@
+"""A private file is replaced whole or not at all, whatever stands at its path and whoever is cancelled meanwhile."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from anycreds._core.io import Unwritable
+from anycreds._system.files import atomic_write
+from anycreds._system.io import SystemWorld
+from anycreds.testing import CANARY
+from support.coroutine_stepper import stepped
+
+pytestmark = pytest.mark.anyio
+
+POSIX = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such files")
+ROOT = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root may give files away")
+OLD, NEW = f"{CANARY}-old".encode(), f"{CANARY}-new".encode() * 999
+
+
+async def write(path: Path | str, content: bytes = NEW) -> Unwritable | None:
+    """Write as a provider does."""
+    async with SystemWorld().session() as io:
+        return await io.write_private(str(path), content)
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.lstat().st_mode)
+
+
+def kind(path: Path) -> int:
+    return stat.S_IFMT(path.lstat().st_mode)
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+@contextmanager
+def umask(mask: int) -> Iterator[None]:
+    before = os.umask(mask)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+@pytest.mark.parametrize("content", [b"", b"\x00", NEW], ids=["nothing", "a byte", "much"])
+async def test_new_file(content: bytes, tmp_path: Path) -> None:
+    """A file that is not there is made, with nothing beside it."""
+    assert await write(tmp_path / "file", content) is None
+    assert (tmp_path / "file").read_bytes() == content
+    assert names(tmp_path) == {"file", "home"}
+
+
+@POSIX
+@pytest.mark.parametrize("mask", [0, 0o022, 0o777])
+async def test_new_file_is_private(mask: int, tmp_path: Path) -> None:
+    """What is made is for its owner only, the missing directories too, whatever the umask; those there stay as are."""
+    before = mode(tmp_path)
+    folder = tmp_path / "a" / "b"
+    with umask(mask if mask != 0o777 else 0o077):
+        assert await write(folder / "c" / "one") is None
+    with umask(mask):
+        assert await write(folder / "two") is None
+    assert [mode(path) for path in (folder / "c" / "one", folder / "two")] == [0o600, 0o600]
+    assert [mode(path) for path in (folder / "c", folder, folder.parent, tmp_path)] == [0o700] * 3 + [before]
+
+
+@POSIX
+@pytest.mark.parametrize("before", [0o666, 0o644, 0o640, 0o600, 0o400])
+async def test_replaced_file_is_private(before: int, tmp_path: Path) -> None:
+    """A file that others could read is theirs no longer; one that could only be read is replaced too."""
+    path = tmp_path / "file"
+    path.write_bytes(OLD)
+    path.chmod(before)
+    assert await write(path) is None
+    assert (path.read_bytes(), mode(path)) == (NEW, 0o600)
+
+
+@POSIX
+async def test_never_readable_by_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From its first moment on the new file is for its owner only, and has a name that nobody could lay a link at."""
+    opened: list[tuple[str, int, int]] = []
+    real = os.open
+
+    def watch(path: Any, flags: int, *args: Any) -> int:
+        descriptor = real(path, flags, *args)
+        if str(path).startswith(str(tmp_path)):
+            opened.append((path, flags, stat.S_IMODE(os.fstat(descriptor).st_mode)))
+        return descriptor
+
+    monkeypatch.setattr(os, "open", watch)
+    with umask(0):
+        assert await write(tmp_path / "file") is None
+        assert await write(tmp_path / "file") is None
+    (one, flags, bits), (other, _, _) = opened
+    assert one != other
+    assert Path(one).parent == tmp_path
+    assert len(Path(one).name) > 16
+    assert bits == 0o600
+    assert flags & os.O_EXCL
+    assert flags & os.O_NOFOLLOW
+
+
+@ROOT
+async def test_owner_is_kept(tmp_path: Path) -> None:
+    """An administrator who refreshes in a user's home leaves the user's file the user's."""
+    path = tmp_path / "file"
+    path.write_bytes(OLD)
+    os.chown(path, 4321, 8765)
+    assert await write(path) is None
+    status = path.stat()
+    assert (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) == (4321, 8765, 0o600)
+
+
+@POSIX
+async def test_owner_that_cannot_be_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who may not give files away writes all the same."""
+    path = tmp_path / "file"
+    path.write_bytes(OLD)
+    real = os.stat
+
+    def somebody_elses(one: Any, **options: Any) -> Any:
+        status = list(real(one, **options))
+        status[4] += 1
+        return os.stat_result(status)
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "stat", somebody_elses)
+    monkeypatch.setattr(os, "fchown", refuse)
+    assert await write(path) is None
+    assert path.read_bytes() == NEW
+
+
+@POSIX
+@pytest.mark.parametrize("there", [True, False], ids=["replaced", "new"])
+async def test_link_is_kept(there: bool, tmp_path: Path) -> None:
+    """Where the path is a link, or a link to one, the file at its end is written and the links stay."""
+    real, near = tmp_path / "dotfiles", tmp_path / "aws"
+    real.mkdir()
+    near.mkdir()
+    if there:
+        (real / "file").write_bytes(OLD)
+    (real / "link").symlink_to("file")
+    (near / "file").symlink_to("../dotfiles/link")
+    assert await write(near / "file") is None
+    assert (real / "file").read_bytes() == NEW
+    assert not (real / "file").is_symlink()
+    assert [path.readlink() for path in (near / "file", real / "link")] == [Path("../dotfiles/link"), Path("file")]
+    assert (names(real), names(near)) == ({"file", "link"}, {"file"})
+
+
+@POSIX
+async def test_linked_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A directory on the way may be a link, and a path may be a relative one."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    monkeypatch.chdir(tmp_path)
+    assert await write("link/file") is None
+    assert await write("plain") is None
+    assert (tmp_path / "real" / "file").read_bytes() == (tmp_path / "plain").read_bytes() == NEW
+    assert (tmp_path / "link").is_symlink()
+
+
+@POSIX
+async def test_what_cannot_be_replaced(tmp_path: Path) -> None:
+    """A directory, a FIFO, a device, a link to itself and impossible paths each have their reason, and stay."""
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "file").write_bytes(OLD)
+    before = names(tmp_path)
+    assert await write(tmp_path / "folder") == Unwritable("is not a regular file but a directory")
+    assert await write(tmp_path / "fifo") == Unwritable("is not a regular file")
+    assert await write("/dev/null") == Unwritable("is not a regular file")
+    assert await write(tmp_path / "loop") == Unwritable("is not a regular file but a link to itself")
+    for path, code in (
+        (tmp_path / "file" / "below", errno.ENOTDIR),
+        (tmp_path / "file" / "far" / "below", errno.ENOTDIR),
+        (tmp_path / ("x" * 256), errno.ENAMETOOLONG),
+    ):
+        assert await write(path) == Unwritable(f"cannot be written: {os.strerror(code)}")
+    for impossible in ("nul\0nul", "\ud800", f"{tmp_path}/\ud800/file"):
+        assert await write(impossible) == Unwritable("is not a possible path")
+    assert isinstance(await write(""), Unwritable)
+    assert names(tmp_path) == before
+    assert (tmp_path / "file").read_bytes() == OLD
+    assert stat.S_ISCHR(kind(Path("/dev/null")))
+
+
+@POSIX
+async def test_longest_name(tmp_path: Path) -> None:
+    """A name may be as long as names can be."""
+    assert await write(tmp_path / ("x" * 255)) is None
+    assert (tmp_path / ("x" * 255)).read_bytes() == NEW
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("open", errno.EACCES),
+        ("open", errno.EROFS),
+        ("mkdir", errno.EACCES),
+        ("fsync", errno.ENOSPC),
+        ("fsync", errno.EIO),
+        ("fdopen", errno.EDQUOT),
+        ("replace", errno.EBUSY),
+    ],
+)
+async def test_system_that_refuses(name: str, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that is full, read-only or broken is told; the old content stays, and nothing lies beside it."""
+    path = tmp_path / "a" / "file"
+    if name != "mkdir":
+        path.parent.mkdir()
+        path.write_bytes(OLD)
+    real = getattr(os, name)
+
+    def refuse(first: Any, *args: Any, **options: Any) -> Any:
+        if name == "fdopen":
+            os.close(first)  # as it does itself when it fails
+        if name == "open" and not str(first).startswith(str(tmp_path)):
+            return real(first, *args, **options)
+        raise OSError(code, "in words that are not used")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, name, refuse)
+        found = await write(path)
+    assert found == Unwritable(f"cannot be written: {os.strerror(code)}")
+    if name == "mkdir":
+        assert names(tmp_path) == {"home"}
+    else:
+        assert path.read_bytes() == OLD
+        assert names(path.parent) == {"file"}
+
+
+@POSIX
+async def test_file_beyond_what_is_allowed(tmp_path: Path) -> None:
+    """A real limit that is met in the middle of the content leaves the old content, and nothing beside it."""
+    import resource
+
+    path = tmp_path / "file"
+    path.write_bytes(OLD)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    try:
+        found = await write(path, b"x" * 10_000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert found == Unwritable(f"cannot be written: {os.strerror(errno.EFBIG)}")
+    assert path.read_bytes() == OLD
+    assert names(tmp_path) == {"file", "home"}
+
+
+@pytest.mark.parametrize(("refusals", "is_written"), [(0, True), (2, True), (3, False)])
+async def test_windows_is_asked_again(
+    refusals: int, is_written: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a file cannot be replaced while somebody reads it, a few more tries are made, and no more."""
+    real = os.replace
+    left = [PermissionError(errno.EACCES, "in use")] * refusals
+
+    def replace(*paths: str) -> None:
+        if left:
+            raise left.pop()
+        real(*paths)
+
+    monkeypatch.setattr(atomic_write, "_REPLACE_PAUSES", (0.001, 0.001))
+    monkeypatch.setattr(os, "replace", replace)
+    found = await write(tmp_path / "file")
+    expected = None if is_written else Unwritable(f"cannot be written: {os.strerror(errno.EACCES)}")
+    assert (found, left) == (expected, [])
+    assert names(tmp_path) == ({"file", "home"} if is_written else {"home"})
+
+
+async def test_readers_and_writers_at_once(tmp_path: Path) -> None:
+    """While many write, also into directories that are missing, whoever reads gets one whole content or another."""
+    path = tmp_path / "a" / "b" / "file"
+    contents = {bytes([65 + number]) * 20_000 for number in range(8)}
+    seen: set[bytes] = set()
+    done = threading.Event()
+
+    def read() -> None:
+        while not done.is_set():
+            with contextlib.suppress(FileNotFoundError, PermissionError):
+                seen.add(path.read_bytes())
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        async with anyio.create_task_group() as tasks:
+            for content in contents:
+                tasks.start_soon(write, path, content)
+    finally:
+        done.set()
+        reader.join()
+    assert seen <= contents
+    assert path.read_bytes() in contents
+    assert names(path.parent) == {"file"}
+
+
+@contextmanager
+def hung_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[threading.Event, threading.Event]]:
+    """Let writing hang before the content is safe. The values: one has begun; let it go on."""
+    begun, free = threading.Event(), threading.Event()
+    real = os.fsync
+
+    def hang(descriptor: int) -> None:
+        begun.set()
+        assert free.wait(10)
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", hang)
+    try:
+        yield begun, free
+    finally:
+        free.set()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    with anyio.fail_after(5):
+        while not condition():  # noqa: ASYNC110 - a thread makes it true
+            await anyio.sleep(0.001)
+
+
+async def test_loop_runs_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the disk is slow, other tasks run."""
+    with hung_disk(monkeypatch) as (begun, free):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(write, tmp_path / "file")
+            await until(begun.is_set)
+            free.set()
+    assert (tmp_path / "file").read_bytes() == NEW
+
+
+async def test_cancelled_in_the_middle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is cancelled while the disk is slow leaves when the content is safe: nothing goes on behind its back."""
+    async with anyio.create_task_group() as tasks:
+        with hung_disk(monkeypatch) as (begun, free):
+            scope = anyio.CancelScope()
+
+            async def write_in_scope() -> None:
+                with scope:
+                    await write(tmp_path / "file")
+
+            tasks.start_soon(write_in_scope)
+            await until(begun.is_set)
+            scope.cancel()
+            await anyio.sleep(0.01)
+            assert not (tmp_path / "file").exists()
+            free.set()
+    assert scope.cancelled_caught
+    assert (tmp_path / "file").read_bytes() == NEW
+    assert names(tmp_path) == {"file", "home"}
+
+
+async def test_cancelled_while_the_disk_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that hangs holds who is cancelled for a moment only; what comes out of it later replaces nothing."""
+    path = tmp_path / "file"
+    path.write_bytes(OLD)
+    monkeypatch.setattr(atomic_write, "CLEAN_UP", 0.02)
+    with hung_disk(monkeypatch) as (begun, _):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(write, path)
+            await until(begun.is_set)
+            tasks.cancel_scope.cancel()
+        assert len(names(tmp_path)) == 3
+    await until(lambda: names(tmp_path) == {"file", "home"})
+    assert path.read_bytes() == OLD
+
+
+@pytest.mark.parametrize("cancel_at", range(8))
+async def test_cancelled_at_any_step(cancel_at: int, tmp_path: Path) -> None:
+    """Whenever the writer is cancelled, also before it begins, the new content is there, and nothing beside it."""
+    path = tmp_path / "file"
+    path.write_bytes(OLD)
+    with anyio.CancelScope() as scope:
+
+        def before(step: int) -> None:
+            if step == cancel_at:
+                scope.cancel()
+
+        await stepped(write(path), before)
+    assert path.read_bytes() == NEW
+    assert names(tmp_path) == {"file", "home"}
+
+
+async def test_coroutine_that_is_dropped(tmp_path: Path) -> None:
+    """A write that is closed without a loop to wait on raises nothing of its own."""
+    coroutine = write(tmp_path / "file")
+    coroutine.send(None)
+    coroutine.close()
+    await until(lambda: names(tmp_path) in ({"home"}, {"home", "file"}))
+
+
+async def test_traceback_without_the_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The frames that a cancellation passes through on its way out do not hold what was written."""
+    monkeypatch.setattr(atomic_write, "CLEAN_UP", 0.02)
+    frames: list[dict[str, Any]] = []
+    with hung_disk(monkeypatch) as (_, free):
+        async with SystemWorld().session() as io:
+            with anyio.move_on_after(0.01):
+                try:
+                    await io.write_private(str(tmp_path / "file"), NEW)
+                except BaseException as error:
+                    frames += [frame.f_locals for frame, _ in traceback.walk_tb(error.__traceback__)]
+                    raise
+        free.set()
+        await until(lambda: names(tmp_path) == {"home"})
+    assert any("write" in one for one in frames)
+    ours = [one for one in frames if "tmp_path" not in one]  # all but this test's own
+    assert CANARY not in repr(ours)

@@ -1,0 +1,447 @@
+"""Of all tasks, threads and processes that lock a path one is in at a time, and nothing is left of who has gone."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.to_thread
+import pytest
+
+from anycreds._core.io import Unwritable
+from anycreds._system.files import lock as lock_module
+from anycreds._system.io import SystemWorld
+from support.coroutine_stepper import stepped
+
+pytestmark = pytest.mark.anyio
+
+POSIX = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such files")
+LONG = 20.0  # seconds, on a machine that is busy with other things; nearly always a moment
+SHORT = 0.02
+OWN_FILES = Path("/proc/self/fd")
+IS_LISTED = OWN_FILES.exists()
+FORK = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+
+
+@asynccontextmanager
+async def locked(path: Path | str, seconds: float = LONG) -> AsyncIterator[Unwritable | None]:
+    """Lock as a provider does."""
+    async with SystemWorld().session() as io, io.locked(str(path), seconds) as problem:
+        yield problem
+
+
+async def is_free(path: Path) -> bool:
+    """Tell whether a lock can be had at once."""
+    async with locked(path, 0) as problem:
+        assert problem is None or problem.is_busy
+        return problem is None
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "a" / "b" / "token.json"
+
+
+async def test_lock_is_a_private_file_beside_the_path(path: Path) -> None:
+    """The lock is a file with ``.lock`` at its end, made with its directories, for their owner; it stays, empty."""
+    for _ in range(2):
+        async with locked(path) as problem:
+            assert problem is None
+            assert not await is_free(path)
+        assert await is_free(path)
+    lock = path.with_name("token.json.lock")
+    assert list(path.parent.iterdir()) == [lock]
+    assert lock.stat().st_size == 0
+    if sys.platform != "win32":
+        assert [stat.S_IMODE(one.stat().st_mode) for one in (lock, path.parent, path.parent.parent)] == [
+            0o600,
+            0o700,
+            0o700,
+        ]
+
+
+async def test_other_paths_are_other_locks(path: Path) -> None:
+    """One may be held while another is taken."""
+    async with locked(path) as one, locked(path.with_name("other")) as other:
+        assert (one, other) == (None, None)
+
+
+async def test_lock_that_is_held_all_the_time(path: Path) -> None:
+    """Who does not get it in its time is told that it is busy, and its body runs all the same."""
+    has_run = False
+    async with locked(path):
+        begun = anyio.current_time()
+        async with locked(path, SHORT) as problem:
+            has_run = True
+            assert problem == Unwritable("is locked by somebody else, for more than 0.02 s", is_busy=True)
+            assert anyio.current_time() - begun > SHORT - 0.0015  # the clock of uvloop counts milliseconds
+        assert not await is_free(path)  # leaving it has not ended the other's
+    assert has_run
+
+
+async def test_pauses_grow(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is tried at once, then after 5, 10 … 100 ms, each shortened by chance, and at the very end."""
+    pauses: list[float] = []
+    now = 0.0
+
+    async def sleep(seconds: float) -> None:
+        nonlocal now
+        pauses.append(round(seconds, 6))
+        now += seconds
+
+    async with locked(path):
+        waiting = lock_module.FileLock(str(path), 0.5, lambda: 0.5)
+        with monkeypatch.context() as patch:
+            patch.setattr(anyio, "sleep", sleep)
+            patch.setattr(anyio, "current_time", lambda: now)
+            patch.setattr(anyio, "move_on_after", lambda _: anyio.CancelScope())
+            async with waiting as problem:
+                assert problem is not None
+    assert pauses[:7] == [0.00375, 0.0075, 0.015, 0.03, 0.06, 0.075, 0.075]
+    assert sum(pauses) == pytest.approx(0.5)
+
+
+async def test_one_task_at_a_time(path: Path) -> None:
+    """Of many tasks each gets its turn, and never two at once."""
+    inside = most = turns = 0
+
+    async def take() -> None:
+        nonlocal inside, most, turns
+        async with locked(path) as problem:
+            assert problem is None
+            inside += 1
+            turns += 1
+            most = max(most, inside)
+            await anyio.sleep(0.001)
+            inside -= 1
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(8):
+            tasks.start_soon(take)
+    assert (turns, most) == (8, 1)
+
+
+def start(program: str, argument: str) -> subprocess.Popen[bytes]:
+    """Start a Python program in a process of its own."""
+    return subprocess.Popen([sys.executable, "-c", program, argument], stdout=subprocess.PIPE)
+
+
+COUNT = """
+import sys, anyio
+from anycreds._system.io import SystemWorld
+
+async def main(path, times):
+    for _ in range(times):
+        async with SystemWorld().session() as io, io.locked(path, 60) as problem:
+            assert problem is None
+            found = await io.read_file(path, 99)
+            await io.write_private(path, b"%d" % (int(found) + 1 if isinstance(found, bytes) else 1))
+"""
+
+
+async def test_many_processes_and_threads_count(path: Path, anyio_backend: tuple[str, dict[str, Any]]) -> None:
+    """Two processes, and two threads of this one, that all read a number and write it plus one, lose no step."""
+    program = f"{COUNT}\nanyio.run(main, sys.argv[1], 10, backend={anyio_backend[0]!r})"
+    names: dict[str, Any] = {}
+    exec(COUNT, names)
+
+    def count_here() -> None:
+        anyio.run(names["main"], str(path), 10, backend=anyio_backend[0])
+
+    children = [start(program, str(path)) for _ in range(2)]
+    threads = [threading.Thread(target=count_here) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        await anyio.to_thread.run_sync(thread.join)
+    for child in children:
+        await anyio.to_thread.run_sync(child.communicate)
+    assert [child.returncode for child in children] == [0, 0]
+    assert await anyio.Path(path).read_bytes() == b"40"
+    assert {one.name for one in path.parent.iterdir()} == {"token.json", "token.json.lock"}
+
+
+@POSIX
+async def test_end_of_a_process_is_the_end_of_its_lock(path: Path) -> None:
+    """A process that is killed while it holds the lock holds it no longer."""
+    program = (
+        "import fcntl, sys, time\nfile = open(sys.argv[1], 'w')\nfcntl.flock(file, fcntl.LOCK_EX)\n"
+        "print('locked', flush=True)\ntime.sleep(60)"
+    )
+    path.parent.mkdir(parents=True)
+    with start(program, f"{path}.lock") as child:
+        assert child.stdout is not None
+        assert await anyio.to_thread.run_sync(child.stdout.readline) == b"locked\n"
+        async with locked(path, SHORT) as problem:
+            assert problem is not None
+            assert problem.is_busy
+        child.kill()
+        async with locked(path) as problem:
+            assert problem is None
+
+
+class BrokenError(Exception):
+    """What the body of a lock raises."""
+
+
+async def test_leaving_lets_the_next_one_in_at_once(path: Path) -> None:
+    """However the body ends, the lock is free in the next moment, without a turn of the loop between."""
+    with pytest.raises(BrokenError):
+        async with locked(path):
+            raise BrokenError
+    assert await is_free(path)
+    with anyio.CancelScope() as scope:
+        async with locked(path):
+            scope.cancel()
+            await anyio.sleep(LONG)
+    assert scope.cancelled_caught
+    assert await is_free(path)
+    lock = lock_module.FileLock(str(path), 0, lambda: 0.0)
+    assert await lock.__aenter__() is None
+    with pytest.raises(StopIteration):  # it ends at its first step, so it does not wait
+        lock.__aexit__(None, None, None).send(None)
+    assert await is_free(path)
+
+
+@pytest.mark.parametrize("cancel_at", range(10))
+@pytest.mark.parametrize("is_busy", [False, True])
+async def test_cancelled_at_any_step(cancel_at: int, is_busy: bool, path: Path) -> None:
+    """Whenever who waits for it is cancelled, the lock is not taken, and nothing is left open."""
+
+    async def take() -> None:
+        async with locked(path):
+            pass
+
+    async def cancelled() -> None:
+        with anyio.CancelScope() as scope:
+
+            def before(step: int) -> None:
+                if step == cancel_at:
+                    scope.cancel()
+
+            await stepped(take(), before)
+
+    if is_busy:
+        async with locked(path):
+            with anyio.move_on_after(0.05):
+                await cancelled()
+    else:
+        await cancelled()
+    async with locked(path) as problem:  # soon: a thread may still be at it
+        assert problem is None
+
+
+@contextmanager
+def hung_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[threading.Event, threading.Event]]:
+    """Let taking a lock hang, as on a network that is gone. The values: one has come there; let it go on."""
+    begun, free = threading.Event(), threading.Event()
+    real = lock_module._take
+
+    def hang(descriptor: int) -> None:
+        begun.set()
+        assert free.wait(10)
+        real(descriptor)
+
+    monkeypatch.setattr(lock_module, "_take", hang)
+    try:
+        yield begun, free
+    finally:
+        free.set()
+
+
+def holding(path: Path) -> list[int]:
+    """Return the descriptors of this process that are open on a path's lock."""
+    return [int(one.name) for one in OWN_FILES.iterdir() if os.path.realpath(one) == f"{path}.lock"]
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    with anyio.fail_after(LONG):
+        while not condition():  # noqa: ASYNC110 - a thread makes it true
+            await anyio.sleep(0.001)
+
+
+async def test_disk_that_hangs(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that hangs holds neither the loop, nor who is cancelled, nor who has little time; nothing stays open."""
+    with monkeypatch.context() as patch, hung_disk(patch) as (begun, _):
+        patch.setattr(lock_module, "SLACK", SHORT)
+        async with anyio.create_task_group() as tasks:
+
+            async def take() -> None:
+                async with locked(path):
+                    raise AssertionError
+
+            tasks.start_soon(take)
+            await until(begun.is_set)
+            tasks.cancel_scope.cancel()
+        if IS_LISTED:
+            assert len(holding(path)) == 1  # a number that is closed under the thread may soon mean something else
+        async with locked(path, SHORT) as problem:
+            assert problem == Unwritable("cannot be locked: the disk does not answer within 0.02 s")
+    async with locked(path) as problem:  # both threads have gone on, and closed what they had
+        assert problem is None
+
+
+async def test_slow_disk_gets_one_try_to_its_end(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without any time the first try is made all the same, and waited for."""
+    async with anyio.create_task_group() as tasks:
+        with hung_disk(monkeypatch) as (begun, free):
+
+            async def take() -> None:
+                async with locked(path, 0) as problem:
+                    assert problem is None
+
+            tasks.start_soon(take)
+            await until(begun.is_set)
+            await anyio.sleep(0.01)
+            free.set()
+
+
+@POSIX
+async def test_what_cannot_be_locked(path: Path) -> None:
+    """A link, a FIFO, a directory and impossible paths each have their reason; nothing is made through them."""
+    path.parent.mkdir(parents=True)
+    victim = path.with_name("victim")
+    (path.parent / "link.lock").symlink_to(victim)
+    os.mkfifo(path.parent / "fifo.lock")
+    (path.parent / "folder.lock").mkdir()
+    (path.parent / "file").write_bytes(b"")
+    for name, reason in (
+        ("link", f"cannot be locked: {os.strerror(errno.ELOOP)}"),
+        ("fifo", "cannot be locked: fifo.lock is not a regular file"),
+        ("folder", f"cannot be locked: {os.strerror(errno.EISDIR)}"),
+        ("file/below", f"cannot be locked: {os.strerror(errno.ENOTDIR)}"),
+        ("x" * 255, f"cannot be locked: {os.strerror(errno.ENAMETOOLONG)}"),
+        ("nul\0nul", "is not a possible path"),
+        ("\ud800", "is not a possible path"),
+    ):
+        async with locked(f"{path.parent}/{name}") as problem:
+            assert problem == Unwritable(reason)
+    assert not victim.exists()
+
+
+@POSIX
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EROFS, errno.EMFILE])
+async def test_system_that_refuses_a_file(code: int, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that is read-only, and the like, is told, and the body runs without a lock."""
+    real = os.open
+
+    def refuse(one: Any, *args: Any) -> int:
+        if str(one).endswith(".lock"):
+            raise OSError(code, "in words that are not used")
+        return real(one, *args)
+
+    monkeypatch.setattr(os, "open", refuse)
+    async with locked(path) as problem:
+        assert problem == Unwritable(f"cannot be locked: {os.strerror(code)}")
+
+
+@POSIX
+async def test_file_system_without_locks(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file system that knows no locks is told as such, not as busy."""
+
+    def refuse(_: int) -> None:
+        raise OSError(errno.ENOLCK, "in words that are not used")
+
+    monkeypatch.setattr(lock_module, "_take", refuse)
+    async with locked(path) as problem:
+        assert problem == Unwritable(f"cannot be locked: {os.strerror(errno.ENOLCK)}")
+
+
+@POSIX
+@pytest.mark.parametrize("is_replaced", [True, False], ids=["replaced", "removed"])
+async def test_lock_file_that_somebody_removes(is_replaced: bool, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lock on a file that has just lost its name counts for nothing: the one that has the name now is locked."""
+    real = lock_module._take
+    lock = Path(f"{path}.lock")
+    tries = 0
+
+    def late(descriptor: int) -> None:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            lock.unlink()
+            if is_replaced:
+                lock.touch()
+        real(descriptor)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(lock_module, "_take", late)
+        async with locked(path) as problem:
+            assert problem is None
+            assert tries == 2
+            assert not await is_free(path)
+    assert await is_free(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork") or not IS_LISTED, reason="there is no fork here")
+@FORK
+async def test_forked_process_has_no_part_in_the_lock(path: Path) -> None:
+    """A child that is forked while the lock is held has closed it, and does not end it for its parent."""
+    async with locked(path) as problem:
+        assert problem is None
+        assert len(holding(path)) == 1
+        child = os.fork()
+        if child == 0:
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)  # the test runner has one of its own
+            signal.alarm(20)
+            os._exit(len(holding(path)))
+        _, status = await anyio.to_thread.run_sync(os.waitpid, child, 0)
+        assert os.waitstatus_to_exitcode(status) == 0
+        assert not await is_free(path)
+    assert await is_free(path)
+
+
+@FORK
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+async def test_release_in_a_forked_process_is_not_its_parents(path: Path) -> None:
+    """A child that goes on in the block and leaves it does not let others in while its parent is there."""
+    lock = lock_module.FileLock(str(path), LONG, lambda: 0.0)
+    assert await lock.__aenter__() is None
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            lock.__aexit__(None, None, None).send(None)
+        except StopIteration:
+            status = 0
+        finally:
+            os._exit(status)
+    _, ended = await anyio.to_thread.run_sync(os.waitpid, child, 0)
+    assert os.waitstatus_to_exitcode(ended) == 0
+    assert not await is_free(path)
+    await lock.__aexit__(None, None, None)
+    assert await is_free(path)
+
+
+@POSIX
+async def test_release_counts_for_copies(path: Path) -> None:
+    """A copy of the descriptor, as a process has that was forked off an instant ago, does not keep the lock."""
+    lock = lock_module.FileLock(str(path), LONG, lambda: 0.0)
+    async with lock:
+        assert lock._try is not None
+        assert lock._try._descriptor is not None
+        copy = os.dup(lock._try._descriptor)
+    try:
+        assert await is_free(path)
+    finally:
+        os.close(copy)
+
+
+@POSIX
+async def test_programs_that_are_started_do_not_have_it(path: Path) -> None:
+    """A program that is started while the lock is held does not inherit it."""
+    lock = lock_module.FileLock(str(path), LONG, lambda: 0.0)
+    async with lock:
+        assert lock._try is not None
+        assert lock._try._descriptor is not None
+        assert not os.get_inheritable(lock._try._descriptor)

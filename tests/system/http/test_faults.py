@@ -1,0 +1,133 @@
+"""Below the providers: every exchange ends in an answer or in a reason why there is none, never in an exception."""
+
+from __future__ import annotations
+
+import socket
+import time
+
+import pytest
+
+from anycreds._core.http import NoAnswer, Request, Response
+from anycreds._system.http import HttpClients
+from anycreds._system.pausing import AttemptTime
+from anycreds._wire.urls import Url, parse
+from anycreds.testing import Drip, FakeAWS, Fault, Flood, HalfBody, Hang, Raw, ResetAfter
+from support.raw_http_server import closed, httpx_loaded, ok, serving  # noqa: F401
+
+pytestmark = pytest.mark.anyio
+
+
+def asking(text: str, timeout: float = 0.1, *, limit: int = 1000, direct: bool = True) -> Request:
+    """Return a plain request."""
+    url = parse(text)
+    assert isinstance(url, Url)
+    return Request("GET", url, {}, timeout, limit=limit, direct=direct)
+
+
+async def exchange(request: Request) -> Response | NoAnswer:
+    """Make one exchange with clients of its own."""
+    clients = HttpClients(AttemptTime(time.monotonic))
+    try:
+        return await clients.exchange(request)
+    finally:
+        await clients.close()
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        (Hang(), "timeout"),
+        (Drip(b"x", 0.01), "timeout"),
+        (HalfBody(), "broken"),
+        (ResetAfter(10), "broken"),
+        (Raw(b""), "broken"),
+        (Raw(b"garbage\r\n\r\n"), "broken"),
+        (Flood(), "too large"),
+        (Flood(1001), "too large"),
+        (Raw(ok(b"x" * 1001).replace(b"Content-Length: 1001\r\n", b"Transfer-Encoding: x\r\n")), "broken"),
+    ],
+)
+async def test_reasons(fault: Fault, kind: str) -> None:
+    """Each fault is one of the four reasons, in time, and the connection ends."""
+    async with FakeAWS() as aws:
+        aws.script("container", fault)
+        started = time.monotonic()
+        answer = await exchange(asking(aws.container_url))
+        assert time.monotonic() - started < 0.6
+        assert isinstance(answer, NoAnswer)
+        assert answer.kind == kind
+        assert await closed(aws)
+
+
+async def test_refused() -> None:
+    """Where nobody listens, the reason is the system's."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        answer = await exchange(asking(f"http://127.0.0.1:{unused.getsockname()[1]}/", 2.0))
+    assert answer == NoAnswer("unreachable", "Connection refused")
+
+
+async def test_refused_on_both_addresses_of_localhost() -> None:
+    """The same for ``localhost``, of which both addresses are tried."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        answer = await exchange(asking(f"http://localhost:{unused.getsockname()[1]}/", 2.0))
+    assert isinstance(answer, NoAnswer)
+    assert answer.kind == "unreachable"
+    assert answer.detail != "no more is known"
+
+
+@pytest.mark.parametrize(("size", "fits"), [(0, True), (999, True), (1000, True), (1001, False), (70_000, False)])
+@pytest.mark.parametrize("declared", [True, False])
+async def test_limit(size: int, fits: bool, declared: bool) -> None:
+    """A body of as many bytes as allowed is read, one of more is not, be its length declared or not."""
+    answer = ok(b"x" * size)
+    if not declared:
+        answer = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + b"x" * size
+    async with serving(answer) as peer:
+        got = await exchange(asking(f"http://127.0.0.1:{peer.port}/", 5.0))
+        assert await peer.closed()
+    if fits:
+        assert isinstance(got, Response)
+        assert got.body == b"x" * size
+    else:
+        assert isinstance(got, NoAnswer)
+        assert got.kind == "too large"
+
+
+async def test_next_exchange_after_a_flood() -> None:
+    """What was cut off does not show in the next exchange of the same attempt."""
+    flood = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"800\r\n" + b"x" * 2048 + b"\r\n"
+    async with serving(flood, ok(b"fine")) as peer:
+        clients = HttpClients(AttemptTime(time.monotonic))
+        request = asking(f"http://127.0.0.1:{peer.port}/", 5.0)
+        assert isinstance(await clients.exchange(request), NoAnswer)
+        second = await clients.exchange(request)
+        await clients.close()
+        assert isinstance(second, Response)
+        assert second.body == b"fine"
+        assert peer.connections == 2
+        assert await peer.closed()
+
+
+async def test_timeout_is_the_whole_exchange() -> None:
+    """The time counts for both addresses of ``localhost`` and for all that an exchange consists of."""
+    async with FakeAWS() as aws:
+        aws.script("container", Hang())
+        started = time.monotonic()
+        answer = await exchange(asking(aws.container_url.replace("127.0.0.1", "localhost")))
+        assert time.monotonic() - started < 0.6
+    assert answer == NoAnswer("timeout", "no answer within 0.1 s")
+
+
+async def test_client_is_closed_though_one_of_them_is_used_twice() -> None:
+    """Closing twice is harmless, and a closed set of clients may be used again."""
+    async with serving(ok(b"1"), ok(b"2")) as peer:
+        clients = HttpClients(AttemptTime(time.monotonic))
+        request = asking(f"http://127.0.0.1:{peer.port}/", 5.0)
+        await clients.exchange(request)
+        await clients.close()
+        await clients.close()
+        assert isinstance(await clients.exchange(request), Response)
+        await clients.close()
+        assert await peer.closed()

@@ -1,0 +1,142 @@
+"""Proxies are never asked for what is on this machine or its link; for other hosts, as the environment says."""
+
+from __future__ import annotations
+
+import ssl
+
+import anyio
+import pytest
+import trustme
+from anyio.abc import ByteStream, SocketAttribute
+from anyio.streams.tls import TLSStream
+
+import anycreds
+from anycreds._system.http import tls
+from anycreds.testing import CANARY, FakeAWS
+from support.raw_http_server import httpx_loaded, ok, serving  # noqa: F401
+
+pytestmark = pytest.mark.anyio
+
+VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
+FAR = "creds.example.invalid"  # resolves to nothing, and is never looked up where a proxy does it
+TOKEN = f"{CANARY}-token"
+REFUSAL = b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n"
+
+
+def use_proxy(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    """Name this proxy in every variable there is."""
+    for variable in VARIABLES:
+        monkeypatch.setenv(variable, url)
+
+
+def far_provider(host: str = FAR) -> anycreds.Provider:
+    """Return a provider that asks another machine over TLS."""
+    return anycreds.from_http(full_uri=f"https://{host}/creds", authorization_token=TOKEN, timeout=5.0, max_retries=0)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:{}", "http://user:canary.pw@127.0.0.1:{}", "https://127.0.0.1:{}"])
+async def test_loopback_never_goes_through_a_proxy(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With every proxy variable set, neither metadata nor container calls reach the proxy."""
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "false")
+    async with FakeAWS() as aws, serving(REFUSAL) as proxy:
+        use_proxy(monkeypatch, url.format(proxy.port))
+        local = aws.container_url.replace("127.0.0.1", "localhost")
+        await anycreds.from_instance_metadata(endpoint=aws.metadata_url)()
+        await anycreds.from_http(full_uri=aws.container_url, authorization_token=aws.container_token)()
+        await anycreds.from_http(full_uri=local, authorization_token=aws.container_token)()
+    assert proxy.connections == 0
+    assert aws.connections == 3
+
+
+async def test_loopback_over_tls_never_goes_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same for https to this machine."""
+    authority = trustme.CA()
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("localhost").configure_cert(context)
+    with authority.cert_pem.tempfile() as bundle:
+        monkeypatch.setenv("AWS_CA_BUNDLE", bundle)
+        monkeypatch.setattr(tls, "_contexts", {})
+        async with serving(ok(), context=context) as peer, serving(REFUSAL) as proxy:
+            use_proxy(monkeypatch, f"http://127.0.0.1:{proxy.port}")
+            await anycreds.from_http(full_uri=f"https://localhost:{peer.port}/", max_retries=0)()
+    assert proxy.connections == 0
+
+
+@pytest.mark.parametrize("host", [FAR, "xn--bcher-kva.invalid", "xn--a.invalid", "192.0.2.1"])
+async def test_other_hosts_go_through_the_proxy(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call to another host asks the proxy for a tunnel and tells it nothing else; its refusal is our error."""
+    async with serving(REFUSAL) as proxy:
+        use_proxy(monkeypatch, f"http://127.0.0.1:{proxy.port}")
+        with pytest.raises(anycreds.RetrievalError):
+            await far_provider(host)()
+        assert await proxy.closed()
+    assert proxy.lines[0] == f"CONNECT {host}:443 HTTP/1.1"
+    assert {line.partition(":")[0].lower() for line in proxy.lines[1:]} <= {"host", "accept"}
+
+
+async def test_whole_exchange_through_a_tunnel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Through the tunnel we speak TLS with the host itself, so that the proxy sees no token."""
+    authority = trustme.CA()
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert(FAR).configure_cert(context)
+    heads: list[bytes] = []
+    gone = anyio.Event()
+
+    async def tunnel(stream: ByteStream) -> None:
+        async with stream:
+            heads.append(await stream.receive())
+            await stream.send(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            inner = await TLSStream.wrap(stream, server_side=True, ssl_context=context, standard_compatible=False)
+            heads.append(await inner.receive())
+            await inner.send(ok())
+            try:
+                await inner.receive()
+            except (anyio.EndOfStream, anyio.BrokenResourceError):
+                gone.set()
+
+    async with (
+        await anyio.create_tcp_listener(local_host="127.0.0.1") as listener,
+        anyio.create_task_group() as tasks,
+    ):
+        tasks.start_soon(listener.serve, tunnel)
+        use_proxy(monkeypatch, f"http://127.0.0.1:{listener.extra(SocketAttribute.local_port)}")
+        with authority.cert_pem.tempfile() as bundle:
+            monkeypatch.setenv("AWS_CA_BUNDLE", bundle)
+            monkeypatch.setattr(tls, "_contexts", {})
+            assert (await far_provider()()).access_key_id == "AKIDPEER"
+        with anyio.fail_after(5):
+            await gone.wait()
+        tasks.cancel_scope.cancel()
+    assert TOKEN.encode() not in heads[0]
+    assert b"Authorization: " + TOKEN.encode() in heads[1]
+    assert f"Host: {FAR}\r\n".encode() in heads[1]
+
+
+async def test_tunnel_that_stalls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy that never answers is given up in time, and its connection is closed."""
+    async with serving() as proxy:
+        use_proxy(monkeypatch, f"http://127.0.0.1:{proxy.port}")
+        with pytest.raises(anycreds.ProviderTimeoutError):
+            await anycreds.from_http(full_uri=f"https://{FAR}/", timeout=0.1, max_retries=0)()
+        assert await proxy.closed()
+
+
+async def test_handshake_in_a_tunnel_that_stalls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same when the host behind the proxy never shakes hands."""
+    async with serving(b"HTTP/1.1 200 Connection established\r\n\r\n") as proxy:
+        use_proxy(monkeypatch, f"http://127.0.0.1:{proxy.port}")
+        with pytest.raises(anycreds.ProviderTimeoutError):
+            await anycreds.from_http(full_uri=f"https://{FAR}/", timeout=0.1, max_retries=0)()
+        assert await proxy.closed()
+
+
+@pytest.mark.parametrize("proxy", ["ftp://a:canary.pw@127.0.0.1", "socks5://127.0.0.1:1", "http://a:canary.pw@b:x"])
+async def test_proxy_that_can_be_none(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy variable that cannot be used is an error that does not repeat it; loopback needs none."""
+    use_proxy(monkeypatch, proxy)
+    with pytest.raises(anycreds.InvalidConfigurationError, match="HTTPS_PROXY") as caught:
+        await far_provider()()
+    assert "canary" not in str(caught.value)
+    assert caught.value.__context__ is None
+    async with serving(ok()) as peer:
+        await anycreds.from_http(full_uri=f"http://127.0.0.1:{peer.port}/", max_retries=0)()

@@ -1,0 +1,134 @@
+"""The one file that names httpx, with its transport mocked: the addresses that no test may reach, and every error."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import httpx
+import pytest
+import respx
+
+import anycreds
+from anycreds.testing import CANARY
+from support.raw_http_server import DOCUMENT, httpx_loaded  # noqa: F401
+
+pytestmark = pytest.mark.anyio
+
+ECS = "http://169.254.170.2"
+FAR = "https://creds.example.invalid/creds"
+
+
+@pytest.fixture
+def network() -> Iterator[respx.Router]:
+    """Answer below httpx instead of the network; what is not expected is an error."""
+    with respx.mock(assert_all_called=False) as router:
+        yield router
+
+
+async def test_container_on_ecs(network: respx.Router) -> None:
+    """A relative URI is asked on the link-local address of the ECS agent, over plain http."""
+    route = network.get(f"{ECS}/v2/creds").respond(content=DOCUMENT)
+    assert (await anycreds.from_http(relative_uri="/v2/creds", max_retries=0)()).access_key_id == "AKIDPEER"
+    (call,) = route.calls
+    assert call.request.headers["Host"] == "169.254.170.2"
+    assert call.request.headers["Accept-Encoding"] == "identity"
+    assert "User-Agent" not in call.request.headers
+
+
+@pytest.mark.parametrize("host", ["169.254.169.254", "[fd00:ec2::254]"])
+async def test_instance_metadata(host: str, network: respx.Router, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The metadata service is asked at its IPv4 or IPv6 address, with a token, three exchanges in all."""
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "false")
+    roles = f"http://{host}/latest/meta-data/iam/security-credentials/"
+    ttl = {"X-Aws-Ec2-Metadata-Token-Ttl-Seconds": "21600"}
+    network.put(f"http://{host}/latest/api/token").respond(text=f"{CANARY}-token", headers=ttl)
+    network.get(roles).respond(text="a-role")
+    last = network.get(f"{roles}a-role").respond(content=DOCUMENT)
+    mode = "IPv6" if ":" in host else "IPv4"
+    assert (await anycreds.from_instance_metadata(endpoint_mode=mode)()).access_key_id == "AKIDPEER"
+    assert [call.request.method for call in network.calls] == ["PUT", "GET", "GET"]
+    assert last.calls[0].request.headers["Host"] == host
+    assert last.calls[0].request.headers["X-aws-ec2-metadata-token"] == f"{CANARY}-token"
+
+
+async def test_who_goes_through_the_client(network: respx.Router, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other hosts are asked by a client that follows the environment, but no redirects; the link by a transport."""
+    made: list[dict[str, Any]] = []
+    make = httpx.AsyncClient.__init__
+
+    def seen(self: httpx.AsyncClient, **options: Any) -> None:
+        made.append(options)
+        make(self, **options)
+
+    monkeypatch.setattr(httpx.AsyncClient, "__init__", seen)
+    network.get(f"{ECS}/creds").respond(content=DOCUMENT)
+    network.get(FAR).respond(302, headers={"Location": "https://elsewhere.invalid/"})
+    await anycreds.from_http(relative_uri="/creds", max_retries=0)()
+    assert made == []
+    with pytest.raises(anycreds.RetrievalError, match=r"a redirect to elsewhere\.invalid; redirects are not followed"):
+        await anycreds.from_http(full_uri=FAR, max_retries=0)()
+    assert len(made) == 1
+    assert made[0].get("trust_env", True)
+    assert made[0]["follow_redirects"] is False
+    assert len(network.calls) == 2
+
+
+async def test_path_and_query_are_not_logged(network: respx.Router, caplog: pytest.LogCaptureFixture) -> None:
+    """The path and query of a URL, which may be as good as the keys, stand in no log record of anybody."""
+    network.get(f"{FAR}/{CANARY}?token={CANARY}").respond(content=DOCUMENT)
+    await anycreds.from_http(full_uri=f"{FAR}/{CANARY}?token={CANARY}", max_retries=0)()
+    assert "GET https://creds.example.invalid " in caplog.text
+
+
+def errors_of_httpx() -> list[type[httpx.RequestError]]:
+    """Return every error that a request can end in."""
+    found: list[type[httpx.RequestError]] = []
+    waiting: list[type[httpx.RequestError]] = [httpx.RequestError]
+    while waiting:
+        kind = waiting.pop()
+        found.append(kind)
+        waiting += kind.__subclasses__()
+    return sorted(found, key=lambda kind: kind.__name__)
+
+
+@pytest.mark.parametrize("kind", errors_of_httpx(), ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("uri", [f"{ECS}/creds", FAR], ids=["transport", "client"])
+async def test_no_error_of_httpx_comes_out(uri: str, kind: type[httpx.RequestError], network: respx.Router) -> None:
+    """Every error of httpx becomes one of ours, without its text, which may repeat what was sent."""
+    network.get(uri).mock(side_effect=kind(f"{CANARY} in its text"))
+    provider = anycreds.from_http(full_uri=uri, authorization_token=f"{CANARY}-token", max_retries=0)
+    with pytest.raises(anycreds.RetrievalError) as caught:
+        await provider()
+    assert CANARY not in str(caught.value)
+    assert caught.value.__context__ is None
+    assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize("kind", [httpx.InvalidURL, OSError, ValueError, UnicodeError])
+async def test_nor_what_it_lets_through(kind: type[Exception], network: respx.Router) -> None:
+    """So do the other errors that come out of it."""
+    network.get(f"{ECS}/creds").mock(side_effect=kind("no"))
+    with pytest.raises(anycreds.RetrievalError):
+        await anycreds.from_http(relative_uri="/creds", max_retries=0)()
+
+
+async def test_error_in_the_middle_of_the_body(network: respx.Router) -> None:
+    """An error while the body is read is one of ours too."""
+
+    async def broken() -> AsyncIterator[bytes]:
+        yield DOCUMENT[:10]
+        raise httpx.ReadError("gone")
+
+    network.get(f"{ECS}/creds").mock(side_effect=lambda _: httpx.Response(200, content=broken()))
+    with pytest.raises(anycreds.MalformedResponseError, match="ReadError"):
+        await anycreds.from_http(relative_uri="/creds", max_retries=0)()
+
+
+async def test_retries_of_a_passing_failure(network: respx.Router) -> None:
+    """A refused connection is tried again, and then all is well."""
+    route = network.get(f"{ECS}/creds").mock(
+        side_effect=[httpx.ConnectError("no"), httpx.Response(200, content=DOCUMENT)]
+    )
+    assert (await anycreds.from_http(relative_uri="/creds", max_retries=3)()).access_key_id == "AKIDPEER"
+    assert route.call_count == 2

@@ -1,0 +1,235 @@
+"""TLS on loopback: whom we trust, what is refused and in which words, and that nothing of it blocks or stays open."""
+
+from __future__ import annotations
+
+import ssl
+import threading
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+import trustme
+from anyio.abc import ByteStream, SocketAttribute
+
+import anycreds
+from anycreds._system.http import tls
+from anycreds.testing import CANARY
+from support.raw_http_server import httpx_loaded, ok, serving  # noqa: F401
+
+pytestmark = pytest.mark.anyio
+
+AUTHORITY = trustme.CA()
+OTHER_AUTHORITY = trustme.CA()
+
+
+@pytest.fixture(autouse=True)
+def no_contexts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let each test make its own contexts."""
+    monkeypatch.setattr(tls, "_contexts", {})
+
+
+@pytest.fixture
+def bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Trust our authority by ``AWS_CA_BUNDLE``."""
+    path = tmp_path / "bundle.pem"
+    AUTHORITY.cert_pem.write_to_path(path)
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(path))
+    return path
+
+
+def server_context(host: str = "localhost", authority: trustme.CA = AUTHORITY) -> ssl.SSLContext:
+    """Return the context of a server that has a certificate for that host."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert(host).configure_cert(context)
+    return context
+
+
+def provider_at(port: int, host: str = "localhost", timeout: float = 5.0) -> anycreds.Provider:
+    """Return the provider that asks this port over TLS."""
+    return anycreds.from_http(
+        full_uri=f"https://{host}:{port}/creds", authorization_token=f"{CANARY}-token", timeout=timeout, max_retries=0
+    )
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+async def test_bundle_is_trusted(host: str, bundle: Path) -> None:
+    """A server whose authority stands in ``AWS_CA_BUNDLE`` is asked, by name and by address."""
+    async with serving(ok(), context=server_context(host)) as peer:
+        assert (await provider_at(peer.port, host)()).access_key_id == "AKIDPEER"
+        assert await peer.closed()
+    assert peer.lines[0] == "GET /creds HTTP/1.1"
+
+
+async def test_folder_of_certificates_is_trusted(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``AWS_CA_BUNDLE`` may be a folder, with names as OpenSSL wants them."""
+    folder = bundle.parent / "certificates"
+    folder.mkdir()
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(folder))
+    context = await tls.trusting(None)
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    assert context.get_ca_certs() == []
+
+
+async def test_unknown_authority_is_refused() -> None:
+    """A certificate that nobody vouches for ends it before a request is sent, with OpenSSL's reason."""
+    async with serving(ok(), context=server_context()) as peer:
+        with pytest.raises(anycreds.RetrievalError, match=r"could not be sent: certificate not trusted: .*certificate"):
+            await provider_at(peer.port)()
+        assert await peer.closed()
+    assert peer.heads == []
+
+
+async def test_other_authority_is_refused(bundle: Path) -> None:
+    """``AWS_CA_BUNDLE`` replaces what the system trusts: others are refused."""
+    async with serving(ok(), context=server_context(authority=OTHER_AUTHORITY)) as peer:
+        with pytest.raises(anycreds.RetrievalError, match="certificate not trusted"):
+            await provider_at(peer.port)()
+    assert peer.heads == []
+
+
+async def test_wrong_host_is_refused(bundle: Path) -> None:
+    """A certificate for another host is refused, and both are told."""
+    async with serving(ok(), context=server_context("elsewhere.example")) as peer:
+        with pytest.raises(anycreds.RetrievalError, match=r"certificate not trusted: Hostname mismatch.*localhost"):
+            await provider_at(peer.port)()
+    assert peer.heads == []
+
+
+async def test_plain_server_is_no_tls_server(bundle: Path) -> None:
+    """A server that answers https with plain text is told by OpenSSL's words."""
+
+    async def answer(stream: ByteStream) -> None:
+        async with stream:
+            await stream.receive()
+            await stream.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    async with _raw(answer) as port:
+        with pytest.raises(anycreds.RetrievalError, match="TLS failed"):
+            await provider_at(port)()
+
+
+async def test_old_protocols_are_refused(bundle: Path) -> None:
+    """TLS 1.1 is not spoken."""
+    context = server_context()
+    with pytest.warns(DeprecationWarning, match="TLSv1_1"):
+        context.maximum_version = ssl.TLSVersion.TLSv1_1
+    async with serving(ok(), context=context) as peer:
+        with pytest.raises(anycreds.RetrievalError, match="could not be sent"):
+            await provider_at(peer.port)()
+    assert peer.heads == []
+
+
+async def test_handshake_that_stalls(bundle: Path) -> None:
+    """A server that accepts and then never shakes hands is given up in time, and its connection is closed."""
+    gone = anyio.Event()
+
+    async def be_silent(stream: ByteStream) -> None:
+        async with stream:
+            try:
+                while True:
+                    await stream.receive()
+            except (anyio.EndOfStream, anyio.BrokenResourceError):
+                gone.set()
+
+    async with _raw(be_silent) as port:
+        started = time.monotonic()
+        with pytest.raises(anycreds.ProviderTimeoutError):
+            await provider_at(port, timeout=0.1)()
+        assert time.monotonic() - started < 0.6
+        with anyio.fail_after(5):
+            await gone.wait()
+
+
+async def test_cancelled_in_the_handshake(bundle: Path) -> None:
+    """A call that is cancelled while hands are shaken closes its connection."""
+    gone, come = anyio.Event(), anyio.Event()
+
+    async def be_silent(stream: ByteStream) -> None:
+        async with stream:
+            try:
+                while True:
+                    await stream.receive()
+                    come.set()
+            except (anyio.EndOfStream, anyio.BrokenResourceError):
+                gone.set()
+
+    async with _raw(be_silent) as port:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(provider_at(port))
+            await come.wait()
+            tasks.cancel_scope.cancel()
+        with anyio.fail_after(5):
+            await gone.wait()
+
+
+async def test_connection_that_ends_inside_of_tls(bundle: Path) -> None:
+    """An answer that breaks off without TLS's own goodbye is no answer."""
+    half = ok()[:-20]
+    async with serving(half + b"", context=server_context()) as peer:
+        peer.answers[0] = half.replace(b"200 OK\r\n", b"200 OK\r\nConnection: close\r\n")
+        with pytest.raises(anycreds.MalformedResponseError, match="got no usable answer"):
+            await provider_at(peer.port)()
+
+
+@pytest.mark.parametrize(
+    "content", [None, b"", b"no certificate\n", bytes(100)], ids=["none", "empty", "text", "zeros"]
+)
+@pytest.mark.parametrize("variable", ["AWS_CA_BUNDLE", "SSL_CERT_FILE"])
+async def test_bundle_that_cannot_be_used(
+    variable: str, content: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bundle that is missing or holds no certificates is an error of configuration that names the variable."""
+    path = tmp_path / "bundle.pem"
+    if content is not None:
+        path.write_bytes(content)
+    monkeypatch.setenv(variable, str(path))
+    async with serving(ok(), context=server_context()) as peer:
+        with pytest.raises(anycreds.InvalidConfigurationError, match=variable) as caught:
+            await provider_at(peer.port)()
+    assert str(path) in str(caught.value)
+    assert caught.value.source == "container credentials"
+    assert caught.value.__context__ is None
+    assert peer.connections == 0
+
+
+async def test_context_is_made_once_and_in_a_thread(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many ask, one context per bundle is made, and never on the thread of the event loop."""
+    made: list[threading.Thread] = []
+    create = ssl.create_default_context
+
+    def seen(*args: Any, **options: Any) -> ssl.SSLContext:
+        made.append(threading.current_thread())
+        return create(*args, **options)
+
+    async with serving(ok(), ok(), ok(), context=server_context()) as peer:
+        monkeypatch.setattr(ssl, "create_default_context", seen)
+        for _ in range(3):
+            await provider_at(peer.port)()
+    assert len(made) == 1
+    assert made[0] is not threading.current_thread()
+
+
+async def test_plain_http_makes_no_trusting_context(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls over plain http load no certificates."""
+
+    def refuse(*_: Any, **__: Any) -> ssl.SSLContext:
+        raise AssertionError("certificates were loaded")
+
+    monkeypatch.setattr(ssl, "create_default_context", refuse)
+    async with serving(ok()) as peer:
+        await anycreds.from_http(full_uri=f"http://127.0.0.1:{peer.port}/", max_retries=0)()
+
+
+@asynccontextmanager
+async def _raw(handler: Any) -> AsyncIterator[int]:
+    async with (
+        await anyio.create_tcp_listener(local_host="127.0.0.1") as listener,
+        anyio.create_task_group() as tasks,
+    ):
+        tasks.start_soon(listener.serve, handler)
+        yield listener.extra(SocketAttribute.local_port)
+        tasks.cancel_scope.cancel()

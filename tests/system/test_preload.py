@@ -1,0 +1,126 @@
+"""A program that is slow itself, loading or busy with other work, does not take that for a service that is silent."""
+
+from __future__ import annotations
+
+import socket
+import time
+from typing import Any
+
+import anyio
+import pytest
+
+from anycreds import MetadataUnreachableError, ProviderTimeoutError, from_http, from_instance_metadata
+from anycreds._system import http
+from anycreds._system.deadlines import Deadline
+from anycreds._system.pausing import AttemptTime
+from anycreds.testing import FakeAWS
+from support.raw_http_server import httpx_loaded  # noqa: F401
+
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("httpx_loaded")]
+
+SLOW = 0.6  # seconds: twice all the time that an attempt has in these tests
+TIMEOUT = 0.1
+
+
+@pytest.fixture(autouse=True)
+def _metadata(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the metadata service be asked; each test says where it is."""
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "false")
+
+
+def load_slowly(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Forget that the library is loaded, and let loading it take so long."""
+    import httpx
+
+    def slow() -> Any:
+        time.sleep(seconds)
+        return httpx
+
+    monkeypatch.setattr(http, "_httpx", None)
+    monkeypatch.setattr(http, "_import", slow)
+
+
+async def test_a_configured_endpoint_does_not_time_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An endpoint that answers at once gives credentials, though loading took longer than the whole attempt may."""
+    async with FakeAWS() as aws:
+        load_slowly(monkeypatch, SLOW)
+        provider = from_http(full_uri=aws.container_url, authorization_token=aws.container_token, timeout=TIMEOUT)
+        assert (await provider()).access_key_id
+
+
+async def test_later_exchanges_have_their_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loading takes nothing from the exchanges that follow the first one either."""
+    async with FakeAWS(latency=TIMEOUT / 2) as aws:
+        load_slowly(monkeypatch, SLOW)
+        assert (await from_instance_metadata(endpoint=aws.metadata_url, timeout=TIMEOUT)()).access_key_id
+
+
+async def test_a_silent_endpoint_has_its_time_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the library is loaded, a service that is silent has three quarters of its time, and then that is said."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        load_slowly(monkeypatch, SLOW)
+        begun = anyio.current_time()
+        with pytest.raises(MetadataUnreachableError, match=r"no answer within 1 s"):
+            await from_instance_metadata(endpoint=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=1.0)()
+        assert anyio.current_time() - begun + 0.01 >= SLOW + 0.75  # a hundredth for the grain of clocks
+
+
+async def test_pauses_that_overlap() -> None:
+    """While any of several exchanges loads, time stands still, also for a deadline that begins meanwhile."""
+    attempt = AttemptTime(anyio.current_time)
+    early, late = Deadline(TIMEOUT, "early", attempt), Deadline(TIMEOUT, "late", attempt)
+
+    async def load(seconds: float) -> None:
+        with attempt.paused(0.0):
+            await anyio.sleep(seconds)
+
+    begun = attempt.monotonic()
+    with early:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(load, SLOW)
+            tasks.start_soon(load, SLOW / 2)
+            await anyio.sleep(TIMEOUT * 2)
+            with late:
+                await anyio.sleep(TIMEOUT * 3)
+    assert attempt.monotonic() - begun < TIMEOUT
+    with pytest.raises(ProviderTimeoutError, match="early"), Deadline(TIMEOUT, "early", attempt):
+        await anyio.sleep_forever()  # afterwards it goes on
+
+
+async def hold_the_loop(seconds: float) -> None:
+    """Do what holds the event loop for so long at each of its turns."""
+    while True:
+        time.sleep(seconds)  # noqa: ASYNC251 - which is what this is about
+        await anyio.lowlevel.checkpoint()
+
+
+async def test_a_busy_loop_is_no_silent_service() -> None:
+    """Where other tasks hold the event loop for 40 ms a turn, a service that answers at once does not time out."""
+    with FakeAWS.in_thread() as aws:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(hold_the_loop, 0.04)
+            credentials = await from_instance_metadata(endpoint=aws.metadata_url, timeout=TIMEOUT)()
+            tasks.cancel_scope.cancel()
+    assert credentials.access_key_id
+
+
+async def test_a_silent_service_is_told_of_in_a_busy_loop() -> None:
+    """There, too, a service that never answers is told of, in a time that has an end."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(hold_the_loop, 0.02)
+            begun = anyio.current_time()
+            with pytest.raises(MetadataUnreachableError, match=r"no answer within 0\.1 s"):
+                await from_instance_metadata(
+                    endpoint=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=TIMEOUT
+                )()
+            tasks.cancel_scope.cancel()
+        assert anyio.current_time() - begun < 5.0
+
+
+async def test_loading_that_never_ends_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the library cannot be loaded in time, the error says just that."""
+    load_slowly(monkeypatch, SLOW)
+    monkeypatch.setattr(http, "LOADING", 0.1)
+    with pytest.raises(ProviderTimeoutError, match=r"the HTTP library was not loaded within 0\.1 s"):
+        await from_http(full_uri="http://127.0.0.1:1/", timeout=TIMEOUT, max_retries=0)()

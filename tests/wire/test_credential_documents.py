@@ -1,0 +1,483 @@
+"""Documents: a whole set or an error that names the field; never half of one, never an exception, never a secret."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from anycreds._core.credentials import Credentials, Problem
+from anycreds._core.errors import CredentialsError, MalformedResponseError, ProviderTimeoutError, RetrievalError
+from anycreds._core.http import BODY_LIMIT, NoAnswer, Response
+from anycreds._wire.credential_documents import credentials_from, error_answer, no_answer, parse_time, read_object
+from support.fake_io import (
+    AUTHORIZATION,
+    KEY_ID,
+    SECRET_KEY,
+    SECRETS,
+    SESSION_TOKEN,
+    answer,
+    assert_no_secret,
+    document,
+)
+from support.strategies import shown_texts
+
+SOURCE = "somebody"
+
+
+def read(body: object, **options: Any) -> Credentials | CredentialsError:
+    """Read an answer as a provider does."""
+    found = read_object(answer(body), SOURCE)
+    return found if isinstance(found, CredentialsError) else credentials_from(found, SOURCE, SECRETS, **options)
+
+
+def malformed(body: object, **options: Any) -> MalformedResponseError:
+    """Read an answer that must be refused, and look for secrets in what is said about it."""
+    error = read(body, **options)
+    assert isinstance(error, MalformedResponseError)
+    assert error.source == SOURCE
+    assert_no_secret(error)
+    return error
+
+
+def test_reads_a_whole_set() -> None:
+    """A document with all fields becomes a set with all of them."""
+    assert read(document(AccountId="012345678901", LastUpdated="x", Type="AWS-HMAC")) == Credentials(
+        KEY_ID,
+        SECRET_KEY,
+        SESSION_TOKEN,
+        expiration=datetime(2024, 1, 2, 9, 4, 5, tzinfo=UTC),
+        account_id="012345678901",
+        source=SOURCE,
+    )
+
+
+@pytest.mark.parametrize("code", [..., "Success"])
+def test_needs_no_code(code: object) -> None:
+    """The container agent gives no Code, and EC2 metadata gives Success."""
+    assert isinstance(read(document(Code=code)), Credentials)
+
+
+def test_lasting_keys_where_they_are_allowed() -> None:
+    """Without Token and Expiration the keys are a user's, which last; only some sources may give such."""
+    body = document(Token=..., Expiration=...)
+    lasting = read(body, may_be_lasting=True)
+    assert isinstance(lasting, Credentials)
+    assert (lasting.session_token, lasting.expiration) == (None, None)
+    assert malformed(body).field == "Token"
+    assert malformed(document(Expiration=...)).field == "Expiration"
+
+
+def test_null_account_is_no_account() -> None:
+    """A null account id is as good as none: it says nothing about the keys."""
+    found = read(document(AccountId=None))
+    assert isinstance(found, Credentials)
+    assert found.account_id is None
+
+
+@pytest.mark.parametrize("lasting", [False, True])
+@pytest.mark.parametrize("field", ["AccessKeyId", "SecretAccessKey", "Token", "Expiration"])
+def test_refuses_null(field: str, lasting: bool) -> None:
+    """Null is no key and no end, also where the field may be missing."""
+    assert malformed(document(**{field: None}), may_be_lasting=lasting).field == field
+
+
+@pytest.mark.parametrize("lasting", [False, True])
+@pytest.mark.parametrize("field", ["AccessKeyId", "SecretAccessKey", "Token", "Expiration", "AccountId"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        True,
+        False,
+        0,
+        1,
+        1704164645,
+        1.5,
+        [],
+        {},
+        [SECRET_KEY],
+        {"a": SECRET_KEY},
+        "",
+        " ",
+        "\t\n",
+        "\u00a0",
+        SECRET_KEY + "\x00",
+        SECRET_KEY + "\n",
+        SECRET_KEY + "\r\nX-Evil: 1",
+        "\x1b[31m" + SECRET_KEY,
+        SECRET_KEY + "\x7f",
+        SECRET_KEY + "\x85",
+        SECRET_KEY + "\ud800",
+        SECRET_KEY + "x" * 16 * 1024,
+    ],
+    ids=repr,
+)
+def test_refuses_what_is_no_text(field: str, value: object, lasting: bool) -> None:
+    """Empty, wrongly typed, control characters and floods are refused by field, and never shown."""
+    if (field, value, lasting) == ("Token", "", True):
+        pytest.skip("an empty token stands for none")
+    error = malformed(document(**{field: value}), may_be_lasting=lasting)
+    assert error.field == field
+    assert field in str(error)
+
+
+def test_empty_token_of_lasting_keys_is_none() -> None:
+    """An endpoint for SDKs that need the field sends it empty with the keys of a user."""
+    credentials = credentials_from(document(Token=""), "here", may_be_lasting=True)
+    assert isinstance(credentials, Credentials)
+    assert credentials.session_token is None
+
+
+@pytest.mark.parametrize("field", ["AccessKeyId", "SecretAccessKey"])
+def test_refuses_missing_keys(field: str) -> None:
+    """Without one half of the key there is no set."""
+    assert malformed(document(**{field: ...}), may_be_lasting=True).field == field
+
+
+@pytest.mark.parametrize("field", ["AccessKeyId", "SecretAccessKey", "Token", "Expiration", "AccountId", "Code"])
+def test_refuses_a_field_twice(field: str) -> None:
+    """A field that stands twice would be read differently by different parsers."""
+    text = json.dumps(document(AccountId="1"))[:-1] + f', "{field}": "other"}}'
+    error = malformed(text.encode())
+    assert error.field == field
+    assert f"{field} twice" in str(error)
+
+
+def test_ignores_other_fields_twice() -> None:
+    """A field that nobody reads may stand twice, at any depth; one of ours may not."""
+    text = json.dumps(document())[:-1] + ', "x": 1, "x": 2, "y": {"z": 1, "z": 2}}'
+    assert isinstance(read(text.encode()), Credentials)
+    text = json.dumps(document())[:-1] + ', "y": {"Token": 1, "Token": 2}}'
+    assert "Token twice" in str(read(text.encode()))
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"", "is empty"),
+        (b" \r\n\t", "is empty"),
+        (b"null", "not an object"),
+        (b"1", "not an object"),
+        (b'"x"', "not an object"),
+        (b"[]", "not an object"),
+        (b"true", "not an object"),
+        (b"{", "is not JSON"),
+        (b"{}}", "is not JSON"),
+        (b"{} {}", "is not JSON"),
+        (b'{"a": NaN}', "is not JSON"),
+        (b'{"a": Infinity}', "is not JSON"),
+        (b'{"a": -Infinity}', "is not JSON"),
+        (b'{"a": ' + b"9" * 5000 + b"}", "is not JSON"),
+        (b"{'a': 1}", "is not JSON"),
+        (b'{"a": 1,}', "is not JSON"),
+        (b'{"a": "\x01"}', "is not JSON"),
+        (b"Bearer", "is not JSON"),
+        (b"[" * 33 + b"]" * 33, "32 levels"),
+        (b'{"a":' * 33 + b"1" + b"}" * 33, "32 levels"),
+        (b"[" * BODY_LIMIT, "32 levels"),
+        (b'{"a":' * 13000, "32 levels"),
+        (b"\xef\xbb\xbf{}", "byte order mark"),
+        ("{}".encode("utf-16"), "byte order mark"),
+        ("{}".encode("utf-16-le"), "is not JSON"),
+        ("{}".encode("utf-32-be"), "is not JSON"),
+        (b'{"a": "\xff"}', "not UTF-8"),
+        (b'{"a": "\xc0\x80"}', "not UTF-8"),
+        (b'{"a": "\xed\xa0\x80"}', "not UTF-8"),
+        (b"<html><title>Sign in</title></html>", "captive portal"),
+        (b"\r\n  <!DOCTYPE html>", "captive portal"),
+    ],
+)
+def test_refuses_what_is_no_object(body: bytes, said: str) -> None:
+    """What is not one JSON object in UTF-8 is refused with the reason."""
+    error = malformed(body)
+    assert said in str(error)
+    assert error.status == 200
+
+
+def test_depth_counts_brackets_outside_of_strings() -> None:
+    """Brackets in strings, behind quotes that are escaped too, nest nothing; 32 levels are allowed."""
+    tricky = json.dumps(document(x='\\"' + "[" * 100, y="\\")).encode()
+    assert isinstance(read(tricky), Credentials)
+    deep: object = 1
+    for _ in range(31):
+        deep = [deep]
+    assert isinstance(read(document(x=deep)), Credentials)
+    assert "32 levels" in str(malformed(document(x=[deep])))
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br", "GZIP", "deflate, gzip", "zstd"])
+def test_refuses_compressed_answers(coding: str) -> None:
+    """A content coding was not asked for, and may be a bomb."""
+    error = read_object(Response(200, {"content-encoding": coding}, b"{}"), SOURCE)
+    assert isinstance(error, MalformedResponseError)
+    assert "compressed" in str(error)
+
+
+@pytest.mark.parametrize("headers", [{}, {"content-encoding": "identity"}, {"content-type": "text/html"}])
+def test_content_type_is_only_advice(headers: dict[str, str]) -> None:
+    """What the body is decides, not what its headers claim."""
+    assert read_object(Response(200, headers, b'{"a": 1}'), SOURCE) == {"a": 1}
+
+
+def test_a_refusal_in_a_good_answer() -> None:
+    """A Code other than Success is AWS's refusal, with its code and message; a trust problem has a hint."""
+    body = {"Code": "AssumeRoleUnauthorizedAccess", "Message": "EC2 cannot assume the role demo."}
+    error = read(body)
+    assert isinstance(error, RetrievalError)
+    assert not isinstance(error, MalformedResponseError)
+    assert error.code == "AssumeRoleUnauthorizedAccess"
+    assert "EC2 cannot assume the role demo." in str(error)
+    assert "trust policy" in str(error)
+
+
+def test_a_refusal_counts_even_beside_keys() -> None:
+    """Where the Code says failure, keys in the same document are neither used nor shown, even by the message."""
+    found = read_object(answer(document(Code="Failed", Message=f"{SECRET_KEY}{SESSION_TOKEN}")), SOURCE)
+    assert not isinstance(found, CredentialsError)
+    error = credentials_from(found, SOURCE)
+    assert isinstance(error, RetrievalError)
+    assert (error.code, error.hint) == ("Failed", None)
+    assert_no_secret(error)
+
+
+@pytest.mark.parametrize("code", [None, 0, 200, [], {}, True])
+def test_a_code_is_text(code: object) -> None:
+    """A Code of another type is malformed."""
+    assert malformed(document(Code=code)).field == "Code"
+
+
+def test_messages_are_trimmed_and_printable() -> None:
+    """A stranger's text cannot flood a log, break its lines or colour a terminal."""
+    error = read({"Code": "C" * 1000 + "\n", "Message": "a\r\nb\x1b[31m\u202e\u2028c\x00" + "d" * 1000})
+    assert isinstance(error, RetrievalError)
+    assert error.code is not None
+    assert len(error.code) == 64
+    assert "a b [31m c d" in str(error)
+    assert str(error).isprintable()
+    assert len(str(error)) < 320
+
+
+UTC_MOMENT = datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2024-01-02T03:04:05Z", UTC_MOMENT),
+        ("2024-01-02T03:04:05z", UTC_MOMENT),
+        ("2024-01-02t03:04:05Z", UTC_MOMENT),
+        ("2024-01-02 03:04:05Z", UTC_MOMENT),
+        ("2024-01-02T03:04:05", UTC_MOMENT),
+        ("2024-01-02T03:04:05+00:00", UTC_MOMENT),
+        ("2024-01-02T03:04:05-00:00", UTC_MOMENT),
+        ("2024-01-02T05:34:05+02:30", UTC_MOMENT),
+        ("2024-01-01T15:04:05-12:00", UTC_MOMENT),
+        ("2024-01-03T03:03:05+23:59", UTC_MOMENT),
+        ("2024-01-02T03:04:05.5Z", UTC_MOMENT.replace(microsecond=500_000)),
+        ("2024-01-02T03:04:05.000001Z", UTC_MOMENT.replace(microsecond=1)),
+        ("2024-01-02T03:04:05.123456789Z", UTC_MOMENT.replace(microsecond=123_456)),
+        ("2024-01-02T03:04:05.999999999", UTC_MOMENT.replace(microsecond=999_999)),
+        ("2024-02-29T00:00:00Z", datetime(2024, 2, 29, tzinfo=UTC)),
+        ("2016-12-31T23:59:60Z", datetime(2017, 1, 1, tzinfo=UTC)),
+        ("9999-12-31T23:59:59Z", datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)),
+        ("0001-01-01T00:00:00Z", datetime(1, 1, 1, tzinfo=UTC)),
+    ],
+)
+def test_reads_times(text: str, moment: datetime) -> None:
+    """Every form of RFC 3339 is read, and a time without a zone is UTC."""
+    found = parse_time(text)
+    assert found == moment
+    assert isinstance(found, datetime)
+    assert found.tzinfo is UTC
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        True,
+        0,
+        1704164645,
+        1704164645.5,
+        "1704164645",
+        "",
+        " ",
+        "never",
+        "2024-01-02",
+        "03:04:05Z",
+        "2024-01-02T03:04Z",
+        "2024-01-02T03:04:05Z ",
+        " 2024-01-02T03:04:05Z",
+        "2024-01-02T03:04:05Z\n",
+        "2024-01-02T03:04:05UTC",
+        "2024-01-02T03:04:05.Z",
+        "2024-01-02T03:04:05.1234567890Z",
+        "2024-01-02T03:04:05,5Z",
+        "2024-01-02T03:04:05+0200",
+        "2024-01-02T03:04:05+24:00",
+        "2024-01-02T03:04:05+02:60",
+        "2024-01-02T03:04:05+99:59",
+        "2024-13-01T00:00:00Z",
+        "2024-00-01T00:00:00Z",
+        "2024-01-00T00:00:00Z",
+        "2023-02-29T00:00:00Z",
+        "2024-01-02T24:00:00Z",
+        "2024-01-02T03:60:00Z",
+        "2024-01-02T03:04:61Z",
+        "0000-01-01T00:00:00Z",
+        "99999-01-01T00:00:00Z",
+        "-2024-01-02T03:04:05Z",
+        "9999-12-31T23:59:60Z",
+        "9999-12-31T23:59:59-00:01",
+        "0001-01-01T00:00:00+00:01",
+        "\u0662\u0660\u0662\u0664-01-02T03:04:05Z",
+        "\uff12\uff10\uff12\uff14-01-02T03:04:05Z",
+        "2024\u201301-02T03:04:05Z",
+        "Tue, 02 Jan 2024 03:04:05 GMT",
+        ["2024-01-02T03:04:05Z"],
+    ],
+)
+def test_refuses_what_is_no_time(value: object) -> None:
+    """An unreadable or impossible time is a problem, never a time and never an exception."""
+    assert isinstance(parse_time(value), Problem)
+
+
+@pytest.mark.parametrize("text", ["soon", "2024-01-02", "0000-01-01T00:00:00Z", "9999-12-31T23:59:60Z"])
+def test_an_unreadable_expiration_is_an_error(text: str) -> None:
+    """Keys whose end cannot be read are not keys without an end."""
+    assert malformed(document(Expiration=text), may_be_lasting=True).field == "Expiration"
+
+
+@settings(deadline=None)
+@given(st.datetimes(timezones=st.timezones() | st.just(UTC)))
+def test_times_survive_a_round_trip(moment: datetime) -> None:
+    """What Python writes as RFC 3339 is read as the same moment."""
+    whole_minutes = (moment.utcoffset() or timedelta()) // timedelta(minutes=1)
+    moment = moment.replace(tzinfo=timezone(timedelta(minutes=whole_minutes)))
+    found = parse_time(moment.isoformat())
+    assert found == moment or (isinstance(found, Problem) and not 1 < moment.year < 9999)
+
+
+@settings(deadline=None)
+@given(shown_texts() | st.from_regex(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]*)?[Zz]?"))
+def test_any_text_is_a_time_or_a_problem(text: str) -> None:
+    """Nothing that stands for a time raises."""
+    assert isinstance(parse_time(text), datetime | Problem)
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 429, 500, 503, 201, 204, 418])
+def test_error_answers_say_the_status(status: int) -> None:
+    """An answer other than 200 says who was asked and which status came."""
+    error = error_answer(answer(b"no JSON", status=status), SOURCE, "GET http://x")
+    assert (error.status, error.code, error.source) == (status, None, SOURCE)
+    assert str(error) == f"{SOURCE}: GET http://x was answered with status {status}"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"Code": "AccessDenied", "Message": "Not you."},
+        {"code": "AccessDenied", "message": "Not you.", "HTTPErrorCode": 403},
+        {"__type": "AccessDenied", "message": "Not you."},
+    ],
+)
+def test_error_answers_repeat_what_aws_says(body: object) -> None:
+    """The code and message of each kind of AWS error document are in the error."""
+    error = error_answer(answer(body, status=403), SOURCE, "GET http://x")
+    assert error.code == "AccessDenied"
+    assert str(error).endswith("status 403 (AccessDenied: Not you.)")
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"<html>", b'{"Code": 1, "Message": []}', b"\xff", b"[" * 60000])
+def test_error_answers_may_be_anything(body: bytes) -> None:
+    """An unreadable body of an error answer changes nothing about the error."""
+    error = error_answer(answer(body, status=500), SOURCE, "GET http://x")
+    assert str(error).endswith("status 500")
+
+
+def test_error_answers_do_not_give_our_secrets_back() -> None:
+    """A server that repeats what we sent does not get it into our messages."""
+    body = {"code": AUTHORIZATION, "message": f"bad token {AUTHORIZATION}!"}
+    error = error_answer(answer(body, status=401), SOURCE, "GET http://x", (AUTHORIZATION,))
+    assert "bad token ...!" in str(error)
+    assert_no_secret(error)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize(
+    ("location", "said"),
+    [
+        ("https://evil.example/steal?token=secretquery", "a redirect to evil.example; redirects are not followed"),
+        ("/elsewhere?secretquery", "a redirect; redirects are not followed"),
+        ("https://user:secretquery@evil.example/", "a redirect; redirects are not followed"),
+        ("\x00secretquery", "a redirect; redirects are not followed"),
+        ("", "a redirect; redirects are not followed"),
+    ],
+)
+def test_redirects_are_errors(status: int, location: str, said: str) -> None:
+    """A redirect is named with its host at most, and as not followed."""
+    error = error_answer(answer(status=status, location=location), SOURCE, "GET http://x")
+    assert error.status == status
+    assert said in str(error)
+    assert "secretquery" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("kind", "error_type"),
+    [
+        ("unreachable", RetrievalError),
+        ("timeout", ProviderTimeoutError),
+        ("broken", MalformedResponseError),
+        ("too large", MalformedResponseError),
+    ],
+)
+def test_no_answer_says_why(kind: Any, error_type: type[RetrievalError]) -> None:
+    """Each kind of missing answer has its class and keeps its detail."""
+    error = no_answer(NoAnswer(kind, "some detail"), SOURCE, "GET http://x", "a hint")
+    assert type(error) is error_type
+    assert "GET http://x" in str(error)
+    assert "some detail" in str(error)
+    assert error.hint == "a hint"
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | shown_texts() | st.sampled_from(SECRETS),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(shown_texts(), inner, max_size=4),
+    max_leaves=8,
+)
+FIELDS = st.sampled_from(["Code", "Message", "AccessKeyId", "SecretAccessKey", "Token", "Expiration", "AccountId"])
+BODIES = st.one_of(
+    st.binary(),
+    shown_texts().map(lambda text: text.encode("utf-8", "surrogatepass")),
+    JSON.map(lambda value: json.dumps(value).encode()),
+    st.dictionaries(FIELDS, JSON | st.just("Success")).map(lambda value: json.dumps(document(**value)).encode()),
+    st.tuples(st.dictionaries(FIELDS, JSON), st.integers(0, 300)).map(
+        lambda both: json.dumps(document(**both[0])).encode()[: both[1]]
+    ),
+    st.tuples(
+        st.sampled_from([b"[", b'{"a":', b'"', b"\\", b'"\\', b"9", b" ", b"<", b"[]"]), st.integers(0, 65536)
+    ).map(lambda both: (both[0] * both[1])[:BODY_LIMIT]),
+)
+
+
+@settings(deadline=None)
+@given(BODIES, st.booleans(), st.sampled_from([200, 302, 400, 500]))
+def test_any_body_is_a_set_or_an_error(body: bytes, lasting: bool, status: int) -> None:
+    """Any bytes become a well-formed set or an error, within 50 ms, and a complaint about a field shows no secret."""
+    start = time.process_time()
+    found = read(body, may_be_lasting=lasting)
+    refused = error_answer(answer(body, status=status), SOURCE, "GET http://x", SECRETS)
+    assert time.process_time() - start < 0.1  # two readings
+    assert_no_secret(refused)
+    if isinstance(found, Credentials):
+        assert found.access_key_id.strip()
+        assert found.secret_access_key.strip()
+        assert lasting or (found.session_token and found.expiration)
+    else:
+        assert isinstance(found, RetrievalError)
+        assert_no_secret(found)
