@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from .compared import Compared
 from .report import amount, columns
 
-TITLES = {
+SERVICE_NAMES = {
     "hits": "A fresh set is cached: one ask (median)",
     "cold": "Cold resolve by source, imports done (median)",
     "fresh": "A fresh process, start and end included (median)",
@@ -17,7 +17,7 @@ TITLES = {
 def tables(compared: Sequence[Compared]) -> list[str]:
     """Return a table for each benchmark that was run."""
     found = []
-    for benchmark, title in TITLES.items():
+    for benchmark, title in SERVICE_NAMES.items():
         mine = [one for one in compared if one.benchmark == benchmark]
         if mine:
             found.append("\n".join([title, _table(mine), *_reasons(mine)]))

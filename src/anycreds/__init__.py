@@ -8,7 +8,6 @@ from ._cache.keep_fresh import FreshCredentials as FreshCredentials
 from ._cache.provider import CachedProvider as CachedProvider
 from ._config.client_config import ClientConfig as ClientConfig
 from ._core.credentials import Credentials as Credentials
-from ._core.errors import Attempt as Attempt
 from ._core.errors import ConfigParseError as ConfigParseError
 from ._core.errors import CredentialsError as CredentialsError
 from ._core.errors import ForbiddenEndpointError as ForbiddenEndpointError
@@ -21,11 +20,12 @@ from ._core.errors import NoCredentialsError as NoCredentialsError
 from ._core.errors import NotConfiguredError as NotConfiguredError
 from ._core.errors import ProfileLoopError as ProfileLoopError
 from ._core.errors import ProfileNotFoundError as ProfileNotFoundError
+from ._core.errors import ProviderAttempt as ProviderAttempt
 from ._core.errors import ProviderTimeoutError as ProviderTimeoutError
 from ._core.errors import ReentrantProviderError as ReentrantProviderError
 from ._core.errors import RetrievalError as RetrievalError
 from ._core.io import Clock as Clock
-from ._core.provider import Caller as Caller
+from ._core.provider import ClientContext as ClientContext
 from ._core.provider import CredentialProvider as CredentialProvider
 from ._core.provider import Provider as Provider
 from ._factories.chains import cached as cached

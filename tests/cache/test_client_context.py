@@ -1,4 +1,4 @@
-"""``bound`` and ``cached`` as functions: what is shared, what is not, what is refused."""
+"""``for_client`` and ``cached`` as functions: what is shared, what is not, what is refused."""
 
 from __future__ import annotations
 
@@ -12,25 +12,27 @@ from support.fake_source import Upstream
 
 pytestmark = pytest.mark.anyio
 
-PARIS = anycreds.Caller(region="eu-west-3")
+PARIS = anycreds.ClientContext(region="eu-west-3")
 
 
 async def test_each_caller_has_a_cache_of_its_own() -> None:
     """Equal callers share a cache; different ones, and none, do not."""
     upstream = Upstream(ManualClock(), life=None)
     provider = anycreds.cached(upstream)
-    assert provider.bound(PARIS) is provider.bound(anycreds.Caller(region="eu-west-3"))
-    assert provider.bound(anycreds.Caller()) is provider
-    first, second = await provider(), await provider.bound(PARIS)()
+    assert provider.for_client(PARIS) is provider.for_client(anycreds.ClientContext(region="eu-west-3"))
+    assert provider.for_client(anycreds.ClientContext()) is provider
+    first, second = await provider(), await provider.for_client(PARIS)()
     assert first.access_key_id != second.access_key_id
-    assert await provider.bound(PARIS)() is second
+    assert await provider.for_client(PARIS)() is second
     assert upstream.calls == 2
 
 
 async def test_bound_to_another_caller_starts_from_the_source() -> None:
     """Binding a bound provider again replaces the caller."""
     provider = anycreds.cached(Upstream(ManualClock(), life=None))
-    assert provider.bound(PARIS).bound(anycreds.Caller(region="us-east-1"))._caller.region == "us-east-1"
+    assert (
+        provider.for_client(PARIS).for_client(anycreds.ClientContext(region="us-east-1"))._context.region == "us-east-1"
+    )
 
 
 async def test_profile_of_a_caller_counts_as_named() -> None:
@@ -40,7 +42,7 @@ async def test_profile_of_a_caller_counts_as_named() -> None:
     )
     assert (await chain()).access_key_id == "AKID"
     with pytest.raises(anycreds.ProfileNotFoundError, match=r"'work'.*the profile of the client"):
-        await chain.bound(anycreds.Caller(profile="work"))()
+        await chain.for_client(anycreds.ClientContext(profile="work"))()
 
 
 async def test_plain_function_gets_no_arguments_however_bound() -> None:
@@ -50,15 +52,15 @@ async def test_plain_function_gets_no_arguments_however_bound() -> None:
         assert arguments == ()
         return anycreds.Credentials("AKID", "shh")
 
-    assert (await anycreds.cached(source).bound(PARIS)()).access_key_id == "AKID"
+    assert (await anycreds.cached(source).for_client(PARIS)()).access_key_id == "AKID"
 
 
 async def test_uncached_provider_can_be_bound() -> None:
     """A provider without a cache takes a caller too, and still answers."""
     keys = {"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "shh"}
-    bound = anycreds.from_env(environ=keys).bound(PARIS)
+    bound = anycreds.from_env(environ=keys).for_client(PARIS)
     assert (await bound()).access_key_id == "AKID"
-    assert (await bound.bound(anycreds.Caller())()).access_key_id == "AKID"
+    assert (await bound.for_client(anycreds.ClientContext())()).access_key_id == "AKID"
 
 
 def test_cached_is_idempotent() -> None:
@@ -76,11 +78,13 @@ async def test_cached_provider_in_a_chain_keeps_its_cache() -> None:
     chain = anycreds.create_credential_chain(anycreds.from_env(environ={}), anycreds.cached(upstream))
     for _ in range(3):
         assert (await chain()).access_key_id == "AKID1"
-        assert (await chain.bound(PARIS)()).access_key_id in {"AKID1", "AKID2"}
+        assert (await chain.for_client(PARIS)()).access_key_id in {"AKID1", "AKID2"}
     assert upstream.calls == 2
 
 
-@pytest.mark.parametrize("options", [{"refresh_window": -1}, {"recheck": "soon"}, {"refresh_window": timedelta(-1)}])
+@pytest.mark.parametrize(
+    "options", [{"refresh_window": -1}, {"recheck_after": "soon"}, {"refresh_window": timedelta(-1)}]
+)
 def test_options_that_cannot_be_right_are_refused(options: dict[str, object]) -> None:
     """Nonsense is an error when the cache is made, and names the option."""
     with pytest.raises(anycreds.InvalidConfigurationError, match=next(iter(options))):

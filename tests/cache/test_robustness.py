@@ -607,7 +607,9 @@ ERRORS: list[CredentialsError] = [
     anycreds.CredentialsError("text", **_COMMON),
     anycreds.NotConfiguredError("text", **_COMMON),
     anycreds.MetadataUnreachableError("text", **_COMMON),
-    anycreds.NoCredentialsError("text", attempts=(anycreds.Attempt("one", "nothing", 0.5, _MISSED),), **_COMMON),
+    anycreds.NoCredentialsError(
+        "text", attempts=(anycreds.ProviderAttempt("one", "nothing", 0.5, _MISSED),), **_COMMON
+    ),
     anycreds.InvalidConfigurationError("text", **_COMMON),
     anycreds.ReentrantProviderError("text", **_COMMON),
     anycreds.RetrievalError("text", status=500, code="Oops", **_COMMON),

@@ -187,11 +187,11 @@ async def test_set_without_expiration_is_never_refreshed() -> None:
 
 
 async def test_recheck_asks_again_for_keys_without_an_end() -> None:
-    """With ``recheck`` such keys are asked for again in the background, and rotated ones are taken."""
+    """With ``recheck_after`` such keys are asked for again in the background, and rotated ones are taken."""
     clock = VirtualClock()
     static = make_set("S", None)
     upstream = Upstream(clock, static, static, life=None)
-    provider = anycreds.cached(upstream, recheck=timedelta(minutes=10), clock=clock)
+    provider = anycreds.cached(upstream, recheck_after=timedelta(minutes=10), clock=clock)
     first = await provider()
     for calls, expected in ((2, "AKIDS"), (3, "AKID3")):
         await anyio.sleep(11 * MINUTE)

@@ -17,7 +17,7 @@ from anycreds import Credentials
 from anycreds.__main__ import main
 from anycreds._cache.refresh_windows import CALM, FIRST_PAUSE, Moment, arrive
 from anycreds._cli.demo import checks as _demo_figures
-from anycreds._cli.demo import run as _demo_run
+from anycreds._cli.demo import command as _demo_run
 from anycreds._cli.demo import scenarios as _demo_acts
 from anycreds._cli.demo.scenarios import Act, MissedInstantError, Play
 from anycreds._core.durations import instant

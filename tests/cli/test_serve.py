@@ -21,7 +21,7 @@ import pytest
 
 from anycreds import CachedProvider
 from anycreds.__main__ import main
-from anycreds._cli.serve import run as _serve_run
+from anycreds._cli.serve import command as _serve_run
 from anycreds._cli.serve.lifetime import Life, is_alive
 from anycreds._cli.serve.responses import LENT_LIFE
 from anycreds.testing import FakeAWS
@@ -94,8 +94,8 @@ def test_keys_that_last_are_looked_up_again(monkeypatch: pytest.MonkeyPatch) -> 
     """Keys without an end are asked for again now and then, so that clients come to have those that replace them."""
     options: list[float | None] = []
 
-    def noted(provider: CachedProvider, *, recheck: float | None = None) -> CachedProvider:
-        options.append(recheck)
+    def noted(provider: CachedProvider, *, recheck_after: float | None = None) -> CachedProvider:
+        options.append(recheck_after)
         return provider
 
     monkeypatch.setattr(_serve_run, "cached", noted)

@@ -50,7 +50,7 @@ def test_copies_have_all_but_the_traceback(kind: type[anycreds.CredentialsError]
     if kind is anycreds.MalformedResponseError:
         extra["field"] = "Token"
     if kind is anycreds.NoCredentialsError:
-        extra["attempts"] = (anycreds.Attempt("one", "no", 0.1, anycreds.NotConfiguredError("no")),)
+        extra["attempts"] = (anycreds.ProviderAttempt("one", "no", 0.1, anycreds.NotConfiguredError("no")),)
     cause = KeyError("cause")
     try:
         raise kind("it broke", source="s", hint="h", **extra) from cause
@@ -71,8 +71,8 @@ def test_copies_have_all_but_the_traceback(kind: type[anycreds.CredentialsError]
 def test_no_credentials_lists_every_attempt() -> None:
     """The text has one line for each provider: its name, why, and how long."""
     attempts = (
-        anycreds.Attempt("environment variables", "nothing is set", 0.0, anycreds.NotConfiguredError("x")),
-        anycreds.Attempt("EC2 instance metadata", "silent", 1.0004, anycreds.MetadataUnreachableError("x")),
+        anycreds.ProviderAttempt("environment variables", "nothing is set", 0.0, anycreds.NotConfiguredError("x")),
+        anycreds.ProviderAttempt("EC2 instance metadata", "silent", 1.0004, anycreds.MetadataUnreachableError("x")),
     )
     lines = str(anycreds.NoCredentialsError("none of 2", attempts=attempts)).splitlines()
     assert lines == [

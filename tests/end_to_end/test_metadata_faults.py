@@ -207,7 +207,7 @@ async def test_deadline_has_no_context(route: str, monkeypatch: pytest.MonkeyPat
     async with FakeAWS() as aws:
         aws.script(route, Hang())
         provider = provider_for(aws, timeout=5.0)
-        monkeypatch.setattr(InstanceMetadataProvider, "_budget", lambda _: 0.05)
+        monkeypatch.setattr(InstanceMetadataProvider, "_attempt_timeout", lambda _: 0.05)
         with pytest.raises(ProviderTimeoutError, match=r"gave no answer within 0\.05 s") as caught:
             await provider()
         assert await closed(aws)

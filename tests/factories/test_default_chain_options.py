@@ -15,10 +15,10 @@ import pytest
 import anycreds
 from anycreds import ClientConfig, Credentials, CredentialsError, InvalidConfigurationError, NotConfiguredError
 from anycreds._core.http import Request, Response
-from anycreds._core.io import FileVersion, Io, Signature, Unreadable, Wanted, World
-from anycreds._core.provider import NOBODY, Caller, Provider
+from anycreds._core.io import FileQuery, FileVersion, Io, ReadFailure, Runtime, Signature
+from anycreds._core.provider import NO_CONTEXT, ClientContext, Provider
 from anycreds._factories.links import Later
-from support.fake_io import ScriptedIo, ScriptedWorld, answer, assert_no_secret, run
+from support.fake_io import ScriptedIo, ScriptedRuntime, answer, assert_no_secret, run
 
 
 class Counting(Provider):
@@ -26,22 +26,22 @@ class Counting(Provider):
 
     made = 0
 
-    def __init__(self, world: World, answer: Credentials) -> None:
-        super().__init__("counting", world)
+    def __init__(self, runtime: Runtime, answer: Credentials) -> None:
+        super().__init__("counting", runtime)
         type(self).made += 1
         self.answer = answer
         self.asked = 0
 
-    async def _fetch(self, io: Io, caller: Caller) -> Credentials:
+    async def _fetch(self, io: Io, caller: ClientContext) -> Credentials:
         self.asked += 1
         if self.asked == 1:
             raise NotConfiguredError("not yet", source=self.name)
         return self.answer
 
-    def _may_extend(self, credentials: Credentials) -> bool:
+    def _allows_stale(self, credentials: Credentials) -> bool:
         return True
 
-    def _asks_person(self, caller: Caller = NOBODY) -> bool:
+    def _may_prompt_user(self, caller: ClientContext = NO_CONTEXT) -> bool:
         return True
 
 
@@ -66,29 +66,29 @@ def test_a_provider_is_made_when_it_is_asked_and_once() -> None:
     keys = Credentials("AKIDLATER", "canary-secret")
     io = ScriptedIo()
     Counting.made = 0
-    later = Later("a title", ScriptedWorld(io), Counting, {"answer": keys})
+    later = Later("a title", ScriptedRuntime(io), Counting, {"answer": keys})
     assert (Counting.made, later.name) == (0, "a title")
-    assert not later._may_extend(keys)
-    assert not later._asks_person()
+    assert not later._allows_stale(keys)
+    assert not later._may_prompt_user()
     with pytest.raises(NotConfiguredError):
-        run(later._fetch(io, Caller()))
-    assert run(later._fetch(io, Caller())) is keys
+        run(later._fetch(io, ClientContext()))
+    assert run(later._fetch(io, ClientContext())) is keys
     assert (Counting.made, later.name) == (1, "counting")
-    assert later._may_extend(keys)
-    assert later._asks_person()
+    assert later._allows_stale(keys)
+    assert later._may_prompt_user()
 
 
 def test_whether_it_asks_somebody_is_told_before_it_is_made() -> None:
     """Until it is made, what it was given says so, for the caller in question; then the provider itself does."""
     io = ScriptedIo()
     options = {"answer": Credentials("AKIDLATER", "canary-secret")}
-    dev = Caller(profile="dev")
-    later = Later("a title", ScriptedWorld(io), Counting, options, lambda caller: caller == dev)
-    assert later._asks_person(dev)
-    assert not later._asks_person()
+    dev = ClientContext(profile="dev")
+    later = Later("a title", ScriptedRuntime(io), Counting, options, lambda caller: caller == dev)
+    assert later._may_prompt_user(dev)
+    assert not later._may_prompt_user()
     with pytest.raises(NotConfiguredError):
-        run(later._fetch(io, Caller()))
-    assert later._asks_person()
+        run(later._fetch(io, ClientContext()))
+    assert later._may_prompt_user()
 
 
 def test_loading_is_left_to_a_thread_once() -> None:
@@ -96,7 +96,7 @@ def test_loading_is_left_to_a_thread_once() -> None:
     worked: list[object] = []
 
     class Noting(ScriptedIo):
-        async def work(self, function: Any, *arguments: object) -> Any:
+        async def run_in_thread(self, function: Any, *arguments: object) -> Any:
             worked.append(function)
             return function(*arguments)
 
@@ -108,7 +108,11 @@ def test_loading_is_left_to_a_thread_once() -> None:
     io = Noting()
     for _ in range(3):
         with pytest.raises(NotConfiguredError):
-            run(Later("a title", ScriptedWorld(io), Kind, {"answer": Credentials("A", "b")})._fetch(io, Caller()))
+            run(
+                Later("a title", ScriptedRuntime(io), Kind, {"answer": Credentials("A", "b")})._fetch(
+                    io, ClientContext()
+                )
+            )
     assert len(worked) == 1
     assert Kind.made == 3
 
@@ -120,14 +124,14 @@ def test_of_two_that_are_made_at_once_one_stays() -> None:
         """Has not been made before."""
 
     class Crossing(ScriptedIo):
-        async def work(self, function: Any, *arguments: object) -> Any:
+        async def run_in_thread(self, function: Any, *arguments: object) -> Any:
             with pytest.raises(NotConfiguredError):  # another one comes in between
-                await later._fetch(ScriptedIo(), Caller())
+                await later._fetch(ScriptedIo(), ClientContext())
             return function(*arguments)
 
     keys = Credentials("AKIDLATER", "canary-secret")
-    later = Later("a title", ScriptedWorld(), Kind, {"answer": keys})
-    assert run(later._fetch(Crossing(), Caller())) is keys  # the second time that this one is asked
+    later = Later("a title", ScriptedRuntime(), Kind, {"answer": keys})
+    assert run(later._fetch(Crossing(), ClientContext())) is keys  # the second time that this one is asked
 
 
 def test_one_reading_of_the_files_serves_the_whole_chain(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,16 +209,16 @@ class Answering(ScriptedIo):
             content = {"startUrl": START_URL, "accessToken": token, "expiresAt": "2030-01-01T00:00:00Z"}
             self.files[f"/home/somebody/.aws/sso/cache/{name}.json"] = json.dumps(content).encode()
 
-    async def exchange(self, request: Request) -> Response:
+    async def send(self, request: Request) -> Response:
         self.requests.append(request)
         return answer(b"", self.status)
 
-    async def read_changed(self, wanted: Sequence[Wanted], limit: int) -> list[FileVersion | Unreadable | None]:
+    async def read_if_changed(self, wanted: Sequence[FileQuery], limit: int) -> list[FileVersion | ReadFailure | None]:
         self.known += [known for _, known in wanted]
-        return await super().read_changed(wanted, limit)
+        return await super().read_if_changed(wanted, limit)
 
 
-def gives(io: Answering, *arguments: Any, caller: Caller = Caller(), **options: Any) -> Credentials:  # noqa: B008 - a constant
+def gives(io: Answering, *arguments: Any, caller: ClientContext = ClientContext(), **options: Any) -> Credentials:  # noqa: B008 - a constant
     """Let the default chain with these options make one attempt; return what it gives."""
     return run(anycreds.from_default_chain(*arguments, **options)._source._fetch(io, caller))
 
@@ -262,7 +266,7 @@ def test_files_are_read_again(options: dict[str, Any], remembers: bool) -> None:
     io = Answering()
     chain = anycreds.from_default_chain("keys", **options)._source
     for _ in range(2):
-        run(chain._fetch(io, Caller()))
+        run(chain._fetch(io, ClientContext()))
     assert any(known is not None for known in io.known) is remembers
 
 
@@ -275,8 +279,8 @@ def test_mfa_code_provider() -> None:
     io = Answering()
     sent = form(asked(io, "person", mfa_code_provider=mfa))
     assert (sent["SerialNumber"], sent["TokenCode"]) == (MFA, "canary-somebody")
-    assert anycreds.from_default_chain(mfa_code_provider=mfa)._asks_person()
-    assert not anycreds.from_default_chain()._asks_person()
+    assert anycreds.from_default_chain(mfa_code_provider=mfa)._may_prompt_user()
+    assert not anycreds.from_default_chain()._may_prompt_user()
 
 
 def test_role_assumer() -> None:
@@ -446,7 +450,7 @@ def test_default_profile_that_is_only_a_sign_in() -> None:
 def test_named_profile_is_asked_once(by: str) -> None:
     """A named profile that says nothing is not looked at for a sign-in once more, and the error says so."""
     environ = {"AWS_PROFILE": "nothing"} if by == "variable" else {}
-    caller = Caller(profile="nothing" if by == "caller" else None)
+    caller = ClientContext(profile="nothing" if by == "caller" else None)
     io = Answering(environ={**environ, "AWS_EC2_METADATA_DISABLED": "true"})
     with pytest.raises(anycreds.NoCredentialsError) as caught:
         gives(io, "nothing" if by == "argument" else None, caller=caller)

@@ -19,8 +19,8 @@ import pytest
 import anycreds
 from anycreds import ClientConfig, Credentials, CredentialsError, InvalidConfigurationError, Provider
 from anycreds._core.http import Request
-from anycreds._core.io import FileVersion, ProcessResult, Signature, Unreadable, Wanted
-from anycreds._core.provider import Caller, _calls
+from anycreds._core.io import FileQuery, FileVersion, ProcessResult, ReadFailure, Signature
+from anycreds._core.provider import ClientContext, _calls
 from anycreds.testing import FakeAWS, ManualClock
 from support.fake_io import Answer, ScriptedIo, answer, assert_no_secret, run
 from support.login_fixtures import access_token, document
@@ -97,20 +97,20 @@ class Answering(ScriptedIo):
         output = b'{"Version": 1, "AccessKeyId": "AKIDPROC", "SecretAccessKey": "canaryPROC"}'
         self.processes["vault"] = ProcessResult(0, None, output, b"")
 
-    async def exchange(self, request: Request) -> Answer:
+    async def send(self, request: Request) -> Answer:
         self.requests.append(request)
         return self.given
 
-    async def read_changed(self, wanted: Sequence[Wanted], limit: int) -> list[FileVersion | Unreadable | None]:
+    async def read_if_changed(self, wanted: Sequence[FileQuery], limit: int) -> list[FileVersion | ReadFailure | None]:
         self.known += [known for _, known in wanted]
-        return await super().read_changed(wanted, limit)
+        return await super().read_if_changed(wanted, limit)
 
 
 def tried(one: Provider, io: Answering | None = None) -> Answering:
     """Let a provider make one attempt, which comes to nothing; return the world, with what was asked."""
     io = io or Answering()
     with pytest.raises(CredentialsError) as caught:
-        run(one._fetch(io, Caller()))
+        run(one._fetch(io, ClientContext()))
     assert_no_secret(caught.value, "canary")
     return io
 
@@ -241,7 +241,7 @@ def test_the_error_names_the_role() -> None:
     for make in (temporary, web_token, web_file):
         io = Answering()
         with pytest.raises(CredentialsError, match=ROLE):
-            run(make()._fetch(io, Caller()))
+            run(make()._fetch(io, ClientContext()))
 
 
 # --- the source of a role
@@ -346,7 +346,7 @@ def test_role_assumer_with_web_identity(make: Callable[..., Provider]) -> None:
     seen: list[Any] = []
     io = Answering()
     hook = hooked(seen)["role_assumer_with_web_identity"]
-    assert run(make(role_assumer_with_web_identity=hook)._fetch(io, Caller())).access_key_id == "ASIAWEB"
+    assert run(make(role_assumer_with_web_identity=hook)._fetch(io, ClientContext())).access_key_id == "ASIAWEB"
     assert (seen, io.requests) == ([(TOKEN, ROLE)], [])
 
 
@@ -355,7 +355,7 @@ def test_role_assumer_of_a_profile() -> None:
     seen: list[Any] = []
     io = Answering()
     one = anycreds.from_ini("role", role_assumer=hooked(seen)["role_assumer"])
-    assert run(one._fetch(io, Caller())).access_key_id == "ASIAHOOK"
+    assert run(one._fetch(io, ClientContext())).access_key_id == "ASIAHOOK"
     assert (seen, io.requests) == ([("AKIDFILE", ROLE)], [])
 
 
@@ -439,7 +439,7 @@ def test_files_are_read_again(make: Callable[..., Provider], profile: str) -> No
 def attempt(one: Provider, io: Answering) -> None:
     """Let a provider make one attempt, whatever comes of it."""
     try:
-        run(one._fetch(io, Caller()))
+        run(one._fetch(io, ClientContext()))
     except CredentialsError as error:
         assert_no_secret(error, "canary")
 
@@ -451,7 +451,7 @@ def test_the_profile_counts() -> None:
     for make, profile in ((anycreds.from_sso, "sso"), (anycreds.from_login_credentials, "login")):
         assert len(tried(make(profile), Answering(environ=environ)).requests) == 1
     io = Answering(environ=environ)
-    assert run(anycreds.from_process("command")._fetch(io, Caller())).access_key_id == "AKIDPROC"
+    assert run(anycreds.from_process("command")._fetch(io, ClientContext())).access_key_id == "AKIDPROC"
     io = tried(anycreds.from_sso("elsewhere", **SSO), Answering(environ=environ))
     assert io.requests[0].url.host == "elsewhere.example.com"
 
@@ -460,8 +460,8 @@ def test_the_profile_counts() -> None:
 def test_time_of_a_command(make: Callable[..., Provider]) -> None:
     """A command has ``timeout`` seconds, by default 60, of which a part is kept for ending it."""
     io = Answering()
-    run(make("command", timeout=7.0)._fetch(io, Caller()))
-    run(make("command")._fetch(io, Caller()))
+    run(make("command", timeout=7.0)._fetch(io, ClientContext()))
+    run(make("command")._fetch(io, ClientContext()))
     first, second = (seconds for _, seconds, _ in io.runs)
     assert 6 < first <= 7
     assert 59 < second <= 60
@@ -473,10 +473,10 @@ def test_environ() -> None:
     one = anycreds.from_env(environ=environ)
     others = {"AWS_ACCESS_KEY_ID": "AKIDOTHER", "AWS_SECRET_ACCESS_KEY": "canaryOTHER"}
     io = Answering(environ=others)
-    assert run(one._fetch(io, Caller())).access_key_id == "AKIDMINE"
+    assert run(one._fetch(io, ClientContext())).access_key_id == "AKIDMINE"
     environ["AWS_ACCESS_KEY_ID"] = "AKIDNEW"
-    assert run(one._fetch(io, Caller())).access_key_id == "AKIDNEW"
-    assert run(anycreds.from_env()._fetch(io, Caller())).access_key_id == "AKIDOTHER"
+    assert run(one._fetch(io, ClientContext())).access_key_id == "AKIDNEW"
+    assert run(anycreds.from_env()._fetch(io, ClientContext())).access_key_id == "AKIDOTHER"
 
 
 # --- SSO
@@ -647,7 +647,7 @@ def test_a_chain_needs_a_provider() -> None:
         anycreds.create_credential_chain()
 
 
-@pytest.mark.parametrize("option", ["refresh_window", "recheck"])
+@pytest.mark.parametrize("option", ["refresh_window", "recheck_after"])
 @pytest.mark.parametrize("value", [-1, float("nan"), "1", True])
 def test_lengths_of_time_that_are_none(option: str, value: Any) -> None:
     """``cached`` names the option that is no length of time."""
@@ -661,7 +661,7 @@ def test_a_cache_stays_itself_without_options() -> None:
     assert anycreds.cached(one) is one
     more: list[dict[str, Any]] = [
         {"refresh_window": 60},
-        {"recheck": 60},
+        {"recheck_after": 60},
         {"stale_ok": True},
         {"observer": print},
         {"clock": ManualClock()},
@@ -672,10 +672,10 @@ def test_a_cache_stays_itself_without_options() -> None:
 
 def test_the_caller_reaches_what_is_inside() -> None:
     """A provider in a chain, or under a role, is asked for the client that the whole is bound to."""
-    caller = Caller(profile="keys", region="eu-north-1")
+    caller = ClientContext(profile="keys", region="eu-north-1")
     chain = anycreds.create_credential_chain(anycreds.from_ini())
     assert run(chain._fetch(Answering(), caller)).access_key_id == "AKIDFILE"
-    assert chain.bound(caller).name == chain.name
+    assert chain.for_client(caller).name == chain.name
     io = Answering()
     one = anycreds.from_temporary_credentials(ROLE, source_credentials=anycreds.from_ini())
     with pytest.raises(CredentialsError):
@@ -732,23 +732,23 @@ async def test_a_cache_made_anew_keeps_its_client(isolated: Path) -> None:
     """``cached`` of a provider that is bound to a client, with options, is still for that client."""
     (isolated / ".aws").mkdir()
     (isolated / ".aws" / "config").write_text(CONFIG)
-    bound = anycreds.cached(anycreds.from_ini()).bound(Caller(profile="keys"))
+    bound = anycreds.cached(anycreds.from_ini()).for_client(ClientContext(profile="keys"))
     assert (await anycreds.cached(bound, stale_ok=True)()).access_key_id == "AKIDFILE"
 
 
 def test_who_is_bound_to_a_client() -> None:
     """The last client counts, also inside a chain; and a bound provider is what it was in all else."""
-    keys, role = Caller(profile="keys"), Caller(profile="role")
-    bound = anycreds.from_ini().bound(role).bound(keys)
+    keys, role = ClientContext(profile="keys"), ClientContext(profile="role")
+    bound = anycreds.from_ini().for_client(role).for_client(keys)
     for one in (bound, anycreds.create_credential_chain(bound)):
         assert run(one._fetch(Answering(), role)).access_key_id == "AKIDFILE"
-    assert temporary(serial_number=MFA, mfa_code_provider=mfa).bound(keys)._asks_person()
-    assert not temporary().bound(keys)._asks_person()
+    assert temporary(serial_number=MFA, mfa_code_provider=mfa).for_client(keys)._may_prompt_user()
+    assert not temporary().for_client(keys)._may_prompt_user()
     instance = anycreds.from_instance_metadata()
     tried(instance)  # it is made when it is first asked
     of_instance = KEYS.replace(source=instance.name)
-    assert instance.bound(keys)._may_extend(of_instance)
-    assert not instance.bound(keys)._may_extend(KEYS)
+    assert instance.for_client(keys)._allows_stale(of_instance)
+    assert not instance.for_client(keys)._allows_stale(KEYS)
 
 
 @pytest.mark.anyio

@@ -99,12 +99,12 @@ async def test_14_33_a_slow_disk_does_not_hold_the_event_loop(
     opened: set[int] = set()
     real = os.open
 
-    def watched(path: Any, *arguments: Any, **options: Any) -> int:
+    def fetch_observed(path: Any, *arguments: Any, **options: Any) -> int:
         if str(path) == str(machine.home / "token"):
             opened.add(threading.get_ident())
         return real(path, *arguments, **options)
 
-    monkeypatch.setattr(os, "open", watched)
+    monkeypatch.setattr(os, "open", fetch_observed)
     await anycreds.from_token_file(client_config=PLAIN)()
     assert opened
     assert threading.get_ident() not in opened

@@ -143,9 +143,9 @@ async def test_14_14_a_refresh_sees_another_region(aws: FakeAWS, machine: Machin
 
 @once
 async def test_14_14_keys_without_an_end_are_not_for_ever(machine: Machine) -> None:
-    """Keys of the environment are read anew when the program asks for it, by ``recheck`` or ``invalidate``."""
+    """Keys of the environment are read anew when the program asks for it, by ``recheck_after`` or ``invalidate``."""
     clock = ManualClock()
-    provider = anycreds.cached(anycreds.from_default_chain(), clock=clock, recheck=timedelta(minutes=5))
+    provider = anycreds.cached(anycreds.from_default_chain(), clock=clock, recheck_after=timedelta(minutes=5))
     machine.environ({"AWS_ACCESS_KEY_ID": "AKIDFIRST", "AWS_SECRET_ACCESS_KEY": f"{CANARY}-1"})
     assert (await provider()).access_key_id == "AKIDFIRST"
     machine.environ({"AWS_ACCESS_KEY_ID": "AKIDSECOND"})

@@ -6,7 +6,7 @@ import pytest
 
 import anycreds
 from anycreds import (
-    Caller,
+    ClientContext,
     Credentials,
     InvalidConfigurationError,
     LoginRequiredError,
@@ -136,7 +136,7 @@ async def test_14_6_one_rule_for_every_way_to_name_a_profile(by: str, machine: M
     if by == "variable":
         machine.environ({"AWS_PROFILE": "work"})
     chain = anycreds.from_default_chain("work" if by == "argument" else None)
-    found = await (chain.bound(Caller(profile="work")) if by == "caller" else chain)()
+    found = await (chain.for_client(ClientContext(profile="work")) if by == "caller" else chain)()
     assert found.access_key_id == "AKIDWORK"
 
 

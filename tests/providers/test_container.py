@@ -21,9 +21,9 @@ from anycreds._core.errors import (
     ProviderTimeoutError,
     RetrievalError,
 )
-from anycreds._core.http import NoAnswer
-from anycreds._core.io import Unreadable
-from anycreds._core.provider import Caller
+from anycreds._core.http import TransportFailure
+from anycreds._core.io import ReadFailure
+from anycreds._core.provider import ClientContext
 from anycreds._providers.container import ContainerProvider
 from support.fake_io import (
     AUTHORIZATION,
@@ -31,7 +31,7 @@ from support.fake_io import (
     SECRET_KEY,
     SESSION_TOKEN,
     ScriptedIo,
-    ScriptedWorld,
+    ScriptedRuntime,
     answer,
     assert_no_secret,
     document,
@@ -51,7 +51,7 @@ EKS_FILE = "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount/eks-pod-ident
 
 def provider(**options: Any) -> ContainerProvider:
     """Make a provider without a world."""
-    return ContainerProvider(ScriptedWorld(), **options)
+    return ContainerProvider(ScriptedRuntime(), **options)
 
 
 def fail(io: ScriptedIo, **options: Any) -> CredentialsError:
@@ -61,9 +61,9 @@ def fail(io: ScriptedIo, **options: Any) -> CredentialsError:
     return error
 
 
-def serving(url: str, *answers: Any, **world: Any) -> ScriptedIo:
+def serving(url: str, *answers: Any, **runtime: Any) -> ScriptedIo:
     """Make a world in which this URL is asked for these answers."""
-    return ScriptedIo(*[("GET", url, one) for one in answers], **world)
+    return ScriptedIo(*[("GET", url, one) for one in answers], **runtime)
 
 
 def test_ecs() -> None:
@@ -128,7 +128,7 @@ def test_relative_beats_full_and_file_beats_token(caplog: pytest.LogCaptureFixtu
         )
         fetch(both, io)
         assert io.requests[0].headers["Authorization"] == AUTHORIZATION
-    assert [record.name for record in caplog.records] == ["anycreds._providers.container"] * 2
+    assert [record.name for record in caplog.records] == ["anycreds.providers.container"] * 2
     assert [record.levelno for record in caplog.records] == [logging.WARNING] * 2
     assert f"{RELATIVE} is used" in caplog.text
     assert f"{TOKEN_FILE} is used" in caplog.text
@@ -261,8 +261,8 @@ SECRET_BYTES = AUTHORIZATION.encode()
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (Unreadable("Permission denied"), "Permission denied"),
-        (Unreadable("it is a directory"), "directory"),
+        (ReadFailure("Permission denied"), "Permission denied"),
+        (ReadFailure("it is a directory"), "directory"),
         (b"", "is blank"),
         (b"\n", "is blank"),
         (b" \r\n", "is blank"),
@@ -282,7 +282,7 @@ SECRET_BYTES = AUTHORIZATION.encode()
         (SECRET_BYTES * 10000, "larger than 65536"),
     ],
 )
-def test_bad_token_files(content: bytes | Unreadable, reason: str) -> None:
+def test_bad_token_files(content: bytes | ReadFailure, reason: str) -> None:
     """A missing, unreadable, empty or unusable token file is an error with path and reason, never its content."""
     error = fail(ScriptedIo(environ={FULL: EKS, TOKEN_FILE: "/the/file"}, files={"/the/file": content}))
     assert type(error) is InvalidConfigurationError
@@ -332,7 +332,7 @@ def test_transient_failures_are_retried() -> None:
     io = serving(
         EKS,
         answer(status=429),
-        NoAnswer("unreachable", "x"),
+        TransportFailure("unreachable", "x"),
         answer(status=503, retry_after="1"),
         answer(document()),
         environ={FULL: EKS},
@@ -344,12 +344,12 @@ def test_transient_failures_are_retried() -> None:
 @pytest.mark.parametrize(
     ("silence", "error_type"),
     [
-        (NoAnswer("unreachable", "connection refused"), RetrievalError),
-        (NoAnswer("broken", "connection closed"), MalformedResponseError),
-        (NoAnswer("too large", "more than 65536 bytes came"), MalformedResponseError),
+        (TransportFailure("unreachable", "connection refused"), RetrievalError),
+        (TransportFailure("broken", "connection closed"), MalformedResponseError),
+        (TransportFailure("too large", "more than 65536 bytes came"), MalformedResponseError),
     ],
 )
-def test_no_answer(silence: NoAnswer, error_type: type[CredentialsError]) -> None:
+def test_no_answer(silence: TransportFailure, error_type: type[CredentialsError]) -> None:
     """An agent that cannot be talked to is an error with the reason: its address is configured, so a chain stops."""
     error = fail(serving(EKS, silence, environ={FULL: EKS}))
     assert type(error) is error_type
@@ -408,8 +408,8 @@ def test_any_environment_ends_well(environ: dict[str, str], token: bytes) -> Non
             assert not set(value) & {chr(code) for code in (*range(32), 127)}
         return answer(document())
 
-    io.exchange = exchange  # type: ignore[method-assign]
+    io.send = exchange  # type: ignore[method-assign]
     try:
-        assert isinstance(run(provider()._fetch(io, Caller())), Credentials)
+        assert isinstance(run(provider()._fetch(io, ClientContext())), Credentials)
     except CredentialsError as error:
         assert_no_secret(error)

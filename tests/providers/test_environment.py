@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from anycreds._core.credentials import Credentials
 from anycreds._core.errors import CredentialsError, InvalidConfigurationError, NotConfiguredError, RetrievalError
-from anycreds._core.provider import Caller
+from anycreds._core.provider import ClientContext
 from anycreds._providers.environment import EnvironmentProvider, credentials_in
-from support.fake_io import KEY_ID, SECRET_KEY, SESSION_TOKEN, START, ScriptedIo, ScriptedWorld, failure, fetch, run
+from support.fake_io import KEY_ID, SECRET_KEY, SESSION_TOKEN, START, ScriptedIo, ScriptedRuntime, failure, fetch, run
 
 PAIR = {"AWS_ACCESS_KEY_ID": KEY_ID, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
 FULL = {
@@ -28,12 +28,12 @@ NAMES = list(FULL)
 
 def get(environ: dict[str, str]) -> Credentials:
     """Return what the provider finds in these variables."""
-    return fetch(EnvironmentProvider(ScriptedWorld()), ScriptedIo(environ=environ))
+    return fetch(EnvironmentProvider(ScriptedRuntime()), ScriptedIo(environ=environ))
 
 
 def fail(environ: dict[str, str]) -> CredentialsError:
     """Return the provider's error for these variables."""
-    error = failure(EnvironmentProvider(ScriptedWorld()), ScriptedIo(environ=environ))
+    error = failure(EnvironmentProvider(ScriptedRuntime()), ScriptedIo(environ=environ))
     assert error.source == "environment variables"
     return error
 
@@ -112,14 +112,14 @@ def test_a_past_expiration_is_an_error() -> None:
     """Keys that have ended are not handed out."""
     io = ScriptedIo(environ=FULL)
     io.wall = START + 3600
-    error = failure(EnvironmentProvider(ScriptedWorld()), io)
+    error = failure(EnvironmentProvider(ScriptedRuntime()), io)
     assert type(error) is RetrievalError
     assert "2024-01-02T04:04:05+00:00" in str(error)
 
 
 def test_read_at_call_time() -> None:
     """Variables that change after the provider was made are seen."""
-    provider = EnvironmentProvider(ScriptedWorld())
+    provider = EnvironmentProvider(ScriptedRuntime())
     io = ScriptedIo(environ=PAIR)
     assert fetch(provider, io).session_token is None
     io.variables["AWS_SESSION_TOKEN"] = SESSION_TOKEN
@@ -129,7 +129,7 @@ def test_read_at_call_time() -> None:
 def test_a_mapping_in_the_place_of_the_environment() -> None:
     """A given mapping is read instead, also at call time."""
     mapping = {"AWS_ACCESS_KEY_ID": "other"}
-    provider = EnvironmentProvider(ScriptedWorld(), mapping)
+    provider = EnvironmentProvider(ScriptedRuntime(), mapping)
     assert isinstance(failure(provider, ScriptedIo(environ=FULL)), InvalidConfigurationError)
     mapping["AWS_SECRET_ACCESS_KEY"] = SECRET_KEY
     assert fetch(provider, ScriptedIo(environ=FULL)).access_key_id == "other"
@@ -146,13 +146,13 @@ def test_a_mapping_of_anything(value: Any) -> None:
 def test_asks_nothing_else() -> None:
     """No request, no file and no pause is needed."""
     io = ScriptedIo(environ=FULL)
-    run(EnvironmentProvider(ScriptedWorld())._fetch(io, Caller()))
+    run(EnvironmentProvider(ScriptedRuntime())._fetch(io, ClientContext()))
     assert (io.requests, io.reads, io.pauses) == ([], [], [])
 
 
 def test_a_call_is_one_attempt() -> None:
     """Awaiting the provider itself reads the environment of its world."""
-    assert run(EnvironmentProvider(ScriptedWorld(ScriptedIo(environ=PAIR)))()).access_key_id == KEY_ID
+    assert run(EnvironmentProvider(ScriptedRuntime(ScriptedIo(environ=PAIR)))()).access_key_id == KEY_ID
 
 
 @settings(deadline=None)

@@ -16,16 +16,16 @@ from anycreds._core.errors import (
     NotConfiguredError,
     RetrievalError,
 )
-from anycreds._core.provider import Caller
+from anycreds._core.provider import ClientContext
 from anycreds._providers.function import FunctionProvider
-from support.fake_io import KEY_ID, SECRET_KEY, ScriptedIo, ScriptedWorld, failure, fetch, run
+from support.fake_io import KEY_ID, SECRET_KEY, ScriptedIo, ScriptedRuntime, failure, fetch, run
 
 SET = Credentials(KEY_ID, SECRET_KEY)
 
 
 def provider(function: Any) -> FunctionProvider:
     """Make a provider of anything."""
-    return FunctionProvider(ScriptedWorld(), function)
+    return FunctionProvider(ScriptedRuntime(), function)
 
 
 async def give() -> Credentials:
@@ -152,7 +152,7 @@ def test_their_words_are_not_repeated() -> None:
 
     hidden = "a password"
     with pytest.raises(RetrievalError) as caught:
-        run(provider(function)._fetch(ScriptedIo(), Caller()))
+        run(provider(function)._fetch(ScriptedIo(), ClientContext()))
     assert hidden not in str(caught.value)
 
 
@@ -174,7 +174,7 @@ def test_exits_pass(theirs: BaseException) -> None:
         raise theirs
 
     with pytest.raises(type(theirs)):
-        run(provider(function)._fetch(ScriptedIo(), Caller()))
+        run(provider(function)._fetch(ScriptedIo(), ClientContext()))
 
 
 def test_an_expired_set_is_refused() -> None:

@@ -25,9 +25,9 @@ from anycreds._core.errors import (
 from anycreds._core.http import BODY_LIMIT
 from anycreds._core.io import ProcessFailure, ProcessResult
 from anycreds._providers.process import ProcessProvider
-from anycreds._system.io import SystemWorld
+from anycreds._system.io import SystemRuntime
 from anycreds.testing import CANARY
-from support.fake_io import KEY_ID, SECRET_KEY, SESSION_TOKEN, ScriptedIo, ScriptedWorld, failure, fetch
+from support.fake_io import KEY_ID, SECRET_KEY, SESSION_TOKEN, ScriptedIo, ScriptedRuntime, failure, fetch
 
 COMMAND = f"/opt/bin/helper --token {CANARY}-argument"
 TOLD = "helper (credential_process from ~/.aws/config:12)"
@@ -51,7 +51,7 @@ def printed(**changes: object) -> bytes:
 
 def provider(command: str = COMMAND, account_id: str | None = None, **options: Any) -> ProcessProvider:
     """Make a provider without a world."""
-    return ProcessProvider(ScriptedWorld(), Setting(command, ORIGIN), account_id, **options)
+    return ProcessProvider(ScriptedRuntime(), Setting(command, ORIGIN), account_id, **options)
 
 
 def ending(answer: ProcessResult | ProcessFailure, command: str = COMMAND) -> ScriptedIo:
@@ -99,8 +99,8 @@ def test_account_of_the_profile() -> None:
 def test_may_not_be_extended() -> None:
     """A set that has ended is not served past its end, and no person is expected to answer."""
     credentials = fetch(provider(), ending(ProcessResult(0, None, printed(), b"")))
-    assert not provider()._may_extend(credentials)
-    assert not provider()._asks_person()
+    assert not provider()._allows_stale(credentials)
+    assert not provider()._may_prompt_user()
 
 
 @pytest.mark.parametrize(
@@ -231,7 +231,7 @@ async def test_many_callers_one_process(tmp_path: Path) -> None:
     """A thousand callers of a cached provider run the command once (P12)."""
     file = tmp_path / "runs"
     command = f"echo run >> {quote(str(file))}; echo {quote(printed(Expiration=...).decode())}"
-    one = cached(ProcessProvider(SystemWorld(), Setting(command, ORIGIN)))
+    one = cached(ProcessProvider(SystemRuntime(), Setting(command, ORIGIN)))
     found: list[str] = []
 
     async def call() -> None:
@@ -267,6 +267,6 @@ async def test_real_failures(command: str, kind: type[CredentialsError], message
     """Real commands that fail give the errors that the scripts above have foreseen, with nothing secret in them."""
     timeout = 0.1 if kind is ProviderTimeoutError else 20.0
     with pytest.raises(kind) as caught:
-        await ProcessProvider(SystemWorld(), Setting(command, ORIGIN), timeout=timeout)()
+        await ProcessProvider(SystemRuntime(), Setting(command, ORIGIN), timeout=timeout)()
     assert type(caught.value) is kind
     assert message in str(caught.value)

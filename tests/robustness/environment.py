@@ -19,17 +19,17 @@ import anycreds
 from anycreds import ClientConfig, Credentials, CredentialsError
 from anycreds._config.service_settings import ProfileView
 from anycreds._config.settings import Setting
-from anycreds._core.callbacks import Hooks
-from anycreds._core.io import World
+from anycreds._core.callbacks import Callbacks
+from anycreds._core.io import Runtime
 from anycreds._core.provider import Provider
 from anycreds._providers.cognito.provider import CognitoIdentityPoolProvider, CognitoIdentityProvider, CognitoOptions
 from anycreds._providers.login.provider import LoginProvider
-from anycreds._providers.service.endpoint_resolution import Places
+from anycreds._providers.service.endpoint_resolution import EndpointResolver
 from anycreds._providers.sso.provider import SsoProvider
 from anycreds._providers.sso.settings import SsoSettings
 from anycreds._providers.sts.assume_role import AssumeRoleProvider, Role
 from anycreds._providers.sts.web_identity import WebIdentityOptions, WebIdentityProvider
-from anycreds._system.io import SystemWorld
+from anycreds._system.io import SystemRuntime
 from anycreds.testing import CANARY, FakeAWS
 from anycreds.testing._fake_aws.state import Identity
 from support.fake_io import is_of_the_library
@@ -74,10 +74,10 @@ def cognito_pools() -> Any:
 class Stage:
     """What a program has on this machine, and a fake that serves already."""
 
-    def __init__(self, aws: FakeAWS, home: Path, url: str | None = None, world: World | None = None) -> None:
+    def __init__(self, aws: FakeAWS, home: Path, url: str | None = None, runtime: Runtime | None = None) -> None:
         self.aws = aws
         self.home = home
-        self.world = SystemWorld() if world is None else world
+        self.world = SystemRuntime() if runtime is None else runtime
         self.config = ClientConfig(region="us-east-1", endpoint_url=url or aws.service_url, max_attempts=1)
         self.timeout = 5.0
         self.sent: list[str] = [LOGIN]
@@ -85,13 +85,13 @@ class Stage:
         self.token_lifetime = 60.0  # of the tokens in files, in seconds: they are refreshed, and would still serve
 
     @property
-    def places(self) -> Places:
+    def places(self) -> EndpointResolver:
         """Where services are called."""
-        return Places(self.config, view=ProfileView())
+        return EndpointResolver(self.config, view=ProfileView())
 
-    def provider(self, kind: str, **hooks: Any) -> Provider:
+    def provider(self, kind: str, **callbacks: Any) -> Provider:
         """Make a provider, and what it needs."""
-        made: Provider = getattr(self, "_" + kind.replace(" ", "_"))(**hooks)
+        made: Provider = getattr(self, "_" + kind.replace(" ", "_"))(**callbacks)
         return made
 
     def keys(self) -> Credentials:
@@ -100,46 +100,46 @@ class Stage:
         self.sent.append(secret)
         return Credentials(key, secret)
 
-    def _role(self, source: Any = None, **hooks: Any) -> Provider:
+    def _role(self, source: Any = None, **callbacks: Any) -> Provider:
         keys = self.keys()
 
         async def given() -> Credentials:
             return keys
 
-        params = {"RoleArn": ROLE} | ({"SerialNumber": DEVICE} if "mfa_code_provider" in hooks else {})
+        params = {"RoleArn": ROLE} | ({"SerialNumber": DEVICE} if "mfa_code_provider" in callbacks else {})
         return AssumeRoleProvider(
             self.world,
             Role(params, "the role"),
             anycreds.create_credential_chain(source or given),
             self.places,
-            hooks=Hooks(**hooks),
+            callbacks=Callbacks(**callbacks),
             timeout=self.timeout,
         )
 
-    def _role_with_device(self, **hooks: Any) -> Provider:
+    def _role_with_device(self, **callbacks: Any) -> Provider:
         async def code(_: str) -> str:
             await anyio.lowlevel.checkpoint()
             self.sent.append(str(next(_CODES)))
             return self.sent[-1]
 
-        return self._role(**{"mfa_code_provider": code, **hooks})
+        return self._role(**{"mfa_code_provider": code, **callbacks})
 
-    def _web_token(self, **hooks: Any) -> Provider:
+    def _web_token(self, **callbacks: Any) -> Provider:
         token = self.aws.web_identity_token()
         self.sent.append(token)
         options = WebIdentityOptions(
-            hooks.get("web_identity_token", token), params={"RoleArn": ROLE}, assumer=hooks.get("assumer")
+            callbacks.get("web_identity_token", token), params={"RoleArn": ROLE}, assumer=callbacks.get("assumer")
         )
         return WebIdentityProvider(self.world, options, self.places, timeout=self.timeout)
 
-    def _token_file(self, **hooks: Any) -> Provider:
+    def _token_file(self, **callbacks: Any) -> Provider:
         token = self.aws.web_identity_token()
         self.sent.append(token)
         self.token_path.write_text(token)
         options = WebIdentityOptions(
             token_file=Setting(str(self.token_path), "a test"),
             role_arn=Setting(ROLE, "a test"),
-            assumer=hooks.get("assumer"),
+            assumer=callbacks.get("assumer"),
         )
         return WebIdentityProvider(self.world, options, self.places, timeout=self.timeout)
 
@@ -168,17 +168,22 @@ class Stage:
     def _login_provider(self) -> Provider:
         return LoginProvider(self.world, Setting(SESSION, "a test"), self.places, timeout=self.timeout)
 
-    def _cognito(self, **hooks: Any) -> Provider:
+    def _cognito(self, **callbacks: Any) -> Provider:
         self.aws.memory.identities[IDENTITY] = Identity(POOL, frozenset((ISSUER,)))
-        return CognitoIdentityProvider(self.world, IDENTITY, self.places, self._logins(hooks))
+        return CognitoIdentityProvider(self.world, IDENTITY, self.places, self._logins(callbacks))
 
-    def _cognito_pool(self, **hooks: Any) -> Provider:
+    def _cognito_pool(self, **callbacks: Any) -> Provider:
         return CognitoIdentityPoolProvider(
-            self.world, POOL, self.places, self._logins(hooks), user_identifier="somebody", cache=hooks.get("cache")
+            self.world,
+            POOL,
+            self.places,
+            self._logins(callbacks),
+            user_identifier="somebody",
+            cache=callbacks.get("cache"),
         )
 
-    def _logins(self, hooks: dict[str, Any]) -> CognitoOptions:
-        return CognitoOptions(logins={ISSUER: hooks.get("login", LOGIN)}, timeout=self.timeout)
+    def _logins(self, callbacks: dict[str, Any]) -> CognitoOptions:
+        return CognitoOptions(logins={ISSUER: callbacks.get("login", LOGIN)}, timeout=self.timeout)
 
     def _write(self, path: Path, document: dict[str, Any]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -95,12 +95,12 @@ async def crowd(*given: Any) -> None:
 async def test_functions_that_never_return(stage: Stage, monkeypatch: pytest.MonkeyPatch, function: Function) -> None:
     """A function that does not return is left after its time, and what it makes of that shows nothing."""
     for place in (
-        "providers.assume_role._HOOK_TIME",
-        "providers.assume_role._ASKING_TIME",
-        "providers.web_identity._HOOK_TIME",
-        "providers.web_identity._TOKEN_TIME",
-        "providers.function._LONGEST",
-        "_identities._LOGIN_TIME",
+        "_providers.sts.assume_role._HOOK_TIME",
+        "_providers.sts.assume_role._ASKING_TIME",
+        "_providers.sts.web_identity._HOOK_TIME",
+        "_providers.sts.web_identity._TOKEN_TIME",
+        "_providers.function._LONGEST",
+        "_providers.cognito.identity_cache._LOGIN_TIME",
     ):
         monkeypatch.setattr(f"anycreds.{place}", 0.01)
     for kind, name in HOOKS:

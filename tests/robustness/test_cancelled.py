@@ -11,7 +11,7 @@ import pytest
 
 import anycreds
 from anycreds import Credentials
-from anycreds._system.io import SystemWorld
+from anycreds._system.io import SystemRuntime
 from anycreds.testing import FakeAWS
 from robustness.environment import KINDS, Stage, cognito_pools
 from support.coroutine_stepper import stepped
@@ -23,7 +23,7 @@ WAIT = 1.0  # seconds in which a thread lets go of what it holds; nearly always 
 
 async def is_free(path: Path) -> bool:
     """Tell whether a file can be locked soon."""
-    async with SystemWorld().session() as io, io.locked(str(path), WAIT) as problem:
+    async with SystemRuntime().open_io() as io, io.file_lock(str(path), WAIT) as problem:
         return problem is None
 
 
@@ -120,7 +120,7 @@ async def test_lock_of_a_program_that_stands_still(
     """A lock whose holder never goes on holds nobody up for longer than a lock is waited for."""
     monkeypatch.setattr("anycreds._providers.service.token_cache.LOCK_SECONDS", 0.02)
     provider = stage.provider(kind)
-    async with SystemWorld().session() as io, io.locked(str(stage.path(kind)), 1) as problem:
+    async with SystemRuntime().open_io() as io, io.file_lock(str(stage.path(kind)), 1) as problem:
         assert problem is None
         assert isinstance(await provider(), Credentials)
     assert aws.count(KINDS[kind].route) == 1

@@ -11,7 +11,7 @@ import pytest
 
 import anycreds
 from anycreds import ClientConfig, Credentials, CredentialsError, InvalidConfigurationError
-from anycreds._core.provider import Caller
+from anycreds._core.provider import ClientContext
 from anycreds.testing import CANARY, FakeAWS
 
 NAMES = {
@@ -157,7 +157,7 @@ def test_regions() -> None:
             role = partial(anycreds.from_temporary_credentials, "arn", source_credentials=KEYS)
             assert "AWS_REGION" in told(role)
         web = anycreds.from_web_token("arn", "token")
-        assert "region" in told(partial(web.bound, Caller(region=region)))
+        assert "region" in told(partial(web.for_client, ClientContext(region=region)))
         assert told(partial(anycreds.from_cognito_identity, f"{region}:x"))
 
 

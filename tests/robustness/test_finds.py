@@ -17,7 +17,7 @@ import pytest
 import anycreds
 from anycreds import ClientConfig, Credentials, CredentialsError, LoginRequiredError
 from anycreds._core.http import Response
-from anycreds._wire.service_errors import refusal, refused
+from anycreds._wire.service_errors import error_response, service_error
 from anycreds.testing import FakeAWS, Hang, Status
 from robustness.environment import Stage, leaks
 from support.coroutine_stepper import stepped
@@ -78,7 +78,7 @@ VARIANTS = {
 @pytest.mark.parametrize("how", VARIANTS)
 def test_refusals_that_repeat(how: Any) -> None:
     """A refusal that repeats a token in any disguise is shown without it."""
-    told = refusal(400, VARIANTS[how][:64], f"bad token {VARIANTS[how]}.", (TOKEN,))
+    told = error_response(400, VARIANTS[how][:64], f"bad token {VARIANTS[how]}.", (TOKEN,))
     shown = " ".join(VARIANTS[how].split()).replace("\u200b", " ")[:24]
     assert shown not in f"{told.code} {told.message}"
 
@@ -87,7 +87,7 @@ def test_redirect_to_a_host_with_the_token() -> None:
     """Of a redirect only the end of the host is shown, as the token may stand before it."""
     token = "canary0123456789abcdef0123456789abcdef"
     answer = Response(302, {"location": f"https://{token}.example.com/"}, b"")
-    assert token not in str(refused(answer, refusal(302, None, "", (token,)), "x", "y"))
+    assert token not in str(service_error(answer, error_response(302, None, "", (token,)), "x", "y"))
 
 
 def _cancel_at(wanted: int, scope: anyio.CancelScope, at: int) -> None:
@@ -138,11 +138,11 @@ async def test_file_that_a_refresh_makes_too_large(stage: Any, kind: Any, more: 
 def test_date_at_the_end_of_time() -> None:
     """A date at the end of time corrects no clock."""
     from anycreds._config.service_settings import ProfileView
-    from anycreds._core.provider import Caller
-    from anycreds._factories.world import as_source
-    from anycreds._providers.service.endpoint_resolution import Places
+    from anycreds._core.provider import ClientContext
+    from anycreds._factories.runtime import as_source
+    from anycreds._providers.service.endpoint_resolution import EndpointResolver
     from anycreds._providers.sts.assume_role import AssumeRoleProvider, Role
-    from support.fake_io import ScriptedIo, ScriptedWorld, answer, run
+    from support.fake_io import ScriptedIo, ScriptedRuntime, answer, run
 
     url = "https://sts.us-east-1.amazonaws.com/"
     body = b"<ErrorResponse><Error><Code>RequestExpired</Code></Error></ErrorResponse>"
@@ -151,12 +151,12 @@ def test_date_at_the_end_of_time() -> None:
         ("POST", url, answer(b"", 503, retry_after="2")),
         ("POST", url, answer(b"", 403)),
     )
-    places = Places(ClientConfig(region="us-east-1"), view=ProfileView())
+    places = EndpointResolver(ClientConfig(region="us-east-1"), view=ProfileView())
     role = AssumeRoleProvider(
-        ScriptedWorld(io), Role({"RoleArn": "r"}, "r"), as_source(Credentials("A", "canary")), places
+        ScriptedRuntime(io), Role({"RoleArn": "r"}, "r"), as_source(Credentials("A", "canary")), places
     )
     with pytest.raises(CredentialsError):
-        run(role._fetch(io, Caller()))  # ValueError: year 10000 is out of range
+        run(role._fetch(io, ClientContext()))  # ValueError: year 10000 is out of range
 
 
 @pytest.mark.anyio

@@ -15,10 +15,10 @@ import pytest
 import anycreds
 from anycreds import Credentials, CredentialsError
 from anycreds._core.io import Io
-from anycreds._core.provider import Caller
+from anycreds._core.provider import ClientContext
 from anycreds._providers.container import ContainerProvider
 from anycreds._providers.imds.provider import InstanceMetadataProvider
-from anycreds._system.io import SystemWorld
+from anycreds._system.io import SystemRuntime
 from anycreds.testing import (
     Body,
     Delay,
@@ -104,7 +104,7 @@ class Container(ContainerProvider):
     __slots__ = ("witness",)
     witness: Witness
 
-    async def _fetch(self, io: Io, caller: Caller) -> Credentials:
+    async def _fetch(self, io: Io, caller: ClientContext) -> Credentials:
         self.witness.begin()
         credentials = await super()._fetch(io, caller)
         self.witness.note(credentials)
@@ -117,7 +117,7 @@ class Instance(InstanceMetadataProvider):
     __slots__ = ("witness",)
     witness: Witness
 
-    async def _fetch(self, io: Io, caller: Caller) -> Credentials:
+    async def _fetch(self, io: Io, caller: ClientContext) -> Credentials:
         self.witness.begin()
         credentials = await super()._fetch(io, caller)
         if credentials.original_expiration is None:
@@ -136,7 +136,7 @@ class Day:
         self._aws = FakeAWS(clock=self._right, lifetime=chance.choice(LIVES), sticky=chance.random() < 0.5)
         self._outages = [chance.uniform(HOUR, DAY - HOUR) for _ in range(2)]
         self._steps = sorted(chance.uniform(HOUR, DAY - HOUR) for _ in range(6))
-        world = SystemWorld(self._clock)
+        world = SystemRuntime(self._clock)
         self._routes: tuple[str, ...]
         if kind == "container":
             token = self._aws.container_token

@@ -13,13 +13,13 @@ import pytest
 import anycreds
 from anycreds import CachedProvider, ClientConfig, Credentials, CredentialsError, ProviderTimeoutError, RetrievalError
 from anycreds._config.service_settings import ProfileView
-from anycreds._core.callbacks import Hooks
+from anycreds._core.callbacks import Callbacks
 from anycreds._core.provider import Provider
 from anycreds._providers.cognito.provider import CognitoIdentityProvider
-from anycreds._providers.service.endpoint_resolution import Places
+from anycreds._providers.service.endpoint_resolution import EndpointResolver
 from anycreds._providers.sts.assume_role import AssumeRoleProvider, Role
 from anycreds._providers.sts.web_identity import WebIdentityOptions, WebIdentityProvider
-from anycreds._system.io import SystemWorld
+from anycreds._system.io import SystemRuntime
 from anycreds.testing import FakeAWS, Forever, Hang, MemoryNetwork, Refuse, Step, VirtualClock
 from anycreds.testing.pytest_plugin import virtual_backend as anyio_backend  # noqa: F401
 
@@ -48,15 +48,15 @@ class World:
     def __init__(self, network: MemoryNetwork) -> None:
         self.clock = VirtualClock()
         self.aws = FakeAWS(clock=self.clock, cognito_pools={"eu-west-1:pool": {}})
-        self.world = SystemWorld(self.clock)
+        self.world = SystemRuntime(self.clock)
         self.network = network
         network.serve(self.aws, HOST)
 
     @property
-    def places(self) -> Places:
-        return Places(ClientConfig(region="eu-west-1", endpoint_url=f"http://{HOST}"), view=ProfileView())
+    def places(self) -> EndpointResolver:
+        return EndpointResolver(ClientConfig(region="eu-west-1", endpoint_url=f"http://{HOST}"), view=ProfileView())
 
-    def role(self, source: Provider | None = None, hooks: Hooks | None = None, **params: object) -> Provider:
+    def role(self, source: Provider | None = None, callbacks: Callbacks | None = None, **params: object) -> Provider:
         if source is None:
             [(key, secret)] = self.aws.keys.items()
 
@@ -65,7 +65,7 @@ class World:
 
             source = anycreds.create_credential_chain(keys)
         role = Role({"RoleArn": ROLE, **params}, "the role")
-        return AssumeRoleProvider(self.world, role, source, self.places, hooks=hooks or Hooks())
+        return AssumeRoleProvider(self.world, role, source, self.places, callbacks=callbacks or Callbacks())
 
     def web(self) -> Provider:
         options = WebIdentityOptions(self.aws.web_identity_token(), params={"RoleArn": ROLE})
@@ -152,7 +152,9 @@ async def test_person_and_silent_service(world: World) -> None:
         return "731946"
 
     world.aws.script("assume role", Forever(Hang()))
-    error, seconds = await timed(world.cached(world.role(hooks=Hooks(mfa), SerialNumber="arn:aws:iam::1:mfa/x")))
+    error, seconds = await timed(
+        world.cached(world.role(callbacks=Callbacks(mfa), SerialNumber="arn:aws:iam::1:mfa/x"))
+    )
     assert isinstance(error, ProviderTimeoutError)
     assert seconds == 240 + TIMEOUT
     assert world.aws.count("assume role") == 1
@@ -166,7 +168,9 @@ async def test_person_has_five_minutes(world: World, persons: float) -> None:
         await anyio.sleep(persons)
         return "731946"
 
-    outcome, seconds = await timed(world.cached(world.role(hooks=Hooks(mfa), SerialNumber="arn:aws:iam::1:mfa/x")))
+    outcome, seconds = await timed(
+        world.cached(world.role(callbacks=Callbacks(mfa), SerialNumber="arn:aws:iam::1:mfa/x"))
+    )
     assert seconds == min(persons, 300.0)
     if persons < 300:
         assert isinstance(outcome, Credentials)
@@ -184,7 +188,9 @@ async def test_role_with_a_device_is_asked_for_when_it_has_ended(world: World) -
         return f"{len(asked):06d}"
 
     world.aws.lifetime = 3600
-    provider = world.cached(world.role(hooks=Hooks(mfa), SerialNumber="arn:aws:iam::1:mfa/x", DurationSeconds=3600))
+    provider = world.cached(
+        world.role(callbacks=Callbacks(mfa), SerialNumber="arn:aws:iam::1:mfa/x", DurationSeconds=3600)
+    )
     first = await provider()
     begun = anyio.current_time()
     for _ in range(359):
@@ -203,6 +209,6 @@ async def test_hook_that_hangs_ends_with_the_flight(world: World) -> None:
         await anyio.sleep_forever()
         raise AssertionError
 
-    error, seconds = await timed(world.cached(world.role(hooks=Hooks(None, assumer))))
+    error, seconds = await timed(world.cached(world.role(callbacks=Callbacks(None, assumer))))
     assert isinstance(error, ProviderTimeoutError)
     assert seconds == 60

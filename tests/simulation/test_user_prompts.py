@@ -12,8 +12,8 @@ import anycreds
 from anycreds import CachedProvider, Credentials, CredentialsError, ProviderTimeoutError
 from anycreds._cache.refresh import Flight
 from anycreds._core.io import Io
-from anycreds._core.provider import Caller, Provider
-from anycreds._system.io import SystemWorld
+from anycreds._core.provider import ClientContext, Provider
+from anycreds._system.io import SystemRuntime
 from anycreds.testing import VirtualClock
 from anycreds.testing.pytest_plugin import virtual_backend as anyio_backend  # noqa: F401
 from support.coroutine_stepper import stepped
@@ -32,16 +32,16 @@ class Asking(Provider):
     __slots__ = ("after", "before", "persons")
 
     def __init__(self, clock: VirtualClock, before: float, after: float, *persons: float) -> None:
-        super().__init__("a person", SystemWorld(clock))
+        super().__init__("a person", SystemRuntime(clock))
         self.before = before
         self.after = after
         self.persons = persons
 
-    async def _fetch(self, io: Io, caller: Caller) -> Credentials:
+    async def _fetch(self, io: Io, caller: ClientContext) -> Credentials:
         await anyio.sleep(self.before)
 
         async def ask(person: float) -> None:
-            question = io.asking(PATIENCE, "the code")
+            question = io.user_prompt(PATIENCE, "the code")
             questions.append(question)  # what is over has an end of its own, not that of the last one who knows it
             with question:
                 await anyio.sleep(person)
@@ -129,12 +129,12 @@ class Work(Provider):
 
     def __init__(self, other: Provider, before: float, after: float) -> None:
         self.clock = VirtualClock()
-        super().__init__("work", SystemWorld(self.clock))
+        super().__init__("work", SystemRuntime(self.clock))
         self.other = other
         self.before = before
         self.after = after
 
-    async def _fetch(self, io: Io, caller: Caller) -> Credentials:
+    async def _fetch(self, io: Io, caller: ClientContext) -> Credentials:
         await anyio.sleep(self.before)
         found = await self.other()
         await anyio.sleep(self.after)
@@ -152,11 +152,11 @@ async def test_own_work_of_who_waits_counts() -> None:
 async def test_who_asks_may_be_cancelled() -> None:
     """The end of ``keep_fresh``, and of a flight, comes through at once while a person is asked."""
     flight = Flight("a person", "run", lambda _, outcome: outcome)
-    world = SystemWorld(VirtualClock())
+    world = SystemRuntime(VirtualClock())
 
     async def attempt() -> Credentials:
-        async with world.session(flight.held) as io:
-            with io.asking(PATIENCE, "the code"):
+        async with world.open_io(flight.held) as io:
+            with io.user_prompt(PATIENCE, "the code"):
                 await anyio.sleep_forever()
         raise AssertionError
 
@@ -189,11 +189,11 @@ async def test_holds_that_are_cancelled_are_given_back(cancel_at: int) -> None:
     class Impatient(Provider):
         __slots__ = ()
 
-        async def _fetch(self, io: Io, caller: Caller) -> Credentials:
+        async def _fetch(self, io: Io, caller: ClientContext) -> Credentials:
             return await impatient()
 
     clock = VirtualClock()
-    kind, _, took = await timed(anycreds.cached(Impatient("impatient", SystemWorld(clock)), clock=clock))
+    kind, _, took = await timed(anycreds.cached(Impatient("impatient", SystemRuntime(clock)), clock=clock))
     if kind is Credentials:  # it was not cancelled so late
         assert took == 4 * MINUTE
     else:

@@ -28,21 +28,21 @@ from typing import Any, TypeVar
 import anycreds
 from anycreds._core.credentials import Credentials
 from anycreds._core.errors import CredentialsError, ProviderTimeoutError
-from anycreds._core.http import NoAnswer, Request, Response
+from anycreds._core.http import Request, Response, TransportFailure
 from anycreds._core.io import (
+    FileQuery,
     FileVersion,
     PrivateFile,
     ProcessFailure,
     ProcessResult,
+    ReadFailure,
     Signature,
-    Unreadable,
-    Unwritable,
-    Wanted,
+    WriteFailure,
 )
-from anycreds._core.provider import Caller, Provider
+from anycreds._core.provider import ClientContext, Provider
 
 T = TypeVar("T")
-Answer = Response | NoAnswer
+Answer = Response | TransportFailure
 Process = ProcessResult | ProcessFailure
 Step = tuple[str, str, Answer | Callable[[Request], Answer]]
 
@@ -59,7 +59,7 @@ START = 1_704_164_645.0  # 2024-01-02T03:04:05Z, the moment of the vectors in th
 
 
 class ScriptedIo:
-    """An ``Io`` (and the clock of a ``ScriptedWorld``) that follows a script of exchanges.
+    """An ``Io`` (and the clock of a ``ScriptedRuntime``) that follows a script of exchanges.
 
     What is written goes to ``files``, unless ``unwritable`` says why not. A lock that is in ``busy`` is never free;
     what is in ``when_locked`` is called as soon as a lock is held, and may do what a sibling has done before.
@@ -69,10 +69,10 @@ class ScriptedIo:
         self,
         *script: Step,
         environ: Mapping[str, str] | None = None,
-        files: Mapping[str, bytes | Unreadable] | None = None,
+        files: Mapping[str, bytes | ReadFailure] | None = None,
         processes: Mapping[str, Process] | None = None,
         jitter: float = 0.5,
-        unwritable: Mapping[str, Unwritable] | None = None,
+        unwritable: Mapping[str, WriteFailure] | None = None,
         busy: Collection[str] = (),
         when_locked: Mapping[str, Callable[[], None]] | None = None,
     ) -> None:
@@ -122,7 +122,7 @@ class ScriptedIo:
             yield
 
     @contextmanager
-    def asking(self, seconds: float, waiting_for: str) -> Iterator[None]:
+    def user_prompt(self, seconds: float, waiting_for: str) -> Iterator[None]:
         self.asked.append((seconds, waiting_for))
         with self._ending(seconds, waiting_for):
             yield
@@ -138,37 +138,37 @@ class ScriptedIo:
         self.pauses.append(seconds)
         self.advance(seconds)
 
-    async def exchange(self, request: Request) -> Answer:
+    async def send(self, request: Request) -> Answer:
         self.requests.append(request)
         assert self.script, f"nothing more was to be asked, but this came: {request}"
         method, url, answer = self.script.pop(0)
         assert (request.method, str(request.url)) == (method, url)
         return answer(request) if callable(answer) else answer
 
-    async def read_file(self, path: str, limit: int) -> bytes | Unreadable:
+    async def read_file(self, path: str, limit: int) -> bytes | ReadFailure:
         self.reads.append(path)
-        content = self.files.get(path, Unreadable("No such file or directory", is_missing=True))
+        content = self.files.get(path, ReadFailure("No such file or directory", is_missing=True))
         if isinstance(content, bytes) and len(content) > limit:
-            return Unreadable(f"it is larger than {limit} bytes")
+            return ReadFailure(f"it is larger than {limit} bytes")
         return content
 
-    async def read_private(self, path: str, limit: int) -> PrivateFile | Unreadable:
+    async def read_private(self, path: str, limit: int) -> PrivateFile | ReadFailure:
         content = await self.read_file(path, limit)
-        return content if isinstance(content, Unreadable) else PrivateFile(content, path in self.exposed)
+        return content if isinstance(content, ReadFailure) else PrivateFile(content, path in self.exposed)
 
-    async def read_changed(self, wanted: Sequence[Wanted], limit: int) -> list[FileVersion | Unreadable | None]:
+    async def read_if_changed(self, wanted: Sequence[FileQuery], limit: int) -> list[FileVersion | ReadFailure | None]:
         return [await self._read_changed(path, limit, known) for path, known in wanted]
 
-    async def _read_changed(self, path: str, limit: int, known: Signature | None) -> FileVersion | Unreadable | None:
+    async def _read_changed(self, path: str, limit: int, known: Signature | None) -> FileVersion | ReadFailure | None:
         if path not in self.files:
-            return Unreadable("cannot be read: No such file or directory", is_missing=True)
+            return ReadFailure("cannot be read: No such file or directory", is_missing=True)
         content = await self.read_file(path, limit)
-        if isinstance(content, Unreadable):
+        if isinstance(content, ReadFailure):
             return content
         signature = (hash(content),)
         return None if signature == known else FileVersion(content, signature)
 
-    async def write_private(self, path: str, content: bytes) -> Unwritable | None:
+    async def write_private(self, path: str, content: bytes) -> WriteFailure | None:
         assert isinstance(content, bytes)
         if (problem := self.unwritable.get(path)) is not None:
             return problem
@@ -177,12 +177,12 @@ class ScriptedIo:
         return None
 
     @asynccontextmanager
-    async def locked(self, path: str, seconds: float) -> AsyncIterator[Unwritable | None]:
+    async def file_lock(self, path: str, seconds: float) -> AsyncIterator[WriteFailure | None]:
         assert path not in self.locked_now, f"it would wait for itself: {path}"
         self.locks.append(path)
         if path in self.busy:
             self.advance(seconds)
-            yield Unwritable(f"is locked by somebody else, for more than {seconds:g} s", is_busy=True)
+            yield WriteFailure(f"is locked by somebody else, for more than {seconds:g} s", is_busy=True)
             return
         self.locked_now.append(path)
         if path in self.when_locked:
@@ -192,17 +192,17 @@ class ScriptedIo:
         finally:
             self.locked_now.remove(path)
 
-    async def finished(self, work: Awaitable[T], seconds: float) -> T:
+    async def shielded(self, work: Awaitable[T], seconds: float) -> T:
         return await work
 
-    def unique(self) -> str:
+    def new_uuid(self) -> str:
         self.uniques += 1
         return f"00000000-0000-4000-8000-{self.uniques:012d}"
 
-    async def work(self, function: Callable[..., T], *arguments: object) -> T:
+    async def run_in_thread(self, function: Callable[..., T], *arguments: object) -> T:
         return function(*arguments)
 
-    def home(self) -> str | None:
+    def home_directory(self) -> str | None:
         return "/home/somebody"
 
     async def run_process(self, command: str, timeout: float, limit: int) -> Process:  # noqa: ASYNC109
@@ -210,14 +210,14 @@ class ScriptedIo:
         assert command in self.processes, "this command was not to be run"
         return self.processes[command]
 
-    def timeout(self, request: Request) -> NoAnswer:
+    def timeout(self, request: Request) -> TransportFailure:
         """Answer nothing until the request's time is over (for a script)."""
         self.advance(request.timeout)
-        return NoAnswer("timeout", f"nothing came within {request.timeout:g} s")
+        return TransportFailure("timeout", f"nothing came within {request.timeout:g} s")
 
 
-class ScriptedWorld:
-    """A ``World`` whose sessions are all one ``ScriptedIo``."""
+class ScriptedRuntime:
+    """A ``Runtime`` whose sessions are all one ``ScriptedIo``."""
 
     def __init__(self, io: ScriptedIo | None = None) -> None:
         self.io = io or ScriptedIo()
@@ -232,7 +232,7 @@ class ScriptedWorld:
     def jitter(self) -> float:
         return self.io.jitter()
 
-    def session(
+    def open_io(
         self, held: Callable[[], AbstractContextManager[None]] | None = None
     ) -> AbstractAsyncContextManager[ScriptedIo]:
         return self._session()
@@ -242,16 +242,16 @@ class ScriptedWorld:
         self.sessions += 1
         yield self.io
 
-    async def prepare(self) -> None:
+    async def preload(self) -> None:
         """Have nothing to load."""
 
-    def run(self) -> Hashable:
+    def current_loop(self) -> Hashable:
         return "the only run"
 
-    def has_ended(self, run: Hashable) -> bool:
+    def is_loop_closed(self, run: Hashable) -> bool:
         return False
 
-    def start(
+    def spawn_system_task(
         self,
         body: Callable[[], Awaitable[BaseException | None]],
         ended: Callable[[], None],
@@ -284,7 +284,7 @@ class Suspend:
 
 def fetch(provider: Provider, io: ScriptedIo) -> Credentials:
     """Let a provider make one attempt, which must use its whole script."""
-    credentials = run(provider._fetch(io, Caller()))
+    credentials = run(provider._fetch(io, ClientContext()))
     assert io.script == []
     return credentials
 
@@ -292,7 +292,7 @@ def fetch(provider: Provider, io: ScriptedIo) -> Credentials:
 def failure(provider: Provider, io: ScriptedIo) -> CredentialsError:
     """Return the error of one attempt, in which no secret may be found."""
     try:
-        credentials = run(provider._fetch(io, Caller()))
+        credentials = run(provider._fetch(io, ClientContext()))
     except CredentialsError as error:
         assert io.script == []
         assert_no_secret(error)

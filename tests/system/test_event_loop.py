@@ -40,7 +40,7 @@ def test_trio_run_survives_whatever_leaves_a_task(
         raise leave if how == "raised" else BaseExceptionGroup("a group", [leave])
 
     async def main() -> str:
-        event_loop.start(body, ended, "a task", copy_context())
+        event_loop.spawn_system_task(body, ended, "a task", copy_context())
         await trio.sleep(0.001)
         return "done"
 
@@ -59,7 +59,7 @@ def test_asyncio_run_ends_with_a_wish_to_exit(use_uvloop: bool) -> None:
 
     async def main() -> None:
         asyncio.get_running_loop().set_exception_handler(lambda *_: None)  # it reports the exit once more
-        event_loop.start(body, ended, "a task", copy_context())
+        event_loop.spawn_system_task(body, ended, "a task", copy_context())
         await anyio.sleep(1)
 
     with pytest.raises(SystemExit):
@@ -76,7 +76,7 @@ def test_end_is_told_of_a_task_that_was_cancelled_before_its_first_step(use_uvlo
         return None
 
     async def main() -> None:
-        event_loop.start(body, lambda: told.append("ended"), "a task", copy_context())
+        event_loop.spawn_system_task(body, lambda: told.append("ended"), "a task", copy_context())
         (task,) = asyncio.all_tasks() - {asyncio.current_task()}
         assert task.get_name() == "a task"
         task.cancel()
@@ -97,7 +97,7 @@ def test_loop_that_ends_right_after_the_start(use_uvloop: bool) -> None:
         return None
 
     async def main() -> None:
-        event_loop.start(body, lambda: told.append("ended"), "a task", copy_context())
+        event_loop.spawn_system_task(body, lambda: told.append("ended"), "a task", copy_context())
 
     before = set(event_loop._tasks)
     anyio.run(main, backend_options={"use_uvloop": use_uvloop})
@@ -120,7 +120,7 @@ def test_task_runs_in_the_given_context(backend: str) -> None:
         who.set("the caller")
         context = copy_context()
         who.set("somebody else")
-        event_loop.start(body, ended, "a task", context)
+        event_loop.spawn_system_task(body, ended, "a task", context)
         await anyio.sleep(0.001)
         assert who.get() == "somebody else"
 
@@ -133,7 +133,7 @@ def test_half_imported_trio_is_no_trio(monkeypatch: pytest.MonkeyPatch) -> None:
 
     async def main() -> bool:
         monkeypatch.setitem(sys.modules, "trio", types.ModuleType("trio"))
-        return event_loop.current_run() is asyncio.get_running_loop()
+        return event_loop.current_loop() is asyncio.get_running_loop()
 
     assert asyncio.run(main())
 
@@ -142,11 +142,11 @@ def test_run_is_one_object_within_a_run_and_another_in_the_next() -> None:
     """A run is told apart from the one before; and asyncio's are known to be over."""
 
     async def main() -> object:
-        assert event_loop.current_run() is event_loop.current_run()
-        assert not event_loop.has_ended(event_loop.current_run())
-        return event_loop.current_run()
+        assert event_loop.current_loop() is event_loop.current_loop()
+        assert not event_loop.is_loop_closed(event_loop.current_loop())
+        return event_loop.current_loop()
 
     for backend in ("asyncio", "trio"):
         first, second = anyio.run(main, backend=backend), anyio.run(main, backend=backend)
         assert first is not second
-        assert event_loop.has_ended(first) == (backend == "asyncio")
+        assert event_loop.is_loop_closed(first) == (backend == "asyncio")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import uuid
 
-from anycreds._system.io import SystemWorld
+from anycreds._system.io import SystemRuntime
 
 
 def test_unique() -> None:
     """Each is a random UUID of version 4, as text, and no other's."""
-    io = SystemWorld().session()
-    texts = {io.unique() for _ in range(100)}
+    io = SystemRuntime().open_io()
+    texts = {io.new_uuid() for _ in range(100)}
     assert len(texts) == 100
     for text in texts:
         assert str(uuid.UUID(text)) == text

@@ -120,13 +120,13 @@ def test_without_threads(tmp_path: Path) -> None:
     """Where the system starts no thread for it, what waiting needs is loaded all the same."""
     program = """
 import _thread, asyncio
-from anycreds._system import warmup
+from anycreds._system import preload
 
 def refused(*arguments):
     raise RuntimeError("can't start new thread")
 
 _thread.start_new_thread = refused
-asyncio.run(warmup.prepare())
+asyncio.run(preload.preload())
 import sys
 print("anyio._backends._asyncio" in sys.modules)
 """
@@ -137,19 +137,19 @@ def test_cancelled_while_it_loads(tmp_path: Path) -> None:
     """Whoever is cancelled meanwhile leaves at once, and what was being loaded is there for the next one."""
     program = """
 import asyncio
-from anycreds._system import warmup
+from anycreds._system import preload
 
 async def main():
-    first = asyncio.ensure_future(warmup.prepare())
+    first = asyncio.ensure_future(preload.preload())
     await asyncio.sleep(0)
     first.cancel()
     await asyncio.wait([first])
     assert first.cancelled()
-    await warmup.prepare()
+    await preload.preload()
     await asyncio.sleep(0.05)
 
 asyncio.run(main(), debug=True)
-asyncio.run(warmup.prepare())
+asyncio.run(preload.preload())
 print("ended")
 """
     assert ran(program, tmp_path) == "ended"
@@ -161,7 +161,7 @@ def test_one_thread_for_thousands(loop: str, tmp_path: Path) -> None:
     program = """
 import _thread, sys
 import anyio
-from anycreds._system import warmup
+from anycreds._system import preload
 
 start, started, served = _thread.start_new_thread, [], []
 
@@ -170,7 +170,7 @@ def counted(*arguments):
     return start(*arguments)
 
 async def call():
-    await warmup.prepare()
+    await preload.preload()
     served.append(None)
 
 async def on_asyncio():

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anycreds._core.credentials import Credentials, Problem
+from anycreds._core.credentials import Credentials, InvalidReason
 from anycreds._core.errors import CredentialsError, MalformedResponseError, ProviderTimeoutError, RetrievalError
-from anycreds._core.http import BODY_LIMIT, NoAnswer, Response
-from anycreds._wire.credential_documents import credentials_from, error_answer, no_answer, parse_time, read_object
+from anycreds._core.http import BODY_LIMIT, Response, TransportFailure
+from anycreds._wire.credential_documents import credentials_from, http_error, parse_time, read_object, transport_error
 from support.fake_io import (
     AUTHORIZATION,
     KEY_ID,
@@ -344,7 +344,7 @@ def test_reads_times(text: str, moment: datetime) -> None:
 )
 def test_refuses_what_is_no_time(value: object) -> None:
     """An unreadable or impossible time is a problem, never a time and never an exception."""
-    assert isinstance(parse_time(value), Problem)
+    assert isinstance(parse_time(value), InvalidReason)
 
 
 @pytest.mark.parametrize("text", ["soon", "2024-01-02", "0000-01-01T00:00:00Z", "9999-12-31T23:59:60Z"])
@@ -360,20 +360,20 @@ def test_times_survive_a_round_trip(moment: datetime) -> None:
     whole_minutes = (moment.utcoffset() or timedelta()) // timedelta(minutes=1)
     moment = moment.replace(tzinfo=timezone(timedelta(minutes=whole_minutes)))
     found = parse_time(moment.isoformat())
-    assert found == moment or (isinstance(found, Problem) and not 1 < moment.year < 9999)
+    assert found == moment or (isinstance(found, InvalidReason) and not 1 < moment.year < 9999)
 
 
 @settings(deadline=None)
 @given(shown_texts() | st.from_regex(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]*)?[Zz]?"))
 def test_any_text_is_a_time_or_a_problem(text: str) -> None:
     """Nothing that stands for a time raises."""
-    assert isinstance(parse_time(text), datetime | Problem)
+    assert isinstance(parse_time(text), datetime | InvalidReason)
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 429, 500, 503, 201, 204, 418])
 def test_error_answers_say_the_status(status: int) -> None:
     """An answer other than 200 says who was asked and which status came."""
-    error = error_answer(answer(b"no JSON", status=status), SOURCE, "GET http://x")
+    error = http_error(answer(b"no JSON", status=status), SOURCE, "GET http://x")
     assert (error.status, error.code, error.source) == (status, None, SOURCE)
     assert str(error) == f"{SOURCE}: GET http://x was answered with status {status}"
 
@@ -388,7 +388,7 @@ def test_error_answers_say_the_status(status: int) -> None:
 )
 def test_error_answers_repeat_what_aws_says(body: object) -> None:
     """The code and message of each kind of AWS error document are in the error."""
-    error = error_answer(answer(body, status=403), SOURCE, "GET http://x")
+    error = http_error(answer(body, status=403), SOURCE, "GET http://x")
     assert error.code == "AccessDenied"
     assert str(error).endswith("status 403 (AccessDenied: Not you.)")
 
@@ -396,14 +396,14 @@ def test_error_answers_repeat_what_aws_says(body: object) -> None:
 @pytest.mark.parametrize("body", [b"", b"[]", b"<html>", b'{"Code": 1, "Message": []}', b"\xff", b"[" * 60000])
 def test_error_answers_may_be_anything(body: bytes) -> None:
     """An unreadable body of an error answer changes nothing about the error."""
-    error = error_answer(answer(body, status=500), SOURCE, "GET http://x")
+    error = http_error(answer(body, status=500), SOURCE, "GET http://x")
     assert str(error).endswith("status 500")
 
 
 def test_error_answers_do_not_give_our_secrets_back() -> None:
     """A server that repeats what we sent does not get it into our messages."""
     body = {"code": AUTHORIZATION, "message": f"bad token {AUTHORIZATION}!"}
-    error = error_answer(answer(body, status=401), SOURCE, "GET http://x", (AUTHORIZATION,))
+    error = http_error(answer(body, status=401), SOURCE, "GET http://x", (AUTHORIZATION,))
     assert "bad token ...!" in str(error)
     assert_no_secret(error)
 
@@ -421,7 +421,7 @@ def test_error_answers_do_not_give_our_secrets_back() -> None:
 )
 def test_redirects_are_errors(status: int, location: str, said: str) -> None:
     """A redirect is named with its host at most, and as not followed."""
-    error = error_answer(answer(status=status, location=location), SOURCE, "GET http://x")
+    error = http_error(answer(status=status, location=location), SOURCE, "GET http://x")
     assert error.status == status
     assert said in str(error)
     assert "secretquery" not in str(error)
@@ -438,7 +438,7 @@ def test_redirects_are_errors(status: int, location: str, said: str) -> None:
 )
 def test_no_answer_says_why(kind: Any, error_type: type[RetrievalError]) -> None:
     """Each kind of missing answer has its class and keeps its detail."""
-    error = no_answer(NoAnswer(kind, "some detail"), SOURCE, "GET http://x", "a hint")
+    error = transport_error(TransportFailure(kind, "some detail"), SOURCE, "GET http://x", "a hint")
     assert type(error) is error_type
     assert "GET http://x" in str(error)
     assert "some detail" in str(error)
@@ -471,9 +471,9 @@ def test_any_body_is_a_set_or_an_error(body: bytes, lasting: bool, status: int) 
     """Any bytes become a well-formed set or an error, within 50 ms, and a complaint about a field shows no secret."""
     start = time.process_time()
     found = read(body, may_be_lasting=lasting)
-    refused = error_answer(answer(body, status=status), SOURCE, "GET http://x", SECRETS)
+    service_error = http_error(answer(body, status=status), SOURCE, "GET http://x", SECRETS)
     assert time.process_time() - start < 0.1  # two readings
-    assert_no_secret(refused)
+    assert_no_secret(service_error)
     if isinstance(found, Credentials):
         assert found.access_key_id.strip()
         assert found.secret_access_key.strip()

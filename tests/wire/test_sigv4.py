@@ -17,7 +17,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from anycreds import Credentials
-from anycreds._core.credentials import Problem
+from anycreds._core.credentials import InvalidReason
 from anycreds._wire import sigv4
 from anycreds._wire.sigv4 import (
     LONGEST_EXPIRES,
@@ -146,7 +146,7 @@ def test_unsigned_bodies_are_botocores(case: Case) -> None:
     request.context["payload_signing_enabled"] = False
     request.context["client_config"] = SimpleNamespace(s3={"payload_signing_enabled": False})
     ours = sign_headers(*case[:5], headers=case.sent, body=None)
-    assert not isinstance(ours, Problem)
+    assert not isinstance(ours, InvalidReason)
     assert ours == added(theirs("SigV4Auth", case, request), case)
     assert ours["x-amz-content-sha256"] == UNSIGNED_PAYLOAD
 
@@ -194,7 +194,7 @@ def test_an_assume_role_is_signed_as_by_the_javascript_sdk(token: str | None, mo
     """The known answers for AssumeRole, which the JavaScript SDK sends with the hash of its body as a header."""
     assert payload_hash(BODY) == FORM["x-amz-content-sha256"]
     added = sign_headers(KEYS.replace(session_token=token), STS, NOW, "POST", ROOT, headers=FORM, body=BODY)
-    assert not isinstance(added, Problem)
+    assert not isinstance(added, InvalidReason)
     names = f"content-length;content-type;host;x-amz-content-sha256;x-amz-date{more}"
     assert added.pop("authorization") == (
         "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20240102/us-east-1/sts/aws4_request, "
@@ -213,7 +213,7 @@ S3_URL = Url("https", "examplebucket.s3.amazonaws.com", None, "/test.txt")
 def test_an_s3_object_is_signed_as_aws_documents_it() -> None:
     """The documented GET of ten bytes has the documented signature."""
     added = sign_headers(S3_KEYS, S3, S3_NOW, "GET", S3_URL, headers={"Range": "bytes=0-9"})
-    assert not isinstance(added, Problem)
+    assert not isinstance(added, InvalidReason)
     assert added["x-amz-content-sha256"] == payload_hash(b"")
     assert added["authorization"].endswith("=f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41")
 
@@ -240,7 +240,7 @@ def test_a_database_token_is_botocores(port: int) -> None:
 def signature(url: Url, scope: Scope = STS, sent: Mapping[str, str] | None = None) -> str:
     """Return the signature of a GET."""
     added = sign_headers(KEYS, scope, NOW, "GET", url, headers=sent or {})
-    assert not isinstance(added, Problem)
+    assert not isinstance(added, InvalidReason)
     return added["authorization"].rpartition("=")[2]
 
 
@@ -320,10 +320,10 @@ UNSENDABLE = [
 @pytest.mark.parametrize(("keys", "sent", "problem"), UNSENDABLE)
 def test_what_cannot_be_sent_is_said(keys: Credentials, sent: dict[str, str], problem: str) -> None:
     """What no header can carry is a problem that names it and repeats nothing; in a query it is encoded."""
-    assert sign_headers(keys, STS, NOW, "GET", ROOT, headers=sent) == Problem(problem)
+    assert sign_headers(keys, STS, NOW, "GET", ROOT, headers=sent) == InvalidReason(problem)
     assert carriable_problem(keys) == (None if sent else problem)  # which can be asked before
     presigned = presign(keys, STS, NOW, "GET", ROOT, expires=60, headers=sent)
-    assert isinstance(presigned, Problem) == bool(sent)
+    assert isinstance(presigned, InvalidReason) == bool(sent)
     if sent:
         assert presigned == problem
 
@@ -331,16 +331,16 @@ def test_what_cannot_be_sent_is_said(keys: Credentials, sent: dict[str, str], pr
 @pytest.mark.parametrize("expires", [0, -1, LONGEST_EXPIRES + 1])
 def test_a_presigned_query_ends_within_seven_days(expires: int) -> None:
     """A time that no service takes is refused, the bounds are taken."""
-    assert isinstance(presign(KEYS, STS, NOW, "GET", ROOT, expires=expires), Problem)
-    assert not isinstance(presign(KEYS, STS, NOW, "GET", ROOT, expires=1), Problem)
-    assert not isinstance(presign(KEYS, STS, NOW, "GET", ROOT, expires=LONGEST_EXPIRES), Problem)
+    assert isinstance(presign(KEYS, STS, NOW, "GET", ROOT, expires=expires), InvalidReason)
+    assert not isinstance(presign(KEYS, STS, NOW, "GET", ROOT, expires=1), InvalidReason)
+    assert not isinstance(presign(KEYS, STS, NOW, "GET", ROOT, expires=LONGEST_EXPIRES), InvalidReason)
 
 
 @given(st.dictionaries(st.text(max_size=8), st.text(max_size=12)), st.binary(max_size=8))
 def test_no_headers_make_it_raise(sent: dict[str, str], body: bytes) -> None:
     """Any text in headers gives a result or a problem."""
     for scope in (STS, S3):
-        assert isinstance(sign_headers(KEYS, scope, NOW, "GET", ROOT, headers=sent, body=body), dict | Problem)
+        assert isinstance(sign_headers(KEYS, scope, NOW, "GET", ROOT, headers=sent, body=body), dict | InvalidReason)
         assert isinstance(presign(KEYS, scope, NOW, "GET", ROOT, expires=1, headers=sent), str)
 
 

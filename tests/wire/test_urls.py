@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from anycreds._core.credentials import Problem
+from anycreds._core.credentials import InvalidReason
 from anycreds._wire.urls import LONGEST_URL, Url, container_problem, endpoint, is_direct, parse, relative
 
 READ = [
@@ -271,7 +271,7 @@ def test_reads_what_all_parsers_read_alike(text: str, url: Url) -> None:
 def test_refuses_what_parsers_may_read_differently(text: str) -> None:
     """A URL outside of the strict grammar is refused, and the reason does not repeat it."""
     problem = parse(text)
-    assert isinstance(problem, Problem)
+    assert isinstance(problem, InvalidReason)
     assert problem.isascii()
     assert "evil" not in problem
 
@@ -297,8 +297,8 @@ def test_says_what_to_mend(text: str, reason: str) -> None:
 @pytest.mark.parametrize("text", [None, b"http://127.0.0.1/", 80, ["http://127.0.0.1/"]])
 def test_refuses_what_is_not_text(text: object) -> None:
     """Something other than text is a problem, not an exception."""
-    assert isinstance(parse(text), Problem)  # type: ignore[arg-type]
-    assert isinstance(relative(text), Problem)  # type: ignore[arg-type]
+    assert isinstance(parse(text), InvalidReason)  # type: ignore[arg-type]
+    assert isinstance(relative(text), InvalidReason)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("text", FORBIDDEN)
@@ -307,7 +307,7 @@ def test_container_credentials_come_from_nowhere_else(text: str) -> None:
     url = parse(text + "secret-path?secret=query")
     assert isinstance(url, Url)
     problem = container_problem(url)
-    assert isinstance(problem, Problem)
+    assert isinstance(problem, InvalidReason)
     assert url.origin in problem
     assert "secret" not in problem
 
@@ -379,7 +379,7 @@ def test_no_proxy_between_neighbours(text: str, direct: bool) -> None:
 )
 def test_relative_uri_cannot_leave_its_host(text: str) -> None:
     """A relative URI that is not a plain path is refused."""
-    assert isinstance(relative(text), Problem)
+    assert isinstance(relative(text), InvalidReason)
 
 
 @pytest.mark.parametrize("text", ["/", "/v2/credentials/1-2-3", "/x?id=1&id=2", "/?x", "/a//b", "/@evil", "/:80"])
@@ -410,7 +410,7 @@ def test_endpoint_keeps_its_prefix(text: str, base: str) -> None:
 )
 def test_endpoint_is_nothing_else(text: str) -> None:
     """An endpoint without a scheme, or with a query, a fragment or a bare IPv6 address, is refused."""
-    assert isinstance(endpoint(text), Problem)
+    assert isinstance(endpoint(text), InvalidReason)
 
 
 def test_origin_has_neither_path_nor_query() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anycreds._core.credentials import Problem
+from anycreds._core.credentials import InvalidReason
 from anycreds._core.http import BODY_LIMIT
 from anycreds._wire.xml import Element, find, read_xml, text_at
 
@@ -23,10 +23,10 @@ def parsed(body: bytes) -> Element:
     return root
 
 
-def problem(body: bytes) -> Problem:
+def problem(body: bytes) -> InvalidReason:
     """Read a document that must be refused, and see that nothing of it is repeated."""
     found = read_xml(body)
-    assert isinstance(found, Problem)
+    assert isinstance(found, InvalidReason)
     assert "canary" not in found
     assert found.isprintable()
     assert len(found) < 120
@@ -161,14 +161,14 @@ def test_refuses_what_is_double(path: tuple[str, ...]) -> None:
     """Of two elements none is taken, whether at the end or on the way, and whatever their namespaces."""
     root = parsed(b'<r><a><b>x</b></a><a/><c><b>x</b><n:b xmlns:n="u">y</n:b></c></r>')
     for found in (find(root, *path), text_at(root, *path)):
-        assert isinstance(found, Problem)
+        assert isinstance(found, InvalidReason)
         assert "more than once" in found
 
 
 def test_refuses_elements_where_text_is_read() -> None:
     """Text with elements in it is no text."""
     found = text_at(parsed(b"<r><a>x<b/>y</a></r>"), "a")
-    assert isinstance(found, Problem)
+    assert isinstance(found, InvalidReason)
     assert "elements" in found
 
 
@@ -212,7 +212,7 @@ def test_holds_the_loop_for_a_moment_only(body: bytes) -> None:
 @settings(max_examples=300, deadline=None)
 def test_answers_for_any_bytes(body: bytes) -> None:
     """Whatever comes, the answer is a tree or a problem."""
-    assert isinstance(read_xml(body), Element | Problem)
+    assert isinstance(read_xml(body), Element | InvalidReason)
 
 
 SOUND = st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S", "Zs")), max_size=30)

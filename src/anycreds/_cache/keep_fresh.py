@@ -74,7 +74,7 @@ class KeepFresh:
         self._refuse_person()
 
     def _refuse_person(self) -> None:
-        if self._provider._asks_person():
+        if self._provider._may_prompt_user():
             raise InvalidConfigurationError(
                 "cannot be kept fresh, since it asks a person", source=self._provider.name, hint="await it when needed"
             )
@@ -85,7 +85,7 @@ class KeepFresh:
         self._scope = anyio.CancelScope()
         self._has_ended = anyio.Event()
         name = f"anycreds keep fresh: {self._provider.name}"
-        self._provider._world.start(self._keep, self._has_ended.set, name, copy_context())
+        self._provider._runtime.spawn_system_task(self._keep, self._has_ended.set, name, copy_context())
         return FreshCredentials(self._provider.name, self._memory)
 
     async def __aexit__(
@@ -96,7 +96,7 @@ class KeepFresh:
             with anyio.CancelScope(shield=True, deadline=anyio.current_time() + GRACE):
                 await self._has_ended.wait()
         finally:  # asyncio's own cancel() knows no shield
-            flight = self._memory.flight_of(self._provider._world.run())
+            flight = self._memory.flight_of(self._provider._runtime.current_loop())
             if flight is not None:
                 await flight.end()
 
@@ -113,7 +113,7 @@ class KeepFresh:
     async def _refresh(self) -> None:
         try:
             await self._provider()
-            flight = self._memory.flight_of(self._provider._world.run())
+            flight = self._memory.flight_of(self._provider._runtime.current_loop())
             if flight is not None:
                 await flight.wait(LONGEST_SLEEP)
         except CredentialsError as error:

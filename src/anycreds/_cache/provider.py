@@ -13,9 +13,9 @@ from .._core.credentials import Credentials
 from .._core.durations import as_seconds
 from .._core.errors import LifetimeTooShortError, RetrievalError
 from .._core.events import Waited
-from .._core.io import Io, World
-from .._core.observer import tell_to, watch
-from .._core.provider import NOBODY, Caller, Provider, forget_calls, note_flight, watched
+from .._core.io import Io, Runtime
+from .._core.observer import notify_observer, watch
+from .._core.provider import NO_CONTEXT, ClientContext, Provider, clear_call_stack, fetch_observed, set_refresh_context
 from .keep_fresh import KeepFresh
 from .refresh import ABANDONED, Flight, Outcome
 from .state import CacheOptions, Memory, Step
@@ -32,16 +32,16 @@ class CachedProvider(Provider):
     after another or at once.
     """
 
-    __slots__ = ("_bound", "_caller", "_memory", "_options", "_source")
+    __slots__ = ("_bound", "_context", "_memory", "_options", "_source")
 
-    def __init__(self, source: Provider, world: World, options: CacheOptions, caller: Caller) -> None:
-        super().__init__(source.name, world)
+    def __init__(self, source: Provider, runtime: Runtime, options: CacheOptions, caller: ClientContext) -> None:
+        super().__init__(source.name, runtime)
         self._source = source
         self._options = options
-        self._caller = caller
-        self._bound: dict[Caller, CachedProvider] = {}
-        self._memory = Memory(source.name, world, options, self._may_extend, self._asks_person)
-        world.after_fork(self._memory.forget_runs)
+        self._context = caller
+        self._bound: dict[ClientContext, CachedProvider] = {}
+        self._memory = Memory(source.name, runtime, options, self._allows_stale, self._may_prompt_user)
+        runtime.after_fork(self._memory.forget_runs)
 
     async def __call__(self, min_ttl: timedelta | float | None = None) -> Credentials:
         """Return credentials that are valid now, and for at least ``min_ttl`` (a timedelta, or seconds) if given.
@@ -62,12 +62,12 @@ class CachedProvider(Provider):
         """
         return self._memory.invalidate(credentials)
 
-    def bound(self, caller: Caller) -> CachedProvider:
+    def for_client(self, caller: ClientContext) -> CachedProvider:
         """Return the provider for this caller, with a cache of its own: the same one for equal callers."""
-        if caller == self._caller:
+        if caller == self._context:
             return self
         return self._bound.get(caller) or self._bound.setdefault(
-            caller, CachedProvider(self._source, self._world, self._options, caller)
+            caller, CachedProvider(self._source, self._runtime, self._options, caller)
         )
 
     def keep_fresh(self) -> KeepFresh:
@@ -80,25 +80,28 @@ class CachedProvider(Provider):
         """
         return KeepFresh(self, self._memory)
 
-    async def _call(self, caller: Caller) -> Credentials:
-        return await (self if caller == Caller() else self.bound(caller))()
+    async def _call(self, caller: ClientContext) -> Credentials:
+        return await (self if caller == ClientContext() else self.for_client(caller))()
 
-    async def _fetch(self, io: Io, caller: Caller) -> Credentials:
+    async def _fetch(self, io: Io, caller: ClientContext) -> Credentials:
         return await self._call(caller)  # a cache inside a chain keeps its own session, clock and flights
 
-    def _may_extend(self, credentials: Credentials) -> bool:
-        return self._options.stale_ok or self._source._may_extend(credentials)
+    def _allows_stale(self, credentials: Credentials) -> bool:
+        return self._options.stale_ok or self._source._allows_stale(credentials)
 
-    def _asks_person(self, caller: Caller = NOBODY) -> bool:
-        return self._source._asks_person(self._caller if caller == NOBODY else caller)
+    def _may_prompt_user(self, caller: ClientContext = NO_CONTEXT) -> bool:
+        return self._source._may_prompt_user(self._context if caller == NO_CONTEXT else caller)
 
     async def _obtain(self, min_ttl: float | None) -> Credentials:
         has_waited = False
         flights = 0
         while flights < FLIGHT_LIMIT:
-            flight, patience = self._memory.gathering(self._world.run()) if min_ttl is None else None, math.inf
+            flight, patience = (
+                self._memory.gathering(self._runtime.current_loop()) if min_ttl is None else None,
+                math.inf,
+            )
             if flight is None:
-                await self._world.prepare()
+                await self._runtime.preload()
                 step = self._next(min_ttl, has_waited=has_waited)
                 if step.decision.refused is not None:
                     raise step.decision.refused._copy()
@@ -110,10 +113,10 @@ class CachedProvider(Provider):
                 flight, patience = step.flight, step.decision.patience
                 del step  # many may wait below, and each would keep one
             observer = self._options.observer
-            begun = 0.0 if observer is None else self._world.monotonic()
+            begun = 0.0 if observer is None else self._runtime.monotonic()
             outcome = await flight.wait(patience)
             if observer is not None:
-                tell_to(observer, Waited(self.name, self._world.monotonic() - begun))
+                notify_observer(observer, Waited(self.name, self._runtime.monotonic() - begun))
             if min_ttl is None and (credentials := self._memory.at_once()) is not None:
                 return credentials
             if outcome is None:
@@ -130,8 +133,10 @@ class CachedProvider(Provider):
 
     def _next(self, min_ttl: float | None, *, has_waited: bool = False) -> Step:
         """Decide for one caller, and start the flight that this takes."""
-        world = self._world
-        step = self._memory.step(world.run(), min_ttl, has_waited=has_waited, has_ended=world.has_ended)
+        runtime = self._runtime
+        step = self._memory.step(
+            runtime.current_loop(), min_ttl, has_waited=has_waited, has_ended=runtime.is_loop_closed
+        )
         if step.starts_after is not None and step.flight is not None:
             self._start(step.flight, step.starts_after)
         return step
@@ -139,18 +144,20 @@ class CachedProvider(Provider):
     def _start(self, flight: Flight, delay: float) -> None:
         async def attempt() -> Credentials:
             self._memory.begin(flight)
-            note_flight(flight.run, flight.held)
+            set_refresh_context(flight.run, flight.held)
             watch(self._options.observer)
-            async with self._world.session(flight.held) as io:
-                return await watched(self._source, io, self._caller)
+            async with self._runtime.open_io(flight.held) as io:
+                return await fetch_observed(self._source, io, self._context)
 
         async def body() -> BaseException | None:
             return await flight.fly(attempt, delay)
 
         try:
             context = copy_context()
-            context.run(forget_calls)  # nobody of them waits for this flight, unless by another one
-            self._world.start(body, lambda: flight.settle(ABANDONED), f"anycreds refresh: {self.name}", context)
+            context.run(clear_call_stack)  # nobody of them waits for this flight, unless by another one
+            self._runtime.spawn_system_task(
+                body, lambda: flight.settle(ABANDONED), f"anycreds refresh: {self.name}", context
+            )
             flight.has_started = True
         except BaseException:
             flight.settle(ABANDONED)

@@ -91,14 +91,14 @@ def arrive(
     chance: float,
     *,
     refresh_window: float | None = None,
-    recheck: float | None = None,
+    recheck_after: float | None = None,
     asks_person: bool = False,
 ) -> Held:
     """Fix the windows of a set that has just arrived, from what is left of it. ``chance`` is in [0, 1).
 
     ``asks_person``: no refresh before its end, as nobody is to be asked ahead of need.
     """
-    recheck_at = math.inf if recheck is None else now.monotonic + recheck
+    recheck_at = math.inf if recheck_after is None else now.monotonic + recheck_after
     if credentials.expiration is None:
         return Held(credentials, math.inf, math.inf, 0.0, 0.0, recheck_at)
     wall_end = credentials.expiration.timestamp()
@@ -130,7 +130,7 @@ def land(
     chance: float,
     *,
     refresh_window: float | None = None,
-    recheck: float | None = None,
+    recheck_after: float | None = None,
     may_extend: bool = False,
     asks_person: bool = False,
 ) -> Landing:
@@ -141,10 +141,12 @@ def land(
             return Landing(held, set_back(setback, outcome, held, now, chance), held.credentials, "stale")
         return Landing(held, set_back(setback, outcome, held, now, chance), None, "failed")
     if held is None or not is_dull(outcome, held, now):
-        held = arrive(outcome, now, chance, refresh_window=refresh_window, recheck=recheck, asks_person=asks_person)
+        held = arrive(
+            outcome, now, chance, refresh_window=refresh_window, recheck_after=recheck_after, asks_person=asks_person
+        )
         return Landing(held, None, outcome, "arrived")
-    if recheck is not None:
-        held = held._replace(recheck_at=now.monotonic + recheck)
+    if recheck_after is not None:
+        held = held._replace(recheck_at=now.monotonic + recheck_after)
     if held.wall_end == math.inf:  # the same keys without an end are what a recheck hopes for
         return Landing(held, None, held.credentials, "dull")
     error = RetrievalError("gave no better set than the one that is cached")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .._core.events import Observer, Refreshed, ServedStale
 from .._core.logs import log
-from .._core.observer import tell_to
+from .._core.observer import notify_observer
 from . import refresh_windows as windows
 
 
@@ -23,7 +23,7 @@ def report(
     ``came_again``: the source gave a set that was invalidated.
     """
     if landing.event == "arrived" and landing.credentials is not None:
-        tell_to(observer, Refreshed(name, took, landing.credentials))
+        notify_observer(observer, Refreshed(name, took, landing.credentials))
     if landing.event in ("failed", "stale"):
         _report_failure(name, observer, landing, now)
     if came_again:
@@ -51,4 +51,4 @@ def _report_failure(name: str, observer: Observer | None, landing: windows.Landi
         landing.setback.error,
     )
     if left > 0:
-        tell_to(observer, ServedStale(name, landing.held.credentials, left, landing.setback.error))
+        notify_observer(observer, ServedStale(name, landing.held.credentials, left, landing.setback.error))

@@ -16,7 +16,7 @@ from .._core.errors import CredentialsError, RetrievalError
 from .._core.events import Invalidated, Observer
 from .._core.io import Clock
 from .._core.logs import log
-from .._core.observer import tell_to
+from .._core.observer import notify_observer
 from . import policy
 from . import refresh_windows as windows
 from .refresh import ABANDONED, Flight, Outcome
@@ -30,7 +30,7 @@ class CacheOptions(NamedTuple):
     """How a cache differs from the usual one. See ``cached``."""
 
     refresh_window: float | None = None
-    recheck: float | None = None
+    recheck_after: float | None = None
     stale_ok: bool = False
     observer: Observer | None = None
 
@@ -61,8 +61,8 @@ class Memory:
         self._name = name
         self._clock = clock
         self._options = options
-        self._may_extend = may_extend
-        self._asks_person = asks_person
+        self._allows_stale = may_extend
+        self._may_prompt_user = asks_person
         self._view = policy.View()
         self._generation = 0
         self._last_end = -math.inf
@@ -169,9 +169,9 @@ class Memory:
                 now,
                 chance,
                 refresh_window=self._options.refresh_window,
-                recheck=self._options.recheck,
-                may_extend=before is not None and self._may_extend(before.credentials),
-                asks_person=self._asks_person(),
+                recheck_after=self._options.recheck_after,
+                may_extend=before is not None and self._allows_stale(before.credentials),
+                asks_person=self._may_prompt_user(),
             )
             self._view = self._view._replace(held=landing.held, setback=landing.setback, is_unsettled=False)
             came_again = self._came_again(landing, now)
@@ -200,7 +200,7 @@ class Memory:
             self._view = self._view._replace(held=None, refusal=None)
             self.published = self._never_before
         log("cache", "info", "%s: the cached set %s was invalidated", self._name, credentials.access_key_id)
-        tell_to(self._options.observer, Invalidated(self._name, credentials))
+        notify_observer(self._options.observer, Invalidated(self._name, credentials))
         return True
 
     def refuse(self, min_ttl: float) -> None:

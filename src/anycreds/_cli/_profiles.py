@@ -10,7 +10,7 @@ from .._config.profiles import Profiles
 from .._config.settings import first
 from .._config.shared_files import FileOptions, SharedFiles, view_of
 from .._core.errors import CredentialsError
-from .._factories.world import WORLD
+from .._factories.runtime import RUNTIME
 
 # Botocore and the AWS CLI read the second only.
 REGION_VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION")
@@ -44,5 +44,5 @@ def region_to_set(profile: str | None) -> str | None:
 
 
 async def _read() -> Profiles | CredentialsError:
-    async with WORLD.session() as io:
+    async with RUNTIME.open_io() as io:
         return await SharedFiles(FileOptions()).profiles(io)

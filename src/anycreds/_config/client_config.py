@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
-from .._core.credentials import Problem
+from .._core.credentials import InvalidReason
 from .._core.errors import InvalidConfigurationError
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ class ClientConfig:
         return f"ClientConfig({', '.join(f'{n}={getattr(self, n)!r}' if n in shown else f'{n}=...' for n in given)})"
 
 
-def _problem(name: str, value: object) -> str | Problem | None:
+def _problem(name: str, value: object) -> str | InvalidReason | None:
     if name == "region":
         from .._wire.regions import region_problem
 

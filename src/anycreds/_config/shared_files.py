@@ -11,7 +11,7 @@ from os import PathLike
 from typing import NamedTuple
 
 from .._core.errors import InvalidConfigurationError
-from .._core.io import FileVersion, Io, Signature, Unreadable
+from .._core.io import FileVersion, Io, ReadFailure, Signature
 from .._core.logs import log
 from .locations import Location, locations, selected
 from .parser import read
@@ -56,12 +56,12 @@ class SharedFiles:
     async def profiles(self, io: Io) -> Profiles | InvalidConfigurationError:
         """Return the profiles of both files as they are now."""
         options = self._options
-        places = locations(io.environ(), io.home, options.filepath, options.config_filepath, NAME)
+        places = locations(io.environ(), io.home_directory, options.filepath, options.config_filepath, NAME)
         for place in places:
             if isinstance(place, InvalidConfigurationError):
                 return place
         there = [place for place in places if isinstance(place, Location)]
-        versions = iter(await io.read_changed([(place.path, self._signature(place)) for place in there], FILE_LIMIT))
+        versions = iter(await io.read_if_changed([(place.path, self._signature(place)) for place in there], FILE_LIMIT))
         found: list[Sections | None] = []
         names: list[str] = []
         kinds: tuple[FileKind, FileKind] = ("config", "credentials")
@@ -97,21 +97,21 @@ class SharedFiles:
         return None if known is None else known.signature
 
     async def _sections(
-        self, io: Io, place: Location, kind: FileKind, version: FileVersion | Unreadable | None
+        self, io: Io, place: Location, kind: FileKind, version: FileVersion | ReadFailure | None
     ) -> Sections | InvalidConfigurationError | None:
         if version is None:
             return self._known[place.path].sections
-        if isinstance(version, Unreadable):
+        if isinstance(version, ReadFailure):
             return self._unreadable(version, place)
         if len(version.content) <= PARSED_AT_ONCE:
             sections = _sections_in(version, place, kind)
         else:
-            sections = await io.work(_sections_in, version, place, kind)
+            sections = await io.run_in_thread(_sections_in, version, place, kind)
         if not isinstance(sections, InvalidConfigurationError):
             self._known[place.path] = _Known(version.signature, sections)
         return sections
 
-    def _unreadable(self, problem: Unreadable, place: Location) -> InvalidConfigurationError | None:
+    def _unreadable(self, problem: ReadFailure, place: Location) -> InvalidConfigurationError | None:
         """Return the error for a file that cannot be read; None: it is not there, and nobody insists on it."""
         if problem.is_missing and not place.origin.startswith("option"):
             return None

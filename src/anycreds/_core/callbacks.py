@@ -18,7 +18,7 @@ TokenFunction: TypeAlias = Callable[[], Awaitable[str]]
 """An async function without arguments that returns a web identity token."""
 
 
-class Hooks(NamedTuple):
+class Callbacks(NamedTuple):
     """Functions of the program."""
 
     mfa_code_provider: MfaCodeProvider | None = None
@@ -30,7 +30,7 @@ class BuildOptions(NamedTuple):
     """What a program says about the providers that a profile comes down to."""
 
     config: ClientConfig | None = None
-    hooks: Hooks = Hooks()
+    callbacks: Callbacks = Callbacks()
     timeout: float | None = None
     """Seconds; None: what is usual for each."""
     metadata: Mapping[str, Any] | None = None

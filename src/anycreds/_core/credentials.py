@@ -91,8 +91,8 @@ class Credentials:
             elif name in ("expiration", "original_expiration"):
                 checked = _in_utc(value)
             else:
-                checked = Problem(problem) if (problem := problem_with(value)) else value
-            if isinstance(checked, Problem):
+                checked = InvalidReason(problem) if (problem := invalid_reason(value)) else value
+            if isinstance(checked, InvalidReason):
                 return f"Credentials: {name} {checked}"
             object.__setattr__(self, name, checked)
         return None
@@ -145,13 +145,13 @@ class Credentials:
         raise TypeError("Credentials cannot be pickled: send the provider's settings, not the secrets")
 
 
-class Problem(str):
+class InvalidReason(str):
     """What is wrong with a value, in words; a type of its own, so that it cannot be taken for the value."""
 
     __slots__ = ()
 
 
-def problem_with(value: object, longest: int = LONGEST_FIELD) -> str | None:
+def invalid_reason(value: object, longest: int = LONGEST_FIELD) -> str | None:
     """Say what keeps a value from being a key or a token, without repeating it; None: nothing does."""
     if value is None:
         return "is missing"
@@ -171,12 +171,12 @@ def problem_with(value: object, longest: int = LONGEST_FIELD) -> str | None:
     return None
 
 
-def _in_utc(value: object) -> datetime | Problem:
+def _in_utc(value: object) -> datetime | InvalidReason:
     if not isinstance(value, datetime):
-        return Problem(f"is not a datetime but {type(value).__name__}")
+        return InvalidReason(f"is not a datetime but {type(value).__name__}")
     if value.utcoffset() is None:
-        return Problem("has no time zone: use an aware datetime, such as datetime.now(timezone.utc)")
+        return InvalidReason("has no time zone: use an aware datetime, such as datetime.now(timezone.utc)")
     try:
         return value.astimezone(UTC)
     except OverflowError:
-        return Problem("lies outside the years 1 to 9999")
+        return InvalidReason("lies outside the years 1 to 9999")

@@ -29,7 +29,7 @@ def instant(seconds: float) -> datetime:
         return datetime.max.replace(tzinfo=UTC)
 
 
-def limits_problem(timeout: object, max_retries: object) -> str | None:
+def timeout_and_retries_reason(timeout: object, max_retries: object) -> str | None:
     """Say what is wrong with these two options of a provider; None: nothing is."""
     if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 < timeout < float("inf"):
         return "option timeout is not a number of seconds above 0"

@@ -65,7 +65,7 @@ class MetadataUnreachableError(NotConfiguredError):
     """The EC2 metadata service did not answer and never has: this is probably not an EC2 instance."""
 
 
-class Attempt(NamedTuple):
+class ProviderAttempt(NamedTuple):
     """One provider of a chain that was asked in vain."""
 
     provider: str
@@ -85,7 +85,7 @@ class NoCredentialsError(NotConfiguredError):
         self,
         message: str = "no credentials found",
         *,
-        attempts: tuple[Attempt, ...] = (),
+        attempts: tuple[ProviderAttempt, ...] = (),
         source: str | None = None,
         hint: str | None = None,
     ) -> None:

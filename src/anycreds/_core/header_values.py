@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from .credentials import problem_with
+from .credentials import invalid_reason
 
 
 def header_problem(token: str) -> str | None:
     """Say why a token cannot be sent as a header, without repeating it."""
-    if problem := problem_with(token):
+    if problem := invalid_reason(token):
         return problem
     if any(character > "\xff" for character in token):
         return "has a character that no HTTP header can carry"

@@ -54,7 +54,7 @@ class Response(NamedTuple):
         return f"Response({self.status}, {len(self.body)} bytes)"
 
 
-class NoAnswer(NamedTuple):
+class TransportFailure(NamedTuple):
     """Why there is no usable answer."""
 
     kind: Literal["unreachable", "timeout", "broken", "too large"]

@@ -1,7 +1,7 @@
 """Everything that may be asked of the world, in one place.
 
-A provider sees an ``Io``, a cache sees a ``World``. The real ones live in ``_system``; tests script their own, and then
-a provider runs with ``coro.send(None)``: without an event loop, a network or a clock.
+A provider sees an ``Io``, a cache sees a ``Runtime``. The real ones live in ``_system``; tests script their own, and
+then a provider runs with ``coro.send(None)``: without an event loop, a network or a clock.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from contextvars import Context
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
-    from .http import NoAnswer, Request, Response
+    from .http import Request, Response, TransportFailure
 
 T = TypeVar("T")
 
 
-class Unreadable(NamedTuple):
+class ReadFailure(NamedTuple):
     """Why a file could not be read: for people, and without what stands in it."""
 
     detail: str
@@ -25,7 +25,7 @@ class Unreadable(NamedTuple):
     """There is no such file."""
 
 
-class Unwritable(NamedTuple):
+class WriteFailure(NamedTuple):
     """Why a file could not be written or locked: for people, and without what was to be in it."""
 
     detail: str
@@ -37,7 +37,7 @@ Signature: TypeAlias = tuple[int, ...]
 """What changes whenever a file does: its place, size and times."""
 
 
-Wanted: TypeAlias = tuple[str, Signature | None]
+FileQuery: TypeAlias = tuple[str, Signature | None]
 """The path of a file, and the signature of its version that is known; None: none is."""
 
 
@@ -85,7 +85,7 @@ class ProcessFailure(NamedTuple):
     """For people; never a part of its command line or output."""
 
 
-Held: TypeAlias = Callable[[], AbstractContextManager[None]]
+PauseDeadline: TypeAlias = Callable[[], AbstractContextManager[None]]
 """Returns a ``with`` in which the clock of a flight stands still."""
 
 
@@ -114,13 +114,13 @@ class Io(Clock, Protocol):
     async def sleep(self, seconds: float) -> None:
         """Wait."""
 
-    async def exchange(self, request: Request) -> Response | NoAnswer:
+    async def send(self, request: Request) -> Response | TransportFailure:
         """Make one HTTP exchange, without redirects, within its time and size. Raise nothing for what comes."""
 
-    async def read_file(self, path: str, limit: int) -> bytes | Unreadable:
+    async def read_file(self, path: str, limit: int) -> bytes | ReadFailure:
         """Return a regular file's content, if it is at most ``limit`` bytes long."""
 
-    async def read_private(self, path: str, limit: int) -> PrivateFile | Unreadable:
+    async def read_private(self, path: str, limit: int) -> PrivateFile | ReadFailure:
         """Return a regular file's content like ``read_file``, but only if nobody else owns it."""
 
     async def run_process(self, command: str, timeout: float, limit: int) -> ProcessResult | ProcessFailure:  # noqa: ASYNC109
@@ -130,57 +130,57 @@ class Io(Clock, Protocol):
         has started. Raise nothing for what it does.
         """
 
-    async def read_changed(self, wanted: Sequence[Wanted], limit: int) -> list[FileVersion | Unreadable | None]:
+    async def read_if_changed(self, wanted: Sequence[FileQuery], limit: int) -> list[FileVersion | ReadFailure | None]:
         """Return the content of several regular files, each like ``read_file``; None: it is still the one known."""
 
-    async def write_private(self, path: str, content: bytes) -> Unwritable | None:
+    async def write_private(self, path: str, content: bytes) -> WriteFailure | None:
         """Replace a file in one step, so that nobody ever reads half of it, readable by its owner only.
 
         Directories that are missing are made, private too. Return what kept it from being written; None: it is.
         """
 
-    def locked(self, path: str, seconds: float) -> AbstractAsyncContextManager[Unwritable | None]:
+    def file_lock(self, path: str, seconds: float) -> AbstractAsyncContextManager[WriteFailure | None]:
         """Return an ``async with`` in which no other process, task or thread is that locked the same path.
 
         The lock is a file beside it, with ``.lock`` at its end, and ends with the process. Wait for it so long at most.
         Gives what kept it from being locked, and then the body runs without; None: it is locked.
         """
 
-    def asking(self, seconds: float, waiting_for: str) -> AbstractContextManager[None]:
+    def user_prompt(self, seconds: float, waiting_for: str) -> AbstractContextManager[None]:
         """Return a deadline like ``deadline`` for asking a person, which stops the clock of the flight around it."""
 
-    async def finished(self, work: Awaitable[T], seconds: float) -> T:
+    async def shielded(self, work: Awaitable[T], seconds: float) -> T:
         """Return what ``work`` returns. If whoever waits is cancelled, it still gets so much time for its end."""
 
-    def unique(self) -> str:
+    def new_uuid(self) -> str:
         """Return a new random UUID (version 4), as text."""
 
-    async def work(self, function: Callable[..., T], *arguments: object) -> T:
+    async def run_in_thread(self, function: Callable[..., T], *arguments: object) -> T:
         """Call a plain function that computes for long in a thread, so that the event loop runs on."""
 
-    def home(self) -> str | None:
+    def home_directory(self) -> str | None:
         """Return the home directory that the system knows for this user, whatever the environment says."""
 
 
-class World(Clock, Protocol):
+class Runtime(Clock, Protocol):
     """What outlives one attempt."""
 
-    def session(self, held: Held | None = None) -> AbstractAsyncContextManager[Io]:
+    def open_io(self, held: PauseDeadline | None = None) -> AbstractAsyncContextManager[Io]:
         """Return a fresh ``Io``, which opens nothing before it is asked and leaves nothing open.
 
         ``held`` is the clock of the flight that it serves, if there is one.
         """
 
-    async def prepare(self) -> None:
+    async def preload(self) -> None:
         """Load what waiting needs, without holding the event loop for long. To be called before the first wait."""
 
-    def run(self) -> Hashable:
+    def current_loop(self) -> Hashable:
         """Return the identity of the event loop run that this code is in."""
 
-    def has_ended(self, run: Hashable) -> bool:
+    def is_loop_closed(self, run: Hashable) -> bool:
         """Tell whether a run is known to be over, so that nothing of it will move again."""
 
-    def start(
+    def spawn_system_task(
         self,
         body: Callable[[], Awaitable[BaseException | None]],
         ended: Callable[[], None],

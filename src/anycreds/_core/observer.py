@@ -16,12 +16,12 @@ def watch(observer: Observer | None) -> None:
     _watching.set(observer)
 
 
-def tell(event: Event) -> None:
+def notify(event: Event) -> None:
     """Tell whoever watches the refresh that this code is a part of."""
-    tell_to(_watching.get(), event)
+    notify_observer(_watching.get(), event)
 
 
-def tell_to(observer: Observer | None, event: Event) -> None:
+def notify_observer(observer: Observer | None, event: Event) -> None:
     """Tell one observer, and the logger what is not told there anyway; None: only that."""
     if isinstance(event, AttemptStarted | AttemptFailed | Refreshed):
         log("events", "debug", "%s", event)

@@ -9,11 +9,11 @@ from .._cache.provider import CachedProvider
 from .._cache.state import CacheOptions
 from .._core.durations import as_seconds
 from .._core.errors import InvalidConfigurationError
-from .._core.provider import Caller, CredentialProvider
+from .._core.provider import ClientContext, CredentialProvider
 from .._providers.chain import CredentialChain, DefaultChain
-from .._system.io import SystemWorld
+from .._system.io import SystemRuntime
 from .default_chain import build_default_chain
-from .world import WORLD, as_provider, world_with
+from .runtime import RUNTIME, as_provider, runtime_with_clock
 
 if TYPE_CHECKING:
     import os
@@ -87,10 +87,10 @@ def from_default_chain(
         "timeout": timeout,
         "max_retries": max_retries,
     }
-    world = WORLD if environ is None else SystemWorld(environ=environ)
-    unnamed, named = build_default_chain(world, options)
-    chain = DefaultChain(unnamed, named, world, profile)
-    return CachedProvider(chain, world, CacheOptions(observer=observer), Caller())
+    runtime = RUNTIME if environ is None else SystemRuntime(environ=environ)
+    unnamed, named = build_default_chain(runtime, options)
+    chain = DefaultChain(unnamed, named, runtime, profile)
+    return CachedProvider(chain, runtime, CacheOptions(observer=observer), ClientContext())
 
 
 def _shared_files(
@@ -112,14 +112,14 @@ def create_credential_chain(*providers: CredentialProvider) -> CredentialChain:
     """
     if not providers:
         raise InvalidConfigurationError("a credential chain needs at least one provider")
-    return CredentialChain([as_provider(provider, WORLD) for provider in providers], WORLD)
+    return CredentialChain([as_provider(provider, RUNTIME) for provider in providers], RUNTIME)
 
 
 def cached(
     provider: CredentialProvider,
     *,
     refresh_window: timedelta | float | None = None,
-    recheck: timedelta | float | None = None,
+    recheck_after: timedelta | float | None = None,
     stale_ok: bool = False,
     observer: Observer | None = None,
     clock: Clock | None = None,
@@ -128,8 +128,8 @@ def cached(
 
     ``provider`` is a provider of this library or any async function without arguments. ``refresh_window`` is how long
     before its end a set is refreshed (by default 5, 15 or 60 minutes, by its life; never more than half of that).
-    ``recheck`` asks again so long after a set came that has no expiration. ``stale_ok`` serves a set past its end while
-    the source is down, with ``original_expiration`` set. ``observer`` is a function that is told what happens, by the
+    ``recheck_after`` asks again so long after credentials without expiration came. ``stale_ok`` returns credentials past
+    their expiration while the source is down, with ``original_expiration`` set. ``observer`` is a function that is told what happens, by the
     values in ``anycreds._core.events``: it must be quick. ``clock`` replaces the machine's clock, for tests. Lengths of
     time are timedeltas or seconds. A provider that is cached already is returned as it is; with options, cached anew.
 
@@ -137,12 +137,14 @@ def cached(
     """
     options = CacheOptions(
         None if refresh_window is None else as_seconds("refresh_window", refresh_window),
-        None if recheck is None else as_seconds("recheck", recheck),
+        None if recheck_after is None else as_seconds("recheck_after", recheck_after),
         stale_ok,
         observer,
     )
     if isinstance(provider, CachedProvider):
         if options == CacheOptions() and clock is None:
             return provider
-        return CachedProvider(provider._source, world_with(clock), options, provider._caller)
-    return CachedProvider(as_provider(provider, world_with(clock)), world_with(clock), options, Caller())
+        return CachedProvider(provider._source, runtime_with_clock(clock), options, provider._context)
+    return CachedProvider(
+        as_provider(provider, runtime_with_clock(clock)), runtime_with_clock(clock), options, ClientContext()
+    )

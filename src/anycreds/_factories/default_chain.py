@@ -13,7 +13,7 @@ from . import links
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from .._core.io import World
+    from .._core.io import Runtime
     from .._core.provider import Provider
 
 
@@ -78,18 +78,18 @@ UNNAMED_CHAIN = (ENVIRONMENT, SSO, TOKEN_FILE, SHARED_FILES, CONTAINER, METADATA
 NAMED_CHAIN = (SHARED_FILES, SSO, TOKEN_FILE, CONTAINER, METADATA)
 
 
-def build_default_chain(world: World, options: Mapping[str, Any]) -> tuple[Sequence[Provider], Sequence[Provider]]:
+def build_default_chain(runtime: Runtime, options: Mapping[str, Any]) -> tuple[Sequence[Provider], Sequence[Provider]]:
     """Make the providers of the default chain, each with those options that it takes and that are given.
 
     Returns them in the order without a named profile, and with one. A provider with options that may be wrong is made
     at once, so that they are refused now; any other, when it is asked.
     """
-    built = {link: _built(link, world, options) for link in UNNAMED_CHAIN}
+    built = {link: _built(link, runtime, options) for link in UNNAMED_CHAIN}
     return [built[link] for link in UNNAMED_CHAIN], [built[link] for link in NAMED_CHAIN]
 
 
-def _built(link: Link, world: World, options: Mapping[str, Any]) -> Provider:
+def _built(link: Link, runtime: Runtime, options: Mapping[str, Any]) -> Provider:
     given = {name: options[name] for name in link.options if options.get(name) is not None}
     if given.keys() <= set(_FILES):
-        return links.Later(link.title, world, link.build, given)
-    return link.build(world, **given)
+        return links.Later(link.title, runtime, link.build, given)
+    return link.build(runtime, **given)

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .._core.durations import limits_problem
+from .._core.durations import timeout_and_retries_reason
 from .._core.errors import InvalidConfigurationError
 from .links import Later
-from .world import WORLD
+from .runtime import RUNTIME
 
 if TYPE_CHECKING:
     import os
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from .._config.client_config import ClientConfig
     from .._config.shared_files import SharedFiles
-    from .._core.io import World
-    from .._core.provider import Caller, Provider
+    from .._core.io import Runtime
+    from .._core.provider import ClientContext, Provider
     from .._providers.sso.settings import SsoSettings
     from .._providers.sts.parameters import Params
 
@@ -29,15 +29,15 @@ if TYPE_CHECKING:
 
 
 def later(
-    name: str, build: Callable[..., Provider], *, asks: Callable[[Caller], bool] | None = None, **options: Any
+    name: str, build: Callable[..., Provider], *, asks: Callable[[ClientContext], bool] | None = None, **options: Any
 ) -> Provider:
     """Return what becomes the provider of this name. ``asks`` is for ``Later``."""
-    return Later(name, WORLD, build, options, asks)
+    return Later(name, RUNTIME, build, options, asks)
 
 
 def refuse_limits(name: str, timeout: object, max_retries: object = 0) -> None:
     """Raise ``InvalidConfigurationError`` for limits that can be none."""
-    if problem := limits_problem(timeout, max_retries):
+    if problem := timeout_and_retries_reason(timeout, max_retries):
         raise InvalidConfigurationError(problem, source=name)
 
 
@@ -51,27 +51,27 @@ def of_profile(
 
 
 def by_profile(
-    world: World,
+    runtime: Runtime,
     *,
     kind: str,
     profile: str | None,
     files: Files,
     config: ClientConfig | None = None,
-    hooks: tuple[Any, ...] = (),
+    callbacks: tuple[Any, ...] = (),
     timeout: float | None,
 ) -> Provider:
     """Make one for a profile, by the name of its class."""
-    from .._core.callbacks import BuildOptions, Hooks
+    from .._core.callbacks import BuildOptions, Callbacks
     from .._providers.profile import single_source
 
     made: Provider = getattr(single_source, kind)(
-        world, profile, files=_shared(*files), options=BuildOptions(config, Hooks(*hooks), timeout)
+        runtime, profile, files=_shared(*files), options=BuildOptions(config, Callbacks(*callbacks), timeout)
     )
     return made
 
 
 def sso(
-    world: World,
+    runtime: Runtime,
     *,
     settings: SsoSettings,
     profile: str | None,
@@ -80,21 +80,23 @@ def sso(
     timeout: float,
 ) -> Provider:
     """Make the one for SSO by options."""
-    from .._providers.service.endpoint_resolution import Places
+    from .._providers.service.endpoint_resolution import EndpointResolver
     from .._providers.sso.provider import SsoProvider
 
-    return SsoProvider(world, settings, Places(config, files=_shared(*files), profile=profile), timeout=timeout)
+    return SsoProvider(
+        runtime, settings, EndpointResolver(config, files=_shared(*files), profile=profile), timeout=timeout
+    )
 
 
-def metadata(world: World, **options: Any) -> Provider:
+def metadata(runtime: Runtime, **options: Any) -> Provider:
     """Make the one for EC2 metadata."""
     from .._providers.imds.provider import InstanceMetadataProvider
 
-    return InstanceMetadataProvider(world, **options)
+    return InstanceMetadataProvider(runtime, **options)
 
 
 def role(
-    world: World,
+    runtime: Runtime,
     *,
     params: Params,
     told: str,
@@ -104,27 +106,27 @@ def role(
     timeout: float,
 ) -> Provider:
     """Make the one for a role."""
-    from .._core.callbacks import Hooks
-    from .._providers.service.endpoint_resolution import Places
+    from .._core.callbacks import Callbacks
+    from .._providers.service.endpoint_resolution import EndpointResolver
     from .._providers.sts.assume_role import AssumeRoleProvider, Role
 
-    places = Places(config, files=_shared())
+    endpoints = EndpointResolver(config, files=_shared())
     return AssumeRoleProvider(
-        world, Role(params, told), source, places, hooks=Hooks(mfa_code_provider), timeout=timeout
+        runtime, Role(params, told), source, endpoints, callbacks=Callbacks(mfa_code_provider), timeout=timeout
     )
 
 
-def web_identity(world: World, *, config: ClientConfig | None, timeout: float, **options: Any) -> Provider:
+def web_identity(runtime: Runtime, *, config: ClientConfig | None, timeout: float, **options: Any) -> Provider:
     """Make the one for a web identity token; the options are those of ``WebIdentityOptions``."""
-    from .._providers.service.endpoint_resolution import Places
+    from .._providers.service.endpoint_resolution import EndpointResolver
     from .._providers.sts.web_identity import WebIdentityOptions, WebIdentityProvider
 
-    places = Places(config, files=_shared())
-    return WebIdentityProvider(world, WebIdentityOptions(**options), places, timeout=timeout)
+    endpoints = EndpointResolver(config, files=_shared())
+    return WebIdentityProvider(runtime, WebIdentityOptions(**options), endpoints, timeout=timeout)
 
 
 def cognito(
-    world: World,
+    runtime: Runtime,
     *,
     identity: str,
     custom_role_arn: str | None,
@@ -135,12 +137,12 @@ def cognito(
 ) -> Provider:
     """Make the one for a Cognito identity; with what else a pool takes, the one for a pool."""
     from .._providers.cognito.provider import CognitoIdentityPoolProvider, CognitoIdentityProvider, CognitoOptions
-    from .._providers.service.endpoint_resolution import Places
+    from .._providers.service.endpoint_resolution import EndpointResolver
 
-    options, places = CognitoOptions(custom_role_arn, logins, timeout), Places(config, files=_shared())
+    options, endpoints = CognitoOptions(custom_role_arn, logins, timeout), EndpointResolver(config, files=_shared())
     if pool:
-        return CognitoIdentityPoolProvider(world, identity, places, options, **pool)
-    return CognitoIdentityProvider(world, identity, places, options)
+        return CognitoIdentityPoolProvider(runtime, identity, endpoints, options, **pool)
+    return CognitoIdentityProvider(runtime, identity, endpoints, options)
 
 
 def _shared(filepath: Path = None, config_filepath: Path = None, ignore_cache: bool = False) -> SharedFiles:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from .._core.provider import NOBODY, Caller, Provider
+from .._core.provider import NO_CONTEXT, ClientContext, Provider
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .._config.shared_files import SharedFiles
     from .._core.callbacks import MfaCodeProvider, RoleAssumer, WebIdentityAssumer
     from .._core.credentials import Credentials
-    from .._core.io import Io, World
+    from .._core.io import Io, Runtime
 
     Files: TypeAlias = Callable[[], SharedFiles]
     """Returns the files that all links of a chain share."""
@@ -38,18 +38,18 @@ class Later(Provider):
     def __init__(
         self,
         title: str,
-        world: World,
+        runtime: Runtime,
         build: Callable[..., Provider],
         options: dict[str, Any],
-        asks: Callable[[Caller], bool] | None = None,
+        asks: Callable[[ClientContext], bool] | None = None,
     ) -> None:
-        super().__init__(title, world)
+        super().__init__(title, runtime)
         self._asks = asks
         self._build = build
         self._options = options
         self._made: Provider | None = None
 
-    async def _fetch(self, io: Io, caller: Caller) -> Credentials:
+    async def _fetch(self, io: Io, caller: ClientContext) -> Credentials:
         if self._made is None:
             made = await self._make(io)
             self._made = self._made or made  # of two threads' the first: it remembers
@@ -57,35 +57,35 @@ class Later(Provider):
         return await self._made._fetch(io, caller)
 
     async def _make(self, io: Io) -> Provider:
-        build = partial(self._build, self._world, **self._options)
+        build = partial(self._build, self._runtime, **self._options)
         if self._build in _ready:
             return build()
         # Loading takes milliseconds, so the event loop runs on meanwhile.
-        made = await io.work(build)
+        made = await io.run_in_thread(build)
         _ready.add(self._build)
         return made
 
-    async def _where(self, io: Io, caller: Caller) -> list[str]:
-        return [] if self._made is None else await self._made._where(io, caller)
+    async def _describe_sources(self, io: Io, caller: ClientContext) -> list[str]:
+        return [] if self._made is None else await self._made._describe_sources(io, caller)
 
-    def _may_extend(self, credentials: Credentials) -> bool:
-        return self._made is not None and self._made._may_extend(credentials)
+    def _allows_stale(self, credentials: Credentials) -> bool:
+        return self._made is not None and self._made._allows_stale(credentials)
 
-    def _asks_person(self, caller: Caller = NOBODY) -> bool:
+    def _may_prompt_user(self, caller: ClientContext = NO_CONTEXT) -> bool:
         if self._made is not None:
-            return self._made._asks_person(caller)
+            return self._made._may_prompt_user(caller)
         return self._asks is not None and self._asks(caller)
 
 
-def environment(world: World) -> Provider:
+def environment(runtime: Runtime) -> Provider:
     """Make the one for keys in the environment."""
     from .._providers.environment import EnvironmentProvider
 
-    return EnvironmentProvider(world)
+    return EnvironmentProvider(runtime)
 
 
 def sso(
-    world: World,
+    runtime: Runtime,
     *,
     files: Files,
     profile: str | None = None,
@@ -103,15 +103,15 @@ def sso(
         from .._core.callbacks import BuildOptions
         from .._providers.profile.provider import OnlySsoProvider
 
-        return OnlySsoProvider(world, profile, files=files(), options=BuildOptions(client_config))
-    from .._providers.service.endpoint_resolution import Places
+        return OnlySsoProvider(runtime, profile, files=files(), options=BuildOptions(client_config))
+    from .._providers.service.endpoint_resolution import EndpointResolver
     from .._providers.sso.provider import SsoProvider
 
-    return SsoProvider(world, settings, Places(client_config, files=files(), profile=profile))
+    return SsoProvider(runtime, settings, EndpointResolver(client_config, files=files(), profile=profile))
 
 
 def token_file(
-    world: World,
+    runtime: Runtime,
     *,
     files: Files,
     profile: str | None = None,
@@ -123,7 +123,7 @@ def token_file(
 ) -> Provider:
     """Make the one for the web identity token file of the environment, or of options."""
     from .._config.settings import given_option
-    from .._providers.service.endpoint_resolution import Places
+    from .._providers.service.endpoint_resolution import EndpointResolver
     from .._providers.sts.web_identity import WebIdentityOptions, WebIdentityProvider
 
     options = WebIdentityOptions(
@@ -132,11 +132,11 @@ def token_file(
         session_name=given_option("role_session_name", role_session_name),
         assumer=role_assumer_with_web_identity,
     )
-    return WebIdentityProvider(world, options, Places(client_config, files=files(), profile=profile))
+    return WebIdentityProvider(runtime, options, EndpointResolver(client_config, files=files(), profile=profile))
 
 
 def shared_files(
-    world: World,
+    runtime: Runtime,
     *,
     files: Files,
     profile: str | None = None,
@@ -147,23 +147,23 @@ def shared_files(
     **metadata: Any,
 ) -> Provider:
     """Make the one for the profile, whatever kind it is; ``metadata`` is for EC2 metadata as its source."""
-    from .._core.callbacks import BuildOptions, Hooks
+    from .._core.callbacks import BuildOptions, Callbacks
     from .._providers.profile.provider import ProfileProvider
 
-    hooks = Hooks(mfa_code_provider, role_assumer, role_assumer_with_web_identity)
-    options = BuildOptions(client_config, hooks, metadata=metadata)
-    return ProfileProvider(world, profile, files=files(), options=options)
+    callbacks = Callbacks(mfa_code_provider, role_assumer, role_assumer_with_web_identity)
+    options = BuildOptions(client_config, callbacks, metadata=metadata)
+    return ProfileProvider(runtime, profile, files=files(), options=options)
 
 
-def container(world: World, **options: Any) -> Provider:
+def container(runtime: Runtime, **options: Any) -> Provider:
     """Make the one for ECS and EKS."""
     from .._providers.container import ContainerProvider
 
-    return ContainerProvider(world, **options)
+    return ContainerProvider(runtime, **options)
 
 
-def metadata(world: World, *, files: Files, **options: Any) -> Provider:
+def metadata(runtime: Runtime, *, files: Files, **options: Any) -> Provider:
     """Make the one for EC2 instance metadata."""
     from .._providers.imds.provider import InstanceMetadataProvider
 
-    return InstanceMetadataProvider(world, files=files(), **options)
+    return InstanceMetadataProvider(runtime, files=files(), **options)

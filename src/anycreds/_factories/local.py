@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from .._core.provider import Provider
 from .._providers.environment import EnvironmentProvider
 from . import lazy
-from .world import WORLD
+from .runtime import RUNTIME
 
 if TYPE_CHECKING:
     import os
@@ -27,7 +27,7 @@ def from_env(*, environ: Mapping[str, str] | None = None) -> Provider:
     Awaiting it raises ``NotConfiguredError`` if neither key is set, ``InvalidConfigurationError`` if one is missing or
     a value cannot be right, ``RetrievalError`` if the set has ended.
     """
-    return EnvironmentProvider(WORLD, environ)
+    return EnvironmentProvider(RUNTIME, environ)
 
 
 def from_ini(
@@ -71,7 +71,7 @@ def from_ini(
         profile=profile,
         files=(filepath, config_filepath, ignore_cache),
         config=client_config,
-        hooks=(mfa_code_provider, role_assumer, role_assumer_with_web_identity),
+        callbacks=(mfa_code_provider, role_assumer, role_assumer_with_web_identity),
         timeout=timeout,
     )
 

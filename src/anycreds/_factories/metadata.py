@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .._core.credentials import Problem
+from .._core.credentials import InvalidReason
 from .._core.errors import InvalidConfigurationError
 from .._core.provider import Provider
 from . import lazy, links
@@ -56,7 +56,7 @@ def from_http(
             "authorization_token_file": authorization_token_file,
         }
         options = container_options(given)
-        if isinstance(options, Problem):
+        if isinstance(options, InvalidReason):
             given = {}  # a traceback keeps this frame
             raise InvalidConfigurationError(options, source="container credentials")
     finally:

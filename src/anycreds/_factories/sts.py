@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from .._config.client_config import refuse_other
 from .._config.settings import given_option
-from .._core.credentials import problem_with
+from .._core.credentials import invalid_reason
 from .._core.durations import as_seconds
 from .._core.errors import InvalidConfigurationError
 from .._core.provider import Provider
 from . import lazy
-from .world import as_source
+from .runtime import as_source
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -87,7 +87,7 @@ def from_temporary_credentials(
     return lazy.later(
         "assume role",
         lazy.role,
-        asks=lambda caller: needs_code or source._asks_person(caller),
+        asks=lambda caller: needs_code or source._may_prompt_user(caller),
         params=params,
         told=told,
         source=source,
@@ -123,7 +123,7 @@ def from_web_token(
     from .._providers.sts.parameters import LONGEST_TOKEN
 
     given: Any = web_identity_token
-    problem = None if callable(given) else problem_with(given, LONGEST_TOKEN)
+    problem = None if callable(given) else invalid_reason(given, LONGEST_TOKEN)
     try:
         if problem is not None:
             raise InvalidConfigurationError(f"option web_identity_token {problem}", source=_NAME)

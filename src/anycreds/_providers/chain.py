@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 from .._config.locations import selected
 from .._config.settings import first
 from .._core.durations import as_seconds, instant
-from .._core.errors import Attempt, InvalidConfigurationError, NoCredentialsError, NotConfiguredError
+from .._core.errors import InvalidConfigurationError, NoCredentialsError, NotConfiguredError, ProviderAttempt
 from .._core.logs import log
-from .._core.provider import NOBODY, Caller, Provider, watched
+from .._core.provider import NO_CONTEXT, ClientContext, Provider, fetch_observed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import timedelta
 
     from .._core.credentials import Credentials
-    from .._core.io import Io, World
+    from .._core.io import Io, Runtime
 
 # The least that ``expire_after`` takes, as in JavaScript: shorter-lived sets would be refreshed all the time.
 SHORTEST_LIFE = 5 * 60.0
@@ -26,22 +26,22 @@ NAME = "credential chain"
 _warned: list[str] = []
 
 
-async def first_of(providers: Sequence[Provider], io: Io, caller: Caller) -> tuple[Credentials, int]:
+async def first_of(providers: Sequence[Provider], io: Io, context: ClientContext) -> tuple[Credentials, int]:
     """Return the credentials of the first provider that has any, and how many were asked.
 
     Raises ``NoCredentialsError`` with one record for each if none has, and at once what a provider raises that is
     configured and fails: to go on to another identity in silence would be worse.
     """
-    attempts: list[Attempt] = []
+    attempts: list[ProviderAttempt] = []
     for provider in providers:
         started = io.monotonic()
         try:
-            return await watched(provider, io, caller), len(attempts) + 1
+            return await fetch_observed(provider, io, context), len(attempts) + 1
         except NotConfiguredError as error:
             missed = error.with_traceback(None)
         seconds = io.monotonic() - started
         log("chain", "debug", "%s", missed)
-        attempts.append(Attempt(provider.name, _reason(missed), seconds, missed))
+        attempts.append(ProviderAttempt(provider.name, _reason(missed), seconds, missed))
     raise NoCredentialsError(
         f"none of {len(attempts)} providers has credentials",
         attempts=tuple(attempts),
@@ -61,22 +61,22 @@ class _Chain(Provider):
 
     __slots__ = ("_asked", "_providers")
 
-    def __init__(self, name: str, providers: Sequence[Provider], world: World) -> None:
-        super().__init__(name, world)
+    def __init__(self, name: str, providers: Sequence[Provider], runtime: Runtime) -> None:
+        super().__init__(name, runtime)
         self._providers = tuple(providers)
-        self._asked: dict[Caller, Sequence[Provider]] = {}
+        self._asked: dict[ClientContext, Sequence[Provider]] = {}
 
-    async def _first_of(self, providers: Sequence[Provider], io: Io, caller: Caller) -> Credentials:
-        credentials, asked = await first_of(providers, io, caller)
-        self._asked[caller] = providers[:asked]
+    async def _first_of(self, providers: Sequence[Provider], io: Io, context: ClientContext) -> Credentials:
+        credentials, asked = await first_of(providers, io, context)
+        self._asked[context] = providers[:asked]
         return credentials
 
-    def _may_extend(self, credentials: Credentials) -> bool:
-        return any(provider._may_extend(credentials) for provider in self._providers)
+    def _allows_stale(self, credentials: Credentials) -> bool:
+        return any(provider._allows_stale(credentials) for provider in self._providers)
 
-    def _asks_person(self, caller: Caller = NOBODY) -> bool:
+    def _may_prompt_user(self, context: ClientContext = NO_CONTEXT) -> bool:
         # Whoever comes behind the one that has credentials is not asked: it must not keep them from a timely refresh.
-        return any(provider._asks_person(caller) for provider in self._asked.get(caller, self._providers))
+        return any(provider._may_prompt_user(context) for provider in self._asked.get(context, self._providers))
 
 
 class CredentialChain(_Chain):
@@ -84,8 +84,8 @@ class CredentialChain(_Chain):
 
     __slots__ = ("_lifetime",)
 
-    def __init__(self, providers: Sequence[Provider], world: World, lifetime: float | None = None) -> None:
-        super().__init__(NAME, providers, world)
+    def __init__(self, providers: Sequence[Provider], runtime: Runtime, lifetime: float | None = None) -> None:
+        super().__init__(NAME, providers, runtime)
         self._lifetime = lifetime
 
     def expire_after(self, lifetime: timedelta | float) -> CredentialChain:
@@ -98,10 +98,10 @@ class CredentialChain(_Chain):
         seconds = as_seconds("expire_after", lifetime)
         if seconds < SHORTEST_LIFE:
             raise InvalidConfigurationError(f"expire_after is {seconds:g} s; at least {SHORTEST_LIFE:g} s are needed")
-        return CredentialChain(self._providers, self._world, seconds)
+        return CredentialChain(self._providers, self._runtime, seconds)
 
-    async def _fetch(self, io: Io, caller: Caller) -> Credentials:
-        credentials = await self._first_of(self._providers, io, caller)
+    async def _fetch(self, io: Io, context: ClientContext) -> Credentials:
+        credentials = await self._first_of(self._providers, io, context)
         if self._lifetime is None or credentials.expiration is not None:
             return credentials
         return credentials.replace(expiration=instant(io.time() + self._lifetime))
@@ -113,18 +113,18 @@ class DefaultChain(_Chain):
     __slots__ = ("_named", "_profile")
 
     def __init__(
-        self, unnamed: Sequence[Provider], named: Sequence[Provider], world: World, profile: str | None
+        self, unnamed: Sequence[Provider], named: Sequence[Provider], runtime: Runtime, profile: str | None
     ) -> None:
-        super().__init__("default chain", unnamed, world)
+        super().__init__("default chain", unnamed, runtime)
         self._named = named
         self._profile = profile
 
-    async def _fetch(self, io: Io, caller: Caller) -> Credentials:
-        choice = selected(self._profile, caller.profile, io.environ())
+    async def _fetch(self, io: Io, context: ClientContext) -> Credentials:
+        choice = selected(self._profile, context.profile, io.environ())
         if not choice.named:
-            return await self._first_of(self._providers, io, caller)
+            return await self._first_of(self._providers, io, context)
         if first(io.environ(), "AWS_ACCESS_KEY_ID") is not None and not _warned:
             _warned.append(choice.name.value)
             message = "a profile is named by %s, so the keys in the environment variables are not used"
             log("chain", "warning", message, choice.name.origin)
-        return await self._first_of(self._named, io, caller)
+        return await self._first_of(self._named, io, context)

@@ -10,18 +10,18 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from .._config.settings import Setting
-from .._core.credentials import Credentials, Problem
-from .._core.durations import limits_problem
+from .._core.credentials import Credentials, InvalidReason
+from .._core.durations import timeout_and_retries_reason
 from .._core.errors import CredentialsError, ForbiddenEndpointError, InvalidConfigurationError, NotConfiguredError
 from .._core.header_values import header_problem
-from .._core.http import NoAnswer, Request, Response
-from .._core.io import Io, Unreadable, World
+from .._core.http import Request, Response, TransportFailure
+from .._core.io import Io, ReadFailure, Runtime
 from .._core.logs import log
-from .._core.provider import Caller, Provider
-from .._wire.credential_documents import credentials_from, error_answer, no_answer, read_object
+from .._core.provider import ClientContext, Provider
+from .._wire.credential_documents import credentials_from, http_error, read_object, transport_error
 from .._wire.urls import ALLOWED_FOR_CONTAINERS, Url, container_problem, is_direct, parse, relative
 from .container_settings import PAIRS, VARIABLES, container_options, container_variables
-from .service.retries import GRACE, Budget, exchange
+from .service.retries import GRACE, Budget, send_with_retries
 
 NAME = "container credentials"
 # A token is one HTTP header, of some KiB at most.
@@ -40,7 +40,7 @@ class ContainerProvider(Provider):
 
     def __init__(
         self,
-        world: World,
+        runtime: Runtime,
         *,
         full_uri: str | None = None,
         relative_uri: str | None = None,
@@ -49,7 +49,7 @@ class ContainerProvider(Provider):
         timeout: float = 1.0,
         max_retries: int = 0,
     ) -> None:
-        super().__init__(NAME, world)
+        super().__init__(NAME, runtime)
         options = container_options(
             {
                 "relative_uri": relative_uri,
@@ -58,23 +58,25 @@ class ContainerProvider(Provider):
                 "authorization_token_file": authorization_token_file,
             }
         )
-        problem = limits_problem(timeout, max_retries) or (options if isinstance(options, Problem) else None)
+        problem = timeout_and_retries_reason(timeout, max_retries) or (
+            options if isinstance(options, InvalidReason) else None
+        )
         if problem is not None:
             del full_uri, relative_uri, authorization_token, options  # a traceback keeps this frame
             raise InvalidConfigurationError(problem, source=NAME)
-        assert not isinstance(options, Problem)
+        assert not isinstance(options, InvalidReason)
         self._options = options
         self._timeout = timeout
         self._retries = max_retries
         self._warned = False
 
-    def _budget(self) -> float:
+    def _attempt_timeout(self) -> float:
         return self._time() + GRACE
 
     def _time(self) -> float:
         return (1 + self._retries) * self._timeout  # there is one exchange
 
-    async def _attempt(self, io: Io, caller: Caller) -> Credentials | CredentialsError:
+    async def _load(self, io: Io, context: ClientContext) -> Credentials | CredentialsError:
         budget = Budget(io, self._time())
         settings = self._options or container_variables(io.environ())
         place = _place(settings)
@@ -85,11 +87,11 @@ class ContainerProvider(Provider):
         if isinstance(headers, CredentialsError):
             return headers
         request = Request("GET", place.url, headers, self._timeout, direct=is_direct(place.url))
-        answer = await exchange(io, request, self._retries, budget)
+        answer = await send_with_retries(io, request, self._retries, budget)
         token = headers.get("Authorization", "")
         return _read(answer, place, (token, token.rpartition(" ")[2]))  # a server may repeat it without its scheme
 
-    async def _where(self, io: Io, caller: Caller) -> list[str]:
+    async def _describe_sources(self, io: Io, context: ClientContext) -> list[str]:
         settings = self._options or container_variables(io.environ())
         place, named = _place(settings), settings.get("relative_uri") or settings.get("full_uri")
         if named is None:
@@ -124,7 +126,7 @@ def _place(settings: Mapping[str, Setting]) -> _Place | CredentialsError:
         names = " nor ".join(VARIABLES[name] for name in PAIRS[0])
         return NotConfiguredError(f"neither {names} is set", source=NAME)
     url = relative(setting.value) if "relative_uri" in settings else parse(setting.value)
-    if isinstance(url, Problem):
+    if isinstance(url, InvalidReason):
         return InvalidConfigurationError(f"{setting.origin} {url}", source=NAME)
     if problem := container_problem(url):
         return ForbiddenEndpointError(
@@ -139,35 +141,39 @@ async def _headers(io: Io, settings: Mapping[str, Setting]) -> dict[str, str] | 
     setting = settings.get("authorization_token_file") or settings.get("authorization_token")
     if setting is None:
         return headers
-    token: str | Problem = setting.value
+    token: str | InvalidReason = setting.value
     told = setting.origin
     if "authorization_token_file" in settings:
         # A path has a separator. What has none may be the token itself, in the wrong variable.
         is_path = "/" in setting.value or "\\" in setting.value
         told = f"{setting.origin} names {repr(setting.value) if is_path else 'a file without its directory'}, which"
         token = _text_of(await io.read_file(setting.value, _TOKEN_FILE_LIMIT))
-    if problem := token if isinstance(token, Problem) else header_problem(token):
+    if problem := token if isinstance(token, InvalidReason) else header_problem(token):
         return InvalidConfigurationError(f"{told} {problem}", source=NAME)
     headers["Authorization"] = token
     return headers
 
 
-def _text_of(content: bytes | Unreadable) -> str | Problem:
-    if isinstance(content, Unreadable):
-        return Problem(f"cannot be read: {content.detail}")
+def _text_of(content: bytes | ReadFailure) -> str | InvalidReason:
+    if isinstance(content, ReadFailure):
+        return InvalidReason(f"cannot be read: {content.detail}")
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError:
-        return Problem("is not UTF-8 text")
+        return InvalidReason("is not UTF-8 text")
     # Editors and echo end a file with one newline, which is not a part of the token.
     return text.removesuffix("\n").removesuffix("\r") if text.endswith("\n") else text
 
 
-def _read(answer: Response | NoAnswer, place: _Place, secrets: tuple[str, ...]) -> Credentials | CredentialsError:
-    if isinstance(answer, NoAnswer):
-        return no_answer(answer, NAME, str(place), "check that the endpoint runs and that this program can reach it")
+def _read(
+    answer: Response | TransportFailure, place: _Place, secrets: tuple[str, ...]
+) -> Credentials | CredentialsError:
+    if isinstance(answer, TransportFailure):
+        return transport_error(
+            answer, NAME, str(place), "check that the endpoint runs and that this program can reach it"
+        )
     if answer.status != 200:
-        return error_answer(answer, NAME, str(place), secrets)
+        return http_error(answer, NAME, str(place), secrets)
     document = read_object(answer, NAME)
     if isinstance(document, CredentialsError):
         return document

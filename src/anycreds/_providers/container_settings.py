@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .._config.settings import Setting, first, option
-from .._core.credentials import Problem, problem_with
+from .._core.credentials import InvalidReason, invalid_reason
 
 VARIABLES = {
     "relative_uri": "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
@@ -21,12 +21,12 @@ VARIABLES = {
 PAIRS = (("relative_uri", "full_uri"), ("authorization_token_file", "authorization_token"))
 
 
-def container_options(given: Mapping[str, Any]) -> dict[str, Setting] | Problem:
+def container_options(given: Mapping[str, Any]) -> dict[str, Setting] | InvalidReason:
     """Return what options of the program say, by the names in ``VARIABLES``, or what is wrong with them."""
     settings = {name: option(name, _path(given.get(name))) for name in VARIABLES}
     options = {name: setting for name, setting in settings.items() if setting is not None}
     problem = _contradiction(options)
-    return options if problem is None else Problem(problem)
+    return options if problem is None else InvalidReason(problem)
 
 
 def container_variables(environ: Mapping[str, str]) -> dict[str, Setting]:
@@ -41,7 +41,7 @@ def _path(path: Any) -> Any:
 
 def _contradiction(options: Mapping[str, Setting]) -> str | None:
     for name, setting in options.items():
-        if problem := problem_with(setting.value):
+        if problem := invalid_reason(setting.value):
             return f"option {name} {problem}"
     for pair in PAIRS:
         if options.keys() >= set(pair):

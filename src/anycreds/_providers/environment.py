@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from .._config.settings import Setting, first
-from .._core.credentials import Credentials, Problem, problem_with
+from .._core.credentials import Credentials, InvalidReason, invalid_reason
 from .._core.errors import CredentialsError, InvalidConfigurationError, NotConfiguredError
-from .._core.io import Io, World
-from .._core.provider import Caller, Provider
+from .._core.io import Io, Runtime
+from .._core.provider import ClientContext, Provider
 
 NAME = "environment variables"
 _KEY, _SECRET = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"
@@ -26,17 +26,17 @@ class EnvironmentProvider(Provider):
 
     __slots__ = ("_environ",)
 
-    def __init__(self, world: World, environ: Mapping[str, str] | None = None) -> None:
-        super().__init__(NAME, world)
+    def __init__(self, runtime: Runtime, environ: Mapping[str, str] | None = None) -> None:
+        super().__init__(NAME, runtime)
         self._environ = environ
 
-    def _budget(self) -> None:
+    def _attempt_timeout(self) -> None:
         return None
 
-    async def _attempt(self, io: Io, caller: Caller) -> Credentials | CredentialsError:
+    async def _load(self, io: Io, context: ClientContext) -> Credentials | CredentialsError:
         return credentials_in(self._variables(io))
 
-    async def _where(self, io: Io, caller: Caller) -> list[str]:
+    async def _describe_sources(self, io: Io, context: ClientContext) -> list[str]:
         found = [name for name in _ALL if first(self._variables(io), name) is not None]
         return [f"{', '.join(found)} (environment)"] if _KEY in found or _SECRET in found else []
 
@@ -51,11 +51,11 @@ def credentials_in(environ: Mapping[str, str]) -> Credentials | CredentialsError
     if key is None or secret is None:
         return _incomplete(_KEY if key is None else _SECRET, nothing=key is secret)
     for name, setting in found.items():
-        if setting is not None and (problem := problem_with(setting.value)):
+        if setting is not None and (problem := invalid_reason(setting.value)):
             return InvalidConfigurationError(f"{name} {problem}", source=NAME)
     end = found[_EXPIRATION]
     expiration = None if end is None else _time(end.value)
-    if isinstance(expiration, Problem):
+    if isinstance(expiration, InvalidReason):
         return InvalidConfigurationError(f"{_EXPIRATION} {expiration}", source=NAME)
     return Credentials(
         key.value,
@@ -68,7 +68,7 @@ def credentials_in(environ: Mapping[str, str]) -> Credentials | CredentialsError
     )
 
 
-def _time(text: str) -> datetime | Problem:
+def _time(text: str) -> datetime | InvalidReason:
     from .._wire.credential_documents import parse_time  # only here: hardly anybody sets it
 
     return parse_time(text.strip())

@@ -7,8 +7,8 @@ from collections.abc import Awaitable
 
 from .._core.credentials import Credentials
 from .._core.errors import CredentialsError, InvalidConfigurationError, MalformedResponseError, RetrievalError
-from .._core.io import Io, World
-from .._core.provider import Caller, CredentialProvider, Provider
+from .._core.io import Io, Runtime
+from .._core.provider import ClientContext, CredentialProvider, Provider
 
 # Seconds: as long as a flight, for who awaits it without one.
 _LONGEST = 60.0
@@ -19,15 +19,15 @@ class FunctionProvider(Provider):
 
     __slots__ = ("_function",)
 
-    def __init__(self, world: World, function: CredentialProvider) -> None:
-        super().__init__(f"function {_name(function)}", world)
+    def __init__(self, runtime: Runtime, function: CredentialProvider) -> None:
+        super().__init__(f"function {_name(function)}", runtime)
         self._function = function
 
-    def _budget(self) -> float:
+    def _attempt_timeout(self) -> float:
         # A flight has a deadline of its own, whose clock stands still while the function asks a person.
         return _LONGEST if self._held() is None else math.inf
 
-    async def _attempt(self, io: Io, caller: Caller) -> Credentials | CredentialsError:
+    async def _load(self, io: Io, context: ClientContext) -> Credentials | CredentialsError:
         try:
             waiting: object = self._function()
             if not isinstance(waiting, Awaitable):

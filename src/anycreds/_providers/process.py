@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 
 from .._config.settings import Setting
-from .._core.credentials import Credentials, problem_with
-from .._core.durations import limits_problem
+from .._core.credentials import Credentials, invalid_reason
+from .._core.durations import timeout_and_retries_reason
 from .._core.errors import (
     CredentialsError,
     InvalidConfigurationError,
@@ -19,8 +19,8 @@ from .._core.errors import (
     RetrievalError,
 )
 from .._core.http import BODY_LIMIT
-from .._core.io import Io, ProcessFailure, ProcessResult, World
-from .._core.provider import Caller, Provider
+from .._core.io import Io, ProcessFailure, ProcessResult, Runtime
+from .._core.provider import ClientContext, Provider
 from .process_output import credentials_in_output
 
 NAME = "credential process"
@@ -47,18 +47,20 @@ class ProcessProvider(Provider):
 
     __slots__ = ("_account_id", "_command", "_timeout")
 
-    def __init__(self, world: World, command: Setting, account_id: str | None = None, *, timeout: float = 60.0) -> None:
-        super().__init__(NAME, world)
-        if problem := limits_problem(timeout, 0):
+    def __init__(
+        self, runtime: Runtime, command: Setting, account_id: str | None = None, *, timeout: float = 60.0
+    ) -> None:
+        super().__init__(NAME, runtime)
+        if problem := timeout_and_retries_reason(timeout, 0):
             raise InvalidConfigurationError(problem, source=NAME)
         self._command = command
         self._account_id = account_id
         self._timeout = timeout
 
-    def _budget(self) -> float:
+    def _attempt_timeout(self) -> float:
         return self._timeout + _FAREWELL
 
-    async def _attempt(self, io: Io, caller: Caller) -> Credentials | CredentialsError:
+    async def _load(self, io: Io, context: ClientContext) -> Credentials | CredentialsError:
         problem = _command_problem(self._command) or _account_problem(self._account_id, self._command)
         if problem is not None:
             return InvalidConfigurationError(problem, source=NAME)
@@ -71,7 +73,7 @@ class ProcessProvider(Provider):
             return _bad_end(answer, told)
         return credentials_in_output(answer.stdout, NAME, told, self._account_id)
 
-    async def _where(self, io: Io, caller: Caller) -> list[str]:
+    async def _describe_sources(self, io: Io, context: ClientContext) -> list[str]:
         return [f"credential_process ({self._command.origin})"]
 
     def _failure(self, failure: ProcessFailure, told: str) -> RetrievalError:
@@ -95,7 +97,7 @@ def _command_problem(command: Setting) -> str | None:
 
 
 def _account_problem(account_id: str | None, command: Setting) -> str | None:
-    problem = None if account_id is None else problem_with(account_id)
+    problem = None if account_id is None else invalid_reason(account_id)
     return f"aws_account_id beside credential_process from {command.origin} {problem}" if problem else None
 
 

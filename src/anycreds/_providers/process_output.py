@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._core.credentials import Credentials, Problem, problem_with
+from .._core.credentials import Credentials, InvalidReason, invalid_reason
 from .._core.errors import MalformedResponseError
 from .._wire.credential_documents import decoded, parse_time
 from .._wire.json import object_in
@@ -32,7 +32,7 @@ def credentials_in_output(
     Follows the AWS "SDKs and Tools" reference, page "Process credential provider".
     """
     text = decoded(output)
-    document = (text, None) if isinstance(text, Problem) else object_in(text, _FIELDS)
+    document = (text, None) if isinstance(text, InvalidReason) else object_in(text, _FIELDS)
     if not isinstance(document, dict):
         problem, field = document
         return _malformed(f"the output of {printed_by} {problem}", field, source)
@@ -51,22 +51,22 @@ def credentials_in_output(
     )
 
 
-def _fields(document: dict[str, Any]) -> dict[str, Any] | tuple[Problem, str]:
+def _fields(document: dict[str, Any]) -> dict[str, Any] | tuple[InvalidReason, str]:
     """Return the fields that are there, all of them sound, or what is wrong with the first that is not."""
     if "Version" not in document:
-        return Problem("is missing"), "Version"
+        return InvalidReason("is missing"), "Version"
     if isinstance(document["Version"], bool) or document["Version"] != 1:
-        return Problem("is not the number 1"), "Version"
+        return InvalidReason("is not the number 1"), "Version"
     wanted = [*_KEYS, *(name for name in _OPTIONAL if document.get(name) not in (None, ""))]
     if "Expiration" in document:
         wanted.append("Expiration")
     for name in wanted:
         if problem := _problem(document, name):
-            return Problem(problem), name
+            return InvalidReason(problem), name
     found = {name: document[name] for name in wanted}
     if "Expiration" in found:
         end = parse_time(found["Expiration"])
-        if isinstance(end, Problem):
+        if isinstance(end, InvalidReason):
             return end, "Expiration"
         found["Expiration"] = end
     return found
@@ -75,7 +75,7 @@ def _fields(document: dict[str, Any]) -> dict[str, Any] | tuple[Problem, str]:
 def _problem(document: dict[str, Any], name: str) -> str | None:
     if name in document and document[name] is None:
         return "is null"
-    return problem_with(document.get(name))
+    return invalid_reason(document.get(name))
 
 
 def _malformed(message: str, field: str | None, source: str) -> MalformedResponseError:

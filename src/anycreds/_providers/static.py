@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from .._config.settings import Setting
 from .._core.credentials import Credentials
 from .._core.errors import CredentialsError
-from .._core.io import Io, World
-from .._core.provider import Caller, Provider
+from .._core.io import Io, Runtime
+from .._core.provider import ClientContext, Provider
 
 NAME = "shared files"
 
@@ -21,15 +21,15 @@ class StaticProvider(Provider):
 
     __slots__ = ("_profile", "_settings")
 
-    def __init__(self, world: World, profile: str, settings: Mapping[str, Setting]) -> None:
-        super().__init__(f"{NAME}, profile {profile!r}", world)
+    def __init__(self, runtime: Runtime, profile: str, settings: Mapping[str, Setting]) -> None:
+        super().__init__(f"{NAME}, profile {profile!r}", runtime)
         self._profile = profile
         self._settings = settings
 
-    def _budget(self) -> None:
+    def _attempt_timeout(self) -> None:
         return None
 
-    async def _attempt(self, io: Io, caller: Caller) -> Credentials | CredentialsError:
+    async def _load(self, io: Io, context: ClientContext) -> Credentials | CredentialsError:
         return Credentials(
             self._settings["aws_access_key_id"].value,
             self._settings["aws_secret_access_key"].value,
@@ -39,7 +39,7 @@ class StaticProvider(Provider):
             source=self.name,
         )
 
-    async def _where(self, io: Io, caller: Caller) -> list[str]:
+    async def _describe_sources(self, io: Io, context: ClientContext) -> list[str]:
         return [f"aws_access_key_id of profile {self._profile!r} ({self._settings['aws_access_key_id'].origin})"]
 
     def _value(self, key: str) -> str | None:

@@ -1,1 +1,1 @@
-"""The real world behind ``Io`` and ``World``: the only place that touches clocks, files, sockets, threads and loops."""
+"""The real ``Io`` and ``Runtime``: HTTP, files, processes, threads and event loops."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from .pausing import AttemptTime
 
-    Held: TypeAlias = Callable[[], AbstractContextManager[None]]
+    PauseDeadline: TypeAlias = Callable[[], AbstractContextManager[None]]
 
 
 def _of_others(traceback: TracebackType | None) -> TracebackType | None:
@@ -34,7 +34,7 @@ class Deadline:
 
     __slots__ = ("_hold", "_scope", "_seconds", "_time", "_waiting_for")
 
-    def __init__(self, seconds: float, waiting_for: str, time: AttemptTime, held: Held | None = None) -> None:
+    def __init__(self, seconds: float, waiting_for: str, time: AttemptTime, held: PauseDeadline | None = None) -> None:
         self._seconds = seconds
         self._waiting_for = waiting_for
         self._time = time

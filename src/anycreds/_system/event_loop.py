@@ -19,7 +19,7 @@ Body = Callable[[], Awaitable[BaseException | None]]
 _tasks: set[asyncio.Task[None]] = set()
 
 
-def current_run() -> Hashable:
+def current_loop() -> Hashable:
     """Return the identity of the run that this code is in: trio's token, or asyncio's loop.
 
     Raises ``RuntimeError`` outside of both.
@@ -33,13 +33,13 @@ def current_run() -> Hashable:
     return asyncio.get_running_loop()
 
 
-def has_ended(run: Hashable) -> bool:
+def is_loop_closed(run: Hashable) -> bool:
     """Tell whether a run is known to be over. trio ends all its tasks first, so only asyncio leaves any behind."""
     is_closed = getattr(run, "is_closed", None)
     return bool(is_closed is not None and is_closed())
 
 
-def start(body: Body, ended: Callable[[], None], name: str, context: Context) -> None:
+def spawn_system_task(body: Body, ended: Callable[[], None], name: str, context: Context) -> None:
     """Start a task of the current run. ``ended`` is called when it is over, even if it never had its first step."""
     trio = trio_or_none()
     if trio is not None:

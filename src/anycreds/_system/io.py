@@ -1,4 +1,4 @@
-"""The real ``Io`` of one attempt, and the real ``World``."""
+"""The real ``Io`` of one attempt, and the real ``Runtime``."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
     from contextvars import Context
     from typing import Any
 
-    from .._core.http import NoAnswer, Request, Response
+    from .._core.http import Request, Response, TransportFailure
     from .._core.io import (
         Clock,
+        FileQuery,
         FileVersion,
         PrivateFile,
         ProcessFailure,
         ProcessResult,
-        Unreadable,
-        Unwritable,
-        Wanted,
+        ReadFailure,
+        WriteFailure,
     )
-    from .deadlines import Held
+    from .deadlines import PauseDeadline
     from .files.lock import FileLock
     from .files.snapshot import OneLook
     from .http import HttpClients
@@ -40,12 +40,12 @@ T = TypeVar("T")
 _HTTP = "anycreds._system.http"
 
 
-class Session:
+class SystemIo:
     """Opens nothing before it is asked, so that an attempt which needs no network costs none."""
 
     __slots__ = ("_environ", "_held", "_http", "_looks", "_time", "jitter", "monotonic", "time")
 
-    def __init__(self, clock: Clock, environ: Mapping[str, str] | None, held: Held | None = None) -> None:
+    def __init__(self, clock: Clock, environ: Mapping[str, str] | None, held: PauseDeadline | None = None) -> None:
         self._environ = environ
         self._held = held
         self._time = AttemptTime(clock.monotonic)
@@ -72,7 +72,7 @@ class Session:
         """Return a deadline around what runs in its ``with``."""
         return Deadline(seconds, waiting_for, self._time)
 
-    def asking(self, seconds: float, waiting_for: str) -> Deadline:
+    def user_prompt(self, seconds: float, waiting_for: str) -> Deadline:
         """Return a deadline for asking a person, in which the clock of the flight around it stands still."""
         return Deadline(seconds, waiting_for, self._time, self._held)
 
@@ -80,23 +80,23 @@ class Session:
         """Wait."""
         await anyio.sleep(seconds)
 
-    async def exchange(self, request: Request) -> Response | NoAnswer:
+    async def send(self, request: Request) -> Response | TransportFailure:
         """Make one HTTP exchange."""
         if self._http is None:
             if _HTTP not in sys.modules:  # loading it takes milliseconds, so the event loop runs on meanwhile
-                await self.work(import_module, _HTTP)
+                await self.run_in_thread(import_module, _HTTP)
             from .http import HttpClients
 
             self._http = self._http or HttpClients(self._time)
-        return await self._http.exchange(request)
+        return await self._http.send(request)
 
-    async def read_file(self, path: str, limit: int) -> bytes | Unreadable:
+    async def read_file(self, path: str, limit: int) -> bytes | ReadFailure:
         """Read a regular file."""
         from .files import read as files  # it loads what threads need
 
         return await files.read_file(path, limit)
 
-    async def read_private(self, path: str, limit: int) -> PrivateFile | Unreadable:
+    async def read_private(self, path: str, limit: int) -> PrivateFile | ReadFailure:
         """Read a regular file that nobody else owns."""
         from .files import read as files
 
@@ -110,33 +110,33 @@ class Session:
 
         return process.run_process(command, timeout, limit)
 
-    async def read_changed(self, wanted: Sequence[Wanted], limit: int) -> list[FileVersion | Unreadable | None]:
+    async def read_if_changed(self, wanted: Sequence[FileQuery], limit: int) -> list[FileVersion | ReadFailure | None]:
         """Read regular files, unless they are still the versions that are known. It looks at each file once."""
         if self._looks is None:
             from .files.snapshot import OneLook
 
             self._looks = OneLook()
-        return await self._looks.read_changed(wanted, limit)
+        return await self._looks.read_if_changed(wanted, limit)
 
-    def write_private(self, path: str, content: bytes) -> Coroutine[Any, Any, Unwritable | None]:
+    def write_private(self, path: str, content: bytes) -> Coroutine[Any, Any, WriteFailure | None]:
         """Replace a file in one step. Not a coroutine itself, whose frame a traceback would keep, with the content."""
         from .files import atomic_write
 
         return atomic_write.write_private(path, content)
 
-    def locked(self, path: str, seconds: float) -> FileLock:
+    def file_lock(self, path: str, seconds: float) -> FileLock:
         """Return a lock on a path, of which there is one at a time."""
         from .files.lock import FileLock
 
         return FileLock(path, seconds, self.jitter)
 
-    def finished(self, work: Awaitable[T], seconds: float) -> Coroutine[Any, Any, T]:
+    def shielded(self, work: Awaitable[T], seconds: float) -> Coroutine[Any, Any, T]:
         """Let something come to its end."""
-        from .shielding import finished
+        from .shielding import shielded
 
-        return finished(work, seconds)
+        return shielded(work, seconds)
 
-    def unique(self) -> str:
+    def new_uuid(self) -> str:
         """Return a new random UUID (RFC 9562, version 4). Importing ``uuid`` would hold the event loop for 6 ms."""
         number = bytearray(os.urandom(16))
         number[6] = 0x40 | number[6] & 0x0F  # the version
@@ -144,20 +144,20 @@ class Session:
         text = number.hex()
         return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
 
-    async def work(self, function: Callable[..., T], *arguments: object) -> T:
+    async def run_in_thread(self, function: Callable[..., T], *arguments: object) -> T:
         """Call a plain function in a thread."""
         from .files import read as files
 
-        return await files.work(function, *arguments)
+        return await files.run_in_thread(function, *arguments)
 
-    def home(self) -> str | None:
+    def home_directory(self) -> str | None:
         """Return the user's home directory as the system knows it."""
         from .files import read as files
 
-        return files.home()
+        return files.home_directory()
 
 
-class SystemWorld:
+class SystemRuntime:
     """The world as it is, with another clock or other environment variables if such are given."""
 
     __slots__ = ("_clock", "_environ", "jitter", "monotonic", "time")
@@ -169,25 +169,25 @@ class SystemWorld:
         self.monotonic: Callable[[], float] = self._clock.monotonic
         self.jitter: Callable[[], float] = self._clock.jitter
 
-    def session(self, held: Held | None = None) -> Session:
+    def open_io(self, held: PauseDeadline | None = None) -> SystemIo:
         """Return an ``Io`` that opens nothing before it is asked."""
-        return Session(self._clock, self._environ, held)
+        return SystemIo(self._clock, self._environ, held)
 
-    def prepare(self) -> Coroutine[Any, Any, None]:
+    def preload(self) -> Coroutine[Any, Any, None]:
         """Load what waiting needs."""
-        return preload.prepare()
+        return preload.preload()
 
-    def run(self) -> Hashable:
+    def current_loop(self) -> Hashable:
         """Return the identity of the current run."""
-        return event_loop.current_run()
+        return event_loop.current_loop()
 
-    def has_ended(self, run: Hashable) -> bool:
+    def is_loop_closed(self, run: Hashable) -> bool:
         """Tell whether a run is known to be over."""
-        return event_loop.has_ended(run)
+        return event_loop.is_loop_closed(run)
 
-    def start(self, body: event_loop.Body, ended: Callable[[], None], name: str, context: Context) -> None:
+    def spawn_system_task(self, body: event_loop.Body, ended: Callable[[], None], name: str, context: Context) -> None:
         """Start a task of the current run."""
-        event_loop.start(body, ended, name, context)
+        event_loop.spawn_system_task(body, ended, name, context)
 
     def after_fork(self, reset: Callable[[], None]) -> None:
         """Call a bound method in every process that is forked off."""

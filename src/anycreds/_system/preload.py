@@ -25,7 +25,7 @@ _PARTS = ("CancelScope", "Event", "create_memory_object_stream", "connect_tcp")
 _waiting: dict[Hashable, list[Callable[[], None]]] = {}
 
 
-async def prepare() -> None:
+async def preload() -> None:
     """Load what anyio needs for waiting, unless it is there."""
     trio = trio_or_none()
     backend = "anyio._backends._asyncio" if trio is None else "anyio._backends._trio"

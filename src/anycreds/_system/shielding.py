@@ -15,7 +15,7 @@ T = TypeVar("T")
 _LONGEST = 60.0  # seconds, as a flight has: what is done here has shorter ends of its own
 
 
-async def finished(work: Awaitable[T], seconds: float) -> T:
+async def shielded(work: Awaitable[T], seconds: float) -> T:
     """Return what ``work`` returns; see ``Io``."""
     shield = anyio.CancelScope(shield=True, deadline=anyio.current_time() + _LONGEST)
     outcome: T | _Raised = _Raised(ProviderTimeoutError(f"did not come to its end within {_LONGEST:.0f} s"))

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from .._core.credentials import Credentials, Problem, problem_with
+from .._core.credentials import Credentials, InvalidReason, invalid_reason
 from .._core.errors import CredentialsError, MalformedResponseError, ProviderTimeoutError, RetrievalError
-from .._core.http import NoAnswer, Response
+from .._core.http import Response, TransportFailure
 from .json import object_in
 from .urls import Url, parse
 
@@ -52,17 +52,17 @@ def read_text(response: Response, source: str) -> str | MalformedResponseError:
     if response.body.lstrip()[:1] == b"<":
         return _malformed(source, response, "is not what was asked for", hint=_PAGE_HINT)
     text = decoded(response.body)
-    return _malformed(source, response, text) if isinstance(text, Problem) else text
+    return _malformed(source, response, text) if isinstance(text, InvalidReason) else text
 
 
-def decoded(body: bytes) -> str | Problem:
+def decoded(body: bytes) -> str | InvalidReason:
     """Return UTF-8 text."""
     if body.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
-        return Problem("begins with a byte order mark")
+        return InvalidReason("begins with a byte order mark")
     try:
         return body.decode("utf-8")
     except UnicodeDecodeError:
-        return Problem("is not UTF-8 text")
+        return InvalidReason("is not UTF-8 text")
 
 
 def read_object(response: Response, source: str) -> dict[str, Any] | MalformedResponseError:
@@ -93,10 +93,10 @@ def credentials_from(
     if document.get("AccountId") is not None:  # says nothing about the keys, so that null may stand for absent
         wanted.append("AccountId")
     for name in wanted:
-        if problem := problem_with(document.get(name)):
+        if problem := invalid_reason(document.get(name)):
             return MalformedResponseError(f"{name} in the answer {problem}", field=name, source=source)
     expiration = parse_time(document["Expiration"]) if "Expiration" in wanted else None
-    if isinstance(expiration, Problem):
+    if isinstance(expiration, InvalidReason):
         return MalformedResponseError(f"Expiration in the answer {expiration}", field="Expiration", source=source)
     return Credentials(
         document["AccessKeyId"],
@@ -108,11 +108,11 @@ def credentials_from(
     )
 
 
-def parse_time(value: object) -> datetime | Problem:
+def parse_time(value: object) -> datetime | InvalidReason:
     """Read an RFC 3339 time, with an offset or in UTC; a time without either is taken for UTC, as AWS writes it."""
     match = _TIME.fullmatch(value) if isinstance(value, str) else None
     if match is None:
-        return Problem("is not a time such as 2030-12-31T23:59:59Z")
+        return InvalidReason("is not a time such as 2030-12-31T23:59:59Z")
     year, month, day, hour, minute, second = map(int, match.groups()[:6])
     fraction, sign, offset_hours, offset_minutes = match.groups()[6:]
     leap = second == 60  # datetime knows no leap seconds: it is the next second then
@@ -123,17 +123,17 @@ def parse_time(value: object) -> datetime | Problem:
             offset = timedelta(hours=int(offset_hours), minutes=int(offset_minutes))
             return moment - offset if sign == "+" else moment + offset
     except (ValueError, OverflowError):
-        return Problem("is no possible time")
-    return moment if sign is None else Problem("is no possible time")
+        return InvalidReason("is no possible time")
+    return moment if sign is None else InvalidReason("is no possible time")
 
 
-def error_answer(response: Response, source: str, asked: str, secrets: tuple[str, ...] = ()) -> RetrievalError:
+def http_error(response: Response, source: str, asked: str, secrets: tuple[str, ...] = ()) -> RetrievalError:
     """Return the error for an answer other than 200: its status, and what AWS says, without the secrets that we sent.
 
     ``asked`` says what was asked of whom, for people.
     """
     if 300 <= response.status < 400:
-        return redirected(response, source, asked)
+        return redirect_error(response, source, asked)
     message = f"{asked} was answered with status {response.status}"
     document = read_object(response, source)
     code, said = (None, "") if isinstance(document, CredentialsError) else _code_and_message(document, secrets)
@@ -143,7 +143,7 @@ def error_answer(response: Response, source: str, asked: str, secrets: tuple[str
     )
 
 
-def redirected(response: Response, source: str, asked: str) -> RetrievalError:
+def redirect_error(response: Response, source: str, asked: str) -> RetrievalError:
     """Return the error for an answer that leads elsewhere."""
     target = parse(response.headers.get("location", ""))
     host = f" to {_domain(target.host)}" if isinstance(target, Url) else ""
@@ -158,7 +158,7 @@ def _domain(host: str) -> str:
     return f"a host in {'.'.join(labels[-2:])}" if is_name else host
 
 
-def no_answer(answer: NoAnswer, source: str, asked: str, hint: str | None = None) -> RetrievalError:
+def transport_error(answer: TransportFailure, source: str, asked: str, hint: str | None = None) -> RetrievalError:
     """Return the error for an exchange without a usable answer."""
     if answer.kind == "timeout":
         return ProviderTimeoutError(f"{asked} was not answered in time: {answer.detail}", source=source, hint=hint)

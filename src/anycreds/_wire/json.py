@@ -5,31 +5,31 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from .._core.credentials import Problem
+from .._core.credentials import InvalidReason
 
 # A document with credentials has one level; this leaves room for what AWS may add, and none for stack exhaustion.
 _DEEPEST = 32
 
 
-def object_in(text: str, fields: Collection[str]) -> dict[str, Any] | tuple[Problem, str | None]:
+def object_in(text: str, fields: Collection[str]) -> dict[str, Any] | tuple[InvalidReason, str | None]:
     """Return a JSON object, or what is wrong with it, and with which field. Fields that are read must not be double."""
     if not text.strip():
-        return Problem("is empty"), None
+        return InvalidReason("is empty"), None
     # No answer of AWS has that many brackets, so hardly ever somebody has to look at each character.
     if text.count("{") + text.count("[") > _DEEPEST and _depth(text) > _DEEPEST:
-        return Problem(f"is nested more than {_DEEPEST} levels deep"), None
+        return InvalidReason(f"is nested more than {_DEEPEST} levels deep"), None
     document, doubled = _load(text)
-    if isinstance(document, Problem):
+    if isinstance(document, InvalidReason):
         return document, None
     if not isinstance(document, dict):
-        return Problem("is JSON, but not an object"), None
+        return InvalidReason("is JSON, but not an object"), None
     for name in sorted(doubled.intersection(fields)):
-        return Problem(f"has {name} twice"), name
+        return InvalidReason(f"has {name} twice"), name
     return document
 
 
 def _load(text: str) -> tuple[Any, set[str]]:
-    """Return a JSON value, or a ``Problem``, and the names that occur more than once in one of its objects."""
+    """Return a JSON value, or a ``InvalidReason``, and the names that occur more than once in one of its objects."""
     import json  # only here: programs with plain environment keys never load it through us
 
     doubled: set[str] = set()
@@ -44,7 +44,7 @@ def _load(text: str) -> tuple[Any, set[str]]:
     try:
         return json.loads(text, object_pairs_hook=collect, parse_constant=_no_constant), doubled
     except (ValueError, RecursionError):
-        return Problem("is not JSON"), doubled
+        return InvalidReason("is not JSON"), doubled
 
 
 def _no_constant(name: str) -> object:

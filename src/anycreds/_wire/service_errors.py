@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from .._core.errors import CredentialsError, RetrievalError
 from .._core.http import Response
-from .credential_documents import printable, read_object, redirected
+from .credential_documents import printable, read_object, redirect_error
 from .redaction import repeats
 
 # Error texts of AWS are shorter; more of a stranger's text does not belong into a log.
@@ -18,15 +18,15 @@ _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 _WITHHELD = "its message repeats what was sent, and is not shown"
 
 
-class Refusal(NamedTuple):
-    """What the service said. Made by ``refusal``, which keeps out what must not be shown."""
+class ErrorResponse(NamedTuple):
+    """What the service said. Made by ``error_response``, which keeps out what must not be shown."""
 
     status: int
     code: str | None
     message: str
 
 
-def refusal(status: int, code: object, message: object, secrets: tuple[str, ...] = ()) -> Refusal:
+def error_response(status: int, code: object, message: object, secrets: tuple[str, ...] = ()) -> ErrorResponse:
     """Return what a service said, fit for an error. ``secrets`` is what was sent and must not come back in it."""
     said = message if isinstance(message, str) else ""
     for secret in filter(None, secrets):
@@ -35,10 +35,10 @@ def refusal(status: int, code: object, message: object, secrets: tuple[str, ...]
     # AWS has "ns#Code:http://...", "Code, more" and "ns#Code".
     name = code.partition(",")[0].partition(":")[0].rpartition("#")[2].strip() if isinstance(code, str) else ""
     known = name if _CODE.fullmatch(name) and not repeats(name, secrets) else None
-    return Refusal(status, known, _WITHHELD if repeats(line, secrets) else line)
+    return ErrorResponse(status, known, _WITHHELD if repeats(line, secrets) else line)
 
 
-def refusal_in_json(response: Response, secrets: tuple[str, ...] = ()) -> Refusal:
+def parse_json_error(response: Response, secrets: tuple[str, ...] = ()) -> ErrorResponse:
     """Read the error of a service that speaks JSON: portal, OIDC, sign-in, Cognito."""
     document = read_object(response, "")
     fields: Mapping[str, Any] = {} if isinstance(document, CredentialsError) else document
@@ -46,15 +46,15 @@ def refusal_in_json(response: Response, secrets: tuple[str, ...] = ()) -> Refusa
     names = (fields.get(name) for name in ("__type", "code", "Code", "error"))
     code = next((name for name in (header, *names) if isinstance(name, str) and name.strip()), None)
     said = (fields.get(name) for name in ("message", "Message", "error_description", "errorMessage"))
-    return refusal(response.status, code, next((text for text in said if isinstance(text, str)), ""), secrets)
+    return error_response(response.status, code, next((text for text in said if isinstance(text, str)), ""), secrets)
 
 
-def refused(
-    response: Response, told: Refusal, source: str, asked: str, hints: Mapping[str, str] | None = None
+def service_error(
+    response: Response, told: ErrorResponse, source: str, asked: str, hints: Mapping[str, str] | None = None
 ) -> RetrievalError:
     """Return the error for a refusal. ``asked`` says what was asked of whom; ``hints`` says what to do, by code."""
     if 300 <= response.status < 400:
-        return redirected(response, source, asked)
+        return redirect_error(response, source, asked)
     details = ": ".join(part for part in (told.code, told.message) if part)
     message = f"{asked} was refused with status {told.status}"
     return RetrievalError(

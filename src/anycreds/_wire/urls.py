@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from .._core.credentials import Problem
+from .._core.credentials import InvalidReason
 
 # What servers commonly take as a whole request line; an endpoint's URL never comes near it.
 LONGEST_URL = 8192
@@ -44,45 +44,45 @@ class Url(NamedTuple):
         return self.origin + self.target
 
 
-def parse(text: str) -> Url | Problem:
+def parse(text: str) -> Url | InvalidReason:
     """Read an http or https URL, or say what is wrong with it, without repeating it."""
     if problem := _wrong_characters(text):
         return problem
     scheme, separator, rest = text.partition("://")
     scheme = scheme.lower()
     if not separator or scheme not in ("http", "https"):
-        return Problem("does not begin with http:// or https://")
+        return InvalidReason("does not begin with http:// or https://")
     cut = min((at for at in (rest.find("/"), rest.find("?")) if at >= 0), default=len(rest))
     place = _host_and_port(rest[:cut])
-    if isinstance(place, Problem):
+    if isinstance(place, InvalidReason):
         return place
     target = rest[cut:] if rest[cut : cut + 1] == "/" else "/" + rest[cut:]
     return _wrong_target(target) or Url(scheme, *place, target)
 
 
-def relative(text: str) -> Url | Problem:
+def relative(text: str) -> Url | InvalidReason:
     """Read ``AWS_CONTAINER_CREDENTIALS_RELATIVE_URI``: a path on the container agent's address and nothing else."""
     if problem := _wrong_characters(text):
         return problem
     if text[:1] != "/" or text[1:2] == "/":
-        return Problem("is not a path that begins with exactly one /")
+        return InvalidReason("is not a path that begins with exactly one /")
     url = parse("http://169.254.170.2" + text)
     if isinstance(url, Url) and (url.host, url.port) != ("169.254.170.2", None):
-        return Problem("leads to another host")
+        return InvalidReason("leads to another host")
     return url
 
 
-def endpoint(text: str) -> Url | Problem:
+def endpoint(text: str) -> Url | InvalidReason:
     """Read the base URL of a service: ``target`` is then a prefix for paths, without its last slash."""
     url = parse(text)
-    if isinstance(url, Problem):
+    if isinstance(url, InvalidReason):
         return url
     if "?" in url.target:
-        return Problem("has a query, which an endpoint cannot have")
+        return InvalidReason("has a query, which an endpoint cannot have")
     return url._replace(target=url.target.rstrip("/"))
 
 
-def container_problem(url: Url) -> Problem | None:
+def container_problem(url: Url) -> InvalidReason | None:
     """Say why container credentials may not come from this URL; None: they may.
 
     Follows the AWS "SDKs and Tools" reference, page "Container credential provider". Addresses are compared as packed
@@ -93,7 +93,7 @@ def container_problem(url: Url) -> Problem | None:
         return None
     if packed is not None and len(packed) == 4 and packed[0] == 127:
         return None
-    return Problem(f"leads to {url.origin}, where container credentials may not come from")
+    return InvalidReason(f"leads to {url.origin}, where container credentials may not come from")
 
 
 def is_loopback(url: Url) -> bool:
@@ -117,59 +117,61 @@ def is_direct(url: Url) -> bool:
     )
 
 
-def _wrong_characters(text: object) -> Problem | None:
+def _wrong_characters(text: object) -> InvalidReason | None:
     if not isinstance(text, str):
-        return Problem(f"is not text but {type(text).__name__}")
+        return InvalidReason(f"is not text but {type(text).__name__}")
     if len(text) > LONGEST_URL:
-        return Problem(f"has {len(text)} characters; a URL has {LONGEST_URL} at most")
+        return InvalidReason(f"has {len(text)} characters; a URL has {LONGEST_URL} at most")
     for character in text:
         if not "!" <= character <= "~" or character == "\\":
-            return Problem(f"contains U+{ord(character):04X}, which cannot stand in a URL")
-    return Problem("has a fragment (#), which is never sent") if "#" in text else None
+            return InvalidReason(f"contains U+{ord(character):04X}, which cannot stand in a URL")
+    return InvalidReason("has a fragment (#), which is never sent") if "#" in text else None
 
 
-def _host_and_port(authority: str) -> tuple[str, int | None] | Problem:
+def _host_and_port(authority: str) -> tuple[str, int | None] | InvalidReason:
     if "@" in authority:
-        return Problem("has a user name or password (@)")
+        return InvalidReason("has a user name or password (@)")
     if authority.startswith("["):
         host, bracket, tail = authority[1:].partition("]")
         if not bracket or (tail and tail[0] != ":") or not _is_ipv6(host):
-            return Problem("has something in [brackets] which is not an IPv6 address")
+            return InvalidReason("has something in [brackets] which is not an IPv6 address")
     else:
         host, colon, number = authority.partition(":")
         tail = colon + number
         if ":" in number:
-            return Problem("has more than one colon in its host: an IPv6 address needs [brackets]")
+            return InvalidReason("has more than one colon in its host: an IPv6 address needs [brackets]")
         if problem := _wrong_name(host):
             return problem
     if not tail:
         return host.lower(), None
     digits = tail[1:]
     if not digits.isdigit() or digits[0] == "0" or int(digits[:6]) > 65535:
-        return Problem("has a port that is not a number from 1 to 65535")
+        return InvalidReason("has a port that is not a number from 1 to 65535")
     return host.lower(), int(digits)
 
 
-def _wrong_name(host: str) -> Problem | None:
+def _wrong_name(host: str) -> InvalidReason | None:
     if not host:
-        return Problem("has no host")
+        return InvalidReason("has no host")
     labels = host.removesuffix(".").split(".")
     # The bounds are those of DNS; beyond them resolvers raise errors of their own kinds.
     if len(host) > 253 or not all(0 < len(label) <= 63 for label in labels):
-        return Problem("has a host with an empty or too long part")
+        return InvalidReason("has a host with an empty or too long part")
     if not re.fullmatch(r"[A-Za-z0-9._-]+", host):
-        return Problem("has a host with other characters than letters, digits, dots, - and _")
+        return InvalidReason("has a host with other characters than letters, digits, dots, - and _")
     # Many clients take a host whose last part is a number for an address, whatever its form (127.1, 0x7f000001).
     if re.fullmatch(r"[0-9]+|0[xX][0-9A-Fa-f]*", labels[-1]) and _ipv4(host) is None:
-        return Problem("has a number for a host: write an IPv4 address as four decimal numbers without leading zeros")
+        return InvalidReason(
+            "has a number for a host: write an IPv4 address as four decimal numbers without leading zeros"
+        )
     return None
 
 
-def _wrong_target(target: str) -> Problem | None:
+def _wrong_target(target: str) -> InvalidReason | None:
     if not _TARGET.fullmatch(target):
-        return Problem("has a path or query with a character that must be percent-encoded")
+        return InvalidReason("has a path or query with a character that must be percent-encoded")
     if not {".", ".."}.isdisjoint(target.partition("?")[0].split("/")):
-        return Problem("has a path with . or .. in it")
+        return InvalidReason("has a path with . or .. in it")
     return None
 
 

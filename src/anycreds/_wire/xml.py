@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from .._core.credentials import Problem
+from .._core.credentials import InvalidReason
 from .credential_documents import decoded
 
 # An answer of STS has four levels and some twenty elements. The rest is room for what AWS may add.
@@ -32,39 +32,39 @@ class Element(NamedTuple):
         return f"Element({len(self.text)} characters, {len(self.children)} children)"
 
 
-def read_xml(body: bytes) -> Element | Problem:
+def read_xml(body: bytes) -> Element | InvalidReason:
     """Return the root element of a document in UTF-8."""
     text = decoded(body)
-    if isinstance(text, Problem):
+    if isinstance(text, InvalidReason):
         return text
     if not text.strip():
-        return Problem("is empty")
+        return InvalidReason("is empty")
     if "\0" in text:  # all of UTF-16 has it, which the parser would read as such, whatever it is told
-        return Problem("contains a NUL byte")
+        return InvalidReason("contains a NUL byte")
     # Looked for in the text too: after a handler has raised, the parser goes on to the end, and expands what is there.
     if any(declared in text for declared in _DECLARED):
-        return Problem(_DOCTYPE)
+        return InvalidReason(_DOCTYPE)
     return _parse(body)
 
 
-def find(element: Element, *path: str) -> Element | Problem | None:
+def find(element: Element, *path: str) -> Element | InvalidReason | None:
     """Return the one element at the end of a path of names; None: there is none; a problem: there are several."""
     for name in path:
         named = [child for child in element.children if child.name == name]
         if len(named) > 1:
-            return Problem("is there more than once")
+            return InvalidReason("is there more than once")
         if not named:
             return None
         element = named[0]
     return element
 
 
-def text_at(element: Element, *path: str) -> str | Problem | None:
+def text_at(element: Element, *path: str) -> str | InvalidReason | None:
     """Return the text of the one element at the end of a path; None: there is none."""
     found = find(element, *path)
-    if found is None or isinstance(found, Problem):
+    if found is None or isinstance(found, InvalidReason):
         return found
-    return Problem("is not text but has elements in it") if found.children else found.text
+    return InvalidReason("is not text but has elements in it") if found.children else found.text
 
 
 class _RefusedError(Exception):
@@ -105,7 +105,7 @@ class _Builder:
         return self._open[0][2][0]
 
 
-def _parse(body: bytes) -> Element | Problem:
+def _parse(body: bytes) -> Element | InvalidReason:
     from xml.parsers import expat  # only here: programs that ask no STS never load it through us
 
     builder = _Builder()
@@ -119,7 +119,7 @@ def _parse(body: bytes) -> Element | Problem:
     try:
         parser.Parse(body, True)
     except expat.ExpatError as error:
-        return Problem(f"is not XML ({expat.ErrorString(error.code)}, line {error.lineno})")
+        return InvalidReason(f"is not XML ({expat.ErrorString(error.code)}, line {error.lineno})")
     except _RefusedError as error:
-        return Problem(*error.args)
+        return InvalidReason(*error.args)
     return builder.root()

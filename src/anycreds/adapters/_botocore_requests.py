@@ -100,12 +100,12 @@ async def repeat_if_expired(response: Any = None, request_dict: Any = None, **_:
     note: Note | None = request_dict["context"].get(_NOTE)
     if note is None or note.signed_with is None or not says_expired(response):
         return None
-    refused, chosen = note.signed_with, note.host_chosen_for
-    note.provider.invalidate(refused)
+    service_error, chosen = note.signed_with, note.host_chosen_for
+    note.provider.invalidate(service_error)
     if note.is_repeated or not can_be_sent_again(request_dict.get("body")):
         return None
     fresh = await note.provider()
-    if (fresh.access_key_id, fresh.session_token) == (refused.access_key_id, refused.session_token):
+    if (fresh.access_key_id, fresh.session_token) == (service_error.access_key_id, service_error.session_token):
         return None  # there is no other set, so the answer would be no other
     if chosen is not None and chosen.account_id != fresh.account_id:
         return None  # this request goes to the host of an account that we have no keys for any more

@@ -8,26 +8,28 @@ from __future__ import annotations
 from typing import Any
 
 from .._cache.provider import CachedProvider
-from .._core.provider import Caller
+from .._core.provider import ClientContext
 
 # What services say of a session that has ended: S3 and STS; those that speak JSON; EC2.
 EXPIRED_CODES = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
 
 
-def caller_of(session: Any) -> Caller:
+def caller_of(session: Any) -> ClientContext:
     """Return what somebody set on a session: region and profile, not what files and environment say about them.
 
     The session's default client configuration comes before its variables, as with botocore.
     """
     variables = session.instance_variables()
     region = getattr(session.get_default_client_config(), "region_name", None) or variables.get("region")
-    return Caller(region=region or None, profile=variables.get("profile") or None)
+    return ClientContext(region=region or None, profile=variables.get("profile") or None)
 
 
 def for_session(provider: CachedProvider, session: Any) -> CachedProvider:
     """Return the provider bound to what somebody set on the session; one that is bound already stays as it is."""
     caller = caller_of(session)
-    return provider if caller == Caller() or provider._caller != Caller() else provider.bound(caller)
+    return (
+        provider if caller == ClientContext() or provider._context != ClientContext() else provider.for_client(caller)
+    )
 
 
 def says_expired(response: Any) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any, Protocol
 
-from .._core.credentials import Credentials, Problem
+from .._core.credentials import Credentials, InvalidReason
 from .._core.errors import InvalidConfigurationError
 from .._wire.regions import region_problem
 from .._wire.sigv4 import LIKE_S3, Scope, sign_headers
@@ -77,7 +77,7 @@ def _once(part: str) -> str:
 
 def signed_headers(
     request: Request, headers: Any, credentials: Credentials, scope: Scope, now: float, *, payload: str
-) -> list[tuple[bytes, bytes]] | Problem:
+) -> list[tuple[bytes, bytes]] | InvalidReason:
     """Return ``headers`` with those that sign a request, or say what keeps it from being signed, without repeating it.
 
     ``now`` is the time in seconds since 1970; ``payload`` is the hash of the body, or what stands for it.
@@ -95,7 +95,7 @@ def signed_headers(
         ],
         body=None,  # what the header says of it, counts
     )
-    if isinstance(signed, Problem):
+    if isinstance(signed, InvalidReason):
         return signed
     kept.append((_CONTENT_HASH.encode(), payload.encode()))
     return kept + [(name.encode(), value.encode()) for name, value in signed.items()]

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Generic, NoReturn, TypeVar
 
 from anyio import to_thread
 
-from .._core.credentials import Credentials, Problem
+from .._core.credentials import Credentials, InvalidReason
 from .._core.errors import InvalidConfigurationError
 from .._core.logs import log
 from .._core.provider import CredentialProvider
@@ -98,9 +98,9 @@ class SigV4Flow(Generic[RequestT, ResponseT]):
         return await to_thread.run_sync(payload_hash, body)
 
     def _sign(self, request: RequestT, headers: Any, credentials: Credentials, payload: str) -> None:
-        now = self._provider._world.time()
+        now = self._provider._runtime.time()
         signed = signed_headers(request, headers, credentials, self._scope, now, payload=payload)
-        if isinstance(signed, Problem):
+        if isinstance(signed, InvalidReason):
             raise InvalidConfigurationError(f"{type(self).__name__}: {signed}", source=self._provider.name)
         request.headers = type(headers)(signed)
 

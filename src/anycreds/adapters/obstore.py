@@ -45,7 +45,7 @@ class StoreCredentials:
         self._provider = cached(provider)
         self.config: S3Config = {}  # obstore takes settings of the store from here
         if region is not None:
-            self._provider = self._provider.bound(self._provider._caller._replace(region=region))
+            self._provider = self._provider.for_client(self._provider._context._replace(region=region))
             self.config["region"] = region
 
     async def __call__(self) -> S3Credential:

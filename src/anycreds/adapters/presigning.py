@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 
-from .._core.credentials import Problem
+from .._core.credentials import InvalidReason
 from .._core.durations import as_seconds
 from .._core.errors import InvalidConfigurationError
 from .._core.provider import CredentialProvider
@@ -58,7 +58,7 @@ async def presign(
     scope = scope_of("presign", service, region)
     seconds = as_seconds("presign: expires", expires)
     place = parse(url)
-    if isinstance(place, Problem):
+    if isinstance(place, InvalidReason):
         raise InvalidConfigurationError(f"presign: the URL {place}")
     place = place._replace(target=unambiguous(place.target, service))
     query = await _query("presign", provider, scope, place, int(seconds), method=method, headers=headers)
@@ -86,7 +86,7 @@ async def rds_token(provider: CredentialProvider, host: str, port: int, user: st
     """
     scope = scope_of("rds_token", "rds-db", region)
     place = parse(f"https://{host}:{port}/")
-    if isinstance(place, Problem) or place.target != "/":
+    if isinstance(place, InvalidReason) or place.target != "/":
         raise InvalidConfigurationError("rds_token: host and port are not a host's name and a number from 1 to 65535")
     if not isinstance(user, str) or not user:
         raise InvalidConfigurationError("rds_token: user is not the name of a database user")
@@ -107,8 +107,8 @@ async def _query(
 ) -> str:
     source = cached(provider)
     credentials = await source()
-    now = source._world.time()
+    now = source._runtime.time()
     query = sigv4.presign(credentials, scope, now, method, place, expires=seconds, headers=headers or {})
-    if isinstance(query, Problem):
+    if isinstance(query, InvalidReason):
         raise InvalidConfigurationError(f"{who}: {query}")
     return query

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from anycreds import Caller, Credentials, cached
+from anycreds import ClientContext, Credentials, cached
 from anycreds._core.frozen_credentials import FrozenCredentials
 from anycreds.adapters._botocore_requests import (
     AttemptCredentials,
@@ -93,17 +93,17 @@ def test_frozen_stays() -> None:
 @pytest.mark.parametrize(
     ("found", "caller"),
     [
-        (session(), Caller()),
-        (session(region=None, profile=None), Caller()),
-        (session(region="", profile=""), Caller()),
-        (session(region="eu-west-3", profile="dev"), Caller("eu-west-3", "dev")),
-        (session(SimpleNamespace(region_name="eu-west-1"), region="eu-west-3"), Caller("eu-west-1")),
-        (session(SimpleNamespace(region_name=None), region="eu-west-3"), Caller("eu-west-3")),
-        (session(SimpleNamespace(), profile="dev"), Caller(None, "dev")),
+        (session(), ClientContext()),
+        (session(region=None, profile=None), ClientContext()),
+        (session(region="", profile=""), ClientContext()),
+        (session(region="eu-west-3", profile="dev"), ClientContext("eu-west-3", "dev")),
+        (session(SimpleNamespace(region_name="eu-west-1"), region="eu-west-3"), ClientContext("eu-west-1")),
+        (session(SimpleNamespace(region_name=None), region="eu-west-3"), ClientContext("eu-west-3")),
+        (session(SimpleNamespace(), profile="dev"), ClientContext(None, "dev")),
     ],
     ids=str,
 )
-def test_caller_of(found: Any, caller: Caller) -> None:
+def test_caller_of(found: Any, caller: ClientContext) -> None:
     """What was set on a session is told, and an empty value is none."""
     assert caller_of(found) == caller
 
@@ -113,7 +113,7 @@ def test_for_session() -> None:
     provider = cached(Sets(SET))
     assert for_session(provider, session()) is provider
     bound = for_session(provider, session(region="eu-west-3"))
-    assert bound is provider.bound(Caller("eu-west-3"))
+    assert bound is provider.for_client(ClientContext("eu-west-3"))
     assert for_session(bound, session(region="eu-west-1")) is bound
 
 

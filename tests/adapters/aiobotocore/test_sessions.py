@@ -16,9 +16,9 @@ import anycreds
 from adapters.aiobotocore.loops import Stack
 from adapters.aiobotocore.signed_aws import SignedAws
 from adapters.aiobotocore.sources import Source, client, plain_session
-from anycreds import Caller, CredentialProvider, Credentials, InvalidConfigurationError, Provider, cached
+from anycreds import ClientContext, CredentialProvider, Credentials, InvalidConfigurationError, Provider, cached
 from anycreds._core.io import Io
-from anycreds._factories.world import WORLD
+from anycreds._factories.runtime import RUNTIME
 from anycreds.testing import CANARY
 
 pytest.importorskip("aiobotocore")
@@ -35,10 +35,10 @@ class Asked(Provider):
     """A provider that notes for whom it is asked."""
 
     def __init__(self) -> None:
-        super().__init__("asked", WORLD)
-        self.callers: list[Caller] = []
+        super().__init__("asked", RUNTIME)
+        self.callers: list[ClientContext] = []
 
-    async def _attempt(self, io: Io, caller: Caller) -> Credentials:
+    async def _attempt(self, io: Io, caller: ClientContext) -> Credentials:
         self.callers.append(caller)
         return KEYS
 
@@ -54,9 +54,9 @@ async def mine() -> Credentials:
     return KEYS
 
 
-async def caller(session: AioSession) -> Caller:
+async def caller(session: AioSession) -> ClientContext:
     """Return what the provider of a session is told."""
-    found: Caller = (await session.get_credentials()).provider._caller
+    found: ClientContext = (await session.get_credentials()).provider._context
     return found
 
 
@@ -82,7 +82,7 @@ async def test_what_was_set_is_told(aws: SignedAws, config: Any, profile: str) -
     aws.know(KEYS)
     async with client(session, aws, "sts") as sts:
         await sts.get_caller_identity()
-    assert provider.callers == [Caller("eu-central-1", "dev")]
+    assert provider.callers == [ClientContext("eu-central-1", "dev")]
 
 
 @pytest.mark.anyio
@@ -90,7 +90,7 @@ async def test_what_was_not_set_is_not_told(profile: str, monkeypatch: pytest.Mo
     """What files and environment say is not told: the provider reads those itself, and names nothing by that."""
     monkeypatch.setenv("AWS_PROFILE", profile)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-3")
-    assert await caller(create_session(Asked())) == Caller()
+    assert await caller(create_session(Asked())) == ClientContext()
 
 
 @pytest.mark.anyio
@@ -99,20 +99,20 @@ async def test_what_is_set_later_is_told() -> None:
     session = get_session()
     install(session, Asked())
     session.set_config_variable("region", "eu-west-3")
-    assert await caller(session) == Caller(region="eu-west-3")
+    assert await caller(session) == ClientContext(region="eu-west-3")
 
 
 @pytest.mark.anyio
 async def test_the_region_of_the_default_configuration() -> None:
     """The region in the default client configuration comes before the session's variable, as with botocore."""
     session = create_session(Asked(), region="eu-west-3", config=AioConfig(region_name="eu-west-1"))
-    assert await caller(session) == Caller(region="eu-west-1")
+    assert await caller(session) == ClientContext(region="eu-west-1")
 
 
 @pytest.mark.anyio
 async def test_a_bound_provider_stays_bound() -> None:
     """A provider that the program has bound itself is not bound anew."""
-    bound = cached(Asked()).bound(Caller(region="ap-south-1"))
+    bound = cached(Asked()).for_client(ClientContext(region="ap-south-1"))
     session = create_session(bound, region="eu-west-3")
     assert (await session.get_credentials()).provider is bound
 
@@ -146,7 +146,7 @@ async def test_pickled(aws: SignedAws, config: Any, profile: str) -> None:
     assert session.get_config_variable("region") == "eu-west-3"
     assert session.profile == profile
     assert read_timeout(session) == 7
-    assert await caller(session) == Caller("eu-west-3", profile)
+    assert await caller(session) == ClientContext("eu-west-3", profile)
     aws.know(KEYS)
     async with client(session, aws, "sts", **({} if config is None else {"config": config})) as sts:
         assert (await sts.get_caller_identity())["UserId"] == "AKIDMINE"
@@ -156,7 +156,7 @@ async def test_pickled(aws: SignedAws, config: Any, profile: str) -> None:
 async def test_one_provider_for_all_that_were_pickled() -> None:
     """With ``functools.cache`` on the factory, the sessions of a process share one cache."""
     text = pickle.dumps(create_session(factory=made))
-    assert await caller(pickle.loads(text)) == Caller()
+    assert await caller(pickle.loads(text)) == ClientContext()
     found = [(await pickle.loads(text).get_credentials()).provider for _ in range(2)]
     assert found == [made(), made()]
 

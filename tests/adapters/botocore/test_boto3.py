@@ -113,5 +113,5 @@ def test_installed_in_a_session_of_boto3s(aws: SignedAws) -> None:
     sts = session.client("sts", endpoint_url=aws.url)
     assert sts.get_caller_identity()["UserId"] == "ASIA0002"
     sts.close()
-    assert session.get_credentials().provider._caller.region == "eu-central-1"
+    assert session.get_credentials().provider._context.region == "eu-central-1"
     assert aws.key_ids == ["ASIA0001", "ASIA0002"]

@@ -90,16 +90,16 @@ def test_the_provider_is_told_of_region_and_profile(by: str) -> None:
     provider = anycreds.cached(keys)
     if by == "arguments":
         session = create_session(provider, region="eu-central-1", profile="dev")
-        expected = anycreds.Caller("eu-central-1", "dev")
+        expected = anycreds.ClientContext("eu-central-1", "dev")
     elif by == "session":
         session = botocore.session.Session()
         install(session, provider)
         session.set_config_variable("region", "eu-central-1")
-        expected = anycreds.Caller("eu-central-1")
+        expected = anycreds.ClientContext("eu-central-1")
     else:
         session = create_session(provider, config=Config(region_name="eu-central-1"))
-        expected = anycreds.Caller("eu-central-1")
-    assert session.get_credentials().provider is provider.bound(expected)
+        expected = anycreds.ClientContext("eu-central-1")
+    assert session.get_credentials().provider is provider.for_client(expected)
 
 
 def test_without_region_and_profile_the_cache_is_shared() -> None:

@@ -104,7 +104,7 @@ async def ending_in(provider: StoreCredentials) -> float:
     """Return in how many seconds the set ends that is handed out."""
     end: datetime | None = (await provider())["expires_at"]
     assert end is not None
-    return round(end.timestamp() - provider._provider._world.time())
+    return round(end.timestamp() - provider._provider._runtime.time())
 
 
 async def test_what_is_handed_out() -> None:
@@ -221,7 +221,7 @@ async def test_region() -> None:
     """The region is the store's, and the provider is told of it."""
     provider = anycreds.cached(Source(SignedAws()))
     handed = StoreCredentials(provider, region="eu-central-1")
-    assert handed._provider is provider.bound(anycreds.Caller(region="eu-central-1"))
+    assert handed._provider is provider.for_client(anycreds.ClientContext(region="eu-central-1"))
     assert obstore.store.S3Store("bucket", credential_provider=handed).config["region"] == "eu-central-1"
 
 

@@ -20,7 +20,7 @@ from anycreds._providers.cognito.api import (
     identity_id_in,
     request_headers,
 )
-from anycreds._wire.service_errors import refusal_in_json, refused
+from anycreds._wire.service_errors import parse_json_error, service_error
 from support.fake_io import KEY_ID, SECRET_KEY, SESSION_TOKEN, START, answer, assert_no_secret
 
 SOURCE = "Cognito"
@@ -245,7 +245,7 @@ def test_refuses_compressed_answers() -> None:
 def test_refusals_say_what_to_do(code: str) -> None:
     """Every error that AWS documents for the two operations has a hint."""
     response = answer({"__type": f"com.amazonaws.cognito.identity#{code}", "message": "no"}, 400)
-    error = refused(response, refusal_in_json(response), SOURCE, "GetId", HINTS)
+    error = service_error(response, parse_json_error(response), SOURCE, "GetId", HINTS)
     assert (error.code, error.hint) == (code, HINTS[code])
     assert 30 < len(HINTS[code]) < 250
 

@@ -21,8 +21,8 @@ from anycreds._core.errors import (
     ProviderTimeoutError,
     RetrievalError,
 )
-from anycreds._core.http import NoAnswer, Request
-from anycreds._core.provider import Caller
+from anycreds._core.http import Request, TransportFailure
+from anycreds._core.provider import ClientContext
 from anycreds._providers.cognito import identity_cache
 from anycreds._providers.cognito.provider import (
     IDENTITY,
@@ -31,8 +31,8 @@ from anycreds._providers.cognito.provider import (
     CognitoIdentityProvider,
     CognitoOptions,
 )
-from anycreds._providers.service.endpoint_resolution import Places
-from anycreds._system.io import SystemWorld
+from anycreds._providers.service.endpoint_resolution import EndpointResolver
+from anycreds._system.io import SystemRuntime
 from support.fake_io import (
     KEY_ID,
     SECRET_KEY,
@@ -40,7 +40,7 @@ from support.fake_io import (
     START,
     Answer,
     ScriptedIo,
-    ScriptedWorld,
+    ScriptedRuntime,
     Suspend,
     answer,
     assert_no_secret,
@@ -71,14 +71,14 @@ def identity(
     logins: Mapping[str, Any] | None = None, config: ClientConfig | None = None, identity_id: str = ME, **more: Any
 ) -> CognitoIdentityProvider:
     """Make a provider for an identity."""
-    return CognitoIdentityProvider(ScriptedWorld(), identity_id, Places(config), options(logins, **more))
+    return CognitoIdentityProvider(ScriptedRuntime(), identity_id, EndpointResolver(config), options(logins, **more))
 
 
 def pool(
     logins: Mapping[str, Any] | None = None, config: ClientConfig | None = None, pool_id: str = POOL_ID, **more: Any
 ) -> CognitoIdentityPoolProvider:
     """Make a provider for a pool."""
-    return CognitoIdentityPoolProvider(ScriptedWorld(), pool_id, Places(config), options(logins), **more)
+    return CognitoIdentityPoolProvider(ScriptedRuntime(), pool_id, EndpointResolver(config), options(logins), **more)
 
 
 def credentials(identity_id: str = ME) -> Answer:
@@ -100,9 +100,9 @@ def error(code: str, message: str = "because", status: int = 400) -> Answer:
 GONE = error("ResourceNotFoundException", "Identity not found.")
 
 
-def cognito(*answers: Answer, url: str = URL, **world: Any) -> ScriptedIo:
+def cognito(*answers: Answer, url: str = URL, **runtime: Any) -> ScriptedIo:
     """Make a world in which Cognito gives these answers."""
-    return ScriptedIo(*[("POST", url, one) for one in answers], **world)
+    return ScriptedIo(*[("POST", url, one) for one in answers], **runtime)
 
 
 def asked(io: ScriptedIo) -> list[tuple[str, dict[str, Any]]]:
@@ -178,7 +178,7 @@ def test_a_pool() -> None:
     """A pool is asked for an identity and then for its credentials; the next time the identity is known."""
     io = cognito(got(), credentials(), credentials())
     provider = pool(account_id="012345678901")
-    found = run(provider._fetch(io, Caller()))
+    found = run(provider._fetch(io, ClientContext()))
     assert (found.identity_id, found.source) == (ME, POOL)
     assert fetch(provider, io) == found
     assert asked(io) == [
@@ -193,7 +193,7 @@ def test_every_option_is_sent() -> None:
     io = cognito(got(), credentials())
     logins = {USERS: TOKEN, GOOGLE: TOKEN2}
     provider = CognitoIdentityPoolProvider(
-        ScriptedWorld(), POOL_ID, Places(), CognitoOptions("arn:aws:iam::1:role/r", logins, timeout=2)
+        ScriptedRuntime(), POOL_ID, EndpointResolver(), CognitoOptions("arn:aws:iam::1:role/r", logins, timeout=2)
     )
     fetch(provider, io)
     assert asked(io) == [
@@ -240,7 +240,7 @@ def test_logins_are_asked_at_each_attempt() -> None:
     provider = identity(logins)
     logins[GOOGLE] = "changed"
     io = cognito(credentials(), credentials())
-    run(provider._fetch(io, Caller()))
+    run(provider._fetch(io, ClientContext()))
     fetch(provider, io)
     assert [body["Logins"] for _, body in asked(io)] == [
         {USERS: TOKEN, GOOGLE: "same"},
@@ -326,7 +326,9 @@ async def test_a_login_that_hangs_for_real(monkeypatch: pytest.MonkeyPatch) -> N
             ended.append(True)
         return TOKEN
 
-    provider = CognitoIdentityProvider(SystemWorld(environ={}), ME, Places(), options({GOOGLE: TOKEN2, USERS: login}))
+    provider = CognitoIdentityProvider(
+        SystemRuntime(environ={}), ME, EndpointResolver(), options({GOOGLE: TOKEN2, USERS: login})
+    )
     with pytest.raises(ProviderTimeoutError, match="the login for cognito-idp") as caught:
         await provider()
     assert ended == [True]
@@ -336,7 +338,7 @@ async def test_a_login_that_hangs_for_real(monkeypatch: pytest.MonkeyPatch) -> N
 def test_an_exit_in_a_login_leaves() -> None:
     """What ends the program is not held back."""
     with pytest.raises(KeyboardInterrupt):
-        run(identity({USERS: giving(KeyboardInterrupt())})._fetch(ScriptedIo(), Caller()))
+        run(identity({USERS: giving(KeyboardInterrupt())})._fetch(ScriptedIo(), ClientContext()))
 
 
 @pytest.mark.parametrize(
@@ -363,7 +365,7 @@ def test_refusals(code: str, step: str) -> None:
         (answer(b"<html>"), MalformedResponseError),
         (answer({}), MalformedResponseError),
         (answer({"IdentityId": ME, "Credentials": {"SecretKey": SECRET_KEY}}), MalformedResponseError),
-        (NoAnswer("too large", "more than 64 KiB"), MalformedResponseError),
+        (TransportFailure("too large", "more than 64 KiB"), MalformedResponseError),
     ],
 )
 def test_bad_answers(bad: Answer, kind: type[CredentialsError]) -> None:
@@ -380,9 +382,9 @@ def test_bad_answers(bad: Answer, kind: type[CredentialsError]) -> None:
         (error("InternalErrorException", status=500), RetrievalError),
         (answer(b"", 503), RetrievalError),
         (answer(b"", 429), RetrievalError),
-        (NoAnswer("unreachable", "refused"), RetrievalError),
-        (NoAnswer("broken", "reset"), MalformedResponseError),
-        (NoAnswer("timeout", "nothing came"), ProviderTimeoutError),
+        (TransportFailure("unreachable", "refused"), RetrievalError),
+        (TransportFailure("broken", "reset"), MalformedResponseError),
+        (TransportFailure("timeout", "nothing came"), ProviderTimeoutError),
     ],
 )
 def test_trouble_is_tried_again(trouble: Answer, kind: type[CredentialsError]) -> None:
@@ -415,8 +417,8 @@ TROUBLES = [
     [error("LimitExceededException")] * 3,
     [answer(b"", 500)] * 3,
     [answer(b"<html>", 502)] * 3,
-    [NoAnswer("unreachable", "refused")] * 3,
-    [NoAnswer("timeout", "nothing came")] * 3,
+    [TransportFailure("unreachable", "refused")] * 3,
+    [TransportFailure("timeout", "nothing came")] * 3,
     [error("NotAuthorizedException", "Token has expired")],
     [error("ExternalServiceException")],
     [error("InvalidIdentityPoolConfigurationException")],
@@ -434,10 +436,10 @@ def test_no_trouble_forgets_an_identity(trouble: list[Answer], with_cache: bool)
     io = cognito(got(), *trouble, credentials(), *trouble, credentials())
     for works in (False, True, False, True):
         if works:
-            assert run(provider._fetch(io, Caller())).identity_id == ME
+            assert run(provider._fetch(io, ClientContext())).identity_id == ME
         else:
             with pytest.raises(RetrievalError):
-                run(provider._fetch(io, Caller()))
+                run(provider._fetch(io, ClientContext()))
     assert io.script == []
     assert operations(io).count("GetId") == 1
 
@@ -449,7 +451,7 @@ def test_an_identity_that_is_gone(with_cache: bool, caplog: pytest.LogCaptureFix
     cache = Cache()
     provider = pool(cache=cache if with_cache else None)
     io = cognito(got(ME), credentials(ME), GONE, got(OTHER), credentials(OTHER), credentials(OTHER))
-    found = [run(provider._fetch(io, Caller())).identity_id for _ in range(3)]
+    found = [run(provider._fetch(io, ClientContext())).identity_id for _ in range(3)]
     assert found == [ME, OTHER, OTHER]
     assert operations(io) == ["GetId", ME, ME, "GetId", OTHER, OTHER]
     assert "is gone" in caplog.text
@@ -465,7 +467,7 @@ def test_an_identity_that_is_gone_at_once() -> None:
     assert isinstance(problem, RetrievalError)
     assert problem.code == "ResourceNotFoundException"
     io = cognito(got(OTHER), credentials(OTHER), GONE, got(THIRD), GONE)
-    run(provider._fetch(io, Caller()))
+    run(provider._fetch(io, ClientContext()))
     assert failure(provider, io).source == POOL
     assert operations(io) == ["GetId", OTHER, OTHER, "GetId", THIRD]
     io = cognito(got(ME), credentials(ME))
@@ -554,7 +556,7 @@ def test_callers_in_other_regions_do_not_share() -> None:
     provider = pool(pool_id="pool")
     for region in ("eu-west-1", "eu-west-2"):
         io = cognito(got(), credentials(), url=f"https://cognito-identity.{region}.amazonaws.com/")
-        run(provider._fetch(io, Caller(region=region)))
+        run(provider._fetch(io, ClientContext(region=region)))
         assert io.script == []
 
 
@@ -563,7 +565,7 @@ def test_logins_that_may_become_another_users_keep_nothing() -> None:
     cache = Cache({f"{KEY}:ANONYMOUS": THIRD})
     provider = pool({GOOGLE: "same", USERS: giving(TOKEN, TOKEN2)}, cache=cache)
     io = cognito(got(ME), credentials(ME), got(OTHER), credentials(OTHER))
-    assert run(provider._fetch(io, Caller())).identity_id == ME
+    assert run(provider._fetch(io, ClientContext())).identity_id == ME
     assert fetch(provider, io).identity_id == OTHER
     assert cache.calls == []
 
@@ -573,7 +575,7 @@ def test_logins_that_remain_one_users_are_kept_here_only() -> None:
     cache = Cache({f"{KEY}:ANONYMOUS": THIRD, f"{KEY}:": THIRD})
     provider = pool({USERS: TOKEN}, cache=cache)
     io = cognito(got(ME), credentials(ME), credentials(ME))
-    run(provider._fetch(io, Caller()))
+    run(provider._fetch(io, ClientContext()))
     assert fetch(provider, io).identity_id == ME
     assert cache.calls == []
 
@@ -583,7 +585,7 @@ def test_logins_of_a_named_user_are_kept() -> None:
     cache = Cache()
     provider = pool({USERS: giving(TOKEN, TOKEN2)}, cache=cache, user_identifier="me")
     io = cognito(got(ME), credentials(ME), credentials(ME))
-    run(provider._fetch(io, Caller()))
+    run(provider._fetch(io, ClientContext()))
     assert fetch(provider, io).identity_id == ME
     assert operations(io) == ["GetId", ME, ME]
 
@@ -652,7 +654,7 @@ def test_waits_for_logins_and_caches() -> None:
         await Suspend()
         return TOKEN
 
-    attempt = identity({USERS: login})._fetch(cognito(credentials()), Caller())
+    attempt = identity({USERS: login})._fetch(cognito(credentials()), ClientContext())
     attempt.send(None)
     with pytest.raises(StopIteration) as end:
         attempt.send(None)

@@ -21,9 +21,9 @@ from anycreds._core.errors import (
     ProviderTimeoutError,
     RetrievalError,
 )
-from anycreds._core.http import NoAnswer, Request
-from anycreds._core.io import Unreadable
-from anycreds._core.provider import Caller
+from anycreds._core.http import Request, TransportFailure
+from anycreds._core.io import ReadFailure
+from anycreds._core.provider import ClientContext
 from anycreds._providers.imds.provider import InstanceMetadataProvider
 from support.fake_io import (
     IMDS_TOKEN,
@@ -33,7 +33,7 @@ from support.fake_io import (
     START,
     Answer,
     ScriptedIo,
-    ScriptedWorld,
+    ScriptedRuntime,
     answer,
     assert_no_secret,
     document,
@@ -46,13 +46,13 @@ V4 = "http://169.254.169.254"
 V6 = "http://[fd00:ec2::254]"
 ROLES = "/latest/meta-data/iam/security-credentials/"
 TTL_HEADER = "x-aws-ec2-metadata-token-ttl-seconds"
-GONE = NoAnswer("unreachable", "no route to host")
+GONE = TransportFailure("unreachable", "no route to host")
 V1_DISABLED = "AWS_EC2_METADATA_V1_DISABLED"
 
 
 def provider(**options: Any) -> InstanceMetadataProvider:
     """Make a provider without a world."""
-    return InstanceMetadataProvider(ScriptedWorld(), **options)
+    return InstanceMetadataProvider(ScriptedRuntime(), **options)
 
 
 def token(value: str = IMDS_TOKEN, ttl: str | None = "21600", **other: Any) -> Answer:
@@ -150,7 +150,7 @@ def test_a_distant_endpoint_is_worth_a_warning(caplog: pytest.LogCaptureFixture)
         fetch(one, io)
         assert io.requests[0].direct
     (record,) = caplog.records
-    assert (record.name, record.levelno) == ("anycreds._providers.imds.provider", logging.WARNING)
+    assert (record.name, record.levelno) == ("anycreds.providers.imds", logging.WARNING)
     assert "http://imds.example" in record.getMessage()
 
 
@@ -279,8 +279,8 @@ def test_blanks_around_a_token_are_dropped() -> None:
 def test_a_refused_kept_token_is_replaced_once(at: str) -> None:
     """When the service refuses a kept token, a new one is asked for, once, and everything again with it."""
     one = used(provider())
-    refused = answer(status=401)
-    first = [roles(refused)] if at == "role" else [roles(), creds(refused)]
+    service_error = answer(status=401)
+    first = [roles(service_error)] if at == "role" else [roles(), creds(service_error)]
     io = ScriptedIo(*first, put(token("new")), roles(), creds())
     fetch(one, io)
     assert tokens_sent(io)[-2:] == ["new", "new"]
@@ -290,12 +290,12 @@ def test_a_refused_kept_token_is_replaced_once(at: str) -> None:
 
 def test_a_refused_new_token_is_an_error() -> None:
     """A token that was just given and is refused is not replaced again, and is not kept."""
-    refused = answer({"Message": f"bad {IMDS_TOKEN}"}, status=401)
+    service_error = answer({"Message": f"bad {IMDS_TOKEN}"}, status=401)
     one = used(provider())
-    error = failure(one, ScriptedIo(roles(refused), put(), roles(refused)))
+    error = failure(one, ScriptedIo(roles(service_error), put(), roles(service_error)))
     assert isinstance(error, RetrievalError)
     assert error.status == 401
-    error = failure(one, ScriptedIo(put(), roles(refused)))
+    error = failure(one, ScriptedIo(put(), roles(service_error)))
     assert type(error) is RetrievalError
     fetch(one, ScriptedIo(*all_three()))
 
@@ -312,11 +312,11 @@ def test_time_for_a_replaced_token() -> None:
 
         return late
 
-    refused, good = answer(status=401), answer(document())
+    service_error, good = answer(status=401), answer(document())
     io = ScriptedIo()
     io.script = [
         roles(slow(answer(b"demo"))),
-        creds(slow(refused)),
+        creds(slow(service_error)),
         put(slow(token())),
         roles(slow(answer(b"demo"))),
         creds(slow(good)),
@@ -343,8 +343,8 @@ def test_version_1_where_there_are_no_tokens(status: int) -> None:
 def test_a_service_that_learned_tokens(at: str) -> None:
     """A 401 without a token ends the memory of version 1, and the same attempt goes on with a token."""
     one = used(provider(), put(answer(status=404)), roles(), creds())
-    refused = answer(status=401)
-    io = ScriptedIo(*([roles(refused)] if at == "role" else [roles(), creds(refused)]), *all_three())
+    service_error = answer(status=401)
+    io = ScriptedIo(*([roles(service_error)] if at == "role" else [roles(), creds(service_error)]), *all_three())
     fetch(one, io)
     assert tokens_sent(io)[-2:] == [IMDS_TOKEN] * 2
     fetch(one, ScriptedIo(*without_token()))
@@ -352,9 +352,9 @@ def test_a_service_that_learned_tokens(at: str) -> None:
 
 def test_a_service_that_wants_tokens_and_gives_none() -> None:
     """A 404 for the token and a 401 without one is an error, after which everything is tried anew."""
-    refused = answer(status=401)
+    service_error = answer(status=401)
     one = provider()
-    error = failure(one, ScriptedIo(put(answer(status=404)), roles(refused)))
+    error = failure(one, ScriptedIo(put(answer(status=404)), roles(service_error)))
     assert isinstance(error, RetrievalError)
     assert error.status == 401
     fetch(one, ScriptedIo(*all_three()))
@@ -393,7 +393,7 @@ def test_version_1_ruled_out_by_the_profile(config: str, environ: dict[str, str]
     """The switch in the selected profile counts too, and the error names its file and line."""
     io = ScriptedIo(put(answer(status=404)), environ=environ, files={CONFIG: config.encode()})
     with pytest.raises(RetrievalError, match=r"ec2_metadata_v1_disabled in ~/.aws/config:2 rules out") as caught:
-        run(provider()._fetch(io, Caller(profile=profile)))
+        run(provider()._fetch(io, ClientContext(profile=profile)))
     assert caught.value.status == 404
 
 
@@ -409,7 +409,7 @@ def test_version_1_ruled_out_by_the_profile(config: str, environ: dict[str, str]
 def test_version_1_not_ruled_out_by_the_profile(config: str, environ: dict[str, str]) -> None:
     """It does not count when it is off, in another profile, or when the environment says otherwise."""
     io = ScriptedIo(put(answer(status=404)), roles(), creds(), environ=environ, files={CONFIG: config.encode()})
-    assert run(provider()._fetch(io, Caller())).access_key_id
+    assert run(provider()._fetch(io, ClientContext())).access_key_id
 
 
 def test_switch_in_the_profile_that_cannot_be_read() -> None:
@@ -417,7 +417,7 @@ def test_switch_in_the_profile_that_cannot_be_read() -> None:
     for content in (b"[default]\nec2_metadata_v1_disabled = maybe\n", b"\xff"):
         io = ScriptedIo(put(answer(status=404)), files={CONFIG: content})
         with pytest.raises(InvalidConfigurationError, match=r"~/.aws/config:"):
-            run(provider()._fetch(io, Caller()))
+            run(provider()._fetch(io, ClientContext()))
 
 
 ELSEWHERE = "http://127.0.0.1:1338"
@@ -466,7 +466,7 @@ def test_whose_endpoint_counts(argument: str | None, caller: str | None, variabl
     """The profile of the argument beats the caller's, that AWS_PROFILE, and that the default."""
     environ = {} if variable is None else {"AWS_PROFILE": variable}
     io = ScriptedIo(*all_three(f"http://127.0.0.1:{port}/x"), environ=environ, files={CONFIG: PROFILES})
-    assert run(provider(profile=argument)._fetch(io, Caller(profile=caller))).access_key_id == KEY_ID
+    assert run(provider(profile=argument)._fetch(io, ClientContext(profile=caller))).access_key_id == KEY_ID
     assert io.script == []
 
 
@@ -509,7 +509,7 @@ def test_unreadable_settings_in_the_profile(line: str) -> None:
 
 def test_files_that_cannot_be_read() -> None:
     """A file that may have an endpoint and cannot be read is an error: nobody slides on to another service."""
-    for file in (b"\xff", Unreadable("cannot be read: Permission denied")):
+    for file in (b"\xff", ReadFailure("cannot be read: Permission denied")):
         error = failure(provider(), ScriptedIo(files={CONFIG: file}))
         assert type(error) is InvalidConfigurationError
         assert "~/.aws/config" in str(error)
@@ -587,7 +587,7 @@ def test_no_version_1_after_silence(kind: Any, known: bool) -> None:
     one = provider()
     if known:
         used(one, put(token(ttl=None)), roles(), creds())
-    failure(one, ScriptedIo(put(NoAnswer(kind, "x"))))
+    failure(one, ScriptedIo(put(TransportFailure(kind, "x"))))
 
 
 # --- no service, no role
@@ -599,7 +599,7 @@ def test_no_service_means_not_on_ec2(kind: Any) -> None:
 
     Where there is a connection, or a wait for one, the hint is about hop limits.
     """
-    error = fail(put(NoAnswer(kind, "some detail")))
+    error = fail(put(TransportFailure(kind, "some detail")))
     assert type(error) is MetadataUnreachableError
     for part in (f"PUT {V4}/latest/api/token", "the default endpoint", "some detail", "AWS_EC2_METADATA_DISABLED"):
         assert part in str(error)
@@ -609,7 +609,7 @@ def test_no_service_means_not_on_ec2(kind: Any) -> None:
 
 def test_a_flood_is_an_answer() -> None:
     """More bytes than a token has is no silence."""
-    assert type(fail(put(NoAnswer("too large", "x")))) is MalformedResponseError
+    assert type(fail(put(TransportFailure("too large", "x")))) is MalformedResponseError
 
 
 @pytest.mark.parametrize(
@@ -619,7 +619,7 @@ def test_a_flood_is_an_answer() -> None:
 def test_silence_after_a_success_is_a_failure(kind: Any, error_type: type[CredentialsError]) -> None:
     """A service that gave credentials before is there: its silence stops a chain."""
     one = used(provider(), put(token(ttl=None)), roles(), creds())
-    error = failure(one, ScriptedIo(put(NoAnswer(kind, "some detail"))))
+    error = failure(one, ScriptedIo(put(TransportFailure(kind, "some detail"))))
     assert type(error) is error_type
     assert "some detail" in str(error)
 
@@ -725,7 +725,7 @@ def test_an_ended_set_is_extended(jitter: float, seconds: float, caplog: pytest.
     assert credentials.expiration.timestamp() == pytest.approx(START + seconds)
     assert credentials.original_expiration == datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
     (record,) = caplog.records
-    assert (record.name, record.levelno) == ("anycreds._providers.imds.provider", logging.WARNING)
+    assert (record.name, record.levelno) == ("anycreds.providers.imds", logging.WARNING)
     assert "2024-01-02T03:04:05+00:00" in record.getMessage()
 
 
@@ -741,9 +741,9 @@ def test_a_valid_set_is_not_touched(caplog: pytest.LogCaptureFixture) -> None:
 def test_only_its_own_sets_may_be_extended() -> None:
     """A cache may serve on past its end what came from here, and nothing else."""
     one = provider()
-    assert one._may_extend(Credentials("a", "b", source="EC2 instance metadata"))
-    assert not one._may_extend(Credentials("a", "b", source="environment variables"))
-    assert not one._may_extend(Credentials("a", "b"))
+    assert one._allows_stale(Credentials("a", "b", source="EC2 instance metadata"))
+    assert not one._allows_stale(Credentials("a", "b", source="environment variables"))
+    assert not one._allows_stale(Credentials("a", "b"))
 
 
 # --- time
@@ -800,7 +800,9 @@ REPLIES = st.one_of(
         st.text() | st.sampled_from(["21600", "0"]),
     ),
     st.just(answer(document())),
-    st.sampled_from([NoAnswer("timeout", "x"), GONE, NoAnswer("broken", "x"), NoAnswer("too large", "x")]),
+    st.sampled_from(
+        [TransportFailure("timeout", "x"), GONE, TransportFailure("broken", "x"), TransportFailure("too large", "x")]
+    ),
 )
 
 
@@ -820,8 +822,8 @@ def test_any_service_ends_well(replies: list[Answer]) -> None:
             assert str(request.url).startswith(V4 + "/latest/")
             return waiting.pop(0)
 
-        io.exchange = exchange  # type: ignore[method-assign]
+        io.send = exchange  # type: ignore[method-assign]
         try:
-            assert isinstance(run(one._fetch(io, Caller())), Credentials)
+            assert isinstance(run(one._fetch(io, ClientContext())), Credentials)
         except CredentialsError as error:
             assert_no_secret(error)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anycreds._core.credentials import Credentials, Problem
+from anycreds._core.credentials import Credentials, InvalidReason
 from anycreds._core.errors import MalformedResponseError
 from anycreds._core.http import Response
 from anycreds._providers.login.api import (
@@ -20,12 +20,12 @@ from anycreds._providers.login.api import (
     changes_in,
     file_name,
     is_for_good,
+    parse_error_response,
     refresh_body,
-    refusal_in,
     token_in,
     word_in,
 )
-from anycreds._wire.service_errors import Refusal
+from anycreds._wire.service_errors import ErrorResponse
 from support.fake_io import KEY_ID, SECRET_KEY, SESSION_TOKEN, START, answer, assert_no_secret
 from support.login_fixtures import CLIENT, NEW_TOKEN, PEM, REFRESH_TOKEN, access_token, denied, document, renewal
 
@@ -120,7 +120,7 @@ WRONG: list[tuple[object, str]] = [
 def test_wrong_fields(field: str, value: object, told: str) -> None:
     """A field that is missing or wrong is named, with what is wrong, and without its value."""
     problem = token_in(document(**{field: value}), "login")
-    assert isinstance(problem, Problem)
+    assert isinstance(problem, InvalidReason)
     assert problem.startswith(f"{field} {told}")
     assert "canary" not in problem
 
@@ -130,7 +130,7 @@ def test_wrong_fields(field: str, value: object, told: str) -> None:
 def test_wrong_inner_fields(field: str, value: object, told: str) -> None:
     """A field of the access token is named with its path."""
     problem = token_in(document(accessToken=access_token(**{field: value})), "login")
-    assert isinstance(problem, Problem)
+    assert isinstance(problem, InvalidReason)
     assert problem.startswith(f"accessToken.{field} {told}")
     assert "canary" not in problem
 
@@ -148,7 +148,7 @@ def test_wrong_inner_fields(field: str, value: object, told: str) -> None:
 def test_wrong_ends(value: object, told: str) -> None:
     """Credentials whose end cannot be read are refused: in other SDKs they are never renewed."""
     problem = token_in(document(accessToken=access_token(expiresAt=value)), "login")
-    assert isinstance(problem, Problem)
+    assert isinstance(problem, InvalidReason)
     assert problem.startswith(f"accessToken.expiresAt {told}")
 
 
@@ -158,7 +158,7 @@ def test_wrong_ends(value: object, told: str) -> None:
 def test_wrong_access_tokens(value: object, told: str) -> None:
     """The access token has to be an object."""
     problem = token_in(document(accessToken=value), "login")
-    assert isinstance(problem, Problem)
+    assert isinstance(problem, InvalidReason)
     assert problem.startswith(f"accessToken {told}")
 
 
@@ -175,12 +175,12 @@ def test_wrong_access_tokens(value: object, told: str) -> None:
 def test_documents_of_any_shape_raise_nothing(value: object) -> None:
     """Whatever a file or an answer holds, it is read or refused."""
     fields = value if isinstance(value, dict) else {"accessToken": value}
-    assert isinstance(token_in(fields, "login"), LoginToken | Problem)
-    assert isinstance(token_in({**document(), **fields}, "login"), LoginToken | Problem)
+    assert isinstance(token_in(fields, "login"), LoginToken | InvalidReason)
+    assert isinstance(token_in({**document(), **fields}, "login"), LoginToken | InvalidReason)
     response = answer(json.dumps({**json.loads(renewal().body), **fields}).encode())
     assert isinstance(changes_in(response, token(), START, "login"), dict | MalformedResponseError)
-    refusal_in(response._replace(status=400), ())
-    is_for_good(response._replace(status=400), refusal_in(response._replace(status=400), ()))
+    parse_error_response(response._replace(status=400), ())
+    is_for_good(response._replace(status=400), parse_error_response(response._replace(status=400), ()))
 
 
 def test_body_of_the_request() -> None:
@@ -257,15 +257,15 @@ def test_answers_that_are_none(body: bytes) -> None:
 @pytest.mark.parametrize("word", list(HINTS))
 def test_refusals_with_a_word(word: str) -> None:
     """What the service says in its field "error" is a part of the message, and decides on the hint."""
-    told = refusal_in(denied(word), ())
-    assert told == Refusal(400, "AccessDeniedException", f"{word}: No.")
+    told = parse_error_response(denied(word), ())
+    assert told == ErrorResponse(400, "AccessDeniedException", f"{word}: No.")
     assert word_in(denied(word)) == word
     assert is_for_good(denied(word), told)
 
 
 def test_a_word_alone() -> None:
     """Without a kind the word is the code, and is not said twice."""
-    assert refusal_in(denied("TOKEN_EXPIRED", kind=""), ()) == (400, "TOKEN_EXPIRED", "No.")
+    assert parse_error_response(denied("TOKEN_EXPIRED", kind=""), ()) == (400, "TOKEN_EXPIRED", "No.")
 
 
 @pytest.mark.parametrize(
@@ -286,12 +286,12 @@ def test_a_word_alone() -> None:
 )
 def test_what_needs_a_person(response: Response, expected: bool) -> None:
     """Only the service's own word against this token needs a new sign-in: not its troubles, nor what a proxy says."""
-    assert is_for_good(response, refusal_in(response, ())) is expected
+    assert is_for_good(response, parse_error_response(response, ())) is expected
 
 
 def test_refusals_show_no_secret() -> None:
     """A service that repeats what was sent, or puts it where its codes are, does not get it into an error."""
     response = denied(REFRESH_TOKEN, kind=REFRESH_TOKEN, message=f"bad {REFRESH_TOKEN}")
-    told = refusal_in(response, token().secrets)
+    told = parse_error_response(response, token().secrets)
     assert told == (400, None, "bad ...")
     assert word_in(response) is None

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anycreds._core.credentials import Problem
+from anycreds._core.credentials import InvalidReason
 from anycreds._providers.login.dpop import proof, target_of
 from anycreds._providers.login.dpop_keys import NotInstalled, SigningKey, load_key
 from anycreds._wire.urls import Url, parse
@@ -159,7 +159,7 @@ PUBLIC = P256.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublic
 def test_wrong_keys_are_named_and_never_shown(pem: str, told: str) -> None:
     """What is no private key on P-256 is told by its kind, with what is needed, and without any of its content."""
     problem = load_key(pem)
-    assert isinstance(problem, Problem)
+    assert isinstance(problem, InvalidReason)
     assert not isinstance(problem, NotInstalled)
     assert told in problem
     assert "P-256" in problem
@@ -177,7 +177,7 @@ def test_damaged_keys_raise_nothing(data: st.DataObject) -> None:
     body = base64.b64encode(bytes(raw[: data.draw(st.integers(0, len(raw)))])).decode()
     label = data.draw(st.sampled_from(["EC PRIVATE KEY", "PRIVATE KEY"]))
     found = load_key(f"-----BEGIN {label}-----\n{body}\n-----END {label}-----\n")
-    assert isinstance(found, SigningKey | Problem)
+    assert isinstance(found, SigningKey | InvalidReason)
 
 
 def test_a_key_cannot_be_printed() -> None:
@@ -196,7 +196,7 @@ def test_without_the_library(blocked: str, told: str) -> None:
         "from anycreds._providers.login.dpop_keys import NotInstalled, load_key\n"
         f"problem = load_key({PEM!r})\n"
         f"assert isinstance(problem, NotInstalled) and problem == {told!r}, problem\n"
-        "assert type(load_key('')).__name__ == 'Problem'\n"
+        "assert type(load_key('')).__name__ == 'InvalidReason'\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20, check=False)
     assert done.returncode == 0, done.stderr

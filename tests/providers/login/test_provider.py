@@ -24,20 +24,20 @@ from anycreds._core.errors import (
     ProviderTimeoutError,
     RetrievalError,
 )
-from anycreds._core.http import NoAnswer, Request, Response
-from anycreds._core.io import Unreadable, Unwritable
+from anycreds._core.http import Request, Response, TransportFailure
+from anycreds._core.io import ReadFailure, WriteFailure
 from anycreds._providers.login import provider as login
 from anycreds._providers.login.api import HINTS, file_name
 from anycreds._providers.login.dpop_keys import NotInstalled
 from anycreds._providers.login.provider import LoginProvider, login_command
-from anycreds._providers.service.endpoint_resolution import Places
+from anycreds._providers.service.endpoint_resolution import EndpointResolver
 from support.fake_io import (
     KEY_ID,
     SECRET_KEY,
     SESSION_TOKEN,
     START,
     ScriptedIo,
-    ScriptedWorld,
+    ScriptedRuntime,
     answer,
     assert_no_secret,
     failure,
@@ -67,8 +67,8 @@ def provider(
     profile: str | None = "dev", session: str = SESSION, config: ClientConfig | None = None, **options: Any
 ) -> LoginProvider:
     """Make a provider without a world, in eu-central-1."""
-    places = Places(config or ClientConfig(region="eu-central-1"), view=ProfileView())
-    return LoginProvider(ScriptedWorld(), Setting(session, "~/.aws/config:2"), places, profile, **options)
+    endpoints = EndpointResolver(config or ClientConfig(region="eu-central-1"), view=ProfileView())
+    return LoginProvider(ScriptedRuntime(), Setting(session, "~/.aws/config:2"), endpoints, profile, **options)
 
 
 def lasting(seconds: float, **changes: object) -> bytes:
@@ -77,7 +77,7 @@ def lasting(seconds: float, **changes: object) -> bytes:
     return json.dumps(document(accessToken=access_token(expiresAt=end.isoformat()), **changes)).encode()
 
 
-def world(content: bytes | Unreadable | None, *answers: Step, **options: Any) -> ScriptedIo:
+def runtime(content: bytes | ReadFailure | None, *answers: Step, **options: Any) -> ScriptedIo:
     """Make a world with this cache file, and a service that gives these answers."""
     files = {} if content is None else {FILE: content}
     return ScriptedIo(*[("POST", URL, one) for one in answers], files=files, **options)
@@ -104,7 +104,7 @@ def warnings_in(caplog: pytest.LogCaptureFixture) -> str:
 
 def test_fresh_credentials_are_used() -> None:
     """More than five minutes left: the file's credentials are given, without a request, a lock or cryptography."""
-    io = world(lasting(301))
+    io = runtime(lasting(301))
     assert fetch(provider(), io) == Credentials(
         KEY_ID,
         SECRET_KEY,
@@ -119,14 +119,14 @@ def test_fresh_credentials_are_used() -> None:
 @pytest.mark.parametrize(("left", "asked"), [(300.01, 0), (300, 1), (1, 1), (0, 1), (-3600, 1)])
 def test_they_are_renewed_from_five_minutes_on(left: float, asked: int) -> None:
     """Five minutes left or less, or ended: they are renewed, once."""
-    io = world(lasting(left), *[renewal()] * asked)
+    io = runtime(lasting(left), *[renewal()] * asked)
     fetch(provider(), io)
     assert len(io.requests) == len(io.writes) == asked
 
 
 def test_refresh_on_the_wire() -> None:
     """The request is the operation's: its body, no signature, and a proof for just this request."""
-    io = world(lasting(60), renewal())
+    io = runtime(lasting(60), renewal())
     fetch(provider(), io)
     (request,) = io.requests
     assert json.loads(request.body) == {
@@ -144,7 +144,7 @@ def test_refresh_on_the_wire() -> None:
 def test_refresh_and_the_file() -> None:
     """The new set is given and written under a lock, indented by two; all else in the file stays as it was."""
     before = document(accessToken=access_token(expiresAt="2024-01-02T03:05:00Z", more="x"), unknown={"a": [1, None]})
-    io = world(json.dumps(before).encode(), renewal())
+    io = runtime(json.dumps(before).encode(), renewal())
     assert fetch(provider(), io) == Credentials(
         "AKIDNEW",
         SECRET_KEY,
@@ -172,7 +172,7 @@ def test_the_new_credentials_last_from_when_they_were_asked_for() -> None:
         io.advance(4)
         return renewal()
 
-    io = world(lasting(60), answer(b"", 500), slow)
+    io = runtime(lasting(60), answer(b"", 500), slow)
     found = fetch(provider(), io)
     assert found.expiration is not None
     assert found.expiration.timestamp() == pytest.approx(io.wall - 4 + 900, abs=0.001)
@@ -180,7 +180,7 @@ def test_the_new_credentials_last_from_when_they_were_asked_for() -> None:
 
 def test_each_attempt_has_its_own_proof() -> None:
     """A repeated request has the same refresh token, but a new identity and time in its proof."""
-    io = world(lasting(60), answer(b"", 500), NoAnswer("broken", "reset"), renewal(), jitter=0.999)
+    io = runtime(lasting(60), answer(b"", 500), TransportFailure("broken", "reset"), renewal(), jitter=0.999)
     fetch(provider(), io)
     claims = [verified(request.headers["DPoP"])[1] for request in io.requests]
     assert len({claim["jti"] for claim in claims}) == 3
@@ -243,7 +243,7 @@ def test_directories(environ: Mapping[str, str], path: str) -> None:
 
 def test_blanks_around_the_session() -> None:
     """Blanks around the session do not count, as in the other SDKs' names of the file."""
-    fetch(provider(session=f" {SESSION} "), world(lasting(600)))
+    fetch(provider(session=f" {SESSION} "), runtime(lasting(600)))
     assert file_name(f" {SESSION} ") == NAME
 
 
@@ -264,7 +264,7 @@ def test_wrong_timeouts(timeout: Any) -> None:
 
 def test_whole_time() -> None:
     """With the defaults an attempt ends before a flight does, whatever is waited for."""
-    assert 3 * 5.0 + 10.0 < provider()._budget() < 60.0
+    assert 3 * 5.0 + 10.0 < provider()._attempt_timeout() < 60.0
 
 
 @pytest.mark.parametrize(
@@ -295,7 +295,7 @@ def without(name: str) -> bytes:
     ("content", "said"),
     [
         (None, f"{SHOWN} does not exist"),
-        (Unreadable("cannot be read: Permission denied"), "Permission denied"),
+        (ReadFailure("cannot be read: Permission denied"), "Permission denied"),
         (b"", "is empty"),
         (b'{"accessToken": {"secretAccessKey": "canary', "is not JSON"),
         (lasting(3600)[:-40], "is not JSON"),
@@ -316,9 +316,9 @@ def without(name: str) -> bytes:
         (lasting(3600).replace(b"012345678901", b"\\u0000canary"), "accessToken.accountId contains the control"),
     ],
 )
-def test_files_that_cannot_be_used(content: bytes | Unreadable | None, said: str) -> None:
+def test_files_that_cannot_be_used(content: bytes | ReadFailure | None, said: str) -> None:
     """A file that is missing, torn or wrong needs a person; the error names file and field, and nothing is asked."""
-    error = failure(provider(), world(content))
+    error = failure(provider(), runtime(content))
     assert type(error) is LoginRequiredError
     assert error.command == "aws login --profile dev"
     assert said in told(error)
@@ -337,7 +337,7 @@ REFUSED = [
 @pytest.mark.parametrize(("response", "said"), REFUSED)
 def test_refused_and_ended(response: Response, said: str) -> None:
     """Ended credentials whose refresh is refused for good: a person must sign in, and is told why and how."""
-    error = failure(provider(), world(lasting(0), response))
+    error = failure(provider(), runtime(lasting(0), response))
     assert type(error) is LoginRequiredError
     assert (error.command, error.status) == ("aws login --profile dev", response.status)
     assert error.code == response.headers["x-amzn-errortype"]
@@ -349,13 +349,13 @@ def test_a_service_that_repeats_what_was_sent() -> None:
     """What a service says is shown without the secrets that were sent to it."""
     said = f"bad {REFRESH_TOKEN} {SECRET_KEY} {SESSION_TOKEN}"
     for response in (denied("TOKEN_EXPIRED", message=said), denied("x", 404, "Odd", message=said)):
-        assert "bad ... ... ..." in told(failure(provider(), world(lasting(0), response)))
+        assert "bad ... ... ..." in told(failure(provider(), runtime(lasting(0), response)))
 
 
 @pytest.mark.parametrize("word", list(HINTS))
 def test_hints(word: str) -> None:
     """Each word of the service has its own explanation, beside the command."""
-    error = failure(provider(), world(lasting(0), denied(word)))
+    error = failure(provider(), runtime(lasting(0), denied(word)))
     assert error.hint == f"{HINTS[word]}; run: aws login --profile dev"
 
 
@@ -364,9 +364,9 @@ TROUBLE: list[tuple[list[Any], type[RetrievalError], str]] = [
     ([denied("server_error", 500, "InternalServerException")] * 3, RetrievalError, "InternalServerException: No."),
     ([answer(b"", 503)] * 3, RetrievalError, "status 503"),
     ([denied("rate_exceeded", 429, "TooManyRequestsError")] * 3, RetrievalError, "TooManyRequestsError"),
-    ([NoAnswer("unreachable", "refused")] * 3, RetrievalError, "could not be sent: refused"),
-    ([NoAnswer("broken", "reset")] * 3, MalformedResponseError, "no usable answer: reset"),
-    ([NoAnswer("too large", "more than 64 KiB")], MalformedResponseError, "more than 64 KiB"),
+    ([TransportFailure("unreachable", "refused")] * 3, RetrievalError, "could not be sent: refused"),
+    ([TransportFailure("broken", "reset")] * 3, MalformedResponseError, "no usable answer: reset"),
+    ([TransportFailure("too large", "more than 64 KiB")], MalformedResponseError, "more than 64 KiB"),
     ([answer(b"<html>canary</html>", 403)], RetrievalError, "status 403"),
     ([answer(b"", 302, location="https://other.example/x")], RetrievalError, "redirects are not followed"),
     ([answer(b"<html>")], MalformedResponseError, "looks like a web page"),
@@ -381,14 +381,14 @@ TROUBLE: list[tuple[list[Any], type[RetrievalError], str]] = [
 @pytest.mark.parametrize(("answers", "kind", "said"), TROUBLE)
 def test_trouble_and_ended(answers: list[Any], kind: type[RetrievalError], said: str) -> None:
     """What may pass by itself, or is the service's fault, needs no person: it is a plain error, and says what came."""
-    error = failure(provider(), world(lasting(-1), *answers))
+    error = failure(provider(), runtime(lasting(-1), *answers))
     assert type(error) is kind
     assert said in told(error)
 
 
 def test_silence_and_ended() -> None:
     """A service that never answers is given up within the time for one refresh, as a timeout."""
-    io = world(lasting(-1))
+    io = runtime(lasting(-1))
     io.script = [("POST", URL, io.timeout)] * 3
     assert type(failure(provider(), io)) is ProviderTimeoutError
     assert io.steady - 1000.0 <= 15.0
@@ -400,7 +400,7 @@ def test_silence_and_ended() -> None:
 def test_valid_credentials_survive_every_failure(answers: list[Any], caplog: pytest.LogCaptureFixture) -> None:
     """Whatever becomes of a refresh, credentials that are still valid are given, the file stays, and it is logged."""
     content = lasting(120)
-    io = world(content, *answers)
+    io = runtime(content, *answers)
     found = fetch(provider(), io)
     assert found.access_key_id == KEY_ID
     assert found.expiration == datetime.fromtimestamp(START + 120, UTC)
@@ -410,7 +410,7 @@ def test_valid_credentials_survive_every_failure(answers: list[Any], caplog: pyt
 
 def test_credentials_that_end_while_they_are_renewed() -> None:
     """Credentials that were valid at the beginning, but end before the refresh has failed, are not given."""
-    io = world(lasting(4))
+    io = runtime(lasting(4))
     io.script = [("POST", URL, io.timeout)] * 3
     assert type(failure(provider(), io)) is ProviderTimeoutError
 
@@ -425,16 +425,16 @@ def test_credentials_that_end_while_they_are_renewed() -> None:
 )
 def test_wrong_keys(key: str, said: str) -> None:
     """With a key that cannot sign nothing is sent; only a new sign-in writes another one. Until then it is served."""
-    error = failure(provider(), world(lasting(0, dpopKey=key)))
+    error = failure(provider(), runtime(lasting(0, dpopKey=key)))
     assert type(error) is LoginRequiredError
     assert f"dpopKey in {SHOWN} {said}" in told(error)
-    assert fetch(provider(), world(lasting(60, dpopKey=key))).access_key_id == KEY_ID
+    assert fetch(provider(), runtime(lasting(60, dpopKey=key))).access_key_id == KEY_ID
 
 
 def test_key_in_one_line() -> None:
     """A key whose ends of lines were written as a backslash and an n is used, and stays in the file as it is."""
     key = PEM.replace("\n", "\\n")
-    io = world(lasting(0, dpopKey=key), renewal())
+    io = runtime(lasting(0, dpopKey=key), renewal())
     fetch(provider(), io)
     assert read(io)["dpopKey"] == key
 
@@ -442,10 +442,10 @@ def test_key_in_one_line() -> None:
 def test_without_cryptography(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     """Without the library an error names the extra; credentials that are valid are given all the same."""
     monkeypatch.setattr(login, "load_key", lambda _: NotInstalled("is not installed"))
-    error = failure(provider(), world(lasting(0)))
+    error = failure(provider(), runtime(lasting(0)))
     assert type(error) is InvalidConfigurationError
     assert "needs cryptography, which is not installed (install anycreds[login])" in told(error)
-    assert fetch(provider(), world(lasting(60))).access_key_id == KEY_ID
+    assert fetch(provider(), runtime(lasting(60))).access_key_id == KEY_ID
     assert "install anycreds[login]" in warnings_in(caplog)
 
 
@@ -457,21 +457,21 @@ def test_libraries_are_loaded_late() -> None:
 
 def test_keys_are_read_in_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     """Loading cryptography takes longer than an event loop may wait, so it is work for a thread."""
-    io = world(lasting(0), renewal())
+    io = runtime(lasting(0), renewal())
     worked: list[str] = []
 
     async def work(function: Any, *arguments: object) -> Any:
         worked.append(function.__name__)
         return function(*arguments)
 
-    monkeypatch.setattr(io, "work", work)
+    monkeypatch.setattr(io, "run_in_thread", work)
     fetch(provider(), io)
     assert worked == ["load_key"]
 
 
 def test_a_sibling_was_faster() -> None:
     """Another process has renewed while the lock was waited for: its credentials are taken, and nothing is asked."""
-    io = world(lasting(60))
+    io = runtime(lasting(60))
     io.when_locked[FILE] = lambda: io.files.update({FILE: lasting(880, refreshToken="canary-3")})
     assert fetch(provider(), io).expiration == datetime.fromtimestamp(START + 880, UTC)
     assert io.writes == []
@@ -484,13 +484,13 @@ def test_a_sibling_without_a_lock_was_faster() -> None:
         io.files[FILE] = lasting(890, refreshToken="canary-3")
         return denied("TOKEN_EXPIRED")
 
-    io = world(lasting(-5), used_up)
+    io = runtime(lasting(-5), used_up)
     assert fetch(provider(), io).expiration == datetime.fromtimestamp(START + 890, UTC)
 
 
 def test_the_token_on_file_is_the_one_that_is_used() -> None:
     """Under the lock the file counts: its refresh token is sent, not the one that was read before."""
-    io = world(lasting(60), renewal())
+    io = runtime(lasting(60), renewal())
     io.when_locked[FILE] = lambda: io.files.update({FILE: lasting(200, refreshToken="canary-3")})
     fetch(provider(), io)
     assert json.loads(io.requests[0].body)["refreshToken"] == "canary-3"
@@ -498,21 +498,21 @@ def test_the_token_on_file_is_the_one_that_is_used() -> None:
 
 def test_a_lucky_sibling_counts_after_a_failure() -> None:
     """After a failed refresh the newest set is served, even if it is not quite fresh."""
-    io = world(lasting(60), *[answer(b"", 500)] * 3)
+    io = runtime(lasting(60), *[answer(b"", 500)] * 3)
     io.when_locked[FILE] = lambda: io.files.update({FILE: lasting(200)})
     assert fetch(provider(), io).expiration == datetime.fromtimestamp(START + 200, UTC)
 
 
 def test_a_lock_that_is_never_free() -> None:
     """A process that hangs with the lock does not keep others from their credentials."""
-    io = world(lasting(60), renewal(), busy=[FILE])
+    io = runtime(lasting(60), renewal(), busy=[FILE])
     assert fetch(provider(), io).access_key_id == "AKIDNEW"
 
 
 def test_sign_in_heals_a_running_program() -> None:
     """After a new sign-in the next attempt gives its credentials, without waiting for anything."""
     one = provider()
-    io = world(lasting(0), denied("TOKEN_EXPIRED"))
+    io = runtime(lasting(0), denied("TOKEN_EXPIRED"))
     assert isinstance(failure(one, io), LoginRequiredError)
     io.files[FILE] = lasting(900)
     assert fetch(one, io).access_key_id == KEY_ID
@@ -521,7 +521,7 @@ def test_sign_in_heals_a_running_program() -> None:
 def test_a_failed_refresh_is_not_repeated_at_once() -> None:
     """Within 30 s of a failed refresh nothing is sent: the error is the same again, and then it is tried anew."""
     one = provider()
-    io = world(lasting(0), *[answer(b"", 500)] * 3)
+    io = runtime(lasting(0), *[answer(b"", 500)] * 3)
     first = failure(one, io)
     io.advance(29)
     again = failure(one, io)
@@ -534,19 +534,19 @@ def test_a_failed_refresh_is_not_repeated_at_once() -> None:
 
 def test_one_provider_does_not_hold_up_another() -> None:
     """The pause after a failure is each provider's own."""
-    io = world(lasting(0), denied("TOKEN_EXPIRED"))
+    io = runtime(lasting(0), denied("TOKEN_EXPIRED"))
     failure(provider(), io)
     io.script = [("POST", URL, renewal())]
     assert fetch(provider(), io).access_key_id == "AKIDNEW"
 
 
-FULL_DISK = Unwritable("cannot be written: No space left on device")
+FULL_DISK = WriteFailure("cannot be written: No space left on device")
 
 
 def test_a_file_that_cannot_be_written(caplog: pytest.LogCaptureFixture) -> None:
     """The new set is given although it cannot be written, and so are it and its refresh token from then on."""
     one = provider()
-    io = world(lasting(60), renewal(), unwritable={FILE: FULL_DISK})
+    io = runtime(lasting(60), renewal(), unwritable={FILE: FULL_DISK})
     assert fetch(one, io).access_key_id == "AKIDNEW"
     assert "No space left on device" in warnings_in(caplog)
     assert read(io)["refreshToken"] == REFRESH_TOKEN
@@ -563,7 +563,7 @@ def test_a_file_that_cannot_be_written(caplog: pytest.LogCaptureFixture) -> None
 def test_memory_ends_when_the_file_moves_on() -> None:
     """What could not be written counts only until the file has something else: a sign-in, or none at all."""
     one = provider()
-    io = world(lasting(60), renewal(), unwritable={FILE: FULL_DISK})
+    io = runtime(lasting(60), renewal(), unwritable={FILE: FULL_DISK})
     fetch(one, io)
     io.files[FILE] = lasting(700)
     assert fetch(one, io).access_key_id == KEY_ID
@@ -574,7 +574,7 @@ def test_memory_ends_when_the_file_moves_on() -> None:
 def test_a_set_that_cannot_be_written_as_json(caplog: pytest.LogCaptureFixture) -> None:
     """A file with a number that JSON cannot hold is not spoiled: the new set is given from memory."""
     before = lasting(60).replace(b'"aws_sigv4"', b"1e999")
-    io = world(before, renewal())
+    io = runtime(before, renewal())
     assert fetch(provider(), io).access_key_id == "AKIDNEW"
     assert io.files[FILE] == before
     assert "cannot be written as JSON" in warnings_in(caplog)
@@ -587,7 +587,7 @@ def test_a_renewal_that_ends_at_once() -> None:
         io.advance(3)
         return renewal(expiresIn=2)
 
-    io = world(lasting(0), late)
+    io = runtime(lasting(0), late)
     error = failure(provider(), io)
     assert type(error) is RetrievalError
     assert "have ended" in told(error)
@@ -595,7 +595,7 @@ def test_a_renewal_that_ends_at_once() -> None:
 
 def test_errors_of_the_configuration() -> None:
     """A region or an endpoint that cannot be right is told as such, and nothing is sent."""
-    io = world(lasting(0), environ={"AWS_REGION": "not a region"})
+    io = runtime(lasting(0), environ={"AWS_REGION": "not a region"})
     error = failure(provider(config=ClientConfig()), io)
     assert type(error) is InvalidConfigurationError
     assert "AWS_REGION" in told(error)
@@ -604,7 +604,7 @@ def test_errors_of_the_configuration() -> None:
 def test_no_home_directory(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a home directory it cannot be told where the file is."""
     io = ScriptedIo()
-    monkeypatch.setattr(io, "home", lambda: None)
+    monkeypatch.setattr(io, "home_directory", lambda: None)
     error = failure(provider(), io)
     assert isinstance(error, InvalidConfigurationError)
     assert "home directory" in told(error)
@@ -613,6 +613,6 @@ def test_no_home_directory(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_provider_shows_nothing() -> None:
     """The provider itself prints its name only, whatever it remembers."""
     one = provider()
-    fetch(one, world(lasting(60), renewal(), unwritable={FILE: FULL_DISK}))
+    fetch(one, runtime(lasting(60), renewal(), unwritable={FILE: FULL_DISK}))
     assert repr(one) == "<anycreds provider: login>"
     assert "canary" not in repr([getattr(one, name) for name in LoginProvider.__slots__])

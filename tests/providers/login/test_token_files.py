@@ -25,8 +25,8 @@ from anycreds._core.credentials import Credentials
 from anycreds._core.errors import LoginRequiredError
 from anycreds._providers.login.api import file_name
 from anycreds._providers.login.provider import LoginProvider
-from anycreds._providers.service.endpoint_resolution import Places
-from anycreds._system.io import Session, SystemWorld
+from anycreds._providers.service.endpoint_resolution import EndpointResolver
+from anycreds._system.io import SystemIo, SystemRuntime
 from anycreds.testing import FakeAWS, Forever, HalfBody, Hang, Refuse, Status
 
 SESSION = "arn:aws:iam::123456789012:user/somebody"
@@ -59,7 +59,7 @@ def write(cache: Path, token: dict[str, Any]) -> None:
     cache.chmod(0o644)
 
 
-class Hasty(Session):
+class Hasty(SystemIo):
     """An ``Io`` that does something else instead of waiting."""
 
     instead: Callable[[], object]
@@ -69,14 +69,14 @@ class Hasty(Session):
         await anyio.lowlevel.checkpoint()
 
 
-class HastyWorld(SystemWorld):
+class HastyWorld(SystemRuntime):
     """The real world, but nothing is waited for. ``instead`` is called whenever something would be."""
 
     def __init__(self, instead: Callable[[], object]) -> None:
         super().__init__()
         self._instead = instead
 
-    def session(self, held: Any = None) -> Session:
+    def open_io(self, held: Any = None) -> SystemIo:
         session = Hasty(self._clock, None, held)
         session.instead = self._instead
         return session
@@ -85,8 +85,8 @@ class HastyWorld(SystemWorld):
 def provider(aws: FakeAWS, instead: Callable[[], object] = bool) -> LoginProvider:
     """Make a provider like one of a program of its own. ``instead``: see ``HastyWorld``."""
     config = ClientConfig(region="us-east-1", endpoint_url=aws.service_url)
-    places = Places(config, view=ProfileView())
-    return LoginProvider(HastyWorld(instead), Setting(SESSION, "~/.aws/config:2"), places, "dev")
+    endpoints = EndpointResolver(config, view=ProfileView())
+    return LoginProvider(HastyWorld(instead), Setting(SESSION, "~/.aws/config:2"), endpoints, "dev")
 
 
 async def ask_all(*providers: LoginProvider) -> list[Credentials]:
@@ -218,13 +218,13 @@ PROGRAM = textwrap.dedent("""
     from anycreds._config.client_config import ClientConfig
     from anycreds._config.service_settings import ProfileView
     from anycreds._config.settings import Setting
-    from anycreds._providers.service.endpoint_resolution import Places
-    from anycreds._system.io import SystemWorld
+    from anycreds._providers.service.endpoint_resolution import EndpointResolver
+    from anycreds._system.io import SystemRuntime
     from anycreds._providers.login.provider import LoginProvider
 
     async def main():
-        places = Places(ClientConfig(region="us-east-1", endpoint_url=sys.argv[1]), view=ProfileView())
-        provider = LoginProvider(SystemWorld(), Setting(sys.argv[2], "here"), places, timeout=30.0)
+        places = EndpointResolver(ClientConfig(region="us-east-1", endpoint_url=sys.argv[1]), view=ProfileView())
+        provider = LoginProvider(SystemRuntime(), Setting(sys.argv[2], "here"), places, timeout=30.0)
         print((await provider()).access_key_id)
 
     backend, _, loop = sys.argv[3].partition("+")

@@ -11,7 +11,7 @@ import anyio.lowlevel
 import pytest
 
 import anycreds
-from anycreds._core.io import Unreadable
+from anycreds._core.io import ReadFailure
 from anycreds.testing import CANARY
 from support.fake_io import ScriptedIo, run
 
@@ -55,8 +55,8 @@ async def test_which_profile(aws: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert (await anycreds.from_ini()()).access_key_id == "AKIDdefault"
     monkeypatch.setenv("AWS_PROFILE", "c")
     assert (await anycreds.from_ini()()).access_key_id == "AKIDc"
-    assert (await anycreds.from_ini().bound(anycreds.Caller(profile="b"))()).access_key_id == "AKIDb"
-    assert (await anycreds.from_ini("a").bound(anycreds.Caller(profile="b"))()).access_key_id == "AKIDa"
+    assert (await anycreds.from_ini().for_client(anycreds.ClientContext(profile="b"))()).access_key_id == "AKIDb"
+    assert (await anycreds.from_ini("a").for_client(anycreds.ClientContext(profile="b"))()).access_key_id == "AKIDa"
 
 
 async def test_files_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,10 +145,10 @@ async def test_file_that_cannot_be_read_is_an_error_at_once(aws: Path, make: obj
 
 def test_file_without_permission_is_an_error_that_says_so() -> None:
     """A file that may not be read is never taken for one that is not there."""
-    denied = {"/home/x/.aws/config": Unreadable("cannot be read: Permission denied")}
+    denied = {"/home/x/.aws/config": ReadFailure("cannot be read: Permission denied")}
     io = ScriptedIo(environ={"HOME": "/home/x"}, files=denied)
     with pytest.raises(anycreds.InvalidConfigurationError, match=r"~/.aws/config cannot be read: Permission denied"):
-        run(anycreds.from_ini()._fetch(io, anycreds.Caller()))
+        run(anycreds.from_ini()._fetch(io, anycreds.ClientContext()))
 
 
 async def test_file_that_an_option_names_has_to_exist(aws: Path) -> None:

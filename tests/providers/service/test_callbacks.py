@@ -23,14 +23,19 @@ from anycreds._core.errors import (
     RetrievalError,
 )
 from anycreds._core.io import Io
-from anycreds._core.provider import Caller, Provider
-from anycreds._providers.service.callbacks import ask, credentials_from_hook, credentials_of, not_a_link
+from anycreds._core.provider import ClientContext, Provider
+from anycreds._providers.service.callbacks import (
+    call_user_function,
+    credentials_from_callback,
+    fetch_source,
+    missing_source_error,
+)
 from support.fake_io import (
     KEY_ID,
     SECRET_KEY,
     SESSION_TOKEN,
     ScriptedIo,
-    ScriptedWorld,
+    ScriptedRuntime,
     assert_no_secret,
     is_of_the_library,
     run,
@@ -39,7 +44,7 @@ from support.fake_io import (
 WHO, STEP = "AssumeRole", "profile 'base'"
 SET = Credentials(KEY_ID, SECRET_KEY, SESSION_TOKEN)
 WORDS = "what may be a secret"
-CALLER = Caller("eu-west-1", "dev")
+CALLER = ClientContext("eu-west-1", "dev")
 KINDS: list[type[CredentialsError]] = [
     RetrievalError,
     ProviderTimeoutError,
@@ -57,11 +62,11 @@ class Source(Provider):
     __slots__ = ("answer", "seen")
 
     def __init__(self, answer: Credentials | CredentialsError) -> None:
-        super().__init__("source", ScriptedWorld())
+        super().__init__("source", ScriptedRuntime())
         self.answer = answer
-        self.seen: list[tuple[Io, Caller]] = []
+        self.seen: list[tuple[Io, ClientContext]] = []
 
-    async def _attempt(self, io: Io, caller: Caller) -> Credentials | CredentialsError:
+    async def _load(self, io: Io, caller: ClientContext) -> Credentials | CredentialsError:
         self.seen.append((io, caller))
         return self.answer
 
@@ -76,7 +81,7 @@ class StrangeError(Exception):
 def test_a_source_is_asked_in_the_same_attempt() -> None:
     """The source gets the same world and caller, and its set is passed on as it is."""
     source, io = Source(SET), ScriptedIo()
-    assert run(credentials_of(source, io, CALLER, STEP, WHO)) is SET
+    assert run(fetch_source(source, io, CALLER, STEP, WHO)) is SET
     assert source.seen == [(io, CALLER)]
 
 
@@ -85,7 +90,7 @@ def test_a_source_without_anything(kind: type[NotConfiguredError]) -> None:
     """Something stands on it, so that is a mistake in the configuration: no chain goes on. The error names the step."""
     missing = kind("nothing there", source="source")
     with pytest.raises(InvalidConfigurationError) as caught:
-        run(credentials_of(Source(missing), ScriptedIo(), CALLER, STEP, WHO))
+        run(fetch_source(Source(missing), ScriptedIo(), CALLER, STEP, WHO))
     error = caught.value
     assert type(error) is InvalidConfigurationError
     assert str(error) == f"{WHO}: {STEP} has no credentials: source: nothing there"
@@ -98,7 +103,7 @@ def test_a_source_that_fails(kind: type[CredentialsError]) -> None:
     """Every other error of a source stays what it is."""
     failure = kind("broken", source="source")
     with pytest.raises(kind) as caught:
-        run(credentials_of(Source(failure), ScriptedIo(), CALLER, STEP, WHO))
+        run(fetch_source(Source(failure), ScriptedIo(), CALLER, STEP, WHO))
     assert caught.value is failure
     assert str(failure) == "source: broken"
 
@@ -106,7 +111,7 @@ def test_a_source_that_fails(kind: type[CredentialsError]) -> None:
 def test_not_a_link() -> None:
     """The error for a step without anything can be had as a value."""
     missing = NotConfiguredError("x", source="y")
-    error = not_a_link(missing, STEP, WHO)
+    error = missing_source_error(missing, STEP, WHO)
     assert (type(error), error.source, error.__cause__) == (InvalidConfigurationError, WHO, missing)
 
 
@@ -115,7 +120,7 @@ def test_not_a_link() -> None:
 
 def asked(function: Callable[..., Any], *arguments: Any) -> Any:
     """Ask a function."""
-    return run(ask(function, arguments, "role_assumer", WHO))
+    return run(call_user_function(function, arguments, "role_assumer", WHO))
 
 
 def error_of(function: Callable[..., Any], *arguments: Any) -> CredentialsError:
@@ -271,7 +276,7 @@ def test_cancellation_leaves() -> None:
     async def function() -> None:
         await Pause()
 
-    waiting = ask(function, (), "role_assumer", WHO)
+    waiting = call_user_function(function, (), "role_assumer", WHO)
     waiting.send(None)
     with pytest.raises(Cancelled):
         waiting.throw(Cancelled())
@@ -289,7 +294,7 @@ def hook(answer: Any) -> Credentials | CredentialsError:
             raise answer
         return answer
 
-    return run(credentials_from_hook(function, (SET, {"RoleArn": "arn"}), "role_assumer", WHO))
+    return run(credentials_from_callback(function, (SET, {"RoleArn": "arn"}), "role_assumer", WHO))
 
 
 def test_credentials_from_a_hook() -> None:
@@ -325,12 +330,12 @@ class Hooked(Provider):
     __slots__ = ("function",)
 
     def __init__(self, function: Callable[..., Awaitable[Any]]) -> None:
-        super().__init__(WHO, ScriptedWorld())
+        super().__init__(WHO, ScriptedRuntime())
         self.function = function
 
-    async def _attempt(self, io: Io, caller: Caller) -> Credentials | CredentialsError:
+    async def _load(self, io: Io, caller: ClientContext) -> Credentials | CredentialsError:
         params = {"WebIdentityToken": SECRET_KEY}
-        return await credentials_from_hook(self.function, (SET, params), "role_assumer", WHO)
+        return await credentials_from_callback(self.function, (SET, params), "role_assumer", WHO)
 
 
 @pytest.mark.parametrize("failure", [StrangeError(), NotConfiguredError("x"), RetrievalError("x"), TypeError()])

@@ -12,16 +12,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anycreds._core.http import NoAnswer, Request, Response
+from anycreds._core.http import Request, Response, TransportFailure
 from anycreds._providers.service.calling import call, is_transient, pause_after
 from anycreds._providers.service.retries import Budget
-from anycreds._wire.service_errors import Refusal
+from anycreds._wire.service_errors import ErrorResponse
 from anycreds._wire.urls import Url
 from support.fake_io import START, Answer, ScriptedIo, answer, run
 
 URL = Url("https", "sts.eu-west-1.amazonaws.com", None, "/")
 GOOD = answer(b"good")
-GONE = NoAnswer("unreachable", "connection refused")
+GONE = TransportFailure("unreachable", "connection refused")
 THROTTLING = [
     "BandwidthLimitExceeded", "EC2ThrottledException", "LimitExceededException",
     "ProvisionedThroughputExceededException", "RequestLimitExceeded", "RequestThrottled", "RequestThrottledException",
@@ -42,9 +42,9 @@ SKEW = [
 ]  # fmt: skip
 
 
-def refusal_in(response: Response) -> Refusal:
+def parse_error_response(response: Response) -> ErrorResponse:
     """Read the code of an answer, which is all of its body."""
-    return Refusal(response.status, response.body.decode() or None, "")
+    return ErrorResponse(response.status, response.body.decode() or None, "")
 
 
 def said(code: str, status: int = 400, **headers: str) -> Response:
@@ -69,8 +69,8 @@ class Calls:
         self.times.append(time - START)
         return Request("POST", URL, {"x-time": str(time)}, 5.0)
 
-    def __call__(self, attempts: int = 3, seconds: float = 60.0) -> Response | NoAnswer:
-        return run(call(self.io, self.make, refusal_in, attempts, Budget(self.io, seconds)))
+    def __call__(self, attempts: int = 3, seconds: float = 60.0) -> Response | TransportFailure:
+        return run(call(self.io, self.make, parse_error_response, attempts, Budget(self.io, seconds)))
 
 
 # --- what is repeated
@@ -80,7 +80,7 @@ def outcome(kind: Answer) -> tuple[bool, int]:
     """Return whether it counts as passing, and how often a call was made that always gets this answer."""
     calls = Calls(*[kind] * 3)
     assert calls() is kind
-    refusal = refusal_in(kind) if isinstance(kind, Response) and kind.status != 200 else None
+    refusal = parse_error_response(kind) if isinstance(kind, Response) and kind.status != 200 else None
     return is_transient(kind, refusal), len(calls.io.requests)
 
 
@@ -116,7 +116,7 @@ def test_other_statuses_stay(status: int) -> None:
 )
 def test_no_answers(kind: Any, passes: bool) -> None:
     """A connection that failed may be better next time; a flood will be a flood again."""
-    assert outcome(NoAnswer(kind, "x")) == (passes, 3 if passes else 1)
+    assert outcome(TransportFailure(kind, "x")) == (passes, 3 if passes else 1)
 
 
 def test_a_success_ends_it() -> None:
@@ -154,7 +154,7 @@ def test_attempts_count_all(attempts: int) -> None:
 )
 def test_pauses(kind: Answer, code: str | None, bounds: list[float]) -> None:
     """The bound doubles from 50 ms, from a second after throttling, up to 20 s; the pause is any part of it."""
-    refusal = Refusal(kind.status, code, "") if isinstance(kind, Response) else None
+    refusal = ErrorResponse(kind.status, code, "") if isinstance(kind, Response) else None
     for tried, most in enumerate(bounds):
         for jitter in (0.0, 0.25, 0.999):
             assert pause_after(kind, refusal, tried, jitter, 1e9) == pytest.approx(jitter * most)
@@ -193,7 +193,7 @@ def test_no_pause_past_the_end(seconds: str) -> None:
     calls = Calls(busy)
     assert calls(seconds=60.0) is busy
     assert calls.io.pauses == []
-    assert pause_after(busy, refusal_in(busy), 0, 0.5, 60.0) is None
+    assert pause_after(busy, parse_error_response(busy), 0, 0.5, 60.0) is None
 
 
 # --- the budget
@@ -204,7 +204,7 @@ def test_exchanges_end_with_the_budget() -> None:
     calls = Calls()
     calls.io.script = [("POST", str(URL), calls.io.timeout)] * 3
     answered = calls(attempts=9, seconds=12.0)
-    assert isinstance(answered, NoAnswer)
+    assert isinstance(answered, TransportFailure)
     assert answered.kind == "timeout"
     first, second, third = (request.timeout for request in calls.io.requests)
     assert (first, second) == (5.0, 5.0)
@@ -217,7 +217,7 @@ def test_no_time_at_all(seconds: float) -> None:
     """Without any time nothing is asked, nor made, and that is said."""
     calls = Calls()
     answered = calls(seconds=seconds)
-    assert isinstance(answered, NoAnswer)
+    assert isinstance(answered, TransportFailure)
     assert "no time" in answered.detail
     assert calls.times == []
 
@@ -310,9 +310,9 @@ def test_a_correction_lasts() -> None:
 
 def test_a_correction_is_an_attempt(caplog: pytest.LogCaptureFixture) -> None:
     """It is counted like any other, so with one attempt there is none, and nobody says that there is."""
-    refused = said("RequestExpired", 403, date=date(3600))
-    calls = Calls(refused)
-    assert calls(attempts=1) is refused
+    service_error = said("RequestExpired", 403, date=date(3600))
+    calls = Calls(service_error)
+    assert calls(attempts=1) is service_error
     assert caplog.records == []
 
 
@@ -336,7 +336,9 @@ ANSWERS = st.one_of(
         st.sampled_from(["", "1", "30", "x"]),
         st.integers(-(10**8), 10**8),
     ),
-    st.sampled_from([GONE, NoAnswer("timeout", "x"), NoAnswer("broken", "x"), NoAnswer("too large", "x")]),
+    st.sampled_from(
+        [GONE, TransportFailure("timeout", "x"), TransportFailure("broken", "x"), TransportFailure("too large", "x")]
+    ),
 )
 
 

@@ -13,9 +13,9 @@ from anycreds import ClientConfig, InvalidConfigurationError
 from anycreds._config.service_settings import ProfileView
 from anycreds._config.settings import Setting
 from anycreds._config.shared_files import FileOptions, SharedFiles
-from anycreds._core.provider import Caller
+from anycreds._core.provider import ClientContext
 from anycreds._providers.service import endpoint_resolution
-from anycreds._providers.service.endpoint_resolution import TITLES, Place, Places
+from anycreds._providers.service.endpoint_resolution import SERVICE_NAMES, EndpointResolver, ResolvedEndpoint
 from anycreds._wire.endpoints import Service
 from support.fake_io import ScriptedIo, run
 
@@ -35,22 +35,22 @@ def outcome(
     environ: dict[str, str] | None = None,
     caller: str | None = None,
     service: Service = "sts",
-    places: Places | None = None,
+    endpoints: EndpointResolver | None = None,
     **more: Any,
-) -> Place | InvalidConfigurationError:
+) -> ResolvedEndpoint | InvalidConfigurationError:
     """Find the place of a service; ``says`` is what the profile says, line by line."""
     io = ScriptedIo(environ=environ, files={CONFIG: f"[default]\n{says}\n".encode()})
-    return run((places or Places(config)).find(io, Caller(region=caller), service, WHO, **more))
+    return run((endpoints or EndpointResolver(config)).resolve(io, ClientContext(region=caller), service, WHO, **more))
 
 
-def place(config: ClientConfig | None = None, **more: Any) -> Place:
+def place(config: ClientConfig | None = None, **more: Any) -> ResolvedEndpoint:
     """Return the place."""
     found = outcome(config, **more)
-    assert isinstance(found, Place)
+    assert isinstance(found, ResolvedEndpoint)
     return found
 
 
-def refused(config: ClientConfig | None = None, **more: Any) -> str:
+def service_error(config: ClientConfig | None = None, **more: Any) -> str:
     """Return what the error says."""
     error = outcome(config, **more)
     assert type(error) is InvalidConfigurationError
@@ -134,7 +134,7 @@ def test_rubbish_is_no_region(region: str, monkeypatch: pytest.MonkeyPatch) -> N
         "client_config": {"environ": {"AWS_REGION": region, "AWS_ENDPOINT_URL": "http://127.0.0.1"}},
     }
     for origin, more in everywhere.items():
-        said = refused(**more)
+        said = service_error(**more)
         assert said.startswith(f"{WHO}: the region from ")
         assert origin in said or origin == "client_config"
         assert region not in said
@@ -144,7 +144,7 @@ def test_rubbish_is_no_region(region: str, monkeypatch: pytest.MonkeyPatch) -> N
 def test_rubbish_in_the_profile_is_no_region(region: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same for a region in the profile: the error has file and line."""
     monkeypatch.setattr(endpoint_resolution, "endpoint_for", no_host)
-    assert f"the region from {FILE}:2 cannot be a part of a host name" in refused(says=f"region = {region}")
+    assert f"the region from {FILE}:2 cannot be a part of a host name" in service_error(says=f"region = {region}")
 
 
 @pytest.mark.parametrize("region", RUBBISH)
@@ -155,11 +155,11 @@ def test_rubbish_that_is_beaten_does_not_matter(region: str) -> None:
 
 def test_the_last_region_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     """That us-east-1 is called, because nobody says a region, is worth one warning, however often and for whatever."""
-    places = Places()
-    for service in TITLES:
-        assert place(places=places, service=service).region == "us-east-1"
+    endpoints = EndpointResolver()
+    for service in SERVICE_NAMES:
+        assert place(endpoints=endpoints, service=service).region == "us-east-1"
     (record,) = caplog.records
-    assert (record.name, record.levelno) == ("anycreds.places", logging.WARNING)
+    assert (record.name, record.levelno) == ("anycreds.endpoints", logging.WARNING)
     assert "us-east-1" in record.getMessage()
     assert WHO in record.getMessage()
 
@@ -180,8 +180,8 @@ def test_whose_profile_counts() -> None:
         ("z", "y", "x", "eu-d-1"),
     ):
         io = ScriptedIo(environ={} if variable is None else {"AWS_PROFILE": variable}, files=files)
-        found = run(Places(profile=argument).find(io, Caller(profile=caller), "sts", WHO))
-        assert isinstance(found, Place)
+        found = run(EndpointResolver(profile=argument).resolve(io, ClientContext(profile=caller), "sts", WHO))
+        assert isinstance(found, ResolvedEndpoint)
         assert found.region == region
 
 
@@ -189,12 +189,12 @@ def test_other_files_and_none() -> None:
     """The files can be others; and with a view of the profile none are read."""
     io = ScriptedIo(files={"/etc/aws": b"[default]\nregion = eu-west-1\n", CONFIG: b"\xff"})
     files = SharedFiles(FileOptions(config_filepath="/etc/aws"))
-    found = run(Places(files=files).find(io, Caller(), "sts", WHO))
-    assert isinstance(found, Place)
+    found = run(EndpointResolver(files=files).resolve(io, ClientContext(), "sts", WHO))
+    assert isinstance(found, ResolvedEndpoint)
     assert found.region == "eu-west-1"
     io = ScriptedIo(environ={"AWS_REGION": "eu-west-2"}, files={CONFIG: b"\xff"})
-    found = run(Places(view=ProfileView()).find(io, Caller(profile="missing"), "sts", WHO))
-    assert isinstance(found, Place)
+    found = run(EndpointResolver(view=ProfileView()).resolve(io, ClientContext(profile="missing"), "sts", WHO))
+    assert isinstance(found, ResolvedEndpoint)
     assert (found.region, io.reads) == ("eu-west-2", [])
 
 
@@ -202,7 +202,7 @@ def test_other_files_and_none() -> None:
 def test_files_that_cannot_be_read(content: bytes) -> None:
     """A file or profile that cannot be read is the error, though an option has the region."""
     io = ScriptedIo(files={CONFIG: content})
-    error = run(Places(ClientConfig(region="eu-west-1")).find(io, Caller(), "sts", WHO))
+    error = run(EndpointResolver(ClientConfig(region="eu-west-1")).resolve(io, ClientContext(), "sts", WHO))
     assert isinstance(error, InvalidConfigurationError)
     assert f"{FILE}:" in str(error)
 
@@ -258,7 +258,7 @@ def test_pseudo_regions() -> None:
 @pytest.mark.parametrize("variable", [FIPS, DUALSTACK, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "AWS_MAX_ATTEMPTS"])
 def test_unreadable_switches(variable: str) -> None:
     """A variable that cannot be read is an error that names it."""
-    assert variable in refused(environ={variable: "maybe"})
+    assert variable in service_error(environ={variable: "maybe"})
 
 
 # --- endpoints of one's own
@@ -286,13 +286,13 @@ def test_custom_endpoints(config: ClientConfig | None, more: dict[str, Any], ori
     assert str(found) == f"AWS STS at {HERE} ({origin})"
 
 
-@pytest.mark.parametrize("service", TITLES)
+@pytest.mark.parametrize("service", SERVICE_NAMES)
 def test_endpoint_of_each_service(service: Service) -> None:
     """Each service has its own variable, and those of the others say nothing about it."""
-    names = {name: f"AWS_ENDPOINT_URL_{name.replace('-', '_').upper()}" for name in TITLES}
+    names = {name: f"AWS_ENDPOINT_URL_{name.replace('-', '_').upper()}" for name in SERVICE_NAMES}
     environ = {variable: f"http://127.0.0.1/{name}" for name, variable in names.items()}
     found = place(environ=environ, service=service, caller="eu-west-1")
-    assert (str(found.base), found.title) == (f"http://127.0.0.1/{service}", TITLES[service])
+    assert (str(found.base), found.title) == (f"http://127.0.0.1/{service}", SERVICE_NAMES[service])
     del environ[names[service]]
     assert place(environ=environ, service=service, caller="eu-west-1").base.scheme == "https"
 
@@ -310,11 +310,11 @@ def test_ignored_endpoints() -> None:
 )
 def test_custom_endpoint_and_kind(fips: bool, dualstack: bool, told: str) -> None:
     """An endpoint of one's own with FIPS or dual-stack is a contradiction, and the error names both."""
-    said = refused(ClientConfig(endpoint_url=HERE, use_fips=fips, use_dualstack=dualstack), caller="eu-west-1")
+    said = service_error(ClientConfig(endpoint_url=HERE, use_fips=fips, use_dualstack=dualstack), caller="eu-west-1")
     assert "option client_config.endpoint_url" in said
     assert f"{told} endpoints are asked for" in said
     environ = {"AWS_ENDPOINT_URL": HERE, **({FIPS: "1"} if fips else {}), **({DUALSTACK: "1"} if dualstack else {})}
-    assert "AWS_ENDPOINT_URL" in refused(environ=environ, caller="eu-west-1")
+    assert "AWS_ENDPOINT_URL" in service_error(environ=environ, caller="eu-west-1")
     environ["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"] = "true"
     assert place(environ=environ, caller="us-east-2").base.host.endswith((".amazonaws.com", ".api.aws"))
 
@@ -323,8 +323,8 @@ def test_custom_endpoint_and_kind(fips: bool, dualstack: bool, told: str) -> Non
 def test_unreadable_endpoints(url: str) -> None:
     """An endpoint that is no URL is an error with its origin, and without the text."""
     for said in (
-        refused(environ={"AWS_ENDPOINT_URL_STS": url}, caller="eu-west-1"),
-        refused(says=f"endpoint_url = {url}", caller="eu-west-1"),
+        service_error(environ={"AWS_ENDPOINT_URL_STS": url}, caller="eu-west-1"),
+        service_error(says=f"endpoint_url = {url}", caller="eu-west-1"),
     ):
         assert "AWS_ENDPOINT_URL_STS" in said or f"{FILE}:2" in said
         assert "canary" not in said
@@ -344,12 +344,12 @@ def test_unreadable_endpoints(url: str) -> None:
 )
 def test_plain_http_is_worth_one_warning(url: str, warned: bool, caplog: pytest.LogCaptureFixture) -> None:
     """A host that is called without TLS is warned of once, unless it is this machine."""
-    places = Places(ClientConfig(endpoint_url=f"{url}/canary/", region="eu-west-1"))
-    for service in TITLES:
-        assert place(places=places, service=service).base.origin == url
+    endpoints = EndpointResolver(ClientConfig(endpoint_url=f"{url}/canary/", region="eu-west-1"))
+    for service in SERVICE_NAMES:
+        assert place(endpoints=endpoints, service=service).base.origin == url
     assert len(caplog.records) == warned
     for record in caplog.records:
-        assert (record.name, record.levelno) == ("anycreds.places", logging.WARNING)
+        assert (record.name, record.levelno) == ("anycreds.endpoints", logging.WARNING)
         assert url in record.getMessage()
         assert "option client_config.endpoint_url" in record.getMessage()
 
@@ -417,6 +417,6 @@ def test_attempts() -> None:
 def test_any_settings(region: str, url: str, caller: str) -> None:
     """Whatever the environment holds, there is a place or an error as a value."""
     environ = {"AWS_REGION": region, "AWS_ENDPOINT_URL": url}
-    assert isinstance(outcome(environ=environ, caller=caller), Place | InvalidConfigurationError)
+    assert isinstance(outcome(environ=environ, caller=caller), ResolvedEndpoint | InvalidConfigurationError)
     found = outcome(environ={"AWS_REGION": region}, caller=caller)
     assert isinstance(found, InvalidConfigurationError) or found.base.scheme == "https"

@@ -9,21 +9,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anycreds._core.durations import limits_problem
-from anycreds._core.http import NoAnswer, Request, Response
-from anycreds._providers.service.retries import Budget, exchange, is_transient, pause_after, retry_after
+from anycreds._core.durations import timeout_and_retries_reason
+from anycreds._core.http import Request, Response, TransportFailure
+from anycreds._providers.service.retries import Budget, is_transient, pause_after, retry_after, send_with_retries
 from anycreds._wire.urls import Url
 from support.fake_io import Answer, ScriptedIo, answer, run
 
 URL = Url("http", "127.0.0.1", None, "/")
 REQUEST = Request("GET", URL, {}, 1.0)
 BUSY = answer(status=503)
-GONE = NoAnswer("unreachable", "connection refused")
+GONE = TransportFailure("unreachable", "connection refused")
 
 
-def ask(io: ScriptedIo, retries: int, seconds: float) -> Response | NoAnswer:
+def ask(io: ScriptedIo, retries: int, seconds: float) -> Response | TransportFailure:
     """Make an exchange with retries that may take so many seconds altogether."""
-    return run(exchange(io, REQUEST, retries, Budget(io, seconds)))
+    return run(send_with_retries(io, REQUEST, retries, Budget(io, seconds)))
 
 
 def steps(*answers: Answer | Callable[[Request], Answer]) -> list[tuple[str, str, Any]]:
@@ -48,7 +48,7 @@ def test_final_statuses(status: int) -> None:
 )
 def test_transient_failures(kind: Any, transient: bool) -> None:
     """A failed connection may be better next time; a flood will be a flood again."""
-    assert is_transient(NoAnswer(kind, "x")) is transient
+    assert is_transient(TransportFailure(kind, "x")) is transient
 
 
 @pytest.mark.parametrize(("tried", "most"), [(0, 0.1), (1, 0.2), (2, 0.4), (3, 0.8), (4, 1.0), (5, 1.0), (10**6, 1.0)])
@@ -128,7 +128,7 @@ def test_never_beyond_the_budget() -> None:
     io.script = steps(*[io.timeout] * 4)
     start = io.monotonic()
     found = ask(io, 3, 4.0)
-    assert isinstance(found, NoAnswer)
+    assert isinstance(found, TransportFailure)
     assert found.kind == "timeout"
     assert io.monotonic() - start == pytest.approx(4.0)
     assert [request.timeout for request in io.requests[:3]] == [1.0, 1.0, 1.0]
@@ -139,7 +139,7 @@ def test_no_try_without_time() -> None:
     """With no time left nothing is sent, and that is the reason given."""
     io = ScriptedIo()
     found = ask(io, 3, 0.0)
-    assert isinstance(found, NoAnswer)
+    assert isinstance(found, TransportFailure)
     assert found.kind == "timeout"
 
 
@@ -166,7 +166,7 @@ def test_any_course_stays_inside_its_time(course: list[Answer | None], retries: 
         ("GET", "http://127.0.0.1/", io.timeout if one is None else one) for one in [*course, *[answer(b"ok")] * 6]
     ]
     start = io.monotonic()
-    assert isinstance(ask(io, retries, (1 + retries) * 1.0), Response | NoAnswer)
+    assert isinstance(ask(io, retries, (1 + retries) * 1.0), Response | TransportFailure)
     assert len(io.requests) <= 1 + retries
     assert io.monotonic() - start <= (1 + retries) * 1.0 + 1e-6
 
@@ -174,16 +174,16 @@ def test_any_course_stays_inside_its_time(course: list[Answer | None], retries: 
 @pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf"), True, None, "1"])
 def test_refuses_impossible_timeouts(timeout: object) -> None:
     """A timeout is a positive, finite number."""
-    assert "timeout" in str(limits_problem(timeout, 0))
+    assert "timeout" in str(timeout_and_retries_reason(timeout, 0))
 
 
 @pytest.mark.parametrize("max_retries", [-1, 1.0, True, None, "1"])
 def test_refuses_impossible_retries(max_retries: object) -> None:
     """The number of retries is a whole one."""
-    assert "max_retries" in str(limits_problem(1, max_retries))
+    assert "max_retries" in str(timeout_and_retries_reason(1, max_retries))
 
 
 @pytest.mark.parametrize(("timeout", "max_retries"), [(1, 0), (0.25, 5)])
 def test_accepts_possible_limits(timeout: float, max_retries: int) -> None:
     """Whole and broken seconds are fine, and so is no retry."""
-    assert limits_problem(timeout, max_retries) is None
+    assert timeout_and_retries_reason(timeout, max_retries) is None

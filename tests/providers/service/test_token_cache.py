@@ -11,9 +11,9 @@ import pytest
 
 from anycreds._config.locations import Location
 from anycreds._config.settings import Setting
-from anycreds._core.credentials import Problem
+from anycreds._core.credentials import InvalidReason
 from anycreds._core.errors import CredentialsError, InvalidConfigurationError, LoginRequiredError, RetrievalError
-from anycreds._core.io import Unreadable, Unwritable
+from anycreds._core.io import ReadFailure, WriteFailure
 from anycreds._core.observer import watch
 from anycreds._providers.service.token_cache import LIMIT, Held, TokenFiles, token_file
 from anycreds.events import CacheWriteFailed, Event
@@ -27,10 +27,10 @@ OTHER = {"token": "canary-9", "refresh": "canary-r9"}
 SECRETS = ("canary-1", "canary-2", "canary-9", "canary-r")
 
 
-def parse(document: Mapping[str, Any]) -> str | Problem:
+def parse(document: Mapping[str, Any]) -> str | InvalidReason:
     """Read a token for these tests: one text."""
     token = document.get("token")
-    return token if isinstance(token, str) else Problem("token is missing")
+    return token if isinstance(token, str) else InvalidReason("token is missing")
 
 
 def files() -> TokenFiles[str]:
@@ -38,10 +38,10 @@ def files() -> TokenFiles[str]:
     return TokenFiles("somebody", parse)
 
 
-def holding(content: Any = OLD, **world: Any) -> ScriptedIo:
+def holding(content: Any = OLD, **runtime: Any) -> ScriptedIo:
     """Make a world with this token file; what is not bytes becomes JSON."""
-    body = content if isinstance(content, bytes | Unreadable) else json.dumps(content).encode()
-    return ScriptedIo(files={PATH: body}, **world)
+    body = content if isinstance(content, bytes | ReadFailure) else json.dumps(content).encode()
+    return ScriptedIo(files={PATH: body}, **runtime)
 
 
 def written(io: ScriptedIo) -> Any:
@@ -92,7 +92,7 @@ def test_location() -> None:
 def test_no_home() -> None:
     """Without a home directory nothing is looked for anywhere else."""
     io = ScriptedIo()
-    io.home = lambda: None  # type: ignore[method-assign]
+    io.home_directory = lambda: None  # type: ignore[method-assign]
     error = token_file(io, Setting("~/.aws/sso/cache", "the path of the token file"), "x.json", "who")
     assert isinstance(error, InvalidConfigurationError)
     assert error.message.startswith("the path of the token file begins with ~, but the home directory is not known")
@@ -112,7 +112,7 @@ def test_load() -> None:
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        (Unreadable("cannot be read: Permission denied"), "cannot be read: Permission denied"),
+        (ReadFailure("cannot be read: Permission denied"), "cannot be read: Permission denied"),
         (b"", "is empty"),
         (b'{"token": "canary-1', "is not JSON"),
         (b'{"token": "canary-1"}}', "is not JSON"),
@@ -123,12 +123,12 @@ def test_load() -> None:
         (b" " * (LIMIT + 1), f"it is larger than {LIMIT} bytes"),
     ],
 )
-def test_unreadable(content: bytes | Unreadable, problem: str) -> None:
+def test_unreadable(content: bytes | ReadFailure, problem: str) -> None:
     """What cannot be read is told with the file and without its content, after one more look (L15)."""
     io = holding(content)
     found = run(files().load(io, FILE))
     assert found == f"{SHOWN} {problem}"
-    assert isinstance(found, Problem)
+    assert isinstance(found, InvalidReason)
     assert io.pauses == [0.05]
     assert io.reads == [PATH, PATH]
 
@@ -219,7 +219,7 @@ def test_busy_lock(caplog: pytest.LogCaptureFixture) -> None:
 )
 def test_unwritable(jam: str, caplog: pytest.LogCaptureFixture) -> None:
     """A failed write fails no call: the new token is kept in memory, with its refresh token, and used (L18)."""
-    one, io = files(), holding(unwritable={PATH: Unwritable(jam)})
+    one, io = files(), holding(unwritable={PATH: WriteFailure(jam)})
     assert renew(one, io, Service()) == "canary-2"
     assert caplog.messages == [f"somebody: {SHOWN} {jam}; the new token is kept in memory only"]
     assert load(one, io) == ("canary-2", NEW, OLD)
@@ -228,7 +228,7 @@ def test_unwritable(jam: str, caplog: pytest.LogCaptureFixture) -> None:
 
 def test_memory_feeds_the_next_refresh() -> None:
     """The next refresh begins with what is in memory, and whatever can then be written holds all of it."""
-    one, io = files(), holding(unwritable={PATH: Unwritable("cannot be written: x")})
+    one, io = files(), holding(unwritable={PATH: WriteFailure("cannot be written: x")})
     renew(one, io, Service())
     io.advance(31)
     service = Service({"token": "canary-3", "refresh": "canary-r3"})
@@ -244,7 +244,7 @@ def test_memory_feeds_the_next_refresh() -> None:
 
 def test_another_token_in_the_file_beats_memory() -> None:
     """A fresh sign-in is taken, even if it ends sooner than what is in memory; what was in memory is forgotten then."""
-    one, io = files(), holding(unwritable={PATH: Unwritable("cannot be written: x")})
+    one, io = files(), holding(unwritable={PATH: WriteFailure("cannot be written: x")})
     renew(one, io, Service())
     io.files[PATH] = json.dumps(OTHER).encode()
     assert load(one, io).token == "canary-9"
@@ -254,7 +254,7 @@ def test_another_token_in_the_file_beats_memory() -> None:
 
 def test_a_sign_out_beats_memory() -> None:
     """Once the file is removed, what was in memory is forgotten."""
-    one, io = files(), holding(unwritable={PATH: Unwritable("cannot be written: x")})
+    one, io = files(), holding(unwritable={PATH: WriteFailure("cannot be written: x")})
     renew(one, io, Service())
     io.files.clear()
     assert run(one.load(io, FILE)) == f"{SHOWN} does not exist"
@@ -264,7 +264,7 @@ def test_a_sign_out_beats_memory() -> None:
 
 def test_memory_beats_a_torn_file() -> None:
     """A file that cannot be read says nothing against what is in memory, and nothing about any other file."""
-    one, io = files(), holding(unwritable={PATH: Unwritable("cannot be written: x")})
+    one, io = files(), holding(unwritable={PATH: WriteFailure("cannot be written: x")})
     renew(one, io, Service())
     io.files[PATH] = b"{"
     assert load(one, io).token == "canary-2"
@@ -404,7 +404,7 @@ def test_refused() -> None:
 
 def test_no_secret_in_problems() -> None:
     """Neither the object with the memory nor an answer shows a token."""
-    one, io = files(), holding(unwritable={PATH: Unwritable("cannot be written: x")})
+    one, io = files(), holding(unwritable={PATH: WriteFailure("cannot be written: x")})
     renew(one, io, Service())
     assert not any(secret in repr(one._kept) for secret in SECRETS)
     error = renew(one, holding(), Service(CredentialsError("x")))
@@ -425,7 +425,7 @@ def test_open_file_is_used_and_told(caplog: pytest.LogCaptureFixture) -> None:
 def test_token_that_cannot_be_written_is_told() -> None:
     """An observer is told of a token that cannot be written, with the file as people know it."""
     events: list[Event] = []
-    io = holding(unwritable={PATH: Unwritable("is on a read-only file system")})
+    io = holding(unwritable={PATH: WriteFailure("is on a read-only file system")})
     one = files()
     context = copy_context()
     context.run(watch, events.append)

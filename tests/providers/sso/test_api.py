@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anycreds._core.credentials import Credentials, Problem
+from anycreds._core.credentials import Credentials, InvalidReason
 from anycreds._core.errors import MalformedResponseError
 from anycreds._providers.sso.portal import bearer_headers, credentials_in, credentials_target
 from anycreds._providers.sso.token import (
@@ -95,7 +95,7 @@ def test_least_token(absent: Any) -> None:
     assert token == SsoToken(ACCESS, START + 8 * 3600)
     problem = refresh_fields(token, START)
     assert problem == "it has no clientId and no clientSecret and no refreshToken to refresh it with"
-    assert isinstance(problem, Problem)
+    assert isinstance(problem, InvalidReason)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_wrong_tokens(changes: dict[str, Any], problem: str) -> None:
     """What is wrong with a token file is told by its field, without what stands in it."""
     found = token_in(token_document(**changes))
     assert found == problem
-    assert isinstance(found, Problem)
+    assert isinstance(found, InvalidReason)
 
 
 def test_registration_that_has_ended() -> None:
@@ -279,7 +279,7 @@ def test_any_token_file(field: str, value: Any) -> None:
     found = token_in(token_document(**{field: value}))
     if isinstance(found, SsoToken):
         assert isinstance(found.access_token, str)
-        assert isinstance(refresh_fields(found, START), RefreshFields | Problem)
+        assert isinstance(refresh_fields(found, START), RefreshFields | InvalidReason)
 
 
 @settings(deadline=None)

@@ -25,10 +25,10 @@ from anycreds._core.errors import (
     ProviderTimeoutError,
     RetrievalError,
 )
-from anycreds._core.http import NoAnswer, Request, Response
-from anycreds._core.io import Unreadable, Unwritable
-from anycreds._core.provider import Caller
-from anycreds._providers.service.endpoint_resolution import Places
+from anycreds._core.http import Request, Response, TransportFailure
+from anycreds._core.io import ReadFailure, WriteFailure
+from anycreds._core.provider import ClientContext
+from anycreds._providers.service.endpoint_resolution import EndpointResolver
 from anycreds._providers.sso.provider import SsoProvider
 from anycreds._providers.sso.settings import SsoSettings
 from support.fake_io import (
@@ -36,7 +36,7 @@ from support.fake_io import (
     SECRET_KEY,
     SESSION_TOKEN,
     ScriptedIo,
-    ScriptedWorld,
+    ScriptedRuntime,
     answer,
     assert_no_secret,
     failure,
@@ -75,7 +75,7 @@ LEGACY = SETTINGS._replace(session=None)
 
 def provider(settings: SsoSettings = SETTINGS, config: ClientConfig | None = None, **options: Any) -> SsoProvider:
     """Make a provider without a world."""
-    return SsoProvider(ScriptedWorld(), settings, Places(config, view=ProfileView()), **options)
+    return SsoProvider(ScriptedRuntime(), settings, EndpointResolver(config, view=ProfileView()), **options)
 
 
 def token(number: int = 0, end: str = FAR, **changes: Any) -> dict[str, Any]:
@@ -94,7 +94,7 @@ def token(number: int = 0, end: str = FAR, **changes: Any) -> dict[str, Any]:
     return {name: value for name, value in full.items() if value is not ...}
 
 
-def world(document: Any, *script: Any, path: str = SESSION_FILE, **more: Any) -> ScriptedIo:
+def runtime(document: Any, *script: Any, path: str = SESSION_FILE, **more: Any) -> ScriptedIo:
     """Make a world with this token file."""
     return ScriptedIo(*script, files={path: json.dumps(document).encode()}, **more)
 
@@ -134,7 +134,7 @@ def refresh(new: Any = 1, *, asks: int = 0, status: int = 200) -> Any:
     return ("POST", OIDC, oidc)
 
 
-def refused(code: str = "InvalidGrantException", status: int = 400) -> Any:
+def service_error(code: str = "InvalidGrantException", status: int = 400) -> Any:
     """Let OIDC refuse, repeating what was sent."""
     body = {"error": "invalid_grant", "error_description": f"not {REFRESHES[0]} of {CLIENT_SECRET}"}
     return refresh(Response(status, {"x-amzn-errortype": code}, json.dumps(body).encode()))
@@ -169,7 +169,7 @@ def written(io: ScriptedIo, path: str = SESSION_FILE) -> Any:
 
 def test_session() -> None:
     """A token with more than five minutes left is used as it is, without a lock, and the account is the profile's."""
-    io = world(token(), role())
+    io = runtime(token(), role())
     assert fetch(provider(), io) == Credentials(
         KEY_ID, SECRET_KEY, SESSION_TOKEN, expiration=ROLE_END, account_id="123456789012", source="SSO"
     )
@@ -181,21 +181,21 @@ def test_session() -> None:
 def test_legacy() -> None:
     """Without a session the file has its name from the start URL, and its token is used to the last second."""
     least = {"accessToken": TOKENS[0], "expiresAt": "2024-01-02T03:04:06UTC"}
-    io = world(least, role(), path=LEGACY_FILE)
+    io = runtime(least, role(), path=LEGACY_FILE)
     assert fetch(provider(LEGACY), io).access_key_id == KEY_ID
     assert io.locks == []
 
 
 def test_region_is_always_the_settings() -> None:
     """Neither the program's region nor the environment's moves the portal or OIDC."""
-    io = world(token(end=NEAR), refresh(), role(asks=TOKENS[1]), environ={"AWS_REGION": "us-east-1"})
+    io = runtime(token(end=NEAR), refresh(), role(asks=TOKENS[1]), environ={"AWS_REGION": "us-east-1"})
     fetch(provider(config=ClientConfig(region="ap-south-1")), io)
 
 
 def test_endpoints_of_the_environment() -> None:
     """Both services can be sent elsewhere, each with its own variable."""
     environ = {"AWS_ENDPOINT_URL_SSO": "http://127.0.0.1:1", "AWS_ENDPOINT_URL_SSO_OIDC": "http://127.0.0.1:2/x"}
-    io = world(
+    io = runtime(
         token(end=NEAR),
         ("POST", "http://127.0.0.1:2/x/token", refresh()[2]),
         ("GET", PORTAL.replace("https://portal.sso.eu-central-1.amazonaws.com", "http://127.0.0.1:1"), answer({}, 403)),
@@ -209,7 +209,7 @@ def test_endpoints_of_the_environment() -> None:
 )
 def test_refresh(end: str, left: int) -> None:
     """With five minutes left or less the token is refreshed before the portal is asked, and the file written whole."""
-    io = world(token(end=end, unknown={"kept": [left]}), refresh(), role(asks=TOKENS[1]))
+    io = runtime(token(end=end, unknown={"kept": [left]}), refresh(), role(asks=TOKENS[1]))
     fetch(provider(), io)
     assert written(io) == token(1, FAR, unknown={"kept": [left]})
     assert io.locks == [SESSION_FILE]
@@ -220,20 +220,20 @@ def test_refresh(end: str, left: int) -> None:
 
 def test_no_refresh_before() -> None:
     """With more than five minutes left nothing is refreshed."""
-    io = world(token(end="2024-01-02T03:09:06Z"), role())
+    io = runtime(token(end="2024-01-02T03:09:06Z"), role())
     fetch(provider(), io)
 
 
 def test_refresh_token_that_stays() -> None:
     """An answer without a refresh token leaves the one in the file."""
-    io = world(token(end=NEAR), refresh({"accessToken": TOKENS[1], "expiresIn": 28800}), role(asks=TOKENS[1]))
+    io = runtime(token(end=NEAR), refresh({"accessToken": TOKENS[1], "expiresIn": 28800}), role(asks=TOKENS[1]))
     fetch(provider(), io)
     assert written(io) == token(1, FAR, refreshToken=REFRESHES[0])
 
 
 def test_sibling_has_refreshed() -> None:
     """What another process has written meanwhile is used, and OIDC is not asked."""
-    io = world(token(end=NEAR), role(asks=TOKENS[2]))
+    io = runtime(token(end=NEAR), role(asks=TOKENS[2]))
     io.when_locked[SESSION_FILE] = lambda: io.files.update({SESSION_FILE: json.dumps(token(2)).encode()})
     fetch(provider(), io)
     assert io.writes == []
@@ -242,8 +242,11 @@ def test_sibling_has_refreshed() -> None:
 def test_unwritable(caplog: pytest.LogCaptureFixture) -> None:
     """A read-only file fails no call: the new token is kept in memory, and with it its refresh token."""
     one = provider()
-    io = world(
-        token(end=NEAR), refresh(), role(asks=TOKENS[1]), unwritable={SESSION_FILE: Unwritable("cannot be written: x")}
+    io = runtime(
+        token(end=NEAR),
+        refresh(),
+        role(asks=TOKENS[1]),
+        unwritable={SESSION_FILE: WriteFailure("cannot be written: x")},
     )
     fetch(one, io)
     io.script = [role(asks=TOKENS[1])]
@@ -258,21 +261,21 @@ def test_unwritable(caplog: pytest.LogCaptureFixture) -> None:
 def test_not_refreshable_but_valid() -> None:
     """A token without a refresh token, or with a registration that has ended, is used until it ends (not as JS)."""
     for changes in ({"refreshToken": ...}, {"clientSecret": ""}, {"registrationExpiresAt": OVER}):
-        io = world(token(end=NEAR, **changes), role())
+        io = runtime(token(end=NEAR, **changes), role())
         fetch(provider(), io)
         assert io.locks == []
 
 
 def test_no_registration_end() -> None:
     """Where the file does not say when the registration ends, a refresh is tried."""
-    io = world(token(end=NEAR, registrationExpiresAt=...), refresh(), role(asks=TOKENS[1]))
+    io = runtime(token(end=NEAR, registrationExpiresAt=...), refresh(), role(asks=TOKENS[1]))
     fetch(provider(), io)
 
 
 FAILED: Mapping[str, Any] = {
-    "refused": refused(),
+    "refused": service_error(),
     "busy": ("POST", OIDC, answer({}, 503)),
-    "down": ("POST", OIDC, NoAnswer("unreachable", "connection refused")),
+    "down": ("POST", OIDC, TransportFailure("unreachable", "connection refused")),
     "garbage": refresh({"accessToken": TOKENS[1]}),
 }
 
@@ -282,12 +285,10 @@ def test_refresh_fails_but_valid(how: str, caplog: pytest.LogCaptureFixture) -> 
     """A token that has not ended serves, whatever becomes of its refresh; that is logged, and not asked for 30 s."""
     one = provider()
     times = 3 if how in ("busy", "down") else 1
-    io = world(token(end=NEAR), *[FAILED[how]] * times, role())
+    io = runtime(token(end=NEAR), *[FAILED[how]] * times, role())
     fetch(one, io)
     assert written(io) == token(end=NEAR)
-    assert [(record.name, record.levelno) for record in caplog.records] == [
-        ("anycreds._providers.sso.provider", logging.WARNING)
-    ]
+    assert [(record.name, record.levelno) for record in caplog.records] == [("anycreds.providers.sso", logging.WARNING)]
     io.script = [role()]
     fetch(one, io)
     io.advance(31)
@@ -297,7 +298,7 @@ def test_refresh_fails_but_valid(how: str, caplog: pytest.LogCaptureFixture) -> 
 
 def test_refused_and_over() -> None:
     """A refusal, once the token has ended, is for a person: with the code, the places and the command."""
-    error = login(world(token(end=OVER), refused()))
+    error = login(runtime(token(end=OVER), service_error()))
     assert (error.status, error.code) == (400, "InvalidGrantException")
     assert error.message.startswith(
         f"the refresh of the token of sso-session 'my-sso' (~/.aws/config:2) in {SESSION_SHOWN}, "
@@ -309,7 +310,7 @@ def test_refused_and_over() -> None:
 @pytest.mark.parametrize("code", ["InvalidClientException", "ExpiredTokenException", "UnauthorizedClientException"])
 def test_other_refusals(code: str) -> None:
     """Whatever OIDC refuses for good, a new sign-in is the remedy."""
-    assert login(world(token(end=OVER), refused(code, 401))).code == code
+    assert login(runtime(token(end=OVER), service_error(code, 401))).code == code
 
 
 @pytest.mark.parametrize(
@@ -317,8 +318,8 @@ def test_other_refusals(code: str) -> None:
     [
         (("POST", OIDC, answer({"error": "server_error"}, 500)), 3, RetrievalError),
         (("POST", OIDC, answer({"error": "slow_down"}, 429)), 3, RetrievalError),
-        (("POST", OIDC, NoAnswer("unreachable", "connection refused")), 3, RetrievalError),
-        (("POST", OIDC, NoAnswer("timeout", "nothing came within 5 s")), 3, ProviderTimeoutError),
+        (("POST", OIDC, TransportFailure("unreachable", "connection refused")), 3, RetrievalError),
+        (("POST", OIDC, TransportFailure("timeout", "nothing came within 5 s")), 3, ProviderTimeoutError),
         (("POST", OIDC, answer(b"<html>")), 1, MalformedResponseError),
         (("POST", OIDC, answer(b"", 302, location="https://portal.example/")), 1, RetrievalError),
     ],
@@ -326,7 +327,7 @@ def test_other_refusals(code: str) -> None:
 def test_fails_and_over(step: Any, times: int, kind: type[RetrievalError]) -> None:
     """What passes by itself asks nobody to sign in: the error is that of the call; within 30 s it is said again."""
     one = provider()
-    io = world(token(end=OVER), *[step] * times)
+    io = runtime(token(end=OVER), *[step] * times)
     error = fail(io, one)
     assert type(error) is kind
     assert type(fail(io, one)) is kind
@@ -336,7 +337,7 @@ def test_fails_and_over(step: Any, times: int, kind: type[RetrievalError]) -> No
 def test_sign_in_heals() -> None:
     """A running program sees a new sign-in at its next attempt, also within 30 s of a refusal."""
     one = provider()
-    io = world(token(end=OVER), refused())
+    io = runtime(token(end=OVER), service_error())
     login(io, one)
     io.files[SESSION_FILE] = json.dumps(token(3)).encode()
     io.script = [role(asks=TOKENS[3])]
@@ -350,7 +351,7 @@ def test_refused_because_somebody_was_faster() -> None:
         io.files[SESSION_FILE] = json.dumps(token(2)).encode()
         return answer({"error": "invalid_grant"}, 400)
 
-    io = world(token(end=OVER), ("POST", OIDC, spend), role(asks=TOKENS[2]))
+    io = runtime(token(end=OVER), ("POST", OIDC, spend), role(asks=TOKENS[2]))
     fetch(provider(), io)
 
 
@@ -363,7 +364,7 @@ def test_refused_because_somebody_was_faster() -> None:
 )
 def test_over_and_not_refreshable(changes: dict[str, Any], problem: str) -> None:
     """A token that has ended for good is told with its file, its end, and why nothing renews it."""
-    error = login(world(token(end=OVER, **changes)))
+    error = login(runtime(token(end=OVER, **changes)))
     assert error.message == (
         f"the token of sso-session 'my-sso' (~/.aws/config:2) in {SESSION_SHOWN} ended at 2024-01-02T03:04:05Z; "
         + problem
@@ -373,7 +374,7 @@ def test_over_and_not_refreshable(changes: dict[str, Any], problem: str) -> None
 
 def test_legacy_over() -> None:
     """A legacy token is never refreshed, even if its file has all it takes."""
-    error = login(world(token(end=OVER), path=LEGACY_FILE), provider(LEGACY))
+    error = login(runtime(token(end=OVER), path=LEGACY_FILE), provider(LEGACY))
     assert error.message == (
         f"the token of the start URL from ~/.aws/config:7 in {LEGACY_SHOWN} ended at 2024-01-02T03:04:05Z; "
         "without sso_session no token is refreshed"
@@ -384,7 +385,7 @@ def test_legacy_over() -> None:
     ("content", "problem"),
     [
         (None, " does not exist"),
-        (Unreadable("cannot be read: Permission denied"), " cannot be read: Permission denied"),
+        (ReadFailure("cannot be read: Permission denied"), " cannot be read: Permission denied"),
         (b"{", " is not JSON"),
         (b'{"accessToken": "canary-access-0"}', ": expiresAt is missing"),
         (b'{"expiresAt": "2024-01-02T11:04:05Z"}', ": accessToken is missing"),
@@ -420,7 +421,7 @@ def test_commands(changes: dict[str, Any], command: str) -> None:
 
 def test_unauthorized_is_refreshed_once() -> None:
     """A token that the portal rejects before its time is refreshed, and the portal asked once more."""
-    io = world(token(), role(status=401, body=UNAUTHORIZED), refresh(), role(asks=TOKENS[1]))
+    io = runtime(token(), role(status=401, body=UNAUTHORIZED), refresh(), role(asks=TOKENS[1]))
     fetch(provider(), io)
     assert written(io)["accessToken"] == TOKENS[1]
 
@@ -428,14 +429,14 @@ def test_unauthorized_is_refreshed_once() -> None:
 def test_unauthorized_twice() -> None:
     """If the portal rejects the new token, too, a person has to sign in; nothing is refreshed a second time."""
     rejected = role(asks=TOKENS[1], status=401, body={**UNAUTHORIZED, "message": f"again: {TOKENS[1]}"})
-    io = world(token(), role(status=401, body=UNAUTHORIZED), refresh(), rejected)
+    io = runtime(token(), role(status=401, body=UNAUTHORIZED), refresh(), rejected)
     error = login(io)
     assert (error.status, error.code) == (401, "UnauthorizedException")
 
 
 def test_unauthorized_within_the_pause() -> None:
     """Within 30 s of a refresh a rejected token is not refreshed again."""
-    io = world(token(end=NEAR), refresh(), role(asks=TOKENS[1], status=401, body={}))
+    io = runtime(token(end=NEAR), refresh(), role(asks=TOKENS[1], status=401, body={}))
     assert login(io).status == 401
 
 
@@ -446,15 +447,15 @@ def test_unauthorized_and_signed_in_meanwhile() -> None:
         io.files[SESSION_FILE] = json.dumps(token(2)).encode()
         return answer(UNAUTHORIZED, 401)
 
-    io = world(token(), ("GET", PORTAL, sign_in), role(asks=TOKENS[2]))
+    io = runtime(token(), ("GET", PORTAL, sign_in), role(asks=TOKENS[2]))
     fetch(provider(), io)
     assert io.locks == []
 
 
-@pytest.mark.parametrize("step", [refused(), refresh(answer(b"<html>")), refresh(answer({}, 302))])
+@pytest.mark.parametrize("step", [service_error(), refresh(answer(b"<html>")), refresh(answer({}, 302))])
 def test_unauthorized_and_refresh_fails(step: Any, caplog: pytest.LogCaptureFixture) -> None:
     """A rejected token is not used again where its refresh fails: the portal's answer is the error."""
-    io = world(token(), role(status=401, body=UNAUTHORIZED), step)
+    io = runtime(token(), role(status=401, body=UNAUTHORIZED), step)
     error = login(io)
     assert (error.status, error.code) == (401, "UnauthorizedException")
     assert error.message.startswith(
@@ -467,9 +468,9 @@ def test_unauthorized_and_refresh_fails(step: Any, caplog: pytest.LogCaptureFixt
 
 def test_unauthorized_and_not_refreshable(caplog: pytest.LogCaptureFixture) -> None:
     """Without a way to refresh, or in legacy style, a rejected token is for a person at once."""
-    assert login(world(token(refreshToken=...), role(status=401, body={}))).code is None
+    assert login(runtime(token(refreshToken=...), role(status=401, body={}))).code is None
     assert "is rejected; it has no refreshToken to refresh it with" in caplog.text
-    io = world(token(), role(status=401, body=UNAUTHORIZED), path=LEGACY_FILE)
+    io = runtime(token(), role(status=401, body=UNAUTHORIZED), path=LEGACY_FILE)
     assert login(io, provider(LEGACY)).code == "UnauthorizedException"
     assert io.reads == [LEGACY_FILE]
 
@@ -477,7 +478,7 @@ def test_unauthorized_and_not_refreshable(caplog: pytest.LogCaptureFixture) -> N
 @pytest.mark.parametrize(("status", "code"), [(403, "ForbiddenException"), (404, "ResourceNotFoundException")])
 def test_no_access(status: int, code: str) -> None:
     """A role that is not there for whoever signed in is told with both settings; signing in again would not help."""
-    error = fail(world(token(), role(status=status, body={"message": "No access", "__type": code})))
+    error = fail(runtime(token(), role(status=status, body={"message": "No access", "__type": code})))
     assert type(error) is RetrievalError
     assert (error.status, error.code) == (status, code)
     assert error.hint == (
@@ -494,14 +495,14 @@ def test_no_access(status: int, code: str) -> None:
         ([answer({}, 500)] * 3, RetrievalError),
         ([answer({})], MalformedResponseError),
         ([answer(b"", 301, location="https://evil.example")], RetrievalError),
-        ([NoAnswer("unreachable", "no route")] * 3, RetrievalError),
-        ([NoAnswer("timeout", "nothing came")] * 3, ProviderTimeoutError),
-        ([NoAnswer("too large", "more than 64 KiB came")], MalformedResponseError),
+        ([TransportFailure("unreachable", "no route")] * 3, RetrievalError),
+        ([TransportFailure("timeout", "nothing came")] * 3, ProviderTimeoutError),
+        ([TransportFailure("too large", "more than 64 KiB came")], MalformedResponseError),
     ],
 )
 def test_portal_fails(steps: list[Any], kind: type[RetrievalError]) -> None:
     """What passes by itself is tried three times; the error says who was asked, for what, and whence the settings."""
-    error = fail(world(token(), *[("GET", PORTAL, step) for step in steps]))
+    error = fail(runtime(token(), *[("GET", PORTAL, step) for step in steps]))
     assert type(error) is kind
     if not isinstance(error, MalformedResponseError) or error.status is None:
         assert "role 'Dev' (~/.aws/config:4) in account '123456789012' (~/.aws/config:3)" in error.message
@@ -509,12 +510,12 @@ def test_portal_fails(steps: list[Any], kind: type[RetrievalError]) -> None:
 
 def test_busy_portal_recovers() -> None:
     """An answer after a repetition is as good as the first."""
-    fetch(provider(), world(token(), role(status=503, body={}), role()))
+    fetch(provider(), runtime(token(), role(status=503, body={}), role()))
 
 
 def test_wrong_region() -> None:
     """A region that cannot be a part of a host name is an error before anything is read or asked."""
-    io = world(token())
+    io = runtime(token())
     error = fail(io, provider(SETTINGS._replace(region=Setting("evil.example/", "~/.aws/config:8"))))
     assert type(error) is InvalidConfigurationError
     assert "the region from ~/.aws/config:8 cannot be a part of a host name" in error.message
@@ -523,8 +524,8 @@ def test_wrong_region() -> None:
 def test_oidc_endpoint_that_is_none() -> None:
     """A wrong OIDC endpoint counts once it is needed: with a valid token it is logged, later it is the error."""
     environ = {"AWS_ENDPOINT_URL_SSO_OIDC": "nonsense"}
-    fetch(provider(), world(token(end=NEAR), role(), environ=environ))
-    error = fail(world(token(end=OVER), environ=environ))
+    fetch(provider(), runtime(token(end=NEAR), role(), environ=environ))
+    error = fail(runtime(token(end=OVER), environ=environ))
     assert type(error) is InvalidConfigurationError
     assert "AWS_ENDPOINT_URL_SSO_OIDC" in error.message
 
@@ -532,7 +533,7 @@ def test_oidc_endpoint_that_is_none() -> None:
 def test_no_home() -> None:
     """Without a home directory there is no place for a token."""
     io = ScriptedIo()
-    io.home = lambda: None  # type: ignore[method-assign]
+    io.home_directory = lambda: None  # type: ignore[method-assign]
     assert type(fail(io)) is InvalidConfigurationError
 
 
@@ -548,15 +549,15 @@ def test_home_of_the_environment() -> None:
 
 def test_times_of_the_attempt() -> None:
     """Refresh, portal, and portal again, each three times, and the wait for the lock: within a flight's 60 s."""
-    io = world(token(), role())
+    io = runtime(token(), role())
     fetch(provider(), io)
     assert io.deadlines == [(55.25, "SSO")]
-    assert provider(timeout=0.5)._budget() == 14.75
+    assert provider(timeout=0.5)._attempt_timeout() == 14.75
 
 
 def test_slow_refresh_leaves_time_for_the_portal() -> None:
     """While OIDC hangs, a token that still serves does: the refresh cannot use up the portal's time."""
-    io = world(token(end=NEAR), busy=[SESSION_FILE])
+    io = runtime(token(end=NEAR), busy=[SESSION_FILE])
     io.script = [("POST", OIDC, io.timeout)] * 3 + [role()]
     fetch(provider(), io)
     assert io.steady - 1000 < 30
@@ -565,7 +566,7 @@ def test_slow_refresh_leaves_time_for_the_portal() -> None:
 
 def test_patient_oidc_leaves_time_for_the_portal() -> None:
     """OIDC that asks to be left alone for longer than its share is not waited for while the old token serves."""
-    io = world(token(end=NEAR), ("POST", OIDC, answer({}, 503, retry_after="16")), role())
+    io = runtime(token(end=NEAR), ("POST", OIDC, answer({}, 503, retry_after="16")), role())
     fetch(provider(), io)
     assert io.pauses == []
 
@@ -578,7 +579,9 @@ ANYTHING: st.SearchStrategy[Any] = st.recursive(
 BODIES = st.binary(max_size=30) | ANYTHING.map(lambda value: json.dumps(value).encode())
 ANSWERS = st.builds(
     Response, st.integers(200, 599), st.dictionaries(st.just("x-amzn-errortype"), st.text(max_size=9)), BODIES
-) | st.sampled_from([NoAnswer("timeout", "x"), NoAnswer("unreachable", "x"), NoAnswer("broken", "x")])
+) | st.sampled_from(
+    [TransportFailure("timeout", "x"), TransportFailure("unreachable", "x"), TransportFailure("broken", "x")]
+)
 
 
 @settings(deadline=None)
@@ -595,19 +598,19 @@ def test_nothing_else_leaves(content: bytes, answers: list[Any]) -> None:
     waiting = iter(answers)
 
     async def exchange(request: Request) -> Any:
-        return next(waiting, NoAnswer("timeout", "x"))
+        return next(waiting, TransportFailure("timeout", "x"))
 
-    io.exchange = exchange  # type: ignore[method-assign]
+    io.send = exchange  # type: ignore[method-assign]
     with suppress(CredentialsError):
-        run(provider()._fetch(io, Caller()))
+        run(provider()._fetch(io, ClientContext()))
     assert io.locked_now == []
 
 
 def test_asks_nobody_and_is_not_extended() -> None:
     """No person answers an attempt, and a set is not served past its end."""
-    credentials = fetch(provider(), world(token(), role()))
-    assert not provider()._asks_person()
-    assert not provider()._may_extend(credentials)
+    credentials = fetch(provider(), runtime(token(), role()))
+    assert not provider()._may_prompt_user()
+    assert not provider()._allows_stale(credentials)
 
 
 @pytest.mark.parametrize("timeout", [0, -1, True, float("inf"), "5"])

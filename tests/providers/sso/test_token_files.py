@@ -21,12 +21,12 @@ from anycreds._config.service_settings import ProfileView
 from anycreds._config.settings import Setting
 from anycreds._core.credentials import Credentials
 from anycreds._core.errors import LoginRequiredError
-from anycreds._core.http import NoAnswer, Request, Response
+from anycreds._core.http import Request, Response, TransportFailure
 from anycreds._providers.service import token_cache
-from anycreds._providers.service.endpoint_resolution import Places
+from anycreds._providers.service.endpoint_resolution import EndpointResolver
 from anycreds._providers.sso.provider import SsoProvider
 from anycreds._providers.sso.settings import SsoSettings
-from anycreds._system.io import Session, SystemWorld
+from anycreds._system.io import SystemIo, SystemRuntime
 from anycreds.testing import FakeAWS
 
 SETTINGS = SsoSettings(
@@ -60,10 +60,10 @@ def held(file: Path) -> Any:
     return json.loads(file.read_text())
 
 
-def provider(aws: FakeAWS, world: SystemWorld | None = None) -> SsoProvider:
+def provider(aws: FakeAWS, runtime: SystemRuntime | None = None) -> SsoProvider:
     """Make what one program has."""
     config = ClientConfig(endpoint_url=aws.service_url)
-    return SsoProvider(world or SystemWorld(), SETTINGS, Places(config, view=ProfileView()))
+    return SsoProvider(runtime or SystemRuntime(), SETTINGS, EndpointResolver(config, view=ProfileView()))
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -92,21 +92,21 @@ def assert_clean(file: Path) -> None:
     assert {one.name for one in file.parent.iterdir()} <= {file.name, f"{file.name}.lock"}
 
 
-class Between(SystemWorld):
+class Between(SystemRuntime):
     """The real world, in which something happens between the answer of OIDC and what the program does with it."""
 
     def __init__(self, happens: Callable[[], None]) -> None:
         super().__init__()
         self.happens = happens
 
-    def session(self, held: Callable[[], AbstractContextManager[None]] | None = None) -> Session:
-        world = self
+    def open_io(self, held: Callable[[], AbstractContextManager[None]] | None = None) -> SystemIo:
+        runtime = self
 
-        class Watched(Session):
-            async def exchange(self, request: Request) -> Response | NoAnswer:
-                answer = await super().exchange(request)
+        class Watched(SystemIo):
+            async def send(self, request: Request) -> Response | TransportFailure:
+                answer = await super().send(request)
                 if request.method == "POST":
-                    world.happens()
+                    runtime.happens()
                 return answer
 
         return Watched(self._clock, self._environ, held)
@@ -198,7 +198,7 @@ async def test_cancelled_while_it_waits_for_the_lock(file: Path) -> None:
     """Whoever is cancelled while another one has the lock leaves at once, and nothing of it stays."""
     async with FakeAWS() as aws:
         sign_in(aws, file)
-        async with SystemWorld().session() as io, io.locked(str(file), 1) as problem:
+        async with SystemRuntime().open_io() as io, io.file_lock(str(file), 1) as problem:
             assert problem is None
             with anyio.move_on_after(0.03) as scope:
                 await provider(aws)()
@@ -215,7 +215,7 @@ async def test_stuck_lock(file: Path, monkeypatch: pytest.MonkeyPatch, caplog: p
     monkeypatch.setattr(token_cache, "LOCK_SECONDS", 0.02)
     async with FakeAWS() as aws:
         sign_in(aws, file)
-        async with SystemWorld().session() as io, io.locked(str(file), 1) as problem:
+        async with SystemRuntime().open_io() as io, io.file_lock(str(file), 1) as problem:
             assert problem is None
             await provider(aws)()
         assert aws.count("sso token") == 1
@@ -233,7 +233,7 @@ async def test_unwritable_file(file: Path, caplog: pytest.LogCaptureFixture) -> 
         sign_in(aws, file)
         one = provider(aws, Between(lambda: block(file)))
         await one()
-        one._world = SystemWorld()
+        one._runtime = SystemRuntime()
         await one()  # within 30 s of the refresh
         one._tokens._asked_at = None  # and later
         await one()
@@ -248,8 +248,8 @@ from anycreds._config.client_config import ClientConfig
 from anycreds._config.service_settings import ProfileView
 from anycreds._config.settings import Setting
 from anycreds._providers.sso.settings import SsoSettings
-from anycreds._providers.service.endpoint_resolution import Places
-from anycreds._system.io import SystemWorld
+from anycreds._providers.service.endpoint_resolution import EndpointResolver
+from anycreds._system.io import SystemRuntime
 from anycreds._providers.sso.provider import SsoProvider
 
 def told(text):
@@ -257,8 +257,8 @@ def told(text):
 
 async def main():
     settings = SsoSettings(told("x"), told("123456789012"), told("us-east-1"), told("Dev"), told("my-sso"))
-    places = Places(ClientConfig(endpoint_url=sys.argv[1]), view=ProfileView())
-    provider = SsoProvider(SystemWorld(), settings, places)
+    places = EndpointResolver(ClientConfig(endpoint_url=sys.argv[1]), view=ProfileView())
+    provider = SsoProvider(SystemRuntime(), settings, places)
     print("ready", flush=True)
     sys.stdin.readline()
     credentials = await provider()

@@ -16,8 +16,8 @@ from anycreds._core.credentials import Credentials
 from anycreds._core.errors import MalformedResponseError, RetrievalError
 from anycreds._core.http import Response
 from anycreds._providers.sts.requests import assume_role_form, web_identity_form
-from anycreds._providers.sts.responses import HINTS, credentials_in, refusal_in
-from anycreds._wire.service_errors import Refusal, refused
+from anycreds._providers.sts.responses import HINTS, credentials_in, parse_error_response
+from anycreds._wire.service_errors import ErrorResponse, service_error
 from support.fake_io import KEY_ID, SECRET_KEY, SESSION_TOKEN, answer, assert_no_secret
 
 SOURCE = "assume role"
@@ -333,9 +333,9 @@ def test_an_error_with_a_good_status() -> None:
 
 def test_reads_refusals() -> None:
     """Code and message of an error document are what was said, and what to do comes from its code."""
-    told = refusal_in(answer(error_document("AccessDenied", "User: <me> & you"), 403))
-    assert told == Refusal(403, "AccessDenied", "User: <me> & you")
-    error = refused(answer(b"", 403), told, SOURCE, "POST https://sts", HINTS)
+    told = parse_error_response(answer(error_document("AccessDenied", "User: <me> & you"), 403))
+    assert told == ErrorResponse(403, "AccessDenied", "User: <me> & you")
+    error = service_error(answer(b"", 403), told, SOURCE, "POST https://sts", HINTS)
     assert type(error) is RetrievalError
     assert (error.code, error.status) == ("AccessDenied", 403)
     assert "trust policy" in str(error)
@@ -352,7 +352,7 @@ def test_reads_refusals() -> None:
 )
 def test_reads_refusals_of_look_alikes(content: bytes) -> None:
     """S3 and its relatives leave the outer element out, and some that stand in for STS speak JSON."""
-    assert refusal_in(answer(content, 404)) == Refusal(404, "NoSuchBucket", "no")
+    assert parse_error_response(answer(content, 404)) == ErrorResponse(404, "NoSuchBucket", "no")
 
 
 @pytest.mark.parametrize(
@@ -380,13 +380,13 @@ def test_reads_refusals_of_look_alikes(content: bytes) -> None:
 )
 def test_what_says_nothing_is_a_refusal_without_words(content: bytes) -> None:
     """Pages, torn documents and other shapes are refusals of which only the status is known."""
-    assert refusal_in(answer(content, 502)) == Refusal(502, None, "")
+    assert parse_error_response(answer(content, 502)) == ErrorResponse(502, None, "")
 
 
 def test_compressed_refusals_say_nothing() -> None:
     """A body that is compressed is not read."""
     response = Response(500, {"content-encoding": "gzip"}, error_document("AccessDenied"))
-    assert refusal_in(response) == Refusal(500, None, "")
+    assert parse_error_response(response) == ErrorResponse(500, None, "")
 
 
 @pytest.mark.parametrize(
@@ -394,7 +394,7 @@ def test_compressed_refusals_say_nothing() -> None:
 )
 def test_what_was_sent_does_not_come_back(content: bytes) -> None:
     """A service that repeats a secret does not get it into an error."""
-    told = refusal_in(answer(content, 400), (TOKEN, ""))
+    told = parse_error_response(answer(content, 400), (TOKEN, ""))
     assert told.code is None
     assert "canary" not in told.message
     assert "..." in told.message
@@ -419,4 +419,4 @@ def test_hints_are_sentences_about_known_codes() -> None:
 def test_answers_for_any_bytes(content: bytes) -> None:
     """Whatever comes, the answer is a value."""
     assert isinstance(credentials_in(answer(content), ROLE, SOURCE), Credentials | MalformedResponseError)
-    assert isinstance(refusal_in(answer(content, 400)), Refusal)
+    assert isinstance(parse_error_response(answer(content, 400)), ErrorResponse)

@@ -9,12 +9,12 @@ from urllib.parse import parse_qs
 import pytest
 
 from anycreds import ClientConfig, Credentials, CredentialsError, InvalidConfigurationError, RetrievalError
-from anycreds._core.callbacks import Hooks
+from anycreds._core.callbacks import Callbacks
 from anycreds._core.errors import NotConfiguredError, ProviderTimeoutError
-from anycreds._core.http import NoAnswer, Request
+from anycreds._core.http import Request, TransportFailure
 from anycreds._core.io import Io
-from anycreds._core.provider import Caller, Provider
-from anycreds._providers.service.endpoint_resolution import Places
+from anycreds._core.provider import ClientContext, Provider
+from anycreds._providers.service.endpoint_resolution import EndpointResolver
 from anycreds._providers.service.retries import GRACE
 from anycreds._providers.sts.assume_role import AssumeRoleProvider, Role
 from anycreds._providers.sts.parameters import params_of
@@ -24,7 +24,7 @@ from support.fake_io import (
     SESSION_TOKEN,
     START,
     ScriptedIo,
-    ScriptedWorld,
+    ScriptedRuntime,
     Step,
     answer,
     assert_no_secret,
@@ -58,12 +58,12 @@ class Source(Provider):
     """Gives keys, and notes in the io when it was asked."""
 
     def __init__(self, error: CredentialsError | None = None, source: str | None = "environment") -> None:
-        super().__init__("a source", ScriptedWorld())
+        super().__init__("a source", ScriptedRuntime())
         self.error = error
         self.gives = Credentials(KEY_ID, SECRET_KEY, SESSION_TOKEN, source=source)
         self.asked = 0
 
-    async def _fetch(self, io: Io, caller: Caller) -> Credentials:
+    async def _fetch(self, io: Io, caller: ClientContext) -> Credentials:
         self.asked += 1
         self.caller = caller
         if self.error is not None:
@@ -81,13 +81,17 @@ def provider(
     io: ScriptedIo,
     *,
     source: Provider | None = None,
-    hooks: Hooks | None = None,
+    callbacks: Callbacks | None = None,
     config: ClientConfig | None = None,
     **params: object,
 ) -> AssumeRoleProvider:
     config = config or ClientConfig(region="eu-west-1")
     return AssumeRoleProvider(
-        ScriptedWorld(io), role(**params), source or Source(), Places(config), hooks=hooks or Hooks()
+        ScriptedRuntime(io),
+        role(**params),
+        source or Source(),
+        EndpointResolver(config),
+        callbacks=callbacks or Callbacks(),
     )
 
 
@@ -101,7 +105,7 @@ def form(request: Request) -> dict[str, str]:
 
 def failing(one: Provider, io: ScriptedIo, kind: type[CredentialsError]) -> CredentialsError:
     with pytest.raises(kind) as caught:
-        run(one._fetch(io, Caller()))
+        run(one._fetch(io, ClientContext()))
     assert type(caught.value) is kind
     assert_no_secret(caught.value, CODE, ROLE_SECRET, ROLE_TOKEN)
     assert io.script == []
@@ -170,7 +174,7 @@ def test_error_of_the_source_passes() -> None:
     io = ScriptedIo()
     error = RetrievalError("is down", source="vault")
     with pytest.raises(RetrievalError) as caught:
-        run(provider(io, source=Source(error))._fetch(io, Caller()))
+        run(provider(io, source=Source(error))._fetch(io, ClientContext()))
     assert caught.value is error
 
 
@@ -201,8 +205,10 @@ def test_secrets_that_come_back_are_not_repeated() -> None:
     assertion = "canary-context-assertion"
     told = f"not with {SESSION_TOKEN}, {SECRET_KEY}, {assertion} and {CODE}"
     io = ScriptedIo(sends(sts_error("AccessDenied", told), 403))
-    hooks = Hooks(mfa_code_provider=returning(CODE))
-    failing(provider(io, hooks=hooks, SerialNumber=MFA, ProvidedContexts={"arn:c": assertion}), io, RetrievalError)
+    callbacks = Callbacks(mfa_code_provider=returning(CODE))
+    failing(
+        provider(io, callbacks=callbacks, SerialNumber=MFA, ProvidedContexts={"arn:c": assertion}), io, RetrievalError
+    )
 
 
 @pytest.mark.parametrize(
@@ -229,8 +235,8 @@ def test_silence_has_an_end() -> None:
 def test_wrong_clock_is_corrected() -> None:
     """A signature refused for its time is made once more, by the service's own clock."""
     later = "Tue, 02 Jan 2024 04:04:05 GMT"
-    refused = sends(sts_error("SignatureDoesNotMatch", "Signature expired"), 403, date=later)
-    io = ScriptedIo(refused, sends(sts_answer("2024-01-02T06:04:05Z")))
+    service_error = sends(sts_error("SignatureDoesNotMatch", "Signature expired"), 403, date=later)
+    io = ScriptedIo(service_error, sends(sts_answer("2024-01-02T06:04:05Z")))
     fetch(provider(io), io)
     assert io.requests[1].headers["x-amz-date"] == "20240102T040405Z"
 
@@ -252,28 +258,30 @@ def test_person_is_asked_after_the_source_and_before_sts() -> None:
     """The code is asked once, when the source has credentials, in five minutes of its own, and is sent."""
     io = ScriptedIo(sends(sts_answer()))
     log: list[str] = []
-    one = provider(io, hooks=Hooks(returning(f" {CODE}\n", log=log)), SerialNumber=MFA)
+    one = provider(io, callbacks=Callbacks(returning(f" {CODE}\n", log=log)), SerialNumber=MFA)
     fetch(one, io)
     assert log == ["person"]
     assert (form(io.requests[0])["SerialNumber"], form(io.requests[0])["TokenCode"]) == (MFA, CODE)
     assert io.asked == [(300.0, "mfa_code_provider")]
-    assert one._asks_person()
+    assert one._may_prompt_user()
 
 
 def test_person_is_not_asked_in_vain() -> None:
     """Nobody is asked for a code if the source fails or the region cannot be right."""
     io = ScriptedIo()
-    hooks = Hooks(returning())
-    failing(provider(io, source=Source(RetrievalError("down")), hooks=hooks, SerialNumber=MFA), io, RetrievalError)
+    callbacks = Callbacks(returning())
+    failing(
+        provider(io, source=Source(RetrievalError("down")), callbacks=callbacks, SerialNumber=MFA), io, RetrievalError
+    )
     io.variables["AWS_REGION"] = "evil.example/"
-    one = provider(io, hooks=hooks, config=ClientConfig(), SerialNumber=MFA)
+    one = provider(io, callbacks=callbacks, config=ClientConfig(), SerialNumber=MFA)
     failing(one, io, InvalidConfigurationError)
 
 
 def test_code_is_sent_once() -> None:
     """A call with a code is never repeated by itself, and a code that was sent is not sent again."""
     io = ScriptedIo(sends(b"", 503))
-    one = provider(io, hooks=Hooks(returning(CODE, CODE)), SerialNumber=MFA)
+    one = provider(io, callbacks=Callbacks(returning(CODE, CODE)), SerialNumber=MFA)
     failing(one, io, RetrievalError)
     error = failing(one, io, RetrievalError)
     assert "sent before" in str(error)
@@ -285,7 +293,7 @@ def test_code_that_sts_does_not_take() -> None:
     """A code that is wrong, or was used for another role, is no matter of trust: the hint is to take the next one."""
     said = "MultiFactorAuthentication failed with invalid MFA one time pass code."
     io = ScriptedIo(sends(sts_error("AccessDenied", said), 403))
-    error = failing(provider(io, hooks=Hooks(returning(CODE)), SerialNumber=MFA), io, RetrievalError)
+    error = failing(provider(io, callbacks=Callbacks(returning(CODE)), SerialNumber=MFA), io, RetrievalError)
     assert said in str(error)
     assert "wait for the next one" in str(error.hint)
     assert "trust policy" not in str(error)
@@ -293,10 +301,10 @@ def test_code_that_sts_does_not_take() -> None:
 
 def test_code_that_never_left_is_good() -> None:
     """A code may be given again if STS could not be reached at all."""
-    io = ScriptedIo(("POST", STS, NoAnswer("unreachable", "refused")), sends(sts_answer()))
-    one = provider(io, hooks=Hooks(returning(CODE, CODE)), SerialNumber=MFA)
+    io = ScriptedIo(("POST", STS, TransportFailure("unreachable", "refused")), sends(sts_answer()))
+    one = provider(io, callbacks=Callbacks(returning(CODE, CODE)), SerialNumber=MFA)
     with pytest.raises(RetrievalError):
-        run(one._fetch(io, Caller()))
+        run(one._fetch(io, ClientContext()))
     assert fetch(one, io).access_key_id == "ASIAROLE"
 
 
@@ -304,7 +312,7 @@ def test_code_that_never_left_is_good() -> None:
 def test_what_is_no_code_is_not_sent(code: object) -> None:
     """What a person cannot have read from a device is an error, and STS is not asked."""
     io = ScriptedIo()
-    failing(provider(io, hooks=Hooks(returning(code)), SerialNumber=MFA), io, RetrievalError)
+    failing(provider(io, callbacks=Callbacks(returning(code)), SerialNumber=MFA), io, RetrievalError)
 
 
 def test_device_without_anybody_to_ask() -> None:
@@ -344,7 +352,7 @@ def test_hook_takes_the_place_of_sts() -> None:
         return Credentials("ASIAHOOK", ROLE_SECRET)
 
     source = Source()
-    one = provider(io, source=source, hooks=Hooks(returning(CODE), assumer), SerialNumber=MFA, ExternalId="ext")
+    one = provider(io, source=source, callbacks=Callbacks(returning(CODE), assumer), SerialNumber=MFA, ExternalId="ext")
     assert fetch(one, io).access_key_id == "ASIAHOOK"
     [(given, params)] = seen
     assert given is source.gives
@@ -367,7 +375,7 @@ def test_hook_that_raises(raises: Exception, kind: type[CredentialsError]) -> No
         raise raises
 
     io = ScriptedIo()
-    failing(provider(io, hooks=Hooks(role_assumer=assumer)), io, kind)
+    failing(provider(io, callbacks=Callbacks(role_assumer=assumer)), io, kind)
 
 
 def test_set_that_has_ended_is_refused() -> None:
@@ -393,7 +401,7 @@ def test_answer_that_is_none(body: bytes) -> None:
     """An answer that is not what was asked for is an error of its own kind, without what stood in it."""
     io = ScriptedIo(sends(body))
     with pytest.raises(CredentialsError) as caught:
-        run(provider(io)._fetch(io, Caller()))
+        run(provider(io)._fetch(io, ClientContext()))
     assert type(caught.value).__name__ == "MalformedResponseError"
     assert_no_secret(caught.value, ROLE_SECRET, ROLE_TOKEN)
 
@@ -408,8 +416,8 @@ def test_token_that_no_header_carries() -> None:
 
 def test_code_that_may_have_come_is_spent() -> None:
     """After silence STS may have taken the code, so that it is not sent again."""
-    io = ScriptedIo(("POST", STS, NoAnswer("timeout", "nothing came")))
-    one = provider(io, hooks=Hooks(returning(CODE, CODE)), SerialNumber=MFA)
+    io = ScriptedIo(("POST", STS, TransportFailure("timeout", "nothing came")))
+    one = provider(io, callbacks=Callbacks(returning(CODE, CODE)), SerialNumber=MFA)
     failing(one, io, ProviderTimeoutError)
     assert "sent before" in str(failing(one, io, RetrievalError))
 
@@ -421,15 +429,15 @@ def test_code_that_went_to_the_hook_is_spent() -> None:
         raise ValueError("it broke")
 
     io = ScriptedIo()
-    one = provider(io, hooks=Hooks(returning(CODE, CODE), assumer), SerialNumber=MFA)
+    one = provider(io, callbacks=Callbacks(returning(CODE, CODE), assumer), SerialNumber=MFA)
     with pytest.raises(RetrievalError, match="raised ValueError"):
-        run(one._fetch(io, Caller()))
+        run(one._fetch(io, ClientContext()))
     assert "sent before" in str(failing(one, io, RetrievalError))
 
 
 def test_the_caller_is_handed_on() -> None:
     """The source is asked for the same client, and its region is called if nobody says another."""
-    caller = Caller(region="eu-west-1", profile="theirs")
+    caller = ClientContext(region="eu-west-1", profile="theirs")
     io = ScriptedIo(sends(sts_answer()), environ={"AWS_REGION": "us-west-2"})
     source = Source()
     run(provider(io, source=source, config=ClientConfig())._fetch(io, caller))
@@ -441,7 +449,7 @@ def test_each_step_has_an_end_of_its_own() -> None:
     """Files have ten seconds, STS as long as all attempts may take, and the program's own function a minute."""
     io = ScriptedIo(sends(sts_answer()))
     config = ClientConfig(region="eu-west-1", max_attempts=2)
-    one = AssumeRoleProvider(ScriptedWorld(io), role(), Source(), Places(config), timeout=2.0)
+    one = AssumeRoleProvider(ScriptedRuntime(io), role(), Source(), EndpointResolver(config), timeout=2.0)
     fetch(one, io)
     assert io.deadlines == [(10.0, "assume role"), (float("inf"), "assume role"), (2 * 2.0 + GRACE, "assume role")]
 
@@ -449,13 +457,13 @@ def test_each_step_has_an_end_of_its_own() -> None:
         return Credentials("ASIAHOOK", ROLE_SECRET)
 
     io = ScriptedIo()
-    fetch(provider(io, hooks=Hooks(role_assumer=assumer)), io)
+    fetch(provider(io, callbacks=Callbacks(role_assumer=assumer)), io)
     assert io.deadlines == [(float("inf"), "assume role"), (60.0, "role_assumer")]
 
 
 def test_who_asks_a_person() -> None:
     """A role with a device does, one on top of it too, and no other."""
     io = ScriptedIo()
-    inner = provider(io, hooks=Hooks(returning()), SerialNumber=MFA)
-    assert provider(io, source=inner)._asks_person()
-    assert not provider(io)._asks_person()
+    inner = provider(io, callbacks=Callbacks(returning()), SerialNumber=MFA)
+    assert provider(io, source=inner)._may_prompt_user()
+    assert not provider(io)._may_prompt_user()

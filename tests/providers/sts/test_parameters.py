@@ -25,7 +25,7 @@ WHO = "somebody"
 ARN = "arn:aws:iam::123456789012:role/demo"
 
 
-def refused(**values: object) -> str:
+def service_error(**values: object) -> str:
     """Return what is wrong with parameters."""
     error = params_of(values, WHO)
     assert type(error) is InvalidConfigurationError
@@ -94,7 +94,7 @@ def test_what_is_given_is_copied() -> None:
 @pytest.mark.parametrize("value", ["", " ", "\n", 1, b"x", ["x"], "a\x00", "\ud800", True])
 def test_impossible_texts(name: str, value: object) -> None:
     """What is blank, no text, or has control characters or half of a character, is refused by its name."""
-    assert refused(**{"RoleArn": ARN, name: value}).startswith(f"{WHO}: {name} ")
+    assert service_error(**{"RoleArn": ARN, name: value}).startswith(f"{WHO}: {name} ")
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_impossible_texts(name: str, value: object) -> None:
 )
 def test_wrong_types(name: str, value: object) -> None:
     """A list of the wrong things, or a thing that is no list, is refused by its name."""
-    assert refused(**{name: value}).startswith(f"{WHO}: {name} ")
+    assert service_error(**{name: value}).startswith(f"{WHO}: {name} ")
 
 
 def test_values_are_not_shown() -> None:
@@ -124,7 +124,7 @@ def test_values_are_not_shown() -> None:
         {"ProvidedContexts": {"arn": long}},
         {"DurationSeconds": SECRET_KEY},
     ):
-        assert SECRET_KEY not in refused(**values)
+        assert SECRET_KEY not in service_error(**values)
 
 
 # --- how long
@@ -146,7 +146,7 @@ def test_impossible_durations(seconds: float) -> None:
     assert problem is not None
     assert "900 to 43200 whole seconds" in problem
     assert len(problem) < 200
-    assert "900 to 43200" in refused(DurationSeconds=seconds)
+    assert "900 to 43200" in service_error(DurationSeconds=seconds)
 
 
 @given(st.floats() | st.integers())

@@ -11,13 +11,13 @@ import pytest
 from anycreds import ClientConfig, Credentials, CredentialsError, InvalidConfigurationError, RetrievalError
 from anycreds._config.settings import Setting
 from anycreds._core.errors import NotConfiguredError
-from anycreds._core.http import NoAnswer
-from anycreds._core.io import Unreadable
-from anycreds._core.provider import Caller
-from anycreds._providers.service.endpoint_resolution import Places
+from anycreds._core.http import TransportFailure
+from anycreds._core.io import ReadFailure
+from anycreds._core.provider import ClientContext
+from anycreds._providers.service.endpoint_resolution import EndpointResolver
 from anycreds._providers.service.retries import GRACE
 from anycreds._providers.sts.web_identity import WebIdentityOptions, WebIdentityProvider
-from support.fake_io import ScriptedIo, ScriptedWorld, Step, answer, assert_no_secret, fetch, run
+from support.fake_io import ScriptedIo, ScriptedRuntime, Step, answer, assert_no_secret, fetch, run
 
 ROLE = "arn:aws:iam::123456789012:role/Web"
 STS = "https://sts.eu-west-1.amazonaws.com/"
@@ -44,8 +44,8 @@ def sends(body: bytes = GIVEN, status: int = 200) -> Step:
 
 
 def provider(io: ScriptedIo, options: WebIdentityOptions | None = None) -> WebIdentityProvider:
-    places = Places(ClientConfig(region="eu-west-1"))
-    return WebIdentityProvider(ScriptedWorld(io), options or WebIdentityOptions(), places)
+    endpoints = EndpointResolver(ClientConfig(region="eu-west-1"))
+    return WebIdentityProvider(ScriptedRuntime(io), options or WebIdentityOptions(), endpoints)
 
 
 def with_token(token: Any, **params: Any) -> WebIdentityOptions:
@@ -58,7 +58,7 @@ def forms(io: ScriptedIo) -> list[dict[str, str]]:
 
 def failing(one: WebIdentityProvider, io: ScriptedIo, kind: type[CredentialsError]) -> CredentialsError:
     with pytest.raises(kind) as caught:
-        run(one._fetch(io, Caller()))
+        run(one._fetch(io, ClientContext()))
     assert_no_secret(caught.value, TOKEN, NEWER, SECRET)
     assert io.script == []
     return caught.value
@@ -114,14 +114,14 @@ def test_file_is_read_at_every_attempt() -> None:
     """Whoever writes the file replaces the token, and the next attempt has the new one."""
     io = ScriptedIo(sends(), sends(), environ=VARIABLES, files={FILE: TOKEN.encode()})
     one = provider(io)
-    run(one._fetch(io, Caller()))
+    run(one._fetch(io, ClientContext()))
     io.files[FILE] = NEWER.encode()
     fetch(one, io)
     assert [sent["WebIdentityToken"] for sent in forms(io)] == [TOKEN, NEWER]
 
 
-@pytest.mark.parametrize("gap", [Unreadable("No such file", is_missing=True), b"", b"\n"])
-def test_gap_of_a_rotation(gap: bytes | Unreadable) -> None:
+@pytest.mark.parametrize("gap", [ReadFailure("No such file", is_missing=True), b"", b"\n"])
+def test_gap_of_a_rotation(gap: bytes | ReadFailure) -> None:
     """A file that is away or empty for a moment is looked for again, without asking STS meanwhile."""
     io = ScriptedIo(sends(), environ=VARIABLES, files={FILE: gap})
     slept = io.sleep
@@ -146,8 +146,8 @@ def test_file_that_stays_away() -> None:
     assert len(io.pauses) == 4
 
 
-@pytest.mark.parametrize("content", [b"\xff\xfe", b"a\x00b", b"x" * 20_001, Unreadable("is a directory")])
-def test_what_is_no_token(content: bytes | Unreadable) -> None:
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"a\x00b", b"x" * 20_001, ReadFailure("is a directory")])
+def test_what_is_no_token(content: bytes | ReadFailure) -> None:
     """What cannot be a token is never sent."""
     io = ScriptedIo(environ=VARIABLES, files={FILE: content})
     failing(provider(io), io, RetrievalError)
@@ -217,7 +217,7 @@ def test_token_function_is_asked_at_every_attempt() -> None:
 
     io = ScriptedIo(sends(), sends(refusal("ExpiredTokenException"), 400), sends())
     one = provider(io, with_token(token))
-    run(one._fetch(io, Caller()))
+    run(one._fetch(io, ClientContext()))
     fetch(one, io)
     assert [sent["WebIdentityToken"] for sent in forms(io)] == [TOKEN, TOKEN, NEWER]
 
@@ -244,7 +244,7 @@ def test_token_function_that_fails() -> None:
 
     io = ScriptedIo()
     with pytest.raises(RetrievalError, match="raised ValueError") as caught:
-        run(provider(io, with_token(broken))._fetch(io, Caller()))
+        run(provider(io, with_token(broken))._fetch(io, ClientContext()))
     assert isinstance(caught.value.__cause__, ValueError)
     failing(provider(io, with_token(empty)), io, InvalidConfigurationError)
 
@@ -285,7 +285,7 @@ def test_provider_that_cannot_be_reached_by_sts_is_tried_again() -> None:
 def test_unreachable_sts_stops() -> None:
     """No connection, three times, is an error that says who was asked."""
     io = ScriptedIo(environ=VARIABLES, files={FILE: TOKEN.encode()})
-    io.script = [("POST", STS, NoAnswer("unreachable", "Connection refused"))] * 3
+    io.script = [("POST", STS, TransportFailure("unreachable", "Connection refused"))] * 3
     assert "sts.eu-west-1.amazonaws.com" in str(failing(provider(io), io, RetrievalError))
 
 
@@ -324,7 +324,7 @@ def test_blanks_around_a_token() -> None:
         return f"{TOKEN}\n"
 
     io = ScriptedIo(sends(), sends())
-    run(provider(io, with_token(token))._fetch(io, Caller()))
+    run(provider(io, with_token(token))._fetch(io, ClientContext()))
     fetch(provider(io, with_token(f" {TOKEN}\n")), io)
     assert [sent["WebIdentityToken"] for sent in forms(io)] == [TOKEN, TOKEN]
 
@@ -332,8 +332,8 @@ def test_blanks_around_a_token() -> None:
 def test_the_caller_is_handed_on() -> None:
     """The client's region is called if nobody says another."""
     io = ScriptedIo(sends(), environ={"AWS_REGION": "us-west-2"})
-    one = WebIdentityProvider(ScriptedWorld(io), with_token(TOKEN), Places(ClientConfig()))
-    run(one._fetch(io, Caller(region="eu-west-1")))
+    one = WebIdentityProvider(ScriptedRuntime(io), with_token(TOKEN), EndpointResolver(ClientConfig()))
+    run(one._fetch(io, ClientContext(region="eu-west-1")))
 
 
 def test_each_step_has_an_end_of_its_own() -> None:
@@ -347,14 +347,14 @@ def test_each_step_has_an_end_of_its_own() -> None:
 
     whole, files, name = (float("inf"), "web identity"), (10.0, "web identity"), "web identity"
     sts = (2 * 2.0 + GRACE, name)
-    places = Places(ClientConfig(region="eu-west-1", max_attempts=2))
+    endpoints = EndpointResolver(ClientConfig(region="eu-west-1", max_attempts=2))
     for options, script, expected in (
         (WebIdentityOptions(), [sends()], [whole, files, files, sts]),
         (with_token(token), [sends()], [whole, files, (30.0, "web_identity_token"), sts]),
         (WebIdentityOptions(assumer=assumer), [], [whole, files, (60.0, "role_assumer_with_web_identity")]),
     ):
         io = ScriptedIo(*script, environ=VARIABLES, files={FILE: TOKEN.encode()})
-        fetch(WebIdentityProvider(ScriptedWorld(io), options, places, timeout=2.0), io)
+        fetch(WebIdentityProvider(ScriptedRuntime(io), options, endpoints, timeout=2.0), io)
         assert io.deadlines == expected
 
 

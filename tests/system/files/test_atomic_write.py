@@ -17,9 +17,9 @@ from typing import Any
 import anyio
 import pytest
 
-from anycreds._core.io import Unwritable
+from anycreds._core.io import WriteFailure
 from anycreds._system.files import atomic_write
-from anycreds._system.io import SystemWorld
+from anycreds._system.io import SystemRuntime
 from anycreds.testing import CANARY
 from support.coroutine_stepper import stepped
 
@@ -30,9 +30,9 @@ ROOT = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reaso
 OLD, NEW = f"{CANARY}-old".encode(), f"{CANARY}-new".encode() * 999
 
 
-async def write(path: Path | str, content: bytes = NEW) -> Unwritable | None:
+async def write(path: Path | str, content: bytes = NEW) -> WriteFailure | None:
     """Write as a provider does."""
-    async with SystemWorld().session() as io:
+    async with SystemRuntime().open_io() as io:
         return await io.write_private(str(path), content)
 
 
@@ -185,19 +185,19 @@ async def test_what_cannot_be_replaced(tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to("loop")
     (tmp_path / "file").write_bytes(OLD)
     before = names(tmp_path)
-    assert await write(tmp_path / "folder") == Unwritable("is not a regular file but a directory")
-    assert await write(tmp_path / "fifo") == Unwritable("is not a regular file")
-    assert await write("/dev/null") == Unwritable("is not a regular file")
-    assert await write(tmp_path / "loop") == Unwritable("is not a regular file but a link to itself")
+    assert await write(tmp_path / "folder") == WriteFailure("is not a regular file but a directory")
+    assert await write(tmp_path / "fifo") == WriteFailure("is not a regular file")
+    assert await write("/dev/null") == WriteFailure("is not a regular file")
+    assert await write(tmp_path / "loop") == WriteFailure("is not a regular file but a link to itself")
     for path, code in (
         (tmp_path / "file" / "below", errno.ENOTDIR),
         (tmp_path / "file" / "far" / "below", errno.ENOTDIR),
         (tmp_path / ("x" * 256), errno.ENAMETOOLONG),
     ):
-        assert await write(path) == Unwritable(f"cannot be written: {os.strerror(code)}")
+        assert await write(path) == WriteFailure(f"cannot be written: {os.strerror(code)}")
     for impossible in ("nul\0nul", "\ud800", f"{tmp_path}/\ud800/file"):
-        assert await write(impossible) == Unwritable("is not a possible path")
-    assert isinstance(await write(""), Unwritable)
+        assert await write(impossible) == WriteFailure("is not a possible path")
+    assert isinstance(await write(""), WriteFailure)
     assert names(tmp_path) == before
     assert (tmp_path / "file").read_bytes() == OLD
     assert stat.S_ISCHR(kind(Path("/dev/null")))
@@ -240,7 +240,7 @@ async def test_system_that_refuses(name: str, code: int, tmp_path: Path, monkeyp
     with monkeypatch.context() as patch:
         patch.setattr(os, name, refuse)
         found = await write(path)
-    assert found == Unwritable(f"cannot be written: {os.strerror(code)}")
+    assert found == WriteFailure(f"cannot be written: {os.strerror(code)}")
     if name == "mkdir":
         assert names(tmp_path) == {"home"}
     else:
@@ -261,7 +261,7 @@ async def test_file_beyond_what_is_allowed(tmp_path: Path) -> None:
         found = await write(path, b"x" * 10_000)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert found == Unwritable(f"cannot be written: {os.strerror(errno.EFBIG)}")
+    assert found == WriteFailure(f"cannot be written: {os.strerror(errno.EFBIG)}")
     assert path.read_bytes() == OLD
     assert names(tmp_path) == {"file", "home"}
 
@@ -282,7 +282,7 @@ async def test_windows_is_asked_again(
     monkeypatch.setattr(atomic_write, "_REPLACE_PAUSES", (0.001, 0.001))
     monkeypatch.setattr(os, "replace", replace)
     found = await write(tmp_path / "file")
-    expected = None if is_written else Unwritable(f"cannot be written: {os.strerror(errno.EACCES)}")
+    expected = None if is_written else WriteFailure(f"cannot be written: {os.strerror(errno.EACCES)}")
     assert (found, left) == (expected, [])
     assert names(tmp_path) == ({"file", "home"} if is_written else {"home"})
 
@@ -412,7 +412,7 @@ async def test_traceback_without_the_content(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(atomic_write, "CLEAN_UP", 0.02)
     frames: list[dict[str, Any]] = []
     with hung_disk(monkeypatch) as (_, free):
-        async with SystemWorld().session() as io:
+        async with SystemRuntime().open_io() as io:
             with anyio.move_on_after(0.01):
                 try:
                     await io.write_private(str(tmp_path / "file"), NEW)

@@ -18,9 +18,9 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from anycreds._core.io import Unwritable
+from anycreds._core.io import WriteFailure
 from anycreds._system.files import lock as lock_module
-from anycreds._system.io import SystemWorld
+from anycreds._system.io import SystemRuntime
 from support.coroutine_stepper import stepped
 
 pytestmark = pytest.mark.anyio
@@ -34,9 +34,9 @@ FORK = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarn
 
 
 @asynccontextmanager
-async def locked(path: Path | str, seconds: float = LONG) -> AsyncIterator[Unwritable | None]:
+async def locked(path: Path | str, seconds: float = LONG) -> AsyncIterator[WriteFailure | None]:
     """Lock as a provider does."""
-    async with SystemWorld().session() as io, io.locked(str(path), seconds) as problem:
+    async with SystemRuntime().open_io() as io, io.file_lock(str(path), seconds) as problem:
         yield problem
 
 
@@ -83,7 +83,7 @@ async def test_lock_that_is_held_all_the_time(path: Path) -> None:
         begun = anyio.current_time()
         async with locked(path, SHORT) as problem:
             has_run = True
-            assert problem == Unwritable("is locked by somebody else, for more than 0.02 s", is_busy=True)
+            assert problem == WriteFailure("is locked by somebody else, for more than 0.02 s", is_busy=True)
             assert anyio.current_time() - begun > SHORT - 0.0015  # the clock of uvloop counts milliseconds
         assert not await is_free(path)  # leaving it has not ended the other's
     assert has_run
@@ -138,11 +138,11 @@ def start(program: str, argument: str) -> subprocess.Popen[bytes]:
 
 COUNT = """
 import sys, anyio
-from anycreds._system.io import SystemWorld
+from anycreds._system.io import SystemRuntime
 
 async def main(path, times):
     for _ in range(times):
-        async with SystemWorld().session() as io, io.locked(path, 60) as problem:
+        async with SystemRuntime().open_io() as io, io.file_lock(path, 60) as problem:
             assert problem is None
             found = await io.read_file(path, 99)
             await io.write_private(path, b"%d" % (int(found) + 1 if isinstance(found, bytes) else 1))
@@ -286,7 +286,7 @@ async def test_disk_that_hangs(path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         if IS_LISTED:
             assert len(holding(path)) == 1  # a number that is closed under the thread may soon mean something else
         async with locked(path, SHORT) as problem:
-            assert problem == Unwritable("cannot be locked: the disk does not answer within 0.02 s")
+            assert problem == WriteFailure("cannot be locked: the disk does not answer within 0.02 s")
     async with locked(path) as problem:  # both threads have gone on, and closed what they had
         assert problem is None
 
@@ -325,7 +325,7 @@ async def test_what_cannot_be_locked(path: Path) -> None:
         ("\ud800", "is not a possible path"),
     ):
         async with locked(f"{path.parent}/{name}") as problem:
-            assert problem == Unwritable(reason)
+            assert problem == WriteFailure(reason)
     assert not victim.exists()
 
 
@@ -342,7 +342,7 @@ async def test_system_that_refuses_a_file(code: int, path: Path, monkeypatch: py
 
     monkeypatch.setattr(os, "open", refuse)
     async with locked(path) as problem:
-        assert problem == Unwritable(f"cannot be locked: {os.strerror(code)}")
+        assert problem == WriteFailure(f"cannot be locked: {os.strerror(code)}")
 
 
 @POSIX
@@ -354,7 +354,7 @@ async def test_file_system_without_locks(path: Path, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(lock_module, "_take", refuse)
     async with locked(path) as problem:
-        assert problem == Unwritable(f"cannot be locked: {os.strerror(errno.ENOLCK)}")
+        assert problem == WriteFailure(f"cannot be locked: {os.strerror(errno.ENOLCK)}")
 
 
 @POSIX

@@ -18,7 +18,7 @@ import anyio.to_thread
 import pytest
 
 import anycreds
-from anycreds._core.io import PrivateFile, Unreadable
+from anycreds._core.io import PrivateFile, ReadFailure
 from anycreds._system.files import read as files
 from anycreds._system.files.read import read_file
 from anycreds.testing import CANARY
@@ -31,7 +31,7 @@ LIMIT = 64 * 1024
 AT_ONCE = 5.0  # seconds, on a machine that is busy with other things; a read that hangs would never come back
 
 
-async def read_while_ticking(path: str) -> bytes | Unreadable:
+async def read_while_ticking(path: str) -> bytes | ReadFailure:
     """Read, and see that the event loop is not held meanwhile and that it does not take long."""
     ticks: list[float] = []
 
@@ -65,7 +65,7 @@ async def test_regular_file(tmp_path: Path, size: int) -> None:
 async def test_file_beyond_the_limit(tmp_path: Path) -> None:
     """One byte more than allowed is too much."""
     (tmp_path / "file").write_bytes(b"x" * (LIMIT + 1))
-    assert await read_while_ticking(str(tmp_path / "file")) == Unreadable(f"is larger than {LIMIT} bytes")
+    assert await read_while_ticking(str(tmp_path / "file")) == ReadFailure(f"is larger than {LIMIT} bytes")
 
 
 @pytest.mark.parametrize("told", [0, 5_000, LIMIT])
@@ -86,14 +86,14 @@ async def test_sparse_gigabyte(tmp_path: Path) -> None:
     """A file of a gigabyte is refused without being read."""
     with (tmp_path / "file").open("wb") as file:
         file.truncate(1 << 30)
-    assert await read_while_ticking(str(tmp_path / "file")) == Unreadable(f"is larger than {LIMIT} bytes")
+    assert await read_while_ticking(str(tmp_path / "file")) == ReadFailure(f"is larger than {LIMIT} bytes")
 
 
 @POSIX
 async def test_fifo(tmp_path: Path) -> None:
     """A FIFO, which nobody writes to, is not waited for."""
     os.mkfifo(tmp_path / "fifo")
-    assert await read_while_ticking(str(tmp_path / "fifo")) == Unreadable("is not a regular file")
+    assert await read_while_ticking(str(tmp_path / "fifo")) == ReadFailure("is not a regular file")
 
 
 @POSIX
@@ -101,7 +101,7 @@ async def test_fifo(tmp_path: Path) -> None:
 async def test_device(device: str) -> None:
     """A device without end, or one that a person types on, is not read."""
     content = await read_while_ticking(device)
-    assert isinstance(content, Unreadable)
+    assert isinstance(content, ReadFailure)
 
 
 @POSIX
@@ -110,12 +110,12 @@ async def test_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with socket.socket(socket.AF_UNIX) as sock:
         sock.bind("socket")  # a short name: those of sockets are limited
-        assert isinstance(await read_while_ticking(str(tmp_path / "socket")), Unreadable)
+        assert isinstance(await read_while_ticking(str(tmp_path / "socket")), ReadFailure)
 
 
 async def test_directory(tmp_path: Path) -> None:
     """A directory is told as such."""
-    assert await read_while_ticking(str(tmp_path)) == Unreadable("is not a regular file but a directory")
+    assert await read_while_ticking(str(tmp_path)) == ReadFailure("is not a regular file but a directory")
 
 
 async def test_what_is_not_there(tmp_path: Path) -> None:
@@ -130,11 +130,11 @@ async def test_what_is_not_there(tmp_path: Path) -> None:
         ("x" * 5000, errno.ENAMETOOLONG),
     ):
         content = await read_while_ticking(str(tmp_path / name))
-        assert isinstance(content, Unreadable)
+        assert isinstance(content, ReadFailure)
         assert content.detail == f"cannot be read: {os.strerror(code)}"
-    assert await read_while_ticking("nul\0nul") == Unreadable("is not a possible path")
-    assert isinstance(await read_while_ticking(""), Unreadable)
-    assert isinstance(await read_while_ticking("\ud800"), Unreadable)
+    assert await read_while_ticking("nul\0nul") == ReadFailure("is not a possible path")
+    assert isinstance(await read_while_ticking(""), ReadFailure)
+    assert isinstance(await read_while_ticking("\ud800"), ReadFailure)
 
 
 async def test_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,7 +144,7 @@ async def test_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.Mon
         raise PermissionError(errno.EACCES, "Permission denied")
 
     monkeypatch.setattr(os, "open", refuse)
-    assert await read_file(str(tmp_path / "file"), LIMIT) == Unreadable("cannot be read: Permission denied")
+    assert await read_file(str(tmp_path / "file"), LIMIT) == ReadFailure("cannot be read: Permission denied")
 
 
 async def test_error_while_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,7 +155,7 @@ async def test_error_while_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         raise OSError(errno.EIO, "Input/output error")
 
     monkeypatch.setattr(files, "stat", types.SimpleNamespace(S_ISREG=fail))
-    assert await read_file(str(tmp_path / "file"), LIMIT) == Unreadable("cannot be read: Input/output error")
+    assert await read_file(str(tmp_path / "file"), LIMIT) == ReadFailure("cannot be read: Input/output error")
 
 
 @contextmanager
@@ -163,10 +163,10 @@ def hung_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     """Let every read hang, as on a network that is gone, until the end of the ``with``. The value: one has begun."""
     begun, free = threading.Event(), threading.Event()
 
-    def hang(*_: object) -> Unreadable:
+    def hang(*_: object) -> ReadFailure:
         begun.set()
         free.wait(10)
-        return Unreadable("gone")
+        return ReadFailure("gone")
 
     monkeypatch.setattr(files, "_read", hang)
     try:
@@ -252,11 +252,11 @@ async def test_private_file_of_somebody_else(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("a token")
     os.chown(tmp_path / "file", 12345, -1)
     found = await files.read_private(str(tmp_path / "file"), LIMIT)
-    assert found == Unreadable("belongs to another user")
+    assert found == ReadFailure("belongs to another user")
 
 
 async def test_private_file_that_is_not_there(tmp_path: Path) -> None:
     """A missing file is missing, and not somebody else's."""
     found = await files.read_private(str(tmp_path / "none"), LIMIT)
-    assert isinstance(found, Unreadable)
+    assert isinstance(found, ReadFailure)
     assert found.is_missing

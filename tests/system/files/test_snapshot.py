@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from anycreds._core.io import FileVersion, Unreadable, Wanted
+from anycreds._core.io import FileQuery, FileVersion, ReadFailure
 from anycreds._system.files import read as files
-from anycreds._system.io import SystemWorld
+from anycreds._system.io import SystemRuntime
 
 pytestmark = pytest.mark.anyio
 
@@ -19,13 +19,13 @@ LIMIT = 1024
 @pytest.fixture
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """Note which files each read looks at."""
-    read, noted = files.read_changed, list[list[str]]()
+    read, noted = files.read_if_changed, list[list[str]]()
 
-    async def note(wanted: Sequence[Wanted], limit: int) -> list[FileVersion | Unreadable | None]:
+    async def note(wanted: Sequence[FileQuery], limit: int) -> list[FileVersion | ReadFailure | None]:
         noted.append([path for path, _ in wanted])
         return await read(wanted, limit)
 
-    monkeypatch.setattr(files, "read_changed", note)
+    monkeypatch.setattr(files, "read_if_changed", note)
     return noted
 
 
@@ -33,15 +33,15 @@ async def test_the_same_look(tmp_path: Path, reads: list[list[str]]) -> None:
     """Who asks again in one attempt gets what was seen first, without a read, be it a file or that there is none."""
     there, missing = tmp_path / "there", tmp_path / "missing"
     there.write_bytes(b"one")
-    io = SystemWorld().session()
+    io = SystemRuntime().open_io()
     wanted = [(str(there), None), (str(missing), None)]
-    seen = await io.read_changed(wanted, LIMIT)
+    seen = await io.read_if_changed(wanted, LIMIT)
     there.write_bytes(b"another")
     missing.write_bytes(b"late")
-    assert await io.read_changed(wanted, LIMIT) == seen
+    assert await io.read_if_changed(wanted, LIMIT) == seen
     assert isinstance(seen[0], FileVersion)
     assert seen[0].content == b"one"
-    assert isinstance(seen[1], Unreadable)
+    assert isinstance(seen[1], ReadFailure)
     assert len(reads) == 1
 
 
@@ -49,11 +49,11 @@ async def test_who_knows_what_was_seen(tmp_path: Path, reads: list[list[str]]) -
     """Who knows the version that was seen is told that there is no other, and who knows another one gets it."""
     file = tmp_path / "file"
     file.write_bytes(b"one")
-    io = SystemWorld().session()
-    (seen,) = await io.read_changed([(str(file), None)], LIMIT)
+    io = SystemRuntime().open_io()
+    (seen,) = await io.read_if_changed([(str(file), None)], LIMIT)
     assert isinstance(seen, FileVersion)
-    assert await io.read_changed([(str(file), seen.signature)], LIMIT) == [None]
-    assert await io.read_changed([(str(file), (0,))], LIMIT) == [seen]
+    assert await io.read_if_changed([(str(file), seen.signature)], LIMIT) == [None]
+    assert await io.read_if_changed([(str(file), (0,))], LIMIT) == [seen]
     assert len(reads) == 1
 
 
@@ -61,13 +61,13 @@ async def test_unchanged_says_nothing_to_others(tmp_path: Path, reads: list[list
     """That a version is unchanged tells nothing to who does not know it, so the file is read for that one."""
     file = tmp_path / "file"
     file.write_bytes(b"one")
-    (seen,) = await SystemWorld().session().read_changed([(str(file), None)], LIMIT)
+    (seen,) = await SystemRuntime().open_io().read_if_changed([(str(file), None)], LIMIT)
     assert isinstance(seen, FileVersion)
-    io = SystemWorld().session()
-    assert await io.read_changed([(str(file), seen.signature)], LIMIT) == [None]
-    assert await io.read_changed([(str(file), seen.signature)], LIMIT) == [None]
+    io = SystemRuntime().open_io()
+    assert await io.read_if_changed([(str(file), seen.signature)], LIMIT) == [None]
+    assert await io.read_if_changed([(str(file), seen.signature)], LIMIT) == [None]
     assert len(reads) == 2
-    assert await io.read_changed([(str(file), None)], LIMIT) == [seen]
+    assert await io.read_if_changed([(str(file), None)], LIMIT) == [seen]
     assert len(reads) == 3
 
 
@@ -76,9 +76,9 @@ async def test_only_what_is_new_is_read(tmp_path: Path, reads: list[list[str]]) 
     names = [str(tmp_path / name) for name in "abc"]
     for name in names:
         (tmp_path / name).write_text(name, encoding="utf-8")
-    io = SystemWorld().session()
-    await io.read_changed([(names[1], None)], LIMIT)
-    found = await io.read_changed([(name, None) for name in names], LIMIT)
+    io = SystemRuntime().open_io()
+    await io.read_if_changed([(names[1], None)], LIMIT)
+    found = await io.read_if_changed([(name, None) for name in names], LIMIT)
     assert [version.content.decode() for version in found if isinstance(version, FileVersion)] == names
     assert reads == [[names[1]], [names[0], names[2]]]
 
@@ -87,9 +87,9 @@ async def test_the_next_attempt_looks_again(tmp_path: Path) -> None:
     """Another attempt sees what has become of a file."""
     file = tmp_path / "file"
     file.write_bytes(b"one")
-    world = SystemWorld()
-    await world.session().read_changed([(str(file), None)], LIMIT)
+    runtime = SystemRuntime()
+    await runtime.open_io().read_if_changed([(str(file), None)], LIMIT)
     file.write_bytes(b"another")
-    (found,) = await world.session().read_changed([(str(file), None)], LIMIT)
+    (found,) = await runtime.open_io().read_if_changed([(str(file), None)], LIMIT)
     assert isinstance(found, FileVersion)
     assert found.content == b"another"

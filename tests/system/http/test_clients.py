@@ -17,10 +17,10 @@ import pytest
 import trustme
 
 import anycreds
-from anycreds._core.http import NoAnswer, Request, Response, Transport
+from anycreds._core.http import Request, Response, Transport, TransportFailure
 from anycreds._system import http
 from anycreds._system.http import HttpClients, tls
-from anycreds._system.io import SystemWorld
+from anycreds._system.io import SystemRuntime
 from anycreds._system.pausing import AttemptTime
 from anycreds._wire.urls import Url, parse
 from anycreds.testing import CANARY
@@ -85,22 +85,22 @@ class Factory:
         return client
 
 
-async def exchange(*requests: Request) -> list[Response | NoAnswer]:
+async def exchange(*requests: Request) -> list[Response | TransportFailure]:
     """Make these exchanges in one attempt."""
-    async with SystemWorld().session() as io:
-        return [await io.exchange(request) for request in requests]
+    async with SystemRuntime().open_io() as io:
+        return [await io.send(request) for request in requests]
 
 
-async def one(request: Request) -> Response | NoAnswer:
+async def one(request: Request) -> Response | TransportFailure:
     (answer,) = await exchange(request)
     return answer
 
 
 async def refusal(transport: Transport) -> anycreds.CredentialsError:
     """Return the error of an attempt that has no client, with the traceback that a provider's deadline leaves."""
-    async with SystemWorld().session() as io:
+    async with SystemRuntime().open_io() as io:
         with pytest.raises(anycreds.CredentialsError) as caught, io.deadline(5, "a provider"):
-            await io.exchange(post(FAR, transport))
+            await io.send(post(FAR, transport))
     error = caught.value
     assert error.source == "a provider"
     assert error.__context__ is None
@@ -141,7 +141,7 @@ async def test_context_goes_with_the_proxies(monkeypatch: pytest.MonkeyPatch) ->
     async with serving(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n") as proxy:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
         answer = await one(post(FAR, Transport(ssl_context=trusting())))
-        assert isinstance(answer, NoAnswer)
+        assert isinstance(answer, TransportFailure)
     assert proxy.lines[0] == "CONNECT sts.example.invalid:443 HTTP/1.1"
 
 
@@ -149,10 +149,10 @@ async def test_factory_is_called_once_an_attempt() -> None:
     """A factory makes one client for all exchanges of an attempt, when the first needs it, and it is closed with it."""
     factory = Factory()
     transport = Transport(factory)
-    async with SystemWorld().session() as io:
+    async with SystemRuntime().open_io() as io:
         assert factory.made == []
         for _ in range(3):
-            answer = await io.exchange(post(FAR, transport))
+            answer = await io.send(post(FAR, transport))
             assert isinstance(answer, Response)
             assert (answer.status, answer.body) == (200, b"yes")
         assert [client.is_closed for client in factory.made] == [False]
@@ -210,8 +210,8 @@ async def test_exchanges_at_once_share_a_client() -> None:
     clients = HttpClients(AttemptTime(time.monotonic))
     async with anyio.create_task_group() as tasks:
         for _ in range(5):
-            tasks.start_soon(clients.exchange, post(FAR, Transport(factory)))
-            tasks.start_soon(clients.exchange, post("https://localhost:1/"))
+            tasks.start_soon(clients.send, post(FAR, Transport(factory)))
+            tasks.start_soon(clients.send, post("https://localhost:1/"))
     assert len(factory.made) == 1
     assert len(clients._clients) == 2
     await clients.close()
@@ -280,24 +280,30 @@ async def test_client_that_is_given_again() -> None:
 async def test_client_that_is_closed_by_others() -> None:
     """The same in the middle of an attempt, as when two attempts share one."""
     factory = Factory()
-    async with SystemWorld().session() as io:
-        await io.exchange(post(FAR, Transport(factory)))
+    async with SystemRuntime().open_io() as io:
+        await io.send(post(FAR, Transport(factory)))
         await factory.made[0].aclose()
         with pytest.raises(anycreds.InvalidConfigurationError, match="a client that is closed"):
-            await io.exchange(post(FAR, Transport(factory)))
+            await io.send(post(FAR, Transport(factory)))
 
 
 @pytest.mark.parametrize(
     ("error", "answer"),
     [
-        (httpx.ConnectError("canary"), NoAnswer("unreachable", "no more is known")),
-        (httpx.ReadError("canary"), NoAnswer("broken", "ReadError: no more is known")),
-        (OSError(5, "canary"), NoAnswer("broken", "OSError: Input/output error")),
-        (OwnError("canary"), NoAnswer("broken", "OwnError in the client of http_client_factory: no more is known")),
-        (AssertionError(), NoAnswer("broken", "AssertionError in the client of http_client_factory: no more is known")),
+        (httpx.ConnectError("canary"), TransportFailure("unreachable", "no more is known")),
+        (httpx.ReadError("canary"), TransportFailure("broken", "ReadError: no more is known")),
+        (OSError(5, "canary"), TransportFailure("broken", "OSError: Input/output error")),
+        (
+            OwnError("canary"),
+            TransportFailure("broken", "OwnError in the client of http_client_factory: no more is known"),
+        ),
+        (
+            AssertionError(),
+            TransportFailure("broken", "AssertionError in the client of http_client_factory: no more is known"),
+        ),
     ],
 )
-async def test_client_that_fails(error: Exception, answer: NoAnswer) -> None:
+async def test_client_that_fails(error: Exception, answer: TransportFailure) -> None:
     """What a program's transport or hook raises is no answer; its text is not repeated."""
 
     def fail(_: httpx.Request) -> Any:
@@ -319,7 +325,7 @@ async def test_client_that_hangs() -> None:
             raise AssertionError
 
     transport = Transport(lambda: httpx.AsyncClient(transport=Hanging(), timeout=99))
-    assert await one(post(FAR, transport, timeout=0.02)) == NoAnswer("timeout", "no answer within 0.02 s")
+    assert await one(post(FAR, transport, timeout=0.02)) == TransportFailure("timeout", "no answer within 0.02 s")
 
 
 async def test_hook_that_reads_the_answer() -> None:
@@ -335,7 +341,7 @@ async def test_hook_that_reads_the_answer() -> None:
         assert await peer.closed()
     assert isinstance(whole, Response)
     assert whole.body == b"hello"
-    assert isinstance(cut, NoAnswer)
+    assert isinstance(cut, TransportFailure)
     assert cut.kind == "too large"
 
 
@@ -351,7 +357,7 @@ async def test_limit_counts_for_every_client(is_declared: bool) -> None:
         return httpx.Response(200, content=b"x" * 10_000 if is_declared else chunks())
 
     found = await one(post(FAR, Transport(Factory(answer)), limit=5000))
-    assert isinstance(found, NoAnswer)
+    assert isinstance(found, TransportFailure)
     assert found.kind == "too large"
 
 
@@ -363,9 +369,9 @@ async def test_clients_that_cannot_be_closed(monkeypatch: pytest.MonkeyPatch) ->
         raise OwnError
 
     factories = [Factory(), Factory(), Factory()]
-    async with SystemWorld().session() as io:
+    async with SystemRuntime().open_io() as io:
         for factory in factories:
-            assert isinstance(await io.exchange(post(FAR, Transport(factory))), Response)
+            assert isinstance(await io.send(post(FAR, Transport(factory))), Response)
         first, second, third = (factory.made[0] for factory in factories)
         with monkeypatch.context() as patch:
             patch.setattr(first, "aclose", fail)
@@ -412,4 +418,4 @@ async def test_client_of_httpxs_successor(monkeypatch: pytest.MonkeyPatch) -> No
     assert isinstance(seen[0], library.Request)
     assert isinstance(seen[0].url, library.URL)
     errors.append(library.ConnectError("canary"))
-    assert await one(request) == NoAnswer("unreachable", "no more is known")
+    assert await one(request) == TransportFailure("unreachable", "no more is known")

@@ -85,7 +85,7 @@ async def test_body_has_its_length() -> None:
     async with serving(ok(b"yes")) as peer:
         clients = HttpClients(AttemptTime(time.monotonic))
         request = Request("POST", url(f"http://127.0.0.1:{peer.port}/"), {"X": "y"}, 5.0, body=b"hello")
-        answer = await clients.exchange(request)
+        answer = await clients.send(request)
         await clients.close()
         assert await peer.closed()
     assert isinstance(answer, Response)
@@ -101,7 +101,7 @@ async def test_length_of_every_body(method: str, body: bytes, direct: bool, monk
     async with serving(ok(b"yes")) as peer:
         clients = HttpClients(AttemptTime(time.monotonic))
         request = Request(method, url(f"http://127.0.0.1:{peer.port}/"), {}, 5.0, body=body, direct=direct)
-        assert isinstance(await clients.exchange(request), Response)
+        assert isinstance(await clients.send(request), Response)
         await clients.close()
         assert await peer.closed()
     assert peer.lines[0] == f"{method} / HTTP/1.1"

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from anycreds._core.http import NoAnswer, Request, Response
+from anycreds._core.http import Request, Response, TransportFailure
 from anycreds._system.http import HttpClients
 from anycreds._system.pausing import AttemptTime
 from anycreds._wire.urls import Url, parse
@@ -24,11 +24,11 @@ def asking(text: str, timeout: float = 0.1, *, limit: int = 1000, direct: bool =
     return Request("GET", url, {}, timeout, limit=limit, direct=direct)
 
 
-async def exchange(request: Request) -> Response | NoAnswer:
+async def exchange(request: Request) -> Response | TransportFailure:
     """Make one exchange with clients of its own."""
     clients = HttpClients(AttemptTime(time.monotonic))
     try:
-        return await clients.exchange(request)
+        return await clients.send(request)
     finally:
         await clients.close()
 
@@ -54,7 +54,7 @@ async def test_reasons(fault: Fault, kind: str) -> None:
         started = time.monotonic()
         answer = await exchange(asking(aws.container_url))
         assert time.monotonic() - started < 0.6
-        assert isinstance(answer, NoAnswer)
+        assert isinstance(answer, TransportFailure)
         assert answer.kind == kind
         assert await closed(aws)
 
@@ -64,7 +64,7 @@ async def test_refused() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         answer = await exchange(asking(f"http://127.0.0.1:{unused.getsockname()[1]}/", 2.0))
-    assert answer == NoAnswer("unreachable", "Connection refused")
+    assert answer == TransportFailure("unreachable", "Connection refused")
 
 
 async def test_refused_on_both_addresses_of_localhost() -> None:
@@ -72,7 +72,7 @@ async def test_refused_on_both_addresses_of_localhost() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         answer = await exchange(asking(f"http://localhost:{unused.getsockname()[1]}/", 2.0))
-    assert isinstance(answer, NoAnswer)
+    assert isinstance(answer, TransportFailure)
     assert answer.kind == "unreachable"
     assert answer.detail != "no more is known"
 
@@ -91,7 +91,7 @@ async def test_limit(size: int, fits: bool, declared: bool) -> None:
         assert isinstance(got, Response)
         assert got.body == b"x" * size
     else:
-        assert isinstance(got, NoAnswer)
+        assert isinstance(got, TransportFailure)
         assert got.kind == "too large"
 
 
@@ -101,8 +101,8 @@ async def test_next_exchange_after_a_flood() -> None:
     async with serving(flood, ok(b"fine")) as peer:
         clients = HttpClients(AttemptTime(time.monotonic))
         request = asking(f"http://127.0.0.1:{peer.port}/", 5.0)
-        assert isinstance(await clients.exchange(request), NoAnswer)
-        second = await clients.exchange(request)
+        assert isinstance(await clients.send(request), TransportFailure)
+        second = await clients.send(request)
         await clients.close()
         assert isinstance(second, Response)
         assert second.body == b"fine"
@@ -117,7 +117,7 @@ async def test_timeout_is_the_whole_exchange() -> None:
         started = time.monotonic()
         answer = await exchange(asking(aws.container_url.replace("127.0.0.1", "localhost")))
         assert time.monotonic() - started < 0.6
-    assert answer == NoAnswer("timeout", "no answer within 0.1 s")
+    assert answer == TransportFailure("timeout", "no answer within 0.1 s")
 
 
 async def test_client_is_closed_though_one_of_them_is_used_twice() -> None:
@@ -125,9 +125,9 @@ async def test_client_is_closed_though_one_of_them_is_used_twice() -> None:
     async with serving(ok(b"1"), ok(b"2")) as peer:
         clients = HttpClients(AttemptTime(time.monotonic))
         request = asking(f"http://127.0.0.1:{peer.port}/", 5.0)
-        await clients.exchange(request)
+        await clients.send(request)
         await clients.close()
         await clients.close()
-        assert isinstance(await clients.exchange(request), Response)
+        assert isinstance(await clients.send(request), Response)
         await clients.close()
         assert await peer.closed()

@@ -21,7 +21,7 @@ from anyio.to_thread import current_default_thread_limiter
 
 from anycreds._core.io import ProcessFailure, ProcessResult
 from anycreds._system import process
-from anycreds._system.io import SystemWorld
+from anycreds._system.io import SystemRuntime
 from anycreds._system.process import group
 from anycreds._system.process.pipes import STDERR_LIMIT, Pipes
 from anycreds.testing import CANARY
@@ -92,14 +92,14 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 async def result(command: str, timeout: float = LONG, limit: int = LIMIT) -> ProcessResult:  # noqa: ASYNC109
     """Run what is to come to its own end."""
-    found = await SystemWorld().session().run_process(command, timeout, limit)
+    found = await SystemRuntime().open_io().run_process(command, timeout, limit)
     assert isinstance(found, ProcessResult), found
     return found
 
 
 async def failure(command: str, timeout: float = LONG, limit: int = LIMIT) -> ProcessFailure:  # noqa: ASYNC109
     """Run what is to be ended."""
-    found = await SystemWorld().session().run_process(command, timeout, limit)
+    found = await SystemRuntime().open_io().run_process(command, timeout, limit)
     assert isinstance(found, ProcessFailure), found
     return found
 
@@ -479,7 +479,7 @@ def test_coroutine_that_is_closed(started: list[int]) -> None:
     """A coroutine that is dropped in the middle, where nobody can wait, still ends its command."""
 
     async def main() -> None:
-        work = SystemWorld().session().run_process(HANGS, LONG, LIMIT)
+        work = SystemRuntime().open_io().run_process(HANGS, LONG, LIMIT)
         while work.send(None) is None:  # until it waits for its thread
             pass
         while not started:  # noqa: ASYNC110 - a thread does it
@@ -495,7 +495,7 @@ def test_traceback_holds_no_command(started: list[int]) -> None:
     command = f": {CANARY}-argument; {HANGS}"
 
     async def main() -> list[str]:
-        task = asyncio.create_task(SystemWorld().session().run_process(command, LONG, LIMIT))
+        task = asyncio.create_task(SystemRuntime().open_io().run_process(command, LONG, LIMIT))
         while not started:  # noqa: ASYNC110 - a thread does it
             await asyncio.sleep(0.001)
         task.cancel()
@@ -518,9 +518,9 @@ def test_traceback_holds_no_command(started: list[int]) -> None:
 _FIRST_PROCESS = """
 import anyio, ctypes, os
 assert ctypes.CDLL(None).prctl(36, 1, 0, 0, 0) == 0  # PR_SET_CHILD_SUBREAPER: orphans become children of this process
-from anycreds._system.io import SystemWorld
+from anycreds._system.io import SystemRuntime
 async def main():
-    io = SystemWorld().session()
+    io = SystemRuntime().open_io()
     print(*(await io.run_process("sh -c 'sleep 300 & sleep 300' & echo out", 20, 100)))
     print(*(await io.run_process("sh -c 'sleep 300 & sleep 300' & sleep 300", 0.05, 100)))
 anyio.run(main)

@@ -36,7 +36,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Play, tell and judge. Return the exit status."""
-    from .run import show
+    from .command import show
 
     backends = (arguments.backend,) if arguments.backend else BACKENDS
     return show(arguments.callers, backends, arguments.svg, as_json=arguments.json)

@@ -10,10 +10,10 @@ from ..._config.settings import first
 from ..._config.shared_files import FileOptions, SharedFiles
 from ..._core.errors import CredentialsError, NotConfiguredError, ProfileNotFoundError
 from ..._core.logs import told_to
-from ..._core.provider import Caller
+from ..._core.provider import ClientContext
 from ..._factories.default_chain import NAMED_CHAIN, UNNAMED_CHAIN, build_default_chain
 from ..._system.files import read as files
-from ..._system.io import SystemWorld
+from ..._system.io import SystemRuntime
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..._core.credentials import Credentials
     from ..._core.provider import Provider
     from ..._factories.default_chain import Link
-    from ..._system.io import Session
+    from ..._system.io import SystemIo
 
 _KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 SKIPPED = "keys are set in the environment, but a profile is named ({origin}), so they are not used"
@@ -103,9 +103,9 @@ def _without_loop(explaining: Coroutine[Any, Any, Explanation]) -> Explanation:
 
 
 async def _explain(profile: str | None) -> Explanation:
-    world = SystemWorld()
+    runtime = SystemRuntime()
     shared = SharedFiles(FileOptions())
-    unnamed, named = build_default_chain(world, {"profile": profile, "files": lambda: shared})
+    unnamed, named = build_default_chain(runtime, {"profile": profile, "files": lambda: shared})
     texts: list[str] = []
 
     def note(part: str, level: str, text: str) -> None:
@@ -113,7 +113,7 @@ async def _explain(profile: str | None) -> Explanation:
             texts.append(text)
 
     with told_to(note):
-        async with world.session() as io:
+        async with runtime.open_io() as io:
             choice = selected(profile, None, io.environ())
             if choice.named and first(io.environ(), _KEYS[0]) is not None:
                 texts.append(SKIPPED.format(origin=choice.name.origin))
@@ -130,24 +130,24 @@ async def _explain(profile: str | None) -> Explanation:
     return Explanation(choice, tuple(sources), found, region, tuple(dict.fromkeys(texts)))
 
 
-async def _ask(io: Session, link: Link, provider: Provider) -> tuple[Credentials | None, Source]:
+async def _ask(io: SystemIo, link: Link, provider: Provider) -> tuple[Credentials | None, Source]:
     begun = io.monotonic()
     found, error = None, None
     try:
-        found = await provider._fetch(io, Caller())
+        found = await provider._fetch(io, ClientContext())
     except CredentialsError as caught:
         error = caught.with_traceback(None)
     milliseconds = (io.monotonic() - begun) * 1000
-    places = tuple(await provider._where(io, Caller()))
+    places = tuple(await provider._describe_sources(io, ClientContext()))
     if found is not None:
         return found, Source(link, provider.name, "found", milliseconds, places=places)
     outcome: Literal["nothing", "failed"] = "nothing" if isinstance(error, NotConfiguredError) else "failed"
     return None, Source(link, provider.name, outcome, milliseconds, error, places)
 
 
-async def _region(io: Session, files: SharedFiles, profile: str | None) -> Region | CredentialsError:
-    from ..._providers.service.endpoint_resolution import Places
+async def _region(io: SystemIo, files: SharedFiles, profile: str | None) -> Region | CredentialsError:
+    from ..._providers.service.endpoint_resolution import EndpointResolver
 
     nobody = ""  # asks: an error has no name in front, as it is told as the region's
-    place = await Places(files=files, profile=profile).find(io, Caller(), "sts", nobody)
+    place = await EndpointResolver(files=files, profile=profile).resolve(io, ClientContext(), "sts", nobody)
     return place if isinstance(place, CredentialsError) else Region(place.base.origin, place.origin)

@@ -43,7 +43,7 @@ def run(arguments: Namespace) -> int:
     """Serve until the end. Return the exit status."""
     if arguments.background and arguments.until_eof:
         arguments.parser.error("--background has no standard input; leave out --until-eof, or --background")
-    from .run import serve
+    from .command import serve
 
     return serve(arguments)
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from ..._core.credentials import Credentials, Problem, problem_with
+from ..._core.credentials import Credentials, InvalidReason, invalid_reason
 from ..._core.errors import MalformedResponseError
 from ..._core.http import Response
 from ..._wire.credential_documents import read_text
@@ -69,7 +69,7 @@ def identity_id_in(response: Response, source: str) -> str | MalformedResponseEr
     if isinstance(document, MalformedResponseError):
         return document
     identity_id = document.get("IdentityId")
-    if problem := problem_with(identity_id):
+    if problem := invalid_reason(identity_id):
         return _wrong_field(response, source, "IdentityId", problem)
     return str(identity_id)
 
@@ -87,9 +87,9 @@ def credentials_in(response: Response, source: str, identity_id: str) -> Credent
     answered = document.get("IdentityId")  # null says nothing about the keys, so that it may stand for absent
     found = {**given, "IdentityId": identity_id if answered is None else answered}
     for name in (*_KEYS[:3], "IdentityId"):
-        if problem := problem_with(found.get(name)):
+        if problem := invalid_reason(found.get(name)):
             return _wrong_field(response, source, name, problem)
-    if isinstance(expiration, Problem):
+    if isinstance(expiration, InvalidReason):
         return _wrong_field(response, source, "Expiration", expiration)
     return Credentials(
         found["AccessKeyId"],
@@ -119,14 +119,14 @@ def _document(response: Response, source: str) -> dict[str, Any] | MalformedResp
     return document
 
 
-def _moment(value: object) -> datetime | Problem:
+def _moment(value: object) -> datetime | InvalidReason:
     """Read seconds since 1970, whole or not."""
     if value is None:
-        return Problem("is missing")
+        return InvalidReason("is missing")
     if isinstance(value, bool) or not isinstance(value, int | float):
-        return Problem(f"is not a number of seconds but {type(value).__name__}")
+        return InvalidReason(f"is not a number of seconds but {type(value).__name__}")
     if not 0 < value < _END_OF_TIME:  # a number of JSON can be infinite: 1e999 is
-        return Problem("is no possible time")
+        return InvalidReason("is no possible time")
     return _EPOCH + timedelta(seconds=value)
 
 

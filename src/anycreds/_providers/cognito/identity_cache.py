@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol, TypeAlias
 
-from ..._core.credentials import problem_with
+from ..._core.credentials import invalid_reason
 from ..._core.errors import CredentialsError, ProviderTimeoutError, RetrievalError
 from ..._core.io import Io
 from ..._core.logs import log
-from ..service.callbacks import ask
+from ..service.callbacks import call_user_function
 
 # JavaScript's name for nobody in particular.
 ANONYMOUS = "ANONYMOUS"
@@ -76,7 +76,7 @@ class Identities:
         kept = await self._asked(io, self._cache.get, (key,), "cache.get")
         if kept is None:
             return None
-        if problem := problem_with(kept):
+        if problem := invalid_reason(kept):
             log("identities", "warning", "%s: what cache.get returned %s, so it is not used", self._name, problem)
             return None
         return str(kept)
@@ -105,7 +105,7 @@ async def tokens_of(io: Io, logins: Mapping[str, Login], name: str) -> dict[str,
         token = login if isinstance(login, str) else await _ask_within(io, _LOGIN_TIME, login, (), told=told, name=name)
         if isinstance(token, CredentialsError):
             return token
-        if problem := problem_with(token, _LONGEST_TOKEN):
+        if problem := invalid_reason(token, _LONGEST_TOKEN):
             return RetrievalError(f"{told} returned a token that {problem}", source=name)
         tokens[provider] = token
     return tokens
@@ -138,7 +138,7 @@ def pool_problem(
 def _text_problem(name: str, text: object, *, needed: bool = False) -> str | None:
     if text is None and not needed:
         return None
-    problem = problem_with(text)
+    problem = invalid_reason(text)
     return f"option {name} {problem}" if problem else None
 
 
@@ -149,9 +149,9 @@ def logins_problem(logins: object) -> str | None:
     if not isinstance(logins, Mapping):
         return f"option logins is not a mapping but {type(logins).__name__}"
     for provider, login in logins.items():
-        if problem := problem_with(provider):
+        if problem := invalid_reason(provider):
             return f"option logins: the name of a provider {problem}"
-        if not callable(login) and (problem := problem_with(login, _LONGEST_TOKEN)):
+        if not callable(login) and (problem := invalid_reason(login, _LONGEST_TOKEN)):
             return f"option logins: the token for {provider} {problem}"
     return None
 
@@ -173,7 +173,7 @@ async def _ask_within(
     """
     try:
         with io.deadline(seconds, told):
-            return await ask(function, arguments, told, name)
+            return await call_user_function(function, arguments, told, name)
     except ProviderTimeoutError:
         pass
     return ProviderTimeoutError(f"{told} gave no answer within {seconds:g} s", source=name)

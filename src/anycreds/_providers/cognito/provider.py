@@ -11,16 +11,16 @@ from typing import Literal, NamedTuple
 
 from ..._config.settings import Setting
 from ..._core.credentials import Credentials
-from ..._core.durations import limits_problem
+from ..._core.durations import timeout_and_retries_reason
 from ..._core.errors import CredentialsError, InvalidConfigurationError, RetrievalError
-from ..._core.http import NoAnswer, Response
-from ..._core.io import Io, World
+from ..._core.http import Response, TransportFailure
+from ..._core.io import Io, Runtime
 from ..._core.logs import log
-from ..._core.provider import Caller, Provider
-from ..._wire.credential_documents import no_answer
-from ..._wire.service_errors import refusal_in_json, refused
+from ..._core.provider import ClientContext, Provider
+from ..._wire.credential_documents import transport_error
+from ..._wire.service_errors import parse_json_error, service_error
 from ..service.calling import call
-from ..service.endpoint_resolution import Place, Places
+from ..service.endpoint_resolution import EndpointResolver, ResolvedEndpoint
 from ..service.retries import Budget
 from .api import HINTS, credentials_in, get_credentials_body, get_id_body, identity_id_in, request_headers
 from .identity_cache import (
@@ -63,20 +63,20 @@ class CognitoIdentityProvider(Provider):
     Follows the Amazon Cognito Identity API reference, page "GetCredentialsForIdentity".
     """
 
-    __slots__ = ("_custom_role_arn", "_id", "_logins", "_places", "_prefix", "_timeout")
+    __slots__ = ("_custom_role_arn", "_endpoints", "_id", "_logins", "_prefix", "_timeout")
 
     _NAME = IDENTITY
     _OPTION = "identity_id"
 
     def __init__(
         self,
-        world: World,
+        runtime: Runtime,
         identity_id: str,
-        places: Places,
+        endpoints: EndpointResolver,
         options: CognitoOptions = CognitoOptions(),  # noqa: B008 - a constant
     ) -> None:
-        super().__init__(self._NAME, world)
-        problem = limits_problem(options.timeout, 0)
+        super().__init__(self._NAME, runtime)
+        problem = timeout_and_retries_reason(options.timeout, 0)
         problem = problem or identity_problem(self._OPTION, identity_id, options.custom_role_arn, options.logins)
         if problem is not None:
             raise InvalidConfigurationError(problem, source=self._NAME)
@@ -85,51 +85,53 @@ class CognitoIdentityProvider(Provider):
         self._prefix = Setting(region, f"option {self._OPTION}") if colon and region else None
         self._custom_role_arn = options.custom_role_arn
         self._logins = None if options.logins is None else dict(options.logins)
-        self._places = places
+        self._endpoints = endpoints
         self._timeout = options.timeout
 
-    def _budget(self) -> float | None:
+    def _attempt_timeout(self) -> float | None:
         return float("inf")  # it waits, but each step has a bound of its own: how often to ask is configured
 
-    async def _attempt(self, io: Io, caller: Caller) -> Credentials | CredentialsError:
+    async def _load(self, io: Io, context: ClientContext) -> Credentials | CredentialsError:
         with io.deadline(_FILES_TIME, self.name):
-            place = await self._places.find(io, caller, "cognito-identity", self.name, second=self._prefix)
-        if isinstance(place, InvalidConfigurationError):
-            return place
+            endpoint = await self._endpoints.resolve(io, context, "cognito-identity", self.name, second=self._prefix)
+        if isinstance(endpoint, InvalidConfigurationError):
+            return endpoint
         tokens = None if self._logins is None else await tokens_of(io, self._logins, self.name)
         if isinstance(tokens, CredentialsError):
             return tokens
-        return await self._asked(io, place, tokens)
+        return await self._asked(io, endpoint, tokens)
 
-    async def _asked(self, io: Io, place: Place, tokens: dict[str, str] | None) -> Credentials | CredentialsError:
-        return await self._credentials(io, place, self._id, tokens)
+    async def _asked(
+        self, io: Io, endpoint: ResolvedEndpoint, tokens: dict[str, str] | None
+    ) -> Credentials | CredentialsError:
+        return await self._credentials(io, endpoint, self._id, tokens)
 
     async def _credentials(
-        self, io: Io, place: Place, identity_id: str, tokens: dict[str, str] | None
+        self, io: Io, endpoint: ResolvedEndpoint, identity_id: str, tokens: dict[str, str] | None
     ) -> Credentials | CredentialsError:
         body = get_credentials_body(identity_id, tokens, self._custom_role_arn)
-        answer = await self._answer(io, place, "GetCredentialsForIdentity", body, tokens)
+        answer = await self._answer(io, endpoint, "GetCredentialsForIdentity", body, tokens)
         return answer if isinstance(answer, CredentialsError) else credentials_in(answer, self.name, identity_id)
 
     async def _answer(
         self,
         io: Io,
-        place: Place,
+        endpoint: ResolvedEndpoint,
         operation: Literal["GetId", "GetCredentialsForIdentity"],
         body: bytes,
         tokens: dict[str, str] | None,
     ) -> Response | CredentialsError:
         """Return the good answer to one call, or the error."""
-        request = place.request("POST", "/", request_headers(operation), self._timeout, body)
-        budget = Budget(io, place.attempts * self._timeout)
+        request = endpoint.request("POST", "/", request_headers(operation), self._timeout, body)
+        budget = Budget(io, endpoint.attempts * self._timeout)
         # Nothing in it is signed, so that it is the same at any time.
-        answer = await call(io, lambda _now: request, refusal_in_json, place.attempts, budget)
-        asked = f"{operation} of {place}"
-        if isinstance(answer, NoAnswer):
-            return no_answer(answer, self.name, asked)
+        answer = await call(io, lambda _now: request, parse_json_error, endpoint.attempts, budget)
+        asked = f"{operation} of {endpoint}"
+        if isinstance(answer, TransportFailure):
+            return transport_error(answer, self.name, asked)
         if answer.status != 200:
-            told = refusal_in_json(answer, tuple((tokens or {}).values()))
-            return refused(answer, told, self.name, asked, HINTS)
+            told = parse_json_error(answer, tuple((tokens or {}).values()))
+            return service_error(answer, told, self.name, asked, HINTS)
         return answer
 
 
@@ -152,16 +154,16 @@ class CognitoIdentityPoolProvider(CognitoIdentityProvider):
 
     def __init__(
         self,
-        world: World,
+        runtime: Runtime,
         identity_pool_id: str,
-        places: Places,
+        endpoints: EndpointResolver,
         options: CognitoOptions = CognitoOptions(),  # noqa: B008 - a constant
         *,
         account_id: str | None = None,
         cache: IdentityCache | None = None,
         user_identifier: str | None = None,
     ) -> None:
-        super().__init__(world, identity_pool_id, places, options)
+        super().__init__(runtime, identity_pool_id, endpoints, options)
         if problem := pool_problem(account_id, user_identifier, cache, options.logins):
             raise InvalidConfigurationError(problem, source=POOL)
         self._account_id = account_id
@@ -169,46 +171,48 @@ class CognitoIdentityPoolProvider(CognitoIdentityProvider):
         is_told = user_identifier is not None or not options.logins
         self._identities = Identities(cache if cache is not None and is_told else MemoryCache(), POOL)
 
-    async def _asked(self, io: Io, place: Place, tokens: dict[str, str] | None) -> Credentials | CredentialsError:
-        key = self._key(place)
+    async def _asked(
+        self, io: Io, endpoint: ResolvedEndpoint, tokens: dict[str, str] | None
+    ) -> Credentials | CredentialsError:
+        key = self._key(endpoint)
         kept = None if key is None else await self._identities.find(io, key)
         if kept is not None:
-            answer = await self._credentials(io, place, kept, tokens)
+            answer = await self._credentials(io, endpoint, kept, tokens)
             if not _is_gone(answer):
                 return answer
             log(
                 "providers.cognito", "info", "the identity that was kept is gone, so that the pool is asked for another"
             )
             await self._forget(io, key)
-        identity_id = await self._new(io, place, tokens)
+        identity_id = await self._new(io, endpoint, tokens)
         if isinstance(identity_id, CredentialsError):
             return identity_id
         if key is not None:  # at once: whatever becomes of the next call, this is who we are
             await self._identities.keep(io, key, identity_id)
-        answer = await self._credentials(io, place, identity_id, tokens)
+        answer = await self._credentials(io, endpoint, identity_id, tokens)
         if _is_gone(answer):
             await self._forget(io, key)
         return answer
 
-    async def _new(self, io: Io, place: Place, tokens: dict[str, str] | None) -> str | CredentialsError:
+    async def _new(self, io: Io, endpoint: ResolvedEndpoint, tokens: dict[str, str] | None) -> str | CredentialsError:
         """Return the identity that the pool has for these logins. Without logins, each is a new one."""
         body = get_id_body(self._id, self._account_id, tokens)
-        answer = await self._answer(io, place, "GetId", body, tokens)
+        answer = await self._answer(io, endpoint, "GetId", body, tokens)
         return answer if isinstance(answer, CredentialsError) else identity_id_in(answer, self.name)
 
     async def _forget(self, io: Io, key: str | None) -> None:
         if key is not None:
             await self._identities.forget(io, key)
 
-    def _key(self, place: Place) -> str | None:
+    def _key(self, endpoint: ResolvedEndpoint) -> str | None:
         """Return under which key the identity is kept; None: it is not."""
         if self._user is None:
             return None
         parts = [_KEY]
         if self._account_id is not None:
             parts.append(f"account={self._account_id}")
-        if self._prefix is None or place.region != self._prefix.value:
-            parts.append(f"region={place.region}")
+        if self._prefix is None or endpoint.region != self._prefix.value:
+            parts.append(f"region={endpoint.region}")
         # The user comes last: whatever name somebody has chosen, it makes no key of another pool or account.
         return ":".join((*parts, self._id, self._user))
 

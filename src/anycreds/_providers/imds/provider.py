@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ..._config.shared_files import FileOptions, SharedFiles
-from ..._core.credentials import Credentials, Problem
-from ..._core.durations import limits_problem
+from ..._core.credentials import Credentials, InvalidReason
+from ..._core.durations import timeout_and_retries_reason
 from ..._core.errors import (
     CredentialsError,
     InvalidConfigurationError,
@@ -18,14 +18,14 @@ from ..._core.errors import (
     NotConfiguredError,
     RetrievalError,
 )
-from ..._core.http import NoAnswer, Request, Response
-from ..._core.io import Io, World
+from ..._core.http import Request, Response, TransportFailure
+from ..._core.io import Io, Runtime
 from ..._core.logs import log
-from ..._core.provider import Caller, Provider
+from ..._core.provider import ClientContext, Provider
 from ..._core.static_stability import extended
-from ..._wire.credential_documents import credentials_from, error_answer, no_answer, read_object
+from ..._wire.credential_documents import credentials_from, http_error, read_object, transport_error
 from ..._wire.urls import Url, endpoint, is_direct
-from ..service.retries import GRACE, Budget, exchange
+from ..service.retries import GRACE, Budget, send_with_retries
 from .api import Key, key_in, role_in, token_request, version_1
 from .settings import DISABLED, MetadataOptions, find_metadata, needs_profile, v1_disabled_in
 
@@ -48,7 +48,7 @@ class _Place(NamedTuple):
     v1_disabled_by: str | None
     asks_profile: bool
     """Only the profile can still rule out version 1."""
-    caller: Caller
+    context: ClientContext
 
 
 class InstanceMetadataProvider(Provider):
@@ -56,7 +56,7 @@ class InstanceMetadataProvider(Provider):
 
     ``endpoint``: URL of the service. ``endpoint_mode``: ``"IPv4"`` or ``"IPv6"``. ``ec2_metadata_v1_disabled``: True
     rules out version 1. ``files``, ``profile``: where the same three are looked for, last; by default the usual files
-    and the caller's profile, that of ``AWS_PROFILE``, or ``default``. ``timeout``: seconds for one exchange.
+    and the context's profile, that of ``AWS_PROFILE``, or ``default``. ``timeout``: seconds for one exchange.
     ``max_retries``: how often a transient failure is tried again.
     Follows the AWS "SDKs and Tools" reference, page "IMDS credential provider".
     """
@@ -65,7 +65,7 @@ class InstanceMetadataProvider(Provider):
 
     def __init__(
         self,
-        world: World,
+        runtime: Runtime,
         *,
         files: SharedFiles | None = None,
         profile: str | None = None,
@@ -75,8 +75,8 @@ class InstanceMetadataProvider(Provider):
         timeout: float = 1.0,
         max_retries: int = 0,
     ) -> None:
-        super().__init__(NAME, world)
-        if problem := limits_problem(timeout, max_retries):
+        super().__init__(NAME, runtime)
+        if problem := timeout_and_retries_reason(timeout, max_retries):
             raise InvalidConfigurationError(problem, source=NAME)
         self._options = MetadataOptions(endpoint, endpoint_mode, bool(ec2_metadata_v1_disabled))
         self._files = SharedFiles(FileOptions()) if files is None else files
@@ -87,17 +87,17 @@ class InstanceMetadataProvider(Provider):
         self._has_given = False
         self._warned = False
 
-    def _budget(self) -> float:
+    def _attempt_timeout(self) -> float:
         return self._time(_EXCHANGES + _MORE_EXCHANGES) + GRACE
 
     def _time(self, exchanges: int) -> float:
         return exchanges * (1 + self._retries) * self._timeout
 
-    def _may_extend(self, credentials: Credentials) -> bool:
+    def _allows_stale(self, credentials: Credentials) -> bool:
         return credentials.source == NAME
 
-    async def _attempt(self, io: Io, caller: Caller) -> Credentials | CredentialsError:
-        place = await self._find_place(io, caller)
+    async def _load(self, io: Io, context: ClientContext) -> Credentials | CredentialsError:
+        place = await self._find_place(io, context)
         if isinstance(place, CredentialsError):
             return place
         budget = Budget(io, self._time(_EXCHANGES))
@@ -114,11 +114,11 @@ class InstanceMetadataProvider(Provider):
             answer = _extended(answer, io.time(), io.jitter())
         return answer
 
-    async def _find_place(self, io: Io, caller: Caller) -> _Place | CredentialsError:
+    async def _find_place(self, io: Io, context: ClientContext) -> _Place | CredentialsError:
         environ = io.environ()
         view = None
         if needs_profile(environ, self._options):
-            view = await self._files.view(io, caller.profile, self._profile)
+            view = await self._files.view(io, context.profile, self._profile)
         if isinstance(view, InvalidConfigurationError):
             return view
         settings = find_metadata(environ, self._options, NAME, view)
@@ -126,16 +126,16 @@ class InstanceMetadataProvider(Provider):
             return settings
         origin = settings.endpoint.origin
         base = endpoint(settings.endpoint.value)
-        if isinstance(base, Problem):
+        if isinstance(base, InvalidReason):
             return InvalidConfigurationError(f"{origin} {base}", source=NAME)
         if not self._warned and not is_direct(base):
             self._warned = True
             message = "the EC2 metadata endpoint %s (%s) is neither on this machine nor on its link"
             log("providers.imds", "warning", message, base.origin, origin)
-        return _Place(base, origin, settings.v1_disabled_by, settings.asks_profile, caller)
+        return _Place(base, origin, settings.v1_disabled_by, settings.asks_profile, context)
 
-    async def _where(self, io: Io, caller: Caller) -> list[str]:
-        place = await self._find_place(io, caller)
+    async def _describe_sources(self, io: Io, context: ClientContext) -> list[str]:
+        place = await self._find_place(io, context)
         return [] if isinstance(place, CredentialsError) else [f"{place.base.origin} (from {place.origin})"]
 
     def _usable_key(self, io: Io, place: _Place) -> Key | None:
@@ -167,8 +167,8 @@ class InstanceMetadataProvider(Provider):
     async def _new_key(self, io: Io, place: _Place, budget: Budget) -> Key | CredentialsError:
         wall, monotonic = io.time(), io.monotonic()  # before asking: no token ends earlier than we believe
         request = token_request(place.base, self._timeout)
-        answer = await exchange(io, request, self._retries, budget)
-        if isinstance(answer, NoAnswer):
+        answer = await send_with_retries(io, request, self._retries, budget)
+        if isinstance(answer, TransportFailure):
             return self._silent(answer, f"{_told(request)} (from {place.origin})")
         if answer.status in (403, 404, 405):
             disabled_by = await self._v1_disabled_by(io, place)
@@ -179,7 +179,7 @@ class InstanceMetadataProvider(Provider):
             self._kept = version_1(place.base)
             return self._kept
         if answer.status != 200:
-            return error_answer(answer, NAME, _told(request))
+            return http_error(answer, NAME, _told(request))
         key = key_in(answer, place.base, wall, monotonic, NAME)
         if isinstance(key, Key):
             self._kept = key
@@ -189,21 +189,21 @@ class InstanceMetadataProvider(Provider):
         """Ask the profile, if it was not needed before, only now that it matters: instances with tokens need none."""
         if not place.asks_profile:
             return place.v1_disabled_by
-        view = await self._files.view(io, place.caller.profile, self._profile)
+        view = await self._files.view(io, place.context.profile, self._profile)
         return view if isinstance(view, InvalidConfigurationError) else v1_disabled_in(view, NAME)
 
     async def _get(self, io: Io, budget: Budget, request: Request, asked: str) -> Response | RetrievalError:
-        answer = await exchange(io, request, self._retries, budget)
-        if isinstance(answer, NoAnswer):
-            return no_answer(answer, NAME, asked)
-        return answer if answer.status == 200 else error_answer(answer, NAME, asked, tuple(request.headers.values()))
+        answer = await send_with_retries(io, request, self._retries, budget)
+        if isinstance(answer, TransportFailure):
+            return transport_error(answer, NAME, asked)
+        return answer if answer.status == 200 else http_error(answer, NAME, asked, tuple(request.headers.values()))
 
-    def _silent(self, answer: NoAnswer, asked: str) -> CredentialsError:
+    def _silent(self, answer: TransportFailure, asked: str) -> CredentialsError:
         """Return the error for a token call without an answer: no service at all, unless it was there before."""
         # A token that is dropped on its way is waited for in vain, or some proxy in between resets the connection.
         hint = _ABSENT_HINT if answer.kind == "unreachable" else HOP_HINT
         if self._has_given or answer.kind == "too large":
-            return no_answer(answer, NAME, asked)
+            return transport_error(answer, NAME, asked)
         return MetadataUnreachableError(f"{asked} was not answered: {answer.detail}", source=NAME, hint=hint)
 
 

@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
-from ..._core.credentials import LONGEST_FIELD, Credentials, Problem, problem_with
+from ..._core.credentials import LONGEST_FIELD, Credentials, InvalidReason, invalid_reason
 from ..._core.errors import MalformedResponseError
 from ..._core.http import Response
 from ..._wire.credential_documents import parse_time, read_object
 from ..._wire.regions import region_problem
-from ..._wire.service_errors import Refusal, refusal_in_json
+from ..._wire.service_errors import ErrorResponse, parse_json_error
 
 TARGET = "/v1/token"
 # What the service gives, in seconds, and the most that it ever does.
@@ -72,27 +72,27 @@ def file_name(session: str) -> str:
     return hashlib.sha256(session.strip().encode("utf-8", "surrogatepass")).hexdigest() + ".json"
 
 
-def token_in(document: Mapping[str, Any], source: str) -> LoginToken | Problem:
+def token_in(document: Mapping[str, Any], source: str) -> LoginToken | InvalidReason:
     """Read the JSON object that the cache file holds, or say what is wrong with it.
 
     ``source`` is for the credentials in it.
     """
     keys = document.get("accessToken")
     if not isinstance(keys, dict):
-        return Problem("accessToken is missing" if keys is None else "accessToken is not an object")
+        return InvalidReason("accessToken is missing" if keys is None else "accessToken is not an object")
     for name in (*_KEYS, "accountId", "expiresAt"):
-        if problem := problem_with(keys.get(name)):
-            return Problem(f"accessToken.{name} {problem}")
+        if problem := invalid_reason(keys.get(name)):
+            return InvalidReason(f"accessToken.{name} {problem}")
     for name, problem in (
-        ("clientId", problem_with(document.get("clientId"))),
-        ("refreshToken", problem_with(document.get("refreshToken"))),
+        ("clientId", invalid_reason(document.get("clientId"))),
+        ("refreshToken", invalid_reason(document.get("refreshToken"))),
         ("dpopKey", _problem_with_pem(document.get("dpopKey"))),
     ):
         if problem:
-            return Problem(f"{name} {problem}")
+            return InvalidReason(f"{name} {problem}")
     end = parse_time(keys["expiresAt"])
-    if isinstance(end, Problem):
-        return Problem(f"accessToken.expiresAt {end}")
+    if isinstance(end, InvalidReason):
+        return InvalidReason(f"accessToken.expiresAt {end}")
     region = document.get("signInRegion")
     return LoginToken(
         Credentials(
@@ -142,12 +142,12 @@ def changes_in(
     }
 
 
-def refusal_in(response: Response, secrets: tuple[str, ...]) -> Refusal:
+def parse_error_response(response: Response, secrets: tuple[str, ...]) -> ErrorResponse:
     """Read an error of the service. Its message begins with the word in its field "error", if it has one.
 
     ``secrets`` is what was sent and must not come back in it.
     """
-    told = refusal_in_json(response, secrets)
+    told = parse_json_error(response, secrets)
     word = word_in(response)
     if word is None or word == told.code:
         return told
@@ -161,7 +161,7 @@ def word_in(response: Response) -> str | None:
     return word if isinstance(word, str) and (word in HINTS or word in _FOR_GOOD) else None
 
 
-def is_for_good(response: Response, told: Refusal) -> bool:
+def is_for_good(response: Response, told: ErrorResponse) -> bool:
     """Tell whether the service will refuse this token whenever it is asked, so that a person has to sign in again."""
     return 400 <= response.status < 500 and (told.code in _FOR_GOOD or word_in(response) is not None)
 
@@ -172,9 +172,9 @@ def _checked(answer: Mapping[str, Any]) -> float | tuple[str, str]:
     if not isinstance(keys, dict):
         return "accessToken", "is missing" if keys is None else "is not an object"
     for name in _KEYS:
-        if problem := problem_with(keys.get(name)):
+        if problem := invalid_reason(keys.get(name)):
             return f"accessToken.{name}", problem
-    if problem := problem_with(answer.get("refreshToken")):
+    if problem := invalid_reason(answer.get("refreshToken")):
         return "refreshToken", problem
     seconds = answer.get("expiresIn")
     if seconds is None:
@@ -188,7 +188,7 @@ def _checked(answer: Mapping[str, Any]) -> float | tuple[str, str]:
 def _problem_with_pem(value: object) -> str | None:
     """Say what keeps a value from being a text with lines. What it holds is looked at only when it is needed."""
     if not isinstance(value, str) or not value.strip():
-        return problem_with(value)
+        return invalid_reason(value)
     return f"has {len(value)} characters, which no key has" if len(value) > LONGEST_FIELD else None
 
 

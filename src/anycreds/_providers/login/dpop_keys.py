@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from ..._core.credentials import Problem
+from ..._core.credentials import InvalidReason
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
@@ -31,7 +31,7 @@ _OTHERS: Final = {
 }
 
 
-class NotInstalled(Problem):
+class NotInstalled(InvalidReason):
     """The library that could read a key is not there, or cannot be imported."""
 
     __slots__ = ()
@@ -55,10 +55,10 @@ class SigningKey:
         return "SigningKey(P-256)"
 
 
-def load_key(pem: str) -> SigningKey | Problem:
+def load_key(pem: str) -> SigningKey | InvalidReason:
     """Read a private key, or say what is wrong with it. To be called in a thread."""
     block = _block(pem)
-    if isinstance(block, Problem):
+    if isinstance(block, InvalidReason):
         return block
     try:
         from cryptography.exceptions import UnsupportedAlgorithm
@@ -69,33 +69,33 @@ def load_key(pem: str) -> SigningKey | Problem:
     try:
         key = load_pem_private_key(block.encode("ascii"), None)
     except UnsupportedAlgorithm:
-        return Problem(f"is a key of a kind that is not supported; {_EXPECTED}")
+        return InvalidReason(f"is a key of a kind that is not supported; {_EXPECTED}")
     except Exception:  # noqa: BLE001 - it has many ways to be unhappy with a key, and all mean this
-        return Problem(f"is damaged; {_EXPECTED}")
+        return InvalidReason(f"is damaged; {_EXPECTED}")
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         kind = type(key).__name__.removesuffix("PrivateKey").lstrip("_")
-        return Problem(f"is a key of the kind {kind}; {_EXPECTED}")
+        return InvalidReason(f"is a key of the kind {kind}; {_EXPECTED}")
     if not isinstance(key.curve, ec.SECP256R1):
-        return Problem(f"is a key on the curve {key.curve.name}; {_EXPECTED}")
+        return InvalidReason(f"is a key on the curve {key.curve.name}; {_EXPECTED}")
     return _signing(key)
 
 
-def _block(pem: str) -> str | Problem:
+def _block(pem: str) -> str | InvalidReason:
     """Return the one block of a PEM text that may be a usable key."""
     if len(pem) > _LONGEST:
-        return Problem(f"has {len(pem)} characters; {_EXPECTED}")
+        return InvalidReason(f"has {len(pem)} characters; {_EXPECTED}")
     # Some tools write the key with a backslash and an n for each end of a line; no PEM text has a backslash.
     text = pem.replace("\\r", "\r").replace("\\n", "\n")
     if not text.isascii():
-        return Problem(f"has characters beyond ASCII; {_EXPECTED}")
+        return InvalidReason(f"has characters beyond ASCII; {_EXPECTED}")
     blocks = {match[1]: match[0] for match in _BLOCK.finditer(text)}
     # Before its key, OpenSSL writes a block "EC PARAMETERS", which says nothing more.
     for label in ("EC PRIVATE KEY", "PRIVATE KEY"):
         if label in blocks:
             encrypted = "ENCRYPTED" in blocks[label]
-            return Problem(f"is an encrypted key; {_EXPECTED}") if encrypted else blocks[label] + "\n"
+            return InvalidReason(f"is an encrypted key; {_EXPECTED}") if encrypted else blocks[label] + "\n"
     kind = next((_OTHERS[label] for label in blocks if label in _OTHERS), "no key")
-    return Problem(f"is {kind}; {_EXPECTED}")
+    return InvalidReason(f"is {kind}; {_EXPECTED}")
 
 
 def _signing(key: EllipticCurvePrivateKey) -> SigningKey:

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from ..._config.locations import Location
 from ..._config.settings import Setting, first
-from ..._core.credentials import Credentials, Problem, problem_with
-from ..._core.durations import limits_problem
+from ..._core.credentials import Credentials, InvalidReason, invalid_reason
+from ..._core.durations import timeout_and_retries_reason
 from ..._core.errors import CredentialsError, InvalidConfigurationError, LoginRequiredError, RetrievalError
-from ..._core.http import NoAnswer, Request, Response
-from ..._core.io import Io, World
+from ..._core.http import Request, Response, TransportFailure
+from ..._core.io import Io, Runtime
 from ..._core.logs import log
-from ..._core.provider import Caller, Provider
-from ..._wire.credential_documents import no_answer
-from ..._wire.service_errors import refused
+from ..._core.provider import ClientContext, Provider
+from ..._wire.credential_documents import transport_error
+from ..._wire.service_errors import service_error
 from ..service.calling import call
-from ..service.endpoint_resolution import Place, Places
+from ..service.endpoint_resolution import EndpointResolver, ResolvedEndpoint
 from ..service.retries import GRACE, Budget
 from ..service.token_cache import LOCK_SECONDS, Document, Held, TokenFiles, token_file
 from .api import (
@@ -28,8 +28,8 @@ from .api import (
     changes_in,
     file_name,
     is_for_good,
+    parse_error_response,
     refresh_body,
-    refusal_in,
     token_in,
     word_in,
 )
@@ -62,56 +62,62 @@ class LoginProvider(Provider):
     Follows the AWS "SDKs and Tools" reference, page "Login credentials provider".
     """
 
-    __slots__ = ("_files", "_places", "_profile", "_session", "_timeout")
+    __slots__ = ("_endpoints", "_files", "_profile", "_session", "_timeout")
 
     def __init__(
-        self, world: World, session: Setting, places: Places, profile: str | None = None, *, timeout: float = 5.0
+        self,
+        runtime: Runtime,
+        session: Setting,
+        endpoints: EndpointResolver,
+        profile: str | None = None,
+        *,
+        timeout: float = 5.0,
     ) -> None:
-        super().__init__(NAME, world)
-        if problem := limits_problem(timeout, 0):
+        super().__init__(NAME, runtime)
+        if problem := timeout_and_retries_reason(timeout, 0):
             raise InvalidConfigurationError(problem, source=NAME)
         self._session = session
-        self._places = places
+        self._endpoints = endpoints
         self._profile = profile
         self._timeout = timeout
         self._files: TokenFiles[LoginToken] = TokenFiles(NAME, _token_in)
 
-    def _budget(self) -> float:
+    def _attempt_timeout(self) -> float:
         return LOCK_SECONDS + _EXCHANGES * self._timeout + _FILES + GRACE
 
-    async def _attempt(self, io: Io, caller: Caller) -> Credentials | CredentialsError:
+    async def _load(self, io: Io, context: ClientContext) -> Credentials | CredentialsError:
         file = self._file(io)
         if isinstance(file, CredentialsError):
             return file
         held = await self._files.load(io, file)
-        if isinstance(held, Problem):
+        if isinstance(held, InvalidReason):
             return self._sign_in(str(held))
         if held.token.ends - io.time() > _ENOUGH:
             return held.token.credentials
-        found = await self._renewed(io, caller, file, held)
+        found = await self._renewed(io, context, file, held)
         if isinstance(found, Credentials):
             return found
         return await self._still_valid(io, file, held.token, found) or found
 
-    async def _where(self, io: Io, caller: Caller) -> list[str]:
+    async def _describe_sources(self, io: Io, context: ClientContext) -> list[str]:
         file = self._file(io)
         shown = [f"token file {file.shown} ({file.origin})"] if isinstance(file, Location) else []
         return [f"login_session ({self._session.origin})", *shown]
 
     def _file(self, io: Io) -> Location | InvalidConfigurationError:
-        if problem := problem_with(self._session.value):
+        if problem := invalid_reason(self._session.value):
             return InvalidConfigurationError(f"login_session from {self._session.origin} {problem}", source=NAME)
         directory = first(io.environ(), _DIRECTORY_VARIABLE) or _DIRECTORY
         return token_file(io, directory, file_name(self._session.value), NAME)
 
     async def _renewed(
-        self, io: Io, caller: Caller, file: Location, held: Held[LoginToken]
+        self, io: Io, context: ClientContext, file: Location, held: Held[LoginToken]
     ) -> Credentials | CredentialsError:
         async def refresh(token: LoginToken) -> Document | CredentialsError:
-            return await self._refresh(io, caller, file, token)
+            return await self._refresh(io, context, file, token)
 
         found = await self._files.renew(io, file, held, lambda token: token.ends - io.time() > _ENOUGH, refresh)
-        if isinstance(found, Problem):
+        if isinstance(found, InvalidReason):
             return self._sign_in(str(found))
         if isinstance(found, CredentialsError):
             return found
@@ -125,7 +131,7 @@ class LoginProvider(Provider):
     ) -> Credentials | None:
         """Return the set that lasts longest in spite of an error, if one still does."""
         newest = await self._files.load(io, file)  # another process may have been luckier
-        if not isinstance(newest, Problem) and newest.token.ends > token.ends:
+        if not isinstance(newest, InvalidReason) and newest.token.ends > token.ends:
             token = newest.token
         left = token.ends - io.time()
         if left <= 0:
@@ -133,14 +139,16 @@ class LoginProvider(Provider):
         log("providers.login", "warning", "%s; the old credentials are used, which last for %.0f s more", error, left)
         return token.credentials
 
-    async def _refresh(self, io: Io, caller: Caller, file: Location, token: LoginToken) -> Document | CredentialsError:
+    async def _refresh(
+        self, io: Io, context: ClientContext, file: Location, token: LoginToken
+    ) -> Document | CredentialsError:
         """Ask the service once, and return what changes in the file."""
         fixed = Setting(token.region, f"signInRegion in {file.shown}") if token.region else None
-        place = await self._places.find(io, caller, "signin", NAME, fixed=fixed)
-        if isinstance(place, CredentialsError):
-            return place
-        key = await io.work(load_key, token.key)
-        if isinstance(key, Problem):
+        endpoint = await self._endpoints.resolve(io, context, "signin", NAME, fixed=fixed)
+        if isinstance(endpoint, CredentialsError):
+            return endpoint
+        key = await io.run_in_thread(load_key, token.key)
+        if isinstance(key, InvalidReason):
             return self._wrong_key(key, file)
         body = refresh_body(token)
         asked_at = io.time()
@@ -148,27 +156,31 @@ class LoginProvider(Provider):
         def request(now: float) -> Request:
             nonlocal asked_at
             asked_at = io.time()  # the new credentials last from some later moment on
-            bare = place.request("POST", TARGET, _HEADERS, self._timeout, body)
-            proven = proof(key, bare.method, bare.url, now, io.unique())
+            bare = endpoint.request("POST", TARGET, _HEADERS, self._timeout, body)
+            proven = proof(key, bare.method, bare.url, now, io.new_uuid())
             return bare._replace(headers={**_HEADERS, "DPoP": proven})
 
         secrets = token.secrets
         budget = Budget(io, _EXCHANGES * self._timeout)
-        answer = await call(io, request, lambda response: refusal_in(response, secrets), place.attempts, budget)
-        if isinstance(answer, NoAnswer):
-            return no_answer(answer, NAME, f"CreateOAuth2Token of {place}", "check that this program can reach it")
+        answer = await call(
+            io, request, lambda response: parse_error_response(response, secrets), endpoint.attempts, budget
+        )
+        if isinstance(answer, TransportFailure):
+            return transport_error(
+                answer, NAME, f"CreateOAuth2Token of {endpoint}", "check that this program can reach it"
+            )
         if answer.status != 200:
-            return self._refusal(answer, place, secrets)
+            return self._refusal(answer, endpoint, secrets)
         return changes_in(answer, token, asked_at, NAME)
 
-    def _refusal(self, answer: Response, place: Place, secrets: tuple[str, ...]) -> RetrievalError:
-        told = refusal_in(answer, secrets)
-        error = refused(answer, told, NAME, f"CreateOAuth2Token of {place}", HINTS)
+    def _refusal(self, answer: Response, endpoint: ResolvedEndpoint, secrets: tuple[str, ...]) -> RetrievalError:
+        told = parse_error_response(answer, secrets)
+        error = service_error(answer, told, NAME, f"CreateOAuth2Token of {endpoint}", HINTS)
         if not is_for_good(answer, told):
             return error
         return self._sign_in(error.message, HINTS.get(word_in(answer) or ""), told.status, told.code)
 
-    def _wrong_key(self, problem: Problem, file: Location) -> CredentialsError:
+    def _wrong_key(self, problem: InvalidReason, file: Location) -> CredentialsError:
         if isinstance(problem, NotInstalled):
             return InvalidConfigurationError(
                 f"renewing these credentials needs cryptography, which {problem}",
@@ -194,5 +206,5 @@ def login_command(profile: str | None) -> str:
     return f"aws login --profile {shlex.quote(profile)}"
 
 
-def _token_in(document: Document) -> LoginToken | Problem:
+def _token_in(document: Document) -> LoginToken | InvalidReason:
     return token_in(document, NAME)

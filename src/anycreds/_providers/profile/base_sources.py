@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeAlias
 
 from ..._config.profiles import Profile, Profiles
 from ..._config.settings import Setting
-from ..._core.credentials import problem_with
+from ..._core.credentials import invalid_reason
 from ..._core.errors import InvalidConfigurationError, ProfileLoopError
 from ..sso.settings import SsoSettings, sso_settings
 from ..sts.parameters import duration_problem
@@ -101,7 +101,7 @@ def _static_base(profile: Profile) -> StaticBase | InvalidConfigurationError:
         if missing not in settings:
             return profile_error(profile, settings[present], f"{present} is set, but {missing} is not")
     for key, setting in settings.items():
-        if problem := problem_with(setting.value):
+        if problem := invalid_reason(setting.value):
             return profile_error(profile, setting, f"{key} {problem}")
     return StaticBase(profile.name, settings)
 

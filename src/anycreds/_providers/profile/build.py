@@ -8,16 +8,16 @@ from ..._config.service_settings import ProfileView
 from ..._config.settings import Setting
 from ..._config.shared_files import NAME, SharedFiles
 from ..._core.callbacks import BuildOptions
-from ..._core.credentials import problem_with
+from ..._core.credentials import invalid_reason
 from ..._core.errors import InvalidConfigurationError
-from ..._core.io import World
+from ..._core.io import Runtime
 from ..._core.provider import Provider
 from ..container import ContainerProvider
 from ..environment import EnvironmentProvider
 from ..imds.provider import InstanceMetadataProvider
 from ..login.provider import LoginProvider
 from ..process import ProcessProvider
-from ..service.endpoint_resolution import Places
+from ..service.endpoint_resolution import EndpointResolver
 from ..sso.provider import SsoProvider
 from ..static import StaticProvider
 from ..sts.assume_role import AssumeRoleProvider, Role
@@ -32,17 +32,17 @@ SERVICE_TIME, PROCESS_TIME = 5.0, 60.0
 class Builder:
     """Makes the providers of one profile."""
 
-    __slots__ = ("_files", "_name", "_options", "_places", "_world")
+    __slots__ = ("_endpoints", "_files", "_name", "_options", "_runtime")
 
     def __init__(
-        self, world: World, options: BuildOptions, files: SharedFiles, name: str, view: ProfileView | None = None
+        self, runtime: Runtime, options: BuildOptions, files: SharedFiles, name: str, view: ProfileView | None = None
     ) -> None:
         """``name`` is the selected profile, and ``view`` what it says: that holds for every step."""
-        self._world = world
+        self._runtime = runtime
         self._options = options
         self._files = files
         self._name = name
-        self._places = Places(options.config, view=view or ProfileView())
+        self._endpoints = EndpointResolver(options.config, view=view or ProfileView())
 
     def build(self, plan: Plan) -> Provider | InvalidConfigurationError:
         """Return the provider for a plan, or why it can be none."""
@@ -53,11 +53,11 @@ class Builder:
                 if isinstance(role, InvalidConfigurationError):
                     return role
                 provider = AssumeRoleProvider(
-                    self._world,
+                    self._runtime,
                     role,
                     provider,
-                    self._places,
-                    hooks=self._options.hooks,
+                    self._endpoints,
+                    callbacks=self._options.callbacks,
                     timeout=self._options.timeout or SERVICE_TIME,
                 )
         except InvalidConfigurationError as error:  # by a provider that cannot be made like this
@@ -68,22 +68,22 @@ class Builder:
         base = plan.base
         timeout = self._options.timeout or SERVICE_TIME
         if isinstance(base, StaticBase):
-            return StaticProvider(self._world, base.profile, base.settings)
+            return StaticProvider(self._runtime, base.profile, base.settings)
         if isinstance(base, ProcessBase):
             return self.process(base)
         if isinstance(base, WebIdentityBase):
             return self._web_identity(base)
         if isinstance(base, SsoBase):
-            return SsoProvider(self._world, base.settings, self._places, timeout=timeout)
+            return SsoProvider(self._runtime, base.settings, self._endpoints, timeout=timeout)
         if isinstance(base, LoginBase):
-            return LoginProvider(self._world, base.session, self._places, base.profile, timeout=timeout)
+            return LoginProvider(self._runtime, base.session, self._endpoints, base.profile, timeout=timeout)
         return self._named(base)
 
     def process(self, base: ProcessBase) -> ProcessProvider:
         """Return the provider for a command."""
         account_id = None if base.account_id is None else base.account_id.value
         timeout = self._options.timeout or PROCESS_TIME
-        return ProcessProvider(self._world, base.command, account_id, timeout=timeout)
+        return ProcessProvider(self._runtime, base.command, account_id, timeout=timeout)
 
     def _web_identity(self, base: WebIdentityBase) -> WebIdentityProvider:
         options = WebIdentityOptions(
@@ -91,19 +91,19 @@ class Builder:
             role_arn=base.role_arn,
             session_name=base.session_name,
             params={} if base.duration is None else {"DurationSeconds": base.duration},
-            assumer=self._options.hooks.role_assumer_with_web_identity,
+            assumer=self._options.callbacks.role_assumer_with_web_identity,
             only_options=True,
         )
         timeout = self._options.timeout or SERVICE_TIME
-        return WebIdentityProvider(self._world, options, self._places, timeout=timeout)
+        return WebIdentityProvider(self._runtime, options, self._endpoints, timeout=timeout)
 
     def _named(self, base: NamedBase) -> Provider:
         if base.source == "Environment":
-            return EnvironmentProvider(self._world)
+            return EnvironmentProvider(self._runtime)
         if base.source == "EcsContainer":
-            return ContainerProvider(self._world)
+            return ContainerProvider(self._runtime)
         given = self._options.metadata or {}
-        return InstanceMetadataProvider(self._world, files=self._files, profile=self._name, **given)
+        return InstanceMetadataProvider(self._runtime, files=self._files, profile=self._name, **given)
 
 
 def _role(step: RoleStep) -> Role | InvalidConfigurationError:
@@ -115,7 +115,7 @@ def _role(step: RoleStep) -> Role | InvalidConfigurationError:
     }
     given: dict[str, Setting] = {name: setting for name, setting in settings.items() if setting is not None}
     for name, setting in given.items():
-        if problem := problem_with(setting.value):
+        if problem := invalid_reason(setting.value):
             message = f"profile {step.profile!r}: {name} {problem} ({setting.origin})"
             return InvalidConfigurationError(message, source=NAME)
     params: dict[str, Any] = {name: setting.value for name, setting in given.items()}

@@ -17,11 +17,11 @@ from ..._config.settings import Setting
 from ..._config.shared_files import NAME, SharedFiles, view_of
 from ..._core.callbacks import BuildOptions
 from ..._core.credentials import Credentials
-from ..._core.durations import limits_problem
+from ..._core.durations import timeout_and_retries_reason
 from ..._core.errors import CredentialsError, InvalidConfigurationError, NotConfiguredError
-from ..._core.io import Io, World
-from ..._core.provider import NOBODY, Caller, Provider
-from ..service.callbacks import credentials_of
+from ..._core.io import Io, Runtime
+from ..._core.provider import NO_CONTEXT, ClientContext, Provider
+from ..service.callbacks import fetch_source
 from ..sso.settings import NAME as SSO
 from .base_sources import SsoBase
 from .role_chain import Plan, plan_for
@@ -47,14 +47,14 @@ class ProfileProvider(Provider):
 
     def __init__(
         self,
-        world: World,
+        runtime: Runtime,
         profile: str | None = None,
         *,
         files: SharedFiles,
         options: BuildOptions = BuildOptions(),  # noqa: B008 - a constant
     ) -> None:
-        super().__init__(self._NAME, world)
-        if options.timeout is not None and (problem := limits_problem(options.timeout, 0)):
+        super().__init__(self._NAME, runtime)
+        if options.timeout is not None and (problem := timeout_and_retries_reason(options.timeout, 0)):
             raise InvalidConfigurationError(problem, source=NAME)
         self._profile = profile
         self._files = files
@@ -63,35 +63,35 @@ class ProfileProvider(Provider):
         self._built: dict[str | None, _Built] = {}
         self._says_nothing: dict[str | None, bool] = {}
 
-    def _asks_person(self, caller: Caller = NOBODY) -> bool:
-        if self._options.hooks.mfa_code_provider is None:
+    def _may_prompt_user(self, context: ClientContext = NO_CONTEXT) -> bool:
+        if self._options.callbacks.mfa_code_provider is None:
             return False
-        if self._says_nothing.get(caller.profile, False):
+        if self._says_nothing.get(context.profile, False):
             return False
-        built = self._built.get(caller.profile)
-        return built is None or built.provider._asks_person(caller)  # before the files are read it may
+        built = self._built.get(context.profile)
+        return built is None or built.provider._may_prompt_user(context)  # before the files are read it may
 
-    async def _fetch(self, io: Io, caller: Caller) -> Credentials:
+    async def _fetch(self, io: Io, context: ClientContext) -> Credentials:
         with io.deadline(_FILES_TIME, self.name):
-            built = await self._planned(io, caller)
-        self._says_nothing[caller.profile] = isinstance(built, NotConfiguredError)
+            built = await self._planned(io, context)
+        self._says_nothing[context.profile] = isinstance(built, NotConfiguredError)
         if isinstance(built, CredentialsError):
             raise built
-        return await credentials_of(built.provider, io, caller, f"profile {built.name!r}", NAME)
+        return await fetch_source(built.provider, io, context, f"profile {built.name!r}", NAME)
 
-    async def _where(self, io: Io, caller: Caller) -> list[str]:
-        profiles, built = await self._files.profiles(io), self._built.get(caller.profile)
+    async def _describe_sources(self, io: Io, context: ClientContext) -> list[str]:
+        profiles, built = await self._files.profiles(io), self._built.get(context.profile)
         if isinstance(profiles, InvalidConfigurationError):
             return []  # which says where
-        name = selected(self._profile, caller.profile, io.environ()).name.value
-        return [profiles.where(name), *(await built.provider._where(io, caller) if built else [])]
+        name = selected(self._profile, context.profile, io.environ()).name.value
+        return [profiles.where(name), *(await built.provider._describe_sources(io, context) if built else [])]
 
-    async def _planned(self, io: Io, caller: Caller) -> _Built | CredentialsError:
+    async def _planned(self, io: Io, context: ClientContext) -> _Built | CredentialsError:
         """Return what the profile comes down to."""
         profiles = await self._files.profiles(io)
         if isinstance(profiles, InvalidConfigurationError):
             return profiles
-        choice = selected(self._profile, caller.profile, io.environ())
+        choice = selected(self._profile, context.profile, io.environ())
         if not choice.named and profiles.look(choice.name.value) is None:
             return NotConfiguredError("there is no profile 'default', and none is named", source=NAME)
         plan = self._plan(profiles, choice.name)
@@ -105,21 +105,21 @@ class ProfileProvider(Provider):
         view = view_of(profiles, choice.name.value)
         if isinstance(view, CredentialsError):
             return view
-        kept = self._built.get(caller.profile)
+        kept = self._built.get(context.profile)
         if kept is None or (kept.plan, kept.view, kept.name) != (plan, view, choice.name.value):
             provider = await self._provided(io, plan, view, choice.name.value)
             if isinstance(provider, InvalidConfigurationError):
                 return provider
-            kept = self._built[caller.profile] = _Built(plan, view, choice.name.value, provider)
+            kept = self._built[context.profile] = _Built(plan, view, choice.name.value, provider)
         return kept
 
     async def _provided(self, io: Io, plan: Plan, view: ProfileView, name: str) -> Provider | InvalidConfigurationError:
         # It knows every way to get credentials. Loading that takes milliseconds, so the event loop runs on meanwhile.
         if _BUILDING not in sys.modules:
-            await io.work(import_module, _BUILDING)
+            await io.run_in_thread(import_module, _BUILDING)
         from .build import Builder
 
-        return Builder(self._world, self._options, self._files, name, view).build(plan)
+        return Builder(self._runtime, self._options, self._files, name, view).build(plan)
 
     def _plan(self, profiles: Profiles, name: Setting) -> Plan | CredentialsError:
         return plan_for(profiles, name)
@@ -132,14 +132,14 @@ class OnlySsoProvider(ProfileProvider):
 
     _NAME = SSO
 
-    async def _planned(self, io: Io, caller: Caller) -> _Built | CredentialsError:
-        if selected(self._profile, caller.profile, io.environ()).named:
+    async def _planned(self, io: Io, context: ClientContext) -> _Built | CredentialsError:
+        if selected(self._profile, context.profile, io.environ()).named:
             return NotConfiguredError("a profile is named, and asked itself", source=SSO)
-        return await super()._planned(io, caller)
+        return await super()._planned(io, context)
 
-    async def _where(self, io: Io, caller: Caller) -> list[str]:
-        is_named = selected(self._profile, caller.profile, io.environ()).named
-        return [] if is_named else await super()._where(io, caller)
+    async def _describe_sources(self, io: Io, context: ClientContext) -> list[str]:
+        is_named = selected(self._profile, context.profile, io.environ()).named
+        return [] if is_named else await super()._describe_sources(io, context)
 
     def _plan(self, profiles: Profiles, name: Setting) -> Plan | CredentialsError:
         plan = plan_for(profiles, name)

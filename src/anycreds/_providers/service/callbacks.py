@@ -18,22 +18,22 @@ from ..._core.errors import (
     RetrievalError,
 )
 from ..._core.io import Io
-from ..._core.provider import Caller, Provider
+from ..._core.provider import ClientContext, Provider
 
 
-async def credentials_of(source: Provider, io: Io, caller: Caller, step: str, name: str) -> Credentials:
+async def fetch_source(source: Provider, io: Io, context: ClientContext, step: str, name: str) -> Credentials:
     """Return the credentials that a step stands on. ``step`` says what for; ``name`` is the provider that asks.
 
     Raises what the source raises, and ``InvalidConfigurationError`` where that is ``NotConfiguredError``.
     """
     try:
-        return await source._fetch(io, caller)
+        return await source._fetch(io, context)
     except NotConfiguredError as error:
         missing = error.with_traceback(None)
-    raise not_a_link(missing, step, name)
+    raise missing_source_error(missing, step, name)
 
 
-async def ask(function: Callable[..., Any], arguments: tuple[Any, ...], told: str, name: str) -> Any:
+async def call_user_function(function: Callable[..., Any], arguments: tuple[Any, ...], told: str, name: str) -> Any:
     """Call an async function of the program. Return its answer, or the error to raise.
 
     ``told`` names the function, for people; ``name`` is the provider that asks. Only exits and cancellations leave.
@@ -44,18 +44,18 @@ async def ask(function: Callable[..., Any], arguments: tuple[Any, ...], told: st
             return _not_async(told, name, waiting)
         return await waiting
     except NotConfiguredError as error:
-        return not_a_link(error.with_traceback(None), told, name)
+        return missing_source_error(error.with_traceback(None), told, name)
     except CredentialsError as error:
         return error.with_traceback(None)
     except Exception as error:  # noqa: BLE001 - whatever a stranger's code raises has one meaning here
         return _failed(told, name, error)
 
 
-async def credentials_from_hook(
+async def credentials_from_callback(
     function: Callable[..., Any], arguments: tuple[Any, ...], told: str, name: str
 ) -> Credentials | CredentialsError:
     """Call an async function of the program that has to return credentials."""
-    answer = await ask(function, arguments, told, name)
+    answer = await call_user_function(function, arguments, told, name)
     if isinstance(answer, CredentialsError):
         return answer
     if not isinstance(answer, Credentials):
@@ -67,7 +67,7 @@ async def credentials_from_hook(
     return answer if answer.source is not None else answer.replace(source=name)
 
 
-def not_a_link(missing: NotConfiguredError, step: str, name: str) -> InvalidConfigurationError:
+def missing_source_error(missing: NotConfiguredError, step: str, name: str) -> InvalidConfigurationError:
     """Return the error for a step that has nothing configured, though something stands on it."""
     error = InvalidConfigurationError(f"{step} has no credentials: {missing}", source=name)
     error.__cause__ = missing

@@ -9,10 +9,10 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from ..._core.http import NoAnswer, Request, Response
+from ..._core.http import Request, Response, TransportFailure
 from ..._core.io import Io
 from ..._core.logs import log
-from ..._wire.service_errors import Refusal
+from ..._wire.service_errors import ErrorResponse
 from .retries import Budget, retry_after
 
 # What passes by itself, as the reference and the SDKs have it; of STS, its own lookup of a provider's keys, too.
@@ -66,31 +66,31 @@ _DATE = re.compile(r"\w{3}, (\d{2}) (\w{3}) (\d{4}) (\d{2}):(\d{2}):(\d{2}) GMT"
 async def call(
     io: Io,
     make: Callable[[float], Request],
-    refusal_in: Callable[[Response], Refusal],
+    parse_error_response: Callable[[Response], ErrorResponse],
     attempts: int,
     budget: Budget,
-) -> Response | NoAnswer:
+) -> Response | TransportFailure:
     """Make a call, and repeat it while that may help. The last answer counts.
 
-    ``make`` returns the request for a time, in seconds since 1970; it is asked anew for each attempt. ``refusal_in``
-    reads an answer other than 200. If a service says that our clock is wrong, its own is used for the next attempt.
+    ``make`` returns the request for a time, in seconds since 1970, and is called for each attempt.
+    ``parse_error_response`` reads a response other than 200. If a service says that our clock is wrong, its own is used for the next attempt.
     """
-    answer: Response | NoAnswer = NoAnswer("timeout", "no time was left for it")
+    answer: Response | TransportFailure = TransportFailure("timeout", "no time was left for it")
     skew = 0.0
     for tried in range(attempts):
         left = budget.left()
         if left <= 0:
             break
         request = make(io.time() + skew)
-        answer = await io.exchange(request._replace(timeout=min(request.timeout, left)))
-        refusal = refusal_in(answer) if isinstance(answer, Response) and answer.status != 200 else None
+        answer = await io.send(request._replace(timeout=min(request.timeout, left)))
+        error_response = parse_error_response(answer) if isinstance(answer, Response) and answer.status != 200 else None
         is_last = tried + 1 >= attempts
-        found = _skew(answer, refusal, io.time() + skew)
+        found = _skew(answer, error_response, io.time() + skew)
         if found and not skew and not is_last:  # one correction: if that does not help, it was not the clock
             skew = found
             log("calling", "warning", "this machine's clock is %+.0f s off the service's, whose is used", -skew)
             continue
-        pause = None if is_last else pause_after(answer, refusal, tried, io.jitter(), budget.left())
+        pause = None if is_last else pause_after(answer, error_response, tried, io.jitter(), budget.left())
         if pause is None:
             break
         await io.sleep(pause)
@@ -98,13 +98,13 @@ async def call(
 
 
 def pause_after(
-    answer: Response | NoAnswer, refusal: Refusal | None, tried: int, jitter: float, left: float
+    answer: Response | TransportFailure, error_response: ErrorResponse | None, tried: int, jitter: float, left: float
 ) -> float | None:
     """Decide how many seconds to wait before calling once more; None: this answer is the last.
 
     ``tried`` counts the earlier attempts. The pause doubles, with full jitter, so that many clients spread.
     """
-    first = _first_pause(answer, refusal)
+    first = _first_pause(answer, error_response)
     if first is None:
         return None
     pause = jitter * min(_LONGEST_PAUSE, first * 2 ** min(tried, 10))  # 2**10 is past the cap already
@@ -113,26 +113,26 @@ def pause_after(
     return pause if pause < left else None
 
 
-def is_transient(answer: Response | NoAnswer, refusal: Refusal | None) -> bool:
+def is_transient(answer: Response | TransportFailure, error_response: ErrorResponse | None) -> bool:
     """Tell whether the same call may well succeed later: the service was busy, broken or away."""
-    return _first_pause(answer, refusal) is not None
+    return _first_pause(answer, error_response) is not None
 
 
-def _first_pause(answer: Response | NoAnswer, refusal: Refusal | None) -> float | None:
-    if isinstance(answer, NoAnswer):
+def _first_pause(answer: Response | TransportFailure, error_response: ErrorResponse | None) -> float | None:
+    if isinstance(answer, TransportFailure):
         return None if answer.kind == "too large" else _FIRST_PAUSE
-    if refusal is None:
+    if error_response is None:
         return None
-    if answer.status == 429 or refusal.code in _THROTTLING_CODES:
+    if answer.status == 429 or error_response.code in _THROTTLING_CODES:
         return _FIRST_PAUSE_THROTTLED
-    if answer.status in _TRANSIENT_STATUSES or refusal.code in _TRANSIENT_CODES:
+    if answer.status in _TRANSIENT_STATUSES or error_response.code in _TRANSIENT_CODES:
         return _FIRST_PAUSE
     return None
 
 
-def _skew(answer: Response | NoAnswer, refusal: Refusal | None, now: float) -> float:
+def _skew(answer: Response | TransportFailure, error_response: ErrorResponse | None, now: float) -> float:
     """Return how many seconds the service's clock is ahead, if that is why it refused; else 0."""
-    if refusal is None or refusal.code not in _SKEW_CODES or not isinstance(answer, Response):
+    if error_response is None or error_response.code not in _SKEW_CODES or not isinstance(answer, Response):
         return 0.0
     theirs = _date_in(answer)
     return 0.0 if theirs is None or abs(theirs - now) < _SKEW else theirs - now

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ..._config.client_config import ClientConfig, refuse_other
 from ..._config.settings import Setting, option
-from ..._core.credentials import Problem
+from ..._core.credentials import InvalidReason
 from ..._core.errors import CredentialsError, InvalidConfigurationError
 from ..._core.http import Request, Transport
 from ..._core.io import Io
 from ..._core.logs import log
-from ..._core.provider import Caller
+from ..._core.provider import ClientContext
 from ..._wire.endpoints import Service, endpoint_for, without_fips
 from ..._wire.regions import region_problem
 from ..._wire.urls import Url, endpoint, is_direct, is_loopback
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ..._config.shared_files import SharedFiles
 
 # What people are told is called.
-TITLES: Final[Mapping[Service, str]] = {
+SERVICE_NAMES: Final[Mapping[Service, str]] = {
     "sts": "AWS STS",
     "sso": "the IAM Identity Center portal",
     "sso-oidc": "IAM Identity Center (OIDC)",
@@ -37,7 +37,7 @@ TITLES: Final[Mapping[Service, str]] = {
 _LAST_REGION = "us-east-1"
 
 
-class Place(NamedTuple):
+class ResolvedEndpoint(NamedTuple):
     """Where one service is called."""
 
     title: str
@@ -86,7 +86,7 @@ class _Kind(NamedTuple):
         return f"{' and '.join(names)} endpoints" if names else ""
 
 
-class Places:
+class EndpointResolver:
     """Finds the places for one provider."""
 
     __slots__ = ("_config", "_files", "_profile", "_told", "_view")
@@ -107,16 +107,16 @@ class Places:
         self._view = view
         self._told: set[str] = set()
 
-    async def find(
+    async def resolve(
         self,
         io: Io,
-        caller: Caller,
+        context: ClientContext,
         service: Service,
         name: str,
         *,
         fixed: Setting | None = None,
         second: Setting | None = None,
-    ) -> Place | InvalidConfigurationError:
+    ) -> ResolvedEndpoint | InvalidConfigurationError:
         """Return where a service is called.
 
         ``fixed`` is the only region that it may be in; ``second`` a region that only an option beats. ``name`` is the
@@ -124,7 +124,7 @@ class Places:
         """
         view = self._view
         if view is None:
-            found = await self._shared().view(io, caller.profile, self._profile)
+            found = await self._shared().view(io, context.profile, self._profile)
             if isinstance(found, InvalidConfigurationError):
                 return found
             view = found
@@ -132,7 +132,7 @@ class Places:
 
         configured = Configured(io.environ(), view, name)
         there = fixed or option("client_config.region", self._config.region) or second
-        there = there or configured.region(caller.region) or self._last_region(name)
+        there = there or configured.region(context.region) or self._last_region(name)
         if problem := region_problem(there.value):
             return InvalidConfigurationError(f"the region from {there.origin} {problem}", source=name)
         return self._place(configured, service, there)
@@ -145,7 +145,9 @@ class Places:
             self._files = SharedFiles(FileOptions())
         return self._files
 
-    def _place(self, configured: Configured, service: Service, there: Setting) -> Place | InvalidConfigurationError:
+    def _place(
+        self, configured: Configured, service: Service, there: Setting
+    ) -> ResolvedEndpoint | InvalidConfigurationError:
         config, name = self._config, configured.source
         tries = config.max_attempts or configured.attempts()
         kind = self._kind(configured, there)
@@ -163,10 +165,12 @@ class Places:
         computed = endpoint_for(service, there.value, fips=kind.fips, dualstack=kind.dualstack)
         url = custom or Setting(f"https://{computed.host}", f"region {there.value}, {there.origin}")
         base = endpoint(url.value)
-        if isinstance(base, Problem):
+        if isinstance(base, InvalidReason):
             return InvalidConfigurationError(f"the endpoint ({url.origin}) {base}", source=name)
         self._warn_of_plain(base, url.origin)
-        return Place(TITLES[service], base, computed.signing_region, tries, config._transport(), url.origin)
+        return ResolvedEndpoint(
+            SERVICE_NAMES[service], base, computed.signing_region, tries, config._transport(), url.origin
+        )
 
     def _kind(self, configured: Configured, there: Setting) -> _Kind | InvalidConfigurationError:
         fips, dualstack = self._config.use_fips, self._config.use_dualstack
@@ -184,12 +188,16 @@ class Places:
     def _last_region(self, name: str) -> Setting:
         if "region" not in self._told:
             self._told.add("region")
-            log("places", "warning", "%s: no region is configured, so %s is called", name, _LAST_REGION)
+            log("endpoints", "warning", "%s: no region is configured, so %s is called", name, _LAST_REGION)
         return Setting(_LAST_REGION, "the default")
 
     def _warn_of_plain(self, base: Url, origin: str) -> None:
         if base.scheme == "http" and not is_loopback(base) and base.origin not in self._told:
             self._told.add(base.origin)
             log(
-                "places", "warning", "%s (%s) is called without TLS, so that others can read along", base.origin, origin
+                "endpoints",
+                "warning",
+                "%s (%s) is called without TLS, so that others can read along",
+                base.origin,
+                origin,
             )

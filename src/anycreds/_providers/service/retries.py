@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..._core.http import NoAnswer, Request, Response
+from ..._core.http import Request, Response, TransportFailure
 from ..._core.io import Clock, Io
 
 # Too many requests, and the server's own troubles. Every other status is the server's last word.
@@ -32,14 +32,14 @@ class Budget:
         self._end += seconds
 
 
-async def exchange(io: Io, request: Request, retries: int, budget: Budget) -> Response | NoAnswer:
+async def send_with_retries(io: Io, request: Request, retries: int, budget: Budget) -> Response | TransportFailure:
     """Make one exchange and repeat it while that may help. The last answer counts."""
-    answer: Response | NoAnswer = NoAnswer("timeout", "no time was left for it")
+    answer: Response | TransportFailure = TransportFailure("timeout", "no time was left for it")
     for tried in range(1 + retries):
         left = budget.left()
         if left <= 0:
             break
-        answer = await io.exchange(request._replace(timeout=min(request.timeout, left)))
+        answer = await io.send(request._replace(timeout=min(request.timeout, left)))
         pause = pause_after(answer, tried, retries, io.jitter(), budget.left())
         if pause is None:
             break
@@ -47,7 +47,9 @@ async def exchange(io: Io, request: Request, retries: int, budget: Budget) -> Re
     return answer
 
 
-def pause_after(answer: Response | NoAnswer, tried: int, retries: int, jitter: float, left: float) -> float | None:
+def pause_after(
+    answer: Response | TransportFailure, tried: int, retries: int, jitter: float, left: float
+) -> float | None:
     """Decide how many seconds to wait before asking once more; None: this answer is the last.
 
     ``tried`` counts the earlier exchanges. The pause doubles, with full jitter, so that many clients spread.
@@ -60,9 +62,9 @@ def pause_after(answer: Response | NoAnswer, tried: int, retries: int, jitter: f
     return pause if pause < left else None
 
 
-def is_transient(answer: Response | NoAnswer) -> bool:
+def is_transient(answer: Response | TransportFailure) -> bool:
     """Tell whether the same question may well get a better answer soon."""
-    if isinstance(answer, NoAnswer):
+    if isinstance(answer, TransportFailure):
         return answer.kind != "too large"
     return answer.status in _TRANSIENT
 

@@ -11,12 +11,12 @@ from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 from ..._config.locations import Location, located
 from ..._config.settings import Setting
-from ..._core.credentials import Problem
+from ..._core.credentials import InvalidReason
 from ..._core.errors import CredentialsError, InvalidConfigurationError, LoginRequiredError
 from ..._core.events import CacheWriteFailed
-from ..._core.io import Io, PrivateFile, Unreadable, Unwritable
+from ..._core.io import Io, PrivateFile, ReadFailure, WriteFailure
 from ..._core.logs import log
-from ..._core.observer import tell
+from ..._core.observer import notify
 from ..._wire.credential_documents import decoded
 from ..._wire.json import object_in
 
@@ -64,7 +64,7 @@ class _Kept(NamedTuple):
 def token_file(io: Io, directory: Setting, name: str, source: str) -> Location | InvalidConfigurationError:
     """Return where a token is to be looked for. A leading ``~`` in the directory is the home directory."""
     path = Setting(f"{directory.value.rstrip('/')}/{name}", directory.origin)
-    return located(path, io.environ(), io.home, source)
+    return located(path, io.environ(), io.home_directory, source)
 
 
 class TokenFiles(Generic[T]):
@@ -72,7 +72,7 @@ class TokenFiles(Generic[T]):
 
     __slots__ = ("_asked_at", "_failure", "_kept", "_name", "_parse", "_warned")
 
-    def __init__(self, name: str, parse: Callable[[Document], T | Problem]) -> None:
+    def __init__(self, name: str, parse: Callable[[Document], T | InvalidReason]) -> None:
         self._name = name
         self._parse = parse
         self._kept: _Kept | None = None
@@ -80,7 +80,7 @@ class TokenFiles(Generic[T]):
         self._failure: CredentialsError | None = None
         self._warned = False
 
-    async def load(self, io: Io, file: Location) -> Held[T] | Problem:
+    async def load(self, io: Io, file: Location) -> Held[T] | InvalidReason:
         """Return the newest token, or say which file is wrong and how.
 
         That is what the file holds, read anew; but if a refreshed token could not be written, and the file still holds
@@ -89,17 +89,21 @@ class TokenFiles(Generic[T]):
         found = await self._document(io, file)
         kept = self._kept
         if kept is not None and kept.path == file.path:
-            if found == kept.replaced or isinstance(found, Problem):
+            if found == kept.replaced or isinstance(found, InvalidReason):
                 return self._held(file, kept.document, kept.replaced)
             if self._kept is kept:  # else another thread knows better
                 self._kept = None  # somebody has signed in, signed out, or refreshed
         if found is None:
-            return Problem(f"{file.shown} does not exist")
-        return Problem(f"{file.shown} {found}") if isinstance(found, Problem) else self._held(file, found, found)
+            return InvalidReason(f"{file.shown} does not exist")
+        return (
+            InvalidReason(f"{file.shown} {found}")
+            if isinstance(found, InvalidReason)
+            else self._held(file, found, found)
+        )
 
     async def renew(
         self, io: Io, file: Location, held: Held[T], is_enough: Callable[[T], bool], refresh: Refresh[T]
-    ) -> T | Problem | CredentialsError:
+    ) -> T | InvalidReason | CredentialsError:
         """Return a token that is new, or why there is none.
 
         Under a lock the file is read again. A token that is enough by now is taken; else ``refresh`` is awaited, once.
@@ -109,21 +113,21 @@ class TokenFiles(Generic[T]):
         """
         if self._is_too_soon(io):
             return self._last(held)
-        async with io.locked(file.path, LOCK_SECONDS) as problem:
+        async with io.file_lock(file.path, LOCK_SECONDS) as problem:
             if problem is not None:
                 log("token_files", "warning", "%s: %s %s; it goes on without", self._name, file.shown, problem.detail)
             newest = await self.load(io, file)
-            if isinstance(newest, Problem):
+            if isinstance(newest, InvalidReason):
                 return newest
             if is_enough(newest.token):
                 return newest.token
             if self._is_too_soon(io):  # another event loop of this program has asked meanwhile
                 return self._last(newest)
-            return await io.finished(self._ask(io, file, newest, is_enough, refresh), _FINISHING)
+            return await io.shielded(self._ask(io, file, newest, is_enough, refresh), _FINISHING)
 
     async def _ask(
         self, io: Io, file: Location, held: Held[T], is_enough: Callable[[T], bool], refresh: Refresh[T]
-    ) -> T | Problem | CredentialsError:
+    ) -> T | InvalidReason | CredentialsError:
         try:
             changes = await refresh(held.token)
         except CredentialsError as error:
@@ -147,14 +151,14 @@ class TokenFiles(Generic[T]):
         for pause in _SIBLING:
             await io.sleep(pause)
             held = await self.load(io, file)
-            if not isinstance(held, Problem) and is_enough(held.token):
+            if not isinstance(held, InvalidReason) and is_enough(held.token):
                 return held
         return None
 
-    async def _write(self, io: Io, file: Location, held: Held[T], changes: Document) -> T | Problem:
+    async def _write(self, io: Io, file: Location, held: Held[T], changes: Document) -> T | InvalidReason:
         """Keep a refreshed token. Nothing waits before it is in memory, and then on its way to the file."""
         new = self._held(file, {**held.document, **changes}, held.in_file)
-        if isinstance(new, Problem):
+        if isinstance(new, InvalidReason):
             return new
         self._kept = _Kept(file.path, held.in_file, new.document)
         content = _content(new.document)
@@ -162,13 +166,13 @@ class TokenFiles(Generic[T]):
         if problem is not None:
             message = "%s: %s %s; the new token is kept in memory only"
             log("token_files", "warning", message, self._name, file.shown, problem.detail)
-            tell(CacheWriteFailed(self._name, file.shown, problem.detail))
+            notify(CacheWriteFailed(self._name, file.shown, problem.detail))
         return new.token
 
-    async def _document(self, io: Io, file: Location) -> Document | Problem | None:
+    async def _document(self, io: Io, file: Location) -> Document | InvalidReason | None:
         """Return the JSON object that a file holds; None: there is no such file."""
         content = await io.read_private(file.path, LIMIT)
-        if isinstance(_read(content), Problem):
+        if isinstance(_read(content), InvalidReason):
             await io.sleep(_TORN)
             content = await io.read_private(file.path, LIMIT)
         if isinstance(content, PrivateFile) and content.is_open and not self._warned:
@@ -176,20 +180,24 @@ class TokenFiles(Generic[T]):
             log("token_files", "warning", "%s: others can read %s; chmod 600 it", self._name, file.shown)
         return _read(content)
 
-    def _held(self, file: Location, document: Document, in_file: Document) -> Held[T] | Problem:
+    def _held(self, file: Location, document: Document, in_file: Document) -> Held[T] | InvalidReason:
         token = self._parse(document)
-        return Problem(f"{file.shown}: {token}") if isinstance(token, Problem) else Held(token, document, in_file)
+        return (
+            InvalidReason(f"{file.shown}: {token}")
+            if isinstance(token, InvalidReason)
+            else Held(token, document, in_file)
+        )
 
 
-def _read(file: PrivateFile | Unreadable) -> Document | Problem | None:
-    if isinstance(file, Unreadable):
-        return None if file.is_missing else Problem(file.detail)
+def _read(file: PrivateFile | ReadFailure) -> Document | InvalidReason | None:
+    if isinstance(file, ReadFailure):
+        return None if file.is_missing else InvalidReason(file.detail)
     text = decoded(file.content)
-    document = (text, None) if isinstance(text, Problem) else object_in(text, ())
+    document = (text, None) if isinstance(text, InvalidReason) else object_in(text, ())
     return document if isinstance(document, dict) else document[0]
 
 
-def _content(document: Document) -> bytes | Unwritable:
+def _content(document: Document) -> bytes | WriteFailure:
     import json  # only here: programs with plain environment keys never load it through us
 
     try:
@@ -199,6 +207,6 @@ def _content(document: Document) -> bytes | Unwritable:
         # What was read was shorter, and must not grow beyond what is read again.
         return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        return Unwritable("would be too large to be read again")
+        return WriteFailure("would be too large to be read again")
     except ValueError:
-        return Unwritable("has a number without an end, which cannot be written as JSON")
+        return WriteFailure("has a number without an end, which cannot be written as JSON")

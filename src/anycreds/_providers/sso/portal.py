@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from ..._core.credentials import Credentials, Problem, problem_with
+from ..._core.credentials import Credentials, InvalidReason, invalid_reason
 from ..._core.errors import MalformedResponseError
 from ..._core.http import Response
 from ..._wire.credential_documents import read_object
@@ -42,10 +42,10 @@ def credentials_in(response: Response, account_id: str, source: str) -> Credenti
     if not isinstance(given, dict):
         return _wrong_field(response, source, _SET, "is missing" if given is None else "is not an object")
     for name in _KEYS:
-        if problem := problem_with(given.get(name)):
+        if problem := invalid_reason(given.get(name)):
             return _wrong_field(response, source, f"{_SET}.{name}", problem)
     expiration = _moment(given.get("expiration"))
-    if isinstance(expiration, Problem):
+    if isinstance(expiration, InvalidReason):
         return _wrong_field(response, source, f"{_SET}.expiration", expiration)
     keys = (given[name] for name in _KEYS)
     return Credentials(*keys, expiration=expiration, account_id=account_id, source=source)
@@ -56,13 +56,13 @@ def _wrong_field(response: Response, source: str, name: str, problem: str) -> Ma
     return MalformedResponseError(message, field=name, status=response.status, source=source)
 
 
-def _moment(value: object) -> datetime | Problem:
+def _moment(value: object) -> datetime | InvalidReason:
     """Read milliseconds since 1970."""
     if value is None:
-        return Problem("is missing")
+        return InvalidReason("is missing")
     if isinstance(value, bool) or not isinstance(value, int):
-        return Problem("is not a whole number of milliseconds since 1970")
+        return InvalidReason("is not a whole number of milliseconds since 1970")
     try:
         return _EPOCH + timedelta(milliseconds=value)
     except OverflowError:
-        return Problem("lies outside the years 1 to 9999")
+        return InvalidReason("lies outside the years 1 to 9999")

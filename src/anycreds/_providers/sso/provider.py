@@ -14,17 +14,17 @@ from ..._config.locations import Location
 from ..._config.parser.sections import shown_name
 from ..._config.service_settings import DEFAULT_ATTEMPTS
 from ..._config.settings import Setting
-from ..._core.credentials import Credentials, Problem
-from ..._core.durations import instant, limits_problem
+from ..._core.credentials import Credentials, InvalidReason
+from ..._core.durations import instant, timeout_and_retries_reason
 from ..._core.errors import CredentialsError, InvalidConfigurationError, LoginRequiredError
-from ..._core.http import NoAnswer, Request, Response
-from ..._core.io import Io, World
+from ..._core.http import Request, Response, TransportFailure
+from ..._core.io import Io, Runtime
 from ..._core.logs import log
-from ..._core.provider import Caller, Provider
-from ..._wire.credential_documents import no_answer
-from ..._wire.service_errors import refusal_in_json, refused
+from ..._core.provider import ClientContext, Provider
+from ..._wire.credential_documents import transport_error
+from ..._wire.service_errors import parse_json_error, service_error
 from ..service.calling import call, is_transient
-from ..service.endpoint_resolution import Place, Places
+from ..service.endpoint_resolution import EndpointResolver, ResolvedEndpoint
 from ..service.retries import GRACE, Budget
 from ..service.token_cache import LOCK_SECONDS, Held, TokenFiles, token_file
 from .portal import bearer_headers, credentials_in, credentials_target
@@ -64,32 +64,34 @@ class SsoProvider(Provider):
     Follows the AWS "SDKs and Tools" reference, page "IAM Identity Center credential provider".
     """
 
-    __slots__ = ("_places", "_settings", "_timeout", "_tokens")
+    __slots__ = ("_endpoints", "_settings", "_timeout", "_tokens")
 
-    def __init__(self, world: World, settings: SsoSettings, places: Places, timeout: float = 5.0) -> None:
-        super().__init__(NAME, world)
-        if problem := limits_problem(timeout, 0):
+    def __init__(
+        self, runtime: Runtime, settings: SsoSettings, endpoints: EndpointResolver, timeout: float = 5.0
+    ) -> None:
+        super().__init__(NAME, runtime)
+        if problem := timeout_and_retries_reason(timeout, 0):
             raise InvalidConfigurationError(problem, source=NAME)
         self._settings = settings
-        self._places = places
+        self._endpoints = endpoints
         self._timeout = timeout
         self._tokens = TokenFiles(NAME, token_in)
 
-    def _budget(self) -> float:
+    def _attempt_timeout(self) -> float:
         return self._time() + GRACE
 
     def _time(self) -> float:
         return _EXCHANGES * DEFAULT_ATTEMPTS * self._timeout + LOCK_SECONDS
 
-    async def _attempt(self, io: Io, caller: Caller) -> Credentials | CredentialsError:
+    async def _load(self, io: Io, context: ClientContext) -> Credentials | CredentialsError:
         settings = self._settings
         file = self._file(io)
         if isinstance(file, InvalidConfigurationError):
             return file
-        portal = await self._places.find(io, caller, "sso", NAME, fixed=settings.region)
+        portal = await self._endpoints.resolve(io, context, "sso", NAME, fixed=settings.region)
         if isinstance(portal, InvalidConfigurationError):
             return portal
-        run = _Run(io, caller, file, Budget(io, self._time()))
+        run = _Run(io, context, file, Budget(io, self._time()))
         token = await self._token(run, None)
         if isinstance(token, CredentialsError):
             return token
@@ -102,7 +104,7 @@ class SsoProvider(Provider):
                 token, answer = other, await self._asked(run, portal, other)
         return self._read(answer, portal, token)
 
-    async def _where(self, io: Io, caller: Caller) -> list[str]:
+    async def _describe_sources(self, io: Io, context: ClientContext) -> list[str]:
         settings, file = self._settings, self._file(io)
         role = f"sso_role_name ({settings.role_name.origin}), sso_start_url ({settings.start_url.origin})"
         return [f"{self._told()}, {role}", *([f"token file {file.shown}"] if isinstance(file, Location) else [])]
@@ -119,7 +121,7 @@ class SsoProvider(Provider):
             return token.access_token != refused_token and token.end - run.io.time() > seconds
 
         held = await self._tokens.load(run.io, run.file)
-        if isinstance(held, Problem):
+        if isinstance(held, InvalidReason):
             return self._login_required(f"there is no token of {self._told()}: {held}")
         if is_good_for(_EARLY, held.token):
             return held.token
@@ -132,65 +134,71 @@ class SsoProvider(Provider):
         if isinstance(newest, CredentialsError):
             return newest
         end = "is rejected" if token.end > run.io.time() else f"ended at {instant(token.end):%Y-%m-%dT%H:%M:%SZ}"
-        why = f"; {newest}" if isinstance(newest, Problem) else ""
+        why = f"; {newest}" if isinstance(newest, InvalidReason) else ""
         return self._login_required(f"the token of {self._told()} in {run.file.shown} {end}{why}")
 
     async def _renewed(
         self, run: _Run, held: Held[SsoToken], is_enough: Callable[[SsoToken], bool]
-    ) -> SsoToken | Problem | CredentialsError:
+    ) -> SsoToken | InvalidReason | CredentialsError:
         if self._settings.session is None:
-            return Problem("without sso_session no token is refreshed")
+            return InvalidReason("without sso_session no token is refreshed")
         fields = refresh_fields(held.token, run.io.time())
-        if isinstance(fields, Problem):
+        if isinstance(fields, InvalidReason):
             return fields
         return await self._tokens.renew(run.io, run.file, held, is_enough, partial(self._refreshed, run))
 
     async def _refreshed(self, run: _Run, token: SsoToken) -> dict[str, str] | CredentialsError:
         """Refresh a token: what has to change in its file, or what went wrong."""
         fields = refresh_fields(token, run.io.time())
-        if isinstance(fields, Problem):
+        if isinstance(fields, InvalidReason):
             return self._login_required(f"the token of {self._told()} in {run.file.shown} is not refreshed: {fields}")
-        place = await self._places.find(run.io, run.caller, "sso-oidc", NAME, fixed=self._settings.region)
-        if isinstance(place, InvalidConfigurationError):
-            return place
-        request = place.request("POST", REFRESH_TARGET, _JSON, self._timeout, refresh_body(fields))
-        answer = await self._exchanged(run, place, request, token)
-        asked = f"the refresh of the token of {self._told()} in {run.file.shown}, by {place},"
-        if isinstance(answer, NoAnswer):
-            return no_answer(answer, NAME, asked, f"if that lasts, sign in again: {self._command()}")
+        endpoint = await self._endpoints.resolve(run.io, run.context, "sso-oidc", NAME, fixed=self._settings.region)
+        if isinstance(endpoint, InvalidConfigurationError):
+            return endpoint
+        request = endpoint.request("POST", REFRESH_TARGET, _JSON, self._timeout, refresh_body(fields))
+        answer = await self._exchanged(run, endpoint, request, token)
+        asked = f"the refresh of the token of {self._told()} in {run.file.shown}, by {endpoint},"
+        if isinstance(answer, TransportFailure):
+            return transport_error(answer, NAME, asked, f"if that lasts, sign in again: {self._command()}")
         if answer.status == 200:
             return refreshed(answer, run.io.time(), NAME)
-        told = refusal_in_json(answer, token.secrets())
-        error = refused(answer, told, NAME, asked)
+        told = parse_json_error(answer, token.secrets())
+        error = service_error(answer, told, NAME, asked)
         if is_transient(answer, told) or not (answer.status == 401 or told.code in _FOR_GOOD):
             return error  # a proxy's word, say: signing in would not help
         return self._login_required(error.message, told.status, told.code)
 
-    async def _asked(self, run: _Run, portal: Place, token: SsoToken) -> Response | NoAnswer:
+    async def _asked(self, run: _Run, portal: ResolvedEndpoint, token: SsoToken) -> Response | TransportFailure:
         target = credentials_target(self._settings.account_id.value, self._settings.role_name.value)
         request = portal.request("GET", target, bearer_headers(token.access_token), self._timeout)
         return await self._exchanged(run, portal, request, token)
 
-    async def _exchanged(self, run: _Run, place: Place, request: Request, token: SsoToken) -> Response | NoAnswer:
+    async def _exchanged(
+        self, run: _Run, endpoint: ResolvedEndpoint, request: Request, token: SsoToken
+    ) -> Response | TransportFailure:
         # No call may use up what the next one needs: a token that still serves must not be of no use for its refresh.
-        budget = Budget(run.io, min(place.attempts * self._timeout, run.budget.left()))
+        budget = Budget(run.io, min(endpoint.attempts * self._timeout, run.budget.left()))
         secrets = token.secrets()
-        return await call(run.io, lambda _: request, lambda one: refusal_in_json(one, secrets), place.attempts, budget)
+        return await call(
+            run.io, lambda _: request, lambda one: parse_json_error(one, secrets), endpoint.attempts, budget
+        )
 
-    def _read(self, answer: Response | NoAnswer, portal: Place, token: SsoToken) -> Credentials | CredentialsError:
+    def _read(
+        self, answer: Response | TransportFailure, portal: ResolvedEndpoint, token: SsoToken
+    ) -> Credentials | CredentialsError:
         account, role = self._settings.account_id, self._settings.role_name
         asked = (
             f"the request for role {shown_name(role.value)} ({role.origin}) in account {shown_name(account.value)} "
             f"({account.origin}), to {portal},"
         )
-        if isinstance(answer, NoAnswer):
-            return no_answer(answer, NAME, asked)
+        if isinstance(answer, TransportFailure):
+            return transport_error(answer, NAME, asked)
         if answer.status == 200:
             return credentials_in(answer, account.value, NAME)
-        told = refusal_in_json(answer, token.secrets())
+        told = parse_json_error(answer, token.secrets())
         hint = f"whoever has signed in needs access to this account with this role; {account.origin} and {role.origin}"
         hints = {told.code or "": f"{hint} say which"} if answer.status in (403, 404) else None
-        error = refused(answer, told, NAME, asked, hints)
+        error = service_error(answer, told, NAME, asked, hints)
         return self._login_required(error.message, told.status, told.code) if answer.status == 401 else error
 
     def _login_required(self, message: str, status: int | None = None, code: str | None = None) -> LoginRequiredError:
@@ -220,6 +228,6 @@ class _Run(NamedTuple):
     """What all steps of one attempt need."""
 
     io: Io
-    caller: Caller
+    context: ClientContext
     file: Location
     budget: Budget

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from ..._config.parser.sections import shown_name
 from ..._config.profiles import Profile, Profiles
 from ..._config.settings import Setting, option
-from ..._core.credentials import problem_with
+from ..._core.credentials import invalid_reason
 from ..._core.errors import InvalidConfigurationError
 
 NAME = "SSO"
@@ -89,7 +89,7 @@ def _settings(
         message = f"{where}: {_listed(missing)} missing, beside {present}"
         return InvalidConfigurationError(message, source=NAME, hint=f"{', '.join(_NEEDED)} are all needed")
     for key, setting in (*found.items(), *([] if session is None else [(_SESSION, session)])):
-        if problem := problem_with(setting.value):
+        if problem := invalid_reason(setting.value):
             return InvalidConfigurationError(f"{where}: {key} ({setting.origin}) {problem}", source=NAME)
     return SsoSettings(
         found["sso_start_url"],

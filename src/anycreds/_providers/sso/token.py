@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from ..._core.credentials import Problem, problem_with
+from ..._core.credentials import InvalidReason, invalid_reason
 from ..._core.durations import instant
 from ..._core.errors import MalformedResponseError
 from ..._core.header_values import header_problem
@@ -59,24 +59,24 @@ def file_name(key: str) -> str:
     return hashlib.sha1(key.encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest() + ".json"
 
 
-def token_in(document: Mapping[str, Any]) -> SsoToken | Problem:
+def token_in(document: Mapping[str, Any]) -> SsoToken | InvalidReason:
     """Read the JSON object in a token file, as the AWS CLI writes it, or say which field is wrong and how."""
     if problem := _bearer_problem(document.get("accessToken")):
-        return Problem(f"accessToken {problem}")
+        return InvalidReason(f"accessToken {problem}")
     texts: dict[str, str | None] = {}
     for name in ("refreshToken", "clientId", "clientSecret"):
         value = document.get(name)
         if value in (None, ""):  # some programs write these where there is none
             value = None
-        elif problem := problem_with(value):
-            return Problem(f"{name} {problem}")
+        elif problem := invalid_reason(value):
+            return InvalidReason(f"{name} {problem}")
         texts[name] = value
     ends: dict[str, float | None] = {}
     for name in ("expiresAt", "registrationExpiresAt"):
         value = document.get(name)
         end = None if value is None and name != "expiresAt" else _time_in(value)
-        if isinstance(end, Problem):
-            return Problem(f"{name} {end}")
+        if isinstance(end, InvalidReason):
+            return InvalidReason(f"{name} {end}")
         ends[name] = end
     assert ends["expiresAt"] is not None
     return SsoToken(
@@ -89,16 +89,16 @@ def token_in(document: Mapping[str, Any]) -> SsoToken | Problem:
     )
 
 
-def refresh_fields(token: SsoToken, now: float) -> RefreshFields | Problem:
+def refresh_fields(token: SsoToken, now: float) -> RefreshFields | InvalidReason:
     """Return what a refresh takes, or say why there can be none."""
     fields = (token.client_id, token.client_secret, token.refresh_token)
     missing = [
         name for name, value in zip(("clientId", "clientSecret", "refreshToken"), fields, strict=True) if not value
     ]
     if missing:
-        return Problem(f"it has no {' and no '.join(missing)} to refresh it with")
+        return InvalidReason(f"it has no {' and no '.join(missing)} to refresh it with")
     if token.registration_end is not None and token.registration_end <= now:
-        return Problem(f"the registration to refresh it with ended at {_written(token.registration_end)}")
+        return InvalidReason(f"the registration to refresh it with ended at {_written(token.registration_end)}")
     assert token.client_id
     assert token.client_secret
     assert token.refresh_token
@@ -139,14 +139,14 @@ def refreshed(response: Response, now: float, source: str) -> dict[str, str] | M
     changes = {"accessToken": str(token), "expiresAt": _written(now + min(seconds, _LONGEST))}
     if refresh_token in (None, ""):
         return changes
-    if problem := problem_with(refresh_token):
+    if problem := invalid_reason(refresh_token):
         return _wrong_field(response, source, "refreshToken", problem)
     return {**changes, "refreshToken": refresh_token}
 
 
 def _bearer_problem(token: object) -> str | None:
     """Say why a value cannot be sent as a bearer token, without repeating it."""
-    return header_problem(token) if isinstance(token, str) else problem_with(token)
+    return header_problem(token) if isinstance(token, str) else invalid_reason(token)
 
 
 def _wrong_field(response: Response, source: str, name: str, problem: str) -> MalformedResponseError:
@@ -154,12 +154,12 @@ def _wrong_field(response: Response, source: str, name: str, problem: str) -> Ma
     return MalformedResponseError(message, field=name, status=response.status, source=source)
 
 
-def _time_in(value: object) -> float | Problem:
+def _time_in(value: object) -> float | InvalidReason:
     """Return a time in a token file in seconds since 1970. The AWS CLI once ended it with ``UTC`` instead of ``Z``."""
     if value is None:
-        return Problem("is missing")
+        return InvalidReason("is missing")
     moment = parse_time(value.removesuffix("UTC").rstrip() if isinstance(value, str) else value)
-    return moment if isinstance(moment, Problem) else moment.timestamp()
+    return moment if isinstance(moment, InvalidReason) else moment.timestamp()
 
 
 def _written(seconds: float) -> str:

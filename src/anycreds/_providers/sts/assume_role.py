@@ -8,23 +8,23 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ..._core.callbacks import Hooks
-from ..._core.credentials import Credentials, Problem, problem_with
-from ..._core.durations import limits_problem
+from ..._core.callbacks import Callbacks
+from ..._core.credentials import Credentials, InvalidReason, invalid_reason
+from ..._core.durations import timeout_and_retries_reason
 from ..._core.errors import CredentialsError, InvalidConfigurationError, RetrievalError
-from ..._core.http import NoAnswer, Request, Response
-from ..._core.io import Io, World
-from ..._core.provider import NOBODY, Caller, Provider
-from ..._wire.credential_documents import no_answer
-from ..._wire.service_errors import refused
+from ..._core.http import Request, Response, TransportFailure
+from ..._core.io import Io, Runtime
+from ..._core.provider import NO_CONTEXT, ClientContext, Provider
+from ..._wire.credential_documents import transport_error
+from ..._wire.service_errors import service_error
 from ..._wire.sigv4 import Scope, carriable_problem, sign_headers
-from ..service.callbacks import ask, credentials_from_hook, credentials_of
+from ..service.callbacks import call_user_function, credentials_from_callback, fetch_source
 from ..service.calling import call
-from ..service.endpoint_resolution import Place, Places
+from ..service.endpoint_resolution import EndpointResolver, ResolvedEndpoint
 from ..service.retries import GRACE, Budget
 from .parameters import LONGEST_CHAINED_SESSION, Params, no_codes
 from .requests import FORM_TYPE, assume_role_form
-from .responses import HINTS, credentials_in, refusal_in
+from .responses import HINTS, credentials_in, parse_error_response
 
 NAME = "assume role"
 
@@ -67,57 +67,57 @@ class AssumeRoleProvider(Provider):
     credential provider".
     """
 
-    __slots__ = ("_hooks", "_places", "_role", "_source", "_spent", "_timeout")
+    __slots__ = ("_callbacks", "_endpoints", "_role", "_source", "_spent", "_timeout")
 
     def __init__(
         self,
-        world: World,
+        runtime: Runtime,
         role: Role,
         source: Provider,
-        places: Places,
+        endpoints: EndpointResolver,
         *,
-        hooks: Hooks = Hooks(),  # noqa: B008 - a constant
+        callbacks: Callbacks = Callbacks(),  # noqa: B008 - a constant
         timeout: float = 5.0,
     ) -> None:
-        super().__init__(NAME, world)
-        problem = limits_problem(timeout, 0)
-        if problem is None and "SerialNumber" in role.params and hooks.mfa_code_provider is None:
+        super().__init__(NAME, runtime)
+        problem = timeout_and_retries_reason(timeout, 0)
+        if problem is None and "SerialNumber" in role.params and callbacks.mfa_code_provider is None:
             problem = no_codes(role.told)
         if problem is not None:
             del role  # a traceback keeps this frame
             raise InvalidConfigurationError(problem, source=NAME)
         self._role = role
         self._source = source
-        self._places = places
-        self._hooks = hooks
+        self._endpoints = endpoints
+        self._callbacks = callbacks
         self._timeout = timeout
         self._spent = ""
 
-    def _asks_person(self, caller: Caller = NOBODY) -> bool:
-        return "SerialNumber" in self._role.params or self._source._asks_person(caller)
+    def _may_prompt_user(self, context: ClientContext = NO_CONTEXT) -> bool:
+        return "SerialNumber" in self._role.params or self._source._may_prompt_user(context)
 
-    async def _fetch(self, io: Io, caller: Caller) -> Credentials:
-        place = await self._place(io, caller)
-        if isinstance(place, InvalidConfigurationError):
-            raise place
-        source = await credentials_of(self._source, io, caller, f"the source of {self._role.told}", NAME)
+    async def _fetch(self, io: Io, context: ClientContext) -> Credentials:
+        endpoint = await self._place(io, context)
+        if isinstance(endpoint, InvalidConfigurationError):
+            raise endpoint
+        source = await fetch_source(self._source, io, context, f"the source of {self._role.told}", NAME)
         if problem := self._chaining_problem(source):
             raise problem
         # Each step has an end of its own. This one keeps the frames below, which hold secrets, out of their errors.
         with io.deadline(float("inf"), self.name):
-            answer = await self._assumed(io, place, source)
-        return self._taken(answer, io.time())
+            answer = await self._assumed(io, endpoint, source)
+        return self._validated(answer, io.time())
 
-    async def _where(self, io: Io, caller: Caller) -> list[str]:
+    async def _describe_sources(self, io: Io, context: ClientContext) -> list[str]:
         source = f", with {self._role.source}" if self._role.source else ""
-        return [f"{self._role.told}{source}", *await self._source._where(io, caller)]
+        return [f"{self._role.told}{source}", *await self._source._describe_sources(io, context)]
 
-    async def _place(self, io: Io, caller: Caller) -> Place | InvalidConfigurationError | None:
+    async def _place(self, io: Io, context: ClientContext) -> ResolvedEndpoint | InvalidConfigurationError | None:
         """Return where STS is called; None: it is not, as the program does that itself."""
-        if self._hooks.role_assumer is not None:
+        if self._callbacks.role_assumer is not None:
             return None
         with io.deadline(_FILES_TIME, self.name):
-            return await self._places.find(io, caller, "sts", NAME)
+            return await self._endpoints.resolve(io, context, "sts", NAME)
 
     def _chaining_problem(self, source: Credentials) -> InvalidConfigurationError | None:
         seconds = self._role.params.get("DurationSeconds", 0)
@@ -130,66 +130,72 @@ class AssumeRoleProvider(Provider):
             hint=_CHAINED_HINT,
         )
 
-    async def _assumed(self, io: Io, place: Place | None, source: Credentials) -> Credentials | CredentialsError:
+    async def _assumed(
+        self, io: Io, endpoint: ResolvedEndpoint | None, source: Credentials
+    ) -> Credentials | CredentialsError:
         params = {"RoleSessionName": f"anycreds-{io.time():.0f}", **self._role.params}
         if "SerialNumber" in params:
             code = await self._code(io)
             if isinstance(code, CredentialsError):
                 return code
             params["TokenCode"] = code
-        if place is None:
-            assert self._hooks.role_assumer is not None  # else there is a place
+        if endpoint is None:
+            assert self._callbacks.role_assumer is not None  # else there is a place
             self._spent = params.get("TokenCode", "")
             with io.deadline(_HOOK_TIME, "role_assumer"):
-                return await credentials_from_hook(self._hooks.role_assumer, (source, params), "role_assumer", NAME)
-        return await self._asked(io, place, source, params)
+                return await credentials_from_callback(
+                    self._callbacks.role_assumer, (source, params), "role_assumer", NAME
+                )
+        return await self._asked(io, endpoint, source, params)
 
     async def _code(self, io: Io) -> str | CredentialsError:
         """Ask for an MFA code, and only now, as all else is there."""
-        assert self._hooks.mfa_code_provider is not None  # checked when this was made
-        with io.asking(_ASKING_TIME, "mfa_code_provider"):
+        assert self._callbacks.mfa_code_provider is not None  # checked when this was made
+        with io.user_prompt(_ASKING_TIME, "mfa_code_provider"):
             arguments = (self._role.params["SerialNumber"],)
-            code = await ask(self._hooks.mfa_code_provider, arguments, "mfa_code_provider", NAME)
+            code = await call_user_function(self._callbacks.mfa_code_provider, arguments, "mfa_code_provider", NAME)
         if isinstance(code, CredentialsError):
             return code
         code = str.strip(code) if isinstance(code, str) else code
-        if problem := problem_with(code):
+        if problem := invalid_reason(code):
             return RetrievalError(f"the code that mfa_code_provider returned {problem}", source=NAME)
         if code == self._spent:
             message = "mfa_code_provider returned a code that was sent before"
             return RetrievalError(message, source=NAME, hint=_SENT_IN_VAIN)
         return code
 
-    async def _asked(self, io: Io, place: Place, source: Credentials, params: Params) -> Credentials | CredentialsError:
+    async def _asked(
+        self, io: Io, endpoint: ResolvedEndpoint, source: Credentials, params: Params
+    ) -> Credentials | CredentialsError:
         if problem := carriable_problem(source):
             return InvalidConfigurationError(f"to assume {self._role.told}: {problem}", source=NAME)
         body = assume_role_form(params)
 
         def make(now: float) -> Request:
-            request = place.request("POST", "/", {"Content-Type": FORM_TYPE}, self._timeout, body)
-            scope = Scope(place.region, "sts")
+            request = endpoint.request("POST", "/", {"Content-Type": FORM_TYPE}, self._timeout, body)
+            scope = Scope(endpoint.region, "sts")
             signed = sign_headers(source, scope, now, "POST", request.url, headers=request.headers, body=body)
-            assert not isinstance(signed, Problem)  # looked for before
+            assert not isinstance(signed, InvalidReason)  # looked for before
             return request._replace(headers={**request.headers, **signed})
 
         code = params.get("TokenCode")
-        attempts = 1 if code else place.attempts  # a code is good for one call, whatever became of that
+        attempts = 1 if code else endpoint.attempts  # a code is good for one call, whatever became of that
         seconds = attempts * self._timeout
         before, self._spent = self._spent, code or self._spent  # also if it is cancelled
         with io.deadline(seconds + GRACE, self.name):
-            answer = await call(io, make, refusal_in, attempts, Budget(io, seconds))
-        if isinstance(answer, NoAnswer) and answer.kind == "unreachable":
+            answer = await call(io, make, parse_error_response, attempts, Budget(io, seconds))
+        if isinstance(answer, TransportFailure) and answer.kind == "unreachable":
             self._spent = before
         assertions = (context["ContextAssertion"] for context in params.get("ProvidedContexts", ()))
         secrets = (source.secret_access_key, source.session_token or "", code or "", *assertions)
-        return _read(answer, f"AssumeRole for {self._role.told} of {place}", secrets)
+        return _read(answer, f"AssumeRole for {self._role.told} of {endpoint}", secrets)
 
 
-def _read(answer: Response | NoAnswer, asked: str, secrets: tuple[str, ...]) -> Credentials | CredentialsError:
-    if isinstance(answer, NoAnswer):
-        return no_answer(answer, NAME, asked)
+def _read(answer: Response | TransportFailure, asked: str, secrets: tuple[str, ...]) -> Credentials | CredentialsError:
+    if isinstance(answer, TransportFailure):
+        return transport_error(answer, NAME, asked)
     if answer.status != 200:
-        told = refusal_in(answer, secrets)
+        told = parse_error_response(answer, secrets)
         hints = {**HINTS, told.code or "": _SENT_IN_VAIN} if _WRONG_CODE in told.message else HINTS
-        return refused(answer, told, NAME, asked, hints)
+        return service_error(answer, told, NAME, asked, hints)
     return credentials_in(answer, "AssumeRole", NAME, secrets)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from ..._config.settings import Setting, first
-from ..._core.credentials import Problem, problem_with
+from ..._core.credentials import InvalidReason, invalid_reason
 from ..._core.errors import InvalidConfigurationError, NotConfiguredError
 
 Params: TypeAlias = Mapping[str, Any]
@@ -45,7 +45,7 @@ def params_of(values: Mapping[str, object], source: str) -> Params | InvalidConf
         if value is None:
             continue
         read = _READERS.get(name, _text)(value)
-        if isinstance(read, Problem):
+        if isinstance(read, InvalidReason):
             return InvalidConfigurationError(f"{name} {read}", source=source)
         if read != []:
             params[name] = read
@@ -89,51 +89,51 @@ def web_identity_role(
     return WebIdentityRole(token_file, role_arn, session_name or first(environ, SESSION_NAME_VARIABLE))
 
 
-def _text(value: object) -> str | Problem:
-    problem = problem_with(value)
-    return Problem(problem) if problem else str(value)
+def _text(value: object) -> str | InvalidReason:
+    problem = invalid_reason(value)
+    return InvalidReason(problem) if problem else str(value)
 
 
-def _seconds(value: object) -> int | Problem:
+def _seconds(value: object) -> int | InvalidReason:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        return Problem(f"is not a number of seconds but {type(value).__name__}")
+        return InvalidReason(f"is not a number of seconds but {type(value).__name__}")
     problem = duration_problem(value)
-    return Problem(problem) if problem else int(value)
+    return InvalidReason(problem) if problem else int(value)
 
 
-def _texts(value: object) -> list[str] | Problem:
+def _texts(value: object) -> list[str] | InvalidReason:
     if isinstance(value, str) or not isinstance(value, Sequence):
-        return Problem(f"is not a list of texts but {type(value).__name__}")
+        return InvalidReason(f"is not a list of texts but {type(value).__name__}")
     for one in value:
-        if problem := problem_with(one):
-            return Problem(f"has a text that {problem}")
+        if problem := invalid_reason(one):
+            return InvalidReason(f"has a text that {problem}")
     return list(value)
 
 
-def _arns(value: object) -> list[dict[str, str]] | Problem:
+def _arns(value: object) -> list[dict[str, str]] | InvalidReason:
     read = _texts(value)
-    return read if isinstance(read, Problem) else [{"arn": arn} for arn in read]
+    return read if isinstance(read, InvalidReason) else [{"arn": arn} for arn in read]
 
 
-def _tags(value: object) -> list[dict[str, str]] | Problem:
+def _tags(value: object) -> list[dict[str, str]] | InvalidReason:
     pairs = _pairs(value)
-    return pairs if isinstance(pairs, Problem) else [{"Key": key, "Value": tag} for key, tag in pairs]
+    return pairs if isinstance(pairs, InvalidReason) else [{"Key": key, "Value": tag} for key, tag in pairs]
 
 
-def _contexts(value: object) -> list[dict[str, str]] | Problem:
+def _contexts(value: object) -> list[dict[str, str]] | InvalidReason:
     pairs = _pairs(value)
-    if isinstance(pairs, Problem):
+    if isinstance(pairs, InvalidReason):
         return pairs
     return [{"ProviderArn": arn, "ContextAssertion": assertion} for arn, assertion in pairs]
 
 
-def _pairs(value: object) -> list[tuple[str, str]] | Problem:
+def _pairs(value: object) -> list[tuple[str, str]] | InvalidReason:
     if not isinstance(value, Mapping):
-        return Problem(f"is not a mapping of texts but {type(value).__name__}")
+        return InvalidReason(f"is not a mapping of texts but {type(value).__name__}")
     for key, text in value.items():
         # The value of a tag may be empty, its key may not.
-        if problem := problem_with(key) or (problem_with(text) if text != "" else None):
-            return Problem(f"has a text that {problem}")
+        if problem := invalid_reason(key) or (invalid_reason(text) if text != "" else None):
+            return InvalidReason(f"has a text that {problem}")
     return list(value.items())
 
 

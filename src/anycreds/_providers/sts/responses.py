@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from ..._core.credentials import Credentials, Problem, problem_with
+from ..._core.credentials import Credentials, InvalidReason, invalid_reason
 from ..._core.errors import MalformedResponseError
 from ..._core.http import Response
 from ..._wire.credential_documents import parse_time
-from ..._wire.service_errors import Refusal, refusal, refusal_in_json
+from ..._wire.service_errors import ErrorResponse, error_response, parse_json_error
 from ..._wire.xml import Element, find, read_xml, text_at
 
 _KEYS = ("AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration")
@@ -72,19 +72,19 @@ def credentials_in(
     ``secrets`` is what was sent and must not come back in an error.
     """
     root = _document(response)
-    if isinstance(root, Problem) or root.name != f"{operation}Response":
+    if isinstance(root, InvalidReason) or root.name != f"{operation}Response":
         return _not_the_answer(response, root, operation, source, secrets)
     given = find(root, f"{operation}Result", "Credentials")
-    if given is None or isinstance(given, Problem):
+    if given is None or isinstance(given, InvalidReason):
         return _wrong_field(response, source, "Credentials", given or "is missing")
     found = {}
     for name in _KEYS:
         text = text_at(given, name)
-        if problem := text if isinstance(text, Problem) else problem_with(text):
+        if problem := text if isinstance(text, InvalidReason) else invalid_reason(text):
             return _wrong_field(response, source, name, problem)
         found[name] = str(text)
     expiration = parse_time(found["Expiration"])
-    if isinstance(expiration, Problem):
+    if isinstance(expiration, InvalidReason):
         return _wrong_field(response, source, "Expiration", expiration)
     return Credentials(
         found["AccessKeyId"],
@@ -96,34 +96,34 @@ def credentials_in(
     )
 
 
-def refusal_in(response: Response, secrets: tuple[str, ...] = ()) -> Refusal:
+def parse_error_response(response: Response, secrets: tuple[str, ...] = ()) -> ErrorResponse:
     """Read an error of STS, or of one that stands in for it and may speak JSON. What is neither says nothing.
 
     ``secrets`` is what was sent and must not come back in it.
     """
     root = _document(response)
-    if isinstance(root, Problem):
-        return refusal_in_json(response, secrets)
+    if isinstance(root, InvalidReason):
+        return parse_json_error(response, secrets)
     path = ("Error",) if root.name == "ErrorResponse" else ()
     if not path and root.name != "Error":  # the latter is how S3 and what resembles it say it
-        return Refusal(response.status, None, "")
-    code, said = (None if isinstance(text := text_at(root, *path, name), Problem) else text for name in _TOLD)
-    return refusal(response.status, code, said, secrets)
+        return ErrorResponse(response.status, None, "")
+    code, said = (None if isinstance(text := text_at(root, *path, name), InvalidReason) else text for name in _TOLD)
+    return error_response(response.status, code, said, secrets)
 
 
-def _document(response: Response) -> Element | Problem:
+def _document(response: Response) -> Element | InvalidReason:
     coding = response.headers.get("content-encoding", "").strip().lower()
     if coding not in ("", "identity"):
-        return Problem("is compressed, although that was not asked for")
+        return InvalidReason("is compressed, although that was not asked for")
     return read_xml(response.body)
 
 
 def _not_the_answer(
-    response: Response, root: Element | Problem, operation: str, source: str, secrets: tuple[str, ...]
+    response: Response, root: Element | InvalidReason, operation: str, source: str, secrets: tuple[str, ...]
 ) -> MalformedResponseError:
-    told = refusal_in(response, secrets)
+    told = parse_error_response(response, secrets)
     details = ": ".join(part for part in (told.code, told.message) if part)
-    if isinstance(root, Problem):
+    if isinstance(root, InvalidReason):
         message = f"the answer {root}"
     elif details:
         message = f"the answer has status {response.status}, but is an error ({details})"
@@ -139,7 +139,7 @@ def _wrong_field(response: Response, source: str, name: str, problem: str) -> Ma
     return MalformedResponseError(message, field=name, status=response.status, source=source)
 
 
-def _account_id(arn: str | Problem | None) -> str | None:
+def _account_id(arn: str | InvalidReason | None) -> str | None:
     """Return the account in an ARN. It says nothing about the keys, so that what cannot be right is no error."""
-    parts = [] if arn is None or isinstance(arn, Problem) else arn.split(":")
-    return parts[4] if len(parts) > 4 and problem_with(parts[4]) is None else None
+    parts = [] if arn is None or isinstance(arn, InvalidReason) else arn.split(":")
+    return parts[4] if len(parts) > 4 and invalid_reason(parts[4]) is None else None

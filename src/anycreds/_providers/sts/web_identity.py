@@ -13,21 +13,21 @@ from typing import Any, NamedTuple
 from ..._config.locations import Location, located
 from ..._config.settings import Setting
 from ..._core.callbacks import TokenFunction, WebIdentityAssumer
-from ..._core.credentials import Credentials, Problem, problem_with
-from ..._core.durations import limits_problem
+from ..._core.credentials import Credentials, InvalidReason, invalid_reason
+from ..._core.durations import timeout_and_retries_reason
 from ..._core.errors import CredentialsError, InvalidConfigurationError, NotConfiguredError, RetrievalError
-from ..._core.http import NoAnswer, Response
-from ..._core.io import Io, Unreadable, World
-from ..._core.provider import Caller, Provider
-from ..._wire.credential_documents import no_answer
-from ..._wire.service_errors import refused
-from ..service.callbacks import ask, credentials_from_hook
+from ..._core.http import Response, TransportFailure
+from ..._core.io import Io, ReadFailure, Runtime
+from ..._core.provider import ClientContext, Provider
+from ..._wire.credential_documents import transport_error
+from ..._wire.service_errors import service_error
+from ..service.callbacks import call_user_function, credentials_from_callback
 from ..service.calling import call
-from ..service.endpoint_resolution import Place, Places
+from ..service.endpoint_resolution import EndpointResolver, ResolvedEndpoint
 from ..service.retries import GRACE, Budget
 from .parameters import LONGEST_TOKEN, Params, WebIdentityRole, web_identity_role
 from .requests import FORM_TYPE, web_identity_form
-from .responses import HINTS, credentials_in, refusal_in
+from .responses import HINTS, credentials_in, parse_error_response
 
 NAME = "web identity"
 
@@ -75,52 +75,54 @@ class WebIdentityProvider(Provider):
     "Assume role with web identity".
     """
 
-    __slots__ = ("_options", "_places", "_timeout")
+    __slots__ = ("_endpoints", "_options", "_timeout")
 
-    def __init__(self, world: World, options: WebIdentityOptions, places: Places, *, timeout: float = 5.0) -> None:
-        super().__init__(NAME, world)
-        if problem := limits_problem(timeout, 0):
+    def __init__(
+        self, runtime: Runtime, options: WebIdentityOptions, endpoints: EndpointResolver, *, timeout: float = 5.0
+    ) -> None:
+        super().__init__(NAME, runtime)
+        if problem := timeout_and_retries_reason(timeout, 0):
             del options  # a traceback keeps this frame
             raise InvalidConfigurationError(problem, source=NAME)
         self._options = options
-        self._places = places
+        self._endpoints = endpoints
         self._timeout = timeout
 
-    def _budget(self) -> float | None:
+    def _attempt_timeout(self) -> float | None:
         return float("inf")  # each step has an end of its own: how often STS is asked is configured
 
-    async def _attempt(self, io: Io, caller: Caller) -> Credentials | CredentialsError:
+    async def _load(self, io: Io, context: ClientContext) -> Credentials | CredentialsError:
         role = self._role(io)
         if isinstance(role, CredentialsError):
             return role
-        place = await self._place(io, caller)
-        if isinstance(place, InvalidConfigurationError):
-            return place
+        endpoint = await self._place(io, context)
+        if isinstance(endpoint, InvalidConfigurationError):
+            return endpoint
         token = await self._token(io, role)
         if isinstance(token, CredentialsError):
             return token
-        answer = await self._exchanged(io, place, role, token)
+        answer = await self._exchanged(io, endpoint, role, token)
         has_ended = isinstance(answer, RetrievalError) and answer.code in _TOKEN_ENDED
         if not has_ended or isinstance(self._options.token, str):
             return answer
         newer = await self._token(io, role)
         if isinstance(newer, CredentialsError) or newer == token:
             return answer
-        return await self._exchanged(io, place, role, newer, token)
+        return await self._exchanged(io, endpoint, role, newer, token)
 
-    async def _where(self, io: Io, caller: Caller) -> list[str]:
+    async def _describe_sources(self, io: Io, context: ClientContext) -> list[str]:
         role = self._role(io)
         if isinstance(role, CredentialsError):
             return []
-        file = None if role.token_file is None else located(role.token_file, io.environ(), io.home, NAME)
+        file = None if role.token_file is None else located(role.token_file, io.environ(), io.home_directory, NAME)
         return [role.told, *([f"token file {file.shown} ({file.origin})"] if isinstance(file, Location) else [])]
 
-    async def _place(self, io: Io, caller: Caller) -> Place | InvalidConfigurationError | None:
+    async def _place(self, io: Io, context: ClientContext) -> ResolvedEndpoint | InvalidConfigurationError | None:
         """Return where STS is called; None: it is not, as the program does that itself."""
         if self._options.assumer is not None:
             return None
         with io.deadline(_FILES_TIME, self.name):
-            return await self._places.find(io, caller, "sts", NAME)
+            return await self._endpoints.resolve(io, context, "sts", NAME)
 
     def _role(self, io: Io) -> _Role | NotConfiguredError | InvalidConfigurationError:
         options = self._options
@@ -138,38 +140,38 @@ class WebIdentityProvider(Provider):
         token: Any = self._options.token
         if not isinstance(token, str):
             with io.deadline(_TOKEN_TIME, "web_identity_token"):
-                token = await ask(token, (), "web_identity_token", NAME)
+                token = await call_user_function(token, (), "web_identity_token", NAME)
         if isinstance(token, CredentialsError):
             return token
         token = str.strip(token) if isinstance(token, str) else token
-        if problem := problem_with(token, LONGEST_TOKEN):
+        if problem := invalid_reason(token, LONGEST_TOKEN):
             return RetrievalError(f"the token that web_identity_token gave {problem}", source=NAME)
         return str(token)
 
     async def _exchanged(
-        self, io: Io, place: Place | None, role: _Role, token: str, before: str = ""
+        self, io: Io, endpoint: ResolvedEndpoint | None, role: _Role, token: str, before: str = ""
     ) -> Credentials | CredentialsError:
         params = {**role.params, "WebIdentityToken": token}
-        if place is None:
+        if endpoint is None:
             told = "role_assumer_with_web_identity"
             assert self._options.assumer is not None  # else there is a place
             params = deepcopy(params)  # the program may change what it is given
             with io.deadline(_HOOK_TIME, told):
-                return await credentials_from_hook(self._options.assumer, (params,), told, NAME)
+                return await credentials_from_callback(self._options.assumer, (params,), told, NAME)
         body = web_identity_form(params)
 
-        request = place.request("POST", "/", {"Content-Type": FORM_TYPE}, self._timeout, body)
-        seconds = place.attempts * self._timeout
+        request = endpoint.request("POST", "/", {"Content-Type": FORM_TYPE}, self._timeout, body)
+        seconds = endpoint.attempts * self._timeout
         with io.deadline(seconds + GRACE, self.name):
-            answer = await call(io, lambda _now: request, refusal_in, place.attempts, Budget(io, seconds))
-        return _read(answer, f"AssumeRoleWithWebIdentity for {role.told} of {place}", (token, before))
+            answer = await call(io, lambda _now: request, parse_error_response, endpoint.attempts, Budget(io, seconds))
+        return _read(answer, f"AssumeRoleWithWebIdentity for {role.told} of {endpoint}", (token, before))
 
 
 def _with_file(found: WebIdentityRole, params: Params) -> _Role | InvalidConfigurationError:
     named = {"RoleArn": found.role_arn, "RoleSessionName": found.session_name}
     given = {name: setting for name, setting in named.items() if setting is not None}
     for name, setting in given.items():
-        if problem := problem_with(setting.value):
+        if problem := invalid_reason(setting.value):
             return InvalidConfigurationError(f"{name} from {setting.origin} {problem}", source=NAME)
     values = {name: setting.value for name, setting in given.items()}
     told = f"role {found.role_arn.value!r} ({found.role_arn.origin})"
@@ -177,39 +179,39 @@ def _with_file(found: WebIdentityRole, params: Params) -> _Role | InvalidConfigu
 
 
 async def _token_in_file(io: Io, setting: Setting) -> str | CredentialsError:
-    place = located(setting, io.environ(), io.home, NAME)
-    if isinstance(place, InvalidConfigurationError):
-        return place
-    content = await _content(io, place)
-    told = f"the web identity token file {place.shown} ({place.origin})"
-    if isinstance(content, Unreadable):
+    endpoint = located(setting, io.environ(), io.home_directory, NAME)
+    if isinstance(endpoint, InvalidConfigurationError):
+        return endpoint
+    content = await _content(io, endpoint)
+    told = f"the web identity token file {endpoint.shown} ({endpoint.origin})"
+    if isinstance(content, ReadFailure):
         # Also where it is not there: it is named, and whoever waits for it can ask again.
         return RetrievalError(f"{told} {content.detail}", source=NAME)
-    token: str | Problem
+    token: str | InvalidReason
     try:
         token = content.decode("utf-8").strip()  # files end with a newline, which no token has
     except UnicodeDecodeError:
         return RetrievalError(f"{told} is not UTF-8 text", source=NAME)
-    if problem := problem_with(token, LONGEST_TOKEN):
+    if problem := invalid_reason(token, LONGEST_TOKEN):
         return RetrievalError(f"what stands in {told} {problem}", source=NAME)
     return token
 
 
-async def _content(io: Io, place: Location) -> bytes | Unreadable:
+async def _content(io: Io, endpoint: Location) -> bytes | ReadFailure:
     """Read the file; while it is away or empty, as it may be in the middle of a rotation, look again for a moment."""
-    content = await io.read_file(place.path, _FILE_LIMIT)
+    content = await io.read_file(endpoint.path, _FILE_LIMIT)
     for pause in _GAPS:
-        is_away = content.is_missing if isinstance(content, Unreadable) else not content.strip()
+        is_away = content.is_missing if isinstance(content, ReadFailure) else not content.strip()
         if not is_away:
             break
         await io.sleep(pause)
-        content = await io.read_file(place.path, _FILE_LIMIT)
+        content = await io.read_file(endpoint.path, _FILE_LIMIT)
     return content
 
 
-def _read(answer: Response | NoAnswer, asked: str, secrets: tuple[str, ...]) -> Credentials | CredentialsError:
-    if isinstance(answer, NoAnswer):
-        return no_answer(answer, NAME, asked)
+def _read(answer: Response | TransportFailure, asked: str, secrets: tuple[str, ...]) -> Credentials | CredentialsError:
+    if isinstance(answer, TransportFailure):
+        return transport_error(answer, NAME, asked)
     if answer.status != 200:
-        return refused(answer, refusal_in(answer, secrets), NAME, asked, HINTS)
+        return service_error(answer, parse_error_response(answer, secrets), NAME, asked, HINTS)
     return credentials_in(answer, "AssumeRoleWithWebIdentity", NAME, secrets)

@@ -17,8 +17,8 @@ from time import sleep
 
 import anyio
 
-from ..._core.io import Unwritable
-from .read import work
+from ..._core.io import WriteFailure
+from .read import run_in_thread
 
 _PRIVATE_FILE = 0o600
 _PRIVATE_FOLDER = 0o700
@@ -29,17 +29,17 @@ _STEP = 0.001  # seconds between two looks at a write that is about to be over
 _REPLACE_PAUSES = (0.005, 0.01, 0.02, 0.04, 0.08) if os.name == "nt" else ()
 
 
-async def write_private(path: str, content: bytes) -> Unwritable | None:
+async def write_private(path: str, content: bytes) -> WriteFailure | None:
     """Replace a file; see ``Io``."""
     write = _Write(path, content)
     del content  # it is secret, and a traceback keeps this frame
     try:
-        return await work(write.run)
+        return await run_in_thread(write.run)
     except GeneratorExit:  # nobody can wait here any more
         raise
     except BaseException:
         with anyio.CancelScope(shield=True, deadline=anyio.current_time() + CLEAN_UP):
-            await work(write.run)  # unless it has begun
+            await run_in_thread(write.run)  # unless it has begun
             while not write.is_over:  # noqa: ASYNC110 - an event of a thread, which the loop may not outlive
                 await anyio.sleep(_STEP)
         write.stop()
@@ -61,7 +61,7 @@ class _Write:
         """Let a disk that hangs not bring out later, over what others have written since, what it holds now."""
         self._is_stopped = True
 
-    def run(self) -> Unwritable | None:
+    def run(self) -> WriteFailure | None:
         """Write, or say why not."""
         with self._lock:
             if self._has_begun:
@@ -69,11 +69,11 @@ class _Write:
             self._has_begun = True
         try:
             target = _target(self._path)
-            if isinstance(target, Unwritable):
+            if isinstance(target, WriteFailure):
                 return target
             self._replace(target)
         except (OSError, ValueError) as error:
-            return Unwritable(reason(error))
+            return WriteFailure(reason(error))
         finally:
             self.is_over = True
         return None
@@ -97,7 +97,7 @@ class _Write:
             _rename(beside, target)
 
 
-def _target(path: str) -> str | Unwritable:
+def _target(path: str) -> str | WriteFailure:
     """Return the file that a path leads to: where the path is a link, people want that kept.
 
     Raises ``OSError`` or ``ValueError`` if the path leads nowhere.
@@ -110,7 +110,7 @@ def _target(path: str) -> str | Unwritable:
     if stat.S_ISREG(mode):
         return target
     kinds = (" but a directory", stat.S_ISDIR), (" but a link to itself", stat.S_ISLNK)
-    return Unwritable("is not a regular file" + next((text for text, is_kind in kinds if is_kind(mode)), ""))
+    return WriteFailure("is not a regular file" + next((text for text, is_kind in kinds if is_kind(mode)), ""))
 
 
 def make_folder(path: str) -> None:

@@ -18,10 +18,10 @@ from typing import Literal
 
 import anyio
 
-from ..._core.io import Unwritable
+from ..._core.io import WriteFailure
 from .. import fork
 from .atomic_write import make_folder, reason
-from .read import work
+from .read import run_in_thread
 
 SUFFIX = ".lock"
 # Between two tries, in seconds: a refresh takes a tenth of a second and more, and a try a tenth of a millisecond.
@@ -55,7 +55,7 @@ else:
 
     _REFUSAL = BlockingIOError
 
-_BUSY = Unwritable("is locked by somebody else", is_busy=True)
+_BUSY = WriteFailure("is locked by somebody else", is_busy=True)
 
 
 class FileLock:
@@ -69,9 +69,11 @@ class FileLock:
         self._jitter = jitter
         self._try: _Try | None = None
 
-    async def __aenter__(self) -> Unwritable | None:
+    async def __aenter__(self) -> WriteFailure | None:
         begun = anyio.current_time()
-        answer: Unwritable | None = Unwritable(f"cannot be locked: the disk does not answer within {self._seconds:g} s")
+        answer: WriteFailure | None = WriteFailure(
+            f"cannot be locked: the disk does not answer within {self._seconds:g} s"
+        )
         pause = FIRST_PAUSE
         with anyio.move_on_after(self._seconds + SLACK):
             while True:
@@ -83,15 +85,15 @@ class FileLock:
                 pause = min(2 * pause, LONGEST_PAUSE)
         return answer
 
-    async def _once(self) -> Unwritable | None:
+    async def _once(self) -> WriteFailure | None:
         attempt = _Try(self._path)
         try:
-            answer = await work(attempt.run)
+            answer = await run_in_thread(attempt.run)
         except BaseException:
             attempt.release()
             raise
         if answer is _BUSY:
-            return Unwritable(f"is locked by somebody else, for more than {self._seconds:g} s", is_busy=True)
+            return WriteFailure(f"is locked by somebody else, for more than {self._seconds:g} s", is_busy=True)
         if answer is None:
             self._try = attempt
         return answer
@@ -115,7 +117,7 @@ class _Try:
         self._descriptor: int | None = None
         self._is_running = self._is_released = False
 
-    def run(self) -> Unwritable | None:
+    def run(self) -> WriteFailure | None:
         """Take the lock if it is free, in a thread; or say why not, and leave nothing open."""
         self._is_running = True
         is_locked = False
@@ -126,7 +128,7 @@ class _Try:
             answer = self._lock(self._descriptor)
             is_locked = answer is None
         except (OSError, ValueError) as error:
-            answer = Unwritable(reason(error, "locked"))
+            answer = WriteFailure(reason(error, "locked"))
         finally:
             with self._guard:
                 self._is_running = False
@@ -135,10 +137,10 @@ class _Try:
                 self._close()
         return answer
 
-    def _lock(self, descriptor: int) -> Unwritable | None:
+    def _lock(self, descriptor: int) -> WriteFailure | None:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
-            return Unwritable(f"cannot be locked: {os.path.basename(self._path)} is not a regular file")
+            return WriteFailure(f"cannot be locked: {os.path.basename(self._path)} is not a regular file")
         try:
             _take(descriptor)
             named = os.stat(self._path, follow_symlinks=False)

@@ -11,7 +11,7 @@ import stat
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from ..._core.io import FileVersion, PrivateFile, Signature, Unreadable, Wanted
+from ..._core.io import FileQuery, FileVersion, PrivateFile, ReadFailure, Signature
 
 T = TypeVar("T")
 _IS_POSIX = hasattr(os, "geteuid")  # Windows has other ways to say whose a file is
@@ -24,24 +24,24 @@ _PIECE = 4096  # bytes, where a file does not tell how large it is
 in_threads = True
 
 
-async def read_file(path: str, limit: int) -> bytes | Unreadable:
+async def read_file(path: str, limit: int) -> bytes | ReadFailure:
     """Return the content of a regular file of at most ``limit`` bytes, or why there is none."""
-    version = await work(_read, path, limit, None)
+    version = await run_in_thread(_read, path, limit, None)
     assert version is not None  # no version is known that it could still be
-    return version if isinstance(version, Unreadable) else version.content
+    return version if isinstance(version, ReadFailure) else version.content
 
 
-async def read_private(path: str, limit: int) -> PrivateFile | Unreadable:
+async def read_private(path: str, limit: int) -> PrivateFile | ReadFailure:
     """Return the content of a file that belongs to this user, and whether others can read or write it."""
-    return await work(_read_private, path, limit)
+    return await run_in_thread(_read_private, path, limit)
 
 
-async def read_changed(wanted: Sequence[Wanted], limit: int) -> list[FileVersion | Unreadable | None]:
+async def read_if_changed(wanted: Sequence[FileQuery], limit: int) -> list[FileVersion | ReadFailure | None]:
     """Return versions of files other than those that are known; None: there is no other. All in one thread."""
-    return await work(_read_all, tuple(wanted), limit)
+    return await run_in_thread(_read_all, tuple(wanted), limit)
 
 
-async def work(function: Callable[..., T], *arguments: object) -> T:
+async def run_in_thread(function: Callable[..., T], *arguments: object) -> T:
     """Call a plain function in a thread."""
     if not in_threads:
         return function(*arguments)
@@ -63,7 +63,7 @@ async def work(function: Callable[..., T], *arguments: object) -> T:
     return function(*arguments)  # the system starts no more threads: to hold the loop is better than to fail
 
 
-def home() -> str | None:
+def home_directory() -> str | None:
     """Return the user's home directory in the system's list of users."""
     try:
         import pwd  # Windows has none
@@ -73,23 +73,23 @@ def home() -> str | None:
         return None
 
 
-def _read_private(path: str, limit: int) -> PrivateFile | Unreadable:
+def _read_private(path: str, limit: int) -> PrivateFile | ReadFailure:
     modes: list[int] = []
 
-    def check(status: os.stat_result) -> Unreadable | None:
+    def check(status: os.stat_result) -> ReadFailure | None:
         modes.append(status.st_mode)
         # What the administrator owns is as good as one's own: it may be mounted into a container.
-        return Unreadable("belongs to another user") if _IS_POSIX and status.st_uid not in (os.geteuid(), 0) else None
+        return ReadFailure("belongs to another user") if _IS_POSIX and status.st_uid not in (os.geteuid(), 0) else None
 
     version = _read(path, limit, None, check)
     assert version is not None  # no version is known that it could still be
-    if isinstance(version, Unreadable):
+    if isinstance(version, ReadFailure):
         return version
     is_open = _IS_POSIX and bool(modes[0] & (stat.S_IRWXG | stat.S_IRWXO))
     return PrivateFile(version.content, is_open)
 
 
-def _read_all(wanted: Sequence[Wanted], limit: int) -> list[FileVersion | Unreadable | None]:
+def _read_all(wanted: Sequence[FileQuery], limit: int) -> list[FileVersion | ReadFailure | None]:
     return [_read(path, limit, known) for path, known in wanted]
 
 
@@ -97,31 +97,31 @@ def _read(
     path: str,
     limit: int,
     known: Signature | None,
-    check: Callable[[os.stat_result], Unreadable | None] | None = None,
-) -> FileVersion | Unreadable | None:
+    check: Callable[[os.stat_result], ReadFailure | None] | None = None,
+) -> FileVersion | ReadFailure | None:
     try:
         descriptor = os.open(path, _FLAGS)
     except (FileNotFoundError, NotADirectoryError) as error:
-        return Unreadable(_reason(error), is_missing=True)
+        return ReadFailure(_reason(error), is_missing=True)
     except (OSError, ValueError) as error:  # ValueError: a null character in the path
-        return Unreadable(_reason(error))
+        return ReadFailure(_reason(error))
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
-            return Unreadable("is not a regular file" + (" but a directory" if stat.S_ISDIR(status.st_mode) else ""))
+            return ReadFailure("is not a regular file" + (" but a directory" if stat.S_ISDIR(status.st_mode) else ""))
         if check is not None and (problem := check(status)) is not None:
             return problem
         signature = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
         if signature == known:
             return None
         if status.st_size > limit:
-            return Unreadable(f"is larger than {limit} bytes")
+            return ReadFailure(f"is larger than {limit} bytes")
         content = _content(descriptor, status.st_size, limit)
     except OSError as error:
-        return Unreadable(_reason(error))
+        return ReadFailure(_reason(error))
     finally:
         os.close(descriptor)
-    return FileVersion(content, signature) if len(content) <= limit else Unreadable(f"is larger than {limit} bytes")
+    return FileVersion(content, signature) if len(content) <= limit else ReadFailure(f"is larger than {limit} bytes")
 
 
 def _content(descriptor: int, size: int, limit: int) -> bytes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..._core.io import FileVersion, Signature, Unreadable, Wanted
+from ..._core.io import FileQuery, FileVersion, ReadFailure, Signature
 from . import read as files
 
 
@@ -18,13 +18,13 @@ class OneLook:
     __slots__ = ("_seen",)
 
     def __init__(self) -> None:
-        self._seen: dict[str, tuple[Signature | None, FileVersion | Unreadable | None]] = {}
+        self._seen: dict[str, tuple[Signature | None, FileVersion | ReadFailure | None]] = {}
 
-    async def read_changed(self, wanted: Sequence[Wanted], limit: int) -> list[FileVersion | Unreadable | None]:
+    async def read_if_changed(self, wanted: Sequence[FileQuery], limit: int) -> list[FileVersion | ReadFailure | None]:
         """Return versions of files other than those that are known; None: there is no other."""
         unseen = [(path, known) for path, known in wanted if not self._tells(path, known)]
         if unseen:
-            for (path, known), found in zip(unseen, await files.read_changed(unseen, limit), strict=True):
+            for (path, known), found in zip(unseen, await files.read_if_changed(unseen, limit), strict=True):
                 self._seen[path] = (known, found)
         return [self._seen_of(path, known) for path, known in wanted]
 
@@ -35,6 +35,6 @@ class OneLook:
         unchanged_since, found = self._seen[path]
         return found is not None or unchanged_since == known
 
-    def _seen_of(self, path: str, known: Signature | None) -> FileVersion | Unreadable | None:
+    def _seen_of(self, path: str, known: Signature | None) -> FileVersion | ReadFailure | None:
         found = self._seen[path][1]
         return None if isinstance(found, FileVersion) and found.signature == known else found

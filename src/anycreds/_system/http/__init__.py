@@ -14,7 +14,7 @@ import anyio
 from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 
-from ..._core.http import NoAnswer, Request, Response, Transport
+from ..._core.http import Request, Response, Transport, TransportFailure
 from ..pausing import AttemptTime, busyness
 from . import clients, tls
 from .clients import Client
@@ -83,7 +83,7 @@ class HttpClients:
             with suppress(Exception), anyio.move_on_after(_CLOSING):
                 await client.made.aclose()
 
-    async def exchange(self, request: Request) -> Response | NoAnswer:
+    async def send(self, request: Request) -> Response | TransportFailure:
         """Make one exchange, or say why it brought nothing.
 
         Raises ``InvalidConfigurationError`` or ``RetrievalError`` if there is no client for it.
@@ -91,7 +91,7 @@ class HttpClients:
         begun = anyio.current_time()
         client = self._find(_key(request)) or await self._loaded(request)
         if client is None:
-            return NoAnswer("timeout", f"the HTTP library was not loaded within {LOADING:g} s")
+            return TransportFailure("timeout", f"the HTTP library was not loaded within {LOADING:g} s")
         clients.refuse_closed(client)
         spent = anyio.current_time() - begun  # the first time only
         busy = await busyness()
@@ -100,10 +100,10 @@ class HttpClients:
             first, *others = LOCALHOST if _is_localhost(request) else (request.url.host,)
             answer = await ask(client, request, first)
             for host in others:
-                if isinstance(answer, NoAnswer) and answer.kind == "unreachable":
+                if isinstance(answer, TransportFailure) and answer.kind == "unreachable":
                     answer = await ask(client, request, host)
             return answer
-        return NoAnswer("timeout", f"no answer within {round(request.timeout, 3):g} s")
+        return TransportFailure("timeout", f"no answer within {round(request.timeout, 3):g} s")
 
     async def _loaded(self, request: Request) -> Client | None:
         """Load what is needed, and return a client; None: that took too long. Only a part of this time counts."""

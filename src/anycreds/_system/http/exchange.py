@@ -7,14 +7,14 @@ from typing import Any
 
 import anyio
 
-from ..._core.http import NoAnswer, Request, Response
+from ..._core.http import Request, Response, TransportFailure
 from .clients import Client
 from .errors import reason_of
 
 _CLOSING = 2.0  # seconds for closing a socket, which is local work
 
 
-async def ask(client: Client, request: Request, host: str) -> Response | NoAnswer:
+async def ask(client: Client, request: Request, host: str) -> Response | TransportFailure:
     """Send a request to this host, and read the answer up to its limit."""
     library = client.library
     try:
@@ -24,14 +24,16 @@ async def ask(client: Client, request: Request, host: str) -> Response | NoAnswe
         finally:
             await response.aclose()
     except (library.ConnectError, library.ConnectTimeout) as error:
-        return NoAnswer("unreachable", reason_of(error))
+        return TransportFailure("unreachable", reason_of(error))
     except (library.HTTPError, library.InvalidURL, OSError, ValueError) as error:  # ValueError: idna, of a host's name
-        return NoAnswer("broken", f"{type(error).__name__}: {reason_of(error)}")
+        return TransportFailure("broken", f"{type(error).__name__}: {reason_of(error)}")
     except Exception as error:
         if client.is_ours:
             raise
         # Hooks and transports of the program's raise what they like.
-        return NoAnswer("broken", f"{type(error).__name__} in the client of http_client_factory: {reason_of(error)}")
+        return TransportFailure(
+            "broken", f"{type(error).__name__} in the client of http_client_factory: {reason_of(error)}"
+        )
 
 
 async def _send(client: Client, request: Request, host: str) -> Any:
@@ -105,15 +107,15 @@ def _quiet(library: Any) -> Any:
     return type("QuietURL", (library.URL,), {"__str__": shown, "__repr__": shown})
 
 
-async def _read(library: Any, response: Any, limit: int) -> Response | NoAnswer:
+async def _read(library: Any, response: Any, limit: int) -> Response | TransportFailure:
     headers = {name.lower(): value for name, value in response.headers.items()}
     declared = headers.get("content-length", "")
     if declared.isdecimal() and int(declared[:20]) > limit:
-        return NoAnswer("too large", f"an answer of {declared[:20]} bytes; at most {limit} are read")
+        return TransportFailure("too large", f"an answer of {declared[:20]} bytes; at most {limit} are read")
     # What is consumed has been read already: by a hook of the program's, or it never was on a wire.
     body = response.content if response.is_stream_consumed else await _read_stream(library, response, limit)
     if len(body) > limit:
-        return NoAnswer("too large", f"an answer of more than {limit} bytes")
+        return TransportFailure("too large", f"an answer of more than {limit} bytes")
     return Response(response.status_code, headers, bytes(body))
 
 

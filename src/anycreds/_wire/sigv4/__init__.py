@@ -12,7 +12,7 @@ from hashlib import sha256
 from hmac import digest
 from typing import NamedTuple
 
-from ..._core.credentials import Credentials, Problem
+from ..._core.credentials import Credentials, InvalidReason
 from ..urls import Url
 from .canonical_request import (
     Headers,
@@ -58,7 +58,7 @@ def sign_headers(
     *,
     headers: Headers = (),
     body: bytes | None = b"",
-) -> dict[str, str] | Problem:
+) -> dict[str, str] | InvalidReason:
     """Return the headers that sign a request, to be set in it: names in lower case, values secret.
 
     ``now`` is the time in seconds since 1970; ``headers`` are those that will be sent. All of them are signed but for
@@ -66,7 +66,7 @@ def sign_headers(
     ``body`` None leaves the body unsigned, such as one that is not there yet. A header ``x-amz-content-sha256`` stands
     for the body's hash, and is believed.
 
-    Return a ``Problem``, which repeats no value, for what no HTTP header can carry.
+    Return a ``InvalidReason``, which repeats no value, for what no HTTP header can carry.
     """
     stamp = _stamp(now)
     added = {"x-amz-date": stamp}
@@ -83,7 +83,7 @@ def sign_headers(
     if problem := carriable_problem(credentials):
         return problem
     if not canonical.isascii():
-        return Problem(f"a header {_UNSENDABLE}")
+        return InvalidReason(f"a header {_UNSENDABLE}")
     signature = _signature(credentials, scope, stamp, canonical)
     granted = f"{_ALGORITHM} Credential={credentials.access_key_id}/{scope.on(stamp)}"
     return {**added, "authorization": f"{granted}, SignedHeaders={';'.join(names)}, Signature={signature}"}
@@ -99,16 +99,16 @@ def presign(
     expires: int,
     headers: Headers = (),
     body: bytes = b"",
-) -> str | Problem:
+) -> str | InvalidReason:
     """Return the query that makes a URL a signed request for ``expires`` seconds, seven days at most. It is secret.
 
     The URL's own query comes first in it. ``headers`` have to be sent with it, with these values; the host is signed
     without a port that goes without saying, as clients send it. S3 leaves the body unsigned.
 
-    Return a ``Problem``, which repeats no value, for headers that cannot be sent and for another length of time.
+    Return a ``InvalidReason``, which repeats no value, for headers that cannot be sent and for another length of time.
     """
     if not 1 <= expires <= LONGEST_EXPIRES:
-        return Problem(f"expires is not a number of seconds from 1 to {LONGEST_EXPIRES}")
+        return InvalidReason(f"expires is not a number of seconds from 1 to {LONGEST_EXPIRES}")
     stamp = _stamp(now)
     usual = url._replace(port=None) if url.port == _DEFAULT_PORTS.get(url.scheme) else url
     sent = {"host": usual.origin.partition("://")[2], **headers_of(headers)}
@@ -129,19 +129,19 @@ def presign(
     hashed = sent.get(_CONTENT_HASH) or (UNSIGNED_PAYLOAD if scope.service in LIKE_S3 else payload_hash(body))
     canonical = _canonical(method, f"{_path(path, scope)}\n{sorted_query(pairs)}", names, sent, hashed)
     if not canonical.isascii():
-        return Problem(f"a header {_UNSENDABLE}")
+        return InvalidReason(f"a header {_UNSENDABLE}")
     query = "&".join([f"{name}={value}" for name, value in pairs])
     return f"{query}&X-Amz-Signature={_signature(credentials, scope, stamp, canonical)}"
 
 
-def carriable_problem(credentials: Credentials) -> Problem | None:
+def carriable_problem(credentials: Credentials) -> InvalidReason | None:
     """Say what keeps credentials from signing in headers: clients refuse to send it, and their error shows it."""
     token = credentials.session_token or ""
     if not token.isascii():
-        return Problem(f"the session token {_UNSENDABLE}")
+        return InvalidReason(f"the session token {_UNSENDABLE}")
     if token != token.strip():
-        return Problem("the session token begins or ends with a blank")
-    return None if credentials.access_key_id.isascii() else Problem(f"the access key id {_UNSENDABLE}")
+        return InvalidReason("the session token begins or ends with a blank")
+    return None if credentials.access_key_id.isascii() else InvalidReason(f"the access key id {_UNSENDABLE}")
 
 
 def payload_hash(body: bytes) -> str:

@@ -35,7 +35,7 @@ def serve(arguments: Namespace) -> int:
     process = os.getppid() if arguments.background and arguments.parent is None else arguments.parent
     life = Life(process, arguments.lifetime, until_eof=arguments.until_eof)
     with guarded(arguments.profile) as problem:
-        provider = cached(from_default_chain(arguments.profile), recheck=RECHECK)
+        provider = cached(from_default_chain(arguments.profile), recheck_after=RECHECK)
         first = problem or asked(provider, arguments.profile)
         if isinstance(first, CredentialsError):
             return refuse(VERB, first, arguments.profile, as_json=arguments.json)

@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING
 from .._core.credentials import Credentials
 from .._core.errors import InvalidConfigurationError
 from .._core.provider import CredentialProvider, Provider
-from .._system.io import SystemWorld
+from .._system.io import SystemRuntime
 
 if TYPE_CHECKING:
     from .._core.io import Clock
 
-WORLD = SystemWorld()
+RUNTIME = SystemRuntime()
 
 
-def world_with(clock: Clock | None) -> SystemWorld:
+def runtime_with_clock(clock: Clock | None) -> SystemRuntime:
     """Return the world, with another clock if one is given."""
-    return WORLD if clock is None else SystemWorld(clock)
+    return RUNTIME if clock is None else SystemRuntime(clock)
 
 
-def as_provider(provider: CredentialProvider, world: SystemWorld) -> Provider:
+def as_provider(provider: CredentialProvider, runtime: SystemRuntime) -> Provider:
     """Return a provider of this library for whatever can be awaited for credentials."""
     if isinstance(provider, Provider):
         return provider
@@ -30,15 +30,15 @@ def as_provider(provider: CredentialProvider, world: SystemWorld) -> Provider:
         raise InvalidConfigurationError(f"a provider is one of this library's or an async function, not {kind}")
     from .._providers.function import FunctionProvider
 
-    return FunctionProvider(world, provider)
+    return FunctionProvider(runtime, provider)
 
 
 def as_source(source: CredentialProvider | Credentials) -> Provider:
     """Return a provider for what is given as the source of credentials: a set, or what can be awaited for one."""
     if not isinstance(source, Credentials):
-        return as_provider(source, WORLD)
+        return as_provider(source, RUNTIME)
 
     async def given() -> Credentials:
         return source
 
-    return as_provider(given, WORLD)
+    return as_provider(given, RUNTIME)
