@@ -1,35 +1,43 @@
-"""What can go wrong, as one tree. The class of an error decides what a chain and a cache do with it.
+"""The errors of this library, as one tree. The class of an error decides what a chain and a cache do with it.
 
 CredentialsError
-├── NotConfiguredError            nothing to find here: a chain goes on to its next provider
-│   ├── MetadataUnreachableError  EC2 metadata never answered: this is probably not an EC2 instance
-│   └── NoCredentialsError        every provider of a chain had nothing; ``.attempts`` says why, one by one
-├── InvalidConfigurationError     what is configured contradicts itself or cannot be read: a chain stops
+├── NotConfiguredError            nothing is configured for the provider: a chain continues with its next provider
+│   ├── MetadataUnreachableError  EC2 metadata has never responded: this is probably not an EC2 instance
+│   └── NoCredentialsError        no provider of a chain has anything configured; ``.attempts`` has one record each
+├── InvalidConfigurationError     the configuration contradicts itself or cannot be read: a chain stops
 │   ├── ConfigParseError          a line of a shared file cannot be read
-│   ├── ProfileNotFoundError      a profile that is named is in neither file
-│   ├── ProfileLoopError          profiles name each other as their source, in a circle
+│   ├── ProfileNotFoundError      a selected or referenced profile is in neither shared file
+│   ├── ProfileLoopError          profiles reference each other as their source, in a loop
 │   └── ReentrantProviderError    a provider came to wait for itself
-├── RetrievalError                a source was asked and did not answer with credentials: a chain stops
-│   ├── ProviderTimeoutError      it did not answer in time
-│   ├── MalformedResponseError    it answered with something that is not a set of credentials
-│   ├── ForbiddenEndpointError    it was not asked, because credentials may not come from that address
-│   └── LoginRequiredError        a person has to sign in first; ``.command`` is what to run
-└── LifetimeTooShortError         the set is valid, but not for as long as was asked
+├── RetrievalError                a source was called and did not return credentials: a chain stops
+│   ├── ProviderTimeoutError      the source did not respond in time
+│   ├── MalformedResponseError    the response does not contain valid credentials
+│   ├── ForbiddenEndpointError    the source was not called, because credentials may not come from that address
+│   └── LoginRequiredError        the user must sign in first; ``.command`` is what to run
+└── LifetimeTooShortError         the credentials are valid, but for less than the requested ``min_ttl``
 
-No message, and nothing else on these errors, may hold a secret.
+No message, and no attribute of these errors, contains a secret.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+if TYPE_CHECKING:
+    from types import TracebackType
 
 
 class CredentialsError(Exception):
     """Base of every error that this library raises.
 
-    ``message`` says what was asked, what came and where the setting came from. ``hint`` says what to do next.
-    ``source`` is the name of the provider, as in ``Credentials.source``.
+    Attributes:
+        message: What failed, what was observed, and where the setting came from.
+        source: The name of the provider, as in ``Credentials.source``; None if no provider is involved.
+        hint: What to do next; None if there is nothing to suggest.
+
     """
+
+    _cause: BaseException | None = None
 
     def __init__(self, message: str, *, source: str | None = None, hint: str | None = None) -> None:
         super().__init__(message)
@@ -40,6 +48,16 @@ class CredentialsError(Exception):
     def __str__(self) -> str:
         text = f"{self.source}: {self.message}" if self.source else self.message
         return f"{text} ({self.hint})" if self.hint else text
+
+    def _keep_cause(self, cause: BaseException) -> Self:
+        """Set the cause, and keep it when this error leaves a provider; return this error.
+
+        Only for an exception of the user's own code, or another ``CredentialsError``: what they hold is not ours to hide,
+        and the user needs it. Frames of this library at the beginning of its traceback are removed.
+        """
+        cause.__traceback__ = _without_our_frames(cause.__traceback__)
+        self._cause = self.__cause__ = cause
+        return self
 
     def _copy(self) -> Self:
         """Return an equal error that has no traceback yet, for one more waiter of the same failure.
@@ -57,12 +75,32 @@ class CredentialsError(Exception):
         return twin
 
 
+def strip_frames(error: BaseException) -> None:
+    """Remove traceback, context and cause from an exception that leaves a provider, and from all exceptions in a group.
+
+    The frames below hold requests, responses and credentials in their locals, and error reporters send locals away.
+    The cause stays only where ``_keep_cause`` has set it.
+    """
+    error.__traceback__ = None
+    error.__context__ = None
+    error.__cause__ = error._cause if isinstance(error, CredentialsError) else None
+    if isinstance(error, BaseExceptionGroup):
+        for part in error.exceptions:
+            strip_frames(part)
+
+
+def _without_our_frames(traceback: TracebackType | None) -> TracebackType | None:
+    while traceback is not None and traceback.tb_frame.f_globals.get("__name__", "").partition(".")[0] == "anycreds":
+        traceback = traceback.tb_next
+    return traceback
+
+
 class NotConfiguredError(CredentialsError):
-    """Nothing is configured for this provider, so a chain goes on to the next one."""
+    """Nothing is configured for this provider, so a chain continues with the next one."""
 
 
 class MetadataUnreachableError(NotConfiguredError):
-    """The EC2 metadata service did not answer and never has: this is probably not an EC2 instance."""
+    """The EC2 metadata service has never responded to this provider: this is probably not an EC2 instance."""
 
 
 class ProviderAttempt(NamedTuple):
