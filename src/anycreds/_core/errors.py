@@ -52,8 +52,8 @@ class CredentialsError(Exception):
     def _keep_cause(self, cause: BaseException) -> Self:
         """Set the cause, and keep it when this error leaves a provider; return this error.
 
-        Only for an exception of the user's own code, or another ``CredentialsError``: what they hold is not ours to hide,
-        and the user needs it. Frames of this library at the beginning of its traceback are removed.
+        Only for an exception of the user's own code, or another ``CredentialsError``: the user needs it, and it holds
+        nothing of ours. Frames of this library at the beginning of its traceback are removed.
         """
         cause.__traceback__ = _without_our_frames(cause.__traceback__)
         self._cause = self.__cause__ = cause

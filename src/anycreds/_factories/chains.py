@@ -128,8 +128,9 @@ def cached(
 
     ``provider`` is a provider of this library or any async function without arguments. ``refresh_window`` is how long
     before its end a set is refreshed (by default 5, 15 or 60 minutes, by its life; never more than half of that).
-    ``recheck_after`` asks again so long after credentials without expiration came. ``stale_ok`` returns credentials past
-    their expiration while the source is down, with ``original_expiration`` set. ``observer`` is a function that is told what happens, by the
+    ``recheck_after`` refreshes credentials without expiration so long after they arrived. ``stale_ok`` returns
+    credentials past their expiration while the source is down, with ``original_expiration`` set. ``observer`` is a
+    function that receives what happens, as the
     values in ``anycreds._core.events``: it must be quick. ``clock`` replaces the machine's clock, for tests. Lengths of
     time are timedeltas or seconds. A provider that is cached already is returned as it is; with options, cached anew.
 
