@@ -73,8 +73,8 @@ async def call(
     """Make a call, and repeat it while that may help. The last answer counts.
 
     ``make`` returns the request for a time, in seconds since 1970, and is called for each attempt.
-    ``parse_error_response`` reads a response other than 200. If a service says that our clock is wrong, the next attempt
-    uses the service's clock.
+    ``parse_error_response`` reads a response other than 200. If a service says that our clock is wrong, the next
+    attempt uses the service's clock.
     """
     answer: Response | TransportFailure = TransportFailure("timeout", "no time was left for it")
     skew = 0.0
