@@ -8,7 +8,7 @@ import pytest
 
 import anycreds
 from anycreds.testing import ManualClock
-from support.fake_source import Upstream
+from support.fake_source import FakeSource
 
 pytestmark = pytest.mark.anyio
 
@@ -17,7 +17,7 @@ PARIS = anycreds.ClientContext(region="eu-west-3")
 
 async def test_each_caller_has_a_cache_of_its_own() -> None:
     """Equal callers share a cache; different ones, and none, do not."""
-    upstream = Upstream(ManualClock(), life=None)
+    upstream = FakeSource(ManualClock(), life=None)
     provider = anycreds.cached(upstream)
     assert provider.for_client(PARIS) is provider.for_client(anycreds.ClientContext(region="eu-west-3"))
     assert provider.for_client(anycreds.ClientContext()) is provider
@@ -29,7 +29,7 @@ async def test_each_caller_has_a_cache_of_its_own() -> None:
 
 async def test_bound_to_another_caller_starts_from_the_source() -> None:
     """Binding a bound provider again replaces the caller."""
-    provider = anycreds.cached(Upstream(ManualClock(), life=None))
+    provider = anycreds.cached(FakeSource(ManualClock(), life=None))
     assert (
         provider.for_client(PARIS).for_client(anycreds.ClientContext(region="us-east-1"))._context.region == "us-east-1"
     )
@@ -74,7 +74,7 @@ def test_cached_is_idempotent() -> None:
 
 async def test_cached_provider_in_a_chain_keeps_its_cache() -> None:
     """A cached member of a chain is not asked anew at each call of the chain."""
-    upstream = Upstream(ManualClock(), life=None)
+    upstream = FakeSource(ManualClock(), life=None)
     chain = anycreds.create_credential_chain(anycreds.from_env(environ={}), anycreds.cached(upstream))
     for _ in range(3):
         assert (await chain()).access_key_id == "AKID1"

@@ -17,7 +17,7 @@ import trio
 
 import anycreds
 from anycreds.testing import ManualClock
-from support.fake_source import Upstream
+from support.fake_source import FakeSource
 
 
 class BrokenError(Exception):
@@ -26,7 +26,7 @@ class BrokenError(Exception):
 
 def test_asyncio_run_twice_with_a_cancel_in_the_first() -> None:
     """A run that ends in the middle of a refresh leaves nothing behind that disturbs the next run."""
-    upstream = Upstream(ManualClock(), latency=0.02, life=None)
+    upstream = FakeSource(ManualClock(), latency=0.02, life=None)
     provider = anycreds.cached(upstream)
 
     async def give_up() -> None:
@@ -45,7 +45,7 @@ def test_asyncio_run_twice_with_a_cancel_in_the_first() -> None:
 def test_alternating_runs_on_trio_and_asyncio_with_a_cancel_in_each() -> None:
     """Fifty runs, by turns on trio and asyncio, each with a cancelled caller, share one provider without a failure."""
     clock = ManualClock()
-    upstream = Upstream(clock, latency=0.001)
+    upstream = FakeSource(clock, latency=0.001)
     provider = anycreds.cached(upstream, clock=clock)
 
     async def main() -> str:
@@ -63,7 +63,7 @@ def test_alternating_runs_on_trio_and_asyncio_with_a_cancel_in_each() -> None:
 def test_many_short_runs_get_the_advisory_refresh_done() -> None:
     """A program of runs that each end before the background refresh does still gets a new set: the second one waits."""
     clock = ManualClock()
-    upstream = Upstream(clock, latency=0.02)
+    upstream = FakeSource(clock, latency=0.02)
     provider = anycreds.cached(upstream, clock=clock)
 
     async def ask() -> str:
@@ -79,7 +79,7 @@ def test_many_short_runs_get_the_advisory_refresh_done() -> None:
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_crash_of_the_program_passes_unchanged(backend: str) -> None:
     """An error of the program that ends the run in the middle of a refresh is all that comes out of it."""
-    provider = anycreds.cached(Upstream(ManualClock(), latency=1.0))
+    provider = anycreds.cached(FakeSource(ManualClock(), latency=1.0))
 
     async def main() -> None:
         async with anyio.create_task_group() as tasks:
@@ -94,7 +94,7 @@ def test_crash_of_the_program_passes_unchanged(backend: str) -> None:
 
 def test_loop_closed_without_a_goodbye() -> None:
     """A loop that is closed with a refresh in it, uncancelled, does not keep the next loop from refreshing."""
-    upstream = Upstream(ManualClock(), latency=0.02, life=None)
+    upstream = FakeSource(ManualClock(), latency=0.02, life=None)
     provider = anycreds.cached(upstream)
 
     async def give_up() -> None:
@@ -122,7 +122,7 @@ async def one_id(provider: anycreds.CachedProvider) -> str:
 def test_eight_threads_with_loops_of_their_own() -> None:
     """Eight threads, half on trio, half on asyncio, share a provider: a call per loop at most, and no mixed sets."""
     clock = ManualClock()
-    upstream = Upstream(clock, latency=0.01, life=None)
+    upstream = FakeSource(clock, latency=0.01, life=None)
     provider = anycreds.cached(upstream, clock=clock)
     barrier = threading.Barrier(8)
     got: list[anycreds.Credentials] = []
@@ -162,7 +162,7 @@ def test_eight_threads_with_loops_of_their_own() -> None:
 
 def test_threads_and_invalidation_do_not_tear_a_set() -> None:
     """While four threads read and invalidate at random, every set that is served is whole."""
-    upstream = Upstream(ManualClock(), life=None)
+    upstream = FakeSource(ManualClock(), life=None)
     clock = ManualClock()
     provider = anycreds.cached(upstream, clock=clock)
 
@@ -197,7 +197,7 @@ def test_threads_and_invalidation_do_not_tear_a_set() -> None:
 def test_forked_process_keeps_the_set_and_can_refresh(backend: str) -> None:
     """A child forked with a refresh in the air and the lock held serves the set it has, and refreshes by itself."""
     clock = ManualClock()
-    upstream = Upstream(clock)
+    upstream = FakeSource(clock)
     provider = anycreds.cached(upstream, clock=clock)
     anyio.run(provider, backend=backend)
     clock.advance(50 * 60)
@@ -228,7 +228,7 @@ def test_forked_process_keeps_the_set_and_can_refresh(backend: str) -> None:
 
 
 def serve_and_refresh_as_child(
-    provider: anycreds.CachedProvider, upstream: Upstream, clock: ManualClock, backend: str, writing: int
+    provider: anycreds.CachedProvider, upstream: FakeSource, clock: ManualClock, backend: str, writing: int
 ) -> None:
     """Tell which set the child is served, and which after the end of that; then end the process."""
     signal.signal(signal.SIGALRM, signal.SIG_DFL)  # the test runner has one of its own
@@ -250,7 +250,7 @@ def serve_and_refresh_as_child(
 )
 def test_flight_cancelled_from_outside_lets_the_waiters_decide_again(uvloop: bool) -> None:
     """Whoever cancels every other task of the loop, the refresh among them, makes the waiters start another one."""
-    upstream = Upstream(ManualClock(), latency=0.02, life=None)
+    upstream = FakeSource(ManualClock(), latency=0.02, life=None)
     provider = anycreds.cached(upstream)
 
     async def main() -> list[str]:
@@ -276,7 +276,7 @@ def cancel_refreshes(asking: list[asyncio.Task[Any]]) -> None:
 
 def test_flight_cancelled_again_and_again_is_told() -> None:
     """After three refreshes that others cancelled a caller gets an error that says so."""
-    provider = anycreds.cached(Upstream(ManualClock(), latency=1.0))
+    provider = anycreds.cached(FakeSource(ManualClock(), latency=1.0))
 
     async def main() -> None:
         asking = asyncio.create_task(provider())
@@ -292,7 +292,7 @@ def test_flight_cancelled_again_and_again_is_told() -> None:
 @pytest.mark.parametrize("latency", [0.0, 0.005])
 def test_eager_tasks_change_nothing(latency: float) -> None:
     """Where asyncio starts tasks at once (3.12 can), a refresh may even end before anybody waits: still one call."""
-    upstream = Upstream(ManualClock(), life=None, latency=latency)
+    upstream = FakeSource(ManualClock(), life=None, latency=latency)
     provider = anycreds.cached(upstream)
 
     async def main() -> list[str]:
@@ -306,7 +306,7 @@ def test_eager_tasks_change_nothing(latency: float) -> None:
 
 def test_trio_run_that_ends_in_mid_air_is_quiet() -> None:
     """On trio, whose run cancels the refresh when main is done, the next run starts afresh."""
-    upstream = Upstream(ManualClock(), latency=0.02, life=None)
+    upstream = FakeSource(ManualClock(), latency=0.02, life=None)
     provider = anycreds.cached(upstream)
 
     async def give_up() -> None:
@@ -314,13 +314,13 @@ def test_trio_run_that_ends_in_mid_air_is_quiet() -> None:
             await provider()
 
     trio.run(give_up)
-    assert upstream.in_the_air == 0
+    assert upstream.running == 0
     assert trio.run(one_id, provider) == "AKID2"
 
 
 def test_trio_as_a_guest_of_asyncio() -> None:
     """In trio's guest mode the refresh belongs to the trio run, not to the loop that hosts it."""
-    upstream = Upstream(ManualClock(), latency=0.01, life=None)
+    upstream = FakeSource(ManualClock(), latency=0.01, life=None)
     provider = anycreds.cached(upstream)
 
     async def host() -> str:
@@ -339,7 +339,7 @@ def test_nothing_is_kept_of_a_provider_that_is_dropped() -> None:
     """A provider that nobody holds is collected, fork hook and all."""
     import weakref
 
-    provider = anycreds.cached(Upstream(ManualClock(), life=None))
+    provider = anycreds.cached(FakeSource(ManualClock(), life=None))
     asyncio.run(one_id(provider))
     watch = weakref.ref(provider)
     del provider
@@ -350,4 +350,4 @@ def test_nothing_is_kept_of_a_provider_that_is_dropped() -> None:
 def test_outside_of_any_loop_it_says_so() -> None:
     """Awaited by hand, without an event loop, a cold provider raises ``RuntimeError`` at once."""
     with pytest.raises(RuntimeError, match="no running event loop"):
-        anycreds.cached(Upstream(ManualClock(), life=None))().send(None)
+        anycreds.cached(FakeSource(ManualClock(), life=None))().send(None)

@@ -11,7 +11,7 @@ import pytest
 import anycreds
 from anycreds.testing import VirtualClock
 from anycreds.testing.pytest_plugin import virtual_backend as anyio_backend  # noqa: F401
-from support.fake_source import Upstream, make_set
+from support.fake_source import FakeSource, make_credentials
 
 pytestmark = pytest.mark.anyio
 
@@ -26,7 +26,7 @@ def down(reason: str = "the source is down") -> anycreds.RetrievalError:
 async def test_outage_with_a_valid_set_is_seen_by_nobody(caplog: pytest.LogCaptureFixture) -> None:
     """While the set is valid every caller is served; the failure is logged; tries come 5 to 10 minutes apart."""
     clock = VirtualClock()
-    upstream = Upstream(clock, HOUR, *(down() for _ in range(100)))
+    upstream = FakeSource(clock, HOUR, *(down() for _ in range(100)))
     provider = anycreds.cached(upstream, clock=clock)
     first = await provider()
     with caplog.at_level(logging.WARNING, logger="anycreds"):
@@ -44,7 +44,7 @@ async def test_outage_with_a_valid_set_is_seen_by_nobody(caplog: pytest.LogCaptu
 async def test_outage_in_the_mandatory_window_backs_off() -> None:
     """In the last minute the source is asked again after 1, 2, 4, 8 … seconds, and everybody is served."""
     clock = VirtualClock()
-    upstream = Upstream(clock, HOUR, *(down() for _ in range(100)))
+    upstream = FakeSource(clock, HOUR, *(down() for _ in range(100)))
     provider = anycreds.cached(upstream, clock=clock)
     first = await provider()
     await anyio.sleep(HOUR - 59.5)
@@ -59,7 +59,7 @@ async def test_outage_in_the_mandatory_window_backs_off() -> None:
 async def test_outage_after_the_end_is_told_from_memory_within_the_pause() -> None:
     """With nothing to serve, callers get the failure; within 1, 2, 4 … 30 s a copy of it, without another call."""
     clock = VirtualClock()
-    upstream = Upstream(clock, *(down() for _ in range(1000)))
+    upstream = FakeSource(clock, *(down() for _ in range(1000)))
     provider = anycreds.cached(upstream, clock=clock)
     errors = set()
     while clock.monotonic() < 200:
@@ -75,7 +75,7 @@ async def test_the_last_minute_does_not_inherit_a_long_pause() -> None:
     """A failure early in the advisory window never delays the next try into the mandatory window by more than 1 s."""
     clock = VirtualClock()
     clock.chance = 0.99
-    upstream = Upstream(clock, 10 * MINUTE, down(), life=HOUR)
+    upstream = FakeSource(clock, 10 * MINUTE, down(), life=HOUR)
     provider = anycreds.cached(upstream, clock=clock)
     await provider()
     await anyio.sleep(6 * MINUTE)
@@ -88,7 +88,7 @@ async def test_the_last_minute_does_not_inherit_a_long_pause() -> None:
 async def test_the_end_of_the_set_does_not_inherit_a_pause() -> None:
     """When the set ends within a pause, the source is asked at once, a second after the last try at the soonest."""
     clock = VirtualClock()
-    upstream = Upstream(clock, HOUR, *(down() for _ in range(6)), life=HOUR)
+    upstream = FakeSource(clock, HOUR, *(down() for _ in range(6)), life=HOUR)
     provider = anycreds.cached(upstream, clock=clock)
     await provider()
     await anyio.sleep(HOUR - 59)
@@ -109,7 +109,7 @@ async def test_the_end_of_the_set_does_not_inherit_a_pause() -> None:
 async def test_configuration_errors_are_not_remembered(error: anycreds.CredentialsError) -> None:
     """Who sets the missing variable is served at the very next call."""
     clock = VirtualClock()
-    upstream = Upstream(clock, error)
+    upstream = FakeSource(clock, error)
     provider = anycreds.cached(upstream, clock=clock)
     with pytest.raises(type(error)):
         await provider()
@@ -120,7 +120,7 @@ async def test_configuration_errors_are_not_remembered(error: anycreds.Credentia
 async def test_configuration_that_breaks_later_is_no_error_while_the_set_is_valid() -> None:
     """A file that somebody breaks in the advisory window costs nobody anything yet."""
     clock = VirtualClock()
-    upstream = Upstream(clock, HOUR, anycreds.InvalidConfigurationError("half is set"))
+    upstream = FakeSource(clock, HOUR, anycreds.InvalidConfigurationError("half is set"))
     provider = anycreds.cached(upstream, clock=clock)
     first = await provider()
     await anyio.sleep(50 * MINUTE)
@@ -133,16 +133,16 @@ async def test_configuration_that_breaks_later_is_no_error_while_the_set_is_vali
 async def test_sticky_source_is_asked_every_five_minutes_at_most() -> None:
     """A source that repeats its set until five minutes before the end is not asked in a loop."""
     clock = VirtualClock()
-    current = make_set("A", clock.time() + 6 * HOUR)
+    current = make_credentials("A", clock.time() + 6 * HOUR)
 
     def sticky() -> anycreds.Credentials:
         nonlocal current
         assert current.expiration is not None
         if current.expiration.timestamp() - clock.time() <= 5 * MINUTE:
-            current = make_set("B", clock.time() + 6 * HOUR)
+            current = make_credentials("B", clock.time() + 6 * HOUR)
         return current
 
-    upstream = Upstream(clock, *[sticky] * 1000)
+    upstream = FakeSource(clock, *[sticky] * 1000)
     provider = anycreds.cached(upstream, clock=clock)
     got = await provider()
     while clock.monotonic() < 6 * HOUR:
@@ -159,8 +159,11 @@ async def test_sticky_source_is_asked_every_five_minutes_at_most() -> None:
 async def test_older_answer_does_not_replace_a_better_set() -> None:
     """The same key with an earlier end counts as a failed try and changes nothing."""
     clock = VirtualClock()
-    upstream = Upstream(
-        clock, make_set("A", clock.time() + HOUR), make_set("A", clock.time() + HOUR - 60), life=2 * HOUR
+    upstream = FakeSource(
+        clock,
+        make_credentials("A", clock.time() + HOUR),
+        make_credentials("A", clock.time() + HOUR - 60),
+        life=2 * HOUR,
     )
     provider = anycreds.cached(upstream, clock=clock)
     first = await provider()
@@ -174,7 +177,9 @@ async def test_older_answer_does_not_replace_a_better_set() -> None:
 async def test_different_valid_set_is_always_taken() -> None:
     """Another key is taken even if it ends sooner: the old one may have been revoked."""
     clock = VirtualClock()
-    upstream = Upstream(clock, make_set("A", clock.time() + HOUR), make_set("B", clock.time() + 55 * MINUTE))
+    upstream = FakeSource(
+        clock, make_credentials("A", clock.time() + HOUR), make_credentials("B", clock.time() + 55 * MINUTE)
+    )
     provider = anycreds.cached(upstream, clock=clock)
     await provider()
     await anyio.sleep(50 * MINUTE)
@@ -186,7 +191,7 @@ async def test_different_valid_set_is_always_taken() -> None:
 async def test_expired_answer_is_an_error_that_names_both_clocks() -> None:
     """A set that has ended already is not served; the error gives its end and the age by this machine's clock."""
     clock = VirtualClock()
-    provider = anycreds.cached(Upstream(clock, -90.0), clock=clock)
+    provider = anycreds.cached(FakeSource(clock, -90.0), clock=clock)
     with pytest.raises(anycreds.RetrievalError) as caught:
         await provider()
     assert "2025-12-31T23:58:30+00:00" in str(caught.value)
@@ -197,7 +202,7 @@ async def test_expired_answer_is_an_error_that_names_both_clocks() -> None:
 async def test_stale_ok_serves_past_the_end_and_says_so() -> None:
     """With ``stale_ok`` an ended set is served in an outage, flagged, and replaced when the source is back."""
     clock = VirtualClock()
-    upstream = Upstream(clock, HOUR, *(down() for _ in range(12)))
+    upstream = FakeSource(clock, HOUR, *(down() for _ in range(12)))
     provider = anycreds.cached(upstream, stale_ok=True, clock=clock)
     first = await provider()
     await anyio.sleep(2 * HOUR)
@@ -220,7 +225,7 @@ async def test_stale_ok_serves_past_the_end_and_says_so() -> None:
 async def test_nobody_waits_for_a_dead_source_once_the_set_is_stale() -> None:
     """Tries in an outage run in the background while the stale set is served."""
     clock = VirtualClock()
-    upstream = Upstream(clock, HOUR, *(down() for _ in range(30)))
+    upstream = FakeSource(clock, HOUR, *(down() for _ in range(30)))
     provider = anycreds.cached(upstream, stale_ok=True, clock=clock)
     await provider()
     await anyio.sleep(HOUR + 1)
@@ -237,7 +242,7 @@ async def test_nobody_waits_for_a_dead_source_once_the_set_is_stale() -> None:
 async def test_without_stale_ok_an_ended_set_is_never_served() -> None:
     """By default an outage past the end is an error."""
     clock = VirtualClock()
-    provider = anycreds.cached(Upstream(clock, HOUR, down()), clock=clock)
+    provider = anycreds.cached(FakeSource(clock, HOUR, down()), clock=clock)
     await provider()
     await anyio.sleep(HOUR)
     with pytest.raises(anycreds.RetrievalError, match="the source is down"):
@@ -249,9 +254,9 @@ async def test_change_of_source_is_logged(caplog: pytest.LogCaptureFixture) -> N
     clock = VirtualClock()
 
     def named(source: str) -> anycreds.Credentials:
-        return make_set(source, clock.time() + HOUR).replace(source=source)
+        return make_credentials(source, clock.time() + HOUR).replace(source=source)
 
-    upstream = Upstream(clock, lambda: named("here"), lambda: named("there"))
+    upstream = FakeSource(clock, lambda: named("here"), lambda: named("there"))
     provider = anycreds.cached(upstream, clock=clock)
     await provider()
     await anyio.sleep(2 * HOUR)

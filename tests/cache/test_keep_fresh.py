@@ -15,7 +15,7 @@ import pytest
 import anycreds
 from anycreds.testing import CANARY, VirtualClock
 from anycreds.testing.pytest_plugin import virtual_backend as anyio_backend  # noqa: F401
-from support.fake_source import Upstream, make_set
+from support.fake_source import FakeSource, make_credentials
 
 pytestmark = pytest.mark.anyio
 
@@ -25,7 +25,7 @@ HOUR = 3600.0
 async def test_no_caller_ever_waits_inside_the_block() -> None:
     """Over a day of hourly sets, with a slow source, every call and every plain read is served at once."""
     clock = VirtualClock()
-    upstream = Upstream(clock, latency=3.0, life=HOUR)
+    upstream = FakeSource(clock, latency=3.0, life=HOUR)
     provider = anycreds.cached(upstream, clock=clock)
     async with provider.keep_fresh() as handle:
         start = clock.monotonic()
@@ -43,14 +43,14 @@ async def test_no_caller_ever_waits_inside_the_block() -> None:
 async def test_entering_waits_for_the_first_set() -> None:
     """When the block begins the handle has a set."""
     clock = VirtualClock()
-    async with anycreds.cached(Upstream(clock, latency=2.0), clock=clock).keep_fresh() as handle:
+    async with anycreds.cached(FakeSource(clock, latency=2.0), clock=clock).keep_fresh() as handle:
         assert clock.monotonic() == 2.0
         assert handle.credentials.access_key_id == "AKID1"
 
 
 async def test_entering_raises_what_the_provider_does() -> None:
     """Without a first set the block does not begin."""
-    provider = anycreds.cached(Upstream(VirtualClock(), anycreds.RetrievalError("down")))
+    provider = anycreds.cached(FakeSource(VirtualClock(), anycreds.RetrievalError("down")))
     with pytest.raises(anycreds.RetrievalError, match="down"):
         async with provider.keep_fresh():
             raise AssertionError
@@ -60,14 +60,14 @@ async def test_errors_of_the_body_pass_unchanged() -> None:
     """What the body raises comes out as it is, not in a group."""
     clock = VirtualClock()
     with pytest.raises(ZeroDivisionError):
-        async with anycreds.cached(Upstream(clock), clock=clock).keep_fresh():
+        async with anycreds.cached(FakeSource(clock), clock=clock).keep_fresh():
             raise ZeroDivisionError
 
 
 async def test_cancelled_body_leaves_at_once() -> None:
     """A deadline around the block ends it in its instant."""
     clock = VirtualClock()
-    provider = anycreds.cached(Upstream(clock, life=HOUR), clock=clock)
+    provider = anycreds.cached(FakeSource(clock, life=HOUR), clock=clock)
     with anyio.move_on_after(7.0) as scope:
         async with provider.keep_fresh():
             await anyio.sleep_forever()
@@ -78,14 +78,14 @@ async def test_cancelled_body_leaves_at_once() -> None:
 async def test_nothing_outlives_the_block() -> None:
     """A refresh that is in the air when the block ends is ended with it, and no task goes on asking."""
     clock = VirtualClock()
-    upstream = Upstream(clock, life=HOUR)
+    upstream = FakeSource(clock, life=HOUR)
     provider = anycreds.cached(upstream, clock=clock)
     async with provider.keep_fresh():
         upstream.latency = 50.0
         for _ in range(4000):
-            await anyio.sleep(0 if upstream.in_the_air else 1)
-        assert upstream.in_the_air == 1
-    assert upstream.in_the_air == 0
+            await anyio.sleep(0 if upstream.running else 1)
+        assert upstream.running == 1
+    assert upstream.running == 0
     calls = upstream.calls
     await anyio.sleep(24 * HOUR)
     assert upstream.calls == calls
@@ -94,7 +94,7 @@ async def test_nothing_outlives_the_block() -> None:
 async def test_callers_outside_survive_the_end_of_the_block() -> None:
     """Who waits for the refresh that the block ends decides again and is served."""
     clock = VirtualClock()
-    upstream = Upstream(clock, life=100.0)
+    upstream = FakeSource(clock, life=100.0)
     provider = anycreds.cached(upstream, clock=clock)
     got = []
 
@@ -105,7 +105,7 @@ async def test_callers_outside_survive_the_end_of_the_block() -> None:
         upstream.latency = 30.0
         await anyio.sleep(101)  # the refresh of the keeper is in the air, and the set has ended
         upstream.latency = 0.0
-        if not upstream.in_the_air:
+        if not upstream.running:
             await anyio.sleep(1)
         tasks.start_soon(ask)
         await anyio.lowlevel.checkpoint()
@@ -115,7 +115,7 @@ async def test_callers_outside_survive_the_end_of_the_block() -> None:
 async def test_outage_is_told_by_the_handle_after_the_end_only() -> None:
     """While the set is valid an outage shows nowhere; after its end the plain read raises the source's failure."""
     clock = VirtualClock()
-    upstream = Upstream(clock, HOUR, *(anycreds.RetrievalError("down") for _ in range(500)))
+    upstream = FakeSource(clock, HOUR, *(anycreds.RetrievalError("down") for _ in range(500)))
     async with anycreds.cached(upstream, clock=clock).keep_fresh() as handle:
         await anyio.sleep(HOUR - 1)
         assert handle.credentials.access_key_id == "AKID1"
@@ -131,7 +131,7 @@ async def test_outage_is_told_by_the_handle_after_the_end_only() -> None:
 async def test_the_handle_signs_where_nobody_awaits() -> None:
     """Code that signs without awaiting, in whichever thread, asks the handle for frozen keys at each signature."""
     clock = VirtualClock()
-    async with anycreds.cached(Upstream(clock, life=HOUR), clock=clock).keep_fresh() as handle:
+    async with anycreds.cached(FakeSource(clock, life=HOUR), clock=clock).keep_fresh() as handle:
         frozen = handle.get_frozen_credentials()
         assert frozen.access_key == "AKID1"
         assert (frozen.secret_key, frozen.token) == (f"{CANARY}-secret-1", f"{CANARY}-session-1")
@@ -144,7 +144,7 @@ async def test_the_handle_signs_where_nobody_awaits() -> None:
 async def test_the_handle_is_read_in_any_thread() -> None:
     """Frozen keys may be asked for in another thread."""
     found = []
-    async with anycreds.cached(Upstream(VirtualClock(), make_set("1", None))).keep_fresh() as handle:
+    async with anycreds.cached(FakeSource(VirtualClock(), make_credentials("1", None))).keep_fresh() as handle:
         thread = threading.Thread(target=lambda: found.append(handle.get_frozen_credentials().access_key))
         thread.start()
         thread.join()
@@ -154,7 +154,7 @@ async def test_the_handle_is_read_in_any_thread() -> None:
 async def test_frozen_keys_are_frozen_and_show_no_secret() -> None:
     """They cannot be changed, pickled or printed, copies are the same, and what is missing is None."""
     keys = anycreds.Credentials("AKIDLONG", f"{CANARY}-secret", account_id="123456789012")
-    async with anycreds.cached(Upstream(VirtualClock(), keys)).keep_fresh() as handle:
+    async with anycreds.cached(FakeSource(VirtualClock(), keys)).keep_fresh() as handle:
         frozen = handle.get_frozen_credentials()
     assert frozen.token is None
     assert frozen.account_id == "123456789012"
@@ -175,7 +175,7 @@ async def test_the_signers_of_botocore_take_the_keys(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(logging.getLogger("botocore"), "level", logging.INFO)  # its debug records show what it signs
     clock = VirtualClock()
-    async with anycreds.cached(Upstream(clock, life=HOUR), clock=clock).keep_fresh() as handle:
+    async with anycreds.cached(FakeSource(clock, life=HOUR), clock=clock).keep_fresh() as handle:
         for number in (1, 2):
             request = AWSRequest("GET", "https://example.com/")
             auth.SigV4Auth(handle.get_frozen_credentials(), "es", "eu-central-1").add_auth(request)
@@ -205,7 +205,7 @@ def test_the_example_of_the_frozen_keys(backend: str, monkeypatch: pytest.Monkey
 async def test_an_outage_is_told_by_the_frozen_keys_too() -> None:
     """After the end of the last set asking for frozen keys raises the source's failure."""
     clock = VirtualClock()
-    upstream = Upstream(clock, HOUR, *(anycreds.RetrievalError("down") for _ in range(500)))
+    upstream = FakeSource(clock, HOUR, *(anycreds.RetrievalError("down") for _ in range(500)))
     async with anycreds.cached(upstream, clock=clock).keep_fresh() as handle:
         await anyio.sleep(HOUR + 1)
         with pytest.raises(anycreds.RetrievalError, match="down"):
@@ -215,7 +215,7 @@ async def test_an_outage_is_told_by_the_frozen_keys_too() -> None:
 async def test_clock_steps_are_noticed_within_half_a_minute() -> None:
     """After a wall clock step past the end the keeper has a new set within 30 s, though nobody called."""
     clock = VirtualClock()
-    async with anycreds.cached(Upstream(clock, life=12 * HOUR), clock=clock).keep_fresh() as handle:
+    async with anycreds.cached(FakeSource(clock, life=12 * HOUR), clock=clock).keep_fresh() as handle:
         clock.step(13 * HOUR)
         await anyio.sleep(31)
         assert handle.credentials.access_key_id == "AKID2"
@@ -224,7 +224,7 @@ async def test_clock_steps_are_noticed_within_half_a_minute() -> None:
 async def test_two_blocks_at_once_share_the_refreshes() -> None:
     """Two keepers of one provider do not double its calls, and the end of one leaves the other working."""
     clock = VirtualClock()
-    upstream = Upstream(clock, life=HOUR)
+    upstream = FakeSource(clock, life=HOUR)
     provider = anycreds.cached(upstream, clock=clock)
     async with provider.keep_fresh() as outer:
         async with provider.keep_fresh():

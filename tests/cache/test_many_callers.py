@@ -7,7 +7,7 @@ import pytest
 
 import anycreds
 from anycreds.testing import FakeAWS, ManualClock
-from support.fake_source import Upstream
+from support.fake_source import FakeSource
 
 pytestmark = pytest.mark.anyio
 
@@ -16,7 +16,7 @@ CALLERS = 10_000
 
 async def test_ten_thousand_cold_callers_make_one_exchange() -> None:
     """Everybody gets the very same set from one call, with every tenth caller cancelled on the way."""
-    upstream = Upstream(ManualClock(), latency=0.03, life=None)
+    upstream = FakeSource(ManualClock(), latency=0.03, life=None)
     provider = anycreds.cached(upstream)
     got: list[anycreds.Credentials] = []
 
@@ -44,7 +44,7 @@ async def test_who_joins_a_refresh_decides_nothing() -> None:
         return 0.0
 
     release, clock = anyio.Event(), ManualClock(source=source)
-    upstream = Upstream(ManualClock(), life=None)
+    upstream = FakeSource(ManualClock(), life=None)
 
     async def slow() -> anycreds.Credentials:
         await release.wait()

@@ -9,7 +9,7 @@ import anycreds
 from anycreds import Credentials, RetrievalError
 from anycreds.events import AttemptFailed, AttemptStarted, Event, Invalidated, Refreshed, ServedStale, Waited
 from anycreds.testing import ManualClock
-from support.fake_source import Upstream, make_set
+from support.fake_source import FakeSource, make_credentials
 
 pytestmark = pytest.mark.anyio
 
@@ -24,8 +24,8 @@ async def test_the_life_of_a_set() -> None:
     clock = ManualClock()
     down = RetrievalError("down", source="vault")
     answers: list[Credentials | RetrievalError] = [
-        make_set("A", clock.time() + 3600),
-        make_set("B", clock.time() + 3600),
+        make_credentials("A", clock.time() + 3600),
+        make_credentials("B", clock.time() + 3600),
         down,
     ]
 
@@ -80,7 +80,7 @@ async def test_the_life_of_a_set() -> None:
 async def test_links_of_a_chain() -> None:
     """Each link of a chain is told, with the reason why it had nothing."""
     events: list[Event] = []
-    source = Upstream(ManualClock(), life=None)
+    source = FakeSource(ManualClock(), life=None)
     chain = anycreds.create_credential_chain(anycreds.from_env(environ={}), source)
     await anycreds.cached(chain, observer=events.append)()
     expected = "AttemptStarted AttemptStarted AttemptFailed AttemptStarted Refreshed Waited"
@@ -103,7 +103,7 @@ async def test_default_chain_has_an_observer(monkeypatch: pytest.MonkeyPatch) ->
 async def test_everybody_who_waits_is_told() -> None:
     """A hundred callers of one refresh are one attempt and a hundred waits."""
     events: list[Event] = []
-    source = Upstream(ManualClock(), life=None)
+    source = FakeSource(ManualClock(), life=None)
     provider = anycreds.cached(source, observer=events.append)
     async with anyio.create_task_group() as tasks:
         for _ in range(100):
@@ -118,7 +118,7 @@ async def test_observer_that_raises_harms_nobody(caplog: pytest.LogCaptureFixtur
     def observer(event: Event) -> None:
         raise ValueError("canary-in-an-observer")
 
-    provider = anycreds.cached(Upstream(ManualClock(), life=None), observer=observer)
+    provider = anycreds.cached(FakeSource(ManualClock(), life=None), observer=observer)
     assert (await provider()).access_key_id
     records = [record.getMessage() for record in caplog.records if record.name == "anycreds.events"]
     assert "the observer raised ValueError at Refreshed" in records

@@ -8,7 +8,7 @@ import pytest
 import anycreds
 from anycreds.testing import VirtualClock
 from anycreds.testing.pytest_plugin import virtual_backend as anyio_backend  # noqa: F401
-from support.fake_source import make_set
+from support.fake_source import make_credentials
 
 pytestmark = pytest.mark.anyio
 
@@ -125,7 +125,7 @@ async def test_background_refresh_may_ask_who_started_it() -> None:
         if started:
             await anyio.sleep(1)
             await outer()
-        return make_set("INNER", clock.time() + 3600)
+        return make_credentials("INNER", clock.time() + 3600)
 
     async def outer_source() -> anycreds.Credentials:
         await inner()  # in its advisory window: this starts a refresh and returns at once

@@ -13,7 +13,7 @@ import anycreds
 from anycreds.testing import VirtualClock
 from anycreds.testing.pytest_plugin import virtual_backend as anyio_backend  # noqa: F401
 from support.coroutine_stepper import stepped
-from support.fake_source import Upstream
+from support.fake_source import FakeSource
 
 pytestmark = pytest.mark.anyio
 
@@ -39,7 +39,7 @@ async def together(provider: anycreds.CachedProvider, count: int) -> list[anycre
 async def test_cold_callers_share_one_exchange() -> None:
     """A thousand callers of an empty cache cost one call and get the very same set."""
     clock = VirtualClock()
-    upstream = Upstream(clock, latency=LATENCY)
+    upstream = FakeSource(clock, latency=LATENCY)
     got = await together(anycreds.cached(upstream, clock=clock), 1000)
     assert upstream.calls == 1
     assert len(got) == 1000
@@ -52,7 +52,7 @@ async def test_failure_goes_to_every_waiter_at_once_as_its_own_error() -> None:
     clock = VirtualClock()
     failure = anycreds.RetrievalError("the source said no", status=500, hint="ask again")
     failure.add_note("a note")
-    upstream = Upstream(clock, failure, latency=LATENCY)
+    upstream = FakeSource(clock, failure, latency=LATENCY)
     got = await together(anycreds.cached(upstream, clock=clock), 500)
     assert upstream.calls == 1
     assert clock.monotonic() == LATENCY
@@ -72,7 +72,7 @@ async def test_failure_goes_to_every_waiter_at_once_as_its_own_error() -> None:
 async def test_leader_cancelled_at_each_await_costs_nobody_anything(step: int) -> None:
     """Whoever started the refresh may be cancelled at any of its awaits: the others get the set of that same call."""
     clock = VirtualClock()
-    upstream = Upstream(clock, latency=LATENCY)
+    upstream = FakeSource(clock, latency=LATENCY)
     provider = anycreds.cached(upstream, clock=clock)
     got: list[Any] = []
     left_at: list[float] = []
@@ -106,7 +106,7 @@ async def test_leader_cancelled_at_each_await_costs_nobody_anything(step: int) -
 async def test_leader_cancelled_at_any_time_costs_nobody_anything(after: float) -> None:
     """The first caller may be cancelled at any time of the refresh, its last instant too: the others do not notice."""
     clock = VirtualClock()
-    upstream = Upstream(clock, latency=LATENCY)
+    upstream = FakeSource(clock, latency=LATENCY)
     provider = anycreds.cached(upstream, clock=clock)
     got: list[anycreds.Credentials] = []
 
@@ -131,7 +131,7 @@ async def test_leader_cancelled_at_any_time_costs_nobody_anything(after: float) 
 async def test_followers_cancelled_at_each_await_leave_alone(step: int) -> None:
     """Cancelling those who joined, at any of their awaits, lets them go at once and changes nothing for the first."""
     clock = VirtualClock()
-    upstream = Upstream(clock, latency=LATENCY)
+    upstream = FakeSource(clock, latency=LATENCY)
     provider = anycreds.cached(upstream, clock=clock)
     got = []
 
@@ -154,7 +154,7 @@ async def test_followers_cancelled_at_each_await_leave_alone(step: int) -> None:
 async def test_all_waiters_gone_the_refresh_still_lands() -> None:
     """A refresh that nobody waits for any more ends by itself, and its set serves the next caller at once."""
     clock = VirtualClock()
-    upstream = Upstream(clock, latency=LATENCY)
+    upstream = FakeSource(clock, latency=LATENCY)
     provider = anycreds.cached(upstream, clock=clock)
     with anyio.move_on_after(0.5):
         await provider()
@@ -167,7 +167,7 @@ async def test_all_waiters_gone_the_refresh_still_lands() -> None:
 async def test_deadlines_shorter_than_the_refresh_still_get_everybody_served() -> None:
     """120 callers with 250 ms patience, a source that takes 300 ms: one call, and all who come later are served."""
     clock = VirtualClock()
-    upstream = Upstream(clock, latency=0.3)
+    upstream = FakeSource(clock, latency=0.3)
     provider = anycreds.cached(upstream, clock=clock)
     served: list[float] = []
 
@@ -187,11 +187,11 @@ async def test_deadlines_shorter_than_the_refresh_still_get_everybody_served() -
 async def test_refresh_ends_after_sixty_seconds() -> None:
     """A source that hangs is given up after 60 s, with an error that says so, for all who wait."""
     clock = VirtualClock()
-    upstream = Upstream(clock, latency=10_000.0)
+    upstream = FakeSource(clock, latency=10_000.0)
     got = await together(anycreds.cached(upstream, clock=clock), 3)
     assert [type(error) for error in got] == [anycreds.ProviderTimeoutError] * 3
     assert clock.monotonic() == 60.0
-    assert upstream.in_the_air == 0
+    assert upstream.running == 0
     assert "60 s" in str(got[0])
 
 
@@ -199,7 +199,7 @@ async def test_foreign_exception_becomes_a_retrieval_error_with_its_cause() -> N
     """What a user's function raises reaches each caller as ``RetrievalError``, with the original as its cause."""
     clock = VirtualClock()
     original = KeyError("it broke")
-    got = await together(anycreds.cached(Upstream(clock, original), clock=clock), 2)
+    got = await together(anycreds.cached(FakeSource(clock, original), clock=clock), 2)
     assert all(isinstance(error, anycreds.RetrievalError) and error.__cause__ is original for error in got)
     assert got[0] is not got[1]
 
@@ -225,7 +225,7 @@ async def test_group_from_a_users_nursery_does_not_come_out_as_a_group() -> None
 async def test_wish_to_exit_reaches_one_caller(leave: BaseException) -> None:
     """``SystemExit`` and ``KeyboardInterrupt`` out of a source are raised in one of those who wait, as they are."""
     clock = VirtualClock()
-    provider = anycreds.cached(Upstream(clock, leave, latency=LATENCY), clock=clock)
+    provider = anycreds.cached(FakeSource(clock, leave, latency=LATENCY), clock=clock)
     exits: list[BaseException] = []
     errors: list[anycreds.CredentialsError] = []
 
@@ -263,7 +263,7 @@ async def test_refresh_runs_in_the_first_callers_context() -> None:
 async def test_calls_after_each_other_make_one_call_a_second_at_most() -> None:
     """Even a source whose sets end at once is asked once a second, not in a loop."""
     clock = VirtualClock()
-    upstream = Upstream(clock, life=0.1)
+    upstream = FakeSource(clock, life=0.1)
     provider = anycreds.cached(upstream, clock=clock)
     while clock.monotonic() < 20:
         await provider()

@@ -21,8 +21,8 @@ import trio
 import anycreds
 from anycreds._core.errors import CredentialsError
 from anycreds.testing import ManualClock, virtual_backend
-from support.fake_source import Upstream
-from support.secret_leaks import Canary
+from support.fake_source import FakeSource
+from support.secret_leaks import SecretLeakDetector
 
 BACKENDS = pytest.mark.parametrize("backend", ["asyncio", "trio"])
 # Whoever is never woken is given up then; nothing here takes nearly as long.
@@ -34,7 +34,7 @@ SOON = 5.0
 
 def test_refresh_cancelled_before_its_first_step() -> None:
     """Whoever cancels all tasks in the very tick in which a refresh was made leaves nobody waiting for ever."""
-    provider = anycreds.cached(Upstream(ManualClock(), life=None))
+    provider = anycreds.cached(FakeSource(ManualClock(), life=None))
 
     async def main() -> str:
         asking = asyncio.create_task(provider())
@@ -51,7 +51,7 @@ def test_refresh_cancelled_before_its_first_step() -> None:
 
 def test_keeper_cancelled_before_its_first_step() -> None:
     """The task of ``keep_fresh`` may be cancelled before its first step: leaving the block does not wait for it."""
-    provider = anycreds.cached(Upstream(ManualClock(), life=None))
+    provider = anycreds.cached(FakeSource(ManualClock(), life=None))
 
     async def main() -> None:
         await provider()
@@ -64,7 +64,7 @@ def test_keeper_cancelled_before_its_first_step() -> None:
 
 def test_waiter_cancelled_twice_counts_twice() -> None:
     """A waiter that is cancelled by asyncio's own means, twice, ends as cancelled, and the refresh goes on."""
-    upstream = Upstream(ManualClock(), life=None, latency=0.01)
+    upstream = FakeSource(ManualClock(), life=None, latency=0.01)
     provider = anycreds.cached(upstream)
 
     async def main() -> str:
@@ -86,7 +86,7 @@ def test_waiter_cancelled_twice_counts_twice() -> None:
 def test_native_timeout_around_a_patient_wait() -> None:
     """In the mandatory window a waiter's patience swallows neither an ``asyncio.timeout`` nor a cancel around it."""
     clock = ManualClock()
-    upstream = Upstream(clock)
+    upstream = FakeSource(clock)
     provider = anycreds.cached(upstream, clock=clock)
 
     async def main() -> None:
@@ -207,7 +207,7 @@ def test_deadline_and_error_of_an_attempt_at_once(name: str) -> None:
 @BACKENDS
 def test_shielded_callers_are_no_different(backend: str) -> None:
     """A caller inside a shield in a cancelled scope gets its set, and the scope is cancelled afterwards as it was."""
-    provider = anycreds.cached(Upstream(ManualClock(), life=None, latency=0.001))
+    provider = anycreds.cached(FakeSource(ManualClock(), life=None, latency=0.001))
 
     async def main() -> str:
         got = ""
@@ -243,7 +243,7 @@ def _odd(kind: type[BaseException]) -> Callable[[], BaseException]:
 def test_odd_exceptions_reach_the_waiters(backend: str, make: Callable[[], BaseException]) -> None:
     """Whatever a source raises, those who wait get a ``RetrievalError`` that has it as its cause, and the run lives."""
     failure = make()
-    provider = anycreds.cached(Upstream(ManualClock(), failure, latency=0.001))
+    provider = anycreds.cached(FakeSource(ManualClock(), failure, latency=0.001))
     errors: list[BaseException] = []
 
     async def ask() -> None:
@@ -270,7 +270,7 @@ def test_odd_exceptions_reach_the_waiters(backend: str, make: Callable[[], BaseE
 def test_wish_to_exit_that_nobody_but_the_keeper_hears(backend: str, leave: BaseException) -> None:
     """A source that wants to exit while only ``keep_fresh`` waits: asyncio ends its run, trio's goes on unharmed."""
     clock = ManualClock()
-    upstream = Upstream(clock, 3600.0, 2.0, leave)
+    upstream = FakeSource(clock, 3600.0, 2.0, leave)
     provider = anycreds.cached(upstream, clock=clock)
 
     async def main() -> str:
@@ -316,7 +316,7 @@ def broken_logs() -> Iterator[None]:
 def test_broken_log_filter_takes_credentials_from_nobody(backend: str, broken_logs: None) -> None:
     """A log filter that raises disturbs no caller, no refresh and no run."""
     clock = ManualClock()
-    upstream = Upstream(clock, 3600.0, anycreds.RetrievalError("down"), 3600.0)
+    upstream = FakeSource(clock, 3600.0, anycreds.RetrievalError("down"), 3600.0)
     chain = anycreds.create_credential_chain(anycreds.from_env(environ={}), upstream)
     provider = anycreds.cached(chain, clock=clock)
 
@@ -359,7 +359,7 @@ class BrokenClock(ManualClock):
 def test_broken_clock_leaves_nobody_waiting(backend: str) -> None:
     """A clock of the program that raises at the end of a refresh is an error for those who wait, not a silence."""
     clock = BrokenClock()
-    provider = anycreds.cached(Upstream(clock, latency=0.001), clock=clock)
+    provider = anycreds.cached(FakeSource(clock, latency=0.001), clock=clock)
     ends: list[BaseException] = []
 
     async def ask() -> None:
@@ -388,7 +388,7 @@ def test_broken_clock_leaves_nobody_waiting(backend: str) -> None:
 
 def test_trio_that_is_just_being_imported(monkeypatch: pytest.MonkeyPatch) -> None:
     """While a thread imports trio, as the HTTP library does, the module is there without its parts: no harm is done."""
-    provider = anycreds.cached(Upstream(ManualClock(), life=None))
+    provider = anycreds.cached(FakeSource(ManualClock(), life=None))
     monkeypatch.setitem(sys.modules, "trio", types.ModuleType("trio"))
     assert asyncio.run(provider()).access_key_id == "AKID1"
 
@@ -433,7 +433,7 @@ def _at(seconds: float) -> Any:
 
 def test_interrupt_between_making_and_starting_a_refresh(monkeypatch: pytest.MonkeyPatch) -> None:
     """A caller that is interrupted just before it starts its refresh does not keep the next caller from one."""
-    upstream = Upstream(ManualClock(), life=None)
+    upstream = FakeSource(ManualClock(), life=None)
     provider = anycreds.cached(upstream)
 
     async def main() -> str:
@@ -454,7 +454,7 @@ def _interrupted(*_: object) -> None:
 @pytest.mark.parametrize("line", range(1, 60))
 def test_interrupt_at_any_line_of_a_caller(line: int) -> None:
     """A caller that is interrupted at any line of the cache leaves no lock held and nobody waiting for ever."""
-    upstream = Upstream(ManualClock(), life=None)
+    upstream = FakeSource(ManualClock(), life=None)
     provider = anycreds.cached(upstream)
     folder = Path(anycreds.__file__).parent / "_cache"
     files = tuple(str(folder / name) for name in ("provider.py", "state.py", "refresh.py"))
@@ -512,10 +512,10 @@ def _resident() -> int:
     raise AssertionError
 
 
-@pytest.mark.canary_weak
+@pytest.mark.weak_error_references
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system does not tell how much memory is used")
 @pytest.mark.parametrize("name", ["asyncio", "trio"])
-def test_ten_thousand_failing_refreshes_leave_nothing(name: str, canary: Canary) -> None:
+def test_ten_thousand_failing_refreshes_leave_nothing(name: str, secret_leaks: SecretLeakDetector) -> None:
     """After ten thousand failed refreshes the process has not grown by a megabyte, and tracebacks are as short."""
     depths: set[int] = set()
 
@@ -529,7 +529,7 @@ def test_ten_thousand_failing_refreshes_leave_nothing(name: str, canary: Canary)
         async def fail(times: int) -> None:
             for number in range(times):
                 if number % 500 == 0:
-                    canary.finish()  # it keeps a note of each error
+                    secret_leaks.finish()  # it keeps a note of each error
                 clock.advance(60)
                 try:
                     await provider()
@@ -555,7 +555,7 @@ def test_ten_thousand_failing_refreshes_leave_nothing(name: str, canary: Canary)
     assert len(depths) == 1
 
 
-@pytest.mark.canary_weak
+@pytest.mark.weak_error_references
 @BACKENDS
 def test_failed_attempts_are_freed_without_the_collector(backend: str) -> None:
     """What a failed refresh held is let go at once: no circle of error, traceback and frame waits for the collector."""

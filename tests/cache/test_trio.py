@@ -8,7 +8,7 @@ import trio.testing
 
 import anycreds
 from anycreds.testing import VirtualClock
-from support.fake_source import Upstream
+from support.fake_source import FakeSource
 
 pytestmark = pytest.mark.trio
 
@@ -18,7 +18,7 @@ HOUR = 3600.0
 async def test_crashing_nursery_leaves_the_refresh_alone(autojump_clock: trio.testing.MockClock) -> None:
     """A nursery that crashes while its tasks wait sees its own error only; the refresh goes on for the others."""
     clock = VirtualClock()
-    upstream = Upstream(clock, latency=2.0)
+    upstream = FakeSource(clock, latency=2.0)
     provider = anycreds.cached(upstream, clock=clock)
 
     async def crash() -> None:
@@ -43,7 +43,7 @@ async def test_crashing_nursery_leaves_the_refresh_alone(autojump_clock: trio.te
 
 async def test_hit_is_no_checkpoint(autojump_clock: trio.testing.MockClock) -> None:
     """Serving the cached set neither waits nor lets other tasks run, so it cannot be cancelled half-way either."""
-    provider = anycreds.cached(Upstream(VirtualClock(), life=HOUR), clock=VirtualClock())
+    provider = anycreds.cached(FakeSource(VirtualClock(), life=HOUR), clock=VirtualClock())
     await provider()
     with trio.testing.assert_no_checkpoints():
         await provider()
@@ -56,7 +56,7 @@ async def test_hit_is_no_checkpoint(autojump_clock: trio.testing.MockClock) -> N
 async def test_day_of_short_sets_in_a_moment(autojump_clock: trio.testing.MockClock) -> None:
     """A day of quarter-hour sets, asked every ten seconds: everybody served at once, one call per set and no more."""
     clock = VirtualClock()
-    upstream = Upstream(clock, latency=0.2, life=15 * 60.0)
+    upstream = FakeSource(clock, latency=0.2, life=15 * 60.0)
     provider = anycreds.cached(upstream, clock=clock)
     await provider()
     while trio.current_time() < 24 * HOUR:
@@ -73,7 +73,7 @@ async def test_refresh_is_a_system_task_that_cannot_crash_the_run(autojump_clock
     """Whatever a background refresh raises, trio does not see it; the callers are served."""
     clock = VirtualClock()
     failures = [ValueError(), ExceptionGroup("several", [KeyError(), OSError()]), StopAsyncIteration(), RuntimeError()]
-    upstream = Upstream(clock, HOUR, *failures)
+    upstream = FakeSource(clock, HOUR, *failures)
     provider = anycreds.cached(upstream, clock=clock)
     first = await provider()
     await trio.sleep(HOUR - 59)

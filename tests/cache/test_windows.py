@@ -10,7 +10,7 @@ import pytest
 import anycreds
 from anycreds.testing import VirtualClock
 from anycreds.testing.pytest_plugin import virtual_backend as anyio_backend  # noqa: F401
-from support.fake_source import Upstream, make_set
+from support.fake_source import FakeSource, make_credentials
 
 pytestmark = pytest.mark.anyio
 
@@ -25,7 +25,7 @@ async def settle() -> None:
 async def test_fresh_set_is_served_without_another_call() -> None:
     """Until the advisory window nobody asks the source again."""
     clock = VirtualClock()
-    upstream = Upstream(clock, life=6 * HOUR)
+    upstream = FakeSource(clock, life=6 * HOUR)
     provider = anycreds.cached(upstream, clock=clock)
     first = await provider()
     for _ in range(4):
@@ -52,7 +52,7 @@ async def test_window_follows_the_life_of_the_set(life: float, window: float) ->
     """The advisory window has the published length for each life, and is never more than half of it."""
     clock = VirtualClock()
     clock.chance = 0.0
-    upstream = Upstream(clock, life=life)
+    upstream = FakeSource(clock, life=life)
     provider = anycreds.cached(upstream, clock=clock)
     first = await provider()
     await anyio.sleep(life - window - 1)
@@ -71,7 +71,7 @@ async def test_fleet_spreads_over_a_tenth_of_the_window(chance: float) -> None:
     """The refresh starts later by up to a tenth of the window, as chance has it."""
     clock = VirtualClock()
     clock.chance = chance
-    upstream = Upstream(clock, life=HOUR)
+    upstream = FakeSource(clock, life=HOUR)
     provider = anycreds.cached(upstream, clock=clock)
     await provider()
     start = HOUR - 15 * MINUTE * (1 - 0.1 * chance)
@@ -88,7 +88,7 @@ async def test_fleet_spreads_over_a_tenth_of_the_window(chance: float) -> None:
 async def test_nobody_waits_in_the_advisory_window() -> None:
     """All callers in the advisory window get the old set at once, also who starts the one refresh."""
     clock = VirtualClock()
-    upstream = Upstream(clock, life=HOUR, latency=2.0)
+    upstream = FakeSource(clock, life=HOUR, latency=2.0)
     provider = anycreds.cached(upstream, clock=clock)
     first = await provider()
     await anyio.sleep(HOUR - 10 * MINUTE)
@@ -106,7 +106,7 @@ async def test_nobody_waits_in_the_advisory_window() -> None:
 async def test_mandatory_window_waits_for_the_refresh() -> None:
     """In the last minute callers wait for the one refresh and get the new set."""
     clock = VirtualClock()
-    upstream = Upstream(clock, life=HOUR, latency=2.0)
+    upstream = FakeSource(clock, life=HOUR, latency=2.0)
     provider = anycreds.cached(upstream, clock=clock)
     await provider()
     await anyio.sleep(HOUR - 30 - clock.monotonic())
@@ -125,7 +125,7 @@ async def test_mandatory_window_waits_for_the_refresh() -> None:
 async def test_mandatory_window_waits_five_seconds_at_most() -> None:
     """A slow source does not hold a caller whose set is still valid: after 5 s it gets that."""
     clock = VirtualClock()
-    upstream = Upstream(clock, life=HOUR)
+    upstream = FakeSource(clock, life=HOUR)
     provider = anycreds.cached(upstream, clock=clock)
     first = await provider()
     await anyio.sleep(HOUR - 50)
@@ -141,7 +141,7 @@ async def test_mandatory_window_waits_five_seconds_at_most() -> None:
 async def test_mandatory_wait_goes_on_when_the_set_ends_meanwhile() -> None:
     """Who waits while the set ends gets the next one, never the dead one."""
     clock = VirtualClock()
-    upstream = Upstream(clock, life=HOUR)
+    upstream = FakeSource(clock, life=HOUR)
     provider = anycreds.cached(upstream, clock=clock)
     await provider()
     await anyio.sleep(HOUR - 3)
@@ -154,7 +154,7 @@ async def test_short_life_has_short_windows() -> None:
     """A set of 40 s is refreshed from its half on and waited for in its last quarter only."""
     clock = VirtualClock()
     clock.chance = 0.0
-    upstream = Upstream(clock, life=40.0, latency=1.0)
+    upstream = FakeSource(clock, life=40.0, latency=1.0)
     provider = anycreds.cached(upstream, clock=clock)
     first = await provider()  # arrives with 40 s to live
     await anyio.sleep(21)
@@ -168,7 +168,7 @@ async def test_short_life_has_short_windows() -> None:
 async def test_expired_set_is_never_served() -> None:
     """After the end callers wait for a new set, however long nobody asked."""
     clock = VirtualClock()
-    upstream = Upstream(clock, life=HOUR, latency=1.0)
+    upstream = FakeSource(clock, life=HOUR, latency=1.0)
     provider = anycreds.cached(upstream, clock=clock)
     await provider()
     await anyio.sleep(100 * HOUR)
@@ -178,7 +178,7 @@ async def test_expired_set_is_never_served() -> None:
 async def test_set_without_expiration_is_never_refreshed() -> None:
     """Keys that have no end are asked for once."""
     clock = VirtualClock()
-    upstream = Upstream(clock, life=None)
+    upstream = FakeSource(clock, life=None)
     provider = anycreds.cached(upstream, clock=clock)
     first = await provider()
     await anyio.sleep(1000 * HOUR)
@@ -189,8 +189,8 @@ async def test_set_without_expiration_is_never_refreshed() -> None:
 async def test_recheck_asks_again_for_keys_without_an_end() -> None:
     """With ``recheck_after`` such keys are asked for again in the background, and rotated ones are taken."""
     clock = VirtualClock()
-    static = make_set("S", None)
-    upstream = Upstream(clock, static, static, life=None)
+    static = make_credentials("S", None)
+    upstream = FakeSource(clock, static, static, life=None)
     provider = anycreds.cached(upstream, recheck_after=timedelta(minutes=10), clock=clock)
     first = await provider()
     for calls, expected in ((2, "AKIDS"), (3, "AKID3")):
@@ -205,7 +205,7 @@ async def test_refresh_window_replaces_the_table() -> None:
     """``refresh_window`` says how long before the end the refresh starts."""
     clock = VirtualClock()
     clock.chance = 0.0
-    upstream = Upstream(clock, life=HOUR)
+    upstream = FakeSource(clock, life=HOUR)
     provider = anycreds.cached(upstream, refresh_window=timedelta(minutes=25), clock=clock)
     await provider()
     await anyio.sleep(HOUR - 26 * MINUTE)
@@ -221,7 +221,7 @@ async def test_refresh_window_replaces_the_table() -> None:
 async def test_wall_clock_set_forward_never_serves_the_dead() -> None:
     """When the wall clock passes the end, the next call refreshes, at once."""
     clock = VirtualClock()
-    upstream = Upstream(clock, life=6 * HOUR)
+    upstream = FakeSource(clock, life=6 * HOUR)
     provider = anycreds.cached(upstream, clock=clock)
     first = await provider()
     assert await provider() is first
@@ -232,7 +232,7 @@ async def test_wall_clock_set_forward_never_serves_the_dead() -> None:
 async def test_suspended_machine_never_serves_the_dead() -> None:
     """A laptop that slept past the end refreshes at the first call, though its monotonic clock stood still."""
     clock = VirtualClock()
-    provider = anycreds.cached(Upstream(clock, life=HOUR), clock=clock)
+    provider = anycreds.cached(FakeSource(clock, life=HOUR), clock=clock)
     await provider()
     await anyio.sleep(1)
     await provider()
@@ -244,7 +244,7 @@ async def test_suspended_machine_never_serves_the_dead() -> None:
 async def test_wall_clock_set_back_never_freezes_refresh(back: float) -> None:
     """However far the wall clock is set back, the set is refreshed when its life has passed."""
     clock = VirtualClock()
-    upstream = Upstream(clock, life=HOUR)
+    upstream = FakeSource(clock, life=HOUR)
     provider = anycreds.cached(upstream, clock=clock)
     await provider()
     await anyio.sleep(10)
@@ -260,7 +260,7 @@ async def test_wall_clock_set_back_never_freezes_refresh(back: float) -> None:
 async def test_steps_to_and_fro_make_no_extra_calls() -> None:
     """A wall clock that jitters around the right time costs no refresh before its time."""
     clock = VirtualClock()
-    upstream = Upstream(clock, life=12 * HOUR)
+    upstream = FakeSource(clock, life=12 * HOUR)
     provider = anycreds.cached(upstream, clock=clock)
     await provider()
     for hour in range(8):

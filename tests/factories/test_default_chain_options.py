@@ -18,7 +18,7 @@ from anycreds._core.http import Request, Response
 from anycreds._core.io import FileQuery, FileVersion, Io, ReadFailure, Runtime, Signature
 from anycreds._core.provider import NO_CONTEXT, ClientContext, Provider
 from anycreds._factories.links import Later
-from support.fake_io import ScriptedIo, ScriptedRuntime, answer, assert_no_secret, run
+from support.fake_io import FakeIo, FakeRuntime, answer, assert_no_secret, run
 
 
 class Counting(Provider):
@@ -64,9 +64,9 @@ def test_options_that_cannot_be_right_are_refused_at_once(options: dict[str, Any
 def test_a_provider_is_made_when_it_is_asked_and_once() -> None:
     """It does not exist before; then it stays, under its own name, with what it remembers."""
     keys = Credentials("AKIDLATER", "canary-secret")
-    io = ScriptedIo()
+    io = FakeIo()
     Counting.made = 0
-    later = Later("a title", ScriptedRuntime(io), Counting, {"answer": keys})
+    later = Later("a title", FakeRuntime(io), Counting, {"answer": keys})
     assert (Counting.made, later.name) == (0, "a title")
     assert not later._allows_stale(keys)
     assert not later._may_prompt_user()
@@ -80,10 +80,10 @@ def test_a_provider_is_made_when_it_is_asked_and_once() -> None:
 
 def test_whether_it_asks_somebody_is_told_before_it_is_made() -> None:
     """Until it is made, what it was given says so, for the caller in question; then the provider itself does."""
-    io = ScriptedIo()
+    io = FakeIo()
     options = {"answer": Credentials("AKIDLATER", "canary-secret")}
     dev = ClientContext(profile="dev")
-    later = Later("a title", ScriptedRuntime(io), Counting, options, lambda caller: caller == dev)
+    later = Later("a title", FakeRuntime(io), Counting, options, lambda caller: caller == dev)
     assert later._may_prompt_user(dev)
     assert not later._may_prompt_user()
     with pytest.raises(NotConfiguredError):
@@ -95,7 +95,7 @@ def test_loading_is_left_to_a_thread_once() -> None:
     """The first provider of its kind in a process is made in a thread, as that loads modules; the next one is not."""
     worked: list[object] = []
 
-    class Noting(ScriptedIo):
+    class Noting(FakeIo):
         async def run_in_thread(self, function: Any, *arguments: object) -> Any:
             worked.append(function)
             return function(*arguments)
@@ -108,11 +108,7 @@ def test_loading_is_left_to_a_thread_once() -> None:
     io = Noting()
     for _ in range(3):
         with pytest.raises(NotConfiguredError):
-            run(
-                Later("a title", ScriptedRuntime(io), Kind, {"answer": Credentials("A", "b")})._fetch(
-                    io, ClientContext()
-                )
-            )
+            run(Later("a title", FakeRuntime(io), Kind, {"answer": Credentials("A", "b")})._fetch(io, ClientContext()))
     assert len(worked) == 1
     assert Kind.made == 3
 
@@ -123,14 +119,14 @@ def test_of_two_that_are_made_at_once_one_stays() -> None:
     class Kind(Counting):
         """Has not been made before."""
 
-    class Crossing(ScriptedIo):
+    class Crossing(FakeIo):
         async def run_in_thread(self, function: Any, *arguments: object) -> Any:
             with pytest.raises(NotConfiguredError):  # another one comes in between
-                await later._fetch(ScriptedIo(), ClientContext())
+                await later._fetch(FakeIo(), ClientContext())
             return function(*arguments)
 
     keys = Credentials("AKIDLATER", "canary-secret")
-    later = Later("a title", ScriptedRuntime(), Kind, {"answer": keys})
+    later = Later("a title", FakeRuntime(), Kind, {"answer": keys})
     assert run(later._fetch(Crossing(), ClientContext())) is keys  # the second time that this one is asked
 
 
@@ -197,7 +193,7 @@ credential_source = Ec2InstanceMetadata
 """
 
 
-class Answering(ScriptedIo):
+class Answering(FakeIo):
     """Has a file for everything, and answers every request alike, by default with 403."""
 
     def __init__(self, config: str = CONFIG, environ: Mapping[str, str] | None = None, status: int = 403) -> None:

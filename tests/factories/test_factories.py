@@ -22,7 +22,7 @@ from anycreds._core.http import Request
 from anycreds._core.io import FileQuery, FileVersion, ProcessResult, ReadFailure, Signature
 from anycreds._core.provider import ClientContext, _calls
 from anycreds.testing import FakeAWS, ManualClock
-from support.fake_io import Answer, ScriptedIo, answer, assert_no_secret, run
+from support.fake_io import Answer, FakeIo, answer, assert_no_secret, run
 from support.login_fixtures import access_token, document
 
 ROLE = "arn:aws:iam::123456789012:role/Demo"
@@ -79,7 +79,7 @@ login_session = arn:aws:iam::0123456789012:user/username
 """
 
 
-class Answering(ScriptedIo):
+class Answering(FakeIo):
     """Answers every request alike, and notes which known versions of files need not be read again."""
 
     def __init__(self, given: Answer = answer(b"", 403), **options: Any) -> None:  # noqa: B008 - a constant

@@ -23,7 +23,7 @@ from anycreds import (
 from anycreds.testing import CANARY, FakeAWS, Forever, Hang, ManualClock, MemoryNetwork, Status, VirtualClock
 from js_sdk_differences.backends import virtual
 from js_sdk_differences.environment import DEVICE, KEYS, LOGIN, OTHER_ROLE, ROLE, Machine, error_of, keys, sso_lines
-from support.fake_source import Upstream
+from support.fake_source import FakeSource
 from support.raw_http_server import httpx_loaded  # noqa: F401
 
 pytestmark = pytest.mark.anyio
@@ -219,7 +219,7 @@ async def test_14_22_a_command_runs_once_for_an_attempt(machine: Machine) -> Non
 async def test_14_23_a_refresh_that_fails_is_not_hammered() -> None:
     """While a set is good, a source that is down is asked again after minutes, not at each request."""
     clock = ManualClock()
-    upstream = Upstream(clock, 3600.0, *[RetrievalError("down") for _ in range(9)])
+    upstream = FakeSource(clock, 3600.0, *[RetrievalError("down") for _ in range(9)])
     provider = anycreds.cached(upstream, clock=clock)
 
     async def ask_often() -> int:
@@ -240,7 +240,7 @@ async def test_14_23_a_refresh_that_fails_is_not_hammered() -> None:
 async def test_14_24_what_is_valid_is_served() -> None:
     """A set with four minutes left is served while its refresh is in the air, and when that has failed."""
     clock = ManualClock()
-    upstream = Upstream(clock, 3600.0)
+    upstream = FakeSource(clock, 3600.0)
     until = anyio.Event()
 
     async def source() -> Credentials:
@@ -265,7 +265,7 @@ async def test_14_24_what_is_valid_is_served() -> None:
 
 async def test_14_24_a_short_life_is_no_reason_to_ask_twice() -> None:
     """A set that comes with four minutes to live is got once by those who wait for it, and kept."""
-    upstream = Upstream(ManualClock(), 240.0)
+    upstream = FakeSource(ManualClock(), 240.0)
     provider = anycreds.cached(upstream, clock=upstream.clock)
     got: list[Credentials] = []
 

@@ -12,7 +12,7 @@ import pytest
 import anycreds
 from anycreds.testing import VirtualClock
 from anycreds.testing.pytest_plugin import virtual_backend as anyio_backend  # noqa: F401
-from support.fake_source import Upstream, make_set
+from support.fake_source import FakeSource, make_credentials
 
 pytestmark = pytest.mark.anyio
 
@@ -24,12 +24,12 @@ async def nothing() -> anycreds.Credentials:
 
 async def something() -> anycreds.Credentials:
     """Have a set without an end."""
-    return make_set("SOME", None)
+    return make_credentials("SOME", None)
 
 
 async def test_first_that_has_credentials_wins() -> None:
     """The providers are asked in order, one at a time, until one has a set; later ones are not asked."""
-    later = Upstream(VirtualClock())
+    later = FakeSource(VirtualClock())
     chain = anycreds.create_credential_chain(nothing, anycreds.from_env(environ={}), something, later)
     assert (await chain()).access_key_id == "AKIDSOME"
     assert later.calls == 0
@@ -70,7 +70,7 @@ async def test_configured_but_broken_stops_the_chain(failure: Exception) -> None
     async def broken() -> anycreds.Credentials:
         raise failure
 
-    later = Upstream(VirtualClock())
+    later = FakeSource(VirtualClock())
     with pytest.raises(anycreds.CredentialsError) as caught:
         await anycreds.create_credential_chain(nothing, broken, later)()
     assert failure in (caught.value, caught.value.__cause__)
@@ -88,7 +88,7 @@ async def test_chains_nest() -> None:
 
 async def test_chain_remembers_nothing() -> None:
     """Each call asks again, from the top."""
-    upstream = Upstream(VirtualClock(), anycreds.NotConfiguredError("not yet"), life=None)
+    upstream = FakeSource(VirtualClock(), anycreds.NotConfiguredError("not yet"), life=None)
     chain = anycreds.create_credential_chain(upstream, something)
     assert (await chain()).access_key_id == "AKIDSOME"
     assert (await chain()).access_key_id == "AKID2"
@@ -115,7 +115,7 @@ async def test_hanging_function_ends_after_a_minute() -> None:
 
 async def test_expire_after_gives_an_end_to_sets_that_have_none() -> None:
     """A set without an end gets one; the provider's own object and the chain stay as they are."""
-    static = make_set("SOME", None)
+    static = make_credentials("SOME", None)
 
     async def shared() -> anycreds.Credentials:
         return static
@@ -139,7 +139,7 @@ async def test_expire_after_gives_an_end_to_sets_that_have_none() -> None:
 async def test_expire_after_leaves_an_end_alone() -> None:
     """A set that has an end keeps it, be it sooner or later."""
     clock = VirtualClock()
-    chain = anycreds.create_credential_chain(Upstream(clock, life=7200.0)).expire_after(600)
+    chain = anycreds.create_credential_chain(FakeSource(clock, life=7200.0)).expire_after(600)
     got = await anycreds.cached(chain, clock=clock)()
     assert got.expiration is not None
     assert got.expiration.timestamp() == clock.time() + 7200
@@ -155,13 +155,13 @@ def test_expire_after_takes_five_minutes_or_more(lifetime: object) -> None:
 async def test_change_of_the_chains_winner_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     """When another member of a chain answers at a refresh, a warning names both."""
     clock = VirtualClock()
-    upstream = Upstream(clock, 600.0, anycreds.NotConfiguredError("gone"))
+    upstream = FakeSource(clock, 600.0, anycreds.NotConfiguredError("gone"))
     provider = anycreds.cached(anycreds.create_credential_chain(upstream, something), clock=clock)
     await provider()
     await anyio.sleep(700)
     with caplog.at_level(logging.WARNING, logger="anycreds"):
         assert (await provider()).access_key_id == "AKIDSOME"
-    assert "function Upstream" in caplog.text
+    assert "function FakeSource" in caplog.text
     assert "function something" in caplog.text
 
 
@@ -172,7 +172,7 @@ async def test_who_comes_behind_and_asks_a_person_delays_no_refresh() -> None:
         raise AssertionError("nobody is to be asked")
 
     clock = VirtualClock()
-    upstream = Upstream(clock)
+    upstream = FakeSource(clock)
     role = anycreds.from_temporary_credentials(
         "arn:aws:iam::123456789012:role/R",
         source_credentials=something,

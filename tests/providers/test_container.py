@@ -30,8 +30,8 @@ from support.fake_io import (
     KEY_ID,
     SECRET_KEY,
     SESSION_TOKEN,
-    ScriptedIo,
-    ScriptedRuntime,
+    FakeIo,
+    FakeRuntime,
     answer,
     assert_no_secret,
     document,
@@ -51,19 +51,19 @@ EKS_FILE = "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount/eks-pod-ident
 
 def provider(**options: Any) -> ContainerProvider:
     """Make a provider without a world."""
-    return ContainerProvider(ScriptedRuntime(), **options)
+    return ContainerProvider(FakeRuntime(), **options)
 
 
-def fail(io: ScriptedIo, **options: Any) -> CredentialsError:
+def fail(io: FakeIo, **options: Any) -> CredentialsError:
     """Return the error of one attempt."""
     error = failure(provider(**options), io)
     assert error.source == "container credentials"
     return error
 
 
-def serving(url: str, *answers: Any, **runtime: Any) -> ScriptedIo:
+def serving(url: str, *answers: Any, **runtime: Any) -> FakeIo:
     """Make a world in which this URL is asked for these answers."""
-    return ScriptedIo(*[("GET", url, one) for one in answers], **runtime)
+    return FakeIo(*[("GET", url, one) for one in answers], **runtime)
 
 
 def test_ecs() -> None:
@@ -110,7 +110,7 @@ def test_lasting_keys() -> None:
 @pytest.mark.parametrize("environ", [{}, {RELATIVE: " ", FULL: ""}, {TOKEN: AUTHORIZATION}, {TOKEN_FILE: "/gone"}])
 def test_nothing_configured(environ: dict[str, str]) -> None:
     """Without a URI there is nothing here, whatever token lies around; no file is looked at."""
-    io = ScriptedIo(environ=environ)
+    io = FakeIo(environ=environ)
     error = fail(io)
     assert type(error) is NotConfiguredError
     assert RELATIVE in str(error)
@@ -196,7 +196,7 @@ def test_contradicting_options_are_refused_at_once(options: dict[str, Any]) -> N
 @pytest.mark.parametrize("by_option", [True, False])
 def test_forbidden_endpoints_are_not_asked(uri: str, by_option: bool) -> None:
     """Plain http to elsewhere is refused before any token is read, naming host, origin and what is allowed."""
-    io = ScriptedIo(environ={} if by_option else {FULL: uri, TOKEN_FILE: "/x"})
+    io = FakeIo(environ={} if by_option else {FULL: uri, TOKEN_FILE: "/x"})
     error = fail(io, **({"full_uri": uri} if by_option else {}))
     assert type(error) is ForbiddenEndpointError
     assert ("option full_uri" if by_option else FULL) in str(error)
@@ -211,7 +211,7 @@ def test_forbidden_endpoints_are_not_asked(uri: str, by_option: bool) -> None:
 )
 def test_unreadable_uris_are_a_broken_configuration(environ: dict[str, str]) -> None:
     """A URI outside of the grammar is an error that names its variable and does not repeat it."""
-    error = fail(ScriptedIo(environ=environ))
+    error = fail(FakeIo(environ=environ))
     assert type(error) is InvalidConfigurationError
     assert next(iter(environ)) in str(error)
 
@@ -237,7 +237,7 @@ def test_the_token_file_is_read_every_time() -> None:
     """A token that was replaced in its file is used at the next attempt; a file that comes later is found then."""
     one = provider()
     environ = {FULL: EKS, TOKEN_FILE: EKS_FILE}
-    assert "No such file" in str(failure(one, ScriptedIo(environ=environ)))
+    assert "No such file" in str(failure(one, FakeIo(environ=environ)))
     for token in ("first", "second"):
         io = serving(EKS, answer(document()), environ=environ, files={EKS_FILE: token.encode()})
         fetch(one, io)
@@ -284,7 +284,7 @@ SECRET_BYTES = AUTHORIZATION.encode()
 )
 def test_bad_token_files(content: bytes | ReadFailure, reason: str) -> None:
     """A missing, unreadable, empty or unusable token file is an error with path and reason, never its content."""
-    error = fail(ScriptedIo(environ={FULL: EKS, TOKEN_FILE: "/the/file"}, files={"/the/file": content}))
+    error = fail(FakeIo(environ={FULL: EKS, TOKEN_FILE: "/the/file"}, files={"/the/file": content}))
     assert type(error) is InvalidConfigurationError
     assert TOKEN_FILE in str(error)
     assert "/the/file" in str(error)
@@ -293,7 +293,7 @@ def test_bad_token_files(content: bytes | ReadFailure, reason: str) -> None:
 
 def test_a_token_in_the_place_of_its_file() -> None:
     """A token that was put into the variable for its file is not shown as the name of a missing file."""
-    error = fail(ScriptedIo(environ={FULL: EKS, TOKEN_FILE: AUTHORIZATION}))
+    error = fail(FakeIo(environ={FULL: EKS, TOKEN_FILE: AUTHORIZATION}))
     assert type(error) is InvalidConfigurationError
     assert f"{TOKEN_FILE} names a file without its directory, which cannot be read: No such file" in str(error)
 
@@ -301,7 +301,7 @@ def test_a_token_in_the_place_of_its_file() -> None:
 @pytest.mark.parametrize("rubbish", ["\n", "\r\nX: y", "\x00", "\u4e2d", " ", "\udcff"])
 def test_bad_token_variables(rubbish: str) -> None:
     """A token that cannot be a header is refused before anything is sent, naming the variable only."""
-    error = fail(ScriptedIo(environ={FULL: EKS, TOKEN: AUTHORIZATION + rubbish}))
+    error = fail(FakeIo(environ={FULL: EKS, TOKEN: AUTHORIZATION + rubbish}))
     assert type(error) is InvalidConfigurationError
     assert TOKEN in str(error)
 
@@ -359,7 +359,7 @@ def test_no_answer(silence: TransportFailure, error_type: type[CredentialsError]
 
 def test_a_silent_agent_costs_its_budget() -> None:
     """With retries the whole attempt ends within (1 + retries) × timeout, with the real reason."""
-    io = ScriptedIo(environ={FULL: EKS})
+    io = FakeIo(environ={FULL: EKS})
     io.script = [("GET", EKS, io.timeout)] * 4
     start = io.monotonic()
     error = failure(provider(max_retries=3, timeout=0.5), io)
@@ -400,7 +400,7 @@ VALUES = st.text() | st.sampled_from(["/v2/x", EKS, "http://localhost/", "https:
 @given(st.dictionaries(st.sampled_from([RELATIVE, FULL, TOKEN, TOKEN_FILE]), VALUES), st.binary())
 def test_any_environment_ends_well(environ: dict[str, str], token: bytes) -> None:
     """Whatever the variables and the token file hold, there is a set or an error of ours; headers can be sent."""
-    io = ScriptedIo(environ=environ, files={"/t": token})
+    io = FakeIo(environ=environ, files={"/t": token})
 
     async def exchange(request: Any) -> Any:
         for value in request.headers.values():

@@ -13,7 +13,7 @@ from anycreds._core.credentials import Credentials
 from anycreds._core.errors import CredentialsError, InvalidConfigurationError, NotConfiguredError, RetrievalError
 from anycreds._core.provider import ClientContext
 from anycreds._providers.environment import EnvironmentProvider, credentials_in
-from support.fake_io import KEY_ID, SECRET_KEY, SESSION_TOKEN, START, ScriptedIo, ScriptedRuntime, failure, fetch, run
+from support.fake_io import KEY_ID, SECRET_KEY, SESSION_TOKEN, START, FakeIo, FakeRuntime, failure, fetch, run
 
 PAIR = {"AWS_ACCESS_KEY_ID": KEY_ID, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
 FULL = {
@@ -28,12 +28,12 @@ NAMES = list(FULL)
 
 def get(environ: dict[str, str]) -> Credentials:
     """Return what the provider finds in these variables."""
-    return fetch(EnvironmentProvider(ScriptedRuntime()), ScriptedIo(environ=environ))
+    return fetch(EnvironmentProvider(FakeRuntime()), FakeIo(environ=environ))
 
 
 def fail(environ: dict[str, str]) -> CredentialsError:
     """Return the provider's error for these variables."""
-    error = failure(EnvironmentProvider(ScriptedRuntime()), ScriptedIo(environ=environ))
+    error = failure(EnvironmentProvider(FakeRuntime()), FakeIo(environ=environ))
     assert error.source == "environment variables"
     return error
 
@@ -110,17 +110,17 @@ def test_an_unreadable_expiration_is_an_error(text: str) -> None:
 
 def test_a_past_expiration_is_an_error() -> None:
     """Keys that have ended are not handed out."""
-    io = ScriptedIo(environ=FULL)
+    io = FakeIo(environ=FULL)
     io.wall = START + 3600
-    error = failure(EnvironmentProvider(ScriptedRuntime()), io)
+    error = failure(EnvironmentProvider(FakeRuntime()), io)
     assert type(error) is RetrievalError
     assert "2024-01-02T04:04:05+00:00" in str(error)
 
 
 def test_read_at_call_time() -> None:
     """Variables that change after the provider was made are seen."""
-    provider = EnvironmentProvider(ScriptedRuntime())
-    io = ScriptedIo(environ=PAIR)
+    provider = EnvironmentProvider(FakeRuntime())
+    io = FakeIo(environ=PAIR)
     assert fetch(provider, io).session_token is None
     io.variables["AWS_SESSION_TOKEN"] = SESSION_TOKEN
     assert fetch(provider, io).session_token == SESSION_TOKEN
@@ -129,10 +129,10 @@ def test_read_at_call_time() -> None:
 def test_a_mapping_in_the_place_of_the_environment() -> None:
     """A given mapping is read instead, also at call time."""
     mapping = {"AWS_ACCESS_KEY_ID": "other"}
-    provider = EnvironmentProvider(ScriptedRuntime(), mapping)
-    assert isinstance(failure(provider, ScriptedIo(environ=FULL)), InvalidConfigurationError)
+    provider = EnvironmentProvider(FakeRuntime(), mapping)
+    assert isinstance(failure(provider, FakeIo(environ=FULL)), InvalidConfigurationError)
     mapping["AWS_SECRET_ACCESS_KEY"] = SECRET_KEY
-    assert fetch(provider, ScriptedIo(environ=FULL)).access_key_id == "other"
+    assert fetch(provider, FakeIo(environ=FULL)).access_key_id == "other"
 
 
 @pytest.mark.parametrize("value", [1, [], b"AKID", True])
@@ -145,14 +145,14 @@ def test_a_mapping_of_anything(value: Any) -> None:
 
 def test_asks_nothing_else() -> None:
     """No request, no file and no pause is needed."""
-    io = ScriptedIo(environ=FULL)
-    run(EnvironmentProvider(ScriptedRuntime())._fetch(io, ClientContext()))
+    io = FakeIo(environ=FULL)
+    run(EnvironmentProvider(FakeRuntime())._fetch(io, ClientContext()))
     assert (io.requests, io.reads, io.pauses) == ([], [], [])
 
 
 def test_a_call_is_one_attempt() -> None:
     """Awaiting the provider itself reads the environment of its world."""
-    assert run(EnvironmentProvider(ScriptedRuntime(ScriptedIo(environ=PAIR)))()).access_key_id == KEY_ID
+    assert run(EnvironmentProvider(FakeRuntime(FakeIo(environ=PAIR)))()).access_key_id == KEY_ID
 
 
 @settings(deadline=None)

@@ -18,14 +18,14 @@ from anycreds._core.errors import (
 )
 from anycreds._core.provider import ClientContext
 from anycreds._providers.function import FunctionProvider
-from support.fake_io import KEY_ID, SECRET_KEY, ScriptedIo, ScriptedRuntime, failure, fetch, run
+from support.fake_io import KEY_ID, SECRET_KEY, FakeIo, FakeRuntime, failure, fetch, run
 
 SET = Credentials(KEY_ID, SECRET_KEY)
 
 
 def provider(function: Any) -> FunctionProvider:
     """Make a provider of anything."""
-    return FunctionProvider(ScriptedRuntime(), function)
+    return FunctionProvider(FakeRuntime(), function)
 
 
 async def give() -> Credentials:
@@ -46,7 +46,7 @@ class Giver:
 
 def test_gives_what_the_function_gives() -> None:
     """The set of the function is handed out and says where it is from."""
-    assert fetch(provider(give), ScriptedIo()) == SET.replace(source="function give")
+    assert fetch(provider(give), FakeIo()) == SET.replace(source="function give")
 
 
 def test_keeps_a_source_that_is_named() -> None:
@@ -56,7 +56,7 @@ def test_keeps_a_source_that_is_named() -> None:
     async def function() -> Credentials:
         return named
 
-    assert fetch(provider(function), ScriptedIo()) is named
+    assert fetch(provider(function), FakeIo()) is named
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_keeps_a_source_that_is_named() -> None:
 def test_has_the_name_of_the_function(function: Any, name: str) -> None:
     """The provider is named after what it calls, whatever kind of callable that is."""
     assert provider(function).name == name
-    assert fetch(provider(function), ScriptedIo()) == SET.replace(source=name)
+    assert fetch(provider(function), FakeIo()) == SET.replace(source=name)
 
 
 def plain() -> Credentials:
@@ -88,7 +88,7 @@ async def stream() -> AsyncIterator[Credentials]:
 @pytest.mark.parametrize(("function", "kind"), [(plain, "Credentials"), (stream, "async_generator"), (dict, "dict")])
 def test_must_be_async(function: Any, kind: str) -> None:
     """A function whose result cannot be awaited is a mistake in the program, and the error says which."""
-    error = failure(provider(function), ScriptedIo())
+    error = failure(provider(function), FakeIo())
     assert type(error) is InvalidConfigurationError
     assert f"returned {kind}" in str(error)
     assert "async" in str(error)
@@ -104,7 +104,7 @@ def test_must_give_credentials(value: object, kind: str) -> None:
     async def function() -> object:
         return value
 
-    error = failure(provider(function), ScriptedIo())
+    error = failure(provider(function), FakeIo())
     assert type(error) is MalformedResponseError
     assert f"returned {kind}, not Credentials" in str(error)
 
@@ -133,7 +133,7 @@ def test_any_exception_is_the_cause(theirs: Exception, late: bool) -> None:
     async def when_awaited() -> NoReturn:
         raise theirs
 
-    error = failure(provider(when_awaited if late else at_once), ScriptedIo())
+    error = failure(provider(when_awaited if late else at_once), FakeIo())
     assert type(error) is RetrievalError
     cause = error.__cause__
     if isinstance(theirs, StopIteration) and late:
@@ -152,7 +152,7 @@ def test_their_words_are_not_repeated() -> None:
 
     hidden = "a password"
     with pytest.raises(RetrievalError) as caught:
-        run(provider(function)._fetch(ScriptedIo(), ClientContext()))
+        run(provider(function)._fetch(FakeIo(), ClientContext()))
     assert hidden not in str(caught.value)
 
 
@@ -163,7 +163,7 @@ def test_our_errors_pass(theirs: Exception) -> None:
     async def function() -> Credentials:
         raise theirs
 
-    assert failure(provider(function), ScriptedIo()) is theirs
+    assert failure(provider(function), FakeIo()) is theirs
 
 
 @pytest.mark.parametrize("theirs", [KeyboardInterrupt(), SystemExit(3), GeneratorExit()], ids=repr)
@@ -174,7 +174,7 @@ def test_exits_pass(theirs: BaseException) -> None:
         raise theirs
 
     with pytest.raises(type(theirs)):
-        run(provider(function)._fetch(ScriptedIo(), ClientContext()))
+        run(provider(function)._fetch(FakeIo(), ClientContext()))
 
 
 def test_an_expired_set_is_refused() -> None:
@@ -183,4 +183,4 @@ def test_an_expired_set_is_refused() -> None:
     async def function() -> Credentials:
         return SET.replace(expiration=datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC))
 
-    assert "ended at 2024-01-02T03:04:05+00:00" in str(failure(provider(function), ScriptedIo()))
+    assert "ended at 2024-01-02T03:04:05+00:00" in str(failure(provider(function), FakeIo()))

@@ -27,7 +27,7 @@ from anycreds._core.io import ProcessFailure, ProcessResult
 from anycreds._providers.process import ProcessProvider
 from anycreds._system.io import SystemRuntime
 from anycreds.testing import CANARY
-from support.fake_io import KEY_ID, SECRET_KEY, SESSION_TOKEN, ScriptedIo, ScriptedRuntime, failure, fetch
+from support.fake_io import KEY_ID, SECRET_KEY, SESSION_TOKEN, FakeIo, FakeRuntime, failure, fetch
 
 COMMAND = f"/opt/bin/helper --token {CANARY}-argument"
 TOLD = "helper (credential_process from ~/.aws/config:12)"
@@ -51,12 +51,12 @@ def printed(**changes: object) -> bytes:
 
 def provider(command: str = COMMAND, account_id: str | None = None, **options: Any) -> ProcessProvider:
     """Make a provider without a world."""
-    return ProcessProvider(ScriptedRuntime(), Setting(command, ORIGIN), account_id, **options)
+    return ProcessProvider(FakeRuntime(), Setting(command, ORIGIN), account_id, **options)
 
 
-def ending(answer: ProcessResult | ProcessFailure, command: str = COMMAND) -> ScriptedIo:
+def ending(answer: ProcessResult | ProcessFailure, command: str = COMMAND) -> FakeIo:
     """Make a world in which the command ends like this."""
-    return ScriptedIo(processes={command: answer})
+    return FakeIo(processes={command: answer})
 
 
 def fail(answer: ProcessResult | ProcessFailure, command: str = COMMAND, **options: Any) -> CredentialsError:
@@ -193,7 +193,7 @@ def test_only_the_program_is_named(command: str, name: str) -> None:
 )
 def test_refuses_what_is_no_command(command: str, problem: str) -> None:
     """A blank command, or one that no system could run, is an error of the file and runs nothing (P08)."""
-    io = ScriptedIo()
+    io = FakeIo()
     error = failure(provider(command), io)
     assert isinstance(error, InvalidConfigurationError)
     assert (problem in error.message, ORIGIN in error.message, io.runs) == (True, True, [])
@@ -201,7 +201,7 @@ def test_refuses_what_is_no_command(command: str, problem: str) -> None:
 
 def test_refuses_a_bad_account() -> None:
     """The profile's account is looked at before anything runs."""
-    io = ScriptedIo()
+    io = FakeIo()
     error = failure(provider(account_id="1\n"), io)
     assert isinstance(error, InvalidConfigurationError)
     assert (error.message, io.runs) == (

@@ -32,7 +32,7 @@ from anycreds._providers.sts.web_identity import WebIdentityOptions, WebIdentity
 from anycreds._system.io import SystemRuntime
 from anycreds.testing import CANARY, FakeAWS
 from anycreds.testing._fake_aws.state import Identity
-from support.fake_io import is_of_the_library
+from support.fake_io import is_library_file
 
 ROLE = "arn:aws:iam::123456789012:role/Demo"
 DEVICE = "arn:aws:iam::123456789012:mfa/somebody"
@@ -265,4 +265,4 @@ async def outcome(provider: Callable[[], Awaitable[Credentials]], stage: Stage) 
 
 
 def _is_ours(path: str) -> bool:
-    return is_of_the_library(path) and "testing" not in path.replace("\\", "/").split("/")
+    return is_library_file(path) and "testing" not in path.replace("\\", "/").split("/")

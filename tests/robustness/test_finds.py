@@ -142,18 +142,18 @@ def test_date_at_the_end_of_time() -> None:
     from anycreds._factories.runtime import as_source
     from anycreds._providers.service.endpoint_resolution import EndpointResolver
     from anycreds._providers.sts.assume_role import AssumeRoleProvider, Role
-    from support.fake_io import ScriptedIo, ScriptedRuntime, answer, run
+    from support.fake_io import FakeIo, FakeRuntime, answer, run
 
     url = "https://sts.us-east-1.amazonaws.com/"
     body = b"<ErrorResponse><Error><Code>RequestExpired</Code></Error></ErrorResponse>"
-    io = ScriptedIo(
+    io = FakeIo(
         ("POST", url, answer(body, 403, date="Fri, 31 Dec 9999 23:59:59 GMT")),
         ("POST", url, answer(b"", 503, retry_after="2")),
         ("POST", url, answer(b"", 403)),
     )
     places = EndpointResolver(ClientConfig(region="us-east-1"), view=ProfileView())
     role = AssumeRoleProvider(
-        ScriptedRuntime(io), Role({"RoleArn": "r"}, "r"), as_source(Credentials("A", "canary")), places
+        FakeRuntime(io), Role({"RoleArn": "r"}, "r"), as_source(Credentials("A", "canary")), places
     )
     with pytest.raises(CredentialsError):
         run(role._fetch(io, ClientContext()))  # ValueError: year 10000 is out of range

@@ -38,7 +38,10 @@ from anycreds.testing import (
 )
 from anycreds.testing.pytest_plugin import virtual_backend as anyio_backend  # noqa: F401
 
-pytestmark = [pytest.mark.anyio, pytest.mark.canary_weak]  # thousands of errors, of few kinds, which others search
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.weak_error_references,
+]  # thousands of errors, of few kinds, which others search
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 24 * 3600.0
 LIVES = (15 * MINUTE, 30 * MINUTE, HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR)

@@ -14,7 +14,7 @@ import anycreds
 from anycreds import CachedProvider, Clock, Credentials, CredentialsError, NotConfiguredError, RetrievalError
 from anycreds.testing import VIRTUAL_BACKENDS, VirtualClock, virtual_backend
 from simulation.model import Ask, Got, Model, Schedule, draw
-from support.fake_source import make_set
+from support.fake_source import make_credentials
 
 SEEDS = 2000
 END = 150.0  # the last caller asks at 60, may wait for a flight of a minute, and then for another
@@ -30,29 +30,29 @@ class Source:
         self._issued = 0
         self._last: Credentials | None = None
         self.calls: list[float] = []
-        self.in_the_air = 0
+        self.running = 0
         self.most_in_the_air = 0
 
     async def __call__(self) -> Credentials:
         answer = self._answers[len(self.calls)]
         self.calls.append(round(anyio.current_time() - self._begun, 6))
-        self.in_the_air += 1
-        self.most_in_the_air = max(self.most_in_the_air, self.in_the_air)
+        self.running += 1
+        self.most_in_the_air = max(self.most_in_the_air, self.running)
         try:
             await anyio.sleep(1e9 if answer.kind == "hang" else answer.latency)
         finally:
-            self.in_the_air -= 1
+            self.running -= 1
         now = self._clock.time()
         if answer.kind == "fail":
             raise RetrievalError("down")
         if answer.kind == "missing":
             raise NotConfiguredError("nothing there")
         if answer.kind == "dead":
-            return make_set("dead", now - 1)
+            return make_credentials("dead", now - 1)
         last = self._last
         if answer.kind == "new" or last is None or (last.expiration and last.expiration.timestamp() <= now):
             self._issued += 1
-            self._last = last = make_set(str(self._issued), now + answer.life)
+            self._last = last = make_credentials(str(self._issued), now + answer.life)
         return last
 
 

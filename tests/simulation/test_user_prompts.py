@@ -17,7 +17,7 @@ from anycreds._system.io import SystemRuntime
 from anycreds.testing import VirtualClock
 from anycreds.testing.pytest_plugin import virtual_backend as anyio_backend  # noqa: F401
 from support.coroutine_stepper import stepped
-from support.fake_source import make_set
+from support.fake_source import make_credentials
 
 pytestmark = pytest.mark.anyio
 
@@ -54,7 +54,7 @@ class Asking(Provider):
                 for number, person in enumerate(self.persons):
                     tasks.start_soon(ask, person, name=f"person {number}")
         await anyio.sleep(self.after)
-        return make_set("A", None)
+        return make_credentials("A", None)
 
 
 async def timed(ask: Callable[[], Awaitable[Credentials]]) -> tuple[type, str, float]:
@@ -215,7 +215,7 @@ async def test_a_clock_of_another_run_is_left_alone() -> None:
             holds.enter_context(one.held())
             seen.append(one._scope.deadline)
         seen.append(one._scope.deadline)
-        return make_set("A", None)
+        return make_credentials("A", None)
 
     await one.fly(attempt, 0.0)
     assert seen == [FLIGHT, float("inf"), FLIGHT]

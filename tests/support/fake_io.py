@@ -58,8 +58,8 @@ _LIBRARY = os.path.dirname(anycreds.__file__) + os.sep  # noqa: PTH120 - it is c
 START = 1_704_164_645.0  # 2024-01-02T03:04:05Z, the moment of the vectors in the reference
 
 
-class ScriptedIo:
-    """An ``Io`` (and the clock of a ``ScriptedRuntime``) that follows a script of exchanges.
+class FakeIo:
+    """An ``Io`` (and the clock of a ``FakeRuntime``) that follows a script of exchanges.
 
     What is written goes to ``files``, unless ``unwritable`` says why not. A lock that is in ``busy`` is never free;
     what is in ``when_locked`` is called as soon as a lock is held, and may do what a sibling has done before.
@@ -216,11 +216,11 @@ class ScriptedIo:
         return TransportFailure("timeout", f"nothing came within {request.timeout:g} s")
 
 
-class ScriptedRuntime:
-    """A ``Runtime`` whose sessions are all one ``ScriptedIo``."""
+class FakeRuntime:
+    """A ``Runtime`` whose sessions are all one ``FakeIo``."""
 
-    def __init__(self, io: ScriptedIo | None = None) -> None:
-        self.io = io or ScriptedIo()
+    def __init__(self, io: FakeIo | None = None) -> None:
+        self.io = io or FakeIo()
         self.sessions = 0
 
     def time(self) -> float:
@@ -234,7 +234,7 @@ class ScriptedRuntime:
 
     def open_io(
         self, held: Callable[[], AbstractContextManager[None]] | None = None
-    ) -> AbstractAsyncContextManager[ScriptedIo]:
+    ) -> AbstractAsyncContextManager[FakeIo]:
         return self._session()
 
     @asynccontextmanager
@@ -282,14 +282,14 @@ class Suspend:
         yield
 
 
-def fetch(provider: Provider, io: ScriptedIo) -> Credentials:
+def fetch(provider: Provider, io: FakeIo) -> Credentials:
     """Let a provider make one attempt, which must use its whole script."""
     credentials = run(provider._fetch(io, ClientContext()))
     assert io.script == []
     return credentials
 
 
-def failure(provider: Provider, io: ScriptedIo) -> CredentialsError:
+def failure(provider: Provider, io: FakeIo) -> CredentialsError:
     """Return the error of one attempt, in which no secret may be found."""
     try:
         credentials = run(provider._fetch(io, ClientContext()))
@@ -343,9 +343,9 @@ def _frames(error: BaseException) -> Iterator[tuple[CodeType, Mapping[str, objec
 
 
 def _is_ours(code: CodeType) -> bool:
-    return is_of_the_library(code.co_filename)
+    return is_library_file(code.co_filename)
 
 
-def is_of_the_library(path: str) -> bool:
+def is_library_file(path: str) -> bool:
     """Tell whether a file is one of the library's, wherever it is installed."""
     return path.startswith(_LIBRARY)

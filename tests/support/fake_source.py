@@ -12,7 +12,7 @@ from anycreds import Clock, Credentials
 from anycreds.testing import CANARY
 
 
-def make_set(name: str, ends_at: float | None) -> Credentials:
+def make_credentials(name: str, ends_at: float | None) -> Credentials:
     """Return a set with planted secrets. ``ends_at`` is in seconds since 1970."""
     expiration = None if ends_at is None else datetime.fromtimestamp(0, UTC) + timedelta(seconds=ends_at)
     return Credentials(f"AKID{name}", f"{CANARY}-secret-{name}", f"{CANARY}-session-{name}", expiration=expiration)
@@ -21,7 +21,7 @@ def make_set(name: str, ends_at: float | None) -> Credentials:
 Answer = float | Credentials | BaseException | Callable[[], Credentials]
 
 
-class Upstream:
+class FakeSource:
     """An async function for ``cached``. Each answer is a life in seconds, a set, an error to raise or a function.
 
     When the script is used up, new sets with ``life`` come. ``latency`` is how many seconds a call takes.
@@ -33,7 +33,7 @@ class Upstream:
         self.life = life
         self.latency = latency
         self.started: list[float] = []
-        self.in_the_air = 0
+        self.running = 0
 
     @property
     def calls(self) -> int:
@@ -43,12 +43,12 @@ class Upstream:
     async def __call__(self) -> Credentials:
         self.started.append(self.clock.monotonic())
         number = self.calls
-        self.in_the_air += 1
+        self.running += 1
         try:
             if self.latency:
                 await anyio.sleep(self.latency)
         finally:
-            self.in_the_air -= 1
+            self.running -= 1
         answer = self.answers.popleft() if self.answers else self.life
         if isinstance(answer, BaseException):
             raise answer
@@ -56,4 +56,4 @@ class Upstream:
             return answer
         if callable(answer):
             return answer()
-        return make_set(str(number), None if answer is None else self.clock.time() + answer)
+        return make_credentials(str(number), None if answer is None else self.clock.time() + answer)

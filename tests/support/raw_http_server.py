@@ -36,7 +36,7 @@ def ok(body: bytes = DOCUMENT, *headers: str) -> bytes:
     return "\r\n".join(lines).encode("latin-1") + body
 
 
-class Peer:
+class RawHttpServer:
     """What a server has seen."""
 
     def __init__(self, *answers: bytes) -> None:
@@ -90,9 +90,9 @@ class Peer:
 @asynccontextmanager
 async def serving(
     *answers: bytes, context: ssl.SSLContext | None = None, host: str = "127.0.0.1"
-) -> AsyncIterator[Peer]:
+) -> AsyncIterator[RawHttpServer]:
     """Serve on loopback while the ``async with`` lasts; over TLS with a ``context``."""
-    peer = Peer(*answers)
+    peer = RawHttpServer(*answers)
     async with await anyio.create_tcp_listener(local_host=host, local_port=0) as plain:
         peer.port = plain.extra(SocketAttribute.local_port)
         listener = plain if context is None else TLSListener(plain, context, standard_compatible=False)

@@ -45,7 +45,7 @@ def descriptors() -> dict[int, str]:
 
 
 @contextmanager
-def nothing_left() -> Iterator[None]:
+def assert_no_resource_leaks() -> Iterator[None]:
     """Raise ``AssertionError`` if what runs in the ``with`` leaves threads or file descriptors behind."""
     before, files_before = threads(), descriptors()
     yield
@@ -86,13 +86,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(autouse=True)
-def hygiene() -> Iterator[None]:
+def resource_leaks() -> Iterator[None]:
     """Fail the test if it leaves something behind."""
     complaints = _Complaints()
     logger = logging.getLogger("asyncio")
     logger.addHandler(complaints)
     try:
-        with nothing_left():
+        with assert_no_resource_leaks():
             yield
     finally:
         logger.removeHandler(complaints)

@@ -4,8 +4,8 @@ Autouse, for every test: what is logged (from DEBUG up), warned, raised as a ``C
 notes, its attributes and the locals of our frames in its traceback) or printed. Names of files and of Python objects
 may hold the word: followed by a dot or an underscore it is no secret.
 
-Errors of a test are kept until its end. A test about memory or collection says ``pytest.mark.canary_weak``: then only
-those are searched that still live at its end.
+Errors of a test are kept until its end. A test about memory or collection has ``pytest.mark.weak_error_references``:
+then only those are searched that still exist at its end.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _DEEPEST = 4  # error -> request -> headers -> list: as deep as HTTP libraries h
 _HTTP_LIBRARIES = ("httpx", "httpx2", "httpcore", "httpcore2", "h11")
 
 
-class Canary:
+class SecretLeakDetector:
     """Collects what was found, as sentences in ``found``."""
 
     def __init__(self, *, weak: bool = False) -> None:
@@ -157,12 +157,12 @@ class Canary:
 
 
 class _Handler(logging.Handler):
-    def __init__(self, canary: Canary) -> None:
+    def __init__(self, detector: SecretLeakDetector) -> None:
         super().__init__(logging.DEBUG)
-        self._canary = canary
+        self._detector = detector
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._canary.look_at_record(record)
+        self._detector.look_at_record(record)
 
 
 def _is_ours(module: str) -> bool:
@@ -181,13 +181,15 @@ def _repr(value: object) -> str:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "canary_weak: keep no error of this test alive just to search it for secrets")
+    config.addinivalue_line(
+        "markers", "weak_error_references: keep no error of this test alive just to search it for secrets"
+    )
 
 
 @pytest.fixture(autouse=True)
-def canary(request: pytest.FixtureRequest) -> Iterator[Canary]:
+def secret_leaks(request: pytest.FixtureRequest) -> Iterator[SecretLeakDetector]:
     """Fail the test if it lets a planted secret show."""
-    watch = Canary(weak=request.node.get_closest_marker("canary_weak") is not None)
+    watch = SecretLeakDetector(weak=request.node.get_closest_marker("weak_error_references") is not None)
     with watch.watching():
         yield watch
     if found := watch.finish():
@@ -199,7 +201,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     """Search what was printed or otherwise captured, when all of it is there."""
     report = yield
     if report.when == "teardown" and report.passed:
-        watch = Canary()
+        watch = SecretLeakDetector()
         for name, text in report.sections:
             watch.look(name, text)
         if watch.found:

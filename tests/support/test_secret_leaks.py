@@ -16,7 +16,7 @@ import pytest
 
 from anycreds._core.credentials import Credentials
 from anycreds._core.errors import RetrievalError
-from support.secret_leaks import Canary
+from support.secret_leaks import SecretLeakDetector
 
 HERE = Path(__file__).parents[1]
 
@@ -115,7 +115,7 @@ def test_leak_error_copy():
     twin = RetrievalError("got")._copy()
     twin.add_note(SECRET)
 
-@pytest.mark.canary_weak
+@pytest.mark.weak_error_references
 def test_leak_error_weak():
     pytest.kept = RetrievalError(SECRET)
 
@@ -209,7 +209,7 @@ def test_nothing_else_is_caught(name: str, outcomes: dict[str, list[str]]) -> No
 
 def test_a_find_says_where() -> None:
     """What was found is told with its place, so that it can be mended."""
-    watch = Canary()
+    watch = SecretLeakDetector()
     with watch.watching():
         error = RetrievalError("fine")
         error.add_note("not fine: canary-secret-0001")
@@ -220,7 +220,7 @@ def test_a_find_says_where() -> None:
 
 def test_a_set_is_not_dug_into() -> None:
     """Credentials on an error are no leak: they cannot be printed."""
-    watch = Canary()
+    watch = SecretLeakDetector()
     with watch.watching():
         error = RetrievalError("fine")
         error.set = Credentials("ASIAFAKE", "canary-secret-0001")  # type: ignore[attr-defined]

@@ -367,7 +367,7 @@ def test_a_source_that_leaves(backend: Backend) -> None:
     assert obtain(cached(keys), backend) is KEYS
 
 
-@pytest.mark.canary_weak
+@pytest.mark.weak_error_references
 def test_a_background_refresh_that_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
     """A ``SystemExit`` that nobody waits for ends asyncio's loop: who waits just then, and the next, get another."""
     monkeypatch.setattr(logging.getLogger("asyncio"), "disabled", True)  # it says that nobody has awaited the exit,
@@ -441,7 +441,7 @@ def test_no_thread_can_be_started(backend: Backend, monkeypatch: pytest.MonkeyPa
     assert obtain(provider, backend) is KEYS
 
 
-@pytest.mark.canary_weak
+@pytest.mark.weak_error_references
 def test_nothing_is_kept(backend: Backend) -> None:
     """After a call nothing keeps its set, its error or its provider."""
 

@@ -39,8 +39,8 @@ from support.fake_io import (
     SESSION_TOKEN,
     START,
     Answer,
-    ScriptedIo,
-    ScriptedRuntime,
+    FakeIo,
+    FakeRuntime,
     Suspend,
     answer,
     assert_no_secret,
@@ -71,14 +71,14 @@ def identity(
     logins: Mapping[str, Any] | None = None, config: ClientConfig | None = None, identity_id: str = ME, **more: Any
 ) -> CognitoIdentityProvider:
     """Make a provider for an identity."""
-    return CognitoIdentityProvider(ScriptedRuntime(), identity_id, EndpointResolver(config), options(logins, **more))
+    return CognitoIdentityProvider(FakeRuntime(), identity_id, EndpointResolver(config), options(logins, **more))
 
 
 def pool(
     logins: Mapping[str, Any] | None = None, config: ClientConfig | None = None, pool_id: str = POOL_ID, **more: Any
 ) -> CognitoIdentityPoolProvider:
     """Make a provider for a pool."""
-    return CognitoIdentityPoolProvider(ScriptedRuntime(), pool_id, EndpointResolver(config), options(logins), **more)
+    return CognitoIdentityPoolProvider(FakeRuntime(), pool_id, EndpointResolver(config), options(logins), **more)
 
 
 def credentials(identity_id: str = ME) -> Answer:
@@ -100,12 +100,12 @@ def error(code: str, message: str = "because", status: int = 400) -> Answer:
 GONE = error("ResourceNotFoundException", "Identity not found.")
 
 
-def cognito(*answers: Answer, url: str = URL, **runtime: Any) -> ScriptedIo:
+def cognito(*answers: Answer, url: str = URL, **runtime: Any) -> FakeIo:
     """Make a world in which Cognito gives these answers."""
-    return ScriptedIo(*[("POST", url, one) for one in answers], **runtime)
+    return FakeIo(*[("POST", url, one) for one in answers], **runtime)
 
 
-def asked(io: ScriptedIo) -> list[tuple[str, dict[str, Any]]]:
+def asked(io: FakeIo) -> list[tuple[str, dict[str, Any]]]:
     """Return what Cognito was asked: operations and bodies."""
     return [
         (request.headers["x-amz-target"].removeprefix("AWSCognitoIdentityService."), json.loads(request.body))
@@ -113,7 +113,7 @@ def asked(io: ScriptedIo) -> list[tuple[str, dict[str, Any]]]:
     ]
 
 
-def operations(io: ScriptedIo) -> list[str]:
+def operations(io: FakeIo) -> list[str]:
     """Return the identity of each GetCredentialsForIdentity, and GetId as it is."""
     return [body.get("IdentityId", operation) for operation, body in asked(io)]
 
@@ -193,7 +193,7 @@ def test_every_option_is_sent() -> None:
     io = cognito(got(), credentials())
     logins = {USERS: TOKEN, GOOGLE: TOKEN2}
     provider = CognitoIdentityPoolProvider(
-        ScriptedRuntime(), POOL_ID, EndpointResolver(), CognitoOptions("arn:aws:iam::1:role/r", logins, timeout=2)
+        FakeRuntime(), POOL_ID, EndpointResolver(), CognitoOptions("arn:aws:iam::1:role/r", logins, timeout=2)
     )
     fetch(provider, io)
     assert asked(io) == [
@@ -222,7 +222,7 @@ def test_region(config: str | None, identity_id: str, environ: dict[str, str], r
 @pytest.mark.parametrize("prefix", ["evil.example/", "a b", "x" * 64, "-x"])
 def test_a_region_in_an_id_becomes_no_other_host(prefix: str) -> None:
     """What stands before the colon is checked before it is a part of a host name."""
-    problem = failure(pool(pool_id=f"{prefix}:x"), ScriptedIo())
+    problem = failure(pool(pool_id=f"{prefix}:x"), FakeIo())
     assert type(problem) is InvalidConfigurationError
     assert "option identity_pool_id cannot be a part of a host name" in str(problem)
 
@@ -271,7 +271,7 @@ def test_logins_are_asked_once_for_all_calls() -> None:
 )
 def test_a_login_that_fails(value: object, kind: type[CredentialsError], said: str) -> None:
     """What a login raises or returns instead of a token is an error that names it, and nothing is sent."""
-    problem = failure(identity({GOOGLE: TOKEN2, USERS: giving(value)}), ScriptedIo())
+    problem = failure(identity({GOOGLE: TOKEN2, USERS: giving(value)}), FakeIo())
     assert type(problem) is kind
     assert said in str(problem)
     if not isinstance(value, RetrievalError):  # an error of this library already says what it is about
@@ -292,7 +292,7 @@ def test_long_tokens() -> None:
 
 def test_a_login_that_is_not_async() -> None:
     """A plain function is told to be async."""
-    problem = failure(identity({USERS: lambda: TOKEN}), ScriptedIo())
+    problem = failure(identity({USERS: lambda: TOKEN}), FakeIo())
     assert type(problem) is InvalidConfigurationError
     assert f"the login for {USERS} returned str" in str(problem)
     assert "async def" in str(problem)
@@ -300,7 +300,7 @@ def test_a_login_that_is_not_async() -> None:
 
 def test_a_login_that_hangs() -> None:
     """A login has 30 s; then the error says which one it was."""
-    io = ScriptedIo()
+    io = FakeIo()
 
     async def login() -> str:
         io.advance(31)
@@ -338,7 +338,7 @@ async def test_a_login_that_hangs_for_real(monkeypatch: pytest.MonkeyPatch) -> N
 def test_an_exit_in_a_login_leaves() -> None:
     """What ends the program is not held back."""
     with pytest.raises(KeyboardInterrupt):
-        run(identity({USERS: giving(KeyboardInterrupt())})._fetch(ScriptedIo(), ClientContext()))
+        run(identity({USERS: giving(KeyboardInterrupt())})._fetch(FakeIo(), ClientContext()))
 
 
 @pytest.mark.parametrize(
@@ -399,7 +399,7 @@ def test_trouble_is_tried_again(trouble: Answer, kind: type[CredentialsError]) -
 
 def test_silence_ends_in_time() -> None:
     """Each call has its tries times its timeout, pauses included, and not more."""
-    io = ScriptedIo()
+    io = FakeIo()
 
     def silence(request: Request) -> Answer:
         return io.timeout(request)

@@ -32,8 +32,8 @@ from support.fake_io import (
     SESSION_TOKEN,
     START,
     Answer,
-    ScriptedIo,
-    ScriptedRuntime,
+    FakeIo,
+    FakeRuntime,
     answer,
     assert_no_secret,
     document,
@@ -52,7 +52,7 @@ V1_DISABLED = "AWS_EC2_METADATA_V1_DISABLED"
 
 def provider(**options: Any) -> InstanceMetadataProvider:
     """Make a provider without a world."""
-    return InstanceMetadataProvider(ScriptedRuntime(), **options)
+    return InstanceMetadataProvider(FakeRuntime(), **options)
 
 
 def token(value: str = IMDS_TOKEN, ttl: str | None = "21600", **other: Any) -> Answer:
@@ -86,21 +86,21 @@ def without_token() -> list[tuple[str, str, Any]]:
     return [roles(), creds()]
 
 
-def tokens_sent(io: ScriptedIo) -> list[str | None]:
+def tokens_sent(io: FakeIo) -> list[str | None]:
     """Return the token of each GET, None for one without."""
     return [request.headers.get("x-aws-ec2-metadata-token") for request in io.requests if request.method == "GET"]
 
 
 def used(one: InstanceMetadataProvider, *answers: Any) -> InstanceMetadataProvider:
     """Return a provider after an attempt that worked."""
-    fetch(one, ScriptedIo(*(answers or all_three())))
+    fetch(one, FakeIo(*(answers or all_three())))
     return one
 
 
 def fail(*script: Any, **options: Any) -> CredentialsError:
     """Return the error of a new provider's first attempt."""
     environ = options.pop("environ", {})
-    error = failure(provider(**options), ScriptedIo(*script, environ=environ))
+    error = failure(provider(**options), FakeIo(*script, environ=environ))
     assert error.source == "EC2 instance metadata"
     return error
 
@@ -110,7 +110,7 @@ def fail(*script: Any, **options: Any) -> CredentialsError:
 
 def test_the_three_questions() -> None:
     """A token is asked for, then the role, then its credentials, and both are asked with the token."""
-    io = ScriptedIo(put(), roles(), creds(answer(document(AccountId="012345678901"))))
+    io = FakeIo(put(), roles(), creds(answer(document(AccountId="012345678901"))))
     assert fetch(provider(), io) == Credentials(
         KEY_ID,
         SECRET_KEY,
@@ -139,14 +139,14 @@ def test_the_three_questions() -> None:
 )
 def test_the_endpoint(environ: dict[str, str], options: dict[str, Any], base: str) -> None:
     """Mode and endpoint lead elsewhere, and a prefix of the endpoint stays before every path."""
-    fetch(provider(**options), ScriptedIo(*all_three(base), environ=environ))
+    fetch(provider(**options), FakeIo(*all_three(base), environ=environ))
 
 
 def test_a_distant_endpoint_is_worth_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     """An endpoint that is neither on this machine nor on its link is used, with one warning."""
     one = provider(endpoint="http://imds.example")
     script = all_three("http://imds.example")
-    for io in (ScriptedIo(*script), ScriptedIo(*script[1:])):
+    for io in (FakeIo(*script), FakeIo(*script[1:])):
         fetch(one, io)
         assert io.requests[0].direct
     (record,) = caplog.records
@@ -193,13 +193,13 @@ def test_switched_off() -> None:
 def test_the_token_is_kept() -> None:
     """A token serves further attempts until 120 s before its end."""
     one = used(provider())
-    io = ScriptedIo(*without_token())
+    io = FakeIo(*without_token())
     io.advance(21600 - 120 - 0.5)
     fetch(one, _later(io))
     assert tokens_sent(io) == [IMDS_TOKEN] * 2
 
 
-def _later(io: ScriptedIo) -> ScriptedIo:
+def _later(io: FakeIo) -> FakeIo:
     """Let the set in the script end after the moment that its world has come to."""
     end = (datetime.fromtimestamp(io.wall, UTC) + timedelta(hours=6)).isoformat()
     io.script = [
@@ -213,7 +213,7 @@ def _later(io: ScriptedIo) -> ScriptedIo:
 def test_the_token_ends_by_either_clock(wall: float, steady: float) -> None:
     """A clock that was set, or stood still while the machine slept, does not keep a dead token alive."""
     one = used(provider())
-    io = ScriptedIo(*all_three())
+    io = FakeIo(*all_three())
     io.wall += wall
     io.steady += steady
     fetch(one, _later(io))
@@ -226,7 +226,7 @@ def test_a_token_of_unknown_life_is_for_one_attempt(ttl: str | None) -> None:
     """Without a usable TTL header, or with a short one, the token is used at once and then forgotten."""
     one = provider()
     for _ in range(2):
-        io = ScriptedIo(put(token(ttl=ttl)), roles(), creds())
+        io = FakeIo(put(token(ttl=ttl)), roles(), creds())
         fetch(one, io)
         assert tokens_sent(io) == [IMDS_TOKEN] * 2
 
@@ -234,7 +234,7 @@ def test_a_token_of_unknown_life_is_for_one_attempt(ttl: str | None) -> None:
 def test_no_token_lives_longer_than_the_service_grants() -> None:
     """A TTL beyond six hours is taken for six hours."""
     one = used(provider(), put(token(ttl="999999")), roles(), creds())
-    io = ScriptedIo(*all_three())
+    io = FakeIo(*all_three())
     io.advance(21480.0)
     fetch(one, _later(io))
 
@@ -242,9 +242,7 @@ def test_no_token_lives_longer_than_the_service_grants() -> None:
 def test_a_token_stays_at_its_endpoint() -> None:
     """When the endpoint changes, the kept token is not sent to the new one."""
     one = used(provider())
-    io = ScriptedIo(
-        *all_three("http://127.0.0.1:1"), environ={"AWS_EC2_METADATA_SERVICE_ENDPOINT": "http://127.0.0.1:1"}
-    )
+    io = FakeIo(*all_three("http://127.0.0.1:1"), environ={"AWS_EC2_METADATA_SERVICE_ENDPOINT": "http://127.0.0.1:1"})
     fetch(one, io)
 
 
@@ -270,7 +268,7 @@ def test_garbage_is_no_token(body: bytes) -> None:
 
 def test_blanks_around_a_token_are_dropped() -> None:
     """A newline after the token, as simulators send it, is not part of it."""
-    io = ScriptedIo(put(token(IMDS_TOKEN + "\n")), roles(), creds())
+    io = FakeIo(put(token(IMDS_TOKEN + "\n")), roles(), creds())
     fetch(provider(), io)
     assert tokens_sent(io) == [IMDS_TOKEN] * 2
 
@@ -281,10 +279,10 @@ def test_a_refused_kept_token_is_replaced_once(at: str) -> None:
     one = used(provider())
     service_error = answer(status=401)
     first = [roles(service_error)] if at == "role" else [roles(), creds(service_error)]
-    io = ScriptedIo(*first, put(token("new")), roles(), creds())
+    io = FakeIo(*first, put(token("new")), roles(), creds())
     fetch(one, io)
     assert tokens_sent(io)[-2:] == ["new", "new"]
-    fetch(one, io := ScriptedIo(*without_token()))
+    fetch(one, io := FakeIo(*without_token()))
     assert tokens_sent(io) == ["new", "new"]
 
 
@@ -292,12 +290,12 @@ def test_a_refused_new_token_is_an_error() -> None:
     """A token that was just given and is refused is not replaced again, and is not kept."""
     service_error = answer({"Message": f"bad {IMDS_TOKEN}"}, status=401)
     one = used(provider())
-    error = failure(one, ScriptedIo(roles(service_error), put(), roles(service_error)))
+    error = failure(one, FakeIo(roles(service_error), put(), roles(service_error)))
     assert isinstance(error, RetrievalError)
     assert error.status == 401
-    error = failure(one, ScriptedIo(put(), roles(service_error)))
+    error = failure(one, FakeIo(put(), roles(service_error)))
     assert type(error) is RetrievalError
-    fetch(one, ScriptedIo(*all_three()))
+    fetch(one, FakeIo(*all_three()))
 
 
 def test_time_for_a_replaced_token() -> None:
@@ -313,7 +311,7 @@ def test_time_for_a_replaced_token() -> None:
         return late
 
     service_error, good = answer(status=401), answer(document())
-    io = ScriptedIo()
+    io = FakeIo()
     io.script = [
         roles(slow(answer(b"demo"))),
         creds(slow(service_error)),
@@ -332,10 +330,10 @@ def test_time_for_a_replaced_token() -> None:
 def test_version_1_where_there_are_no_tokens(status: int) -> None:
     """A service that knows no tokens is asked without, and remembered as such."""
     one = provider()
-    io = ScriptedIo(put(answer(status=status)), roles(), creds())
+    io = FakeIo(put(answer(status=status)), roles(), creds())
     fetch(one, io)
     assert tokens_sent(io) == [None, None]
-    fetch(one, io := ScriptedIo(*without_token()))
+    fetch(one, io := FakeIo(*without_token()))
     assert tokens_sent(io) == [None, None]
 
 
@@ -344,20 +342,20 @@ def test_a_service_that_learned_tokens(at: str) -> None:
     """A 401 without a token ends the memory of version 1, and the same attempt goes on with a token."""
     one = used(provider(), put(answer(status=404)), roles(), creds())
     service_error = answer(status=401)
-    io = ScriptedIo(*([roles(service_error)] if at == "role" else [roles(), creds(service_error)]), *all_three())
+    io = FakeIo(*([roles(service_error)] if at == "role" else [roles(), creds(service_error)]), *all_three())
     fetch(one, io)
     assert tokens_sent(io)[-2:] == [IMDS_TOKEN] * 2
-    fetch(one, ScriptedIo(*without_token()))
+    fetch(one, FakeIo(*without_token()))
 
 
 def test_a_service_that_wants_tokens_and_gives_none() -> None:
     """A 404 for the token and a 401 without one is an error, after which everything is tried anew."""
     service_error = answer(status=401)
     one = provider()
-    error = failure(one, ScriptedIo(put(answer(status=404)), roles(service_error)))
+    error = failure(one, FakeIo(put(answer(status=404)), roles(service_error)))
     assert isinstance(error, RetrievalError)
     assert error.status == 401
-    fetch(one, ScriptedIo(*all_three()))
+    fetch(one, FakeIo(*all_three()))
 
 
 @pytest.mark.parametrize(
@@ -391,7 +389,7 @@ CONFIG = "/home/somebody/.aws/config"
 )
 def test_version_1_ruled_out_by_the_profile(config: str, environ: dict[str, str], profile: str | None) -> None:
     """The switch in the selected profile counts too, and the error names its file and line."""
-    io = ScriptedIo(put(answer(status=404)), environ=environ, files={CONFIG: config.encode()})
+    io = FakeIo(put(answer(status=404)), environ=environ, files={CONFIG: config.encode()})
     with pytest.raises(RetrievalError, match=r"ec2_metadata_v1_disabled in ~/.aws/config:2 rules out") as caught:
         run(provider()._fetch(io, ClientContext(profile=profile)))
     assert caught.value.status == 404
@@ -408,14 +406,14 @@ def test_version_1_ruled_out_by_the_profile(config: str, environ: dict[str, str]
 )
 def test_version_1_not_ruled_out_by_the_profile(config: str, environ: dict[str, str]) -> None:
     """It does not count when it is off, in another profile, or when the environment says otherwise."""
-    io = ScriptedIo(put(answer(status=404)), roles(), creds(), environ=environ, files={CONFIG: config.encode()})
+    io = FakeIo(put(answer(status=404)), roles(), creds(), environ=environ, files={CONFIG: config.encode()})
     assert run(provider()._fetch(io, ClientContext())).access_key_id
 
 
 def test_switch_in_the_profile_that_cannot_be_read() -> None:
     """A switch that is neither on nor off, like a file that cannot be read, never means that version 1 may be used."""
     for content in (b"[default]\nec2_metadata_v1_disabled = maybe\n", b"\xff"):
-        io = ScriptedIo(put(answer(status=404)), files={CONFIG: content})
+        io = FakeIo(put(answer(status=404)), files={CONFIG: content})
         with pytest.raises(InvalidConfigurationError, match=r"~/.aws/config:"):
             run(provider()._fetch(io, ClientContext()))
 
@@ -429,7 +427,7 @@ ENDPOINT = "AWS_EC2_METADATA_SERVICE_ENDPOINT"
 )
 def test_files_are_not_read_where_they_change_nothing(environ: dict[str, str], options: dict[str, Any]) -> None:
     """With an endpoint from option or variable, and tokens there, no file is looked at."""
-    io = ScriptedIo(*all_three(options.get("endpoint") or environ[ENDPOINT]), environ=environ, files={CONFIG: b"\xff"})
+    io = FakeIo(*all_three(options.get("endpoint") or environ[ENDPOINT]), environ=environ, files={CONFIG: b"\xff"})
     fetch(provider(**options), io)
     assert io.reads == []
 
@@ -437,7 +435,7 @@ def test_files_are_not_read_where_they_change_nothing(environ: dict[str, str], o
 @pytest.mark.parametrize(("value", "expected"), [("true", NotConfiguredError), ("maybe", InvalidConfigurationError)])
 def test_files_are_not_read_for_a_service_that_is_off(value: str, expected: type[CredentialsError]) -> None:
     """A service that is switched off costs no reading of files, nor does a switch that cannot be read."""
-    io = ScriptedIo(environ={"AWS_EC2_METADATA_DISABLED": value}, files={CONFIG: b"\xff"})
+    io = FakeIo(environ={"AWS_EC2_METADATA_DISABLED": value}, files={CONFIG: b"\xff"})
     assert type(failure(provider(), io)) is expected
     assert io.reads == []
 
@@ -465,7 +463,7 @@ PROFILES = "".join(
 def test_whose_endpoint_counts(argument: str | None, caller: str | None, variable: str | None, port: int) -> None:
     """The profile of the argument beats the caller's, that AWS_PROFILE, and that the default."""
     environ = {} if variable is None else {"AWS_PROFILE": variable}
-    io = ScriptedIo(*all_three(f"http://127.0.0.1:{port}/x"), environ=environ, files={CONFIG: PROFILES})
+    io = FakeIo(*all_three(f"http://127.0.0.1:{port}/x"), environ=environ, files={CONFIG: PROFILES})
     assert run(provider(profile=argument)._fetch(io, ClientContext(profile=caller))).access_key_id == KEY_ID
     assert io.script == []
 
@@ -473,16 +471,16 @@ def test_whose_endpoint_counts(argument: str | None, caller: str | None, variabl
 def test_other_files() -> None:
     """The files can be others than the usual ones."""
     files = SharedFiles(FileOptions(config_filepath="/etc/aws"))
-    io = ScriptedIo(*all_three("http://127.0.0.1:1/x"), files={"/etc/aws": PROFILES, CONFIG: b"\xff"})
+    io = FakeIo(*all_three("http://127.0.0.1:1/x"), files={"/etc/aws": PROFILES, CONFIG: b"\xff"})
     fetch(provider(files=files), io)
 
 
 def test_mode_in_the_profile() -> None:
     """A mode in the profile leads to IPv6; one of the program beats it, but not an endpoint there."""
     config = b"[default]\nec2_metadata_service_endpoint_mode = IPv6\n"
-    fetch(provider(), ScriptedIo(*all_three(V6), files={CONFIG: config}))
-    fetch(provider(endpoint_mode="IPv4"), ScriptedIo(*all_three(V4), files={CONFIG: config}))
-    io = ScriptedIo(*all_three("http://127.0.0.1:1/x"), files={CONFIG: PROFILES})
+    fetch(provider(), FakeIo(*all_three(V6), files={CONFIG: config}))
+    fetch(provider(endpoint_mode="IPv4"), FakeIo(*all_three(V4), files={CONFIG: config}))
+    io = FakeIo(*all_three("http://127.0.0.1:1/x"), files={CONFIG: PROFILES})
     fetch(provider(endpoint_mode="IPv6"), io)
 
 
@@ -500,7 +498,7 @@ def test_mode_in_the_profile() -> None:
 )
 def test_unreadable_settings_in_the_profile(line: str) -> None:
     """A setting or line of the profile that cannot be read is an error with file and line, before anything is asked."""
-    error = failure(provider(), ScriptedIo(files={CONFIG: f"[default]\n{line}\n".encode()}))
+    error = failure(provider(), FakeIo(files={CONFIG: f"[default]\n{line}\n".encode()}))
     assert isinstance(error, InvalidConfigurationError)
     assert "~/.aws/config:2" in str(error)
     assert line.partition(" = ")[0].strip() in ("canary", *str(error).split())
@@ -510,25 +508,25 @@ def test_unreadable_settings_in_the_profile(line: str) -> None:
 def test_files_that_cannot_be_read() -> None:
     """A file that may have an endpoint and cannot be read is an error: nobody slides on to another service."""
     for file in (b"\xff", ReadFailure("cannot be read: Permission denied")):
-        error = failure(provider(), ScriptedIo(files={CONFIG: file}))
+        error = failure(provider(), FakeIo(files={CONFIG: file}))
         assert type(error) is InvalidConfigurationError
         assert "~/.aws/config" in str(error)
 
 
 def test_a_profile_that_is_missing_says_nothing() -> None:
     """Without files, or without the profile in them, the service is at its own address."""
-    fetch(provider(profile="missing"), ScriptedIo(*all_three(), files={CONFIG: PROFILES}))
-    fetch(provider(profile="missing"), ScriptedIo(*all_three()))
+    fetch(provider(profile="missing"), FakeIo(*all_three(), files={CONFIG: PROFILES}))
+    fetch(provider(profile="missing"), FakeIo(*all_three()))
 
 
 def test_services_section_of_the_profile_does_not_matter() -> None:
     """A section of services that is missing is no concern of this one."""
-    fetch(provider(), ScriptedIo(*all_three(), files={CONFIG: b"[default]\nservices = missing\n"}))
+    fetch(provider(), FakeIo(*all_three(), files={CONFIG: b"[default]\nservices = missing\n"}))
 
 
 def test_silence_names_the_profile() -> None:
     """If nobody answers at the profile's endpoint, the error says which line leads there."""
-    io = ScriptedIo(put(GONE, "http://127.0.0.1:1/x"), files={CONFIG: PROFILES})
+    io = FakeIo(put(GONE, "http://127.0.0.1:1/x"), files={CONFIG: PROFILES})
     error = failure(provider(), io)
     assert type(error) is MetadataUnreachableError
     assert "(from ec2_metadata_service_endpoint in ~/.aws/config:2)" in str(error)
@@ -537,16 +535,16 @@ def test_silence_names_the_profile() -> None:
 def test_profile_that_changes() -> None:
     """Files are read anew at each attempt, and a token of one endpoint is not sent to the next."""
     one = used(provider())
-    io = ScriptedIo(*all_three("http://127.0.0.1:1/x"), files={CONFIG: PROFILES})
+    io = FakeIo(*all_three("http://127.0.0.1:1/x"), files={CONFIG: PROFILES})
     fetch(one, io)
-    fetch(one, ScriptedIo(roles(base="http://127.0.0.1:1/x"), creds(base="http://127.0.0.1:1/x"), files=io.files))
+    fetch(one, FakeIo(roles(base="http://127.0.0.1:1/x"), creds(base="http://127.0.0.1:1/x"), files=io.files))
 
 
 def test_version_1_ruled_out_by_the_profile_later() -> None:
     """A switch that comes into the profile later counts for a service that is remembered as version 1 too."""
     one = used(provider(), put(answer(status=404)), roles(), creds())
     config = b"[default]\nec2_metadata_v1_disabled = true\n"
-    error = failure(one, ScriptedIo(put(answer(status=404)), files={CONFIG: config}))
+    error = failure(one, FakeIo(put(answer(status=404)), files={CONFIG: config}))
     assert "ec2_metadata_v1_disabled in ~/.aws/config:2 rules out" in str(error)
 
 
@@ -555,11 +553,11 @@ def test_version_1_is_asked_of_the_profile_late(profile: str | None) -> None:
     """With an endpoint from elsewhere the same profile is asked about version 1, once there are no tokens."""
     name = "default" if profile is None else f"profile {profile}"
     files = {CONFIG: f"[{name}]\nec2_metadata_v1_disabled = true\n".encode()}
-    io = ScriptedIo(put(answer(status=404), ELSEWHERE), files=files)
+    io = FakeIo(put(answer(status=404), ELSEWHERE), files=files)
     error = failure(provider(endpoint=ELSEWHERE, profile=profile), io)
     assert "ec2_metadata_v1_disabled in ~/.aws/config:2 rules out" in str(error)
     files = {CONFIG: b"[default]\nec2_metadata_v1_disabled = maybe\n"}
-    error = failure(provider(endpoint=ELSEWHERE), ScriptedIo(put(answer(status=404), ELSEWHERE), files=files))
+    error = failure(provider(endpoint=ELSEWHERE), FakeIo(put(answer(status=404), ELSEWHERE), files=files))
     assert type(error) is InvalidConfigurationError
     assert "~/.aws/config:2" in str(error)
 
@@ -567,7 +565,7 @@ def test_version_1_is_asked_of_the_profile_late(profile: str | None) -> None:
 def test_version_1_ruled_out_later() -> None:
     """A switch that comes later counts for a service that is remembered as version 1 too."""
     one = used(provider(), put(answer(status=404)), roles(), creds())
-    error = failure(one, ScriptedIo(put(answer(status=404)), environ={V1_DISABLED: "true"}))
+    error = failure(one, FakeIo(put(answer(status=404)), environ={V1_DISABLED: "true"}))
     assert V1_DISABLED in str(error)
 
 
@@ -587,7 +585,7 @@ def test_no_version_1_after_silence(kind: Any, known: bool) -> None:
     one = provider()
     if known:
         used(one, put(token(ttl=None)), roles(), creds())
-    failure(one, ScriptedIo(put(TransportFailure(kind, "x"))))
+    failure(one, FakeIo(put(TransportFailure(kind, "x"))))
 
 
 # --- no service, no role
@@ -619,7 +617,7 @@ def test_a_flood_is_an_answer() -> None:
 def test_silence_after_a_success_is_a_failure(kind: Any, error_type: type[CredentialsError]) -> None:
     """A service that gave credentials before is there: its silence stops a chain."""
     one = used(provider(), put(token(ttl=None)), roles(), creds())
-    error = failure(one, ScriptedIo(put(TransportFailure(kind, "some detail"))))
+    error = failure(one, FakeIo(put(TransportFailure(kind, "some detail"))))
     assert type(error) is error_type
     assert "some detail" in str(error)
 
@@ -672,7 +670,7 @@ def test_strange_roles(body: bytes) -> None:
 @pytest.mark.parametrize("name", ["demo", "a" * 64, "x+y=z,1.2@3-4_5", "@evil", "demo\n", " demo\r\n"])
 def test_names_of_roles(name: str) -> None:
     """Every name that IAM allows is asked for as it is, without the blanks around it."""
-    fetch(provider(), ScriptedIo(put(), roles(answer(name.encode())), creds(role=name.strip())))
+    fetch(provider(), FakeIo(put(), roles(answer(name.encode())), creds(role=name.strip())))
 
 
 # --- the answer
@@ -719,7 +717,7 @@ def test_refusals_behind_the_token(step: str, status: int) -> None:
 @pytest.mark.parametrize(("jitter", "seconds"), [(0.0, 300), (0.5, 450), (0.999, 599.7)])
 def test_an_ended_set_is_extended(jitter: float, seconds: float, caplog: pytest.LogCaptureFixture) -> None:
     """A set that has ended already is served for 5 to 10 minutes more, marked with its real end, and warned of."""
-    io = ScriptedIo(put(), roles(), creds(answer(document(Expiration="2024-01-02T03:04:05Z"))), jitter=jitter)
+    io = FakeIo(put(), roles(), creds(answer(document(Expiration="2024-01-02T03:04:05Z"))), jitter=jitter)
     credentials = fetch(provider(), io)
     assert credentials.expiration is not None
     assert credentials.expiration.timestamp() == pytest.approx(START + seconds)
@@ -731,7 +729,7 @@ def test_an_ended_set_is_extended(jitter: float, seconds: float, caplog: pytest.
 
 def test_a_valid_set_is_not_touched(caplog: pytest.LogCaptureFixture) -> None:
     """A set with a second left keeps its own end."""
-    io = ScriptedIo(put(), roles(), creds(answer(document(Expiration="2024-01-02T03:04:06Z"))))
+    io = FakeIo(put(), roles(), creds(answer(document(Expiration="2024-01-02T03:04:06Z"))))
     credentials = fetch(provider(), io)
     assert credentials.expiration == datetime(2024, 1, 2, 3, 4, 6, tzinfo=UTC)
     assert credentials.original_expiration is None
@@ -752,14 +750,14 @@ def test_only_its_own_sets_may_be_extended() -> None:
 def test_retries_each_question() -> None:
     """With retries every one of the three questions is repeated on its own after transient failures."""
     busy = answer(status=503)
-    io = ScriptedIo(put(GONE), put(), roles(busy), roles(), creds(GONE), creds())
+    io = FakeIo(put(GONE), put(), roles(busy), roles(), creds(GONE), creds())
     fetch(provider(max_retries=1), io)
     assert io.pauses == pytest.approx([0.05] * 3)
 
 
 def test_a_silent_service_costs_one_timeout() -> None:
     """Off EC2, where packets vanish, one timeout of the token call is all that is waited for."""
-    io = ScriptedIo()
+    io = FakeIo()
     io.script = [put(io.timeout)]
     start = io.monotonic()
     assert type(failure(provider(), io)) is MetadataUnreachableError
@@ -768,7 +766,7 @@ def test_a_silent_service_costs_one_timeout() -> None:
 
 def test_the_attempt_is_bounded() -> None:
     """Retries and pauses of all three questions share one budget, and the last real reason is reported."""
-    io = ScriptedIo(jitter=0.999)
+    io = FakeIo(jitter=0.999)
     busy = answer(status=500)
 
     def late(request: Request) -> Answer:
@@ -812,7 +810,7 @@ def test_any_service_ends_well(replies: list[Answer]) -> None:
     """Whatever a stranger there answers, two attempts end with a set or an error, after five questions at most."""
     one = provider()
     for start in (0, 5):
-        io = ScriptedIo()
+        io = FakeIo()
         waiting = replies[start : start + 5]
 
         async def exchange(request: Request, waiting: list[Answer] = waiting) -> Answer:

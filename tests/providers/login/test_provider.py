@@ -36,8 +36,8 @@ from support.fake_io import (
     SECRET_KEY,
     SESSION_TOKEN,
     START,
-    ScriptedIo,
-    ScriptedRuntime,
+    FakeIo,
+    FakeRuntime,
     answer,
     assert_no_secret,
     failure,
@@ -68,7 +68,7 @@ def provider(
 ) -> LoginProvider:
     """Make a provider without a world, in eu-central-1."""
     endpoints = EndpointResolver(config or ClientConfig(region="eu-central-1"), view=ProfileView())
-    return LoginProvider(ScriptedRuntime(), Setting(session, "~/.aws/config:2"), endpoints, profile, **options)
+    return LoginProvider(FakeRuntime(), Setting(session, "~/.aws/config:2"), endpoints, profile, **options)
 
 
 def lasting(seconds: float, **changes: object) -> bytes:
@@ -77,13 +77,13 @@ def lasting(seconds: float, **changes: object) -> bytes:
     return json.dumps(document(accessToken=access_token(expiresAt=end.isoformat()), **changes)).encode()
 
 
-def runtime(content: bytes | ReadFailure | None, *answers: Step, **options: Any) -> ScriptedIo:
+def runtime(content: bytes | ReadFailure | None, *answers: Step, **options: Any) -> FakeIo:
     """Make a world with this cache file, and a service that gives these answers."""
     files = {} if content is None else {FILE: content}
-    return ScriptedIo(*[("POST", URL, one) for one in answers], files=files, **options)
+    return FakeIo(*[("POST", URL, one) for one in answers], files=files, **options)
 
 
-def read(io: ScriptedIo) -> dict[str, Any]:
+def read(io: FakeIo) -> dict[str, Any]:
     """Return what is in the cache file."""
     content = io.files[FILE]
     assert isinstance(content, bytes)
@@ -192,7 +192,7 @@ def test_the_proof_is_for_the_endpoint_that_is_called() -> None:
     """With an endpoint of one's own, its host, port and path are in the proof."""
     config = ClientConfig(region="eu-central-1", endpoint_url="http://127.0.0.1:5000/base/")
     url = "http://127.0.0.1:5000/base/v1/token"
-    io = ScriptedIo(("POST", url, renewal()), files={FILE: lasting(60)})
+    io = FakeIo(("POST", url, renewal()), files={FILE: lasting(60)})
     fetch(provider(config=config), io)
     assert verified(io.requests[0].headers["DPoP"])[1]["htu"] == url
     assert io.requests[0].direct
@@ -204,7 +204,7 @@ def test_the_proof_is_for_the_endpoint_that_is_called() -> None:
 )
 def test_region_of_the_sign_in(region: str | None, host: str) -> None:
     """The region where it was signed in comes before every other, if it can be one; else the usual list counts."""
-    io = ScriptedIo(
+    io = FakeIo(
         ("POST", f"https://{host}.signin.aws.amazon.com/v1/token", renewal()),
         files={FILE: lasting(60, signInRegion=region)},
     )
@@ -214,7 +214,7 @@ def test_region_of_the_sign_in(region: str | None, host: str) -> None:
 
 def test_region_from_the_environment() -> None:
     """Without any other region that of the environment is called."""
-    io = ScriptedIo(
+    io = FakeIo(
         ("POST", "https://cn-north-1.signin.amazonaws.cn/v1/token", renewal()),
         files={FILE: lasting(60)},
         environ={"AWS_REGION": "cn-north-1"},
@@ -236,7 +236,7 @@ def test_region_from_the_environment() -> None:
 )
 def test_directories(environ: Mapping[str, str], path: str) -> None:
     """The directory is that of the environment, or in the home directory that the shared files have, too."""
-    io = ScriptedIo(files={path: lasting(600)}, environ=environ)
+    io = FakeIo(files={path: lasting(600)}, environ=environ)
     fetch(provider(), io)
     assert io.reads == [path]
 
@@ -250,7 +250,7 @@ def test_blanks_around_the_session() -> None:
 @pytest.mark.parametrize("session", ["", "  ", "canary\x00", "canary\udcff"])
 def test_sessions_that_cannot_be_one(session: str) -> None:
     """A session that is blank or no text is an error of the configuration, with the place of the setting."""
-    error = failure(provider(session=session), ScriptedIo())
+    error = failure(provider(session=session), FakeIo())
     assert type(error) is InvalidConfigurationError
     assert "login_session from ~/.aws/config:2" in told(error)
 
@@ -280,7 +280,7 @@ def test_whole_time() -> None:
 def test_commands(profile: str | None, command: str) -> None:
     """The command that signs in can be pasted into a shell; the default profile needs no name."""
     assert login_command(profile) == command
-    error = failure(provider(profile), ScriptedIo())
+    error = failure(provider(profile), FakeIo())
     assert isinstance(error, LoginRequiredError)
     assert error.command == command
     assert f"run: {command}" in str(error)
@@ -603,7 +603,7 @@ def test_errors_of_the_configuration() -> None:
 
 def test_no_home_directory(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a home directory it cannot be told where the file is."""
-    io = ScriptedIo()
+    io = FakeIo()
     monkeypatch.setattr(io, "home_directory", lambda: None)
     error = failure(provider(), io)
     assert isinstance(error, InvalidConfigurationError)

@@ -25,7 +25,7 @@ from anycreds._core.callbacks import BuildOptions, Callbacks
 from anycreds._core.http import Request
 from anycreds._core.provider import ClientContext
 from anycreds._providers.profile.provider import ProfileProvider
-from support.fake_io import ScriptedIo, ScriptedRuntime, Step, answer, assert_no_secret, document, run
+from support.fake_io import FakeIo, FakeRuntime, Step, answer, assert_no_secret, document, run
 
 CONFIG = "/home/somebody/.aws/config"
 KEYS = "aws_access_key_id = AKIDBASE\naws_secret_access_key = canarySECRET\n"
@@ -47,25 +47,25 @@ def sends(key: str, operation: str = "AssumeRole", url: str = STS) -> Step:
     return ("POST", url, answer(given(key, operation)))
 
 
-def runtime(config: str, *script: Step, environ: Mapping[str, str] | None = None, **files: bytes) -> ScriptedIo:
-    io = ScriptedIo(*script, environ=environ)
+def runtime(config: str, *script: Step, environ: Mapping[str, str] | None = None, **files: bytes) -> FakeIo:
+    io = FakeIo(*script, environ=environ)
     io.files[CONFIG] = config.encode()
     io.files.update({f"/{name}": content for name, content in files.items()})
     return io
 
 
-def provider(io: ScriptedIo, profile: str | None = "top", **options: Any) -> ProfileProvider:
+def provider(io: FakeIo, profile: str | None = "top", **options: Any) -> ProfileProvider:
     files = SharedFiles(options.pop("files", FileOptions()))
-    return ProfileProvider(ScriptedRuntime(io), profile, files=files, options=BuildOptions(**options))
+    return ProfileProvider(FakeRuntime(io), profile, files=files, options=BuildOptions(**options))
 
 
-def fetch(io: ScriptedIo, one: ProfileProvider | None = None, **options: Any) -> Credentials:
+def fetch(io: FakeIo, one: ProfileProvider | None = None, **options: Any) -> Credentials:
     credentials = run((one or provider(io, **options))._fetch(io, ClientContext()))
     assert io.script == []
     return credentials
 
 
-def failing(io: ScriptedIo, kind: type[CredentialsError], **options: Any) -> str:
+def failing(io: FakeIo, kind: type[CredentialsError], **options: Any) -> str:
     with pytest.raises(kind) as caught:
         run(provider(io, **options)._fetch(io, ClientContext()))
     assert_no_secret(caught.value, "canary")

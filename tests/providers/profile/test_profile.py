@@ -13,7 +13,7 @@ import pytest
 import anycreds
 from anycreds._core.io import ReadFailure
 from anycreds.testing import CANARY
-from support.fake_io import ScriptedIo, run
+from support.fake_io import FakeIo, run
 
 pytestmark = pytest.mark.anyio
 
@@ -146,7 +146,7 @@ async def test_file_that_cannot_be_read_is_an_error_at_once(aws: Path, make: obj
 def test_file_without_permission_is_an_error_that_says_so() -> None:
     """A file that may not be read is never taken for one that is not there."""
     denied = {"/home/x/.aws/config": ReadFailure("cannot be read: Permission denied")}
-    io = ScriptedIo(environ={"HOME": "/home/x"}, files=denied)
+    io = FakeIo(environ={"HOME": "/home/x"}, files=denied)
     with pytest.raises(anycreds.InvalidConfigurationError, match=r"~/.aws/config cannot be read: Permission denied"):
         run(anycreds.from_ini()._fetch(io, anycreds.ClientContext()))
 

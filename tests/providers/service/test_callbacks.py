@@ -34,10 +34,10 @@ from support.fake_io import (
     KEY_ID,
     SECRET_KEY,
     SESSION_TOKEN,
-    ScriptedIo,
-    ScriptedRuntime,
+    FakeIo,
+    FakeRuntime,
     assert_no_secret,
-    is_of_the_library,
+    is_library_file,
     run,
 )
 
@@ -62,7 +62,7 @@ class Source(Provider):
     __slots__ = ("answer", "seen")
 
     def __init__(self, answer: Credentials | CredentialsError) -> None:
-        super().__init__("source", ScriptedRuntime())
+        super().__init__("source", FakeRuntime())
         self.answer = answer
         self.seen: list[tuple[Io, ClientContext]] = []
 
@@ -80,7 +80,7 @@ class StrangeError(Exception):
 
 def test_a_source_is_asked_in_the_same_attempt() -> None:
     """The source gets the same world and caller, and its set is passed on as it is."""
-    source, io = Source(SET), ScriptedIo()
+    source, io = Source(SET), FakeIo()
     assert run(fetch_source(source, io, CALLER, STEP, WHO)) is SET
     assert source.seen == [(io, CALLER)]
 
@@ -90,7 +90,7 @@ def test_a_source_without_anything(kind: type[NotConfiguredError]) -> None:
     """Something stands on it, so that is a mistake in the configuration: no chain goes on. The error names the step."""
     missing = kind("nothing there", source="source")
     with pytest.raises(InvalidConfigurationError) as caught:
-        run(fetch_source(Source(missing), ScriptedIo(), CALLER, STEP, WHO))
+        run(fetch_source(Source(missing), FakeIo(), CALLER, STEP, WHO))
     error = caught.value
     assert type(error) is InvalidConfigurationError
     assert str(error) == f"{WHO}: {STEP} has no credentials: source: nothing there"
@@ -103,7 +103,7 @@ def test_a_source_that_fails(kind: type[CredentialsError]) -> None:
     """Every other error of a source stays what it is."""
     failure = kind("broken", source="source")
     with pytest.raises(kind) as caught:
-        run(fetch_source(Source(failure), ScriptedIo(), CALLER, STEP, WHO))
+        run(fetch_source(Source(failure), FakeIo(), CALLER, STEP, WHO))
     assert caught.value is failure
     assert str(failure) == "source: broken"
 
@@ -140,7 +140,7 @@ def assert_frames_are_clean(error: BaseException) -> None:
     one: BaseException | None = error
     while one is not None:
         for frame, _ in traceback.walk_tb(one.__traceback__):
-            assert not is_of_the_library(frame.f_code.co_filename)
+            assert not is_library_file(frame.f_code.co_filename)
         one = one.__cause__ or one.__context__
 
 
@@ -330,7 +330,7 @@ class Hooked(Provider):
     __slots__ = ("function",)
 
     def __init__(self, function: Callable[..., Awaitable[Any]]) -> None:
-        super().__init__(WHO, ScriptedRuntime())
+        super().__init__(WHO, FakeRuntime())
         self.function = function
 
     async def _load(self, io: Io, caller: ClientContext) -> Credentials | CredentialsError:
@@ -348,5 +348,5 @@ def test_no_frame_of_ours_holds_a_secret(failure: Exception) -> None:
 
     provider = Hooked(function)
     with pytest.raises(CredentialsError) as caught:
-        run(provider._fetch(ScriptedIo(), CALLER))
+        run(provider._fetch(FakeIo(), CALLER))
     assert_no_secret(caught.value)

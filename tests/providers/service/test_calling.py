@@ -17,7 +17,7 @@ from anycreds._providers.service.calling import call, is_transient, pause_after
 from anycreds._providers.service.retries import Budget
 from anycreds._wire.service_errors import ErrorResponse
 from anycreds._wire.urls import Url
-from support.fake_io import START, Answer, ScriptedIo, answer, run
+from support.fake_io import START, Answer, FakeIo, answer, run
 
 URL = Url("https", "sts.eu-west-1.amazonaws.com", None, "/")
 GOOD = answer(b"good")
@@ -61,7 +61,7 @@ class Calls:
     """A call, and what it was made with."""
 
     def __init__(self, *answers: Answer | Callable[[Request], Answer], jitter: float = 0.5) -> None:
-        self.io = ScriptedIo(*(("POST", str(URL), one) for one in answers), jitter=jitter)
+        self.io = FakeIo(*(("POST", str(URL), one) for one in answers), jitter=jitter)
         self.times: list[float] = []
 
     def make(self, time: float) -> Request:

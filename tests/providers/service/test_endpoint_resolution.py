@@ -17,7 +17,7 @@ from anycreds._core.provider import ClientContext
 from anycreds._providers.service import endpoint_resolution
 from anycreds._providers.service.endpoint_resolution import SERVICE_NAMES, EndpointResolver, ResolvedEndpoint
 from anycreds._wire.endpoints import Service
-from support.fake_io import ScriptedIo, run
+from support.fake_io import FakeIo, run
 
 WHO = "somebody"
 CONFIG = "/home/somebody/.aws/config"
@@ -39,7 +39,7 @@ def outcome(
     **more: Any,
 ) -> ResolvedEndpoint | InvalidConfigurationError:
     """Find the place of a service; ``says`` is what the profile says, line by line."""
-    io = ScriptedIo(environ=environ, files={CONFIG: f"[default]\n{says}\n".encode()})
+    io = FakeIo(environ=environ, files={CONFIG: f"[default]\n{says}\n".encode()})
     return run((endpoints or EndpointResolver(config)).resolve(io, ClientContext(region=caller), service, WHO, **more))
 
 
@@ -179,7 +179,7 @@ def test_whose_profile_counts() -> None:
         (None, "y", "x", "eu-c-1"),
         ("z", "y", "x", "eu-d-1"),
     ):
-        io = ScriptedIo(environ={} if variable is None else {"AWS_PROFILE": variable}, files=files)
+        io = FakeIo(environ={} if variable is None else {"AWS_PROFILE": variable}, files=files)
         found = run(EndpointResolver(profile=argument).resolve(io, ClientContext(profile=caller), "sts", WHO))
         assert isinstance(found, ResolvedEndpoint)
         assert found.region == region
@@ -187,12 +187,12 @@ def test_whose_profile_counts() -> None:
 
 def test_other_files_and_none() -> None:
     """The files can be others; and with a view of the profile none are read."""
-    io = ScriptedIo(files={"/etc/aws": b"[default]\nregion = eu-west-1\n", CONFIG: b"\xff"})
+    io = FakeIo(files={"/etc/aws": b"[default]\nregion = eu-west-1\n", CONFIG: b"\xff"})
     files = SharedFiles(FileOptions(config_filepath="/etc/aws"))
     found = run(EndpointResolver(files=files).resolve(io, ClientContext(), "sts", WHO))
     assert isinstance(found, ResolvedEndpoint)
     assert found.region == "eu-west-1"
-    io = ScriptedIo(environ={"AWS_REGION": "eu-west-2"}, files={CONFIG: b"\xff"})
+    io = FakeIo(environ={"AWS_REGION": "eu-west-2"}, files={CONFIG: b"\xff"})
     found = run(EndpointResolver(view=ProfileView()).resolve(io, ClientContext(profile="missing"), "sts", WHO))
     assert isinstance(found, ResolvedEndpoint)
     assert (found.region, io.reads) == ("eu-west-2", [])
@@ -201,7 +201,7 @@ def test_other_files_and_none() -> None:
 @pytest.mark.parametrize("content", [b"\xff", b"[default]\nrubbish\n"])
 def test_files_that_cannot_be_read(content: bytes) -> None:
     """A file or profile that cannot be read is the error, though an option has the region."""
-    io = ScriptedIo(files={CONFIG: content})
+    io = FakeIo(files={CONFIG: content})
     error = run(EndpointResolver(ClientConfig(region="eu-west-1")).resolve(io, ClientContext(), "sts", WHO))
     assert isinstance(error, InvalidConfigurationError)
     assert f"{FILE}:" in str(error)

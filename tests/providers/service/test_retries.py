@@ -13,7 +13,7 @@ from anycreds._core.durations import timeout_and_retries_reason
 from anycreds._core.http import Request, Response, TransportFailure
 from anycreds._providers.service.retries import Budget, is_transient, pause_after, retry_after, send_with_retries
 from anycreds._wire.urls import Url
-from support.fake_io import Answer, ScriptedIo, answer, run
+from support.fake_io import Answer, FakeIo, answer, run
 
 URL = Url("http", "127.0.0.1", None, "/")
 REQUEST = Request("GET", URL, {}, 1.0)
@@ -21,7 +21,7 @@ BUSY = answer(status=503)
 GONE = TransportFailure("unreachable", "connection refused")
 
 
-def ask(io: ScriptedIo, retries: int, seconds: float) -> Response | TransportFailure:
+def ask(io: FakeIo, retries: int, seconds: float) -> Response | TransportFailure:
     """Make an exchange with retries that may take so many seconds altogether."""
     return run(send_with_retries(io, REQUEST, retries, Budget(io, seconds)))
 
@@ -102,14 +102,14 @@ def test_retry_after_stretches_the_pause_and_ends_the_attempt() -> None:
 
 def test_repeats_until_it_works() -> None:
     """Failures are repeated after their pauses, and the good answer counts."""
-    io = ScriptedIo(*steps(GONE, BUSY, answer(b"ok")))
+    io = FakeIo(*steps(GONE, BUSY, answer(b"ok")))
     assert ask(io, 3, 4.0) == answer(b"ok")
     assert io.pauses == pytest.approx([0.05, 0.1])
 
 
 def test_the_last_answer_counts() -> None:
     """After the last try its answer is returned, whatever came before."""
-    io = ScriptedIo(*steps(GONE, GONE, BUSY))
+    io = FakeIo(*steps(GONE, GONE, BUSY))
     assert ask(io, 2, 3.0) == BUSY
     assert io.script == []
 
@@ -117,14 +117,14 @@ def test_the_last_answer_counts() -> None:
 @pytest.mark.parametrize("status", [400, 401, 403, 404])
 def test_refusals_are_not_repeated(status: int) -> None:
     """A refusal is not asked for twice."""
-    io = ScriptedIo(*steps(answer(status=status)))
+    io = FakeIo(*steps(answer(status=status)))
     assert ask(io, 3, 4.0) == answer(status=status)
     assert io.pauses == []
 
 
 def test_never_beyond_the_budget() -> None:
     """A silent server costs the whole budget and no more: the last exchange gets what the pauses left of it."""
-    io = ScriptedIo(jitter=0.999)
+    io = FakeIo(jitter=0.999)
     io.script = steps(*[io.timeout] * 4)
     start = io.monotonic()
     found = ask(io, 3, 4.0)
@@ -137,7 +137,7 @@ def test_never_beyond_the_budget() -> None:
 
 def test_no_try_without_time() -> None:
     """With no time left nothing is sent, and that is the reason given."""
-    io = ScriptedIo()
+    io = FakeIo()
     found = ask(io, 3, 0.0)
     assert isinstance(found, TransportFailure)
     assert found.kind == "timeout"
@@ -145,7 +145,7 @@ def test_no_try_without_time() -> None:
 
 def test_a_budget_can_be_extended() -> None:
     """A budget counts down by the steady clock, ends at 0 and takes more time."""
-    io = ScriptedIo()
+    io = FakeIo()
     budget = Budget(io, 3.0)
     io.wall += 1e6
     assert budget.left() == 3.0
@@ -161,7 +161,7 @@ def test_a_budget_can_be_extended() -> None:
 )
 def test_any_course_stays_inside_its_time(course: list[Answer | None], retries: int) -> None:
     """Whatever comes, there are at most 1 + retries exchanges within (1 + retries) × timeout."""
-    io = ScriptedIo()
+    io = FakeIo()
     io.script = [
         ("GET", "http://127.0.0.1/", io.timeout if one is None else one) for one in [*course, *[answer(b"ok")] * 6]
     ]

@@ -17,7 +17,7 @@ from anycreds._core.io import ReadFailure, WriteFailure
 from anycreds._core.observer import watch
 from anycreds._providers.service.token_cache import LIMIT, Held, TokenFiles, token_file
 from anycreds.events import CacheWriteFailed, Event
-from support.fake_io import ScriptedIo, assert_no_secret, run
+from support.fake_io import FakeIo, assert_no_secret, run
 
 PATH, SHOWN = "/home/me/.aws/sso/cache/x.json", "~/.aws/sso/cache/x.json"
 FILE = Location(PATH, "the path", SHOWN, chosen=True)
@@ -38,13 +38,13 @@ def files() -> TokenFiles[str]:
     return TokenFiles("somebody", parse)
 
 
-def holding(content: Any = OLD, **runtime: Any) -> ScriptedIo:
+def holding(content: Any = OLD, **runtime: Any) -> FakeIo:
     """Make a world with this token file; what is not bytes becomes JSON."""
     body = content if isinstance(content, bytes | ReadFailure) else json.dumps(content).encode()
-    return ScriptedIo(files={PATH: body}, **runtime)
+    return FakeIo(files={PATH: body}, **runtime)
 
 
-def written(io: ScriptedIo) -> Any:
+def written(io: FakeIo) -> Any:
     """Return what the file holds."""
     content = io.files[PATH]
     assert isinstance(content, bytes)
@@ -65,7 +65,7 @@ class Service:
         return self.answers.pop(0)
 
 
-def load(one: TokenFiles[str], io: ScriptedIo) -> Held[str]:
+def load(one: TokenFiles[str], io: FakeIo) -> Held[str]:
     """Return the token that is there."""
     held = run(one.load(io, FILE))
     assert isinstance(held, Held), held
@@ -73,25 +73,25 @@ def load(one: TokenFiles[str], io: ScriptedIo) -> Held[str]:
     return held
 
 
-def renew(one: TokenFiles[str], io: ScriptedIo, service: Service, enough: str = "canary-9") -> Any:
+def renew(one: TokenFiles[str], io: FakeIo, service: Service, enough: str = "canary-9") -> Any:
     """Let the token that is there be renewed; only one token is enough."""
     return run(one.renew(io, FILE, load(one, io), lambda token: token == enough, service))
 
 
 def test_location() -> None:
     """A file in the home directory is where the environment has the home, and is shown with ~."""
-    place = token_file(ScriptedIo(environ={"HOME": "/home/me/"}), Setting("~/.aws/sso/cache", "it"), "x.json", "who")
+    place = token_file(FakeIo(environ={"HOME": "/home/me/"}), Setting("~/.aws/sso/cache", "it"), "x.json", "who")
     assert place == Location(PATH, "it", SHOWN, chosen=True)
-    place = token_file(ScriptedIo(), Setting("~/.aws/sso/cache", "it"), "x.json", "who")
+    place = token_file(FakeIo(), Setting("~/.aws/sso/cache", "it"), "x.json", "who")
     assert isinstance(place, Location)
     assert place.path == "/home/somebody/.aws/sso/cache/x.json"
-    place = token_file(ScriptedIo(), Setting("/cache/", "VARIABLE"), "x.json", "who")
+    place = token_file(FakeIo(), Setting("/cache/", "VARIABLE"), "x.json", "who")
     assert place == Location("/cache/x.json", "VARIABLE", "/cache/x.json", chosen=True)
 
 
 def test_no_home() -> None:
     """Without a home directory nothing is looked for anywhere else."""
-    io = ScriptedIo()
+    io = FakeIo()
     io.home_directory = lambda: None  # type: ignore[method-assign]
     error = token_file(io, Setting("~/.aws/sso/cache", "the path of the token file"), "x.json", "who")
     assert isinstance(error, InvalidConfigurationError)
@@ -135,7 +135,7 @@ def test_unreadable(content: bytes | ReadFailure, problem: str) -> None:
 
 def test_missing() -> None:
     """A file that is not there is told at once."""
-    io = ScriptedIo()
+    io = FakeIo()
     assert run(files().load(io, FILE)) == f"{SHOWN} does not exist"
     assert io.pauses == []
 

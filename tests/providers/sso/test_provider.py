@@ -35,8 +35,8 @@ from support.fake_io import (
     KEY_ID,
     SECRET_KEY,
     SESSION_TOKEN,
-    ScriptedIo,
-    ScriptedRuntime,
+    FakeIo,
+    FakeRuntime,
     answer,
     assert_no_secret,
     failure,
@@ -75,7 +75,7 @@ LEGACY = SETTINGS._replace(session=None)
 
 def provider(settings: SsoSettings = SETTINGS, config: ClientConfig | None = None, **options: Any) -> SsoProvider:
     """Make a provider without a world."""
-    return SsoProvider(ScriptedRuntime(), settings, EndpointResolver(config, view=ProfileView()), **options)
+    return SsoProvider(FakeRuntime(), settings, EndpointResolver(config, view=ProfileView()), **options)
 
 
 def token(number: int = 0, end: str = FAR, **changes: Any) -> dict[str, Any]:
@@ -94,9 +94,9 @@ def token(number: int = 0, end: str = FAR, **changes: Any) -> dict[str, Any]:
     return {name: value for name, value in full.items() if value is not ...}
 
 
-def runtime(document: Any, *script: Any, path: str = SESSION_FILE, **more: Any) -> ScriptedIo:
+def runtime(document: Any, *script: Any, path: str = SESSION_FILE, **more: Any) -> FakeIo:
     """Make a world with this token file."""
-    return ScriptedIo(*script, files={path: json.dumps(document).encode()}, **more)
+    return FakeIo(*script, files={path: json.dumps(document).encode()}, **more)
 
 
 def role(*, asks: str = TOKENS[0], status: int = 200, body: Any = None) -> Any:
@@ -143,7 +143,7 @@ def service_error(code: str = "InvalidGrantException", status: int = 400) -> Any
 UNAUTHORIZED = {"message": f"Session token not found or invalid: {TOKENS[0]}", "__type": "com.x#UnauthorizedException"}
 
 
-def fail(io: ScriptedIo, one: SsoProvider | None = None) -> CredentialsError:
+def fail(io: FakeIo, one: SsoProvider | None = None) -> CredentialsError:
     """Return the error of one attempt, in which no token may be found."""
     error = failure(one or provider(), io)
     assert_no_secret(error, *SECRETS)
@@ -151,7 +151,7 @@ def fail(io: ScriptedIo, one: SsoProvider | None = None) -> CredentialsError:
     return error
 
 
-def login(io: ScriptedIo, one: SsoProvider | None = None, command: str = COMMAND) -> LoginRequiredError:
+def login(io: FakeIo, one: SsoProvider | None = None, command: str = COMMAND) -> LoginRequiredError:
     """Return the error that a person has to sign in."""
     error = fail(io, one)
     assert isinstance(error, LoginRequiredError)
@@ -160,7 +160,7 @@ def login(io: ScriptedIo, one: SsoProvider | None = None, command: str = COMMAND
     return error
 
 
-def written(io: ScriptedIo, path: str = SESSION_FILE) -> Any:
+def written(io: FakeIo, path: str = SESSION_FILE) -> Any:
     """Return what the token file holds."""
     content = io.files[path]
     assert isinstance(content, bytes)
@@ -399,7 +399,7 @@ def test_legacy_over() -> None:
 def test_no_token(content: Any, problem: str, style: str) -> None:
     """A file that is missing or cannot be read means that somebody has to sign in; nothing is asked."""
     path, shown = (SESSION_FILE, SESSION_SHOWN) if style == "session" else (LEGACY_FILE, LEGACY_SHOWN)
-    io = ScriptedIo(files={} if content is None else {path: content})
+    io = FakeIo(files={} if content is None else {path: content})
     error = login(io, provider(SETTINGS if style == "session" else LEGACY))
     assert error.message.endswith(f": {shown}{problem}")
     assert "~/.aws/config:" in error.message
@@ -416,7 +416,7 @@ def test_no_token(content: Any, problem: str, style: str) -> None:
 )
 def test_commands(changes: dict[str, Any], command: str) -> None:
     """The command can be pasted into a shell, whatever the profile is called."""
-    login(ScriptedIo(), provider(SETTINGS._replace(**changes)), command)
+    login(FakeIo(), provider(SETTINGS._replace(**changes)), command)
 
 
 def test_unauthorized_is_refreshed_once() -> None:
@@ -532,14 +532,14 @@ def test_oidc_endpoint_that_is_none() -> None:
 
 def test_no_home() -> None:
     """Without a home directory there is no place for a token."""
-    io = ScriptedIo()
+    io = FakeIo()
     io.home_directory = lambda: None  # type: ignore[method-assign]
     assert type(fail(io)) is InvalidConfigurationError
 
 
 def test_home_of_the_environment() -> None:
     """The home directory is the environment's, as for the shared files."""
-    io = ScriptedIo(
+    io = FakeIo(
         role(),
         environ={"HOME": "/h"},
         files={SESSION_FILE.replace("/home/somebody", "/h"): json.dumps(token()).encode()},
@@ -594,7 +594,7 @@ ANSWERS = st.builds(
 )
 def test_nothing_else_leaves(content: bytes, answers: list[Any]) -> None:
     """Whatever the file holds and whatever comes, there is a set or a ``CredentialsError``."""
-    io = ScriptedIo(files={SESSION_FILE: content})
+    io = FakeIo(files={SESSION_FILE: content})
     waiting = iter(answers)
 
     async def exchange(request: Request) -> Any:

@@ -23,8 +23,8 @@ from support.fake_io import (
     SECRET_KEY,
     SESSION_TOKEN,
     START,
-    ScriptedIo,
-    ScriptedRuntime,
+    FakeIo,
+    FakeRuntime,
     Step,
     answer,
     assert_no_secret,
@@ -58,7 +58,7 @@ class Source(Provider):
     """Gives keys, and notes in the io when it was asked."""
 
     def __init__(self, error: CredentialsError | None = None, source: str | None = "environment") -> None:
-        super().__init__("a source", ScriptedRuntime())
+        super().__init__("a source", FakeRuntime())
         self.error = error
         self.gives = Credentials(KEY_ID, SECRET_KEY, SESSION_TOKEN, source=source)
         self.asked = 0
@@ -78,7 +78,7 @@ def role(**params: object) -> Role:
 
 
 def provider(
-    io: ScriptedIo,
+    io: FakeIo,
     *,
     source: Provider | None = None,
     callbacks: Callbacks | None = None,
@@ -87,7 +87,7 @@ def provider(
 ) -> AssumeRoleProvider:
     config = config or ClientConfig(region="eu-west-1")
     return AssumeRoleProvider(
-        ScriptedRuntime(io),
+        FakeRuntime(io),
         role(**params),
         source or Source(),
         EndpointResolver(config),
@@ -103,7 +103,7 @@ def form(request: Request) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(request.body.decode()).items()}
 
 
-def failing(one: Provider, io: ScriptedIo, kind: type[CredentialsError]) -> CredentialsError:
+def failing(one: Provider, io: FakeIo, kind: type[CredentialsError]) -> CredentialsError:
     with pytest.raises(kind) as caught:
         run(one._fetch(io, ClientContext()))
     assert type(caught.value) is kind
@@ -114,7 +114,7 @@ def failing(one: Provider, io: ScriptedIo, kind: type[CredentialsError]) -> Cred
 
 def test_role_is_assumed_with_the_source() -> None:
     """STS is asked once, signed with the source's key and for its region; the set has the role's account and end."""
-    io = ScriptedIo(sends(sts_answer()))
+    io = FakeIo(sends(sts_answer()))
     given = fetch(provider(io), io)
     assert (given.access_key_id, given.account_id, given.source) == ("ASIAROLE", "123456789012", "assume role")
     assert given.expiration is not None
@@ -133,7 +133,7 @@ def test_role_is_assumed_with_the_source() -> None:
 
 def test_every_parameter_reaches_sts() -> None:
     """All that the API takes is sent, in the API's form."""
-    io = ScriptedIo(sends(sts_answer()))
+    io = FakeIo(sends(sts_answer()))
     one = provider(
         io,
         RoleSessionName="me",
@@ -162,7 +162,7 @@ def test_every_parameter_reaches_sts() -> None:
 
 def test_source_without_anything_is_a_mistake() -> None:
     """A source with nothing configured does not let a chain go on: the error names the role that needed it."""
-    io = ScriptedIo()
+    io = FakeIo()
     missing = NotConfiguredError("nothing is set", source="environment")
     error = failing(provider(io, source=Source(missing)), io, InvalidConfigurationError)
     assert ROLE in str(error)
@@ -171,7 +171,7 @@ def test_source_without_anything_is_a_mistake() -> None:
 
 def test_error_of_the_source_passes() -> None:
     """What fails in the source is the error, unchanged, and STS is not asked."""
-    io = ScriptedIo()
+    io = FakeIo()
     error = RetrievalError("is down", source="vault")
     with pytest.raises(RetrievalError) as caught:
         run(provider(io, source=Source(error))._fetch(io, ClientContext()))
@@ -191,7 +191,7 @@ def test_error_of_the_source_passes() -> None:
 )
 def test_refusals(body: bytes, status: int, code: str | None, hint: str | None) -> None:
     """A refusal is an error at once, with status, code, the role, who was asked, and what to do."""
-    io = ScriptedIo(sends(body, status))
+    io = FakeIo(sends(body, status))
     error = failing(provider(io), io, RetrievalError)
     assert isinstance(error, RetrievalError)
     assert (error.status, error.code) == (status, code)
@@ -204,7 +204,7 @@ def test_secrets_that_come_back_are_not_repeated() -> None:
     """An error text in which STS repeats what was sent is shown without it."""
     assertion = "canary-context-assertion"
     told = f"not with {SESSION_TOKEN}, {SECRET_KEY}, {assertion} and {CODE}"
-    io = ScriptedIo(sends(sts_error("AccessDenied", told), 403))
+    io = FakeIo(sends(sts_error("AccessDenied", told), 403))
     callbacks = Callbacks(mfa_code_provider=returning(CODE))
     failing(
         provider(io, callbacks=callbacks, SerialNumber=MFA, ProvidedContexts={"arn:c": assertion}), io, RetrievalError
@@ -217,7 +217,7 @@ def test_secrets_that_come_back_are_not_repeated() -> None:
 )
 def test_what_passes_is_tried_again(status: int, body: bytes) -> None:
     """Throttling and the service's own troubles are tried three times in all, each signed anew."""
-    io = ScriptedIo(sends(body, status), sends(body, status), sends(sts_answer()))
+    io = FakeIo(sends(body, status), sends(body, status), sends(sts_answer()))
     assert fetch(provider(io), io).access_key_id == "ASIAROLE"
     assert len(io.pauses) == 2
     dates = [request.headers["x-amz-date"] for request in io.requests]
@@ -226,7 +226,7 @@ def test_what_passes_is_tried_again(status: int, body: bytes) -> None:
 
 def test_silence_has_an_end() -> None:
     """An STS that never answers is asked three times for five seconds each, and then it is a timeout."""
-    io = ScriptedIo()
+    io = FakeIo()
     io.script = [("POST", STS, io.timeout) for _ in range(3)]
     failing(provider(io), io, ProviderTimeoutError)
     assert io.steady - 1000.0 <= 15.0
@@ -236,7 +236,7 @@ def test_wrong_clock_is_corrected() -> None:
     """A signature refused for its time is made once more, by the service's own clock."""
     later = "Tue, 02 Jan 2024 04:04:05 GMT"
     service_error = sends(sts_error("SignatureDoesNotMatch", "Signature expired"), 403, date=later)
-    io = ScriptedIo(service_error, sends(sts_answer("2024-01-02T06:04:05Z")))
+    io = FakeIo(service_error, sends(sts_answer("2024-01-02T06:04:05Z")))
     fetch(provider(io), io)
     assert io.requests[1].headers["x-amz-date"] == "20240102T040405Z"
 
@@ -256,7 +256,7 @@ def returning(*codes: Any, log: list[str] | None = None) -> Any:
 
 def test_person_is_asked_after_the_source_and_before_sts() -> None:
     """The code is asked once, when the source has credentials, in five minutes of its own, and is sent."""
-    io = ScriptedIo(sends(sts_answer()))
+    io = FakeIo(sends(sts_answer()))
     log: list[str] = []
     one = provider(io, callbacks=Callbacks(returning(f" {CODE}\n", log=log)), SerialNumber=MFA)
     fetch(one, io)
@@ -268,7 +268,7 @@ def test_person_is_asked_after_the_source_and_before_sts() -> None:
 
 def test_person_is_not_asked_in_vain() -> None:
     """Nobody is asked for a code if the source fails or the region cannot be right."""
-    io = ScriptedIo()
+    io = FakeIo()
     callbacks = Callbacks(returning())
     failing(
         provider(io, source=Source(RetrievalError("down")), callbacks=callbacks, SerialNumber=MFA), io, RetrievalError
@@ -280,7 +280,7 @@ def test_person_is_not_asked_in_vain() -> None:
 
 def test_code_is_sent_once() -> None:
     """A call with a code is never repeated by itself, and a code that was sent is not sent again."""
-    io = ScriptedIo(sends(b"", 503))
+    io = FakeIo(sends(b"", 503))
     one = provider(io, callbacks=Callbacks(returning(CODE, CODE)), SerialNumber=MFA)
     failing(one, io, RetrievalError)
     error = failing(one, io, RetrievalError)
@@ -292,7 +292,7 @@ def test_code_is_sent_once() -> None:
 def test_code_that_sts_does_not_take() -> None:
     """A code that is wrong, or was used for another role, is no matter of trust: the hint is to take the next one."""
     said = "MultiFactorAuthentication failed with invalid MFA one time pass code."
-    io = ScriptedIo(sends(sts_error("AccessDenied", said), 403))
+    io = FakeIo(sends(sts_error("AccessDenied", said), 403))
     error = failing(provider(io, callbacks=Callbacks(returning(CODE)), SerialNumber=MFA), io, RetrievalError)
     assert said in str(error)
     assert "wait for the next one" in str(error.hint)
@@ -301,7 +301,7 @@ def test_code_that_sts_does_not_take() -> None:
 
 def test_code_that_never_left_is_good() -> None:
     """A code may be given again if STS could not be reached at all."""
-    io = ScriptedIo(("POST", STS, TransportFailure("unreachable", "refused")), sends(sts_answer()))
+    io = FakeIo(("POST", STS, TransportFailure("unreachable", "refused")), sends(sts_answer()))
     one = provider(io, callbacks=Callbacks(returning(CODE, CODE)), SerialNumber=MFA)
     with pytest.raises(RetrievalError):
         run(one._fetch(io, ClientContext()))
@@ -311,14 +311,14 @@ def test_code_that_never_left_is_good() -> None:
 @pytest.mark.parametrize("code", ["", "  ", None, 731946, "73\x001946"])
 def test_what_is_no_code_is_not_sent(code: object) -> None:
     """What a person cannot have read from a device is an error, and STS is not asked."""
-    io = ScriptedIo()
+    io = FakeIo()
     failing(provider(io, callbacks=Callbacks(returning(code)), SerialNumber=MFA), io, RetrievalError)
 
 
 def test_device_without_anybody_to_ask() -> None:
     """A role that needs a code, with nobody to ask, is refused when it is made."""
     with pytest.raises(InvalidConfigurationError, match=f"{ROLE}.*mfa_code_provider"):
-        provider(ScriptedIo(), SerialNumber=MFA)
+        provider(FakeIo(), SerialNumber=MFA)
 
 
 @pytest.mark.parametrize(
@@ -327,24 +327,24 @@ def test_device_without_anybody_to_ask() -> None:
 )
 def test_cap_of_role_chaining(source: str) -> None:
     """More than an hour with another role's credentials is refused before STS is asked."""
-    io = ScriptedIo()
+    io = FakeIo()
     error = failing(provider(io, source=Source(source=source), DurationSeconds=3601), io, InvalidConfigurationError)
     assert "3600" in str(error)
     assert "3600 s or less" in str(error.hint)
-    io = ScriptedIo(sends(sts_answer()))
+    io = FakeIo(sends(sts_answer()))
     fetch(provider(io, source=Source(source=source), DurationSeconds=3600), io)
 
 
 def test_long_session_with_a_users_keys() -> None:
     """A user's own keys may have a session of twelve hours."""
-    io = ScriptedIo(sends(sts_answer("2024-01-02T15:04:05Z")))
+    io = FakeIo(sends(sts_answer("2024-01-02T15:04:05Z")))
     fetch(provider(io, DurationSeconds=43200), io)
     assert form(io.requests[0])["DurationSeconds"] == "43200"
 
 
 def test_hook_takes_the_place_of_sts() -> None:
     """``role_assumer`` gets the source's set and all parameters, and nothing is asked over the network."""
-    io = ScriptedIo()
+    io = FakeIo()
     seen: list[tuple[Credentials, Mapping[str, Any]]] = []
 
     async def assumer(source: Credentials, params: Mapping[str, Any]) -> Credentials:
@@ -374,13 +374,13 @@ def test_hook_that_raises(raises: Exception, kind: type[CredentialsError]) -> No
     async def assumer(source: Credentials, params: Mapping[str, Any]) -> Credentials:
         raise raises
 
-    io = ScriptedIo()
+    io = FakeIo()
     failing(provider(io, callbacks=Callbacks(role_assumer=assumer)), io, kind)
 
 
 def test_set_that_has_ended_is_refused() -> None:
     """An answer with a past expiration is an error that names both clocks."""
-    io = ScriptedIo(sends(sts_answer("2024-01-02T03:00:00Z")))
+    io = FakeIo(sends(sts_answer("2024-01-02T03:00:00Z")))
     error = failing(provider(io), io, RetrievalError)
     assert "ended at 2024-01-02T03:00:00+00:00, 245 s ago by this machine's clock" in str(error)
     assert "clock is wrong" in str(error.hint)
@@ -399,7 +399,7 @@ def test_set_that_has_ended_is_refused() -> None:
 )
 def test_answer_that_is_none(body: bytes) -> None:
     """An answer that is not what was asked for is an error of its own kind, without what stood in it."""
-    io = ScriptedIo(sends(body))
+    io = FakeIo(sends(body))
     with pytest.raises(CredentialsError) as caught:
         run(provider(io)._fetch(io, ClientContext()))
     assert type(caught.value).__name__ == "MalformedResponseError"
@@ -408,7 +408,7 @@ def test_answer_that_is_none(body: bytes) -> None:
 
 def test_token_that_no_header_carries() -> None:
     """A session token that cannot be a header is an error before anything is sent."""
-    io = ScriptedIo()
+    io = FakeIo()
     source = Source()
     source.gives = Credentials(KEY_ID, SECRET_KEY, "canary-töken")
     assert ROLE in str(failing(provider(io, source=source), io, InvalidConfigurationError))
@@ -416,7 +416,7 @@ def test_token_that_no_header_carries() -> None:
 
 def test_code_that_may_have_come_is_spent() -> None:
     """After silence STS may have taken the code, so that it is not sent again."""
-    io = ScriptedIo(("POST", STS, TransportFailure("timeout", "nothing came")))
+    io = FakeIo(("POST", STS, TransportFailure("timeout", "nothing came")))
     one = provider(io, callbacks=Callbacks(returning(CODE, CODE)), SerialNumber=MFA)
     failing(one, io, ProviderTimeoutError)
     assert "sent before" in str(failing(one, io, RetrievalError))
@@ -428,7 +428,7 @@ def test_code_that_went_to_the_hook_is_spent() -> None:
     async def assumer(source: Credentials, params: Mapping[str, Any]) -> Credentials:
         raise ValueError("it broke")
 
-    io = ScriptedIo()
+    io = FakeIo()
     one = provider(io, callbacks=Callbacks(returning(CODE, CODE), assumer), SerialNumber=MFA)
     with pytest.raises(RetrievalError, match="raised ValueError"):
         run(one._fetch(io, ClientContext()))
@@ -438,7 +438,7 @@ def test_code_that_went_to_the_hook_is_spent() -> None:
 def test_the_caller_is_handed_on() -> None:
     """The source is asked for the same client, and its region is called if nobody says another."""
     caller = ClientContext(region="eu-west-1", profile="theirs")
-    io = ScriptedIo(sends(sts_answer()), environ={"AWS_REGION": "us-west-2"})
+    io = FakeIo(sends(sts_answer()), environ={"AWS_REGION": "us-west-2"})
     source = Source()
     run(provider(io, source=source, config=ClientConfig())._fetch(io, caller))
     assert source.caller == caller
@@ -447,23 +447,23 @@ def test_the_caller_is_handed_on() -> None:
 
 def test_each_step_has_an_end_of_its_own() -> None:
     """Files have ten seconds, STS as long as all attempts may take, and the program's own function a minute."""
-    io = ScriptedIo(sends(sts_answer()))
+    io = FakeIo(sends(sts_answer()))
     config = ClientConfig(region="eu-west-1", max_attempts=2)
-    one = AssumeRoleProvider(ScriptedRuntime(io), role(), Source(), EndpointResolver(config), timeout=2.0)
+    one = AssumeRoleProvider(FakeRuntime(io), role(), Source(), EndpointResolver(config), timeout=2.0)
     fetch(one, io)
     assert io.deadlines == [(10.0, "assume role"), (float("inf"), "assume role"), (2 * 2.0 + GRACE, "assume role")]
 
     async def assumer(source: Credentials, params: Mapping[str, Any]) -> Credentials:
         return Credentials("ASIAHOOK", ROLE_SECRET)
 
-    io = ScriptedIo()
+    io = FakeIo()
     fetch(provider(io, callbacks=Callbacks(role_assumer=assumer)), io)
     assert io.deadlines == [(float("inf"), "assume role"), (60.0, "role_assumer")]
 
 
 def test_who_asks_a_person() -> None:
     """A role with a device does, one on top of it too, and no other."""
-    io = ScriptedIo()
+    io = FakeIo()
     inner = provider(io, callbacks=Callbacks(returning()), SerialNumber=MFA)
     assert provider(io, source=inner)._may_prompt_user()
     assert not provider(io)._may_prompt_user()

@@ -17,7 +17,7 @@ from anycreds._core.provider import ClientContext
 from anycreds._providers.service.endpoint_resolution import EndpointResolver
 from anycreds._providers.service.retries import GRACE
 from anycreds._providers.sts.web_identity import WebIdentityOptions, WebIdentityProvider
-from support.fake_io import ScriptedIo, ScriptedRuntime, Step, answer, assert_no_secret, fetch, run
+from support.fake_io import FakeIo, FakeRuntime, Step, answer, assert_no_secret, fetch, run
 
 ROLE = "arn:aws:iam::123456789012:role/Web"
 STS = "https://sts.eu-west-1.amazonaws.com/"
@@ -43,20 +43,20 @@ def sends(body: bytes = GIVEN, status: int = 200) -> Step:
     return ("POST", STS, answer(body, status))
 
 
-def provider(io: ScriptedIo, options: WebIdentityOptions | None = None) -> WebIdentityProvider:
+def provider(io: FakeIo, options: WebIdentityOptions | None = None) -> WebIdentityProvider:
     endpoints = EndpointResolver(ClientConfig(region="eu-west-1"))
-    return WebIdentityProvider(ScriptedRuntime(io), options or WebIdentityOptions(), endpoints)
+    return WebIdentityProvider(FakeRuntime(io), options or WebIdentityOptions(), endpoints)
 
 
 def with_token(token: Any, **params: Any) -> WebIdentityOptions:
     return WebIdentityOptions(token, params={"RoleArn": ROLE, **params})
 
 
-def forms(io: ScriptedIo) -> list[dict[str, str]]:
+def forms(io: FakeIo) -> list[dict[str, str]]:
     return [{name: one[0] for name, one in parse_qs(request.body.decode()).items()} for request in io.requests]
 
 
-def failing(one: WebIdentityProvider, io: ScriptedIo, kind: type[CredentialsError]) -> CredentialsError:
+def failing(one: WebIdentityProvider, io: FakeIo, kind: type[CredentialsError]) -> CredentialsError:
     with pytest.raises(kind) as caught:
         run(one._fetch(io, ClientContext()))
     assert_no_secret(caught.value, TOKEN, NEWER, SECRET)
@@ -66,7 +66,7 @@ def failing(one: WebIdentityProvider, io: ScriptedIo, kind: type[CredentialsErro
 
 def test_token_file_of_the_environment() -> None:
     """The file's token is sent unsigned, without the newline at its end; the set has the role's account."""
-    io = ScriptedIo(sends(), environ=VARIABLES, files={FILE: f"{TOKEN}\n".encode()})
+    io = FakeIo(sends(), environ=VARIABLES, files={FILE: f"{TOKEN}\n".encode()})
     given = fetch(provider(io), io)
     assert (given.access_key_id, given.account_id, given.source) == ("ASIAWEB", "123456789012", "web identity")
     [sent] = forms(io)
@@ -78,7 +78,7 @@ def test_token_file_of_the_environment() -> None:
 def test_options_beat_variables_one_by_one() -> None:
     """Each of file, role and session name comes from its option, else from its variable."""
     environ = {**VARIABLES, "AWS_ROLE_SESSION_NAME": "from-env"}
-    io = ScriptedIo(sends(), environ=environ, files={"/mine": TOKEN.encode()})
+    io = FakeIo(sends(), environ=environ, files={"/mine": TOKEN.encode()})
     options = WebIdentityOptions(token_file=Setting("/mine", "option web_identity_token_file"))
     fetch(provider(io, options), io)
     assert (forms(io)[0]["RoleSessionName"], forms(io)[0]["RoleArn"]) == ("from-env", ROLE)
@@ -89,7 +89,7 @@ def test_profile_is_never_mixed_with_the_environment() -> None:
     options = WebIdentityOptions(
         token_file=Setting(FILE, "~/.aws/config:2"), role_arn=Setting(ROLE, "~/.aws/config:3"), only_options=True
     )
-    io = ScriptedIo(sends(), environ={"AWS_ROLE_SESSION_NAME": "from-env"}, files={FILE: TOKEN.encode()})
+    io = FakeIo(sends(), environ={"AWS_ROLE_SESSION_NAME": "from-env"}, files={FILE: TOKEN.encode()})
     fetch(provider(io, options), io)
     assert forms(io)[0]["RoleSessionName"] != "from-env"
 
@@ -106,13 +106,13 @@ def test_profile_is_never_mixed_with_the_environment() -> None:
 )
 def test_halves(environ: Mapping[str, str], kind: type[CredentialsError], says: str) -> None:
     """A role alone is nothing; a token file alone is a mistake that stops a chain."""
-    io = ScriptedIo(environ=environ)
+    io = FakeIo(environ=environ)
     assert says in str(failing(provider(io), io, kind))
 
 
 def test_file_is_read_at_every_attempt() -> None:
     """Whoever writes the file replaces the token, and the next attempt has the new one."""
-    io = ScriptedIo(sends(), sends(), environ=VARIABLES, files={FILE: TOKEN.encode()})
+    io = FakeIo(sends(), sends(), environ=VARIABLES, files={FILE: TOKEN.encode()})
     one = provider(io)
     run(one._fetch(io, ClientContext()))
     io.files[FILE] = NEWER.encode()
@@ -123,7 +123,7 @@ def test_file_is_read_at_every_attempt() -> None:
 @pytest.mark.parametrize("gap", [ReadFailure("No such file", is_missing=True), b"", b"\n"])
 def test_gap_of_a_rotation(gap: bytes | ReadFailure) -> None:
     """A file that is away or empty for a moment is looked for again, without asking STS meanwhile."""
-    io = ScriptedIo(sends(), environ=VARIABLES, files={FILE: gap})
+    io = FakeIo(sends(), environ=VARIABLES, files={FILE: gap})
     slept = io.sleep
 
     async def sleep(seconds: float) -> None:
@@ -138,7 +138,7 @@ def test_gap_of_a_rotation(gap: bytes | ReadFailure) -> None:
 
 def test_file_that_stays_away() -> None:
     """A file that is not there after a second is an error that names it and its variable, and stops a chain."""
-    io = ScriptedIo(environ=VARIABLES)
+    io = FakeIo(environ=VARIABLES)
     error = failing(provider(io), io, RetrievalError)
     assert FILE in str(error)
     assert "AWS_WEB_IDENTITY_TOKEN_FILE" in str(error)
@@ -149,21 +149,21 @@ def test_file_that_stays_away() -> None:
 @pytest.mark.parametrize("content", [b"\xff\xfe", b"a\x00b", b"x" * 20_001, ReadFailure("is a directory")])
 def test_what_is_no_token(content: bytes | ReadFailure) -> None:
     """What cannot be a token is never sent."""
-    io = ScriptedIo(environ=VARIABLES, files={FILE: content})
+    io = FakeIo(environ=VARIABLES, files={FILE: content})
     failing(provider(io), io, RetrievalError)
     assert io.pauses == []  # it is there: waiting would make nothing of it
 
 
 def test_long_tokens_are_good() -> None:
     """A token may be as long as STS takes it: 20,000 characters."""
-    io = ScriptedIo(sends(), environ=VARIABLES, files={FILE: b"x" * 20_000})
+    io = FakeIo(sends(), environ=VARIABLES, files={FILE: b"x" * 20_000})
     fetch(provider(io), io)
 
 
 @pytest.mark.parametrize("code", ["ExpiredTokenException", "ExpiredToken"])
 def test_ended_token_is_read_once_more(code: str) -> None:
     """If STS says that the token has ended and the file has a newer one, that is sent; and that is all."""
-    io = ScriptedIo(environ=VARIABLES, files={FILE: TOKEN.encode()})
+    io = FakeIo(environ=VARIABLES, files={FILE: TOKEN.encode()})
 
     def rotate(_request: object) -> Any:
         io.files[FILE] = NEWER.encode()
@@ -178,13 +178,13 @@ def test_ended_token_is_read_once_more(code: str) -> None:
 
 def test_same_token_is_not_sent_again() -> None:
     """If the file still has the token that has ended, STS is asked no more."""
-    io = ScriptedIo(sends(refusal("ExpiredTokenException"), 400), environ=VARIABLES, files={FILE: TOKEN.encode()})
+    io = FakeIo(sends(refusal("ExpiredTokenException"), 400), environ=VARIABLES, files={FILE: TOKEN.encode()})
     failing(provider(io), io, RetrievalError)
 
 
 def test_token_as_text_and_all_parameters() -> None:
     """A token given as text is sent with what else the API takes."""
-    io = ScriptedIo(sends())
+    io = FakeIo(sends())
     options = with_token(
         TOKEN,
         RoleSessionName="me",
@@ -215,7 +215,7 @@ def test_token_function_is_asked_at_every_attempt() -> None:
     async def token() -> str:
         return tokens.pop(0)
 
-    io = ScriptedIo(sends(), sends(refusal("ExpiredTokenException"), 400), sends())
+    io = FakeIo(sends(), sends(refusal("ExpiredTokenException"), 400), sends())
     one = provider(io, with_token(token))
     run(one._fetch(io, ClientContext()))
     fetch(one, io)
@@ -229,7 +229,7 @@ def test_token_function_that_gives_none(gives: Any) -> None:
     async def token() -> Any:
         return gives
 
-    io = ScriptedIo()
+    io = FakeIo()
     failing(provider(io, with_token(token)), io, RetrievalError)
 
 
@@ -242,7 +242,7 @@ def test_token_function_that_fails() -> None:
     async def empty() -> str:
         raise NotConfiguredError("nothing")
 
-    io = ScriptedIo()
+    io = FakeIo()
     with pytest.raises(RetrievalError, match="raised ValueError") as caught:
         run(provider(io, with_token(broken))._fetch(io, ClientContext()))
     assert isinstance(caught.value.__cause__, ValueError)
@@ -257,7 +257,7 @@ def test_hook_takes_the_place_of_sts() -> None:
         seen.append(params)
         return Credentials("ASIAHOOK", SECRET)
 
-    io = ScriptedIo(environ=VARIABLES, files={FILE: TOKEN.encode()})
+    io = FakeIo(environ=VARIABLES, files={FILE: TOKEN.encode()})
     given = fetch(provider(io, WebIdentityOptions(assumer=assumer)), io)
     assert (given.access_key_id, given.source) == ("ASIAHOOK", "web identity")
     assert (seen[0]["WebIdentityToken"], seen[0]["RoleArn"]) == (TOKEN, ROLE)
@@ -266,7 +266,7 @@ def test_hook_takes_the_place_of_sts() -> None:
 @pytest.mark.parametrize("code", ["InvalidIdentityToken", "IDPRejectedClaim", "AccessDenied"])
 def test_refusals_are_final(code: str) -> None:
     """A token that is refused for good is sent once; the error has code and hint, and not the token."""
-    io = ScriptedIo(sends(refusal(code), 400), environ=VARIABLES, files={FILE: TOKEN.encode()})
+    io = FakeIo(sends(refusal(code), 400), environ=VARIABLES, files={FILE: TOKEN.encode()})
     error = failing(provider(io), io, RetrievalError)
     assert isinstance(error, RetrievalError)
     assert error.code == code
@@ -276,22 +276,20 @@ def test_refusals_are_final(code: str) -> None:
 
 def test_provider_that_cannot_be_reached_by_sts_is_tried_again() -> None:
     """``IDPCommunicationError`` passes by itself, though its status is 400."""
-    io = ScriptedIo(
-        sends(refusal("IDPCommunicationError"), 400), sends(), environ=VARIABLES, files={FILE: TOKEN.encode()}
-    )
+    io = FakeIo(sends(refusal("IDPCommunicationError"), 400), sends(), environ=VARIABLES, files={FILE: TOKEN.encode()})
     fetch(provider(io), io)
 
 
 def test_unreachable_sts_stops() -> None:
     """No connection, three times, is an error that says who was asked."""
-    io = ScriptedIo(environ=VARIABLES, files={FILE: TOKEN.encode()})
+    io = FakeIo(environ=VARIABLES, files={FILE: TOKEN.encode()})
     io.script = [("POST", STS, TransportFailure("unreachable", "Connection refused"))] * 3
     assert "sts.eu-west-1.amazonaws.com" in str(failing(provider(io), io, RetrievalError))
 
 
 def test_answer_without_content() -> None:
     """Any answer but 200 is a refusal with its status."""
-    io = ScriptedIo(sends(b"", 204), environ=VARIABLES, files={FILE: TOKEN.encode()})
+    io = FakeIo(sends(b"", 204), environ=VARIABLES, files={FILE: TOKEN.encode()})
     error = failing(provider(io), io, RetrievalError)
     assert isinstance(error, RetrievalError)
     assert (type(error), error.status) == (RetrievalError, 204)
@@ -299,7 +297,7 @@ def test_answer_without_content() -> None:
 
 def test_file_that_goes_away_after_the_token_has_ended() -> None:
     """If there is no newer token to read, what STS said about the old one is the error."""
-    io = ScriptedIo(environ=VARIABLES, files={FILE: TOKEN.encode()})
+    io = FakeIo(environ=VARIABLES, files={FILE: TOKEN.encode()})
 
     def remove(_request: object) -> Any:
         del io.files[FILE]
@@ -313,7 +311,7 @@ def test_file_that_goes_away_after_the_token_has_ended() -> None:
 
 def test_token_as_text_that_has_ended() -> None:
     """A token that was given as text cannot be another one: STS is asked once."""
-    io = ScriptedIo(sends(refusal("ExpiredTokenException"), 400))
+    io = FakeIo(sends(refusal("ExpiredTokenException"), 400))
     failing(provider(io, with_token(TOKEN)), io, RetrievalError)
 
 
@@ -323,7 +321,7 @@ def test_blanks_around_a_token() -> None:
     async def token() -> str:
         return f"{TOKEN}\n"
 
-    io = ScriptedIo(sends(), sends())
+    io = FakeIo(sends(), sends())
     run(provider(io, with_token(token))._fetch(io, ClientContext()))
     fetch(provider(io, with_token(f" {TOKEN}\n")), io)
     assert [sent["WebIdentityToken"] for sent in forms(io)] == [TOKEN, TOKEN]
@@ -331,8 +329,8 @@ def test_blanks_around_a_token() -> None:
 
 def test_the_caller_is_handed_on() -> None:
     """The client's region is called if nobody says another."""
-    io = ScriptedIo(sends(), environ={"AWS_REGION": "us-west-2"})
-    one = WebIdentityProvider(ScriptedRuntime(io), with_token(TOKEN), EndpointResolver(ClientConfig()))
+    io = FakeIo(sends(), environ={"AWS_REGION": "us-west-2"})
+    one = WebIdentityProvider(FakeRuntime(io), with_token(TOKEN), EndpointResolver(ClientConfig()))
     run(one._fetch(io, ClientContext(region="eu-west-1")))
 
 
@@ -353,8 +351,8 @@ def test_each_step_has_an_end_of_its_own() -> None:
         (with_token(token), [sends()], [whole, files, (30.0, "web_identity_token"), sts]),
         (WebIdentityOptions(assumer=assumer), [], [whole, files, (60.0, "role_assumer_with_web_identity")]),
     ):
-        io = ScriptedIo(*script, environ=VARIABLES, files={FILE: TOKEN.encode()})
-        fetch(WebIdentityProvider(ScriptedRuntime(io), options, endpoints, timeout=2.0), io)
+        io = FakeIo(*script, environ=VARIABLES, files={FILE: TOKEN.encode()})
+        fetch(WebIdentityProvider(FakeRuntime(io), options, endpoints, timeout=2.0), io)
         assert io.deadlines == expected
 
 
