@@ -24,7 +24,7 @@ LEAKS = '''
 import logging, sys, threading, warnings
 import httpx, pytest
 from anycreds._core.credentials import Credentials
-from anycreds._core.errors import Attempt, CredentialsError, NoCredentialsError, NotConfiguredError, RetrievalError
+from anycreds import CredentialsError, NoCredentialsError, NotConfiguredError, ProviderAttempt, RetrievalError
 from anycreds.testing import CANARY, FakeAWS
 
 SECRET = f"{CANARY}-secret-0001"
@@ -79,7 +79,7 @@ def test_leak_error_attribute():
 
 def test_leak_error_nested_attribute():
     nothing = NotConfiguredError(SECRET)
-    raise_and_swallow(NoCredentialsError(attempts=(Attempt("env", "nothing", 0.0, nothing),)))
+    raise_and_swallow(NoCredentialsError(attempts=(ProviderAttempt("env", "nothing", 0.0, nothing),)))
 
 def test_leak_error_note():
     error = RetrievalError("got")
