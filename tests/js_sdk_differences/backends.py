@@ -1,6 +1,6 @@
-"""On which event loops a test of this folder runs: on all three, on one, or on two under virtual time.
+"""Event loops of the tests in this folder: all three, one, or two under virtual time.
 
-Whatever waits for a network, a process or other tasks runs on all three. ``once`` is for what is decided before that.
+Tests that wait for a network, a process or other tasks use all three; ``once`` is for all others.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Fixtures: a machine, a fake AWS that its variables name, and a network in memory; on the event loops of a test."""
+"""Fixtures: a machine, a fake AWS named by its variables, an in-memory network, and the event loops of a test."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 @pytest.fixture(params=list(REAL))
 def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
-    """Give each event loop in turn, or those that a test names."""
+    """Return each event loop in turn, or those that the test selects."""
     name: str = request.param
     if name.startswith(VIRTUAL):
         return virtual_backend(name.removeprefix(VIRTUAL))
@@ -30,25 +30,25 @@ def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
 
 @pytest.fixture
 def machine(isolated: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
-    """Give the machine that the program runs on."""
+    """Return the machine that the program runs on."""
     return Machine(isolated, monkeypatch)
 
 
 @pytest.fixture
 def aws(fake_aws: FakeAWS, machine: Machine) -> FakeAWS:
-    """Serve a fake AWS. The machine's variables name it for the services, and not for metadata."""
+    """Return a running fake AWS that the machine's variables name for services, but not for metadata."""
     machine.environ(fake_aws.service_environ())
     return fake_aws
 
 
-async def _at_once(function: Callable[..., T], *arguments: object) -> T:
+async def _without_thread(function: Callable[..., T], *arguments: object) -> T:
     return function(*arguments)
 
 
 @pytest.fixture
 def network(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Iterator[MemoryNetwork]:
-    """Give a network in memory, for virtual time: files are then read without a thread, which takes real time."""
-    monkeypatch.setattr(files, "work", _at_once)
+    """Return an in-memory network for virtual time; files are read without a thread, which needs real time."""
+    monkeypatch.setattr(files, "run_in_thread", _without_thread)
     machine.environ({"AWS_EC2_METADATA_DISABLED": "false"})
     with MemoryNetwork() as network:
         yield network

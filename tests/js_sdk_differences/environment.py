@@ -1,7 +1,4 @@
-"""The machine that a test's program runs on, in the words of a test: its files, its variables, who has signed in.
-
-And what tests do over and over: await a provider for its error, and look at which hosts were meant.
-"""
+"""The machine that a test's program runs on: its files, variables and sign-ins, and helpers of several tests."""
 
 from __future__ import annotations
 
@@ -19,25 +16,25 @@ from anycreds.testing import CANARY, FakeAWS
 
 ROLE = "arn:aws:iam::123456789012:role/Demo"
 OTHER_ROLE = "arn:aws:iam::123456789012:role/Other"
-DEVICE = "arn:aws:iam::123456789012:mfa/somebody"
-LOGIN = "arn:aws:iam::123456789012:user/somebody"
+DEVICE = "arn:aws:iam::123456789012:mfa/alice"
+LOGIN = "arn:aws:iam::123456789012:user/alice"
 START_URL = "https://anycreds-fake.awsapps.com/start"
 KEYS = Credentials("AKIDEXAMPLE", f"{CANARY}-secret")
 
 
 def keys(aws: FakeAWS) -> str:
-    """Return the lines of a profile with keys that the fake knows."""
+    """Return the lines of a profile with access keys that the fake accepts."""
     access_key_id, secret = next(iter(aws.keys.items()))
     return key_lines(access_key_id, secret)
 
 
 def key_lines(access_key_id: str, secret: str = f"{CANARY}-secret") -> str:
-    """Return the lines of a profile with keys."""
+    """Return the lines of a profile with access keys."""
     return f"aws_access_key_id = {access_key_id}\naws_secret_access_key = {secret}\n"
 
 
 def sso_lines(session: str = "corp", region: str = "us-east-1") -> str:
-    """Return a profile ``dev`` for SSO, with its session."""
+    """Return an SSO profile ``dev`` and its session."""
     return (
         f"[profile dev]\nsso_session = {session}\nsso_account_id = 123456789012\nsso_role_name = Dev\n"
         f"[sso-session {session}]\nsso_region = {region}\nsso_start_url = {START_URL}\n"
@@ -45,7 +42,7 @@ def sso_lines(session: str = "corp", region: str = "us-east-1") -> str:
 
 
 def document(**changes: object) -> bytes:
-    """Make a document as container and EC2 metadata have it; ``...`` leaves a field out."""
+    """Return a credentials document of container and EC2 metadata; ``...`` leaves a field out."""
     full = {
         "Code": "Success",
         "AccessKeyId": "AKIDDOCUMENT",
@@ -58,7 +55,7 @@ def document(**changes: object) -> bytes:
 
 
 async def error_of(provider: Callable[[], Awaitable[Credentials]]) -> CredentialsError:
-    """Return what awaiting a provider raises, which is one of the library's own errors."""
+    """Return the ``CredentialsError`` that awaiting a provider raises."""
     with pytest.raises(CredentialsError) as caught:
         await provider()
     return caught.value
@@ -90,7 +87,7 @@ class Machine:
         return self.write(".aws/credentials", text)
 
     def write(self, path: str, text: str) -> Path:
-        """Write a file below the home directory, which everybody may read."""
+        """Write a file below the home directory that all users can read."""
         file = self.home / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
@@ -98,23 +95,23 @@ class Machine:
         return file
 
     def web_identity(self, token: str, role: str = ROLE) -> None:
-        """Put a token into a file, and name it as EKS does."""
+        """Write a token file, and set the variables that EKS sets."""
         file = self.write("token", token)
         self.environ({"AWS_WEB_IDENTITY_TOKEN_FILE": str(file), "AWS_ROLE_ARN": role})
 
     def sso(self, token: Mapping[str, Any], session: str = "corp") -> Path:
-        """Do what ``aws sso login`` does for a session; the token is the fake's ``sso_token()``."""
+        """Write the token file of ``aws sso login``; the token is the fake's ``sso_token()``."""
         name = hashlib.sha1(session.encode(), usedforsecurity=False).hexdigest()
         return self.write(f".aws/sso/cache/{name}.json", json.dumps(token))
 
     def login(self, token: Mapping[str, Any]) -> Path:
-        """Do what ``aws login`` does; the token is the fake's ``login_token()``."""
+        """Write the token file of ``aws login``; the token is the fake's ``login_token()``."""
         name = hashlib.sha256(LOGIN.encode()).hexdigest()
         return self.write(f".aws/login/cache/{name}.json", json.dumps(token))
 
 
 class Routes:
-    """Makes clients that carry every request to a fake, wherever it was meant to go, and notes for which host."""
+    """Creates clients that send every request to a fake, whatever its host is, and records the hosts."""
 
     def __init__(self, aws: FakeAWS) -> None:
         self.base = httpx.URL(aws.service_url)
@@ -122,7 +119,7 @@ class Routes:
         self.made: list[httpx.AsyncClient] = []
 
     def client(self) -> httpx.AsyncClient:
-        """Make a client: an ``http_client_factory``."""
+        """Create a client: an ``http_client_factory``."""
         made = httpx.AsyncClient(transport=_Rerouted(self), trust_env=False)
         self.made.append(made)
         return made

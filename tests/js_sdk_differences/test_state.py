@@ -1,8 +1,7 @@
-"""js-sdk 14.2: where JavaScript loses what it knows, or is stuck with it, ours keeps it where it belongs, and dated."""
+"""What a provider remembers between calls, and for how long."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from datetime import timedelta
 from types import MappingProxyType
@@ -15,15 +14,13 @@ import anycreds
 from anycreds import (
     ClientConfig,
     Credentials,
-    InvalidConfigurationError,
     MetadataUnreachableError,
     NotConfiguredError,
-    ProfileNotFoundError,
     RetrievalError,
 )
 from anycreds.testing import CANARY, Body, FakeAWS, Forever, ManualClock, MemoryNetwork, Status, VirtualClock
 from js_sdk_differences.backends import once, virtual
-from js_sdk_differences.environment import KEYS, ROLE, Machine, Routes, error_of, key_lines, keys
+from js_sdk_differences.environment import KEYS, ROLE, Machine, Routes, error_of, key_lines
 from support.raw_http_server import httpx_loaded  # noqa: F401
 
 pytestmark = pytest.mark.anyio
@@ -34,14 +31,14 @@ IMDS = "169.254.169.254"
 
 @pytest.fixture
 def instance(aws: FakeAWS, machine: Machine) -> FakeAWS:
-    """Let this machine be an EC2 instance."""
+    """Make this machine an EC2 instance."""
     machine.environ(aws.metadata_environ())
     return aws
 
 
 @pytest.mark.parametrize("factory", [anycreds.from_instance_metadata, anycreds.from_default_chain])
-async def test_14_9_static_stability_works(factory: Any, instance: FakeAWS) -> None:
-    """Through the public function and the default chain, a set of EC2 metadata outlives its end while that is down."""
+async def test_static_stability(factory: Any, instance: FakeAWS) -> None:
+    """Credentials of EC2 metadata are extended past their expiration while the service is down."""
     instance.clock = clock = ManualClock()
     provider = anycreds.cached(factory(), clock=clock)
     first = await provider()
@@ -54,18 +51,9 @@ async def test_14_9_static_stability_works(factory: Any, instance: FakeAWS) -> N
     assert 300 <= stale.expiration.timestamp() - clock.time() <= 600
 
 
-async def test_14_9_version_1_is_remembered(instance: FakeAWS) -> None:
-    """A provider whose instance has no tokens asks for one once, and not again at each call."""
-    instance.imds_v1, instance.token_status = True, 403
-    provider = anycreds.from_instance_metadata()
-    await provider()
-    await provider()
-    assert (instance.count("token"), instance.count("role")) == (1, 2)
-
-
 @virtual
-async def test_14_10_a_timeout_is_known_by_its_kind(network: MemoryNetwork) -> None:
-    """A token call without an answer is a ``MetadataUnreachableError``, never a reason for version 1, and no habit."""
+async def test_token_timeout_is_not_remembered(network: MemoryNetwork) -> None:
+    """A timed out token request is a ``MetadataUnreachableError``; the next call uses IMDSv2 again."""
     clock = VirtualClock()
     aws = FakeAWS(clock=clock, imds_v1=True)
     network.serve(aws)
@@ -77,8 +65,8 @@ async def test_14_10_a_timeout_is_known_by_its_kind(network: MemoryNetwork) -> N
     assert [exchange.route for exchange in aws.exchanges] == ["token", "role list", "role"]
 
 
-async def test_14_11_a_token_is_kept_for_its_life(instance: FakeAWS) -> None:
-    """The token of EC2 metadata is asked for once, and again when its six hours are over."""
+async def test_token_is_cached_for_its_lifetime(instance: FakeAWS) -> None:
+    """The token of EC2 metadata is requested once, and again when its six hours have passed."""
     instance.clock = clock = ManualClock()
     instance.lifetime = 12 * HOUR
     provider = anycreds.cached(anycreds.from_instance_metadata(), clock=clock)
@@ -89,12 +77,12 @@ async def test_14_11_a_token_is_kept_for_its_life(instance: FakeAWS) -> None:
     clock.advance(6 * HOUR)
     await provider()
     assert instance.count("token") == 2
-    assert {exchange.status for exchange in instance.exchanges} == {200}  # it is not used until it is refused
+    assert {exchange.status for exchange in instance.exchanges} == {200}  # an expired token is never sent
 
 
 @pytest.mark.parametrize("status", [400, 401, 500])
-async def test_14_12_a_failure_never_shortens_a_set(status: int, instance: FakeAWS) -> None:
-    """A refresh that fails leaves a set that is good as it is: the same object, with the same end."""
+async def test_failed_refresh_keeps_valid_credentials(status: int, instance: FakeAWS) -> None:
+    """A failed refresh leaves valid credentials as they are: the same object, with the same expiration."""
     instance.clock = clock = ManualClock()
     provider = anycreds.cached(anycreds.from_instance_metadata(), clock=clock)
     first = await provider()
@@ -102,14 +90,14 @@ async def test_14_12_a_failure_never_shortens_a_set(status: int, instance: FakeA
     clock.advance(5 * HOUR + 600)
     assert await provider() is first
     with anyio.fail_after(5):
-        while instance.count("role") < 2:  # noqa: ASYNC110 - the refresh is another task's, and the fake has no event
+        while instance.count("role") < 2:  # noqa: ASYNC110 - another task refreshes, and the fake has no event
             await anyio.sleep(0.001)
     assert await provider() is first
     assert first.original_expiration is None
 
 
-async def test_14_12_a_role_that_was_taken_away_is_not_served_on(instance: FakeAWS) -> None:
-    """That the instance has no role any more is no outage: the set that has ended is not extended."""
+async def test_removed_role_is_no_outage(instance: FakeAWS) -> None:
+    """Expired credentials are not extended if the instance has no role any more."""
     instance.clock = clock = ManualClock()
     provider = anycreds.cached(anycreds.from_instance_metadata(), clock=clock)
     await provider()
@@ -119,31 +107,8 @@ async def test_14_12_a_role_that_was_taken_away_is_not_served_on(instance: FakeA
 
 
 @once
-async def test_14_13_a_file_that_appears_is_seen(machine: Machine) -> None:
-    """A provider that found no file, or no such profile, finds it once it is written; and what is changed in it."""
-    provider = anycreds.from_ini("dev")
-    assert isinstance(await error_of(provider), ProfileNotFoundError)
-    machine.config(f"[profile dev]\n{key_lines('AKIDFIRST')}")
-    assert (await provider()).access_key_id == "AKIDFIRST"
-    machine.config(f"[profile dev]\n{key_lines('AKIDSECOND')}")
-    assert (await provider()).access_key_id == "AKIDSECOND"
-
-
-async def test_14_14_a_refresh_sees_another_region(aws: FakeAWS, machine: Machine) -> None:
-    """The default chain calls STS in the region that the profile has now, not in the one of its first call."""
-    aws.clock = clock = ManualClock()
-    text = f"[profile work]\nrole_arn = {ROLE}\nsource_profile = base\nregion = {{}}\n[profile base]\n{keys(aws)}"
-    provider = anycreds.cached(anycreds.from_default_chain("work"), clock=clock)
-    for region in ("eu-west-1", "ap-south-1"):
-        machine.config(text.format(region))
-        assert provider.invalidate(await provider())
-        clock.advance(2)
-    assert [asked.signed_for.region for asked in aws.exchanges if asked.signed_for] == ["eu-west-1", "ap-south-1"]
-
-
-@once
-async def test_14_14_keys_without_an_end_are_not_for_ever(machine: Machine) -> None:
-    """Keys of the environment are read anew when the program asks for it, by ``recheck_after`` or ``invalidate``."""
+async def test_keys_without_expiration_can_be_reread(machine: Machine) -> None:
+    """``recheck_after`` and ``invalidate`` make a cached provider read the environment's keys again."""
     clock = ManualClock()
     provider = anycreds.cached(anycreds.from_default_chain(), clock=clock, recheck_after=timedelta(minutes=5))
     machine.environ({"AWS_ACCESS_KEY_ID": "AKIDFIRST", "AWS_SECRET_ACCESS_KEY": f"{CANARY}-1"})
@@ -160,36 +125,8 @@ async def test_14_14_keys_without_an_end_are_not_for_ever(machine: Machine) -> N
     assert (await provider()).access_key_id == "AKIDTHIRD"
 
 
-@once
-async def test_14_15_expire_after_changes_nothing_that_is_not_its_own() -> None:
-    """``expire_after`` gives a new chain and new sets: neither the chain nor the provider's own set gets an end."""
-
-    async def provider() -> Credentials:
-        return KEYS
-
-    chain = anycreds.create_credential_chain(provider)
-    first, second = [await chain.expire_after(600)() for _ in range(2)]
-    assert first.expiration is not None
-    assert second.expiration is not None
-    assert first.expiration <= second.expiration
-    assert KEYS.expiration is None
-    assert (await chain()).expiration is None
-
-
-@pytest.mark.parametrize("lifetime", [math.nan, math.inf, -1, 299, "600", None, True])
-@once
-async def test_14_15_expire_after_is_validated(lifetime: Any) -> None:
-    """What is no length of time, or less than five minutes, is refused at once."""
-
-    async def provider() -> Credentials:
-        return KEYS
-
-    with pytest.raises(InvalidConfigurationError):
-        anycreds.create_credential_chain(provider).expire_after(lifetime)
-
-
-async def test_14_16_an_assumer_is_told_whose_role_it_is(machine: Machine) -> None:
-    """One ``role_assumer`` serves two profiles at once: each call gets its own source credentials, as an argument."""
+async def test_role_assumer_gets_its_source_credentials(machine: Machine) -> None:
+    """One ``role_assumer`` called for two profiles at once gets each profile's own source credentials."""
     machine.config(
         f"[profile a]\nrole_arn = {ROLE}\nsource_profile = ka\n[profile ka]\n{key_lines('AKIDA')}"
         f"[profile b]\nrole_arn = {ROLE}\nsource_profile = kb\n[profile kb]\n{key_lines('AKIDB')}"
@@ -206,19 +143,19 @@ async def test_14_16_an_assumer_is_told_whose_role_it_is(machine: Machine) -> No
 
     got: dict[str, str] = {}
 
-    async def ask(profile: str) -> None:
+    async def call(profile: str) -> None:
         got[profile] = (await anycreds.from_ini(profile, role_assumer=assume)()).access_key_id
 
     with anyio.fail_after(5):
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(ask, "a")
-            tasks.start_soon(ask, "b")
+            tasks.start_soon(call, "a")
+            tasks.start_soon(call, "b")
     assert got == {"a": "ASIAAKIDA", "b": "ASIAAKIDB"}
 
 
 @once
-async def test_14_16_options_are_never_changed(machine: Machine) -> None:
-    """What a program gives may be read-only, as nothing writes into it; a ``ClientConfig`` is frozen anyway."""
+async def test_options_are_never_changed(machine: Machine) -> None:
+    """Options of the caller may be read-only, since nothing writes to them; a ``ClientConfig`` is frozen."""
     machine.config(f"[profile a]\nrole_arn = {ROLE}\nsource_profile = k\n[profile k]\n{key_lines('AKIDA')}")
     config = ClientConfig(region="eu-west-1")
 
@@ -232,8 +169,8 @@ async def test_14_16_options_are_never_changed(machine: Machine) -> None:
         config.region = "us-east-1"
 
 
-async def test_14_17_a_second_call_is_like_the_first(aws: FakeAWS) -> None:
-    """A role can be assumed again and again through a client of the program's, made and closed for each time."""
+async def test_http_client_factory_is_called_for_each_attempt(aws: FakeAWS) -> None:
+    """Each attempt creates a client with ``http_client_factory`` and closes it."""
     routes = Routes(aws)
     access_key_id, secret = next(iter(aws.keys.items()))
     provider = anycreds.from_temporary_credentials(
@@ -245,13 +182,17 @@ async def test_14_17_a_second_call_is_like_the_first(aws: FakeAWS) -> None:
     assert [client.is_closed for client in routes.made] == [True] * 3
 
 
-@pytest.mark.parametrize("refusal", [Status(403), Status(400), Body(b'{"Code": "AssumeRoleUnauthorizedAccess"}')])
-async def test_14_12_a_refusal_is_no_outage(refusal: Any, aws: FakeAWS, machine: Machine) -> None:
-    """A set that has ended is served on while EC2 metadata is down, not when it refuses."""
+@pytest.mark.parametrize(
+    "response",
+    [Status(403), Status(400), Body(b'{"Code": "AssumeRoleUnauthorizedAccess"}')],
+    ids=["403", "400", "AssumeRoleUnauthorizedAccess"],
+)
+async def test_error_response_is_no_outage(response: Any, aws: FakeAWS, machine: Machine) -> None:
+    """Expired credentials are not extended if EC2 metadata answers with an error other than an outage."""
     machine.environ(aws.metadata_environ())
     aws.clock = clock = ManualClock()
     provider = anycreds.cached(anycreds.from_instance_metadata(), clock=clock)
     await provider()
-    aws.script("role", Forever(refusal))
+    aws.script("role", Forever(response))
     clock.advance(aws.lifetime)
     assert isinstance(await error_of(provider), RetrievalError)

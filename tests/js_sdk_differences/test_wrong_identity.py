@@ -1,4 +1,4 @@
-"""js-sdk 14.1: where JavaScript goes on to another identity in silence, ours stops, or takes the one that was meant."""
+"""Configuration errors that must never end in the credentials of another identity."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import pytest
 import anycreds
 from anycreds import (
     ClientContext,
-    Credentials,
     InvalidConfigurationError,
     LoginRequiredError,
     MalformedResponseError,
@@ -17,7 +16,7 @@ from anycreds import (
 )
 from anycreds.testing import CANARY, FakeAWS, Forever, Status
 from js_sdk_differences.backends import once
-from js_sdk_differences.environment import LOGIN, OTHER_ROLE, ROLE, Machine, error_of, key_lines, keys
+from js_sdk_differences.environment import LOGIN, ROLE, Machine, error_of, key_lines, keys
 from support.raw_http_server import httpx_loaded  # noqa: F401
 
 pytestmark = pytest.mark.anyio
@@ -29,8 +28,8 @@ LOOP = f"[profile work]\nrole_arn = {ROLE}\nsource_profile = b\n[profile b]\nrol
 
 
 @pytest.fixture
-def elsewhere(aws: FakeAWS, machine: Machine) -> FakeAWS:
-    """Let other identities lie around: a pod's role by its token file, and an instance's by EC2 metadata."""
+def other_identities(aws: FakeAWS, machine: Machine) -> FakeAWS:
+    """Configure other identities too: a pod's role by its token file, and an instance's role by EC2 metadata."""
     machine.web_identity(aws.web_identity_token())
     machine.environ(aws.metadata_environ())
     return aws
@@ -46,50 +45,50 @@ def elsewhere(aws: FakeAWS, machine: Machine) -> FakeAWS:
 )
 @pytest.mark.parametrize("by", ["argument", "variable"])
 @once
-async def test_14_1_a_named_profile_is_never_replaced(
-    config: str, kind: type[InvalidConfigurationError], by: str, elsewhere: FakeAWS, machine: Machine
+async def test_explicit_profile_is_never_replaced(
+    config: str, kind: type[InvalidConfigurationError], by: str, other_identities: FakeAWS, machine: Machine
 ) -> None:
-    """A profile that somebody named and that cannot be used is an error; nothing else is asked."""
+    """An explicitly selected profile that cannot be used is an error; no other source is called."""
     machine.config(config)
     if by == "variable":
         machine.environ({"AWS_PROFILE": "work"})
     error = await error_of(anycreds.from_default_chain("work" if by == "argument" else None))
     assert type(error) is kind
-    assert elsewhere.count() == 0
+    assert other_identities.count() == 0
 
 
 @pytest.mark.parametrize(
     ("command", "kind"),
     [("exit 3", RetrievalError), (f"echo '{EXPIRED}'", RetrievalError), ("echo '{}'", MalformedResponseError)],
-    ids=["fails", "ended", "nothing"],
+    ids=["fails", "expired", "empty"],
 )
-async def test_14_2_a_command_that_fails_stops_the_chain(
+async def test_failing_credential_process_stops_the_chain(
     command: str, kind: type[RetrievalError], aws: FakeAWS, machine: Machine
 ) -> None:
-    """A profile whose command fails, or prints a set that has ended, said where credentials come from: nowhere else."""
+    """A ``credential_process`` that fails or prints expired credentials stops the chain."""
     machine.environ(aws.metadata_environ())
     machine.config(f"[default]\ncredential_process = {command}\n")
     assert isinstance(await error_of(anycreds.from_default_chain()), kind)
     assert aws.count() == 0
 
 
-async def test_14_2_a_login_that_cannot_be_renewed_stops_the_chain(aws: FakeAWS, machine: Machine) -> None:
-    """A login that has ended, and whose refresh fails on the way, is that error, and not an instance's role."""
+async def test_failing_login_refresh_stops_the_chain(aws: FakeAWS, machine: Machine) -> None:
+    """A failed refresh of an expired login is the error; the instance's role is not used instead."""
     machine.environ({**aws.metadata_environ(), "AWS_MAX_ATTEMPTS": "1"})
     machine.config(f"[default]\nlogin_session = {LOGIN}\n")
     machine.login(aws.login_token(expires_in=-1))
     aws.script("sign-in token", Forever(Status(502)))
     error = await error_of(anycreds.from_default_chain())
     assert isinstance(error, RetrievalError)
-    assert not isinstance(error, LoginRequiredError)  # the session may be good: nobody is sent to sign in again
+    assert not isinstance(error, LoginRequiredError)  # the session may still be valid
     assert error.status == 502
     assert aws.count() == aws.count("sign-in token") == 1
 
 
 @pytest.mark.parametrize("sources", ["", "source_profile = b\ncredential_source = Environment\n"], ids=["none", "both"])
 @once
-async def test_14_3_a_role_without_one_source_is_an_error(sources: str, aws: FakeAWS, machine: Machine) -> None:
-    """Keys beside a role that has no source, or two, are never handed out as if they were the role's."""
+async def test_role_needs_exactly_one_source(sources: str, aws: FakeAWS, machine: Machine) -> None:
+    """Access keys in a profile with a role but without exactly one source are never returned as the role's."""
     machine.config(f"[profile work]\nrole_arn = {ROLE}\n{sources}{keys(aws)}[profile b]\n{keys(aws)}")
     error = await error_of(anycreds.from_ini("work"))
     assert isinstance(error, InvalidConfigurationError)
@@ -98,8 +97,8 @@ async def test_14_3_a_role_without_one_source_is_an_error(sources: str, aws: Fak
 
 
 @once
-async def test_14_4_keys_come_from_one_file_together(machine: Machine) -> None:
-    """Fresh keys are not paired with an old session token, or the account of other keys, out of the other file."""
+async def test_keys_of_two_files_are_not_mixed(machine: Machine) -> None:
+    """New access keys are not combined with the session token or account of the keys in the other file."""
     old = f"{key_lines('AKIDOLD')}aws_session_token = {CANARY}-old\naws_account_id = 111111111111\n"
     machine.config(f"[profile work]\n{old}region = eu-west-1\n")
     machine.credentials(f"[work]\n{key_lines('AKIDNEW')}")
@@ -107,8 +106,8 @@ async def test_14_4_keys_come_from_one_file_together(machine: Machine) -> None:
     assert (found.access_key_id, found.session_token, found.account_id) == ("AKIDNEW", None, None)
 
 
-async def test_14_5_an_explicit_uri_beats_the_environment(aws: FakeAWS, machine: Machine) -> None:
-    """What the program names is asked, whatever a container's variables name; and with its own token."""
+async def test_explicit_uri_beats_the_environment(aws: FakeAWS, machine: Machine) -> None:
+    """``from_http`` with options calls their URI with their token, whatever the container's variables are."""
     machine.environ({"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "/elsewhere"})
     machine.environ({"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": str(machine.write("t", f"{CANARY}-other"))})
     found = await anycreds.from_http(full_uri=aws.container_url, authorization_token=aws.container_token)()
@@ -118,8 +117,8 @@ async def test_14_5_an_explicit_uri_beats_the_environment(aws: FakeAWS, machine:
 
 @pytest.mark.parametrize("variable", ["AWS_CONTAINER_AUTHORIZATION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"])
 @once
-async def test_14_5_an_ambient_token_stays_at_home(variable: str, aws: FakeAWS, machine: Machine) -> None:
-    """The container's token is not sent to an address that the program names; that answers that it got none."""
+async def test_ambient_token_is_not_sent_to_an_explicit_uri(variable: str, aws: FakeAWS, machine: Machine) -> None:
+    """The container's authorization token is not sent to a URI that was passed as an option."""
     token = aws.container_token
     machine.environ({variable: str(machine.write("t", token)) if variable.endswith("FILE") else token})
     error = await error_of(anycreds.from_http(full_uri=aws.container_url))
@@ -127,53 +126,25 @@ async def test_14_5_an_ambient_token_stays_at_home(variable: str, aws: FakeAWS, 
     assert error.code == "MissingAuthenticationTokenException"
 
 
-@pytest.mark.parametrize("by", ["argument", "variable", "caller"])
+@pytest.mark.parametrize("by", ["argument", "variable", "client context"])
 @once
-async def test_14_6_one_rule_for_every_way_to_name_a_profile(by: str, machine: Machine) -> None:
-    """A profile beats the keys of the environment, whoever named it: the program, the variable, or the client."""
+async def test_explicit_profile_beats_environment_keys(by: str, machine: Machine) -> None:
+    """A profile selected by argument, variable or client context beats access keys in the environment."""
     machine.environ({"AWS_ACCESS_KEY_ID": "AKIDENV", "AWS_SECRET_ACCESS_KEY": f"{CANARY}-env"})
     machine.config(f"[profile work]\n{key_lines('AKIDWORK')}")
     if by == "variable":
         machine.environ({"AWS_PROFILE": "work"})
     chain = anycreds.from_default_chain("work" if by == "argument" else None)
-    found = await (chain.for_client(ClientContext(profile="work")) if by == "caller" else chain)()
+    found = await (chain.for_client(ClientContext(profile="work")) if by == "client context" else chain)()
     assert found.access_key_id == "AKIDWORK"
 
 
-async def test_14_7_a_pods_role_beats_a_stray_default_profile(aws: FakeAWS, machine: Machine) -> None:
-    """On EKS the token file that the pod was given comes before keys in a ``default`` profile; the set says so."""
-    machine.config(f"[default]\n{key_lines('AKIDSTRAY')}")
-    machine.web_identity(aws.web_identity_token())
-    found = await anycreds.from_default_chain()()
-    assert found.source == "web identity"
-    assert aws.count("web identity") == 1
-
-
-@pytest.mark.parametrize(
-    "setting", ["endpoint_url = http://127.0.0.1:9", "use_fips_endpoint = true", "max_attempts = x"]
-)
-async def test_14_8_all_of_a_profile_comes_from_that_profile(setting: str, aws: FakeAWS, machine: Machine) -> None:
-    """How STS is called for a profile is what that profile says, in the files that were named; no other counts."""
-    machine.without("AWS_ENDPOINT_URL")
-    machine.environ({"AWS_PROFILE": "ambient"})
-    machine.config(f"[default]\n{setting}\n[profile ambient]\n{setting}\n[profile work]\n{setting}\n")
-    mine = f"[profile work]\nrole_arn = {ROLE}\nsource_profile = base\nregion = eu-west-3\nendpoint_url = "
-    named = machine.write("mine", f"[default]\n{setting}\n{mine}{aws.service_url}\n[profile base]\n{keys(aws)}")
-    found = await anycreds.from_ini("work", config_filepath=str(named))()
-    assert isinstance(found, Credentials)
-    (asked,) = aws.exchanges
-    assert asked.signed_for is not None
-    assert asked.signed_for.region == "eu-west-3"
-    assert OTHER_ROLE != asked.parameters["RoleArn"] == ROLE
-
-
 @once
-async def test_14_4_unused_keys_are_told(machine: Machine, caplog: pytest.LogCaptureFixture) -> None:
-    """That the other file has keys too, which are not used, is a warning with file and line, once."""
+async def test_unused_keys_are_logged_once(machine: Machine, caplog: pytest.LogCaptureFixture) -> None:
+    """Access keys in the other file, which are not used, are logged as one warning with file and line."""
     machine.config(f"[profile work]\nregion = eu-west-1\n{key_lines('AKIDOLD')}")
     machine.credentials(f"[work]\n{key_lines('AKIDNEW')}")
     provider = anycreds.from_ini("work")
     await provider()
     await provider()
-    told = [record for record in caplog.records if "~/.aws/config:3" in record.getMessage()]
-    assert [record.levelname for record in told] == ["WARNING"]
+    assert [record.levelname for record in caplog.records if "~/.aws/config:3" in record.getMessage()] == ["WARNING"]
