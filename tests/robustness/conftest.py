@@ -1,4 +1,4 @@
-"""What attacks share: a fake AWS in the test's own event loop, and a stage before it."""
+"""Fixtures: a fake AWS in the test's own event loop, and an environment that uses it."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ import pytest
 
 from anycreds._providers.service import token_cache
 from anycreds.testing import FakeAWS
-from robustness.environment import Stage, cognito_pools
+from robustness.environment import Environment, cognito_pools
 from support.raw_http_server import httpx_loaded  # noqa: F401
 
 
 @pytest.fixture
 async def aws(anyio_backend: object) -> AsyncIterator[FakeAWS]:
-    """Serve."""
+    """Return a running fake AWS."""
     async with FakeAWS(cognito_pools=cognito_pools()) as aws:
         yield aws
 
 
 @pytest.fixture
-def stage(aws: FakeAWS, isolated: Path) -> Stage:
-    """Set a stage."""
-    return Stage(aws, isolated)
+def environment(aws: FakeAWS, isolated: Path) -> Environment:
+    """Return an environment that uses the fake."""
+    return Environment(aws, isolated)
 
 
 @pytest.fixture
-def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look at a file that is wrong at once again, and not after half a second."""
+def without_delays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read an invalid token file again immediately instead of after half a second."""
     monkeypatch.setattr(token_cache, "_TORN", 0.0)
     monkeypatch.setattr(token_cache, "_SIBLING", (0.0,))

@@ -1,6 +1,6 @@
-"""Where attacks are made: every provider that asks a service, with the real ``Io``, before a fake AWS on real sockets.
+"""Every provider that calls a service, with the real ``Io`` and a fake AWS on real sockets.
 
-``KINDS`` are the ways to ask. A ``Stage`` has what each of them needs: files, tokens, functions of the program.
+``KINDS`` lists them. An ``Environment`` creates each with what it needs: files, tokens and user functions.
 """
 
 from __future__ import annotations
@@ -35,22 +35,22 @@ from anycreds.testing._fake_aws.state import Identity
 from support.fake_io import is_library_file
 
 ROLE = "arn:aws:iam::123456789012:role/Demo"
-DEVICE = "arn:aws:iam::123456789012:mfa/somebody"
-SESSION = "arn:aws:iam::123456789012:user/somebody"
+DEVICE = "arn:aws:iam::123456789012:mfa/alice"
+SESSION = "arn:aws:iam::123456789012:user/alice"
 ISSUER = "accounts.example.com"
-_CODES = count(730_946)  # of the device: each is taken once
+_CODES = count(730_946)  # MFA codes; each is valid once
 POOL = "us-east-1:00000000-0000-4000-8000-00000000beef"
 IDENTITY = "us-east-1:00000000-0000-4000-8000-000000000001"
 LOGIN = f"{CANARY}-login-token/with+odd=characters"
 
 
 class Kind(NamedTuple):
-    """A way to ask."""
+    """A provider that calls a service."""
 
     route: str
-    """What is asked for last, as the fake calls it."""
+    """The fake's name for the last request."""
     refreshes: bool = False
-    """Whether a file is rewritten on the way."""
+    """Whether a token file is rewritten."""
 
 
 KINDS = {
@@ -67,35 +67,35 @@ KINDS = {
 
 
 def cognito_pools() -> Any:
-    """Return the settings of the fake's pool."""
+    """Return the settings of the fake's identity pool."""
     return {POOL: {"logins": {ISSUER: LOGIN}}}
 
 
-class Stage:
-    """What a program has on this machine, and a fake that serves already."""
+class Environment:
+    """A home directory and a running fake AWS; creates providers that use both."""
 
     def __init__(self, aws: FakeAWS, home: Path, url: str | None = None, runtime: Runtime | None = None) -> None:
         self.aws = aws
         self.home = home
-        self.world = SystemRuntime() if runtime is None else runtime
+        self.runtime = SystemRuntime() if runtime is None else runtime
         self.config = ClientConfig(region="us-east-1", endpoint_url=url or aws.service_url, max_attempts=1)
         self.timeout = 5.0
         self.sent: list[str] = [LOGIN]
-        """What must not show."""
-        self.token_lifetime = 60.0  # of the tokens in files, in seconds: they are refreshed, and would still serve
+        """Secrets that no error may show."""
+        self.token_lifetime = 60.0  # seconds; tokens in files are due for a refresh, but still valid
 
     @property
-    def places(self) -> EndpointResolver:
-        """Where services are called."""
+    def endpoints(self) -> EndpointResolver:
+        """The resolver of the fake's endpoints."""
         return EndpointResolver(self.config, view=ProfileView())
 
     def provider(self, kind: str, **callbacks: Any) -> Provider:
-        """Make a provider, and what it needs."""
+        """Create a provider and the files it needs."""
         made: Provider = getattr(self, "_" + kind.replace(" ", "_"))(**callbacks)
         return made
 
     def keys(self) -> Credentials:
-        """Return the keys of the fake's user."""
+        """Return the access keys of the fake's user."""
         [(key, secret)] = self.aws.keys.items()
         self.sent.append(secret)
         return Credentials(key, secret)
@@ -108,10 +108,10 @@ class Stage:
 
         params = {"RoleArn": ROLE} | ({"SerialNumber": DEVICE} if "mfa_code_provider" in callbacks else {})
         return AssumeRoleProvider(
-            self.world,
+            self.runtime,
             Role(params, "the role"),
             anycreds.create_credential_chain(source or given),
-            self.places,
+            self.endpoints,
             callbacks=Callbacks(**callbacks),
             timeout=self.timeout,
         )
@@ -130,7 +130,7 @@ class Stage:
         options = WebIdentityOptions(
             callbacks.get("web_identity_token", token), params={"RoleArn": ROLE}, assumer=callbacks.get("assumer")
         )
-        return WebIdentityProvider(self.world, options, self.places, timeout=self.timeout)
+        return WebIdentityProvider(self.runtime, options, self.endpoints, timeout=self.timeout)
 
     def _token_file(self, **callbacks: Any) -> Provider:
         token = self.aws.web_identity_token()
@@ -141,7 +141,7 @@ class Stage:
             role_arn=Setting(ROLE, "a test"),
             assumer=callbacks.get("assumer"),
         )
-        return WebIdentityProvider(self.world, options, self.places, timeout=self.timeout)
+        return WebIdentityProvider(self.runtime, options, self.endpoints, timeout=self.timeout)
 
     def _sso_portal(self) -> Provider:
         return self._sso(3600.0)
@@ -159,26 +159,26 @@ class Stage:
             for text in ("https://anycreds-fake.awsapps.com/start", "123456789012", "us-east-1", "Dev", "attack")
         )
         settings = SsoSettings(start_url, account, region, role, session, "dev")
-        return SsoProvider(self.world, settings, self.places, timeout=self.timeout)
+        return SsoProvider(self.runtime, settings, self.endpoints, timeout=self.timeout)
 
     def _login(self) -> Provider:
         self._write(self.login_path, self.aws.login_token(expires_in=self.token_lifetime))
         return self._login_provider()
 
     def _login_provider(self) -> Provider:
-        return LoginProvider(self.world, Setting(SESSION, "a test"), self.places, timeout=self.timeout)
+        return LoginProvider(self.runtime, Setting(SESSION, "a test"), self.endpoints, timeout=self.timeout)
 
     def _cognito(self, **callbacks: Any) -> Provider:
         self.aws.memory.identities[IDENTITY] = Identity(POOL, frozenset((ISSUER,)))
-        return CognitoIdentityProvider(self.world, IDENTITY, self.places, self._logins(callbacks))
+        return CognitoIdentityProvider(self.runtime, IDENTITY, self.endpoints, self._logins(callbacks))
 
     def _cognito_pool(self, **callbacks: Any) -> Provider:
         return CognitoIdentityPoolProvider(
-            self.world,
+            self.runtime,
             POOL,
-            self.places,
+            self.endpoints,
             self._logins(callbacks),
-            user_identifier="somebody",
+            user_identifier="alice",
             cache=callbacks.get("cache"),
         )
 
@@ -199,34 +199,34 @@ class Stage:
 
     @property
     def token_path(self) -> Path:
-        """Where the web identity token is."""
+        """The path of the web identity token."""
         return self.home / "web-identity-token"
 
     @property
     def sso_path(self) -> Path:
-        """Where the token of the sign-in at IAM Identity Center is."""
+        """The path of the IAM Identity Center token."""
         return self.home / ".aws" / "sso" / "cache" / (hashlib.sha1(b"attack").hexdigest() + ".json")
 
     @property
     def login_path(self) -> Path:
-        """Where the credentials of ``aws login`` are."""
+        """The path of the credentials of ``aws login``."""
         return self.home / ".aws" / "login" / "cache" / (hashlib.sha256(SESSION.encode()).hexdigest() + ".json")
 
     def fresh(self, kind: str) -> Provider:
-        """Make what another program has that finds the same file."""
+        """Create another provider that uses the same token file, as another program would."""
         if kind == "login":
             return self._login_provider()
         return self._sso_provider()
 
     def path(self, kind: str) -> Path:
-        """Return the file that a kind refreshes."""
+        """Return the path of the token file that a kind of provider refreshes."""
         return self.login_path if kind == "login" else self.sso_path
 
 
 def texts_of(error: BaseException) -> Iterator[tuple[str, str]]:
-    """Give all texts in which an error shows something of ours: where, and what.
+    """Yield every text of an error that could show a secret, each with its location.
 
-    Of errors that are not ours only the locals of our frames are looked at: what they say is the program's.
+    Messages of foreign exceptions belong to the program; only the locals of our frames count there.
     """
     waiting: list[BaseException | None] = [error]
     seen: set[int] = set()
@@ -249,18 +249,20 @@ def texts_of(error: BaseException) -> Iterator[tuple[str, str]]:
 
 
 def leaks(error: BaseException, secrets: Iterable[str]) -> list[str]:
-    """Return where an error shows one of these."""
+    """Return the locations at which an error shows one of these secrets."""
     wanted = list(secrets)
     return [where for where, text in texts_of(error) if any(secret in text for secret in wanted)]
 
 
-async def outcome(provider: Callable[[], Awaitable[Credentials]], stage: Stage) -> Credentials | CredentialsError:
-    """Await a provider; whatever it raises must be an error of ours that shows no secret."""
+async def outcome(
+    provider: Callable[[], Awaitable[Credentials]], environment: Environment
+) -> Credentials | CredentialsError:
+    """Await a provider. Return its credentials, or its ``CredentialsError``, which must not show a secret."""
     try:
         return await provider()
     except CredentialsError as error:
         found = error
-    assert leaks(found, stage.sent) == []
+    assert leaks(found, environment.sent) == []
     return found
 
 

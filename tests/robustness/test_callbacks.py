@@ -1,4 +1,4 @@
-"""Functions of the program that fail, hang, swallow cancellations or are no functions: one error, and no secret."""
+"""User functions that fail, hang, swallow cancellations or are not async: one error, without a secret."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import anycreds
 from anycreds import CredentialsError, NotConfiguredError, RetrievalError
 from anycreds._cache.refresh import Flight
 from anycreds._core.provider import Provider
-from robustness.environment import Stage, leaks, outcome
+from robustness.environment import Environment, leaks, outcome
 
 pytestmark = pytest.mark.anyio
 
 Function = Callable[..., Any]
-# Where a program's function is asked: the kind of provider, and the name of the function.
-HOOKS = (
+# Where user functions are called: the kind of provider, and the name of the option.
+CALLBACKS = (
     ("role", "source"),
     ("role with device", "mfa_code_provider"),
     ("role with device", "role_assumer"),
@@ -31,9 +31,9 @@ HOOKS = (
 
 
 def raising(make: Callable[[], BaseException]) -> Function:
-    """Return a function that raises what is made, with all that it was given in its frame."""
+    """Return a function that raises an error and has all its arguments in its frame."""
 
-    async def fail(*given: Any) -> None:
+    async def fail(*arguments: Any) -> None:
         await anyio.lowlevel.checkpoint()
         raise make()
 
@@ -54,31 +54,31 @@ ERRORS: dict[str, Callable[[], BaseException]] = {
 
 
 @pytest.mark.parametrize("is_cached", [False, True], ids=["plain", "cached"])
-async def test_functions_that_raise(stage: Stage, is_cached: bool) -> None:
-    """Whatever a function raises becomes an error of the library's own, and shows nothing of what was asked with."""
-    for told, make in ERRORS.items():
-        for kind, name in HOOKS:
-            provider = stage.provider(kind, **{name: raising(make)})
-            found = await outcome(anycreds.cached(provider) if is_cached else provider, stage)
-            assert isinstance(found, CredentialsError), (name, told)
-    assert stage.aws.count() == 0
+async def test_functions_that_raise(environment: Environment, is_cached: bool) -> None:
+    """An exception of a user function becomes a ``CredentialsError`` that shows none of its arguments."""
+    for description, make in ERRORS.items():
+        for kind, name in CALLBACKS:
+            provider = environment.provider(kind, **{name: raising(make)})
+            found = await outcome(anycreds.cached(provider) if is_cached else provider, environment)
+            assert isinstance(found, CredentialsError), (name, description)
+    assert environment.aws.count() == 0
 
 
-async def never(*given: Any) -> None:
+async def never(*arguments: Any) -> None:
     """Never return."""
     await anyio.sleep_forever()
 
 
-async def defiant(*given: Any) -> None:
-    """Make an error of the cancellation."""
+async def replacing_cancellation(*arguments: Any) -> None:
+    """Turn the cancellation into an error."""
     try:
         await anyio.sleep_forever()
-    except BaseException:  # noqa: BLE001 - that is the attack
+    except BaseException:  # noqa: BLE001 - the cancellation is to be swallowed
         raise ValueError("the program's") from None
 
 
-async def crowd(*given: Any) -> None:
-    """Leave a nursery with an error while it is cancelled."""
+async def failing_in_a_nursery(*arguments: Any) -> None:
+    """Raise an error from a nursery that is being cancelled."""
 
     async def fail() -> None:
         try:
@@ -91,10 +91,12 @@ async def crowd(*given: Any) -> None:
         await anyio.sleep_forever()
 
 
-@pytest.mark.parametrize("function", [never, defiant, crowd])
-async def test_functions_that_never_return(stage: Stage, monkeypatch: pytest.MonkeyPatch, function: Function) -> None:
-    """A function that does not return is left after its time, and what it makes of that shows nothing."""
-    for place in (
+@pytest.mark.parametrize("function", [never, replacing_cancellation, failing_in_a_nursery])
+async def test_functions_that_never_return(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch, function: Function
+) -> None:
+    """A user function that does not return is abandoned at its timeout; the error shows no secret."""
+    for timeout in (
         "_providers.sts.assume_role._HOOK_TIME",
         "_providers.sts.assume_role._ASKING_TIME",
         "_providers.sts.web_identity._HOOK_TIME",
@@ -102,9 +104,11 @@ async def test_functions_that_never_return(stage: Stage, monkeypatch: pytest.Mon
         "_providers.function._LONGEST",
         "_providers.cognito.identity_cache._LOGIN_TIME",
     ):
-        monkeypatch.setattr(f"anycreds.{place}", 0.01)
-    for kind, name in HOOKS:
-        assert isinstance(await outcome(stage.provider(kind, **{name: function}), stage), RetrievalError), name
+        monkeypatch.setattr(f"anycreds.{timeout}", 0.01)
+    for kind, name in CALLBACKS:
+        assert isinstance(await outcome(environment.provider(kind, **{name: function}), environment), RetrievalError), (
+            name
+        )
 
 
 class _AwaitsNumber:
@@ -112,51 +116,53 @@ class _AwaitsNumber:
         return 5
 
 
-def number(*given: Any) -> int:
-    """Be no async function."""
+def not_async(*arguments: Any) -> int:
+    """Return a number instead of an awaitable."""
     return 5
 
 
-def odd(*given: Any) -> _AwaitsNumber:
-    """Return what cannot be awaited, though it looks like it."""
+def broken_awaitable(*arguments: Any) -> _AwaitsNumber:
+    """Return an object whose ``__await__`` returns no iterator."""
     return _AwaitsNumber()
 
 
-async def nothing(*given: Any) -> None:
-    """Return nothing."""
+async def returning_none(*arguments: Any) -> None:
+    """Return None."""
     await anyio.lowlevel.checkpoint()
 
 
-async def demanding(one: Any, two: Any, three: Any, four: Any) -> None:
-    """Take other parameters than there are."""
+async def wrong_signature(one: Any, two: Any, three: Any, four: Any) -> None:
+    """Take more parameters than a callback gets."""
 
 
-@pytest.mark.parametrize("function", [number, odd, nothing, demanding, dict])
-async def test_functions_that_are_none(stage: Stage, function: Function) -> None:
-    """What is no async function, or returns something else, is an error that says so."""
-    for kind, name in HOOKS:
-        assert isinstance(await outcome(stage.provider(kind, **{name: function}), stage), CredentialsError), name
+@pytest.mark.parametrize("function", [not_async, broken_awaitable, returning_none, wrong_signature, dict])
+async def test_unsuitable_functions(environment: Environment, function: Function) -> None:
+    """A function that is not async, or returns something else, is an error."""
+    for kind, name in CALLBACKS:
+        assert isinstance(
+            await outcome(environment.provider(kind, **{name: function}), environment), CredentialsError
+        ), name
 
 
 @pytest.mark.parametrize("is_cached", [False, True], ids=["plain", "cached"])
-async def test_functions_that_await_who_asks(stage: Stage, is_cached: bool) -> None:
-    """A function that awaits the very provider that asks it gets an error, not a deadlock."""
-    for kind, name in HOOKS:
-        asked: list[Provider] = []
+async def test_functions_that_await_their_provider(environment: Environment, is_cached: bool) -> None:
+    """A function that awaits the provider that calls it gets an error instead of a deadlock."""
+    for kind, name in CALLBACKS:
+        called: list[Provider] = []
 
-        async def same(*given: Any, asked: list[Provider] = asked) -> Any:
-            return await asked[0]()
+        async def same(*arguments: Any, called: list[Provider] = called) -> Any:
+            return await called[0]()
 
-        provider = stage.provider(kind, **{name: same})
-        asked.append(anycreds.cached(provider) if is_cached else provider)
+        provider = environment.provider(kind, **{name: same})
+        called.append(anycreds.cached(provider) if is_cached else provider)
         with anyio.fail_after(1):
-            found = await outcome(asked[0], stage)
+            found = await outcome(called[0], environment)
         assert "itself" in str(found), name
 
 
 @pytest.mark.parametrize("method", ["get", "set", "delete"])
-async def test_caches_that_fail_are_done_without(stage: Stage, method: str) -> None:
-    """A cache for identities that fails, or awaits who asks, keeps nobody from credentials."""
+async def test_failing_identity_cache_is_ignored(environment: Environment, method: str) -> None:
+    """An identity cache that raises, or awaits its provider, does not prevent the call from succeeding."""
     functions: list[Function] = [raising(lambda: ValueError("the program's")), raising(ERRORS["group"])]
 
     class Cache:
@@ -173,29 +179,29 @@ async def test_caches_that_fail_are_done_without(stage: Stage, method: str) -> N
             if what == method:
                 await functions[0]()
 
-    provider = stage.provider("cognito pool", cache=Cache())
+    provider = environment.provider("cognito pool", cache=Cache())
     functions.append(provider)
     while functions:
         assert (await provider()).identity_id is not None
         del functions[0]
 
 
-@pytest.mark.parametrize("leave", [SystemExit, KeyboardInterrupt])
-async def test_exits_reach_the_program(stage: Stage, leave: type[BaseException]) -> None:
-    """A function that wants to leave the program does."""
-    for kind, name in HOOKS:
-        with pytest.raises(leave):
-            await stage.provider(kind, **{name: raising(leave)})()
+@pytest.mark.parametrize("process_exit", [SystemExit, KeyboardInterrupt])
+async def test_process_exits_propagate(environment: Environment, process_exit: type[BaseException]) -> None:
+    """``SystemExit`` and ``KeyboardInterrupt`` of a user function reach the caller."""
+    for kind, name in CALLBACKS:
+        with pytest.raises(process_exit):
+            await environment.provider(kind, **{name: raising(process_exit)})()
 
 
-def test_search_for_leaks_finds_them() -> None:
-    """What these tests search errors with finds a secret in a message, a field, a cause's frame and a context."""
+def test_leak_search_finds_secrets() -> None:
+    """The leak search finds a secret in a message, a field, a cause's frame and a context."""
 
     def raised(error: BaseException, **fields: object) -> BaseException:
         vars(error).update(fields)
         try:
             raise error
-        except BaseException as caught:  # noqa: BLE001 - all of them are looked at
+        except BaseException as caught:  # noqa: BLE001 - every class is searched
             return caught
 
     cause = RetrievalError("x")
@@ -209,5 +215,5 @@ def test_search_for_leaks_finds_them() -> None:
         assert leaks(error, ["hidden"])
     flight = Flight.__new__(Flight)
     with pytest.raises(AttributeError) as caught:
-        flight.settle("hidden")  # type: ignore[arg-type]  # anything that fails in a frame of ours
+        flight.settle("hidden")  # type: ignore[arg-type]  # any failure in a frame of ours will do
     assert leaks(caught.value, ["hidden"])

@@ -1,4 +1,4 @@
-"""Cancelled at any await: no lock, file or socket stays, and the next call gets its credentials."""
+"""Cancellation at any await leaves no lock, file or socket, and the next call succeeds."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ import anycreds
 from anycreds import Credentials
 from anycreds._system.io import SystemRuntime
 from anycreds.testing import FakeAWS
-from robustness.environment import KINDS, Stage, cognito_pools
+from robustness.environment import KINDS, Environment, cognito_pools
 from support.coroutine_stepper import stepped
 from support.raw_http_server import closed
 
 LOOPS = ("asyncio", "trio")
-WAIT = 1.0  # seconds in which a thread lets go of what it holds; nearly always no time at all
+WAIT = 1.0  # seconds for a thread to release a lock; usually it takes none
 
 
 async def is_free(path: Path) -> bool:
-    """Tell whether a file can be locked soon."""
+    """Return whether a file can be locked within a second."""
     async with SystemRuntime().open_io() as io, io.file_lock(str(path), WAIT) as problem:
         return problem is None
 
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.usefixtures("in_a_hurry")
-async def test_at_every_await(aws: FakeAWS, isolated: Path, kind: str) -> None:
-    """Cancelled before each step: nothing is left behind, and the same provider, asked again, answers."""
+@pytest.mark.usefixtures("without_delays")
+async def test_cancellation_at_every_await(aws: FakeAWS, isolated: Path, kind: str) -> None:
+    """Cancelled before each step, a provider leaves nothing behind, and the next call succeeds."""
     step = 0
     is_cancelled = True
     while is_cancelled:
-        stage = Stage(aws, isolated)
-        provider = stage.provider(kind)
+        environment = Environment(aws, isolated)
+        provider = environment.provider(kind)
         with anyio.CancelScope() as scope:
 
             def before(at: int, wanted: int = step, scope: anyio.CancelScope = scope) -> None:
@@ -46,19 +46,19 @@ async def test_at_every_await(aws: FakeAWS, isolated: Path, kind: str) -> None:
             await stepped(provider(), before)
         is_cancelled = scope.cancel_called
         if KINDS[kind].refreshes:
-            assert await is_free(stage.path(kind))
-            assert not list(stage.path(kind).parent.glob(".anycreds*"))
+            assert await is_free(environment.path(kind))
+            assert not list(environment.path(kind).parent.glob(".anycreds*"))
         assert await closed(aws)
         assert isinstance(await provider(), Credentials)
         step += 1
-    assert step > 5  # else nothing was awaited
+    assert step > 5  # fewer would mean that nothing was awaited
 
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("kind", KINDS)
-async def test_leader_is_cancelled(aws: FakeAWS, stage: Stage, kind: str) -> None:
-    """The first of ten callers is cancelled while a service is asked: the others get what it asked for."""
-    provider = anycreds.cached(stage.provider(kind))
+async def test_cancelling_the_first_of_ten_callers(aws: FakeAWS, environment: Environment, kind: str) -> None:
+    """If the first of ten callers is cancelled during the request, the others get its credentials."""
+    provider = anycreds.cached(environment.provider(kind))
     aws.latency = 0.01
     got: list[Credentials] = []
     first = anyio.CancelScope()
@@ -67,14 +67,14 @@ async def test_leader_is_cancelled(aws: FakeAWS, stage: Stage, kind: str) -> Non
         with first:
             await provider()
 
-    async def ask() -> None:
+    async def call() -> None:
         got.append(await provider())
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(leader)
         await anyio.sleep(0.002)
         for _ in range(9):
-            tasks.start_soon(ask)
+            tasks.start_soon(call)
         first.cancel()
     assert len(got) == 9
     assert len(set(map(id, got))) == 1
@@ -82,12 +82,12 @@ async def test_leader_is_cancelled(aws: FakeAWS, stage: Stage, kind: str) -> Non
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_loops_in_threads(isolated: Path, kind: str) -> None:
-    """One provider, asked by loops of two kinds in four threads at once, answers all; a token is refreshed once."""
+def test_event_loops_in_threads(isolated: Path, kind: str) -> None:
+    """Event loops of two kinds in four threads share one provider; a token is refreshed once."""
     with FakeAWS.in_thread(cognito_pools=cognito_pools()) as aws:
-        stage = Stage(aws, isolated)
-        stage.token_lifetime = -5.0
-        provider = stage.provider(kind)
+        environment = Environment(aws, isolated)
+        environment.token_lifetime = -5.0
+        provider = environment.provider(kind)
         together = threading.Barrier(4)
         got: list[Credentials] = []
 
@@ -95,9 +95,9 @@ def test_loops_in_threads(isolated: Path, kind: str) -> None:
             together.wait(5)
             async with anyio.create_task_group() as tasks:
                 for _ in range(3):
-                    tasks.start_soon(ask)
+                    tasks.start_soon(call)
 
-        async def ask() -> None:
+        async def call() -> None:
             got.append(await provider())
 
         threads = [threading.Thread(target=anyio.run, args=(main,), kwargs={"backend": name}) for name in LOOPS * 2]
@@ -114,13 +114,13 @@ def test_loops_in_threads(isolated: Path, kind: str) -> None:
 @pytest.mark.anyio
 @pytest.mark.skipif(os.name != "posix", reason="stops a process")
 @pytest.mark.parametrize("kind", ["sso refresh", "login"])
-async def test_lock_of_a_program_that_stands_still(
-    aws: FakeAWS, stage: Stage, monkeypatch: pytest.MonkeyPatch, kind: str
+async def test_lock_of_a_stopped_process(
+    aws: FakeAWS, environment: Environment, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    """A lock whose holder never goes on holds nobody up for longer than a lock is waited for."""
+    """A lock that another process never releases delays a refresh by the lock timeout only."""
     monkeypatch.setattr("anycreds._providers.service.token_cache.LOCK_SECONDS", 0.02)
-    provider = stage.provider(kind)
-    async with SystemRuntime().open_io() as io, io.file_lock(str(stage.path(kind)), 1) as problem:
+    provider = environment.provider(kind)
+    async with SystemRuntime().open_io() as io, io.file_lock(str(environment.path(kind)), 1) as problem:
         assert problem is None
         assert isinstance(await provider(), Credentials)
     assert aws.count(KINDS[kind].route) == 1

@@ -1,4 +1,4 @@
-"""Names and values as an attacker would choose them: never a part of a path or host, and no message is spoilt."""
+"""Hostile names and values never become part of a path or host, and error messages stay printable."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ VARIABLES = (
     "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
 )
 KEYS = Credentials("AKIDEXAMPLE", f"{CANARY}-secret")
-# None of these is one label of a host name.
+# None of these is a single DNS label.
 REGIONS = (
     "a.b",
     "x/",
@@ -79,15 +79,18 @@ URLS = (
 )
 
 
-def told(make: Callable[[], Callable[[], Awaitable[Credentials]]]) -> str:
-    """Return what a provider is made or awaited for: an error of ours, on printable lines; empty: credentials."""
+def message_of(make: Callable[[], Callable[[], Awaitable[Credentials]]]) -> str:
+    """Return the message of the ``CredentialsError`` of creating or awaiting a provider, else an empty string.
 
-    async def ask() -> None:
+    The message must be printable and show no secret.
+    """
+
+    async def call() -> None:
         with anyio.fail_after(1):
             await make()()
 
     try:
-        anyio.run(ask)
+        anyio.run(call)
     except CredentialsError as error:
         text = str(error)
         assert all(character.isprintable() or character == "\n" for character in text)
@@ -96,14 +99,14 @@ def told(make: Callable[[], Callable[[], Awaitable[Credentials]]]) -> str:
     return ""
 
 
-def under(folder: Path) -> list[Path]:
-    """Return everything in a directory."""
+def files_in(folder: Path) -> list[Path]:
+    """Return all files and directories in a directory."""
     return list(folder.rglob("*"))
 
 
 @pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
-def test_names(fake_aws: FakeAWS, isolated: Path, name: str) -> None:
-    """Whatever somebody calls a profile, a session or a role, no file is made, and no message is spoilt."""
+def test_hostile_names_as_options(fake_aws: FakeAWS, isolated: Path, name: str) -> None:
+    """Hostile names of profiles, sessions and roles create no file, and messages stay printable."""
     config = ClientConfig(region="us-east-1", endpoint_url=fake_aws.service_url, max_attempts=1)
     sso = partial(
         anycreds.from_sso,
@@ -124,13 +127,13 @@ def test_names(fake_aws: FakeAWS, isolated: Path, name: str) -> None:
         lambda: anycreds.from_cognito_identity_pool(name, client_config=config),
     )
     for make in makers:
-        told(make)
-    assert under(isolated) == []
+        message_of(make)
+    assert files_in(isolated) == []
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES.values() if name.isprintable() and name.isascii()])
-def test_names_in_files(fake_aws: FakeAWS, isolated: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """The same in the shared files, as profile, session, source and section of services."""
+def test_hostile_names_in_files(fake_aws: FakeAWS, isolated: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """The same holds in the shared files for profiles, sessions, sources and services sections."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", fake_aws.service_url)
     config = isolated / "config"
     config.write_text(
@@ -143,38 +146,38 @@ def test_names_in_files(fake_aws: FakeAWS, isolated: Path, monkeypatch: pytest.M
         f"[services {name}]\nsts =\n  endpoint_url = {name}\n"
     )
     for profile in ("p", "q", "r", "s", name):
-        assert told(partial(anycreds.from_ini, profile, config_filepath=str(config)))
-    assert under(isolated) == [config]
+        assert message_of(partial(anycreds.from_ini, profile, config_filepath=str(config)))
+    assert files_in(isolated) == [config]
 
 
-def test_regions() -> None:
-    """What is no label of a host name never becomes one, from wherever it comes: nothing is sent."""
+def test_invalid_regions() -> None:
+    """A region that is no DNS label is an error, whatever setting it comes from, and nothing is sent."""
     for region in REGIONS:
         with pytest.raises(InvalidConfigurationError):
             ClientConfig(region=region)
         with pytest.MonkeyPatch.context() as variables:
             variables.setenv("AWS_REGION", region)
             role = partial(anycreds.from_temporary_credentials, "arn", source_credentials=KEYS)
-            assert "AWS_REGION" in told(role)
+            assert "AWS_REGION" in message_of(role)
         web = anycreds.from_web_token("arn", "token")
-        assert "region" in told(partial(web.for_client, ClientContext(region=region)))
-        assert told(partial(anycreds.from_cognito_identity, f"{region}:x"))
+        assert "region" in message_of(partial(web.for_client, ClientContext(region=region)))
+        assert message_of(partial(anycreds.from_cognito_identity, f"{region}:x"))
 
 
-def test_endpoints(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A URL that clients read in more than one way is refused, and not repeated: there may be a password in it."""
+def test_ambiguous_endpoint_urls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A URL that clients parse differently is rejected, and not shown, since it may hold a password."""
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     for url in URLS:
         with pytest.raises(InvalidConfigurationError) as caught:
             ClientConfig(endpoint_url=url)
         monkeypatch.setenv("AWS_ENDPOINT_URL_STS", url)
-        text = told(partial(anycreds.from_temporary_credentials, "arn", source_credentials=KEYS))
+        text = message_of(partial(anycreds.from_temporary_credentials, "arn", source_credentials=KEYS))
         assert "AWS_ENDPOINT_URL_STS" in text
         assert CANARY not in f"{caught.value}{text}"
 
 
-def test_variables(fake_aws: FakeAWS) -> None:
-    """Whatever stands in a variable, awaiting a role gives credentials or an error of the library's own."""
+def test_hostile_variables(fake_aws: FakeAWS) -> None:
+    """Hostile values of variables end in credentials or a ``CredentialsError``."""
     role = partial(anycreds.from_temporary_credentials, "arn", source_credentials=KEYS)
     for variable in VARIABLES:
         for name in NAMES.values():
@@ -184,4 +187,4 @@ def test_variables(fake_aws: FakeAWS) -> None:
                 variables.setenv("AWS_ENDPOINT_URL", fake_aws.service_url)
                 variables.setenv("AWS_REGION", "us-east-1")
                 variables.setenv(variable, name)
-                assert told(role)
+                assert message_of(role)

@@ -1,4 +1,4 @@
-"""Whatever stands where a token is looked for: an error that says what to do, or the token; never a hang or a leak."""
+"""Unusual token files: the provider uses them or raises an error with a hint, and never hangs or leaks."""
 
 from __future__ import annotations
 
@@ -12,103 +12,103 @@ import pytest
 
 from anycreds import Credentials, LoginRequiredError
 from anycreds.testing import FakeAWS
-from robustness.environment import KINDS, Stage, outcome
+from robustness.environment import KINDS, Environment, outcome
 
 pytestmark = [
     pytest.mark.anyio,
-    pytest.mark.usefixtures("in_a_hurry"),
-    pytest.mark.skipif(os.name != "posix", reason="such files are POSIX's"),
+    pytest.mark.usefixtures("without_delays"),
+    pytest.mark.skipif(os.name != "posix", reason="needs POSIX files"),
 ]
 REFRESHED = ["sso refresh", "login"]
 
 
 def link(file: Path) -> None:
-    """Make it a link to what it was."""
+    """Replace a file by a symbolic link to it."""
     file.symlink_to(file.rename(file.with_name("real")))
 
 
-def become(change: Callable[[bytes], bytes]) -> Callable[[Path], None]:
-    """Return what changes the content."""
+def rewritten(change: Callable[[bytes], bytes]) -> Callable[[Path], None]:
+    """Return a function that changes the content of a file."""
 
-    def to(file: Path) -> None:
+    def apply(file: Path) -> None:
         file.write_bytes(change(file.read_bytes()))
 
-    return to
+    return apply
 
 
-def add(text: bytes) -> Callable[[Path], None]:
-    """Return what adds a member to the document."""
-    return become(lambda content: content.removesuffix(b"}") + b', "more": ' + text + b"}")
+def with_member(text: bytes) -> Callable[[Path], None]:
+    """Return a function that adds a member to the JSON document in a file."""
+    return rewritten(lambda content: content.removesuffix(b"}") + b', "more": ' + text + b"}")
 
 
-def instead(make: Callable[[Path], None]) -> Callable[[Path], None]:
-    """Return what puts something in its place."""
+def replaced(make: Callable[[Path], None]) -> Callable[[Path], None]:
+    """Return a function that replaces a file."""
 
-    def to(file: Path) -> None:
+    def apply(file: Path) -> None:
         file.unlink()
         make(file)
 
-    return to
+    return apply
 
 
-def beside(make: Callable[[Path], None]) -> Callable[[Path], None]:
-    """Return what puts something in the place of the lock."""
+def at_lock(make: Callable[[Path], None]) -> Callable[[Path], None]:
+    """Return a function that creates something at the path of the lock."""
 
-    def to(file: Path) -> None:
+    def apply(file: Path) -> None:
         make(file.with_name(f"{file.name}.lock"))
 
-    return to
+    return apply
 
 
 UNUSABLE: dict[str, Callable[[Path], None]] = {
     "nothing": Path.unlink,
-    "link to nothing": instead(lambda file: file.symlink_to("nothing")),
-    "link to itself": instead(lambda file: file.symlink_to(file)),
-    "FIFO": instead(os.mkfifo),
-    "directory": instead(Path.mkdir),
-    "endless device": instead(lambda file: file.symlink_to("/dev/zero")),
-    "10 MiB": add(b" " * (10 << 20) + b"1"),
-    "empty": become(lambda _: b""),
-    "half": become(lambda content: content[:-9]),
-    "Latin-1": add(b'"\xff"'),
-    "deep": add(b"[" * 5000 + b"]" * 5000),
-    "not an object": become(lambda content: b"[" + content + b"]"),
-    "NaN": add(b"NaN"),
-    "number of 5,000 digits": add(b"9" * 5000),
+    "link to nothing": replaced(lambda file: file.symlink_to("nothing")),
+    "link to itself": replaced(lambda file: file.symlink_to(file)),
+    "FIFO": replaced(os.mkfifo),
+    "directory": replaced(Path.mkdir),
+    "endless device": replaced(lambda file: file.symlink_to("/dev/zero")),
+    "10 MiB": with_member(b" " * (10 << 20) + b"1"),
+    "empty": rewritten(lambda _: b""),
+    "half": rewritten(lambda content: content[:-9]),
+    "Latin-1": with_member(b'"\xff"'),
+    "deep": with_member(b"[" * 5000 + b"]" * 5000),
+    "not an object": rewritten(lambda content: b"[" + content + b"]"),
+    "NaN": with_member(b"NaN"),
+    "number of 5,000 digits": with_member(b"9" * 5000),
 }
 USABLE: dict[str, Callable[[Path], None]] = {
     "link": link,
     "open to all": lambda file: file.chmod(0o666),
     "second name": lambda file: os.link(file, file.with_name("other")),
-    "endless number": add(b"1e999"),
-    "lone surrogate": add(b'"\\ud800"'),
-    "control characters": add(b'"\\u0000\\u001b\\u202e"'),
-    "lock is a link": beside(lambda lock: lock.symlink_to(lock.parent.parent / "elsewhere")),
-    "lock is a directory": beside(Path.mkdir),
-    "lock is a FIFO": beside(os.mkfifo),
-    "lock is a device": beside(lambda lock: lock.symlink_to("/dev/zero")),
+    "endless number": with_member(b"1e999"),
+    "lone surrogate": with_member(b'"\\ud800"'),
+    "control characters": with_member(b'"\\u0000\\u001b\\u202e"'),
+    "lock is a link": at_lock(lambda lock: lock.symlink_to(lock.parent.parent / "elsewhere")),
+    "lock is a directory": at_lock(Path.mkdir),
+    "lock is a FIFO": at_lock(os.mkfifo),
+    "lock is a device": at_lock(lambda lock: lock.symlink_to("/dev/zero")),
 }
 
 
 @pytest.mark.parametrize("kind", REFRESHED)
-async def test_what_is_no_token(aws: FakeAWS, stage: Stage, kind: str) -> None:
-    """A file that cannot be used needs a person, at once, and no service is asked."""
+async def test_unusable_token_files(aws: FakeAWS, environment: Environment, kind: str) -> None:
+    """A token file that cannot be used is a ``LoginRequiredError``, without a request."""
     for what, change in UNUSABLE.items():
-        shutil.rmtree(stage.path(kind).parent, ignore_errors=True)
-        provider = stage.provider(kind)
-        change(stage.path(kind))
+        shutil.rmtree(environment.path(kind).parent, ignore_errors=True)
+        provider = environment.provider(kind)
+        change(environment.path(kind))
         with anyio.fail_after(1):
-            assert isinstance(await outcome(provider, stage), LoginRequiredError), what
+            assert isinstance(await outcome(provider, environment), LoginRequiredError), what
     assert aws.count() == 0
 
 
 @pytest.mark.parametrize("kind", REFRESHED)
-async def test_what_is_odd(aws: FakeAWS, stage: Stage, kind: str) -> None:
-    """An odd file, or an odd lock beside it, costs nobody the refresh, and writes nothing elsewhere."""
-    path = stage.path(kind)
+async def test_unusual_but_usable_token_files(aws: FakeAWS, environment: Environment, kind: str) -> None:
+    """An unusual token file or lock does not prevent the refresh, and nothing else is written."""
+    path = environment.path(kind)
     for number, (what, change) in enumerate(USABLE.items(), 1):
         shutil.rmtree(path.parent, ignore_errors=True)
-        provider = stage.provider(kind)
+        provider = environment.provider(kind)
         change(path)
         is_link = path.is_symlink()
         with anyio.fail_after(1):
@@ -121,26 +121,26 @@ async def test_what_is_odd(aws: FakeAWS, stage: Stage, kind: str) -> None:
 
 @pytest.mark.parametrize("kind", REFRESHED)
 @pytest.mark.skipif(getattr(os, "geteuid", lambda: 1)() != 0, reason="only root can give a file away")
-async def test_what_belongs_to_another(aws: FakeAWS, stage: Stage, kind: str) -> None:
-    """A token that somebody else has put there is not used, also behind a link of one's own."""
-    provider = stage.provider(kind)
-    path = stage.path(kind)
+async def test_token_file_of_another_user(aws: FakeAWS, environment: Environment, kind: str) -> None:
+    """A token file that another user owns is not used, not even through a symbolic link."""
+    provider = environment.provider(kind)
+    path = environment.path(kind)
     os.chown(path, 4321, 4321)
-    assert "another user" in str(await outcome(provider, stage))
+    assert "another user" in str(await outcome(provider, environment))
     link(path)
-    assert "another user" in str(await outcome(provider, stage))
+    assert "another user" in str(await outcome(provider, environment))
     assert aws.count() == 0
 
 
 @pytest.mark.parametrize("kind", REFRESHED)
-async def test_file_that_is_half_written(aws: FakeAWS, stage: Stage, kind: str) -> None:
-    """Wherever a program that rewrites the file in place has come to, half of a token is never taken for one."""
-    provider = stage.provider(kind)
-    path = stage.path(kind)
+async def test_partially_written_token_file(aws: FakeAWS, environment: Environment, kind: str) -> None:
+    """A partially written token file is never used."""
+    provider = environment.provider(kind)
+    path = environment.path(kind)
     content = path.read_bytes()
     for size in range(0, len(content), 97):
         path.write_bytes(content[:size])
-        assert isinstance(await outcome(stage.fresh(kind), stage), LoginRequiredError)
+        assert isinstance(await outcome(environment.fresh(kind), environment), LoginRequiredError)
     path.write_bytes(content)
     assert isinstance(await provider(), Credentials)
     assert aws.count(KINDS[kind].route) == 1

@@ -1,4 +1,4 @@
-"""Servers that lie, babble, stall and point elsewhere: each gets its one error, and neither a secret nor a socket."""
+"""Malformed, hostile and silent servers: each causes one error, without a leaked secret or connection."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from anycreds.testing import (
     ResetAfter,
     Status,
 )
-from robustness.environment import KINDS, Stage, cognito_pools, outcome
+from robustness.environment import KINDS, Environment, cognito_pools, outcome
 from support.raw_http_server import closed
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("in_a_hurry")]
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("without_delays")]
 
 OK = b"HTTP/1.1 200 OK\r\n"
 HOST, ELSEWHERE = "services.example.com", "elsewhere.example.com"
@@ -100,46 +100,48 @@ FAULTS: dict[str, Fault] = {
     "control characters": Refuse(400, "X", "\x1b[2J\u202egnp.exe\u200b\x07"),
     "bare status": Status(500),
 }
-READERS = ("role", "sso portal", "sso refresh", "login", "cognito")  # each reads answers in its own way
+READERS = ("role", "sso portal", "sso refresh", "login", "cognito")  # each has its own response format
 
 
-async def attacked(stage: Stage, kind: str, fault: Fault, seconds: float = 0.05) -> Credentials | CredentialsError:
-    """Let one fault happen to a provider that needs the answer, and has so much time."""
-    stage.timeout, stage.token_lifetime = seconds, -5.0
-    provider = stage.provider(kind)
-    stage.aws.script(KINDS[kind].route, fault)
-    found = await outcome(provider, stage)
-    stage.aws.restore()
+async def outcome_of_fault(
+    environment: Environment, kind: str, fault: Fault, seconds: float = 0.05
+) -> Credentials | CredentialsError:
+    """Return what a provider returns or raises after one fault; ``seconds`` is its timeout."""
+    environment.timeout, environment.token_lifetime = seconds, -5.0
+    provider = environment.provider(kind)
+    environment.aws.script(KINDS[kind].route, fault)
+    found = await outcome(provider, environment)
+    environment.aws.restore()
     return found
 
 
 @pytest.mark.parametrize("kind", READERS)
-async def test_bytes_that_are_no_answer(stage: Stage, kind: str) -> None:
-    """Whatever bytes come, the provider ends with an error of the library's own, and no connection stays."""
+async def test_malformed_http_responses(environment: Environment, kind: str) -> None:
+    """Malformed HTTP responses cause a ``CredentialsError``, and no connection stays open."""
     for name, data in BYTES.items():
-        assert isinstance(await attacked(stage, kind, Raw(data)), CredentialsError), name
-    assert await closed(stage.aws)
+        assert isinstance(await outcome_of_fault(environment, kind, Raw(data)), CredentialsError), name
+    assert await closed(environment.aws)
 
 
 @pytest.mark.parametrize("kind", READERS)
-async def test_answers_that_are_none(stage: Stage, kind: str) -> None:
-    """Bombs, floods, drips, pages and errors in disguise are errors, on one line, without a control character."""
+async def test_malformed_bodies(environment: Environment, kind: str) -> None:
+    """Malformed, endless and disguised bodies cause an error on one line without control characters."""
     for name, fault in FAULTS.items():
-        found = await attacked(stage, kind, fault)
+        found = await outcome_of_fault(environment, kind, fault)
         assert isinstance(found, CredentialsError), name
         assert str(found).isprintable(), name
-    assert await closed(stage.aws)
+    assert await closed(environment.aws)
 
 
 @pytest.mark.parametrize("kind", ["role", "web token", "sso portal", "cognito"])
-async def test_credentials_that_have_ended(stage: Stage, kind: str) -> None:
-    """A set that has ended when it comes is never handed out."""
-    assert isinstance(await attacked(stage, kind, Expired(5)), CredentialsError)
+async def test_expired_credentials(environment: Environment, kind: str) -> None:
+    """Credentials that have expired when they arrive are never returned."""
+    assert isinstance(await outcome_of_fault(environment, kind, Expired(5)), CredentialsError)
 
 
 @pytest.mark.parametrize("kind", READERS)
 async def test_redirects_are_not_followed(isolated: Path, kind: str) -> None:
-    """No redirect is followed, and no cookie or password of a client sent, even if it is made for that."""
+    """Redirects are not followed, and a client's cookies and password are not sent, even if it is set up to."""
 
     def make() -> httpx.AsyncClient:
         return httpx.AsyncClient(
@@ -150,11 +152,13 @@ async def test_redirects_are_not_followed(isolated: Path, kind: str) -> None:
         aws = FakeAWS(cognito_pools=cognito_pools())
         network.serve(aws, HOST)
         network.serve(aws, ELSEWHERE)
-        stage = Stage(aws, isolated, f"http://{HOST}")
+        environment = Environment(aws, isolated, f"http://{HOST}")
         for factory in (None, make):
-            stage.config = ClientConfig(region="us-east-1", endpoint_url=f"http://{HOST}", http_client_factory=factory)
+            environment.config = ClientConfig(
+                region="us-east-1", endpoint_url=f"http://{HOST}", http_client_factory=factory
+            )
             for status in (300, 301, 302, 303, 305, 307, 308):
-                found = await attacked(stage, kind, Redirect(f"http://{ELSEWHERE}/", status), 5.0)
+                found = await outcome_of_fault(environment, kind, Redirect(f"http://{ELSEWHERE}/", status), 5.0)
                 assert "redirect" in str(found)
         assert {connection.host for connection in network.connections} == {HOST}
         assert not any(b"\r\nauthorization: basic" in one.written.lower() for one in network.connections)

@@ -1,4 +1,4 @@
-"""What attacks have found: each of these failed once."""
+"""Regressions found by robustness tests: each of these failed once."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from anycreds import ClientConfig, Credentials, CredentialsError, LoginRequiredE
 from anycreds._core.http import Response
 from anycreds._wire.service_errors import error_response, service_error
 from anycreds.testing import FakeAWS, Hang, Status
-from robustness.environment import Stage, leaks
+from robustness.environment import Environment, leaks
 from support.coroutine_stepper import stepped
 
 TOKEN = "canary-IQoJb3JpZ2luX2VjEN/with+odd=characters-0123456789"
 
 
 @pytest.mark.anyio
-async def test_login_serves_what_is_valid(stage: Any, monkeypatch: Any) -> None:
-    """A refresh that cannot even begin, for want of certificates, leaves what is still valid usable."""
-    monkeypatch.setenv("AWS_CA_BUNDLE", "/nowhere.pem")  # the same: HTTPS_PROXY="::", a failing http_client_factory
-    stage.config = ClientConfig(region="us-east-1")  # https, so that certificates are needed
-    assert isinstance(await stage.provider("login")(), Credentials)  # 60 s are left
+async def test_login_without_certificates(environment: Any, monkeypatch: Any) -> None:
+    """A refresh that fails for missing certificates leaves login credentials that are still valid usable."""
+    monkeypatch.setenv("AWS_CA_BUNDLE", "/nowhere.pem")  # HTTPS_PROXY="::" has the same effect
+    environment.config = ClientConfig(region="us-east-1")  # https, so that certificates are needed
+    assert isinstance(await environment.provider("login")(), Credentials)  # valid for another 60 s
 
 
 @pytest.mark.parametrize("many", [1000, 20_000])
 def test_deep_source_profiles(isolated: Any, many: Any) -> None:
-    """A chain of far too many profiles is an error of ours, at once."""
+    """A chain of 1,000 or 20,000 profiles is an error at once."""
     text = "[profile p0]\naws_access_key_id = A\naws_secret_access_key = canary\n"
     text += "".join(f"[profile p{n}]\nrole_arn = r\nsource_profile = p{n - 1}\n" for n in range(1, many + 1))
     config = isolated / "config"
@@ -46,17 +46,17 @@ def test_deep_source_profiles(isolated: Any, many: Any) -> None:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("kind", ["sso refresh", "login"])
-async def test_cancelled_refresh_keeps_the_session(aws: Any, isolated: Any, kind: Any) -> None:
-    """A refresh that is cancelled at any moment loses no session: the token it got is in the file."""
+async def test_cancelled_refresh_keeps_its_token(aws: Any, isolated: Any, kind: Any) -> None:
+    """A refresh that is cancelled at any step does not lose the new token: it is in the file."""
     step, cancelled = 0, True
     while cancelled:
-        stage = Stage(aws, isolated)
-        stage.token_lifetime = -5.0
-        provider = stage.provider(kind)
+        environment = Environment(aws, isolated)
+        environment.token_lifetime = -5.0
+        provider = environment.provider(kind)
         with anyio.CancelScope() as scope:
             await stepped(provider(), partial(_cancel_at, step, scope))
         cancelled = scope.cancel_called
-        await stage.fresh(kind)()  # LoginRequiredError: the refresh token is used up, and its successor lost
+        await environment.fresh(kind)()  # failed with LoginRequiredError: the new refresh token was lost
         step += 1
 
 
@@ -76,15 +76,15 @@ VARIANTS = {
 
 
 @pytest.mark.parametrize("how", VARIANTS)
-def test_refusals_that_repeat(how: Any) -> None:
-    """A refusal that repeats a token in any disguise is shown without it."""
-    told = error_response(400, VARIANTS[how][:64], f"bad token {VARIANTS[how]}.", (TOKEN,))
+def test_repeated_secrets_are_redacted(how: Any) -> None:
+    """An error response that repeats a token, encoded in any way, is shown without it."""
+    response = error_response(400, VARIANTS[how][:64], f"bad token {VARIANTS[how]}.", (TOKEN,))
     shown = " ".join(VARIANTS[how].split()).replace("\u200b", " ")[:24]
-    assert shown not in f"{told.code} {told.message}"
+    assert shown not in f"{response.code} {response.message}"
 
 
 def test_redirect_to_a_host_with_the_token() -> None:
-    """Of a redirect only the end of the host is shown, as the token may stand before it."""
+    """Only the end of a redirect's host is shown, because the host may contain the token."""
     token = "canary0123456789abcdef0123456789abcdef"
     answer = Response(302, {"location": f"https://{token}.example.com/"}, b"")
     assert token not in str(service_error(answer, error_response(302, None, "", (token,)), "x", "y"))
@@ -95,30 +95,30 @@ def _cancel_at(wanted: int, scope: anyio.CancelScope, at: int) -> None:
         scope.cancel()
 
 
-class Odd(BaseException):
+class CustomExit(BaseException):
     pass
 
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("cached", [False, True])
-@pytest.mark.parametrize(("kind", "hook"), [("web token", "assumer"), ("role with device", "role_assumer")])
-@pytest.mark.parametrize("error", [Odd, GeneratorExit, SystemExit])
-async def test_frames_of_base_exceptions(stage: Any, kind: Any, hook: Any, error: Any, cached: Any) -> None:
-    """An exit that a hook raises passes without frames of ours that hold what it was asked with."""
+@pytest.mark.parametrize(("kind", "callback"), [("web token", "assumer"), ("role with device", "role_assumer")])
+@pytest.mark.parametrize("error", [CustomExit, GeneratorExit, SystemExit])
+async def test_frames_of_base_exceptions(environment: Any, kind: Any, callback: Any, error: Any, cached: Any) -> None:
+    """A process exit raised by a callback carries no frame of ours with the callback's arguments."""
 
     async def fail(*_: Any) -> Any:
         await anyio.lowlevel.checkpoint()
         raise error
 
-    provider = stage.provider(kind, **{hook: fail})
+    provider = environment.provider(kind, **{callback: fail})
     provider = anycreds.cached(provider) if cached else provider
     caught: BaseException | None = None
     try:
         await provider()
-    except BaseException as found:  # noqa: BLE001 - that is what it is about
+    except BaseException as found:  # noqa: BLE001 - CustomExit derives from BaseException
         caught = found
     assert caught is not None
-    assert leaks(caught, stage.sent) == []
+    assert leaks(caught, environment.sent) == []
 
 
 @pytest.mark.anyio
@@ -126,17 +126,17 @@ async def test_frames_of_base_exceptions(stage: Any, kind: Any, hook: Any, error
 @pytest.mark.parametrize(
     "more", [b"[" + b"1," * 29_000 + b"1]", b'"' + "é".encode() * 30_000 + b'"'], ids=["list", "accents"]
 )
-async def test_file_that_a_refresh_makes_too_large(stage: Any, kind: Any, more: Any) -> None:
-    """A file near the limit is still readable after a refresh."""
-    provider = stage.provider(kind)
-    path = stage.path(kind)
+async def test_refresh_of_a_file_near_the_size_limit(environment: Any, kind: Any, more: Any) -> None:
+    """A file near the size limit is still readable after a refresh."""
+    provider = environment.provider(kind)
+    path = environment.path(kind)
     path.write_bytes(path.read_bytes()[:-1] + b', "more": ' + more + b"}")  # 60 KiB: below the limit
     await provider()
-    await stage.fresh(kind)()  # LoginRequiredError: "is larger than 65536 bytes"
+    await environment.fresh(kind)()  # failed with LoginRequiredError: the file was larger than 65536 bytes
 
 
 def test_date_at_the_end_of_time() -> None:
-    """A date at the end of time corrects no clock."""
+    """A response date in the year 9999 does not correct the clock."""
     from anycreds._config.service_settings import ProfileView
     from anycreds._core.provider import ClientContext
     from anycreds._factories.runtime import as_source
@@ -151,53 +151,53 @@ def test_date_at_the_end_of_time() -> None:
         ("POST", url, answer(b"", 503, retry_after="2")),
         ("POST", url, answer(b"", 403)),
     )
-    places = EndpointResolver(ClientConfig(region="us-east-1"), view=ProfileView())
+    endpoints = EndpointResolver(ClientConfig(region="us-east-1"), view=ProfileView())
     role = AssumeRoleProvider(
-        FakeRuntime(io), Role({"RoleArn": "r"}, "r"), as_source(Credentials("A", "canary")), places
+        FakeRuntime(io), Role({"RoleArn": "r"}, "r"), as_source(Credentials("A", "canary")), endpoints
     )
     with pytest.raises(CredentialsError):
-        run(role._fetch(io, ClientContext()))  # ValueError: year 10000 is out of range
+        run(role._fetch(io, ClientContext()))  # failed with ValueError: year 10000 is out of range
 
 
 @pytest.mark.anyio
-async def test_code_after_a_cancellation(aws: Any, stage: Any) -> None:
-    """A code whose call was cancelled may be used up, and is not sent again."""
+async def test_mfa_code_of_a_cancelled_call(aws: Any, environment: Any) -> None:
+    """An MFA code whose call was cancelled may have been used, so it is not sent again."""
 
     async def code(_: Any) -> Any:
         return "123456"
 
     aws.script("assume role", Hang())
-    provider = stage.provider("role with device", mfa_code_provider=code)
+    provider = environment.provider("role with device", mfa_code_provider=code)
     with anyio.move_on_after(0.05):
         await provider()
     with pytest.raises(anycreds.RetrievalError):
         await provider()
-    assert aws.count() == 1  # 2: the code that may be used up is sent again
+    assert aws.count() == 1  # was 2: the code was sent again
 
 
 @pytest.mark.anyio
-async def test_body_that_is_cancelled_leaves_no_generator(aws: Any, isolated: Any) -> None:
-    """A request that is cancelled while its body is sent leaves nothing for the collector to complain of."""
+async def test_cancelled_request_body_leaves_no_generator(aws: Any, isolated: Any) -> None:
+    """A request cancelled while its body is sent leaves no generator to the garbage collector."""
     for step in range(12):
-        stage = Stage(aws, isolated)
+        environment = Environment(aws, isolated)
         with anyio.CancelScope() as scope:
-            await stepped(stage.provider("role")(), partial(_cancel_at, step, scope))
+            await stepped(environment.provider("role")(), partial(_cancel_at, step, scope))
         gc.collect()
 
 
 @pytest.mark.anyio
 @pytest.mark.skipif(os.geteuid() != 0, reason="root only")
-async def test_owner_of_what_is_opened(stage: Any, monkeypatch: Any) -> None:
-    """Whose file it is, is asked of the file that is open, not of its path."""
-    provider = stage.provider("sso portal")
-    path, real = stage.sso_path, os.open
+async def test_owner_of_the_open_file(environment: Any, monkeypatch: Any) -> None:
+    """The owner is checked on the open file, not on its path."""
+    provider = environment.provider("sso portal")
+    path, real = environment.sso_path, os.open
     theirs = path.with_name("theirs")
-    theirs.write_text(json.dumps(stage.aws.sso_token()))
+    theirs.write_text(json.dumps(environment.aws.sso_token()))
     os.chown(theirs, 4321, 4321)
 
     def swap(name: Any, *rest: Any, **more: Any) -> Any:
         if name == str(path) and theirs.exists():
-            theirs.replace(path)  # between the look at the path and its opening
+            theirs.replace(path)  # between checking the path and opening it
         return real(name, *rest, **more)
 
     monkeypatch.setattr(os, "open", swap)
@@ -206,17 +206,17 @@ async def test_owner_of_what_is_opened(stage: Any, monkeypatch: Any) -> None:
 
 
 @pytest.mark.parametrize("kind", ["sso portal", "token file"])
-def test_no_more_threads(isolated: Any, monkeypatch: Any, kind: Any) -> None:
-    """Where the system starts no more threads, files are read all the same."""
+def test_thread_limit_reached(isolated: Any, monkeypatch: Any, kind: Any) -> None:
+    """A provider ends with credentials or a ``CredentialsError`` if no thread can be started."""
 
-    def refuse(_: Any) -> Any:
+    def cannot_start(_: Any) -> Any:
         raise RuntimeError("can't start new thread")
 
     with FakeAWS.in_thread() as aws:
-        provider = Stage(aws, isolated).provider(kind)
+        provider = Environment(aws, isolated).provider(kind)
 
         async def main() -> None:
-            monkeypatch.setattr(threading.Thread, "start", refuse)
+            monkeypatch.setattr(threading.Thread, "start", cannot_start)
             try:
                 await provider()
             except CredentialsError:
@@ -228,8 +228,8 @@ def test_no_more_threads(isolated: Any, monkeypatch: Any, kind: Any) -> None:
 
 
 @pytest.mark.anyio
-async def test_hook_that_changes_its_mapping() -> None:
-    """What a hook does to its parameters changes nothing for the next one."""
+async def test_callback_that_changes_its_mapping() -> None:
+    """A callback that changes its parameters does not change those of the next call."""
     seen: list[str] = []
 
     async def assumer(params: Any) -> Any:
@@ -251,14 +251,14 @@ class Slim(Credentials):
 
 
 @pytest.mark.anyio
-async def test_credentials_of_another_class() -> None:
-    """Credentials of a class of the program count by their fields."""
+async def test_subclass_of_credentials() -> None:
+    """An instance of a subclass of ``Credentials`` works like the class itself."""
     assert Slim("A", "x") != Slim("B", "y")
 
     async def function() -> Any:
         return Slim("A", "canary")
 
-    assert (await anycreds.create_credential_chain(function)()).access_key_id == "A"  # TypeError
+    assert (await anycreds.create_credential_chain(function)()).access_key_id == "A"  # failed with TypeError
 
 
 class Text(str):
@@ -269,28 +269,30 @@ class Text(str):
 
 
 @pytest.mark.anyio
-async def test_text_of_another_class(stage: Any) -> None:
-    """A text of a class of the program is a text."""
+async def test_subclass_of_str(environment: Any) -> None:
+    """An MFA code may be an instance of a subclass of ``str``."""
 
     async def code(_: Any) -> Any:
         return Text("123456")
 
-    assert isinstance(await stage.provider("role with device", mfa_code_provider=code)(), Credentials)
+    assert isinstance(await environment.provider("role with device", mfa_code_provider=code)(), Credentials)
 
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("status", [404, 407, 403])
-async def test_proxy_is_no_reason_to_sign_in(aws: Any, stage: Any, status: Any, in_a_hurry: Any) -> None:
-    """A proxy that refuses a refresh is no reason to sign in."""
-    stage.token_lifetime = -5.0
+async def test_proxy_error_does_not_ask_for_sign_in(
+    aws: Any, environment: Any, status: Any, without_delays: Any
+) -> None:
+    """An error response of a proxy to a token refresh is no ``LoginRequiredError``."""
+    environment.token_lifetime = -5.0
     aws.script("sso token", Status(status, b"<html>proxy</html>"))
     with pytest.raises(anycreds.RetrievalError) as caught:
-        await stage.provider("sso refresh")()
+        await environment.provider("sso refresh")()
     assert not isinstance(caught.value, LoginRequiredError)
 
 
-def test_doubles() -> None:
-    """Two members of one name in an answer are refused."""
+def test_duplicate_members() -> None:
+    """A response with two members of the same name is rejected."""
     from anycreds._providers.sso import portal
     from anycreds._providers.sso import token as sso_tokens
 
@@ -302,8 +304,8 @@ def test_doubles() -> None:
 
 
 @pytest.mark.anyio
-async def test_command_that_reads_backwards(aws: Any, stage: Any) -> None:
-    """A name that cannot be printed is in no command."""
+async def test_command_with_unprintable_name(aws: Any, environment: Any) -> None:
+    """A session name that is not printable does not appear in the suggested command."""
     provider = anycreds.from_sso(
         sso_session="a\u202eb", sso_start_url="x", sso_region="us-east-1", sso_account_id="1", sso_role_name="r"
     )
