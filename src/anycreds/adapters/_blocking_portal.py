@@ -1,7 +1,7 @@
-"""An event loop in a thread of its own, for code that cannot await: it waits here, in whichever thread, for an answer.
+"""Blocking calls of providers: the calling thread waits while an event loop in another thread awaits the provider.
 
-There is one of each kind in a process: started when first needed, ended with the interpreter, forgotten by a forked
-process. It is never waited for on its own thread.
+A process has one portal thread per async library. The first blocking call starts it, the end of the interpreter stops
+it, and a forked process starts its own.
 """
 
 from __future__ import annotations
@@ -14,50 +14,68 @@ import time
 from .._cache.provider import CachedProvider
 from .._core.credentials import Credentials
 from .._core.errors import ReentrantProviderError, RetrievalError
-from ._portal_thread import Call, Portal
+from ._portal_thread import Portal, PortalCall
 
-# A loop that ends by itself is replaced for those who wait for it, so many times.
-_TRIES = 3
+# How many event loops a call tries if each ends by itself: one SystemExit ends one; three in a row are a defect.
+_MAX_LOOPS = 3
 
 
-def obtain(provider: CachedProvider, backend: str) -> Credentials:
-    """Return what ``await provider()`` gives, on an event loop that is not this thread's.
+def get_blocking(provider: CachedProvider, backend: str) -> Credentials:
+    """Return what ``await provider()`` returns, by an event loop in another thread.
 
-    While there is nothing to decide, this is a plain read of what is cached.
+    Cached credentials that need no decision are returned without that thread.
 
-    Raises what the provider raises; ``ReentrantProviderError`` if it would have to wait on the loop's own thread.
+    The steps below survive an exception at any line, because Ctrl-C and signal handlers raise at any line: the call is
+    submitted at most once for each loop, and the ``finally`` clause of ``_wait_for`` cancels it unless it is done. A
+    loop that ended by itself is replaced by the next one. A call on a loop that was stopped is not repeated, because
+    the program or the interpreter is ending.
+
+    Raises:
+        ReentrantProviderError: This thread runs the loop that would have to be waited for.
+        RetrievalError: The loop's thread cannot be started, or the loop was stopped.
+        CredentialsError: The provider's own error.
+
     """
     start, end, credentials, clock = provider._memory.published
     if start <= clock() < end:
         return credentials
-    _PORTALS.refuse_own_thread(provider.name)
-    problem = "an exit of some source has ended the event loop that asked"
-    for _ in range(_TRIES):
-        call = Call(provider)
-        portal: Portal | None = None
-        try:
-            portal = _PORTALS.running(backend)
-            while not portal.enter(call):
-                portal = _PORTALS.running(backend)  # that one has just ended, so now there is another
-            portal.wait_for(call)
-        except (OSError, RuntimeError) as error:  # no file descriptors, no threads, or the interpreter is ending
-            problem = f"the thread that asks for credentials cannot be started: {error}"
-            break
-        finally:
-            if portal is not None and not call.has_ended.is_set():
-                portal.leave(call)  # Ctrl-C, or whatever a signal handler raises, may have come at any point above
-        if not call.is_lost:
+    _PORTALS.check_not_own_thread(provider.name)
+    for _ in range(_MAX_LOOPS):
+        call = PortalCall(provider)
+        portal = _wait_for(call, backend)
+        if not call.loop_ended:
             return call.result()
-        assert portal is not None
-        if portal.was_told_to_end:
-            _PORTALS.stay_if_exiting()
-            problem = "the event loop that asked was ended"
-            break
-    raise RetrievalError(problem, source=provider.name)
+        if portal.was_stopped:
+            _PORTALS.block_if_exiting()
+            raise RetrievalError("the event loop of the blocking portal was stopped", source=provider.name)
+    raise RetrievalError(
+        f"{_MAX_LOOPS} event loops of the blocking portal were ended by a SystemExit or KeyboardInterrupt of a source",
+        source=provider.name,
+        hint="look for a source that calls sys.exit()",
+    )
+
+
+def _wait_for(call: PortalCall, backend: str) -> Portal:
+    portal = _running_portal(backend, call.provider.name)
+    try:
+        while not portal.submit(call):
+            portal = _running_portal(backend, call.provider.name)  # the first one has just ended
+        call.wait()
+        return portal
+    finally:
+        if not call.done.is_set():
+            portal.cancel(call)
+
+
+def _running_portal(backend: str, name: str) -> Portal:
+    try:
+        return _PORTALS.running(backend)
+    except (OSError, RuntimeError) as error:  # no file descriptors, no threads, or the interpreter is ending
+        raise RetrievalError(f"the thread of the blocking portal cannot be started: {error}", source=name) from None
 
 
 class _Portals:
-    """Those of this process."""
+    """The portals of this process, by the name of their async library."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
@@ -65,44 +83,50 @@ class _Portals:
         self._is_exiting = False
         atexit.register(self._exit)
         if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
-            os.register_at_fork(after_in_child=self._forget)
+            os.register_at_fork(after_in_child=self._reset_after_fork)
 
     def running(self, backend: str) -> Portal:
-        """Return the one with this kind of loop. Raises ``OSError`` or ``RuntimeError`` if it cannot be started."""
+        """Return the open portal of a library.
+
+        Raises:
+            OSError: No socket pair can be opened.
+            RuntimeError: No thread can be started.
+
+        """
         with self._lock:
             portal = self._portals.get(backend)
             if portal is None or not portal.is_open:
                 portal = self._portals[backend] = Portal(backend)
             return portal
 
-    def refuse_own_thread(self, name: str) -> None:
-        """Raise ``ReentrantProviderError`` if this is the thread of one."""
-        here = threading.get_ident()  # ``current_thread()`` would make an object for each thread that is not Python's
-        if any(one.thread.ident == here and one.thread.is_alive() for one in tuple(self._portals.values())):
+    def check_not_own_thread(self, name: str) -> None:
+        """Raise ``ReentrantProviderError`` if a portal runs on this thread, because waiting here would never end."""
+        ident = threading.get_ident()  # ``current_thread()`` would create an object for each foreign thread
+        if any(portal.thread.ident == ident and portal.thread.is_alive() for portal in tuple(self._portals.values())):
             raise ReentrantProviderError(
-                "it is asked, by code that waits, on the event loop that would have to answer",
+                "blocking call on the thread of the event loop that it waits for",
                 source=name,
-                hint="await it there, or let a worker thread wait: anyio.to_thread.run_sync(...)",
+                hint="await the provider there, or call in a worker thread: anyio.to_thread.run_sync(...)",
             )
 
-    def end(self) -> None:
-        """End all of them. Whoever asks after that starts a new one."""
+    def stop(self) -> None:
+        """Stop all portals. The next blocking call starts a new one."""
         with self._lock:
             portals = list(self._portals.values())
         for portal in portals:
-            portal.end()
+            portal.stop()
 
-    def stay_if_exiting(self) -> None:
-        """Return never if the interpreter ends: this is a daemon thread then, and its error would only be printed."""
+    def block_if_exiting(self) -> None:
+        """Block for ever if the interpreter is ending: an error in a daemon thread would only be printed then."""
         while self._is_exiting:
-            time.sleep(1)  # the interpreter does not wait for that
+            time.sleep(1)  # the interpreter does not wait for daemon threads
 
     def _exit(self) -> None:
         self._is_exiting = True
-        self.end()
+        self.stop()
 
-    def _forget(self) -> None:
-        """Drop what the parent has: none of its threads is here."""
+    def _reset_after_fork(self) -> None:
+        """Drop the portals of the parent process, whose threads do not exist here."""
         for portal in self._portals.values():
             portal.close()
         self._lock = threading.RLock()
@@ -111,4 +135,4 @@ class _Portals:
 
 
 _PORTALS = _Portals()
-end_all = _PORTALS.end
+stop_all = _PORTALS.stop

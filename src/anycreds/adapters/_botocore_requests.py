@@ -1,7 +1,8 @@
-"""Which set chose the host of a request, and which one signed it: noted in botocore's own record of that request.
+"""Credentials for each attempt of a botocore request, with one account in its host and its signature.
 
-botocore asks for the account id and for the keys one after the other, without saying for what, and later does not say
-what a request was signed with. Its events tell which request a task is busy with; that is kept in a context variable.
+botocore gets the account id and the keys in two calls that do not name the request. Later it does not say which keys
+signed a request. Its events name the request that a task works on, and a context variable carries it to the two calls.
+What is known of a request is in botocore's own context dict of that request.
 """
 
 from __future__ import annotations
@@ -14,115 +15,127 @@ from typing import Any
 from .._cache.provider import CachedProvider
 from .._core.credentials import Credentials
 from .._core.frozen_credentials import FrozenCredentials
-from ._botocore_session import can_be_sent_again, says_expired
+from ._botocore_session import is_expired_response, rewind
 
-_NOTE = "anycreds"  # its place in botocore's context of a request
+_KEY = "anycreds"  # of ``RequestState`` in botocore's context of a request
 
-# The context of the request that this task is about to address or to sign.
+# botocore's context of the request whose endpoint this task resolves, or that this task signs.
 _request: ContextVar[dict[str, Any] | None] = ContextVar("anycreds_botocore_request", default=None)
 
 
-class Note:
-    """What is known of one request while it lasts, through all its attempts."""
+class RequestState:
+    """The credentials of one request, through all its attempts."""
 
-    __slots__ = ("host_chosen_for", "is_repeated", "provider", "signed_with")
+    __slots__ = ("endpoint_credentials", "provider", "signing_credentials", "was_retried")
 
     def __init__(self, provider: CachedProvider) -> None:
         self.provider = provider
-        self.host_chosen_for: Credentials | None = None
-        """The set whose account id stands in the host, where one does."""
-        self.signed_with: Credentials | None = None
-        self.is_repeated = False
-        """Whether it was sent once more because its token had ended."""
+        self.endpoint_credentials: Credentials | None = None
+        """The credentials whose account id is in the host; None if no account id is."""
+        self.signing_credentials: Credentials | None = None
+        self.was_retried = False
+        """Whether the request was sent again because its session had expired."""
 
-    def __deepcopy__(self, memo: object) -> Note:
+    def __deepcopy__(self, memo: object) -> RequestState:
         return self  # botocore copies whole requests to presign a part of them
 
 
 class AttemptCredentials:
-    """Stands for a provider in a session: each attempt of a request gets the set that is good then.
+    """The credentials object of a session: each attempt of a request gets the credentials that are valid then.
 
-    This is what ``await session.get_credentials()`` gives. ``provider`` is the cached provider behind it, bound to what
-    was set on the session.
+    ``await session.get_credentials()`` returns it. ``provider`` is the cached provider, for the session's region and
+    profile.
     """
 
     __slots__ = ("provider",)
 
-    method = "anycreds"  # how these were found, for botocore's logs
+    method = "anycreds"  # the source of the credentials in botocore's logs
 
     def __init__(self, provider: CachedProvider) -> None:
         self.provider = provider
 
     async def get_frozen_credentials(self) -> FrozenCredentials:
-        """Return the set to sign with. Raises a ``CredentialsError`` if there is none."""
+        """Return the credentials to sign with.
+
+        Raises:
+            CredentialsError: The provider's own error.
+
+        """
         context = _request.get()
         _request.set(None)
         credentials = await self.provider()
         if context is not None:
-            note = _note(context, self.provider)
-            chosen = note.host_chosen_for
-            if chosen is not None and chosen.account_id != credentials.account_id:
-                credentials = chosen  # the host has that account in its name: a key of another would be a lie
-            note.signed_with = credentials
+            state = _request_state(context, self.provider)
+            resolved = state.endpoint_credentials
+            if resolved is not None and resolved.account_id != credentials.account_id:
+                credentials = resolved  # the host names that account and rejects keys of another
+            state.signing_credentials = credentials
         return FrozenCredentials(credentials)
 
     async def get_account_id(self) -> str | None:
-        """Return the account that the current set belongs to, for hosts that have it in their names."""
+        """Return the account id of the current credentials, for account-based endpoints; None if it is unknown.
+
+        Raises:
+            CredentialsError: The provider's own error.
+
+        """
         credentials = await self.provider()
         context = _request.get()
         if context is not None and credentials.account_id is not None:
-            _note(context, self.provider).host_chosen_for = credentials
+            _request_state(context, self.provider).endpoint_credentials = credentials
         return credentials.account_id
 
     def get_deferred_property(self, name: str) -> Callable[[], Any]:
-        """Return the function that gives a property later; only the account id is known."""
+        """Return a function that returns the property; only ``account_id`` is known."""
         return self.get_account_id if name == "account_id" else partial(getattr, self, name, None)
 
     def __repr__(self) -> str:
         return f"<credentials of {self.provider!r}>"
 
 
-def note_address(context: dict[str, Any] | None = None, **_: Any) -> None:
-    """Handle ``before-endpoint-resolution``: the task is about to choose this request's host."""
+def on_endpoint_resolution(context: dict[str, Any] | None = None, **_: Any) -> None:
+    """Handle ``before-endpoint-resolution``: note the request whose endpoint this task resolves."""
     _request.set(context)
 
 
-def note_signing(request: Any = None, **_: Any) -> None:
-    """Handle ``before-sign``: the task is about to sign this request."""
+def on_before_sign(request: Any = None, **_: Any) -> None:
+    """Handle ``before-sign``: note the request that this task signs."""
     _request.set(request.context)
 
 
-async def repeat_if_expired(response: Any = None, request_dict: Any = None, **_: Any) -> int | None:
-    """Handle ``needs-retry``: drop the set that a service calls expired, and sign and send once more with another.
+async def retry_if_expired(response: Any = None, request_dict: Any = None, **_: Any) -> int | None:
+    """Handle ``needs-retry``: invalidate credentials that a service calls expired, and retry once with new ones.
 
-    Returns the seconds to wait before that, none; None: what becomes of this request is not for us to say.
+    Returns:
+        The seconds to wait before the retry, always 0; None if botocore decides.
+
     """
-    note: Note | None = request_dict["context"].get(_NOTE)
-    if note is None or note.signed_with is None or not says_expired(response):
+    state: RequestState | None = request_dict["context"].get(_KEY)
+    if state is None or state.signing_credentials is None or not is_expired_response(response):
         return None
-    service_error, chosen = note.signed_with, note.host_chosen_for
-    note.provider.invalidate(service_error)
-    if note.is_repeated or not can_be_sent_again(request_dict.get("body")):
+    expired, resolved = state.signing_credentials, state.endpoint_credentials
+    state.provider.invalidate(expired)
+    if state.was_retried or not rewind(request_dict.get("body")):
         return None
-    fresh = await note.provider()
-    if (fresh.access_key_id, fresh.session_token) == (service_error.access_key_id, service_error.session_token):
-        return None  # there is no other set, so the answer would be no other
-    if chosen is not None and chosen.account_id != fresh.account_id:
-        return None  # this request goes to the host of an account that we have no keys for any more
-    note.is_repeated = True
+    fresh = await state.provider()
+    if (fresh.access_key_id, fresh.session_token) == (expired.access_key_id, expired.session_token):
+        return None  # the same credentials would get the same response
+    if resolved is not None and resolved.account_id != fresh.account_id:
+        return None  # the host names an account for which there are no keys any more
+    state.was_retried = True
     return 0
 
 
-def listen(emitter: Any) -> None:
-    """Let the emitter of a session, and so the clients that it makes from now on, call these handlers."""
-    # Last, because the handlers of others may ask for something themselves. The ids keep it from happening twice.
-    emitter.register_last("before-endpoint-resolution", note_address, unique_id="anycreds-address")
-    emitter.register_last("before-sign", note_signing, unique_id="anycreds-signing")
-    emitter.register_first("needs-retry", repeat_if_expired, unique_id="anycreds-expired")
+def register_handlers(emitter: Any, retry: Callable[..., Any]) -> None:
+    """Register the handlers for all clients that a session creates from now on; ``retry`` handles ``needs-retry``."""
+    # Last, because the handlers of other code may make requests themselves. Each id is registered only once.
+    emitter.register_last("before-endpoint-resolution", on_endpoint_resolution, unique_id="anycreds-endpoint")
+    emitter.register_last("before-sign", on_before_sign, unique_id="anycreds-signing")
+    emitter.register_first("needs-retry", retry, unique_id="anycreds-expired")
 
 
-def _note(context: dict[str, Any], provider: CachedProvider) -> Note:
-    note: Note | None = context.get(_NOTE)
-    if note is None or note.provider is not provider:
-        note = context[_NOTE] = Note(provider)
-    return note
+def _request_state(context: dict[str, Any], provider: CachedProvider) -> RequestState:
+    state: RequestState | None = context.get(_KEY)
+    if state is None or state.provider is not provider:
+        state = context[_KEY] = RequestState(provider)
+    return state

@@ -1,23 +1,22 @@
-"""What botocore and its kin take for credentials, and what can be read from a session and a request of theirs.
-
-Nothing of botocore is imported: its objects are known by what they can do.
-"""
+"""Readers of botocore's sessions, responses and request bodies. Nothing of botocore is imported."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from .._cache.provider import CachedProvider
-from .._core.provider import ClientContext
+from .._core.errors import InvalidConfigurationError
+from .._core.provider import NO_CONTEXT, ClientContext
 
-# What services say of a session that has ended: S3 and STS; those that speak JSON; EC2.
+COMPONENT = "credential_provider"  # botocore's name of the session component that resolves credentials
+# The error codes for an expired session: S3 and STS; JSON services; EC2.
 EXPIRED_CODES = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
 
 
-def caller_of(session: Any) -> ClientContext:
-    """Return what somebody set on a session: region and profile, not what files and environment say about them.
+def client_context(session: Any) -> ClientContext:
+    """Return the region and profile that were set on a session, without those of files and environment variables.
 
-    The session's default client configuration comes before its variables, as with botocore.
+    The session's default client configuration takes precedence over its variables, as in botocore.
     """
     variables = session.instance_variables()
     region = getattr(session.get_default_client_config(), "region_name", None) or variables.get("region")
@@ -25,26 +24,31 @@ def caller_of(session: Any) -> ClientContext:
 
 
 def for_session(provider: CachedProvider, session: Any) -> CachedProvider:
-    """Return the provider bound to what somebody set on the session; one that is bound already stays as it is."""
-    caller = caller_of(session)
-    return (
-        provider if caller == ClientContext() or provider._context != ClientContext() else provider.for_client(caller)
-    )
+    """Return the provider for a session's region and profile; a provider that has a context already keeps it."""
+    return provider if provider._context != NO_CONTEXT else provider.for_client(client_context(session))
 
 
-def says_expired(response: Any) -> bool:
-    """Tell whether an answer, as handlers of ``needs-retry`` get it, refuses the session token because of its age."""
-    if response is None:
-        return False
-    return response[1].get("Error", {}).get("Code") in EXPIRED_CODES
+def check_no_credentials(session: Any, source: str) -> None:
+    """Raise ``InvalidConfigurationError`` if a session has resolved its credentials already."""
+    if getattr(session, "_credentials", None) is not None:
+        raise InvalidConfigurationError(
+            "the session has credentials already, which it would continue to use",
+            source=source,
+            hint="install the provider before the first client is created",
+        )
 
 
-def can_be_sent_again(body: Any) -> bool:
-    """Tell whether the body of a request can be sent once more. A stream is then at its start."""
+def is_expired_response(response: Any) -> bool:
+    """Return whether a response of ``needs-retry`` has an error code for an expired session."""
+    return response is not None and response[1].get("Error", {}).get("Code") in EXPIRED_CODES
+
+
+def rewind(body: Any) -> bool:
+    """Return whether a request body can be sent again; a stream is then at its start."""
     if body is None or isinstance(body, bytes | bytearray | str | dict):
         return True
     try:
         body.seek(0)
-    except Exception:  # noqa: BLE001 - streams are foreign code, and have many ways to say that they cannot
+    except Exception:  # noqa: BLE001 - a stream is user code, which may raise anything
         return False
     return True

@@ -1,7 +1,12 @@
-"""Whether an answer says that the session has ended. Its body is looked at, not taken: whoever called can read it all.
+"""Whether an HTTP response reports an expired session. Its body stays readable for the caller.
 
-Follows the Amazon S3 API Reference, page "Error responses", the DynamoDB Developer Guide, page "Error handling", and
-the EC2 API Reference, page "Error codes".
+See:
+    Amazon S3 API Reference, "Error responses":
+    https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+    Amazon DynamoDB Developer Guide, "Error handling with DynamoDB":
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
+    Amazon EC2 API Reference, "Error codes for the Amazon EC2 API":
+    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html
 """
 
 from __future__ import annotations
@@ -13,10 +18,10 @@ from typing import Any
 
 from ._botocore_session import EXPIRED_CODES
 
-# Where services say so. S3 and EC2: 400 and 403; STS and those that speak JSON: 403 or 400.
-STATUSES = frozenset({400, 403})
-# As much as is ever read of an answer elsewhere here; a service's error has hundreds of bytes.
-LONGEST = 64 * 1024
+# The status of an expired session: 400 and 403 of S3 and EC2; 403 or 400 of STS and of JSON services.
+EXPIRED_STATUSES = frozenset({400, 403})
+# In bytes, as for all responses in this library; an error of a service has hundreds of bytes.
+MAX_BODY = 64 * 1024
 
 _CODES = "|".join(sorted(EXPIRED_CODES))
 _IN_HEADER = re.compile(rf"(?:[^#]*#)?(?:{_CODES})(?:[:,].*)?")  # "ns#Code:http://..."
@@ -25,61 +30,67 @@ _IN_BODY = re.compile(
 )
 
 
-class Peeked:
-    """A body that was read in part: the pieces that came, and then the rest."""
+class ReplayedBody:
+    """A response body of which the first chunks have been read: it yields them again, and then the rest."""
 
-    def __init__(self, pieces: list[bytes], rest: AsyncIterator[bytes], stream: Any) -> None:
-        self._pieces = pieces
+    def __init__(self, chunks: list[bytes], rest: AsyncIterator[bytes], stream: Any) -> None:
+        self._chunks = chunks
         self._rest = rest
         self._stream = stream
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        for piece in self._pieces:
-            yield piece
-        async for piece in self._rest:
-            yield piece
+        for chunk in self._chunks:
+            yield chunk
+        async for chunk in self._rest:
+            yield chunk
 
     async def aclose(self) -> None:
-        """Close the connection that it comes from, or give it back."""
+        """Close the original stream."""
         await self._stream.aclose()
 
 
-async def peek(response: Any, peeked: type[Peeked]) -> bytes | None:
-    """Return an answer's whole body, decoded, and leave it to be read; None: it is too long, or cannot be decoded."""
-    if response.is_stream_consumed:  # a hook of the program's has read it
+async def peek_body(response: Any, replayed_type: type[ReplayedBody]) -> bytes | None:
+    """Return a response's decoded body, which can still be read; None if it is too long or cannot be decoded."""
+    if response.is_stream_consumed:  # by an event hook of the user
         try:
             body: bytes = response.content
         except RuntimeError:
-            return None  # not as a whole
-        return body if len(body) <= LONGEST else None
+            return None  # the hook did not read all of it into memory
+        return body if len(body) <= MAX_BODY else None
     length = response.headers.get("content-length", "0")
-    if not (length.isascii() and length.isdigit()) or int(length[:9]) > LONGEST:
+    if not (length.isascii() and length.isdigit()) or int(length[:9]) > MAX_BODY:
         return None
-    pieces: list[bytes] = []
+    chunks: list[bytes] = []
     size = 0
     rest = aiter(response.stream)
-    async for piece in rest:
-        pieces.append(piece)
-        size += len(piece)
-        if size > LONGEST:
+    async for chunk in rest:
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > MAX_BODY:
             break
-    response.stream = peeked(pieces, rest, response.stream)
-    return None if size > LONGEST else _decoded(b"".join(pieces), response.headers.get("content-encoding", "identity"))
+    response.stream = replayed_type(chunks, rest, response.stream)
+    return None if size > MAX_BODY else _decode(b"".join(chunks), response.headers.get("content-encoding", "identity"))
 
 
-def says_expired(error_type: str, body: bytes) -> bool:
-    """Tell whether an error is about a session that has ended. ``error_type`` is ``x-amzn-errortype``, else empty."""
+def reports_expired_session(error_type: str, body: bytes) -> bool:
+    """Return whether an error response reports an expired session.
+
+    Args:
+        error_type: The header ``x-amzn-errortype``, or an empty string.
+        body: The decoded body.
+
+    """
     return _IN_HEADER.fullmatch(error_type) is not None or _IN_BODY.search(body) is not None
 
 
-def _decoded(body: bytes, encoding: str) -> bytes | None:
+def _decode(body: bytes, encoding: str) -> bytes | None:
     if encoding.lower() == "identity":
         return body
     if encoding.lower() not in {"gzip", "deflate"}:
-        return None  # no service was seen to answer with another one
-    unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32)  # whichever of the two it is
+        return None  # no AWS service is known to use another one
+    decompressor = zlib.decompressobj(zlib.MAX_WBITS | 32)  # detects which of the two it is
     try:
-        unpacked = unpacker.decompress(body, LONGEST)
+        decoded = decompressor.decompress(body, MAX_BODY)
     except zlib.error:
         return None
-    return None if unpacker.unconsumed_tail else unpacked
+    return None if decompressor.unconsumed_tail else decoded

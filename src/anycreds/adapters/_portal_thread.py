@@ -1,4 +1,4 @@
-"""One event loop in a thread of its own, and the calls that other threads wait for."""
+"""A daemon thread that runs one event loop and the calls that other threads submit to it."""
 
 from __future__ import annotations
 
@@ -17,59 +17,70 @@ from .._cache.provider import CachedProvider
 from .._core.credentials import Credentials
 from .._core.logs import log
 
-# Where a wait without end cannot be interrupted (Windows), Ctrl-C is noticed at least this often. In seconds.
-_LONGEST_WAIT = 1.0
-# What the end of a loop may take, in seconds: a flight that is ended takes two at most to close its sockets.
-_GRACE = 5.0
+# On Windows a wait without a timeout cannot be interrupted, so Ctrl-C is noticed at least this often. In seconds.
+_MAX_WAIT = 1.0
+# How long stopping may take, in seconds: a cancelled refresh needs at most two to close its sockets.
+_STOP_TIMEOUT = 5.0
 
 
-class Call:
-    """What one thread waits for."""
+class PortalCall:
+    """A call of a provider that one thread waits for."""
 
-    __slots__ = ("answer", "context", "error", "has_ended", "provider", "scope")
+    __slots__ = ("context", "credentials", "done", "error", "provider", "scope")
 
     def __init__(self, provider: CachedProvider) -> None:
         self.provider = provider
         self.context = copy_context()
-        self.has_ended = threading.Event()
-        self.answer: Credentials | None = None
+        self.done = threading.Event()
+        self.credentials: Credentials | None = None
         self.error: BaseException | None = None
         self.scope: anyio.CancelScope | None = None
 
     @property
-    def is_lost(self) -> bool:
-        """Whether it ended without an answer and without an error: its loop is over."""
-        return self.answer is None and self.error is None
+    def loop_ended(self) -> bool:
+        """Whether the event loop ended before the call had a result."""
+        return self.credentials is None and self.error is None
+
+    def wait(self) -> None:
+        """Block this thread until the call is done."""
+        while not self.done.wait(_MAX_WAIT):
+            pass
 
     def result(self) -> Credentials:
-        """Return the answer, or raise the error that came instead."""
-        if self.answer is not None:
-            return self.answer
+        """Return the credentials, or raise the provider's error."""
+        if self.credentials is not None:
+            return self.credentials
         error, self.error = self.error, None
         assert error is not None
         try:
             raise error
         finally:
-            del error  # or it and its traceback would keep each other alive
+            del error  # else the error and the traceback of this frame would form a reference cycle
 
 
 class Portal:
-    """One event loop and its thread."""
+    """One event loop on its own daemon thread.
+
+    Other threads append jobs to a deque and write one byte to a socket pair, which wakes the loop (the wakeup socket
+    pair of trio and asyncio). Both work before the loop runs, from a signal handler, and from a finalizer: neither
+    waits for anything. A call is in ``_calls`` from ``submit`` until it is done. When the loop ends, for whatever
+    reason, every call that is left is marked as done without a result, so that no thread waits for ever.
+    """
 
     def __init__(self, backend: str) -> None:
         self.is_open = True
-        self.was_told_to_end = False
+        self.was_stopped = False
         self._backend = backend
-        # Entered again if a signal or a finalizer interrupts the few lines that hold it, and wants credentials, too.
+        # Re-entrant: a signal handler or finalizer that interrupts the locked lines may need credentials, too.
         self._lock = threading.RLock()
         self._jobs: deque[Callable[[TaskGroup], None]] = deque()
-        self._calls: set[Call] = set()
-        self._bell, self._ear = socket.socketpair()
-        self._bell.setblocking(False)
-        self._ear.setblocking(False)
-        # In a context of its own: Pythons without a GIL hand down that of who happens to start it.
+        self._calls: set[PortalCall] = set()
+        self._wakeup_send, self._wakeup_receive = socket.socketpair()
+        self._wakeup_send.setblocking(False)
+        self._wakeup_receive.setblocking(False)
+        # A new context: Pythons without a GIL give a thread the context of the code that starts it.
         self.thread = threading.Thread(
-            target=Context().run, args=(self._live,), name=f"anycreds portal ({backend})", daemon=True
+            target=Context().run, args=(self._run,), name=f"anycreds portal ({backend})", daemon=True
         )
         try:
             self.thread.start()
@@ -77,82 +88,77 @@ class Portal:
             self.close()
             raise
 
-    def enter(self, call: Call) -> bool:
-        """Take a call over. Return whether that was still possible."""
+    def submit(self, call: PortalCall) -> bool:
+        """Schedule a call on the loop; return False if the loop has ended."""
         with self._lock:
             if self.is_open:
                 self._calls.add(call)
-                self._do(partial(self._begin, call))
+                self._submit(partial(self._start, call))
             return self.is_open
 
-    def wait_for(self, call: Call) -> None:
-        """Wait for the end of a call."""
-        while not call.has_ended.wait(_LONGEST_WAIT):
-            pass
+    def cancel(self, call: PortalCall) -> None:
+        """Cancel a call whose thread has stopped waiting."""
+        self._submit(partial(self._cancel, call))
 
-    def leave(self, call: Call) -> None:
-        """Stop looking for an answer: who waited was interrupted."""
-        self._do(partial(self._leave, call))
-
-    def end(self) -> None:
-        """End the loop with all that runs on it, and wait for that."""
+    def stop(self) -> None:
+        """Cancel everything on the loop and wait until its thread has ended, for five seconds at most."""
         with self._lock:
             if self.is_open:
-                self.is_open, self.was_told_to_end = False, True
-                self._do(lambda tasks: tasks.cancel_scope.cancel())
+                self.is_open, self.was_stopped = False, True
+                self._submit(lambda tasks: tasks.cancel_scope.cancel())
         if self.thread is not threading.current_thread():
-            self.thread.join(_GRACE)
+            self.thread.join(_STOP_TIMEOUT)
 
     def close(self) -> None:
-        """Close the sockets."""
-        self._bell.close()
-        self._ear.close()
+        """Close the wakeup socket pair."""
+        self._wakeup_send.close()
+        self._wakeup_receive.close()
 
-    def _do(self, job: Callable[[TaskGroup], None]) -> None:
+    def _submit(self, job: Callable[[TaskGroup], None]) -> None:
         self._jobs.append(job)
-        with suppress(OSError):  # it is full of rings that nobody has listened to yet, or the loop is over
-            self._bell.send(b"\0")
+        with suppress(OSError):  # the buffer is full, so the loop is about to wake up, or the loop has ended
+            self._wakeup_send.send(b"\0")
 
-    def _live(self) -> None:
+    def _run(self) -> None:
         try:
             anyio.run(self._serve, backend=self._backend)
-        except BaseException as error:  # noqa: BLE001 - a wish to leave the program has nobody to go to in this thread
-            log("adapters", "error", "the event loop for code that cannot await was ended by %s", type(error).__name__)
+        except BaseException as error:  # noqa: BLE001 - a SystemExit of a background refresh has no other thread to go to
+            log("adapters", "error", "%s ended the event loop of the blocking portal", type(error).__name__)
         with self._lock:
             self.is_open = False
             self.close()
             for call in self._calls:
-                call.has_ended.set()
+                call.done.set()
             self._calls.clear()
 
     async def _serve(self) -> None:
         async with anyio.create_task_group() as tasks:
             while True:
-                await anyio.wait_readable(self._ear)
-                self._ear.recv(4096)  # any number of rings: all jobs are done below
+                await anyio.wait_readable(self._wakeup_receive)
+                self._wakeup_receive.recv(4096)  # any number of wakeups: the loop below runs all jobs
                 while self._jobs:
                     self._jobs.popleft()(tasks)
 
-    def _begin(self, call: Call, tasks: TaskGroup) -> None:
+    def _start(self, call: PortalCall, tasks: TaskGroup) -> None:
         call.scope = anyio.CancelScope()
-        context = copy_context()  # what is set here is the loop's own, such as which library runs it
+        context = copy_context()  # variables that are set here belong to the loop, such as the name of its library
         for variable, value in call.context.items():
             if variable not in context:
                 context.run(variable.set, value)
-        context.run(tasks.start_soon, self._carry_out, call, call.scope)
+        context.run(tasks.start_soon, self._run_call, call, call.scope)
 
-    def _leave(self, call: Call, tasks: TaskGroup) -> None:
-        if call.scope is None:  # interrupted before it was begun
+    def _cancel(self, call: PortalCall, tasks: TaskGroup) -> None:
+        if call.scope is None:  # the thread was interrupted before the call started
             self._calls.discard(call)
         else:
             call.scope.cancel()
 
-    async def _carry_out(self, call: Call, scope: anyio.CancelScope) -> None:
+    async def _run_call(self, call: PortalCall, scope: anyio.CancelScope) -> None:
         try:
             with scope:
-                call.answer = await call.provider()
-        except (Exception, KeyboardInterrupt, SystemExit) as error:  # noqa: BLE001 - who waits gets it, whatever it is
+                call.credentials = await call.provider()
+        except (Exception, KeyboardInterrupt, SystemExit) as error:  # noqa: BLE001 - raised in the thread that waits
             call.error = error
         finally:
-            self._calls.discard(call)  # without the lock: who waits may have interrupted somebody who holds it
-            call.has_ended.set()
+            self._calls.discard(call)  # without the lock: the interrupted thread may hold it
+            call.done.set()

@@ -1,7 +1,11 @@
-"""What a request is signed for, the one form in which it is sent, and its signature, put on and taken off. Pure.
+"""The signing scope, the normalized target and the signature headers of a request. Pure.
 
-Follows the IAM User Guide, page "Create a signed AWS API request". What is signed is what is sent: where services and
-clients read a path or a query differently, it is brought into the form that all of them read alike.
+Services and HTTP clients read some paths and queries differently. These are sent in a form that all of them read alike,
+so that the service verifies what was signed.
+
+See:
+    IAM User Guide, "Create a signed AWS API request":
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 """
 
 from __future__ import annotations
@@ -17,18 +21,18 @@ from .._wire.sigv4.canonical_request import path_encoded_once
 from .._wire.urls import Url
 
 _CONTENT_HASH = "x-amz-content-sha256"
-_REPLACED = frozenset({b"authorization", b"x-amz-date", b"x-amz-security-token", _CONTENT_HASH.encode()})
-# What only clients and proxies talk about, and content networks rewrite on the way. (_wire.canonical knows more.)
-_LEFT = frozenset(
+_SIGNATURE_HEADERS = frozenset({b"authorization", b"x-amz-date", b"x-amz-security-token", _CONTENT_HASH.encode()})
+# Not signed: clients and proxies negotiate these, and content delivery networks rewrite them. (_wire.sigv4 has more.)
+_UNSIGNED_HEADERS = frozenset(
     {b"accept", b"accept-encoding", b"accept-language", b"cache-control", b"content-length", b"cookie", b"pragma"}
 )
-# As it stands in a credential scope, between two slashes.
+# One component of a credential scope, whose components are separated by slashes.
 _SERVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
-_DOTS = frozenset({".", ".."})
+_DOT_SEGMENTS = frozenset({".", ".."})
 
 
-class Request(Protocol):
-    """What the requests of httpx and httpx2 have in common, as far as it is used here."""
+class SignableRequest(Protocol):
+    """The attributes of httpx's and httpx2's requests that are used here."""
 
     method: str
     url: Any
@@ -37,78 +41,96 @@ class Request(Protocol):
     stream: Any
 
     async def aread(self) -> bytes:
-        """Read the body into memory, if it is not there yet, and return it."""
+        """Read the body into memory, unless it is there already, and return it."""
 
 
-def scope_of(who: str, service: object, region: object) -> Scope:
-    """Return what is signed for. Raises ``InvalidConfigurationError`` for what cannot be right."""
+def signing_scope(caller: str, service: object, region: object) -> Scope:
+    """Return the scope that requests are signed for.
+
+    Args:
+        caller: The public name to begin an error message with.
+        service: The signing name of the service.
+        region: The region of the endpoint.
+
+    Raises:
+        InvalidConfigurationError: A name is missing or malformed.
+
+    """
     if not isinstance(service, str) or not _SERVICE.fullmatch(service):
         raise InvalidConfigurationError(
-            f"{who}: service is not the name that a service's signatures have, such as 's3' or 'dynamodb'"
+            f"{caller}: service is not a signing name; expected a name such as 's3' or 'dynamodb'"
         )
     if not region:
         raise InvalidConfigurationError(
-            f"{who}: region is missing",
-            hint="pass the region of the endpoint, such as region='eu-central-1'; of iam and its like it is us-east-1",
+            f"{caller}: region is missing",
+            hint="pass the region of the endpoint, such as region='eu-central-1'; global services (iam) use us-east-1",
         )
     if problem := region_problem(region):
-        raise InvalidConfigurationError(f"{who}: region {problem}")
+        raise InvalidConfigurationError(f"{caller}: region {problem}")
     return Scope(str(region), service)
 
 
-def unambiguous(target: str, service: str) -> str:
-    """Return path and query in a form that means the same, and is read alike everywhere.
+def normalize_target(target: str, service: str) -> str:
+    """Return an equivalent path and query that every client and service reads alike.
 
-    A plus in a query is a blank to some and a plus to others, and so it is in a path of S3, which knows no difference
-    between any other character and its percent-encoded form.
+    A plus sign in a query means a space to some readers and a plus sign to others. The same holds for paths of S3,
+    where any other character is equivalent to its percent-encoded form.
     """
     path, _, query = target.partition("?")
     if service in LIKE_S3 and path != "/":
-        path = "/".join([_once(part) for part in path.split("/")])
+        path = "/".join([_encode_segment(segment) for segment in path.split("/")])
     if "+" in query or "&" in query:
         query = "&".join([part.replace("+", "%20") for part in query.split("&") if part])
     return f"{path}?{query}" if query else path
 
 
-def _once(part: str) -> str:
-    encoded = path_encoded_once(part)
-    return part if encoded in _DOTS else encoded  # clients take dots away that are not encoded, and what is before them
+def _encode_segment(segment: str) -> str:
+    encoded = path_encoded_once(segment)
+    return segment if encoded in _DOT_SEGMENTS else encoded  # clients remove dot segments that are not percent-encoded
 
 
 def signed_headers(
-    request: Request, headers: Any, credentials: Credentials, scope: Scope, now: float, *, payload: str
+    request: SignableRequest, headers: Any, credentials: Credentials, scope: Scope, now: float, *, payload: str
 ) -> list[tuple[bytes, bytes]] | InvalidReason:
-    """Return ``headers`` with those that sign a request, or say what keeps it from being signed, without repeating it.
+    """Return a request's headers with its signature.
 
-    ``now`` is the time in seconds since 1970; ``payload`` is the hash of the body, or what stands for it.
+    Args:
+        request: The request, for its method and URL.
+        headers: Its headers; an older signature in them is replaced.
+        credentials: The credentials to sign with.
+        scope: The region and service to sign for.
+        now: The time, in seconds since 1970.
+        payload: The hash of the body, or the value that replaces it.
+
     """
-    kept = [(name, value) for name, value in headers.raw if name.lower() not in _REPLACED]
-    signed = sign_headers(
+    others = [(name, value) for name, value in headers.raw if name.lower() not in _SIGNATURE_HEADERS]
+    to_sign = [(name, value) for name, value in others if name.lower() not in _UNSIGNED_HEADERS]
+    signature = sign_headers(
         credentials,
         scope,
         now,
         request.method,
-        url_of(request),
+        request_url(request),
         headers=[
             (_CONTENT_HASH, payload),
-            *((name.decode("latin-1"), value.decode("latin-1")) for name, value in kept if name.lower() not in _LEFT),
+            *((name.decode("latin-1"), value.decode("latin-1")) for name, value in to_sign),
         ],
-        body=None,  # what the header says of it, counts
+        body=None,  # the header has its hash
     )
-    if isinstance(signed, InvalidReason):
-        return signed
-    kept.append((_CONTENT_HASH.encode(), payload.encode()))
-    return kept + [(name.encode(), value.encode()) for name, value in signed.items()]
+    if isinstance(signature, InvalidReason):
+        return signature
+    added = {_CONTENT_HASH: payload, **signature}
+    return others + [(name.encode(), value.encode()) for name, value in added.items()]
 
 
-def url_of(request: Request) -> Url:
-    """Return where a request goes, as it is sent. A program may say in httpcore's way what to ask for there."""
+def request_url(request: SignableRequest) -> Url:
+    """Return the URL of a request as it is sent; httpcore's ``target`` extension replaces its path and query."""
     url, target = request.url, request.extensions.get("target") or request.url.raw_path
     text = target.decode("latin-1") if isinstance(target, bytes) else target
     return Url(url.scheme, url.raw_host.decode("ascii"), url.port, text)
 
 
-def take_off(headers: Any) -> None:
-    """Remove a signature, with its session token."""
-    for name in _REPLACED:
+def strip_signature(headers: Any) -> None:
+    """Remove the signature and the session token from headers."""
+    for name in _SIGNATURE_HEADERS:
         headers.pop(name.decode(), None)

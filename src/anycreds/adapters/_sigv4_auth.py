@@ -1,7 +1,4 @@
-"""How a request is signed and sent, and once more if the session has ended: the same for httpx and httpx2.
-
-Whatever waits, waits for the provider, the program's own body, a worker thread or the answer, on any event loop.
-"""
+"""Signature Version 4 as an auth flow, once for httpx and httpx2: sign, send, and retry once if the session expired."""
 
 from __future__ import annotations
 
@@ -17,50 +14,67 @@ from .._core.provider import CredentialProvider
 from .._factories.chains import cached
 from .._wire.sigv4 import LIKE_S3, UNSIGNED_PAYLOAD, payload_hash
 from .._wire.urls import is_loopback
-from ._expired_session import STATUSES, Peeked, peek, says_expired
-from ._request_signing import Request, scope_of, signed_headers, take_off, unambiguous, url_of
+from ._expired_session import EXPIRED_STATUSES, ReplayedBody, peek_body, reports_expired_session
+from ._request_signing import (
+    SignableRequest,
+    normalize_target,
+    request_url,
+    signed_headers,
+    signing_scope,
+    strip_signature,
+)
 
-# Hashing a mebibyte takes 1 to 3 ms, for which an event loop may stand still; more is done in a worker thread.
-_HASHED_AT_ONCE = 1024 * 1024
+# In bytes. Hashing a mebibyte takes 1 to 3 ms, as long as an event loop may be blocked; more is hashed in a thread.
+_MAX_HASHED_INLINE = 1024 * 1024
 
 Trace = Callable[[str, dict[str, Any]], Awaitable[None]]
-RequestT = TypeVar("RequestT", bound=Request)
+RequestT = TypeVar("RequestT", bound=SignableRequest)
 ResponseT = TypeVar("ResponseT")
 
 
 class SigV4Flow(Generic[RequestT, ResponseT]):
-    """Signs requests, for one of the libraries. The class of its request bodies in memory and the like are its own."""
+    """The base of the ``SigV4Auth`` classes. ``library`` is the module, httpx or httpx2, that a subclass is for."""
 
     _in_memory: ClassVar[type]
-    _peeked: ClassVar[type[Peeked]]
-    _failure: ClassVar[type[Exception]]
+    _replayed_type: ClassVar[type[ReplayedBody]]
+    _request_error: ClassVar[type[Exception]]
+
+    def __init_subclass__(cls, *, library: Any) -> None:
+        super().__init_subclass__()
+        cls._in_memory = library.ByteStream
+        cls._request_error = library.RequestError
+        # httpx closes a body only if it is a stream of its own.
+        cls._replayed_type = type("ReplayedBody", (ReplayedBody, library.AsyncByteStream), {})
 
     def __init__(self, provider: CredentialProvider, *, service: str, region: str) -> None:
-        self._scope = scope_of(type(self).__name__, service, region)
+        self._scope = signing_scope("SigV4Auth", service, region)
         self._provider = cached(provider)
-        self._told: set[str] = set()  # for which origins it was said that they are called without TLS
+        self._warned_origins: set[str] = set()
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} of {self._provider.name}, for {self._scope.service} in {self._scope.region}>"
+        return f"<SigV4Auth of {self._provider.name}, for {self._scope.service} in {self._scope.region}>"
 
     def sync_auth_flow(self, request: Any) -> NoReturn:
-        """Refuse: the provider has to be awaited. Raises ``RuntimeError``, which says what to use instead."""
+        """Raise ``RuntimeError``: a sync client cannot await a provider. The text names the alternative."""
         raise RuntimeError(
-            f"{type(self).__name__} works with AsyncClient only, as it awaits a provider; "
-            "in a program without an event loop use boto3 with anycreds.adapters.botocore"
+            "SigV4Auth works with AsyncClient only, because it awaits a provider; "
+            "without an event loop use boto3 with anycreds.adapters.botocore"
         )
 
     async def async_auth_flow(self, request: RequestT) -> AsyncGenerator[RequestT, ResponseT]:
-        """Sign a request, and once more with new credentials if a service says that the session has ended.
+        """Sign a request; sign and send it once more with new credentials if the service reports an expired session.
 
-        Raises what the provider raises, and ``InvalidConfigurationError`` for headers that cannot be signed.
+        Raises:
+            CredentialsError: The provider's own error.
+            InvalidConfigurationError: A header or the session token has a character that no HTTP header can carry.
+
         """
-        self._put_in_order(request)
+        self._normalize(request)
         payload = request.headers.get("x-amz-content-sha256") or await self._payload(request)
         headers, extensions = request.headers, request.extensions
         response: Any = None
         try:
-            request.extensions = {**extensions, "trace": _unsigning(request, headers, extensions.get("trace"))}
+            request.extensions = {**extensions, "trace": _strip_on_redirect(request, headers, extensions.get("trace"))}
             credentials = await self._provider()
             self._sign(request, headers, credentials, payload)
             response = yield request
@@ -70,30 +84,30 @@ class SigV4Flow(Generic[RequestT, ResponseT]):
                 response = yield request
         finally:
             request.headers, request.extensions = headers, extensions
-            following = None if response is None else response.next_request
-            if following is not None:
-                following.extensions = {**extensions}
-                take_off(following.headers)
+            next_request = None if response is None else response.next_request
+            if next_request is not None:
+                next_request.extensions = {**extensions}
+                strip_signature(next_request.headers)
 
-    def _put_in_order(self, request: RequestT) -> None:
+    def _normalize(self, request: RequestT) -> None:
         target = request.url.raw_path.decode("ascii")
-        if (better := unambiguous(target, self._scope.service)) != target:
-            request.url = request.url.copy_with(raw_path=better.encode("ascii"))
-        url = url_of(request)
-        if url.scheme == "http" and not is_loopback(url) and url.origin not in self._told:
-            self._told.add(url.origin)
-            log("adapters", "warning", "%s is called without TLS, so that others can read along", url.origin)
+        if (normalized := normalize_target(target, self._scope.service)) != target:
+            request.url = request.url.copy_with(raw_path=normalized.encode("ascii"))
+        url = request_url(request)
+        if url.scheme == "http" and not is_loopback(url) and url.origin not in self._warned_origins:
+            self._warned_origins.add(url.origin)
+            log("adapters", "warning", "sending signed requests to %s without TLS; others can read them", url.origin)
 
     async def _payload(self, request: RequestT) -> str:
-        """Return what stands for the body in the signature."""
-        is_here = isinstance(request.stream, self._in_memory)
+        """Return the hash of the body, or the value that replaces it in the signature."""
+        is_in_memory = isinstance(request.stream, self._in_memory)
         may_be_unsigned = self._scope.service in LIKE_S3 and request.url.scheme == "https"
-        if not is_here and (may_be_unsigned or not isinstance(request.stream, AsyncIterable)):
-            return UNSIGNED_PAYLOAD  # the client itself refuses bodies that it cannot iterate over
+        if not is_in_memory and (may_be_unsigned or not isinstance(request.stream, AsyncIterable)):
+            return UNSIGNED_PAYLOAD  # the client itself rejects a body that it cannot iterate over
         body = await request.aread()
         if request.headers.pop("transfer-encoding", None) is not None:
-            request.headers["content-length"] = str(len(body))  # known now, and hardly a service takes chunks
-        if len(body) <= _HASHED_AT_ONCE:
+            request.headers["content-length"] = str(len(body))  # most services reject chunked transfer encoding
+        if len(body) <= _MAX_HASHED_INLINE:
             return payload_hash(body)
         return await to_thread.run_sync(payload_hash, body)
 
@@ -101,19 +115,19 @@ class SigV4Flow(Generic[RequestT, ResponseT]):
         now = self._provider._runtime.time()
         signed = signed_headers(request, headers, credentials, self._scope, now, payload=payload)
         if isinstance(signed, InvalidReason):
-            raise InvalidConfigurationError(f"{type(self).__name__}: {signed}", source=self._provider.name)
+            raise InvalidConfigurationError(f"SigV4Auth: {signed}", source=self._provider.name)
         request.headers = type(headers)(signed)
 
     async def _after_expiry(self, request: RequestT, response: Any, credentials: Credentials) -> Credentials | None:
-        """Return the credentials to send a request with once more; None: its answer is the answer."""
-        if response.status_code not in STATUSES or response.request is not request:
-            return None  # what another host says, after a redirect, is not about these credentials
+        """Return the credentials for a second attempt; None if the response is final."""
+        if response.status_code not in EXPIRED_STATUSES or response.request is not request:
+            return None  # the response to a redirected request is not about these credentials
         try:
-            body = await peek(response, self._peeked)
-        except self._failure as error:
-            error.request = request  # type: ignore[attr-defined] # as the client does where it reads answers
+            body = await peek_body(response, self._replayed_type)
+        except self._request_error as error:
+            error.request = request  # type: ignore[attr-defined] # as the client does when it reads a body
             raise
-        if body is None or not says_expired(response.headers.get("x-amzn-errortype", ""), body):
+        if body is None or not reports_expired_session(response.headers.get("x-amzn-errortype", ""), body):
             return None
         self._provider.invalidate(credentials)
         if not isinstance(request.stream, self._in_memory):
@@ -123,19 +137,24 @@ class SigV4Flow(Generic[RequestT, ResponseT]):
         return None if is_same else fresh
 
 
-def _unsigning(request: Request, headers: Any, other: Trace | None) -> Trace:
-    """Return what takes the signature off a request whose answer is a redirect, before the client follows it.
+def _strip_on_redirect(request: SignableRequest, headers: Any, user_trace: Trace | None) -> Trace:
+    """Return a ``trace`` extension that removes a request's signature when the response is a redirect.
 
-    The client makes the next request from this one, for whatever host; only ``authorization`` does it leave out.
-    ``headers`` are those without a signature, ``other`` is the program's own ``trace``.
+    The client builds the next request from this one, for any host, and removes only ``authorization`` itself.
+
+    Args:
+        request: The signed request.
+        headers: Its headers without the signature.
+        user_trace: The user's own ``trace`` extension, which is called afterwards.
+
     """
 
     async def trace(event: str, info: dict[str, Any]) -> None:
         if event.endswith("receive_response_headers.complete"):
-            answer = info.get("return_value") or ()
-            if any(isinstance(item, int) and 300 <= item < 400 for item in answer):
+            response = info.get("return_value") or ()
+            if any(isinstance(item, int) and 300 <= item < 400 for item in response):
                 request.headers = headers
-        if other is not None:
-            await other(event, info)
+        if user_trace is not None:
+            await user_trace(event, info)
 
     return trace

@@ -1,13 +1,14 @@
-"""Credentials for aiobotocore: a session whose clients sign each attempt of a request with the set that is good then.
+"""Credentials for aiobotocore: sessions whose clients sign each attempt of a request with valid credentials.
 
-Works with aiobotocore 2.25 and newer on asyncio, and with aiobotocore 3 on trio, too. Needs the extra ``aiobotocore``.
+Works with aiobotocore 2.25 and newer on asyncio, and with aiobotocore 3 on trio as well. Needs the extra
+``aiobotocore``.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any
 
 try:
     from aiobotocore import __version__ as _VERSION  # noqa: N812 - it is a constant
@@ -24,18 +25,21 @@ except ImportError as error:
 from .._core.errors import InvalidConfigurationError
 from .._core.provider import CredentialProvider, Provider
 from .._factories.chains import cached
-from ._botocore_requests import AttemptCredentials, listen
-from ._botocore_session import for_session
+from ._botocore_requests import AttemptCredentials, register_handlers, retry_if_expired
+from ._botocore_session import COMPONENT, check_no_credentials, for_session
 
 _SOURCE = "aiobotocore session"
-_COMPONENT = "credential_provider"  # what botocore calls the part of a session that is asked for credentials
 
 
 class ProviderSession(AioSession):  # type: ignore[misc] # aiobotocore has no types
-    """An aiobotocore session that signs with a provider's credentials. Made by ``create_session``.
+    """An aiobotocore session whose clients sign with a provider's credentials. ``create_session`` returns it.
 
-    Pickled if it was made with ``factory``: with the region, the profile and whatever else was set by
-    ``set_config_variable``, and the default client configuration; not with handlers of events, nor with secrets.
+    A session that was created with ``factory`` can be pickled, with its region, profile and other variables of
+    ``set_config_variable``, and its default client configuration. Event handlers and credentials are not pickled.
+    On trio its clients use httpx.
+
+    See:
+        aiobotocore documentation: https://aiobotocore.readthedocs.io/en/latest/
     """
 
     def __init__(
@@ -46,15 +50,20 @@ class ProviderSession(AioSession):  # type: ignore[misc] # aiobotocore has no ty
         config: AioConfig | None,
     ) -> None:
         super().__init__()
-        self._given = provider, factory
+        self._arguments = provider, factory
         for name, value in variables.items():
             self.set_config_variable(name, value)
         if config is not None:
             self.set_default_client_config(config)
-        install(self, _made(provider, factory))
+        install(self, _provider_from(provider, factory))
 
     def get_default_client_config(self) -> AioConfig | None:
-        """Return the default configuration of clients; on trio one that names httpx, since aiohttp is for asyncio."""
+        """Return the default client configuration; on trio it selects httpx, because aiohttp runs on asyncio only.
+
+        Raises:
+            InvalidConfigurationError: On trio, this version of aiobotocore does not support trio.
+
+        """
         config = super().get_default_client_config()
         if not _on_trio():
             return config
@@ -64,23 +73,26 @@ class ProviderSession(AioSession):  # type: ignore[misc] # aiobotocore has no ty
                 source=_SOURCE,
                 hint="on trio, use aiobotocore 3 or newer",
             )
-        from aiobotocore.httpxsession import HttpxSession
+        from aiobotocore.httpxsession import HttpxSession  # only on trio, because it needs httpx
 
-        on_httpx = AioConfig(http_session_cls=HttpxSession)
-        return on_httpx if config is None else on_httpx.merge(config)
+        httpx_config = AioConfig(http_session_cls=HttpxSession)
+        return httpx_config if config is None else httpx_config.merge(config)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        provider, factory = self._given
+        provider, factory = self._arguments
         if isinstance(provider, Provider):
-            _refuse_to_pickle(provider)
+            raise TypeError(
+                f"a session with {provider!r} cannot be pickled: use create_session(factory=…) with a module-level "
+                "function that returns the provider"
+            )
         return ProviderSession, (provider, factory, self.instance_variables(), super().get_default_client_config())
 
     def __deepcopy__(self, memo: object) -> ProviderSession:
-        return ProviderSession(*self._given, self.instance_variables(), super().get_default_client_config())
+        return ProviderSession(*self._arguments, self.instance_variables(), super().get_default_client_config())
 
 
-class _Resolver:
-    """What a session asks for credentials, once, when its first client is made."""
+class _AsyncCredentialResolver:
+    """The ``credential_provider`` component of a session, which calls it once, for its first client."""
 
     __slots__ = ("_provider", "_session")
 
@@ -89,7 +101,7 @@ class _Resolver:
         self._session = session
 
     async def load_credentials(self) -> AttemptCredentials:
-        """Return what stands for the provider. It asks for nothing before the first request."""
+        """Return the credentials object. The provider is first called by the first request."""
         return AttemptCredentials(for_session(self._provider, self._session))
 
 
@@ -101,37 +113,54 @@ def create_session(
     profile: str | None = None,
     config: AioConfig | None = None,
 ) -> ProviderSession:
-    """Return an aiobotocore session whose clients sign with the credentials of this provider.
+    """Return an aiobotocore session whose clients sign with the credentials of a provider.
 
-    ``provider`` is a provider of this library or any async function without arguments. It is cached; nothing is asked
-    before the first request. ``region`` and ``profile`` are those of the session, and the provider is told of them; its
-    cache is then one of its own, ``(await session.get_credentials()).provider``. ``config`` is the default
-    configuration of the session's clients.
+    Each attempt of a request is signed with credentials that are valid then. It is sent to the endpoint of their
+    account, where the service has account-based endpoints. If a service reports an expired session, the credentials
+    are invalidated and the request is sent once more with new ones.
 
-    >>> session = create_session(anycreds.from_default_chain(), region="eu-central-1")
-    >>> async def buckets():
-    ...     async with session.create_client("s3") as s3:
-    ...         return [bucket["Name"] for bucket in (await s3.list_buckets())["Buckets"]]
+    Args:
+        provider: A provider of this library, or any async function without arguments that returns ``Credentials``. It
+            is cached, and first called by the first request.
+        factory: Instead of ``provider``: a module-level function without arguments that returns the provider. The
+            session can then be pickled. With ``functools.cache`` all sessions of a process share one provider.
+        region: The session's region, such as ``"eu-central-1"``. Default: botocore's own lookup.
+        profile: The session's profile. It counts as selected explicitly. Default: botocore's own lookup.
+        config: The default client configuration of the session. Default: none. On trio, httpx is selected unless it
+            names an ``http_session_cls``.
 
-    Every attempt of a request is signed with one set, and goes to the host of the account of that set where hosts have
-    accounts in their names. If a service says that the session token has expired, the set is dropped and the request
-    is sent once more, with another one. Who cannot get credentials gets the ``CredentialsError`` where the client is
-    called.
+    ``region`` and ``profile`` also reach the provider, as its client context. A context splits the cache only if the
+    provider depends on it. A role of STS depends on the region, and ``from_ini`` on both: each region then has a cache
+    of its own. A container, EC2 instance metadata or an async function of yours depends on neither: all sessions share
+    one cache. ``provider.invalidate`` and ``provider.keep_fresh`` act on one cache, that of
+    ``(await session.get_credentials()).provider``.
 
-    A presigned URL lives no longer than the session token in it. To be sure of one hour, first
-    ``await (await session.get_credentials()).provider(min_ttl=3600)``.
+    Returns:
+        A session for ``async with session.create_client(…)`` and for ``s3fs.S3FileSystem(session=…)``.
 
-    On trio clients use httpx, without being told. aiobotocore prefers its successor ``httpx2`` where that is installed.
+    Raises:
+        InvalidConfigurationError: Neither or both of ``provider`` and ``factory`` are given, or the provider is not a
+            function.
 
-    A session that other processes may have needs a ``factory`` instead of a provider: a function of a module that
-    returns the provider. With ``functools.cache`` on it, all sessions of a process share one provider.
+    A client method raises the provider's ``CredentialsError``. A presigned URL expires with the session token in it:
+    for one hour, first ``await (await session.get_credentials()).provider(min_ttl=3600)``.
 
-    >>> @functools.cache
-    ... def provider():
-    ...     return anycreds.from_default_chain()
-    >>> files = s3fs.S3FileSystem(session=create_session(factory=provider))  # can be pickled
+    Example:
+        >>> session = create_session(anycreds.from_default_chain(), region="eu-central-1")
+        >>> async def buckets():
+        ...     async with session.create_client("s3") as s3:
+        ...         return [bucket["Name"] for bucket in (await s3.list_buckets())["Buckets"]]
 
-    Raises ``InvalidConfigurationError`` unless there is one of provider and factory.
+        With a factory, the session and the file system can be pickled:
+
+        >>> @functools.cache
+        ... def provider():
+        ...     return anycreds.from_default_chain()
+        >>> files = s3fs.S3FileSystem(session=create_session(factory=provider))
+
+    See:
+        aiobotocore documentation: https://aiobotocore.readthedocs.io/en/latest/
+
     """
     variables = {"region": region, "profile": profile}
     given = {name: value for name, value in variables.items() if value is not None}
@@ -139,42 +168,47 @@ def create_session(
 
 
 def install(session: AioSession, provider: CredentialProvider) -> None:
-    """Let an aiobotocore session that there is already sign with the credentials of this provider.
+    """Let an existing aiobotocore session sign with the credentials of a provider.
 
-    As ``create_session`` otherwise, but for pickling and for trio: there the session's default client configuration, or
-    that of each client, has to name ``aiobotocore.httpxsession.HttpxSession`` as its ``http_session_cls``.
+    The clients behave as described in ``create_session``, except that the session cannot be pickled and does not
+    select httpx on trio. There its default client configuration, or that of each client, has to name
+    ``aiobotocore.httpxsession.HttpxSession`` as ``http_session_cls``. A client with keys of its own
+    (``aws_access_key_id=…``) keeps using them.
 
-    >>> session = aiobotocore.session.get_session()
-    >>> install(session, anycreds.from_default_chain())
+    Args:
+        session: A session that has not created a client yet. The region and profile that are set on it, until its
+            first client, reach the provider. Its cache is split by them only if the provider depends on them; see
+            ``create_session``.
+        provider: A provider of this library, or any async function without arguments that returns ``Credentials``.
 
-    Clients with keys of their own (``aws_access_key_id=…``) keep to those. Raises ``InvalidConfigurationError`` if the
-    session has credentials already, because they would be used on.
+    Raises:
+        InvalidConfigurationError: ``provider`` is not a function, or the session has credentials already, which it
+            would continue to use.
+
+    Example:
+        >>> session = aiobotocore.session.get_session()
+        >>> install(session, anycreds.from_default_chain())
+
+    See:
+        aiobotocore documentation: https://aiobotocore.readthedocs.io/en/latest/
+
     """
-    if getattr(session, "_credentials", None) is not None:
-        raise InvalidConfigurationError(
-            "it has credentials already", source=_SOURCE, hint="install before the first client is made"
-        )
-    session.register_component(_COMPONENT, _Resolver(provider, session))
-    listen(session.get_component("event_emitter"))
+    check_no_credentials(session, _SOURCE)
+    session.register_component(COMPONENT, _AsyncCredentialResolver(provider, session))
+    register_handlers(session.get_component("event_emitter"), retry_if_expired)
 
 
-def _made(provider: CredentialProvider | None, factory: Callable[[], CredentialProvider] | None) -> CredentialProvider:
-    if (provider is None) == (factory is None):
-        raise InvalidConfigurationError("needs a provider or a factory of one, and not both", source=_SOURCE)
-    if factory is None:
-        assert provider is not None
+def _provider_from(
+    provider: CredentialProvider | None, factory: Callable[[], CredentialProvider] | None
+) -> CredentialProvider:
+    if provider is not None and factory is None:
         return provider
-    return factory()
-
-
-def _refuse_to_pickle(provider: Provider) -> NoReturn:
-    raise TypeError(
-        f"a session with {provider!r} cannot be pickled: use create_session(factory=…) with a function of a module "
-        "that returns the provider"
-    )
+    if provider is None and factory is not None:
+        return factory()
+    raise InvalidConfigurationError("expected either a provider or a factory", source=_SOURCE)
 
 
 def _on_trio() -> bool:
-    """Tell whether this is a task of trio, without importing it."""
+    """Return whether this code runs in a trio task, without importing trio."""
     lowlevel = getattr(sys.modules.get("trio"), "lowlevel", None)
     return bool(lowlevel is not None and lowlevel.in_trio_task())

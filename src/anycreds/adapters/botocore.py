@@ -1,6 +1,6 @@
-"""Credentials for botocore, boto3 and what stands on them: each attempt of a request gets the set that is good then.
+"""Credentials for botocore, boto3 and libraries on top of them: each attempt of a request is signed with valid ones.
 
-Nothing here awaits: where a set has to be fetched, the calling thread waits for an event loop in another one.
+Nothing here awaits: if credentials must be fetched, the calling thread waits for an event loop in another thread.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from .._core.errors import InvalidConfigurationError
 from .._core.frozen_credentials import FrozenCredentials
 from .._core.provider import CredentialProvider
 from .._factories.chains import cached
-from ._blocking_portal import obtain
-from ._botocore_requests import AttemptCredentials, note_address, note_signing, repeat_if_expired
-from ._botocore_session import for_session
+from ._blocking_portal import get_blocking
+from ._botocore_requests import AttemptCredentials, register_handlers, retry_if_expired
+from ._botocore_session import COMPONENT, check_no_credentials, for_session
 
 T = TypeVar("T")
 Backend = Literal["asyncio", "trio"]
@@ -37,60 +37,97 @@ _SOURCE = "botocore session"
 
 
 class ProviderCredentials:
-    """Stands for a provider in a session, and wherever else a botocore credentials object is taken.
+    """The credentials object of a session: whatever reads it gets the credentials that are valid then.
 
-    This is what ``session.get_credentials()`` gives. ``provider`` is the cached provider behind it, bound to what was
-    set on the session. It may be used in any number of threads.
+    ``session.get_credentials()`` returns it, and the signers of botocore take it like their own object. Any number of
+    threads may use it.
+
+    Attributes:
+        provider: The cached provider, for the session's region and profile. ``provider.invalidate`` and
+            ``provider.keep_fresh`` are available there.
+
+    Example::
+
+        from botocore.auth import SigV4Auth
+        from botocore.awsrequest import AWSRequest
+
+        request = AWSRequest("GET", "https://search-logs.eu-central-1.es.amazonaws.com/")
+        SigV4Auth(session.get_credentials(), "es", "eu-central-1").add_auth(request)
+
+    See:
+        Boto3 documentation, "Credentials":
+        https://boto3.amazonaws.com/v1/documentation/api/latest/guide/credentials.html
+
     """
 
     __slots__ = ("_attempts", "provider")
 
-    method = "anycreds"  # how these were found, for botocore's logs
+    method = "anycreds"  # the source of the credentials in botocore's logs
 
     def __init__(self, provider: CachedProvider, backend: Backend) -> None:
         self.provider = provider
-        self._attempts = AttemptCredentials(cast("CachedProvider", _Waiting(provider, backend)))
+        self._attempts = AttemptCredentials(cast("CachedProvider", _BlockingProvider(provider, backend)))
 
     def get_frozen_credentials(self) -> FrozenCredentials:
-        """Return the set that is good now. Raises a ``CredentialsError`` if there is none."""
-        return _at_once(self._attempts.get_frozen_credentials())
+        """Return the current credentials as one consistent value.
+
+        Returns:
+            ``access_key``, ``secret_key``, ``token`` and ``account_id``; the last two are None if there is none.
+
+        Raises:
+            CredentialsError: The provider's own error.
+            ReentrantProviderError: A provider calls this on the event loop that would have to run it.
+
+        """
+        return _run_without_suspending(self._attempts.get_frozen_credentials())
 
     def get_account_id(self) -> str | None:
-        """Return the account that the current set belongs to, for hosts that have it in their names."""
-        return _at_once(self._attempts.get_account_id())
+        """Return the account id of the current credentials, for account-based endpoints; None if it is unknown.
+
+        Raises:
+            CredentialsError: The provider's own error.
+
+        """
+        return _run_without_suspending(self._attempts.get_account_id())
 
     def get_deferred_property(self, name: str) -> Callable[[], Any]:
-        """Return the function that gives a property later."""
+        """Return a function that returns the property ``name`` of the credentials that are current when it is called.
+
+        Args:
+            name: A name such as ``"account_id"``. The function returns None for a name that does not exist.
+
+        """
         return self.get_account_id if name == "account_id" else partial(getattr, self, name, None)
 
-    # botocore's own objects have these, and programs read them. One after another they may be of different sets.
+    # botocore's own objects have these properties. Two reads may be of different credentials, if one is refreshed
+    # between them.
 
     @property
     def access_key(self) -> str:
-        """The key id of the set that is good now. Keys that belong together come from ``get_frozen_credentials()``."""
+        """The current access key id. Use ``get_frozen_credentials()`` for keys that belong together."""
         return self.get_frozen_credentials().access_key
 
     @property
     def secret_key(self) -> str:
-        """The secret key of the set that is good now."""
+        """The current secret access key."""
         return self.get_frozen_credentials().secret_key
 
     @property
     def token(self) -> str | None:
-        """The session token of the set that is good now; None: it has none."""
+        """The current session token; None for long-term credentials."""
         return self.get_frozen_credentials().token
 
     @property
     def account_id(self) -> str | None:
-        """The account of the set that is good now, where its source tells."""
+        """The account id of the current credentials; None if it is unknown."""
         return self.get_frozen_credentials().account_id
 
     def __repr__(self) -> str:
         return f"<credentials of {self.provider!r}>"
 
 
-class _Waiting:
-    """A provider whose calls never suspend: the thread waits instead."""
+class _BlockingProvider:
+    """A provider whose coroutines never suspend, because the calling thread waits instead."""
 
     __slots__ = ("_backend", "_provider", "invalidate")
 
@@ -100,11 +137,11 @@ class _Waiting:
         self.invalidate = provider.invalidate
 
     async def __call__(self) -> Credentials:
-        return obtain(self._provider, self._backend)
+        return get_blocking(self._provider, self._backend)
 
 
-class _Resolver:
-    """What a session asks for credentials, once, when its first client is made."""
+class _BlockingCredentialResolver:
+    """The ``credential_provider`` component of a session, which calls it once, for its first client."""
 
     __slots__ = ("_backend", "_provider", "_session")
 
@@ -114,7 +151,7 @@ class _Resolver:
         self._backend = backend
 
     def load_credentials(self) -> ProviderCredentials:
-        """Return what stands for the provider. It asks for nothing before the first request."""
+        """Return the credentials object. The provider is first called by the first request."""
         return ProviderCredentials(for_session(self._provider, self._session), self._backend)
 
 
@@ -126,31 +163,50 @@ def create_session(
     config: Config | None = None,
     backend: Backend = "asyncio",
 ) -> Session:
-    """Return a botocore session whose clients sign with the credentials of this provider.
+    """Return a botocore session whose clients sign with the credentials of a provider.
 
-    ``provider`` is a provider of this library or any async function without arguments. It is cached; nothing is asked
-    before the first request. ``region`` and ``profile`` are those of the session, and the provider is told of them; its
-    cache is then one of its own, ``session.get_credentials().provider``. ``config`` is the default configuration of the
-    session's clients.
+    Each attempt of a request is signed with credentials that are valid then. It is sent to the endpoint of their
+    account, where the service has account-based endpoints. If a service reports an expired session, the credentials
+    are invalidated and the request is sent once more with new ones.
 
-    >>> session = create_session(anycreds.from_default_chain(), region="eu-central-1")
-    >>> sts = session.create_client("sts")
-    >>> s3 = boto3.Session(botocore_session=session).resource("s3")
+    Any number of threads may use the clients. Cached credentials are read without waiting. Otherwise the provider runs
+    on an event loop in another thread, one for each process, and the calling thread waits; Ctrl-C interrupts the wait.
+    A client that is called on the thread of a running event loop blocks that loop, as botocore always does: use
+    ``anyio.to_thread.run_sync`` there.
 
-    Every attempt of a request is signed with one set, and goes to the host of the account of that set where hosts have
-    accounts in their names. If a service says that the session token has expired, the set is dropped and the request
-    is sent once more, with another one. Who cannot get credentials gets the ``CredentialsError`` where the client is
-    called.
+    Args:
+        provider: A provider of this library, or any async function without arguments that returns ``Credentials``. It
+            is cached, and first called by the first request.
+        region: The session's region, such as ``"eu-central-1"``. Default: botocore's own lookup.
+        profile: The session's profile. It counts as selected explicitly. Default: botocore's own lookup.
+        config: The default client configuration of the session. Default: none.
+        backend: The async library that runs the provider, ``"asyncio"`` (default) or ``"trio"``. It matters only for
+            async functions of yours that need one of them.
 
-    Clients may be used in any thread, those of s3transfer among them. While a set is good they read it and that is
-    all. Otherwise the provider runs on an event loop in a thread of its own, one in a process, which starts when it is
-    first needed and ends with the process; ``backend`` says which library runs it, for async functions of the
-    program's own that need ``"trio"``. The calling thread waits, for as long as the provider takes; Ctrl-C ends that.
-    On the thread of a running event loop that loop stands still meanwhile, as with all of botocore: let
-    ``anyio.to_thread.run_sync`` call the client there, and it waits for nobody.
+    ``region`` and ``profile`` also reach the provider, as its client context. A context splits the cache only if the
+    provider depends on it. A role of STS depends on the region, and ``from_ini`` on both: each region then has a cache
+    of its own. A container, EC2 instance metadata or an async function of yours depends on neither: all sessions share
+    one cache. ``provider.invalidate`` and ``provider.keep_fresh`` act on one cache, that of
+    ``session.get_credentials().provider``.
 
-    Raises ``InvalidConfigurationError`` for a backend that there is not. A client raises ``ReentrantProviderError`` if
-    it is called, without a thread between, by an async function that has been asked for credentials in this way.
+    Returns:
+        A session for ``session.create_client``, or for ``boto3.Session(botocore_session=session)``.
+
+    Raises:
+        InvalidConfigurationError: ``backend`` is unknown or not installed, or ``provider`` is not a function.
+
+    A client method raises the provider's ``CredentialsError``. It raises ``ReentrantProviderError`` if an async
+    function that provides credentials calls it without a worker thread.
+
+    Example:
+        >>> session = create_session(anycreds.from_default_chain(), region="eu-central-1")
+        >>> sts = session.create_client("sts")
+        >>> s3 = boto3.Session(botocore_session=session).resource("s3")
+
+    See:
+        Boto3 documentation, "Session reference":
+        https://boto3.amazonaws.com/v1/documentation/api/latest/reference/core/session.html
+
     """
     session = Session()
     for name, value in (("region", region), ("profile", profile)):
@@ -163,45 +219,51 @@ def create_session(
 
 
 def install(session: Any, provider: CredentialProvider, *, backend: Backend = "asyncio") -> None:
-    """Let a session of botocore or boto3 that there is already sign with the credentials of this provider.
+    """Let an existing session of botocore or boto3 sign with the credentials of a provider.
 
-    As ``create_session`` otherwise.
+    The clients behave as described in ``create_session``. A client with keys of its own (``aws_access_key_id=…``)
+    keeps using them.
 
-    >>> session = boto3.Session(region_name="eu-central-1")
-    >>> install(session, anycreds.from_default_chain())
+    Args:
+        session: A ``botocore.session.Session`` or ``boto3.Session`` that has not created a client yet. The region and
+            profile that are set on it, until its first client, reach the provider. Its cache is split by them only if
+            the provider depends on them; see ``create_session``.
+        provider: A provider of this library, or any async function without arguments that returns ``Credentials``.
+        backend: The async library that runs the provider, ``"asyncio"`` (default) or ``"trio"``.
 
-    Clients with keys of their own (``aws_access_key_id=…``) keep to those. Raises ``InvalidConfigurationError`` for a
-    backend that there is not, and if the session has credentials already, because they would be used on.
+    Raises:
+        InvalidConfigurationError: ``backend`` is unknown or not installed, ``provider`` is not a function, or the
+            session has credentials already, which it would continue to use.
+
+    Example:
+        >>> session = boto3.Session(region_name="eu-central-1")
+        >>> install(session, anycreds.from_default_chain())
+
+    See:
+        Boto3 documentation, "Session reference":
+        https://boto3.amazonaws.com/v1/documentation/api/latest/reference/core/session.html
+
     """
     if backend not in ("asyncio", "trio") or not find_spec(backend):
         raise InvalidConfigurationError(
-            f"backend {backend!r} is not there",
-            source=_SOURCE,
-            hint="it is 'asyncio', or 'trio' where that is installed",
+            f"backend {backend!r} is unknown or not installed; expected 'asyncio' or 'trio'", source=_SOURCE
         )
-    session = getattr(session, "_session", session)  # boto3 keeps botocore's there
-    if getattr(session, "_credentials", None) is not None:
-        raise InvalidConfigurationError(
-            "it has credentials already", source=_SOURCE, hint="install before the first client is made"
-        )
-    session.register_component("credential_provider", _Resolver(provider, session, backend))
-    emitter = session.get_component("event_emitter")
-    # Last, because the handlers of others may ask for something themselves. The ids keep it from happening twice.
-    emitter.register_last("before-endpoint-resolution", note_address, unique_id="anycreds-address")
-    emitter.register_last("before-sign", note_signing, unique_id="anycreds-signing")
-    emitter.register_first("needs-retry", _repeat_if_expired, unique_id="anycreds-expired")
+    session = getattr(session, "_session", session)  # the botocore session of a boto3 session
+    check_no_credentials(session, _SOURCE)
+    session.register_component(COMPONENT, _BlockingCredentialResolver(provider, session, backend))
+    register_handlers(session.get_component("event_emitter"), _retry_if_expired)
 
 
-def _repeat_if_expired(**told: Any) -> int | None:
-    return _at_once(repeat_if_expired(**told))
+def _retry_if_expired(**event: Any) -> int | None:
+    return _run_without_suspending(retry_if_expired(**event))
 
 
-def _at_once(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Return what a coroutine gives that never suspends."""
+def _run_without_suspending(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Return the result of a coroutine that never suspends."""
     try:
         coroutine.send(None)
     except StopIteration as stop:
-        answer: T = stop.value
-        return answer
+        result: T = stop.value
+        return result
     coroutine.close()
-    raise RuntimeError(f"{coroutine!r} waits, and nobody is there to resume it")
+    raise RuntimeError(f"{coroutine!r} suspended; expected a coroutine that does not wait")

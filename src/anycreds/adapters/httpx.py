@@ -1,27 +1,47 @@
-"""Requests to AWS with httpx, signed with a provider's credentials, on trio and asyncio.
-
-Nothing of botocore is needed: any API of AWS can be called so. Follows the IAM User Guide, page "Create a signed AWS
-API request".
-"""
+"""Signed requests to any AWS API with httpx and a provider's credentials, on trio and asyncio, without botocore."""
 
 from __future__ import annotations
 
 import httpx
 
-from ._expired_session import Peeked
 from ._sigv4_auth import SigV4Flow
 
 
-class _Peeked(Peeked, httpx.AsyncByteStream):
-    pass
+class SigV4Auth(SigV4Flow[httpx.Request, httpx.Response], httpx.Auth, library=httpx):
+    """Sign the requests of an ``httpx.AsyncClient`` with Signature Version 4.
 
+    One object may serve any number of clients and tasks.
 
-class SigV4Auth(SigV4Flow[httpx.Request, httpx.Response], httpx.Auth):
-    """Signs the requests of an ``httpx.AsyncClient`` (Signature Version 4).
+    Args:
+        provider: A provider of this library, or any async function without arguments that returns ``Credentials``. It
+            is cached, and called for each attempt of a request.
+        service: The signing name of the service, such as ``"dynamodb"`` or ``"execute-api"``.
+        region: The region of the endpoint, such as ``"eu-central-1"``.
 
-    ``provider`` is a provider of this library or any async function without arguments; it is cached, and asked once
-    for each attempt. ``service`` is the name that the service's signatures have, such as ``"dynamodb"`` or
-    ``"execute-api"``; ``region`` is the region of the endpoint. One object may serve any number of clients and tasks::
+    Raises:
+        InvalidConfigurationError: ``service`` or ``region`` is malformed or missing, or ``provider`` is not a function.
+
+    A request raises the provider's ``CredentialsError``, and ``InvalidConfigurationError`` if a header cannot be
+    signed. A sync ``httpx.Client`` raises ``RuntimeError``.
+
+    **Bodies** are hashed and signed. A streamed body is sent unsigned to S3 over https, which requires a
+    ``Content-Length`` header; for other services it is read into memory first. Your own ``x-amz-content-sha256``
+    header (the hash, or ``UNSIGNED-PAYLOAD``) is used as it is.
+
+    **URLs** are sent with spaces in queries, and special characters in keys of S3, percent-encoded.
+
+    **Expired sessions**: if a service reports one (``ExpiredToken``, ``ExpiredTokenException`` or ``RequestExpired``),
+    the cached credentials are invalidated. The request is sent once more with new ones, unless its body was streamed.
+    To find out, up to 64 KiB of the body of a response with status 400 or 403 are read. The provider calls its source
+    at most once per second, so the second attempt may be delayed by a second.
+
+    **Redirects** are never signed: a client with ``follow_redirects=True`` follows them without a signature and without
+    the session token. (A transport without httpcore's ``trace`` extension sends the token along.) To follow one with a
+    signature, send ``response.next_request``.
+
+    The signature is in ``request.headers`` only until the response arrives.
+
+    Example::
 
         import httpx
         import anycreds
@@ -31,7 +51,7 @@ class SigV4Auth(SigV4Flow[httpx.Request, httpx.Response], httpx.Auth):
             provider = anycreds.from_default_chain()
             auth = SigV4Auth(provider, service="dynamodb", region="eu-central-1")
             async with httpx.AsyncClient(auth=auth) as client:
-                answer = await client.post(
+                response = await client.post(
                     "https://dynamodb.eu-central-1.amazonaws.com/",
                     json={},
                     headers={
@@ -39,29 +59,11 @@ class SigV4Auth(SigV4Flow[httpx.Request, httpx.Response], httpx.Auth):
                         "X-Amz-Target": "DynamoDB_20120810.ListTables",
                     },
                 )
-                print(answer.json())
+                print(response.json())
 
-    **Bodies** are hashed and signed. One that comes in pieces is sent as it comes, unsigned, to S3 over https (which
-    wants a ``Content-Length`` header with it); elsewhere it is read into memory first. A header
-    ``x-amz-content-sha256`` of the program's own is believed: the hash, if it is known, or ``UNSIGNED-PAYLOAD``.
+    See:
+        IAM User Guide, "Create a signed AWS API request":
+        https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
+        HTTPX documentation, "Authentication": https://www.python-httpx.org/advanced/authentication/
 
-    **URLs**: blanks in queries, and what may be encoded in keys of S3, are sent percent-encoded.
-
-    **Expired sessions**: if a service says that the session has ended (``ExpiredToken``, ``ExpiredTokenException`` or
-    ``RequestExpired``), the provider's cached set is dropped, and the request is sent once more with a new one, unless
-    its body came in pieces. For that the body of an answer with status 400 or 403 is read, up to 64 KiB. The provider
-    asks its source once a second at most, so this may wait for a second.
-
-    **Redirects** are never signed: a client with ``follow_redirects=True`` follows them without a signature and without
-    the session token, and what becomes of that is the answer. (Transports that know nothing of httpcore's ``trace``
-    extension send the token along.) To go on at another place with a signature, send ``answer.next_request``.
-
-    The signature is on ``request.headers`` only as long as the request is on its way.
-
-    Raises ``InvalidConfigurationError`` for names that cannot be right, and, when a request is sent, for headers that
-    cannot be signed; what the provider raises passes unchanged. A sync client is refused by a ``RuntimeError``.
     """
-
-    _in_memory = httpx.ByteStream
-    _peeked = _Peeked
-    _failure = httpx.RequestError

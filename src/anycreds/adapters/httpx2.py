@@ -1,7 +1,4 @@
-"""Requests to AWS with httpx2, the successor of httpx, signed with a provider's credentials, on trio and asyncio.
-
-All is as in ``anycreds.adapters.httpx``. Needs the extra ``httpx2``.
-"""
+"""Signed requests to any AWS API with httpx2, the successor of httpx. Needs the extra ``httpx2``."""
 
 from __future__ import annotations
 
@@ -14,19 +11,25 @@ except ImportError as error:
         path=error.path,
     ) from error
 
-from ._expired_session import Peeked
 from ._sigv4_auth import SigV4Flow
 
 
-class _Peeked(Peeked, httpx2.AsyncByteStream):
-    pass
+class Httpx2SigV4Auth(SigV4Flow[httpx2.Request, httpx2.Response], httpx2.Auth, library=httpx2):
+    """Sign the requests of an ``httpx2.AsyncClient`` with Signature Version 4.
 
+    Import it as ``SigV4Auth``. Bodies, URLs, expired sessions and redirects are handled as by
+    ``anycreds.adapters.httpx.SigV4Auth``.
 
-class SigV4Auth(SigV4Flow[httpx2.Request, httpx2.Response], httpx2.Auth):
-    """Signs the requests of an ``httpx2.AsyncClient`` (Signature Version 4).
+    Args:
+        provider: A provider of this library, or any async function without arguments that returns ``Credentials``. It
+            is cached, and called for each attempt of a request.
+        service: The signing name of the service, such as ``"dynamodb"`` or ``"execute-api"``.
+        region: The region of the endpoint, such as ``"eu-central-1"``.
 
-    The arguments, what is signed and what happens to expired sessions and redirects are as in
-    ``anycreds.adapters.httpx.SigV4Auth``::
+    Raises:
+        InvalidConfigurationError: ``service`` or ``region`` is malformed or missing, or ``provider`` is not a function.
+
+    Example::
 
         import httpx2
         import anycreds
@@ -36,10 +39,14 @@ class SigV4Auth(SigV4Flow[httpx2.Request, httpx2.Response], httpx2.Auth):
             provider = anycreds.from_default_chain()
             auth = SigV4Auth(provider, service="execute-api", region="eu-central-1")
             async with httpx2.AsyncClient(auth=auth) as client:
-                answer = await client.get("https://abcdef.execute-api.eu-central-1.amazonaws.com/orders?limit=10")
-                print(answer.json())
+                response = await client.get("https://abcdef.execute-api.eu-central-1.amazonaws.com/orders?limit=10")
+                print(response.json())
+
+    See:
+        IAM User Guide, "Create a signed AWS API request":
+        https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
+
     """
 
-    _in_memory = httpx2.ByteStream
-    _peeked = _Peeked
-    _failure = httpx2.RequestError
+
+SigV4Auth = Httpx2SigV4Auth

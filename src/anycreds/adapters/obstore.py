@@ -1,4 +1,4 @@
-"""Credentials for obstore: what its stores take as ``credential_provider``. obstore awaits that on asyncio only."""
+"""Credentials for obstore: the ``credential_provider`` of its stores. obstore awaits it on asyncio only."""
 
 from __future__ import annotations
 
@@ -15,58 +15,82 @@ if TYPE_CHECKING:
 if find_spec("obstore") is None:
     raise ImportError("anycreds.adapters.obstore needs obstore: pip install anycreds[obstore]", name="obstore")
 
-# Below 300 s obstore asks anew for each request. A minute more, so that it does not do that almost at once.
-ENOUGH = 360.0
+# In seconds. obstore calls its provider for each request once less than 300 s remain; a minute more avoids that.
+MIN_TTL = 360.0
 
 
 class StoreCredentials:
     """A ``credential_provider`` for ``obstore.store.S3Store``.
 
-    ``provider`` is a provider of this library or any async function without arguments. It is cached, so one may serve
-    any number of stores. ``region``, if given, is that of the store, and the provider is told of it.
+    obstore caches credentials until five minutes before their expiration, and credentials without an expiration for
+    ever. Therefore it gets credentials with at least six minutes of remaining lifetime, if the source issues such.
+    Otherwise obstore calls before each request and gets the cached credentials.
 
-    >>> store = obstore.store.S3Store(
-    ...     "bucket", credential_provider=StoreCredentials(anycreds.from_default_chain(), region="eu-central-1")
-    ... )
-    >>> async def names():
-    ...     return [entry["path"] for entry in await obstore.list(store).collect_async()]
+    **On asyncio only**, with obstore's async functions: obstore does not await on trio, and its other functions have
+    no event loop. For those use ``obstore.auth.boto3.Boto3CredentialProvider`` with a session of
+    ``anycreds.adapters.botocore.create_session``.
 
-    obstore keeps a set until five minutes before its end, and one without an end for ever. So sets are handed out that
-    have six minutes left, where the source gives such; where not, obstore asks before each request, and is given what
-    is cached. Who cannot get credentials gets obstore's ``UnauthenticatedError``, with the text of the
-    ``CredentialsError`` in it.
+    Args:
+        provider: A provider of this library, or any async function without arguments that returns ``Credentials``. It
+            is cached, so one may serve any number of stores.
+        region: The store's region, such as ``"eu-central-1"``. It also reaches the provider, as its client context,
+            and splits the cache only if the provider depends on the region, as a role of STS does. Default: the
+            store's own setting.
 
-    **On asyncio only**, and with obstore's async functions: obstore refuses to await on trio, and has no event loop in
-    its other functions. Those take ``obstore.auth.boto3.Boto3CredentialProvider`` with a session that
-    ``anycreds.adapters.botocore.create_session`` made.
+    Raises:
+        InvalidConfigurationError: ``provider`` is neither a provider nor a function.
+
+    A request raises obstore's ``UnauthenticatedError`` with the text of the provider's ``CredentialsError``.
+
+    Example:
+        >>> store = obstore.store.S3Store(
+        ...     "bucket", credential_provider=StoreCredentials(anycreds.from_default_chain(), region="eu-central-1")
+        ... )
+        >>> async def names():
+        ...     return [entry["path"] for entry in await obstore.list(store).collect_async()]
+
+    See:
+        obstore documentation, "Authentication": https://developmentseed.org/obstore/latest/authentication/
+
     """
 
     def __init__(self, provider: CredentialProvider, *, region: str | None = None) -> None:
         self._provider = cached(provider)
-        self.config: S3Config = {}  # obstore takes settings of the store from here
+        self.config: S3Config = {}  # obstore reads settings of the store here
         if region is not None:
             self._provider = self._provider.for_client(self._provider._context._replace(region=region))
             self.config["region"] = region
 
     async def __call__(self) -> S3Credential:
-        """Return the set that is good now. Raises a ``CredentialsError`` if there is none."""
-        await self._provider()  # raises if there is none, and so what follows is not the first to ask
+        """Return the current credentials as the dict that obstore expects.
+
+        Returns:
+            ``access_key_id``, ``secret_access_key``, ``token`` and ``expires_at`` (aware UTC datetime); the last two
+            are None if there is none. The text of the dict contains no secret.
+
+        Raises:
+            CredentialsError: The provider's own error.
+
+        """
+        await self._provider()  # raises if there are none, so that the call below cannot hide the reason
         try:
-            credentials = await self._provider(min_ttl=ENOUGH)
-        except CredentialsError:  # there is no longer one
+            credentials = await self._provider(min_ttl=MIN_TTL)
+        except CredentialsError:  # the source issues none with that lifetime, or it fails
             credentials = await self._provider()
-        handed = _Unprintable(
+        fields = _StoreCredential(
             access_key_id=credentials.access_key_id,
             secret_access_key=credentials.secret_access_key,
             token=credentials.session_token,
             expires_at=credentials.expiration,
         )
-        return cast("S3Credential", handed)
+        return cast("S3Credential", fields)
 
     def __repr__(self) -> str:
         return f"<obstore credentials of {self._provider!r}>"
 
 
-class _Unprintable(dict[str, object]):
+class _StoreCredential(dict[str, object]):
+    """obstore's dict, without secrets in its ``repr``."""
+
     def __repr__(self) -> str:
         return f"<obstore credentials {self['access_key_id']!r}>"

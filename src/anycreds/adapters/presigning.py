@@ -1,6 +1,6 @@
-"""Signatures that stand in a URL: for a browser, a database driver, or whoever else has no credentials.
+"""Signatures in URLs, for browsers, database drivers and others without credentials. Nothing is sent.
 
-Nothing is sent, and no HTTP library is needed. What comes out is as secret as what it grants, as long as it grants it.
+No HTTP library is needed. A presigned URL grants access until it expires, so it is a secret.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from .._factories.chains import cached
 from .._wire import sigv4
 from .._wire.sigv4.canonical_request import encoded
 from .._wire.urls import Url, parse
-from ._request_signing import scope_of, unambiguous
+from ._request_signing import normalize_target, signing_scope
 
-# As long as AWS's JavaScript SDK makes presigned URLs last, in seconds.
+# In seconds, the default of AWS's JavaScript SDK for presigned URLs.
 _EXPIRES = 15 * 60
-# RDS takes no longer one: RDS User Guide, "Connecting to your DB instance using IAM authentication". In seconds.
+# In seconds, the longest lifetime that RDS accepts.
 _RDS_EXPIRES = 15 * 60
 
 
@@ -34,11 +34,27 @@ async def presign(
     expires: timedelta | float = _EXPIRES,
     headers: Mapping[str, str] | None = None,
 ) -> str:
-    """Return a URL that is a signed request for ``expires`` (a timedelta, or seconds; seven days at most).
+    """Return a URL that is a signed request.
 
-    ``service`` and ``region`` are as in ``anycreds.adapters.httpx.SigV4Auth``. ``headers`` have to be sent with it,
-    with these values. Whatever URLs cannot hold has to be percent-encoded in ``url``. The body is not signed for S3,
-    and has to be empty for all other services. ::
+    Args:
+        provider: A provider of this library, or any async function without arguments that returns ``Credentials``.
+        method: The HTTP method of the request, such as ``"GET"``.
+        url: The URL to sign, percent-encoded where a URL requires it.
+        service: The signing name of the service, such as ``"s3"``.
+        region: The region of the endpoint, such as ``"eu-central-1"``.
+        expires: The lifetime of the URL: a timedelta, or seconds, from 1 second to 7 days. Default: 15 minutes. The
+            URL expires with the credentials if that is earlier; ``await provider(min_ttl=expires)`` before prevents it.
+        headers: Headers that the request must have, with these values. Default: none.
+
+    Returns:
+        The URL. Treat it as a secret until it expires; HTTP clients log URLs, httpx at level INFO. The body of the
+        request is not signed for S3, and must be empty for all other services.
+
+    Raises:
+        InvalidConfigurationError: An argument is malformed or missing.
+        CredentialsError: The provider's own error.
+
+    Example::
 
         from urllib.parse import quote
         import anycreds
@@ -46,30 +62,45 @@ async def presign(
 
         async def main():
             provider = anycreds.from_default_chain()
-            place = "https://my-bucket.s3.eu-central-1.amazonaws.com/" + quote("reports/März 2026.pdf")
-            print(await presign(provider, "GET", place, service="s3", region="eu-central-1", expires=300))
+            url = "https://my-bucket.s3.eu-central-1.amazonaws.com/" + quote("reports/März 2026.pdf")
+            print(await presign(provider, "GET", url, service="s3", region="eu-central-1", expires=300))
 
-    The URL is a secret while it lasts, and HTTP clients log URLs: httpx at level INFO. It ends with the credentials if
-    that is earlier; ``await provider(min_ttl=expires)`` before makes sure that they last, or raises.
+    See:
+        Amazon S3 API Reference, "Authenticating Requests: Using Query Parameters (AWS Signature Version 4)":
+        https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
 
-    Follows the Amazon S3 API Reference, page "Authenticating Requests: Using Query Parameters". Raises
-    ``InvalidConfigurationError`` for arguments that cannot be right; what the provider raises passes unchanged.
     """
-    scope = scope_of("presign", service, region)
+    scope = signing_scope("presign", service, region)
     seconds = as_seconds("presign: expires", expires)
-    place = parse(url)
-    if isinstance(place, InvalidReason):
-        raise InvalidConfigurationError(f"presign: the URL {place}")
-    place = place._replace(target=unambiguous(place.target, service))
-    query = await _query("presign", provider, scope, place, int(seconds), method=method, headers=headers)
-    return f"{place.origin}{place.target.partition('?')[0]}?{query}"
+    parsed = parse(url)
+    if isinstance(parsed, InvalidReason):
+        raise InvalidConfigurationError(f"presign: the URL {parsed}")
+    endpoint = parsed._replace(target=normalize_target(parsed.target, service))
+    query = await _presigned_query("presign", provider, scope, endpoint, int(seconds), method=method, headers=headers)
+    return f"{endpoint.origin}{endpoint.target.partition('?')[0]}?{query}"
 
 
 async def rds_token(provider: CredentialProvider, host: str, port: int, user: str, region: str) -> str:
-    """Return the password with which a user of a database signs in to Amazon RDS or Aurora, for 15 minutes.
+    """Return a password for a database user of Amazon RDS or Aurora with IAM database authentication.
 
-    ``host`` and ``port`` are the database's own, not those of a tunnel to it. A connection outlives its password; each
-    new one needs a new one, so give it to the driver as a function where that takes one::
+    The password is valid for 15 minutes. An open connection outlives it, but each new connection needs a new one: pass
+    a function that calls this one to a database driver that takes a function.
+
+    Args:
+        provider: A provider of this library, or any async function without arguments that returns ``Credentials``.
+        host: The host name of the database itself, not that of a tunnel or proxy to it.
+        port: The port of the database itself, from 1 to 65535.
+        user: The name of the database user.
+        region: The region of the database, such as ``"eu-central-1"``.
+
+    Returns:
+        The password, which is a secret.
+
+    Raises:
+        InvalidConfigurationError: An argument is malformed or missing.
+        CredentialsError: The provider's own error.
+
+    Example::
 
         import anycreds
         from anycreds.adapters.presigning import rds_token
@@ -81,34 +112,38 @@ async def rds_token(provider: CredentialProvider, host: str, port: int, user: st
             # await asyncpg.connect(host=host, port=5432, user="app", password=password, ssl="require")
             print(len(password))
 
-    Follows the Amazon RDS User Guide, page "IAM database authentication". Raises ``InvalidConfigurationError`` for
-    arguments that cannot be right; what the provider raises passes unchanged.
+    See:
+        Amazon RDS User Guide, "Connecting to your DB instance using IAM authentication":
+        https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.IAMDBAuth.Connecting.html
+
     """
-    scope = scope_of("rds_token", "rds-db", region)
-    place = parse(f"https://{host}:{port}/")
-    if isinstance(place, InvalidReason) or place.target != "/":
-        raise InvalidConfigurationError("rds_token: host and port are not a host's name and a number from 1 to 65535")
+    scope = signing_scope("rds_token", "rds-db", region)
+    parsed = parse(f"https://{host}:{port}/")
+    if isinstance(parsed, InvalidReason) or parsed.target != "/":
+        raise InvalidConfigurationError(
+            "rds_token: host and port are malformed; expected a host name and a number from 1 to 65535"
+        )
     if not isinstance(user, str) or not user:
-        raise InvalidConfigurationError("rds_token: user is not the name of a database user")
-    place = place._replace(target=f"/?Action=connect&DBUser={encoded(user)}")
-    query = await _query("rds_token", provider, scope, place, _RDS_EXPIRES)
-    return f"{place.origin.removeprefix('https://')}/?{query}"
+        raise InvalidConfigurationError("rds_token: user is missing; expected the name of a database user")
+    endpoint = parsed._replace(target=f"/?Action=connect&DBUser={encoded(user)}")
+    query = await _presigned_query("rds_token", provider, scope, endpoint, _RDS_EXPIRES)
+    return f"{endpoint.origin.removeprefix('https://')}/?{query}"
 
 
-async def _query(
-    who: str,
+async def _presigned_query(
+    caller: str,
     provider: CredentialProvider,
     scope: sigv4.Scope,
-    place: Url,
+    endpoint: Url,
     seconds: int,
     *,
     method: str = "GET",
     headers: Mapping[str, str] | None = None,
 ) -> str:
-    source = cached(provider)
-    credentials = await source()
-    now = source._runtime.time()
-    query = sigv4.presign(credentials, scope, now, method, place, expires=seconds, headers=headers or {})
+    cached_provider = cached(provider)
+    credentials = await cached_provider()
+    now = cached_provider._runtime.time()
+    query = sigv4.presign(credentials, scope, now, method, endpoint, expires=seconds, headers=headers or {})
     if isinstance(query, InvalidReason):
-        raise InvalidConfigurationError(f"{who}: {query}")
+        raise InvalidConfigurationError(f"{caller}: {query}")
     return query

@@ -67,7 +67,7 @@ async def test_create_session(aws: SignedAws) -> None:
     assert await names["buckets"]() == ["first", "second"]
     assert (aws.key_ids, aws.refusals) == (["AKIDEXAMPLE"], [None])
     session = names["files"].session
-    assert session._given == (None, names["provider"])
+    assert session._arguments == (None, names["provider"])
     assert pickle.dumps(create_session(factory=anycreds.from_default_chain))
 
 

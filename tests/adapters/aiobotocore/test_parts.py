@@ -16,12 +16,12 @@ from anycreds import ClientContext, Credentials, cached
 from anycreds._core.frozen_credentials import FrozenCredentials
 from anycreds.adapters._botocore_requests import (
     AttemptCredentials,
-    listen,
-    note_address,
-    note_signing,
-    repeat_if_expired,
+    on_before_sign,
+    on_endpoint_resolution,
+    register_handlers,
+    retry_if_expired,
 )
-from anycreds.adapters._botocore_session import caller_of, can_be_sent_again, for_session, says_expired
+from anycreds.adapters._botocore_session import client_context, for_session, is_expired_response, rewind
 from anycreds.testing import CANARY, ManualClock
 
 SET = Credentials("AKIDONE", f"{CANARY}-secret", f"{CANARY}-session", account_id="111111111111")
@@ -105,7 +105,7 @@ def test_frozen_stays() -> None:
 )
 def test_caller_of(found: Any, caller: ClientContext) -> None:
     """What was set on a session is told, and an empty value is none."""
-    assert caller_of(found) == caller
+    assert client_context(found) == caller
 
 
 def test_for_session() -> None:
@@ -120,7 +120,7 @@ def test_for_session() -> None:
 @pytest.mark.parametrize("code", ["ExpiredToken", "ExpiredTokenException", "RequestExpired"])
 def test_expired(code: str) -> None:
     """The codes by which services say that a session has ended."""
-    assert says_expired(refusal(code))
+    assert is_expired_response(refusal(code))
 
 
 @pytest.mark.parametrize(
@@ -130,18 +130,18 @@ def test_expired(code: str) -> None:
 )
 def test_not_expired(response: Any) -> None:
     """Any other answer, and none at all, says nothing of the kind."""
-    assert not says_expired(response)
+    assert not is_expired_response(response)
 
 
 def test_bodies() -> None:
     """What is in memory can be sent again; a stream, if it can be set back, and then it is."""
     stream = io.BytesIO(b"content")
     stream.read()
-    assert all(can_be_sent_again(body) for body in (None, b"", bytearray(), "text", {"Action": "x"}, stream))
+    assert all(rewind(body) for body in (None, b"", bytearray(), "text", {"Action": "x"}, stream))
     assert stream.tell() == 0
     stream.close()
-    assert not can_be_sent_again(stream)
-    assert not can_be_sent_again(iter([b"content"]))
+    assert not rewind(stream)
+    assert not rewind(iter([b"content"]))
 
 
 def test_handlers_are_last_but_for_the_retry() -> None:
@@ -155,7 +155,7 @@ def test_handlers_are_last_but_for_the_retry() -> None:
         def register_last(self, event: str, handler: object, unique_id: str) -> None:
             calls.append(("last", event))
 
-    listen(Emitter())
+    register_handlers(Emitter(), retry_if_expired)
     assert calls == [("last", "before-endpoint-resolution"), ("last", "before-sign"), ("first", "needs-retry")]
 
 
@@ -174,11 +174,11 @@ async def test_one_account_in_one_request() -> None:
     """The set whose account is in the host signs, though there is one of another account by now."""
     sets = Sets(SET, OTHER)
     credentials, context = sets.credentials(), dict[str, Any]()
-    note_address(context=context)
+    on_endpoint_resolution(context=context)
     assert await credentials.get_account_id() == "111111111111"
     sets.clock.advance(2)
     credentials.provider.invalidate(SET)
-    note_signing(request=SimpleNamespace(context=context))
+    on_before_sign(request=SimpleNamespace(context=context))
     assert (await credentials.get_frozen_credentials()).access_key == "AKIDONE"
     assert (await credentials.get_frozen_credentials()).access_key == "AKIDTWO"
 
@@ -188,13 +188,13 @@ async def test_two_requests_in_one_task() -> None:
     """What is known of one request says nothing of another one that the same task makes in between."""
     sets = Sets(SET, OTHER)
     credentials, outer, inner = sets.credentials(), dict[str, Any](), dict[str, Any]()
-    note_address(context=outer)
+    on_endpoint_resolution(context=outer)
     await credentials.get_account_id()
-    note_signing(request=SimpleNamespace(context=inner))
+    on_before_sign(request=SimpleNamespace(context=inner))
     sets.clock.advance(2)
     credentials.provider.invalidate(SET)
     assert (await credentials.get_frozen_credentials()).access_key == "AKIDTWO"
-    note_signing(request=SimpleNamespace(context=outer))
+    on_before_sign(request=SimpleNamespace(context=outer))
     assert (await credentials.get_frozen_credentials()).access_key == "AKIDONE"
 
 
@@ -203,12 +203,12 @@ async def test_an_account_that_becomes_known() -> None:
     """A host that was chosen without an account takes any set, so that the newest one signs."""
     sets = Sets(SET.replace(account_id=None), OTHER)
     credentials, context = sets.credentials(), dict[str, Any]()
-    note_address(context=context)
+    on_endpoint_resolution(context=context)
     old = await credentials.provider()
     assert await credentials.get_account_id() is None
     sets.clock.advance(2)
     credentials.provider.invalidate(old)
-    note_signing(request=SimpleNamespace(context=context))
+    on_before_sign(request=SimpleNamespace(context=context))
     assert (await credentials.get_frozen_credentials()).access_key == "AKIDTWO"
 
 
@@ -216,10 +216,10 @@ async def test_an_account_that_becomes_known() -> None:
 async def test_two_providers_in_one_task() -> None:
     """Whoever asks another provider while a request is under way gets that one's keys, and so does the request."""
     mine, other, context = Sets(SET).credentials(), Sets(OTHER).credentials(), dict[str, Any]()
-    note_address(context=context)
+    on_endpoint_resolution(context=context)
     await mine.get_account_id()
     assert (await other.get_frozen_credentials()).access_key == "AKIDTWO"
-    note_signing(request=SimpleNamespace(context=context))
+    on_before_sign(request=SimpleNamespace(context=context))
     assert (await mine.get_frozen_credentials()).access_key == "AKIDONE"
 
 
@@ -227,9 +227,9 @@ async def test_two_providers_in_one_task() -> None:
 async def test_a_copied_request() -> None:
     """A request can be copied deeply, as botocore does it to presign a part of one."""
     credentials, context = Sets(SET).credentials(), dict[str, Any]()
-    note_address(context=context)
+    on_endpoint_resolution(context=context)
     await credentials.get_account_id()
-    note_signing(request=SimpleNamespace(context=copy.deepcopy(context)))
+    on_before_sign(request=SimpleNamespace(context=copy.deepcopy(context)))
     assert (await credentials.get_frozen_credentials()).access_key == "AKIDONE"
 
 
@@ -238,7 +238,7 @@ async def test_a_copied_request() -> None:
 async def test_requests_of_others(code: str) -> None:
     """A request that was signed with other keys is left alone."""
     request: dict[str, Any] = {"context": {}, "body": b""}
-    assert await repeat_if_expired(response=refusal(code), request_dict=request) is None
+    assert await retry_if_expired(response=refusal(code), request_dict=request) is None
 
 
 @pytest.mark.anyio
@@ -246,9 +246,9 @@ async def test_signed_by_others() -> None:
     """A request for which we gave the account only, and which somebody else signed, is left alone."""
     credentials = Sets(SET).credentials()
     request: dict[str, Any] = {"context": {}, "body": b""}
-    note_address(context=request["context"])
+    on_endpoint_resolution(context=request["context"])
     await credentials.get_account_id()
-    assert await repeat_if_expired(response=refusal("ExpiredToken"), request_dict=request) is None
+    assert await retry_if_expired(response=refusal("ExpiredToken"), request_dict=request) is None
 
 
 @pytest.mark.anyio
@@ -260,9 +260,9 @@ async def test_repeated_once() -> None:
     request: dict[str, Any] = {"context": {}, "body": b""}
     said = []
     for _ in range(2):
-        note_signing(request=SimpleNamespace(context=request["context"]))
+        on_before_sign(request=SimpleNamespace(context=request["context"]))
         await credentials.get_frozen_credentials()
         sets.clock.advance(2)
-        said.append(await repeat_if_expired(response=refusal("ExpiredToken"), request_dict=request))
+        said.append(await retry_if_expired(response=refusal("ExpiredToken"), request_dict=request))
     assert said == [0, None]
     assert (await credentials.get_frozen_credentials()).access_key == "AKIDTHREE"

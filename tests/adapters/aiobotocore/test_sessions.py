@@ -36,10 +36,10 @@ class Asked(Provider):
 
     def __init__(self) -> None:
         super().__init__("asked", RUNTIME)
-        self.callers: list[ClientContext] = []
+        self.contexts: list[ClientContext] = []
 
-    async def _attempt(self, io: Io, caller: ClientContext) -> Credentials:
-        self.callers.append(caller)
+    async def _load(self, io: Io, context: ClientContext) -> Credentials:
+        self.contexts.append(context)
         return KEYS
 
 
@@ -82,7 +82,7 @@ async def test_what_was_set_is_told(aws: SignedAws, config: Any, profile: str) -
     aws.know(KEYS)
     async with client(session, aws, "sts") as sts:
         await sts.get_caller_identity()
-    assert provider.callers == [ClientContext("eu-central-1", "dev")]
+    assert provider.contexts == [ClientContext("eu-central-1", "dev")]
 
 
 @pytest.mark.anyio

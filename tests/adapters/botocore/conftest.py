@@ -16,7 +16,7 @@ def portals_end() -> Iterator[None]:
     from anycreds.adapters import _blocking_portal
 
     yield
-    _blocking_portal.end_all()
+    _blocking_portal.stop_all()
 
 
 @pytest.fixture(autouse=True)

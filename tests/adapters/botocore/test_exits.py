@@ -15,7 +15,7 @@ START = """
 import atexit, os, sys, threading, time
 import anyio, anyio.to_thread
 from anycreds import Credentials, cached
-from anycreds.adapters._blocking_portal import obtain
+from anycreds.adapters._blocking_portal import get_blocking
 
 backend = sys.argv[1]
 
@@ -34,7 +34,7 @@ async def never():
         print("ended", flush=True)
 
 def ask(provider):
-    print(obtain(provider, backend).access_key_id, flush=True)
+    print(get_blocking(provider, backend).access_key_id, flush=True)
 
 """
 

@@ -23,7 +23,7 @@ import pytest
 
 from anycreds import CachedProvider, Credentials, ReentrantProviderError, RetrievalError, cached
 from anycreds.adapters import _blocking_portal
-from anycreds.adapters._blocking_portal import obtain
+from anycreds.adapters._blocking_portal import get_blocking
 from anycreds.adapters._portal_thread import Portal
 from anycreds.testing import CANARY, ManualClock
 
@@ -89,10 +89,10 @@ def test_without_any_loop(backend: Backend) -> None:
         return KEYS
 
     provider = cached(source)
-    assert obtain(provider, backend) is KEYS
+    assert get_blocking(provider, backend) is KEYS
     assert portal_threads() == [f"anycreds portal ({backend})"]
-    _blocking_portal.end_all()
-    assert obtain(provider, backend) is KEYS
+    _blocking_portal.stop_all()
+    assert get_blocking(provider, backend) is KEYS
     assert portal_threads() == []
     assert libraries == [backend]
 
@@ -104,10 +104,10 @@ def _runs_trio() -> bool:
 
 def test_one_thread_for_all(backend: Backend) -> None:
     """Many providers and threads share one thread, which stays for the next."""
-    in_threads(lambda: obtain(cached(keys), backend), 20)
+    in_threads(lambda: get_blocking(cached(keys), backend), 20)
     assert portal_threads() == [f"anycreds portal ({backend})"]
     (before,) = (thread for thread in threading.enumerate() if thread.name.startswith("anycreds portal"))
-    obtain(cached(keys), backend)
+    get_blocking(cached(keys), backend)
     assert before.is_alive()
     assert len(portal_threads()) == 1
 
@@ -119,7 +119,7 @@ async def test_in_a_worker_thread_of_a_running_loop(backend: Backend) -> None:
     found = []
 
     async def ask() -> None:
-        found.append(await anyio.to_thread.run_sync(obtain, cached(gate), backend))
+        found.append(await anyio.to_thread.run_sync(get_blocking, cached(gate), backend))
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(ask)
@@ -132,7 +132,7 @@ async def test_in_a_worker_thread_of_a_running_loop(backend: Backend) -> None:
 @pytest.mark.anyio
 async def test_on_the_thread_of_a_running_loop(backend: Backend) -> None:
     """On another loop's thread it works, and blocks that loop for as long, whichever kinds the two loops are."""
-    assert obtain(cached(keys), backend) is KEYS
+    assert get_blocking(cached(keys), backend) is KEYS
 
 
 @pytest.mark.anyio
@@ -141,7 +141,7 @@ async def test_one_provider_here_and_there(backend: Backend) -> None:
     gate = Gate()
     gate.is_open.set()
     provider = cached(gate)
-    assert await provider() is obtain(provider, backend)
+    assert await provider() is get_blocking(provider, backend)
     assert gate.calls == 1
 
 
@@ -151,7 +151,7 @@ def test_one_call_for_many_threads(backend: Backend) -> None:
     provider = cached(gate)
     opener = threading.Timer(0.03, gate.is_open.set)
     opener.start()
-    assert in_threads(lambda: obtain(provider, backend), 50) == [KEYS] * 50
+    assert in_threads(lambda: get_blocking(provider, backend), 50) == [KEYS] * 50
     opener.join()
     assert gate.calls == 1
 
@@ -164,7 +164,7 @@ def test_each_thread_has_an_error_of_its_own(backend: Backend) -> None:
         raise RetrievalError("no luck", source="test")
 
     provider = cached(fails)
-    found = in_threads(lambda: obtain(provider, backend), 5)
+    found = in_threads(lambda: get_blocking(provider, backend), 5)
     assert [str(error) for error in found] == ["test: no luck"] * 5
     assert len(set(map(id, found))) == 5
 
@@ -175,21 +175,21 @@ def test_it_refuses_its_own_thread(backend: Backend, other: Backend) -> None:
     inner = cached(keys)
 
     async def waits() -> Credentials:
-        return obtain(inner, other)
+        return get_blocking(inner, other)
 
-    with pytest.raises(ReentrantProviderError, match=r"function keys: it is asked, by code that waits.*run_sync"):
-        obtain(cached(waits), backend)
+    with pytest.raises(ReentrantProviderError, match=r"function keys: blocking call on the thread.*run_sync"):
+        get_blocking(cached(waits), backend)
 
 
 def test_what_is_cached_is_read_on_its_own_thread(backend: Backend) -> None:
     """On the portal's own thread, what needs no waiting is not refused."""
     inner = cached(keys)
-    obtain(inner, backend)
+    get_blocking(inner, backend)
 
     async def reads() -> Credentials:
-        return obtain(inner, backend)
+        return get_blocking(inner, backend)
 
-    assert obtain(cached(reads), backend) is KEYS
+    assert get_blocking(cached(reads), backend) is KEYS
 
 
 def test_a_source_may_wait_in_a_worker_thread(backend: Backend) -> None:
@@ -197,20 +197,20 @@ def test_a_source_may_wait_in_a_worker_thread(backend: Backend) -> None:
     inner = cached(keys)
 
     async def waits() -> Credentials:
-        return await anyio.to_thread.run_sync(obtain, inner, backend)
+        return await anyio.to_thread.run_sync(get_blocking, inner, backend)
 
-    assert obtain(cached(waits), backend) is KEYS
+    assert get_blocking(cached(waits), backend) is KEYS
 
 
 def test_a_circle_through_a_worker_thread_is_found(backend: Backend) -> None:
     """A source that comes to wait for itself through a worker thread gets an error, and no deadlock."""
 
     async def waits() -> Credentials:
-        return await anyio.to_thread.run_sync(obtain, provider, backend)
+        return await anyio.to_thread.run_sync(get_blocking, provider, backend)
 
     provider: CachedProvider = cached(waits)
     with pytest.raises(ReentrantProviderError, match="waits for itself"):
-        obtain(provider, backend)
+        get_blocking(provider, backend)
 
 
 VARIABLE: ContextVar[str] = ContextVar("variable", default="none")
@@ -226,9 +226,9 @@ async def test_context_variables_come_along(backend: Backend) -> None:
         seen.append(VARIABLE.get())
         return KEYS
 
-    obtain(cached(source), backend)
+    get_blocking(cached(source), backend)
     VARIABLE.set("mine")
-    obtain(cached(source), backend)
+    get_blocking(cached(source), backend)
     assert seen == ["none", "mine"]
 
 
@@ -247,37 +247,37 @@ def test_an_interrupt_ends_the_wait(backend: Backend) -> None:
     helper = threading.Thread(target=interrupt)
     helper.start()
     with pytest.raises(KeyboardInterrupt):
-        obtain(provider, backend)
+        get_blocking(provider, backend)
     helper.join()
     while _blocking_portal._PORTALS._portals[backend]._calls:
         time.sleep(0.001)  # nothing waits for the gate any more, though it is closed
     gate.is_open.set()
-    assert obtain(provider, backend) is KEYS
+    assert get_blocking(provider, backend) is KEYS
     assert gate.calls == 1  # who was interrupted left alone: the refresh is not theirs
 
 
-@pytest.mark.parametrize("name", ["enter", "_do"])
+@pytest.mark.parametrize("name", ["submit", "_submit"])
 def test_an_interrupt_in_between_leaves_nothing(name: str, backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C just before the wait, or before the call is begun, leaves no call behind that nobody waits for."""
     gate = Gate()
     provider = cached(gate)
-    obtain(cached(keys), backend)  # so that there is a portal
+    get_blocking(cached(keys), backend)  # so that there is a portal
     real, interrupts = getattr(Portal, name), [KeyboardInterrupt()]
 
     def interrupted(portal: Portal, *arguments: Any) -> Any:
         if not interrupts:
             return real(portal, *arguments)
-        if name == "enter":
+        if name == "submit":
             real(portal, *arguments)
         raise interrupts.pop()
 
     monkeypatch.setattr(Portal, name, interrupted)
     with pytest.raises(KeyboardInterrupt):
-        obtain(provider, backend)
+        get_blocking(provider, backend)
     while _blocking_portal._PORTALS._portals[backend]._calls:
         time.sleep(0.001)
     gate.is_open.set()
-    assert obtain(provider, backend) is KEYS
+    assert get_blocking(provider, backend) is KEYS
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no such signal on Windows")
@@ -288,7 +288,7 @@ def test_a_signal_handler_may_wait_too(backend: Backend) -> None:
     main = threading.get_ident()
 
     def handle(*_: object) -> None:
-        found.append(obtain(cached(keys), backend))
+        found.append(get_blocking(cached(keys), backend))
         gate.is_open.set()
 
     def send() -> None:
@@ -299,7 +299,7 @@ def test_a_signal_handler_may_wait_too(backend: Backend) -> None:
     helper = threading.Thread(target=send)
     try:
         helper.start()
-        assert obtain(provider, backend) is KEYS
+        assert get_blocking(provider, backend) is KEYS
     finally:
         helper.join()
         signal.signal(signal.SIGUSR1, before)
@@ -308,10 +308,10 @@ def test_a_signal_handler_may_wait_too(backend: Backend) -> None:
 
 def test_who_interrupts_locked_lines_may_wait(backend: Backend) -> None:
     """A signal handler or finalizer gets a set though it interrupts the lines that hold a lock."""
-    obtain(cached(keys), backend)
+    get_blocking(cached(keys), backend)
     portals = _blocking_portal._PORTALS
     with portals._lock, portals._portals[backend]._lock:
-        assert obtain(cached(keys), backend) is KEYS
+        assert get_blocking(cached(keys), backend) is KEYS
 
 
 @pytest.mark.parametrize("ends", [2, 3])
@@ -324,15 +324,15 @@ def test_a_loop_that_ends_by_itself(backend: Backend, ends: int, monkeypatch: py
         served.append(portal)
         if len(served) > ends:
             return await serve(portal)
-        await anyio.wait_readable(portal._ear)
+        await anyio.wait_readable(portal._wakeup_receive)
         sys.exit(3)
 
     monkeypatch.setattr(Portal, "_serve", ending)
     if ends == 2:
-        assert obtain(cached(keys), backend) is KEYS
+        assert get_blocking(cached(keys), backend) is KEYS
     else:
-        with pytest.raises(RetrievalError, match="an exit of some source has ended the event loop"):
-            obtain(cached(keys), backend)
+        with pytest.raises(RetrievalError, match="3 event loops of the blocking portal were ended"):
+            get_blocking(cached(keys), backend)
     assert len(served) == 3
 
 
@@ -343,17 +343,17 @@ def test_the_end_wakes_who_waits(backend: Backend) -> None:
 
     def end() -> None:
         gate.is_asked.wait()
-        _blocking_portal.end_all()
+        _blocking_portal.stop_all()
 
     helper = threading.Thread(target=end)
     helper.start()
-    with pytest.raises(RetrievalError, match="was ended"):
-        obtain(provider, backend)
+    with pytest.raises(RetrievalError, match="was stopped"):
+        get_blocking(provider, backend)
     helper.join()
     assert gate.was_cancelled.is_set()
     assert portal_threads() == []
     gate.is_open.set()
-    assert obtain(provider, backend) is KEYS
+    assert get_blocking(provider, backend) is KEYS
 
 
 def test_a_source_that_leaves(backend: Backend) -> None:
@@ -363,8 +363,8 @@ def test_a_source_that_leaves(backend: Backend) -> None:
         sys.exit(3)
 
     with pytest.raises(SystemExit, match="3"):
-        obtain(cached(leaves), backend)
-    assert obtain(cached(keys), backend) is KEYS
+        get_blocking(cached(leaves), backend)
+    assert get_blocking(cached(keys), backend) is KEYS
 
 
 @pytest.mark.weak_error_references
@@ -388,13 +388,13 @@ def let_a_refresh_leave() -> None:
         return KEYS.replace(expiration=end)
 
     provider = cached(source, clock=clock)
-    first = obtain(provider, "asyncio")
+    first = get_blocking(provider, "asyncio")
     (dying,) = (thread for thread in threading.enumerate() if thread.name.startswith("anycreds portal"))
     clock.advance(3590 - 600)  # it is due, and good for a while
     clock.chance = 0.0
-    assert obtain(provider, "asyncio") is first
+    assert get_blocking(provider, "asyncio") is first
     assert leaving.wait(5)
-    assert in_threads(lambda: obtain(cached(keys), "asyncio"), 5) == [KEYS] * 5
+    assert in_threads(lambda: get_blocking(cached(keys), "asyncio"), 5) == [KEYS] * 5
     dying.join(5)
 
 
@@ -406,14 +406,14 @@ def test_many_ends_and_beginnings(backend: Backend) -> None:
         found: list[object] = []
         while time.monotonic() < stop:
             try:
-                found.append(obtain(cached(keys), backend))
+                found.append(get_blocking(cached(keys), backend))
             except RetrievalError as error:
                 found.append(error.message)
         return found
 
     def end() -> None:
         while time.monotonic() < stop:
-            _blocking_portal.end_all()
+            _blocking_portal.stop_all()
 
     ender = threading.Thread(target=end)
     ender.start()
@@ -421,7 +421,7 @@ def test_many_ends_and_beginnings(backend: Backend) -> None:
     ender.join()
     assert KEYS in answers
     assert {answer for answer in answers if answer is not KEYS} <= {
-        "the event loop that asked was ended",
+        "the event loop of the blocking portal was stopped",
         "3 refreshes came to nothing: cancelled from outside, or over before they could be served",
     }
 
@@ -429,16 +429,16 @@ def test_many_ends_and_beginnings(backend: Backend) -> None:
 def test_no_thread_can_be_started(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
     """When there is no thread to be had, that is the error; what is cached is served all the same."""
     provider = cached(keys)
-    obtain(provider, backend)
-    _blocking_portal.end_all()
+    get_blocking(provider, backend)
+    _blocking_portal.stop_all()
 
     def refuse(thread: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(threading.Thread, "start", refuse)
-    with pytest.raises(RetrievalError, match=r"function keys: the thread that asks .* cannot be started: can't start"):
-        obtain(cached(keys), backend)
-    assert obtain(provider, backend) is KEYS
+    with pytest.raises(RetrievalError, match=r"function keys: the thread of .* cannot be started: can't start"):
+        get_blocking(cached(keys), backend)
+    assert get_blocking(provider, backend) is KEYS
 
 
 @pytest.mark.weak_error_references
@@ -450,9 +450,9 @@ def test_nothing_is_kept(backend: Backend) -> None:
 
     def ask() -> list[weakref.ref[Any]]:
         provider, failing = cached(keys), cached(fails)
-        obtain(provider, backend)
+        get_blocking(provider, backend)
         try:  # ``pytest.raises`` would keep the error
-            obtain(failing, backend)
+            get_blocking(failing, backend)
         except RetrievalError as error:
             return [weakref.ref(provider), weakref.ref(failing), weakref.ref(error)]
         raise AssertionError
@@ -466,7 +466,7 @@ def test_nothing_is_kept(backend: Backend) -> None:
             time.sleep(0.001)  # the loop's thread is just letting go of it
     finally:
         gc.enable()
-    obtain(cached(keys), backend)  # the loop has then let go of its last task
+    get_blocking(cached(keys), backend)  # the loop has then let go of its last task
     gc.collect()
     assert [reference() for reference in references] == [None, None, None]
 
@@ -475,27 +475,27 @@ def test_nothing_is_kept(backend: Backend) -> None:
 @pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
 def test_a_forked_process_has_a_loop_of_its_own(backend: Backend) -> None:
     """In a child the portal of the parent is forgotten: a cold provider is served there, and goes on here."""
-    obtain(cached(keys), backend)
+    get_blocking(cached(keys), backend)
     parents = _blocking_portal._PORTALS._portals[backend]
     pid = os.fork()
     if pid == 0:
         code = 1
         try:
-            assert (parents._bell.fileno(), parents._ear.fileno()) == (-1, -1)
+            assert (parents._wakeup_send.fileno(), parents._wakeup_receive.fileno()) == (-1, -1)
             assert portal_threads() == []
-            assert obtain(cached(keys), backend) is KEYS
+            assert get_blocking(cached(keys), backend) is KEYS
             assert portal_threads() == [f"anycreds portal ({backend})"]
-            _blocking_portal.end_all()
+            _blocking_portal.stop_all()
             code = 0
         finally:
             os._exit(code)
     assert os.waitpid(pid, 0)[1] == 0
-    assert obtain(cached(keys), backend) is KEYS
+    assert get_blocking(cached(keys), backend) is KEYS
     assert len(portal_threads()) == 1
 
 
 def test_asyncio_is_left_alone() -> None:
     """A thread that waited has no event loop afterwards that it had not before."""
-    obtain(cached(keys), "asyncio")
+    get_blocking(cached(keys), "asyncio")
     with pytest.raises(RuntimeError, match="no running event loop"):
         asyncio.get_running_loop()

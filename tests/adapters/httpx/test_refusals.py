@@ -17,10 +17,10 @@ BAD_NAMES: list[tuple[Any, Any, str]] = [
     ("dynamodb", "", "region is missing"),
     ("dynamodb", "eu/central", "region cannot be a part of a host name"),
     ("dynamodb", 5, "region is not text"),
-    ("", REGION, "service is not the name"),
-    (None, REGION, "service is not the name"),
-    ("s3/aws4_request", REGION, "service is not the name"),
-    ("s3,x=", REGION, "service is not the name"),
+    ("", REGION, "service is not a signing name"),
+    (None, REGION, "service is not a signing name"),
+    ("s3/aws4_request", REGION, "service is not a signing name"),
+    ("s3,x=", REGION, "service is not a signing name"),
 ]
 
 
@@ -90,7 +90,7 @@ async def test_without_tls(library: Library, caplog: pytest.LogCaptureFixture) -
             await client.get("http://10.0.0.1:8000/a?secret")
     (record,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
     assert record.name == "anycreds.adapters"
-    assert record.getMessage() == "http://10.0.0.1:8000 is called without TLS, so that others can read along"
+    assert record.getMessage() == ("sending signed requests to http://10.0.0.1:8000 without TLS; others can read them")
 
 
 def test_without_httpx2() -> None:

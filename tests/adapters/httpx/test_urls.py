@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from adapters.httpx.service import REGION, Library, Source, serving
-from anycreds.adapters._request_signing import unambiguous
+from anycreds.adapters._request_signing import normalize_target
 from anycreds.testing import CANARY
 
 UNRESERVED = "abzAZ09-._~"
@@ -61,7 +61,7 @@ async def call(library: Library, name: str, target: str, options: dict[str, Any]
                 return
             answer = await client.send(request)
         assert (answer.status_code, service.last.refusal) == (200, None)
-        assert service.last.target == unambiguous(raw, name)
+        assert service.last.target == normalize_target(raw, name)
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
@@ -82,5 +82,5 @@ def test_whatever_is_sent_verifies(library: Library, backend: str) -> None:
 @given(services, paths, queries)
 def test_the_form_stays(name: str, path: str, query: str) -> None:
     """What is in the form that is read alike everywhere stays as it is."""
-    once = unambiguous(sendable(path, query), name)
-    assert unambiguous(once, name) == once
+    once = normalize_target(sendable(path, query), name)
+    assert normalize_target(once, name) == once

@@ -212,7 +212,7 @@ async def test_the_way_for_functions_that_do_not_await(aws: SignedAws) -> None:
     session = boto3.Session(botocore_session=create_session(Source(aws), region="us-east-1"))
     store = store_of(Boto3CredentialProvider(session, ttl=timedelta(minutes=5)), aws)
     assert obstore.list(store).collect() == []
-    _blocking_portal.end_all()
+    _blocking_portal.stop_all()
     assert aws.key_ids == ["ASIA0001"]
     assert aws.refusals == [None]
 
