@@ -1,4 +1,4 @@
-"""Whatever goes wrong on the wire, the container provider ends in time, with an error of ours and no socket left."""
+"""Network faults of the container endpoint end in time, in the right error, and leave no connection."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ from support.raw_http_server import closed, httpx_loaded, ok, serving  # noqa: F
 pytestmark = pytest.mark.anyio
 
 TIMEOUT = 0.1
-# What an attempt may take beyond its timeout, on a machine that is busy with other things.
+# seconds that an attempt may take beyond its timeout on a busy machine.
 SLACK = 5.0
-PLENTY = 10.0
+LONG_TIMEOUT = 10.0
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: "
-SET = b'{"AccessKeyId": "AKID", "SecretAccessKey": "' + CANARY.encode() + b'-secret"}'
+DOCUMENT = b'{"AccessKeyId": "AKID", "SecretAccessKey": "' + CANARY.encode() + b'-secret"}'
 
 
 def provider_for(aws: FakeAWS, timeout: float = TIMEOUT, max_retries: int = 0) -> anycreds.Provider:
-    """Return the provider that asks this fake."""
+    """Return a provider that calls this fake."""
     return anycreds.from_http(
         full_uri=aws.container_url,
         authorization_token=aws.container_token,
@@ -74,7 +74,7 @@ FAULTS: list[tuple[str, Fault, type[CredentialsError], str]] = [
     ("status line only", Raw(b"HTTP/1.1 200 OK\r\n"), MalformedResponseError, "RemoteProtocolError"),
     ("status of four digits", Raw(b"HTTP/1.1 2000 OK\r\n\r\n"), MalformedResponseError, "RemoteProtocolError"),
     ("HTTP/9", Raw(b"HTTP/9.9 200 OK\r\nContent-Length: 2\r\n\r\n{}"), CredentialsError, ""),
-    ("HTTP/0.9", Raw(SET), MalformedResponseError, "RemoteProtocolError"),
+    ("HTTP/0.9", Raw(DOCUMENT), MalformedResponseError, "RemoteProtocolError"),
     ("bad chunk", Raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"), MalformedResponseError, ""),
     ("unknown coding", Raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: br\r\n\r\n"), MalformedResponseError, ""),
     ("two lengths", Raw(HEAD + b"2\r\nContent-Length: 3\r\n\r\n{}"), MalformedResponseError, "RemoteProtocolError"),
@@ -93,11 +93,11 @@ FAULTS: list[tuple[str, Fault, type[CredentialsError], str]] = [
 
 @pytest.mark.parametrize(("fault", "kind", "text"), [pytest.param(*rest, id=name) for name, *rest in FAULTS])
 async def test_fault(fault: Fault, kind: type[CredentialsError], text: str) -> None:
-    """It ends within its time in the right error, without a socket; and all is well again afterwards."""
+    """A fault ends within its timeout in the right error and leaves no connection; the next call succeeds."""
     async with FakeAWS() as aws:
         aws.script("container", fault)
-        # What answers, be it nonsense, has time enough on the busiest machine.
-        timeout = TIMEOUT if kind is ProviderTimeoutError else PLENTY
+        # A server that responds must not time out on a busy machine.
+        timeout = TIMEOUT if kind is ProviderTimeoutError else LONG_TIMEOUT
         started = time.monotonic()
         with pytest.raises(kind) as caught:
             await provider_for(aws, timeout=timeout)()
@@ -112,7 +112,7 @@ async def test_fault(fault: Fault, kind: type[CredentialsError], text: str) -> N
 
 @pytest.mark.parametrize("count", [0, 1, 9, 17, 40, 120, 200, 400, 1000])
 async def test_reset_after_some_bytes(count: int) -> None:
-    """A connection that is reset at any place ends in an error of ours."""
+    """A connection that is reset at any byte causes a ``RetrievalError``."""
     async with FakeAWS() as aws:
         aws.script("container", ResetAfter(count))
         with pytest.raises(RetrievalError) as caught:
@@ -122,30 +122,30 @@ async def test_reset_after_some_bytes(count: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
-        b"HTTP/1.0 200 OK\r\n\r\n" + SET,
-        b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + SET,
-        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + ok(SET),
+        b"HTTP/1.0 200 OK\r\n\r\n" + DOCUMENT,
+        b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + DOCUMENT,
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + ok(DOCUMENT),
         b"HTTP/1.1 200 \r\nTransfer-Encoding: chunked\r\n\r\n"
-        + b"".join(b"1\r\n%c\r\n" % byte for byte in SET)
+        + b"".join(b"1\r\n%c\r\n" % byte for byte in DOCUMENT)
         + b"0\r\nTrailer: x\r\n\r\n",
-        ok(SET, "Content-Encoding: identity", "Content-Type: text/html"),
-        ok(SET, "X-Odd: caf\xe9"),
+        ok(DOCUMENT, "Content-Encoding: identity", "Content-Type: text/html"),
+        ok(DOCUMENT, "X-Odd: caf\xe9"),
     ],
     ids=["HTTP/1.0", "until the close", "1xx before", "chunks of one byte", "odd headers", "latin-1 header"],
 )
-async def test_unusual_but_right(answer: bytes) -> None:
-    """What HTTP allows is understood."""
+async def test_unusual_but_valid_responses(response: bytes) -> None:
+    """Unusual responses that HTTP allows are understood."""
     async with FakeAWS() as aws:
-        aws.script("container", Raw(answer))
+        aws.script("container", Raw(response))
         assert (await provider_for(aws, timeout=2.0)()).access_key_id == "AKID"
 
 
 async def test_connection_refused_says_so() -> None:
-    """A port where nobody listens is told at once, with the system's words and where the setting came from."""
+    """A refused connection is an error at once, with the system's reason and the setting."""
     with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))  # bound, but nobody listens
+        unused.bind(("127.0.0.1", 0))  # bound, but not listening
         provider = anycreds.from_http(
             full_uri=f"http://127.0.0.1:{unused.getsockname()[1]}/", max_retries=0, timeout=2.0
         )
@@ -153,8 +153,8 @@ async def test_connection_refused_says_so() -> None:
             await provider()
 
 
-async def test_connect_that_is_never_answered() -> None:
-    """A listener with a full queue, where connecting hangs, is given up in time."""
+async def test_connection_timeout() -> None:
+    """A connection attempt that hangs ends at the timeout."""
     with socket.socket() as full, socket.socket() as first, socket.socket() as second:
         full.bind(("127.0.0.1", 0))
         full.listen(0)
@@ -170,8 +170,8 @@ async def test_connect_that_is_never_answered() -> None:
         assert time.monotonic() - started < TIMEOUT + SLACK
 
 
-async def test_head_that_drips() -> None:
-    """A server that sends a byte of the head now and then, and never ends it, is given up at the total timeout."""
+async def test_slow_response_head() -> None:
+    """A server that sends its response head byte by byte, without end, ends at the total timeout."""
     done = anyio.Event()
 
     async def drip(stream: anyio.abc.ByteStream) -> None:
@@ -198,8 +198,8 @@ async def test_head_that_drips() -> None:
         tasks.cancel_scope.cancel()
 
 
-async def test_flood_is_cut_off() -> None:
-    """Of an endless body no more is read than the limit and what one read brings."""
+async def test_endless_body_is_cut_off() -> None:
+    """No more of an endless body is read than the limit and one chunk."""
     sent = 0
     gone = anyio.Event()
 
@@ -226,12 +226,12 @@ async def test_flood_is_cut_off() -> None:
         with anyio.fail_after(5):
             await gone.wait()
         tasks.cancel_scope.cancel()
-    assert sent < 16 << 20  # what the system's buffers on both sides hold; an endless reader would go on
+    assert sent < 16 << 20  # the size of the system's socket buffers
 
 
 @pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
 async def test_redirect_is_not_followed(code: int) -> None:
-    """The place that a redirect leads to sees nothing, be it on the same server or on another one."""
+    """The target of a redirect gets no request, on the same server or another."""
     async with FakeAWS() as aws, serving(ok()) as other:
         provider = provider_for(aws, timeout=2.0)
         for target in (f"http://127.0.0.1:{other.port}/", aws.metadata_url + "/other", "//127.0.0.1:9/"):
@@ -244,7 +244,7 @@ async def test_redirect_is_not_followed(code: int) -> None:
 
 
 async def test_retries_end_with_the_total_time() -> None:
-    """Three more tries at a service that stays broken take no longer than four timeouts, pauses included."""
+    """Three retries of a failing service take at most four timeouts, including pauses."""
     async with FakeAWS() as aws:
         aws.script("container", Forever(Status(503)))
         started = time.monotonic()
@@ -256,7 +256,7 @@ async def test_retries_end_with_the_total_time() -> None:
 
 
 async def test_retry_uses_the_same_connection() -> None:
-    """One attempt has one connection, however often it asks, and closes it."""
+    """All retries of an attempt use one connection, which is closed afterwards."""
     async with FakeAWS() as aws:
         aws.script("container", Status(500), Status(503))
         await provider_for(aws, timeout=2.0, max_retries=3)()
@@ -266,7 +266,7 @@ async def test_retry_uses_the_same_connection() -> None:
 
 
 async def test_cancelled_at_each_await() -> None:
-    """Cancelled at any of its awaits it leaves no socket and no task, and the next call works."""
+    """Cancelled at any await, a call leaves no connection and no task, and the next call succeeds."""
     async with FakeAWS() as aws:
         provider = provider_for(aws, timeout=5.0)
         step = 0
@@ -279,7 +279,7 @@ async def test_cancelled_at_each_await() -> None:
 
 
 async def cancelled_at(provider: anycreds.Provider, step: int) -> bool:
-    """Cancel a call before that step of it. Return whether it had so many."""
+    """Cancel a call before the given step. Return whether the call reached it."""
     got: anycreds.Credentials | None = None
     reached = False
     with anyio.CancelScope() as scope:

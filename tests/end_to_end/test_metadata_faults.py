@@ -1,4 +1,4 @@
-"""Whatever goes wrong on the wire, instance metadata ends in time, in the right error, with no socket left."""
+"""Network faults of EC2 metadata end in time, in the right error, and leave no connection."""
 
 from __future__ import annotations
 
@@ -39,20 +39,20 @@ from support.raw_http_server import closed, httpx_loaded, ok, serving  # noqa: F
 pytestmark = pytest.mark.anyio
 
 TIMEOUT = 0.1
-# Three exchanges, each as long as the timeout at most, and what a busy machine adds.
+# seconds: three exchanges of at most the timeout each, and a margin for a busy machine.
 LONGEST = 3 * TIMEOUT + 5.0
-PLENTY = 10.0
+LONG_TIMEOUT = 10.0
 METADATA = ("token", "role list", "role")
 
 
 @pytest.fixture(autouse=True)
 def metadata_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the metadata service be asked, at the endpoint that a test names."""
+    """Enable EC2 metadata; each test passes the endpoint of its fake."""
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "false")
 
 
 def provider_for(aws: FakeAWS, timeout: float = TIMEOUT) -> anycreds.Provider:
-    """Return the provider that asks this fake."""
+    """Return a provider that calls this fake."""
     return anycreds.from_instance_metadata(endpoint=aws.metadata_url, timeout=timeout)
 
 
@@ -76,17 +76,17 @@ FAULTS: list[tuple[str, Fault, type[CredentialsError]]] = [
 @pytest.mark.parametrize("route", METADATA)
 @pytest.mark.parametrize(("fault", "kind"), [pytest.param(*rest, id=name) for name, *rest in FAULTS])
 async def test_fault(route: str, fault: Fault, kind: type[CredentialsError]) -> None:
-    """In each of the three exchanges it ends in time, without a socket; and all is well again afterwards.
+    """A fault in any of the three exchanges ends in time and leaves no connection; the next call succeeds.
 
-    A service that never answered a call for a token is taken for none, so that a chain goes on.
+    A token request that never got a response means that there is no metadata service, so a chain continues.
     """
     async with FakeAWS() as aws:
         aws.script(route, fault)
         started = time.monotonic()
         with pytest.raises(CredentialsError) as caught:
-            # What answers, be it nonsense, has time enough on the busiest machine.
-            await provider_for(aws, timeout=TIMEOUT if kind is ProviderTimeoutError else PLENTY)()
-        assert time.monotonic() - started < (LONGEST if kind is ProviderTimeoutError else PLENTY)
+            # A server that responds must not time out on a busy machine.
+            await provider_for(aws, timeout=TIMEOUT if kind is ProviderTimeoutError else LONG_TIMEOUT)()
+        assert time.monotonic() - started < (LONGEST if kind is ProviderTimeoutError else LONG_TIMEOUT)
         unanswered = isinstance(fault, Hang | Drip | HalfBody | ResetAfter | Raw)
         wanted = MetadataUnreachableError if route == "token" and unanswered else kind
         assert type(caught.value) is wanted, caught.value
@@ -98,17 +98,17 @@ async def test_fault(route: str, fault: Fault, kind: type[CredentialsError]) -> 
 @pytest.mark.parametrize("route", METADATA)
 @pytest.mark.parametrize("count", [1, 16, 60, 150, 300])
 async def test_reset_after_some_bytes(route: str, count: int) -> None:
-    """A connection that is reset at any place of any exchange ends in an error of ours."""
+    """A connection that is reset at any byte of any exchange causes a ``CredentialsError``."""
     async with FakeAWS() as aws:
         aws.script(route, ResetAfter(count))
-        with contextlib.suppress(MalformedResponseError, MetadataUnreachableError):  # or it came through whole
+        with contextlib.suppress(MalformedResponseError, MetadataUnreachableError):  # or the response was complete
             await provider_for(aws, timeout=2.0)()
         assert await closed(aws)
 
 
-async def test_failure_after_a_success_is_no_missing_configuration() -> None:
-    """A service that answered once and then is silent is an error, so that a chain does not go on to somebody else."""
-    async with FakeAWS(token_ttl=100) as aws:  # too short to be kept
+async def test_silence_after_a_success_stops_the_chain() -> None:
+    """A service that is silent after a success causes an error that stops a chain."""
+    async with FakeAWS(token_ttl=100) as aws:  # too short to be cached
         provider = provider_for(aws)
         await provider()
         aws.script("token", Hang())
@@ -117,8 +117,8 @@ async def test_failure_after_a_success_is_no_missing_configuration() -> None:
     assert not isinstance(caught.value, NotConfiguredError)
 
 
-async def test_kept_token_that_is_refused_is_renewed_once() -> None:
-    """A 401 drops the token: one new one is asked for, and no third."""
+async def test_rejected_token_is_replaced_once() -> None:
+    """A 401 drops the cached token: one new token is requested, and no third."""
     async with FakeAWS() as aws:
         provider = provider_for(aws, timeout=2.0)
         await provider()
@@ -132,8 +132,8 @@ async def test_kept_token_that_is_refused_is_renewed_once() -> None:
 
 
 @pytest.mark.parametrize("route", METADATA)
-async def test_redirect_leads_nowhere(route: str) -> None:
-    """The place that a redirect leads to sees nothing, and no token either."""
+async def test_redirect_is_not_followed(route: str) -> None:
+    """The target of a redirect gets no request, and no token."""
     async with FakeAWS() as aws, serving(ok()) as other:
         aws.script(route, Redirect(f"http://127.0.0.1:{other.port}/"))
         with pytest.raises(RetrievalError, match="redirects are not followed"):
@@ -141,8 +141,8 @@ async def test_redirect_leads_nowhere(route: str) -> None:
         assert other.connections == 0
 
 
-async def test_no_request_without_a_token_after_a_fault() -> None:
-    """No fault of the token call leads to a request without one, which version 1 of the protocol would be."""
+async def test_no_imdsv1_after_a_fault() -> None:
+    """No fault of the token request leads to an IMDSv1 request."""
     for _, fault, _ in FAULTS:
         async with FakeAWS(imds_v1=True) as aws:
             aws.script("token", fault)
@@ -152,8 +152,8 @@ async def test_no_request_without_a_token_after_a_fault() -> None:
 
 
 async def test_cancelled_at_each_await() -> None:
-    """Cancelled at any of its awaits it leaves no socket and no task, and the next call works."""
-    async with FakeAWS(token_ttl=100) as aws:  # too short to be kept, so that each call has all three exchanges
+    """Cancelled at any await, a call leaves no connection and no task, and the next call succeeds."""
+    async with FakeAWS(token_ttl=100) as aws:  # too short to be cached, so each call has three exchanges
         provider = provider_for(aws, timeout=5.0)
         step, reached = 0, True
         while reached:
@@ -165,7 +165,7 @@ async def test_cancelled_at_each_await() -> None:
 
 
 async def cancelled_at(provider: anycreds.Provider, step: int) -> bool:
-    """Cancel a call before that step of it. Return whether it had so many."""
+    """Cancel a call before the given step. Return whether the call reached it."""
     reached = False
     with anyio.CancelScope() as scope:
 
@@ -180,13 +180,13 @@ async def cancelled_at(provider: anycreds.Provider, step: int) -> bool:
 
 
 async def test_cached_over_a_silent_service() -> None:
-    """Through the cache a hundred callers of a silent service get their errors at once, of one attempt."""
+    """A hundred callers of a cached provider get their own errors from one attempt at a silent service."""
     async with FakeAWS() as aws:
         aws.script("role", Forever(Hang()))
         provider = anycreds.cached(provider_for(aws))
         errors: list[CredentialsError] = []
 
-        async def ask() -> None:
+        async def call() -> None:
             with pytest.raises(ProviderTimeoutError) as caught:
                 await provider()
             errors.append(caught.value)
@@ -194,7 +194,7 @@ async def test_cached_over_a_silent_service() -> None:
         started = time.monotonic()
         async with anyio.create_task_group() as tasks:
             for _ in range(100):
-                tasks.start_soon(ask)
+                tasks.start_soon(call)
         assert time.monotonic() - started < LONGEST
         assert aws.count("role") == 1
         assert len({id(error) for error in errors}) == 100
@@ -202,8 +202,8 @@ async def test_cached_over_a_silent_service() -> None:
 
 
 @pytest.mark.parametrize("route", ["token", "role"])
-async def test_deadline_has_no_context(route: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error of a deadline around a whole attempt carries no cancellation, and no frame that holds a request."""
+async def test_timeout_error_has_no_context(route: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error of an attempt's timeout carries no cancellation and no frame that holds a request."""
     async with FakeAWS() as aws:
         aws.script(route, Hang())
         provider = provider_for(aws, timeout=5.0)

@@ -1,4 +1,4 @@
-"""Roles over real sockets, on every event loop: how many connections a chain opens, how often a crowd asks."""
+"""Roles over real sockets, on every event loop: the number of connections and requests."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ CALLERS = 1000
 
 
 def keys_of(aws: FakeAWS) -> Credentials:
-    """Return the keys of the fake's user."""
+    """Return the access keys of the fake's user."""
     return Credentials(*aws.key_environ().values())
 
 
 def chain_of_three(aws: FakeAWS) -> anycreds.Provider:
-    """Return a provider for the last of three roles, each assumed with the credentials of the one before."""
+    """Return a provider for the last of three roles, each assumed with the credentials of the previous one."""
     config = ClientConfig(region="us-east-1", endpoint_url=aws.service_url)
     source: anycreds.Provider | Credentials = keys_of(aws)
     for role in ROLES:
@@ -33,23 +33,23 @@ def chain_of_three(aws: FakeAWS) -> anycreds.Provider:
     return source
 
 
-def asked_for(aws: FakeAWS) -> list[str]:
-    """Return the roles that were asked for, in order."""
+def assumed_roles(aws: FakeAWS) -> list[str]:
+    """Return the roles that were requested, in order."""
     return [exchange.parameters["RoleArn"] for exchange in aws.exchanges]
 
 
 async def test_chain_of_three_roles_opens_one_connection() -> None:
-    """Three providers, each the source of the next, ask one host over one connection, which is closed with the call."""
+    """Three providers, each the source of the next, share one connection per call."""
     async with FakeAWS() as aws:
         found = await chain_of_three(aws)()
         assert found.account_id == aws.account_id
-        assert asked_for(aws) == ROLES
+        assert assumed_roles(aws) == ROLES
         assert aws.connections == 1
         assert await closed(aws)
 
 
 async def test_profile_with_three_roles_opens_one_connection(isolated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A profile that stands on two others with roles asks one host over one connection, which is closed with it."""
+    """A profile with a chain of three roles uses one connection per call."""
     config = isolated / "three-roles"
     async with FakeAWS() as aws:
         for name, value in {**aws.service_environ(), **aws.key_environ(), "AWS_REGION": "us-east-1"}.items():
@@ -61,25 +61,25 @@ async def test_profile_with_three_roles_opens_one_connection(isolated: Path, mon
         )
         found = await anycreds.from_ini("c", config_filepath=str(config))()
         assert found.account_id == aws.account_id
-        assert asked_for(aws) == ROLES
+        assert assumed_roles(aws) == ROLES
         assert aws.connections == 1
         assert await closed(aws)
 
 
-async def test_refused_step_of_a_chain_leaves_no_connection() -> None:
-    """A chain that ends in its middle, because STS refuses, has opened one connection and leaves none."""
+async def test_rejected_role_leaves_no_connection() -> None:
+    """A role chain whose first role is rejected leaves no connection open."""
     async with FakeAWS() as aws:
         aws.script("assume role", Refuse(403, "AccessDenied"))
         with pytest.raises(anycreds.RetrievalError) as caught:
             await chain_of_three(aws)()
         assert caught.value.code == "AccessDenied"
-        assert asked_for(aws) == ROLES[:1]
+        assert assumed_roles(aws) == ROLES[:1]
         assert aws.connections == 1
         assert await closed(aws)
 
 
 async def test_thousand_callers_of_a_cold_role_make_one_exchange() -> None:
-    """A thousand tasks that ask for a role at once, cold and after an invalidation, cost one AssumeRole each time."""
+    """A thousand concurrent callers cause one AssumeRole, both cold and after ``invalidate``."""
     async with FakeAWS(latency=0.01) as aws:
         config = ClientConfig(region="us-east-1", endpoint_url=aws.service_url)
         provider = anycreds.cached(
@@ -88,14 +88,14 @@ async def test_thousand_callers_of_a_cold_role_make_one_exchange() -> None:
         for expected in (1, 2):
             got: list[Credentials] = []
 
-            async def ask(got: list[Credentials] = got) -> None:
+            async def call(got: list[Credentials] = got) -> None:
                 got.append(await provider())
 
             async with anyio.create_task_group() as tasks:
                 for _ in range(CALLERS):
-                    tasks.start_soon(ask)
+                    tasks.start_soon(call)
             assert len(got) == CALLERS
             assert all(one is got[0] for one in got)
             assert aws.count("assume role") == aws.count() == expected
-            assert aws.connections == expected  # one for each attempt, closed with it
+            assert aws.connections == expected  # one per attempt
             provider.invalidate(got[0])
