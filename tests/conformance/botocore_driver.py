@@ -1,6 +1,6 @@
-"""Makes, with botocore, the call that stands in a line, and answers with a line. Both are JSON.
+"""Runs conformance cases with botocore: reads one JSON line per case, and writes one with its outcome.
 
-Each call gets a session of its own. Nothing is reached beyond loopback.
+Each call has its own session. Connections beyond loopback are blocked.
 """
 
 from __future__ import annotations
@@ -48,21 +48,21 @@ PROVIDERS = {
     "from_container_metadata": ("container-role",),
     "from_instance_metadata": ("iam-role",),
 }
-"""By our factory: the providers of the default chain that do the same."""
+"""For each factory of anycreds: the names of botocore's corresponding providers."""
 
 TOKEN_FILE = {
     "web_identity_token_file": "AWS_WEB_IDENTITY_TOKEN_FILE",
     "role_arn": "AWS_ROLE_ARN",
     "role_session_name": "AWS_ROLE_SESSION_NAME",
 }
-"""By our option: the variable that says the same to the provider for token files."""
+"""For each option of anycreds: the variable that botocore's token file provider reads."""
 
 CONTAINER = {
     "full_uri": "AWS_CONTAINER_CREDENTIALS_FULL_URI",
     "authorization_token": "AWS_CONTAINER_AUTHORIZATION_TOKEN",
     "authorization_token_file": "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
 }
-"""By our option: the variable in the environment that the container provider is given."""
+"""For each option of anycreds: the variable that botocore's container provider reads."""
 
 SETTINGS = {
     "filepath": "credentials_file",
@@ -71,40 +71,40 @@ SETTINGS = {
     "endpoint_mode": "ec2_metadata_service_endpoint_mode",
     "ec2_metadata_v1_disabled": "ec2_metadata_v1_disabled",
 }
-"""By our option: the session's setting."""
+"""For each option of anycreds: the setting of botocore's session."""
 
-STANDING = {
-    "AWS_RETRY_MODE": "standard",  # what the other SDKs do; botocore would try five times
+DEFAULTS = {
+    "AWS_RETRY_MODE": "standard",  # as the other SDKs; botocore's own default makes five attempts
     "AWS_MAX_ATTEMPTS": "3",
 }
 
 
-def play(environ: Mapping[str, str], call: Mapping[str, Any], times: int) -> dict[str, Any]:
-    """Make one call, so many times, and tell what came the last time."""
+def run_case(environ: Mapping[str, str], call: Mapping[str, Any], times: int) -> dict[str, Any]:
+    """Make a call ``times`` times, and return the outcome of the last one."""
     path = os.environ["PATH"]
     os.environ.clear()
-    os.environ.update(STANDING, PATH=path)
+    os.environ.update(DEFAULTS, PATH=path)
     if "AWS_REGION" in environ:
-        os.environ["AWS_DEFAULT_REGION"] = environ["AWS_REGION"]  # the only one that botocore reads
+        os.environ["AWS_DEFAULT_REGION"] = environ["AWS_REGION"]  # the only region variable that botocore reads
     os.environ.update(environ)
-    # These are fixed when botocore is imported.
+    # botocore computes these paths when it is imported.
     sso_cache = str(Path(environ["HOME"], ".aws", "sso", "cache"))
     SSOProvider._SSO_TOKEN_CACHE_DIR = SSOTokenProvider._SSO_TOKEN_CACHE_DIR = sso_cache
     try:
-        load = made(call["factory"], call.get("options", {}))
+        load = create_loader(call["factory"], call.get("options", {}))
         for _ in range(times - 1):
             fields(load())
         credentials = load()
         if credentials is None:
             return failure("None", "no credentials", goes_on=True)
         return {"credentials": fields(credentials)}
-    except Exception as error:  # noqa: BLE001 - whatever leaves botocore is what is compared
+    except Exception as error:  # noqa: BLE001 - every error of botocore is compared
         name = "ClientError" if isinstance(error, ClientError) else type(error).__name__
         return failure(name, str(error), goes_on=False)
 
 
-def made(factory: str, options: dict[str, Any]) -> Any:
-    """Return the function that loads credentials as a call of ours would."""
+def create_loader(factory: str, options: dict[str, Any]) -> Any:
+    """Return a function that loads credentials as the call of anycreds does."""
     if factory == "from_token_file":
         os.environ.update({variable: options[name] for name, variable in TOKEN_FILE.items() if name in options})
     session = Session(profile=options.get("profile"))
@@ -114,7 +114,7 @@ def made(factory: str, options: dict[str, Any]) -> Any:
     ContainerMetadataFetcher.RETRY_ATTEMPTS = 1 + options.get("max_retries", 0)
     ContainerMetadataFetcher.SLEEP_TIME = 0  # pauses are not compared
     if factory in {"from_temporary_credentials", "from_web_token"}:
-        return lambda: assumed(session, factory, options)
+        return lambda: role_loader(session, factory, options)
     resolver = session.get_component("credential_provider")
     code = options.get("mfa_code_provider", {}).get("returns")
     resolver.get_provider("assume-role")._prompter = lambda _: code
@@ -127,8 +127,8 @@ def made(factory: str, options: dict[str, Any]) -> Any:
     return chain.load_credentials
 
 
-def assumed(session: Session, factory: str, options: dict[str, Any]) -> Any:
-    """Assume a role by the API, for which botocore has no provider."""
+def role_loader(session: Session, factory: str, options: dict[str, Any]) -> Any:
+    """Return credentials of a role, for which botocore has no provider without a profile."""
     extra = {
         "DurationSeconds": options.get("duration"),
         "ExternalId": options.get("external_id"),
@@ -146,8 +146,8 @@ def assumed(session: Session, factory: str, options: dict[str, Any]) -> Any:
         "TransitiveTagKeys": options.get("transitive_tag_keys"),
     }
     role, given = options["role_arn"], {key: value for key, value in extra.items() if value}
-    told = options.get("client_config", {})
-    create = partial(session.create_client, region_name=told.get("region"), endpoint_url=told.get("endpoint_url"))
+    config = options.get("client_config", {})
+    create = partial(session.create_client, region_name=config.get("region"), endpoint_url=config.get("endpoint_url"))
     if factory == "from_web_token":
         token = options["web_identity_token"]
         text = token["returns"] if isinstance(token, dict) else token
@@ -157,32 +157,34 @@ def assumed(session: Session, factory: str, options: dict[str, Any]) -> Any:
         )
     else:
         source = options.get("source_credentials")
-        credentials = made(source["factory"], source.get("options", {}))() if source else session.get_credentials()
+        credentials = (
+            create_loader(source["factory"], source.get("options", {}))() if source else session.get_credentials()
+        )
         code = options.get("mfa_code_provider", {}).get("returns")
         fetch = AssumeRoleCredentialFetcher(create, credentials, role, given, lambda _: code)
     return DeferredRefreshableCredentials(fetch.fetch_credentials, "assume-role")
 
 
 def fields(credentials: Any) -> dict[str, str | None]:
-    """Return what botocore hands out, by our names."""
+    """Return botocore's credentials with the field names of anycreds."""
     frozen = credentials.get_frozen_credentials()
-    end = getattr(credentials, "_expiry_time", None)
+    expiration = getattr(credentials, "_expiry_time", None)
     return {
         "access_key_id": frozen.access_key,
         "secret_access_key": frozen.secret_key,
         "session_token": frozen.token,
-        "expiration": end.isoformat() if end else None,
+        "expiration": expiration.isoformat() if expiration else None,
         "account_id": frozen.account_id,
     }
 
 
 def failure(name: str, message: str, *, goes_on: bool) -> dict[str, Any]:
-    """Return the answer that tells of an error."""
+    """Return the outcome for an error."""
     return {"error": {"name": name, "message": message, "goes_on": goes_on}}
 
 
-def near_only(event: str, arguments: tuple[Any, ...]) -> None:
-    """Refuse to look up or connect to anything but this machine."""
+def allow_loopback_only(event: str, arguments: tuple[Any, ...]) -> None:
+    """Raise an error for name lookups and connections beyond this machine."""
     if event in {"socket.connect", "socket.getaddrinfo"}:
         host = arguments[1][0] if event == "socket.connect" else arguments[0]
         if host not in {"127.0.0.1", "::1", "localhost"}:
@@ -190,7 +192,7 @@ def near_only(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 if __name__ == "__main__":
-    sys.addaudithook(near_only)
+    sys.addaudithook(allow_loopback_only)
     for line in sys.stdin:
-        sys.stdout.write(json.dumps(play(**json.loads(line))) + "\n")
+        sys.stdout.write(json.dumps(run_case(**json.loads(line))) + "\n")
         sys.stdout.flush()

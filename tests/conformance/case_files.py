@@ -1,4 +1,4 @@
-"""Reads the cases in ``cases/`` (see its README) and fills in what differs from run to run."""
+"""Reads the cases in ``cases/`` (see its README) and replaces their placeholders."""
 
 from __future__ import annotations
 
@@ -18,33 +18,33 @@ _HASH = re.compile(r"\{(sha1|sha256) ([^}]+)\}")  # the names of cache files
 
 
 class Case(NamedTuple):
-    """One case, as it stands in its file."""
+    """One case file."""
 
     name: str
-    """Its folder and file, without the ending."""
+    """Its folder and file name, without the suffix."""
     data: Mapping[str, Any]
 
     @property
     def provider(self) -> str:
-        """What it is about: its folder."""
+        """The provider that the case tests: its folder."""
         return self.name.partition("/")[0]
 
     def peer(self, name: str) -> Mapping[str, Any]:
-        """Return what is said about a peer; empty: it must agree."""
+        """Return the entry of a peer; empty if the peer must agree."""
         return self.data.get("peers", {}).get(name, {})  # type: ignore[no-any-return]
 
     def skip(self, peer: str) -> str | None:
-        """Return why a peer has no such thing; None: it has."""
+        """Return why a peer cannot run the case, or None if it can."""
         return self.peer(peer).get("skip")
 
     def expected(self, peer: str) -> dict[str, Any]:
-        """Return what a peer must do: what ours must do, but for the words and for what is said to differ."""
+        """Return the expectation for a peer: that for anycreds without messages, with the peer's differences."""
         base = {name: value for name, value in self.data["expect"].items() if name != "says"}
         return merged(base, self.peer(peer).get("expect", {}))
 
 
 def read_cases() -> list[Case]:
-    """Return all cases, by name."""
+    """Return all cases, sorted by name."""
     return [
         Case(path.relative_to(FOLDER).with_suffix("").as_posix(), json.loads(path.read_text(encoding="utf-8")))
         for path in sorted(FOLDER.glob("*/*.json"))
@@ -52,13 +52,13 @@ def read_cases() -> list[Case]:
 
 
 def read_shared(name: str) -> dict[str, Any]:
-    """Return one of the files that belong to all cases: ``defaults`` or ``kinds``."""
+    """Return the content of ``defaults.json`` or ``kinds.json``."""
     value: dict[str, Any] = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
     return value
 
 
 def merged(expect: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an expectation with another laid over it: credentials field by field, and null takes a field away."""
+    """Return an expectation updated by another: credentials field by field, where null removes a field."""
     result = dict(expect)
     if "error" in other:
         result.pop("credentials", None)
@@ -70,7 +70,7 @@ def merged(expect: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any
 
 
 def filled(value: Any, fake: str, home: Path) -> Any:
-    """Fill the placeholders in a text, or in every text of a value."""
+    """Replace the placeholders in a string, or in every string of a JSON value."""
     if isinstance(value, str):
         text = value.replace("{fake}", fake).replace("{home}", str(home))
         text = _HASH.sub(lambda found: hashlib.new(found[1], found[2].encode()).hexdigest(), text)

@@ -1,4 +1,4 @@
-"""Prints, at the end of a run against a peer, how many cases agreed, and why others differ or are skipped."""
+"""Prints how many cases agreed with another SDK, and why others differ or were skipped."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     for peer, results in config.stash[RESULTS].items():
         kinds = Counter(result.partition(":")[0] for result in results.values())
-        terminalreporter.section(f"scenarios compared with {peer}")
+        terminalreporter.section(f"conformance cases compared with {peer}")
         for kind in ("agreed", "differs", "skipped"):
             terminalreporter.write_line(f"{kind:8} {kinds[kind]:4}")
         for reason, count in sorted(Counter(results.values()).items()):

@@ -1,4 +1,4 @@
-"""Sets a case up (files, the fake, the environment), lets somebody make its call, and tells what came of it."""
+"""Prepares a case (files, fake AWS, environment variables) and returns the requests and files afterwards."""
 
 from __future__ import annotations
 
@@ -16,51 +16,51 @@ from conformance.case_files import Case, filled, read_shared
 _DEFAULTS = read_shared("defaults")
 
 
-class Stage(NamedTuple):
-    """A case that is ready to be played."""
+class CaseEnvironment(NamedTuple):
+    """A prepared case."""
 
-    environ: dict[str, str]
-    """The whole environment, but for ``PATH``."""
+    variables: dict[str, str]
+    """All environment variables except ``PATH``."""
     call: Mapping[str, Any]
     times: int
     fake: FakeAWS
     home: Path
 
     def fill(self, value: Any) -> Any:
-        """Fill the placeholders in a value."""
+        """Replace the placeholders in a value."""
         return filled(value, self.fake.metadata_url, self.home)
 
     def requests(self) -> list[dict[str, str]]:
-        """Return what was asked, in order: the route, the parameters, and who signed it for which region."""
-        return [_asked(exchange) for exchange in self.fake.exchanges]
+        """Return the requests in order: route, parameters, and the key id and region of the signature."""
+        return [_request(exchange) for exchange in self.fake.exchanges]
 
     def files(self, names: list[str]) -> dict[str, Any]:
-        """Return what stands in these files now; they hold JSON."""
-        return {name: json.loads(_under(self.home, name).read_text(encoding="utf-8")) for name in names}
+        """Return the content of these JSON files."""
+        return {name: json.loads(_path_in(self.home, name).read_text(encoding="utf-8")) for name in names}
 
 
 @contextmanager
-def staged(case: Case, home: Path) -> Iterator[Stage]:
-    """Serve the fake and write the files of a case, while the ``with`` lasts."""
-    told = case.data.get("fake", {})
-    with FakeAWS.in_thread(**{**_DEFAULTS["settings"], **told.get("settings", {})}) as fake:
-        for identity, logins in told.get("identities", {}).items():
+def prepared(case: Case, home: Path) -> Iterator[CaseEnvironment]:
+    """Write the files of a case, and run its fake AWS inside the ``with`` block."""
+    described = case.data.get("fake", {})
+    with FakeAWS.in_thread(**{**_DEFAULTS["settings"], **described.get("settings", {})}) as fake:
+        for identity, logins in described.get("identities", {}).items():
             fake.memory.identities[identity] = Identity(next(iter(fake.cognito_pools)), frozenset(logins))
-        for route, faults in told.get("faults", {}).items():
+        for route, faults in described.get("faults", {}).items():
             fake.script(route, *(fault(filled(one, fake.metadata_url, home)) for one in faults))
         for name, content in filled(case.data.get("files", {}), fake.metadata_url, home).items():
-            path = _under(home, name)
+            path = _path_in(home, name)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(_text(fake, content), encoding="utf-8", newline="")
         environ = {**_DEFAULTS["environ"], **case.data.get("environ", {})}
         given = {name: value for name, value in environ.items() if value is not None}
         fill: Callable[[Any], Any] = lambda value: filled(value, fake.metadata_url, home)  # noqa: E731
-        yield Stage(fill(given), fill(case.data["call"]), case.data.get("times", 1), fake, home)
+        yield CaseEnvironment(fill(given), fill(case.data["call"]), case.data.get("times", 1), fake, home)
 
 
-def fault(told: list[Any]) -> Fault:
-    """Make a fault of its name and arguments."""
-    name, *arguments = told
+def fault(described: list[Any]) -> Fault:
+    """Return the fault with this name and these arguments."""
+    name, *arguments = described
     if name == "Forever":
         return testing.Forever(fault(arguments[0]))  # type: ignore[arg-type]
     made: Fault = getattr(testing, name)(*(_argument(name, argument) for argument in arguments))
@@ -73,8 +73,8 @@ def _argument(name: str, value: Any) -> Any:
     return value.encode() if isinstance(value, str) and name not in {"Redirect", "Refuse"} else value
 
 
-def _under(home: Path, name: str) -> Path:
-    assert name.startswith("~/"), f"{name}: files of a case stand in its home"
+def _path_in(home: Path, name: str) -> Path:
+    assert name.startswith("~/"), f"{name}: the files of a case must be in its home directory"
     return home / name[2:]
 
 
@@ -89,12 +89,12 @@ def _text(fake: FakeAWS, content: Any) -> str:
 
 
 def _prepared(fake: FakeAWS, prepared: str, change: Mapping[str, Any] | None = None, **options: Any) -> dict[str, Any]:
-    """Return a token as the fake accepts it, with some fields changed; null takes a field away."""
+    """Return a token that the fake accepts, with some fields changed; null removes a field."""
     token = fake.sso_token(**options) if prepared == "sso token" else fake.login_token(**options)
     return {name: value for name, value in {**token, **(change or {})}.items() if value is not None}
 
 
-def _asked(exchange: Exchange) -> dict[str, str]:
+def _request(exchange: Exchange) -> dict[str, str]:
     signed = exchange.signed_for
     named = {"signed by": signed.access_key_id, "region": signed.region} if signed else {}
     return {"route": exchange.route, **exchange.parameters, **named}

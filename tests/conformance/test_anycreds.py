@@ -1,4 +1,4 @@
-"""Every case, played by ours on every event loop."""
+"""Every conformance case with anycreds, on every event loop."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 import anycreds
 from anycreds import Credentials, CredentialsError
 from conformance.case_files import Case, read_cases
-from conformance.comparison import FIELDS, KINDS, chain_of, problems
-from conformance.environment import staged
+from conformance.comparison import FIELDS, KINDS, chain_of, differences
+from conformance.environment import prepared
 from support.raw_http_server import httpx_loaded  # noqa: F401
 
 CASES = [pytest.param(case, id=case.name) for case in read_cases()]
@@ -21,22 +21,22 @@ CASES = [pytest.param(case, id=case.name) for case in read_cases()]
 @pytest.mark.anyio
 @pytest.mark.parametrize("case", CASES)
 async def test_case(case: Case, isolated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the case expects comes about: the credentials or the error, the requests, and the files."""
-    with staged(case, isolated) as stage:
+    """The credentials or the error, the requests and the files are what the case expects."""
+    with prepared(case, isolated) as environment:
         for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_EC2_METADATA_DISABLED"):
             monkeypatch.delenv(name)
-        for name, value in stage.environ.items():
+        for name, value in environment.variables.items():
             monkeypatch.setenv(name, value)
-        expect = stage.fill(case.data["expect"])
-        came = await play(stage.call, stage.times)
-        came |= {"requests": stage.requests(), "files": stage.files(list(expect.get("files", {})))}
-    assert problems(expect, came) == []
+        expect = environment.fill(case.data["expect"])
+        actual = await run_case(environment.call, environment.times)
+        actual |= {"requests": environment.requests(), "files": environment.files(list(expect.get("files", {})))}
+    assert differences(expect, actual) == []
 
 
-async def play(call: Mapping[str, Any], times: int) -> dict[str, Any]:
-    """Make a provider, await it so many times, and tell what came the last time."""
+async def run_case(call: Mapping[str, Any], times: int) -> dict[str, Any]:
+    """Create a provider, await it ``times`` times, and return the outcome of the last call."""
     try:
-        provider = made(call)
+        provider = create_provider(call)
         for _ in range(times - 1):
             await provider()
         return {"credentials": plain(await provider())}
@@ -45,30 +45,30 @@ async def play(call: Mapping[str, Any], times: int) -> dict[str, Any]:
         return {"error": kind, "chain": chain_of(kind), "message": str(error)}
 
 
-def made(call: Mapping[str, Any]) -> Any:
-    """Make the provider that a call names."""
+def create_provider(call: Mapping[str, Any]) -> Any:
+    """Create the provider that a case calls."""
     factory = getattr(anycreds, call["factory"])
     if "providers" not in call:
         return factory(**{name: option(name, value) for name, value in call.get("options", {}).items()})
-    chain = factory(*map(made, call["providers"]))
+    chain = factory(*map(create_provider, call["providers"]))
     return chain.expire_after(call["expire_after"]) if "expire_after" in call else chain
 
 
 def option(name: str, value: Any) -> Any:
-    """Return the value of an option: a provider, a function, a client config, or what stands there."""
+    """Return the value of an option: a provider, a function, a client config, or the value itself."""
     if not isinstance(value, dict):
         return value
     if name == "client_config":
         return anycreds.ClientConfig(**value)
     if "factory" in value:
-        return made(value)
+        return create_provider(value)
     if "returns" in value:
         return returning(value["returns"])
     return {key: option(key, item) for key, item in value.items()}
 
 
 def returning(value: Any) -> Any:
-    """Return an async function that answers with a value whatever it is asked."""
+    """Return an async function that ignores its arguments and returns a value."""
 
     async def function(*_: Any) -> Any:
         return Credentials(**value) if isinstance(value, dict) else value
@@ -77,7 +77,7 @@ def returning(value: Any) -> Any:
 
 
 def plain(credentials: Credentials) -> dict[str, str]:
-    """Return the fields that are compared, without those that are not set."""
+    """Return the compared fields that are set."""
     values = {name: getattr(credentials, name) for name in FIELDS}
     if values["expiration"] is not None:
         values["expiration"] = values["expiration"].isoformat()

@@ -1,4 +1,4 @@
-"""The cases are well formed, cover every provider and compare enough; and the judge sees differences."""
+"""The conformance cases are well formed and cover every provider, and the comparison finds differences."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import pytest
 import anycreds
 from anycreds.testing import ROUTES
 from conformance.case_files import PEERS, Case, merged, read_cases
-from conformance.comparison import KINDS, problems
+from conformance.comparison import KINDS, differences
 
 CASES = read_cases()
 ALL = [pytest.param(case, id=case.name) for case in CASES]
 
-# The issue asks for 60 each; 75 with JavaScript, whose providers these are.
+# Minimum number of compared cases, so that coverage cannot shrink unnoticed.
 AT_LEAST = {"javascript": 75, "botocore": 60}
 
 KEYS = {"title", "environ", "files", "fake", "call", "times", "expect", "peers"}
@@ -23,7 +23,7 @@ EXPECTED = {"credentials", "error", "says", "requests", "files"}
 
 @pytest.mark.parametrize("case", ALL)
 def test_case_is_well_formed(case: Case) -> None:
-    """A case has a title, a call and one expectation, and no key that nobody reads."""
+    """A case has a title, a call and one expectation, and no unknown keys."""
     assert case.data.keys() <= KEYS
     assert case.data["title"].endswith(".")
     assert case.data.get("fake", {}).keys() <= {"settings", "faults", "identities"}
@@ -32,14 +32,14 @@ def test_case_is_well_formed(case: Case) -> None:
 
 
 @pytest.mark.parametrize("case", ALL)
-def test_case_says_why_a_peer_differs(case: Case) -> None:
-    """What a peer does otherwise has one line of reason, and what it has not is not expected of it."""
+def test_case_gives_a_reason_for_a_difference(case: Case) -> None:
+    """A skipped or differing peer has a reason of one line."""
     assert case.data.get("peers", {}).keys() <= set(PEERS)
     for peer in PEERS:
-        said = case.peer(peer)
-        assert said.keys() in ({"skip"}, {"differs", "expect"}, set()), peer
-        assert all(reason and "\n" not in reason for reason in (said.get("skip", "-"), said.get("differs", "-")))
-        assert said.get("expect", {}).keys() <= EXPECTED | {"chain"}
+        entry = case.peer(peer)
+        assert entry.keys() in ({"skip"}, {"differs", "expect"}, set()), peer
+        assert all(reason and "\n" not in reason for reason in (entry.get("skip", "-"), entry.get("differs", "-")))
+        assert entry.get("expect", {}).keys() <= EXPECTED | {"chain"}
 
 
 def assert_is_expectation(expect: dict[str, Any]) -> None:
@@ -51,7 +51,7 @@ def assert_is_expectation(expect: dict[str, Any]) -> None:
 
 
 def test_every_provider_has_cases() -> None:
-    """Every public factory that makes a provider is called by a case, with credentials and with an error to come."""
+    """Cases call every public factory, with credentials and with errors as outcome."""
     factories = {name for name in vars(anycreds) if name.startswith("from_")} | {"create_credential_chain"}
     for outcome in ("credentials", "error"):
         called = {case.data["call"]["factory"] for case in CASES if outcome in case.data["expect"]}
@@ -60,69 +60,72 @@ def test_every_provider_has_cases() -> None:
 
 @pytest.mark.parametrize("peer", PEERS)
 def test_enough_is_compared(peer: str) -> None:
-    """Each peer plays at least as many cases as were promised, and agrees in more than it differs."""
-    said = [case.peer(peer) for case in CASES]
-    compared = [one for one in said if "skip" not in one]
+    """Each peer runs a minimum number of cases, and agrees in more than it differs."""
+    entries = [case.peer(peer) for case in CASES]
+    compared = [one for one in entries if "skip" not in one]
     assert len(compared) >= AT_LEAST[peer]
     assert sum("differs" in one for one in compared) * 2 < len(compared)
 
 
 @pytest.mark.parametrize("peer", PEERS)
 def test_every_provider_is_compared(peer: str) -> None:
-    """No provider is left out with a peer that has it."""
+    """Every provider that a peer has is compared."""
     compared = {case.provider for case in CASES if not case.skip(peer)}
     missing = {"chain", "cognito", "cognito-pool"} if peer == "botocore" else set()
     assert compared == {case.provider for case in CASES} - missing
 
 
-SET = {"access_key_id": "AKID", "expiration": "2999-01-01T00:00:00Z"}
-GOOD: dict[str, Any] = {"credentials": SET, "requests": [{"route": "role"}], "files": {}}
+CREDENTIALS = {"access_key_id": "AKID", "expiration": "2999-01-01T00:00:00Z"}
+GOOD: dict[str, Any] = {"credentials": CREDENTIALS, "requests": [{"route": "role"}], "files": {}}
 BAD: dict[str, Any] = {"error": "timeout", "chain": "stops", "message": "late", "requests": [], "files": {}}
 
 
 @pytest.mark.parametrize(
-    ("expect", "came"),
+    ("expect", "actual"),
     [
-        ({"credentials": {**SET, "access_key_id": "AKOTHER"}, "requests": ["role"]}, GOOD),
+        ({"credentials": {**CREDENTIALS, "access_key_id": "AKOTHER"}, "requests": ["role"]}, GOOD),
         ({"credentials": {"access_key_id": "AKID"}, "requests": ["role"]}, GOOD),
-        ({"credentials": {**SET, "account_id": "1"}, "requests": ["role"]}, GOOD),
-        ({"credentials": {**SET, "expiration": "2999-01-01T00:02:00Z"}, "requests": ["role"]}, GOOD),
-        ({"credentials": SET}, GOOD),
-        ({"credentials": SET, "requests": ["token"]}, GOOD),
-        ({"credentials": SET, "requests": [{"route": "role", "region": "eu-west-1"}]}, GOOD),
-        ({"credentials": SET, "requests": ["role"], "files": {"f": {"a": 1}}}, {**GOOD, "files": {"f": {"a": 2}}}),
+        ({"credentials": {**CREDENTIALS, "account_id": "1"}, "requests": ["role"]}, GOOD),
+        ({"credentials": {**CREDENTIALS, "expiration": "2999-01-01T00:02:00Z"}, "requests": ["role"]}, GOOD),
+        ({"credentials": CREDENTIALS}, GOOD),
+        ({"credentials": CREDENTIALS, "requests": ["token"]}, GOOD),
+        ({"credentials": CREDENTIALS, "requests": [{"route": "role", "region": "eu-west-1"}]}, GOOD),
+        (
+            {"credentials": CREDENTIALS, "requests": ["role"], "files": {"f": {"a": 1}}},
+            {**GOOD, "files": {"f": {"a": 2}}},
+        ),
         ({"error": "timeout", "requests": ["role"]}, GOOD),
-        ({"credentials": SET}, BAD),
+        ({"credentials": CREDENTIALS}, BAD),
         ({"error": "retrieval"}, BAD),
         ({"error": "timeout", "chain": "goes on"}, BAD),
         ({"error": "timeout", "says": ["early"]}, BAD),
         ({"error": "timeout", "requests": ["role"]}, BAD),
     ],
 )
-def test_judge_sees_a_difference(expect: dict[str, Any], came: dict[str, Any]) -> None:
-    """Another value, one more or less, another end, request, file, kind, chain or word is a problem."""
-    assert problems(expect, came) != []
+def test_differences_are_found(expect: dict[str, Any], actual: dict[str, Any]) -> None:
+    """A different value, field, expiration, request, file, kind, chain or message is a difference."""
+    assert differences(expect, actual) != []
 
 
 @pytest.mark.parametrize(
-    ("expect", "came", "exact"),
+    ("expect", "actual", "exact"),
     [
-        ({"credentials": SET, "requests": ["role"]}, GOOD, True),
-        ({"credentials": {**SET, "access_key_id": "AK…"}, "requests": [{"route": "role"}]}, GOOD, True),
-        ({"credentials": {**SET, "expiration": "2999-01-01T02:00:30+02:00"}, "requests": ["role"]}, GOOD, True),
+        ({"credentials": CREDENTIALS, "requests": ["role"]}, GOOD, True),
+        ({"credentials": {**CREDENTIALS, "access_key_id": "AK…"}, "requests": [{"route": "role"}]}, GOOD, True),
+        ({"credentials": {**CREDENTIALS, "expiration": "2999-01-01T02:00:30+02:00"}, "requests": ["role"]}, GOOD, True),
         ({"error": "timeout", "says": ["late"]}, BAD, True),
         ({"error": "retrieval"}, BAD, False),
     ],
 )
-def test_judge_sees_what_is_the_same(expect: dict[str, Any], came: dict[str, Any], exact: bool) -> None:
-    """A beginning, another way to write a moment and, for peers, the broader kind are no problem."""
-    assert problems(expect, came, exact=exact) == []
+def test_equal_outcomes(expect: dict[str, Any], actual: dict[str, Any], exact: bool) -> None:
+    """A prefix, another notation of a time and, for peers, the parent kind are no difference."""
+    assert differences(expect, actual, exact=exact) == []
 
 
-def test_an_expectation_is_laid_over_another() -> None:
-    """What a peer does instead replaces credentials field by field, and an error takes their place."""
+def test_merged_expectations() -> None:
+    """A peer's expectation updates credentials field by field, and an error replaces them."""
     base = {"credentials": {"access_key_id": "AKID", "account_id": "1"}, "requests": ["role"]}
     other = merged(base, {"credentials": {"account_id": None}})
     assert other == {"credentials": {"access_key_id": "AKID", "account_id": None}, "requests": ["role"]}
     assert merged(base, {"error": "timeout"}) == {"error": "timeout", "requests": ["role"]}
-    assert merged({"error": "timeout"}, {"credentials": SET}) == {"credentials": SET}
+    assert merged({"error": "timeout"}, {"credentials": CREDENTIALS}) == {"credentials": CREDENTIALS}

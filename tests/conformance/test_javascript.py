@@ -1,4 +1,4 @@
-"""Every case, played by the AWS SDK for JavaScript. Run it with ``nox -s javascript``, which installs that."""
+"""Every conformance case with the AWS SDK for JavaScript. Run it with ``nox -s javascript``, which installs it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from conformance.case_files import Case, read_cases
-from conformance.peer import RESULTS, Peer, check, driving
+from conformance.peer import RESULTS, Peer, check, running
 
 INSTALLED = os.environ.get("ANYCREDS_JAVASCRIPT", "")
-"""The folder whose ``node_modules`` has the SDK."""
+"""The folder with the ``node_modules`` of the SDK."""
 
 if not (INSTALLED and shutil.which("node")):
     pytest.skip("needs node and an installed SDK: run `nox -s javascript`", allow_module_level=True)
@@ -21,13 +21,13 @@ if not (INSTALLED and shutil.which("node")):
 
 @pytest.fixture(scope="module")
 def javascript() -> Iterator[Peer]:
-    """Run the driver for all cases; each has a home of its own, so that what the SDK remembers is of no use to it."""
+    """Run the driver for all cases; each has its own home, so that the SDK's caches do not matter."""
     driver = Path(__file__).parent / "javascript" / "driver.mjs"
-    with driving("javascript", "node", str(driver), INSTALLED) as peer:
+    with running("javascript", "node", str(driver), INSTALLED) as peer:
         yield peer
 
 
 @pytest.mark.parametrize("case", [pytest.param(case, id=case.name) for case in read_cases()])
 def test_case(case: Case, javascript: Peer, isolated: Path, pytestconfig: pytest.Config) -> None:
-    """The SDK does what ours does, or differs exactly as the case says."""
+    """The SDK does what anycreds does, or differs exactly as the case says."""
     check(javascript, case, isolated, pytestconfig.stash[RESULTS].setdefault("javascript", {}))

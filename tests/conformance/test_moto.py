@@ -1,4 +1,4 @@
-"""The real providers against a moto server: STS, Cognito and instance metadata. Run it with ``nox -s moto``."""
+"""The real providers with a moto server: STS, Cognito and instance metadata. Run it with ``nox -s peers``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import anycreds
 from support.raw_http_server import httpx_loaded  # noqa: F401
 
 if not os.environ.get("ANYCREDS_MOTO"):
-    pytest.skip("plays with a moto server: run `nox -s moto`", allow_module_level=True)
+    pytest.skip("needs a moto server: run `nox -s peers`", allow_module_level=True)
 
 pytestmark = pytest.mark.anyio
 
@@ -24,7 +24,7 @@ KEYS = anycreds.Credentials("AKIDMOTO", "canary-secret")
 
 @pytest.fixture(scope="module")
 def moto() -> Iterator[str]:
-    """Serve moto on a free port of this machine; the value is its URL."""
+    """Run a moto server on a free port, and return its URL."""
     from moto.server import ThreadedMotoServer
 
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
@@ -38,7 +38,7 @@ def moto() -> Iterator[str]:
 
 @pytest.fixture(autouse=True)
 def pointed(moto: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Point every service and the instance metadata at moto."""
+    """Make moto the endpoint of every service and of EC2 metadata."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", moto)
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", moto)
@@ -47,9 +47,9 @@ def pointed(moto: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def pool(moto: str) -> str:
-    """Make an identity pool; the value is its id."""
-    answer = cognito(moto, "CreateIdentityPool", IdentityPoolName="case", AllowUnauthenticatedIdentities=True)
-    return str(answer["IdentityPoolId"])
+    """Create an identity pool, and return its id."""
+    response = cognito(moto, "CreateIdentityPool", IdentityPoolName="case", AllowUnauthenticatedIdentities=True)
+    return str(response["IdentityPoolId"])
 
 
 def cognito(url: str, operation: str, **parameters: Any) -> dict[str, Any]:
@@ -60,25 +60,25 @@ def cognito(url: str, operation: str, **parameters: Any) -> dict[str, Any]:
         "Authorization": "AWS4-HMAC-SHA256 Credential=AKID/20260101/us-east-1/cognito-identity/aws4_request",
     }
     request = urllib.request.Request(url, json.dumps(parameters).encode(), headers)
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        document: dict[str, Any] = json.load(answer)
+    with urllib.request.urlopen(request, timeout=10) as response:
+        document: dict[str, Any] = json.load(response)
     return document
 
 
 async def test_instance_metadata() -> None:
-    """The role of an instance, from a service whose tokens do not say how long they last."""
+    """EC2 metadata returns the role's credentials if the token has no TTL header."""
     credentials = await anycreds.from_instance_metadata()()
     assert credentials.access_key_id == "test-key"
     assert credentials.expiration is not None
 
 
 async def test_default_chain() -> None:
-    """The default chain ends at the role of the instance."""
+    """The default chain ends at EC2 metadata."""
     assert (await anycreds.from_default_chain()()).source == "EC2 instance metadata"
 
 
 async def test_assumed_role() -> None:
-    """A role with every parameter; its account is that of its ARN."""
+    """A role with every parameter is assumed; its account is that of its ARN."""
     provider = anycreds.from_temporary_credentials(
         ROLE,
         source_credentials=KEYS,
@@ -97,21 +97,21 @@ async def test_assumed_role() -> None:
 
 
 async def test_chain_of_roles() -> None:
-    """A role of another account, with the credentials of the first."""
+    """A role of another account is assumed with the credentials of the first."""
     first = anycreds.from_temporary_credentials(ROLE, source_credentials=KEYS)
     second = anycreds.from_temporary_credentials("arn:aws:iam::210987654321:role/inner", source_credentials=first)
     assert (await second()).account_id == "210987654321"
 
 
 async def test_web_identity() -> None:
-    """A role for a token."""
+    """A role is assumed with a web identity token."""
     credentials = await anycreds.from_web_token(ROLE, "canary-web-token", role_session_name="case")()
     assert credentials.access_key_id.startswith("ASIA")
     assert credentials.account_id == "123456789012"
 
 
-async def test_refused() -> None:
-    """A refusal of the service, in its own words, is an error with its code."""
+async def test_error_response() -> None:
+    """An error response is a ``RetrievalError`` with status and code."""
     provider = anycreds.from_temporary_credentials(ROLE, source_credentials=KEYS, role_session_name="x" * 65)
     with pytest.raises(anycreds.RetrievalError, match="ValidationError") as caught:
         await provider()
@@ -119,7 +119,7 @@ async def test_refused() -> None:
 
 
 async def test_identity_pool(pool: str) -> None:
-    """A guest of a pool, and the same identity by its id."""
+    """A guest of a pool gets credentials, and the same identity by its id."""
     credentials = await anycreds.from_cognito_identity_pool(pool)()
     assert credentials.identity_id
     assert credentials.session_token
@@ -129,6 +129,6 @@ async def test_identity_pool(pool: str) -> None:
 
 
 async def test_identity_pool_with_logins(pool: str) -> None:
-    """Somebody with a login."""
+    """A user with a login gets credentials."""
     logins = {"accounts.example.com": "canary-login"}
     assert (await anycreds.from_cognito_identity_pool(pool, logins=logins)()).access_key_id

@@ -1,15 +1,15 @@
-// Makes, with the AWS SDK for JavaScript, the call that stands in a line, and answers with a line. Both are JSON.
-// The argument is the folder that has node_modules. Nothing is reached beyond loopback.
+// Runs conformance cases with the AWS SDK for JavaScript: reads one JSON line per case, and writes one with its outcome.
+// The argument is the folder that contains node_modules. Connections beyond loopback are blocked.
 import net from "node:net";
 import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
 
 const sdk = createRequire(`${process.argv[2]}/`)("@aws-sdk/credential-providers");
 const path = process.env.PATH;
-// What takes longer waits for ever: many answers have no time limit. The longest limit that there is, is a second.
-const FOR_EVER = 4000;
+// A call that takes longer (ms) has no timeout: the longest timeout of the SDK's own is one second.
+const NO_TIMEOUT = 4000;
 
-// What is not our name in camel case.
+// Names that are not the camel-case form of anycreds's names.
 const FACTORIES = { from_default_chain: "fromNodeProviderChain", from_sso: "fromSSO" };
 const OPTIONS = {
   full_uri: "awsContainerCredentialsFullUri",
@@ -20,7 +20,7 @@ const OPTIONS = {
   endpoint_url: "endpoint",
   source_credentials: "masterCredentials",
 };
-// All else belongs into `params` of fromTemporaryCredentials, by its name in the API of STS.
+// All other options belong in `params` of fromTemporaryCredentials, with their names in the STS API.
 const NOT_PARAMS = ["source_credentials", "mfa_code_provider", "client_config"];
 
 const camel = (name) => name.replace(/_([a-z0-9])/g, (_, letter) => letter.toUpperCase());
@@ -42,16 +42,16 @@ function option(name, value) {
   if (name === "timeout") return value * 1000; // seconds; milliseconds
   if (name === "policy_arns") return parameter(name, value);
   if (value === null || typeof value !== "object") return value;
-  if (value.factory) return made(value);
+  if (value.factory) return createProvider(value);
   if (value.returns?.access_key_id) return async () => renamed(value.returns, camel);
   if ("returns" in value) return async () => value.returns;
   return name === "client_config" ? options(value) : mapped(value, (key, item) => [key, option(key, item)]);
 }
 
-function made(call) {
+function createProvider(call) {
   const factory = sdk[FACTORIES[call.factory] ?? camel(call.factory)];
   if (call.providers) {
-    const chain = factory(...call.providers.map(made));
+    const chain = factory(...call.providers.map(createProvider));
     return call.expire_after ? chain.expireAfter(call.expire_after * 1000) : chain;
   }
   if (call.factory !== "from_temporary_credentials") return factory(options(call.options ?? {}));
@@ -60,13 +60,13 @@ function made(call) {
   return factory({ ...options(Object.fromEntries(chosen(false))), params: Object.fromEntries(params) });
 }
 
-async function play({ environ, call, times }) {
+async function runCase({ environ, call, times }) {
   for (const name of Object.keys(process.env)) delete process.env[name];
-  Object.assign(process.env, { PATH: path, ...environ }); // in place, as the system is asked for the home
-  const silence = Object.assign(new Error("no answer"), { name: "Silence" });
-  const end = new Promise((_, reject) => setTimeout(() => reject(silence), FOR_EVER).unref());
+  Object.assign(process.env, { PATH: path, ...environ }); // in place, because os.homedir() reads the real environment
+  const timeout = Object.assign(new Error("no response"), { name: "NoTimeout" });
+  const end = new Promise((_, reject) => setTimeout(() => reject(timeout), NO_TIMEOUT).unref());
   try {
-    const provider = made(call);
+    const provider = createProvider(call);
     for (let again = 1; again < times; again++) await provider();
     const { $source, ...fields } = await Promise.race([provider(), end]);
     return { credentials: renamed(fields, snake) };
@@ -82,9 +82,9 @@ net.Socket.prototype.connect = function (...given) {
   if (!["localhost", "127.0.0.1", "::1"].includes(host)) throw new Error(`reached beyond loopback: ${host}`);
   return connect.apply(this, given);
 };
-console.log = console.warn = console.error = () => {}; // the output is for answers
-process.on("unhandledRejection", () => {}); // it would end the process: a source that fails while a person is asked
+console.log = console.warn = console.error = () => {}; // standard output carries the outcomes only
+process.on("unhandledRejection", () => {}); // e.g. a source that fails during an MFA prompt; it would end the process
 
 for await (const line of createInterface({ input: process.stdin })) {
-  process.stdout.write(`${JSON.stringify(await play(JSON.parse(line)))}\n`);
+  process.stdout.write(`${JSON.stringify(await runCase(JSON.parse(line)))}\n`);
 }
