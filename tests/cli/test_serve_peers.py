@@ -7,14 +7,12 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
 
 import pytest
 
 from anycreds.testing import FakeAWS
 from cli.commands import serving
-from conformance.peer import driving
+from conformance.peer import running
 
 JAVASCRIPT = os.environ.get("ANYCREDS_JAVASCRIPT", "")
 """The folder whose ``node_modules`` has the JavaScript SDK."""
@@ -36,13 +34,12 @@ def test_javascript_takes_credentials_from_it(without: str, fake_aws: FakeAWS, i
     """The JavaScript SDK's default chain has the set from it, whichever of the two ways to the token it is left."""
     driver = Path(__file__).parents[1] / "conformance" / "javascript" / "driver.mjs"
     home = {"HOME": str(isolated), "AWS_EC2_METADATA_DISABLED": "true"}
-    with driving("javascript", "node", str(driver), JAVASCRIPT) as peer:
+    with running("javascript", "node", str(driver), JAVASCRIPT) as peer:
         for source, key in ((fake_aws.container_environ(), "ASIA"), (LASTING, "AKIDTEST")):
             with serving(environ=source) as (variables, _):
                 given = {name: value for name, value in variables.items() if name != without}
                 call = {"factory": "from_default_chain"}
-                stage = SimpleNamespace(environ={**home, **given}, call=call, times=2)
-                found = peer.play(cast(Any, stage))
+                found = peer.run_case({**home, **given}, call, times=2)
                 assert found["credentials"]["access_key_id"].startswith(key)
                 assert found["credentials"]["expiration"]
     assert fake_aws.count() == 1

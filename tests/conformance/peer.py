@@ -15,7 +15,7 @@ import pytest
 
 from conformance.case_files import Case
 from conformance.comparison import FIELDS, differences, kind_of_peer
-from conformance.environment import CaseEnvironment, prepared
+from conformance.environment import prepared
 
 RESULTS = pytest.StashKey[dict[str, dict[str, str]]]()
 """The result of each case by peer, for the summary at the end of the test run."""
@@ -28,9 +28,9 @@ class Peer:
         self.name = name
         self._process = process
 
-    def run_case(self, environment: CaseEnvironment) -> dict[str, Any]:
-        """Return the outcome of a case's call with this SDK."""
-        line = json.dumps({"environ": environment.variables, "call": environment.call, "times": environment.times})
+    def run_case(self, environ: Mapping[str, str], call: Mapping[str, Any], times: int) -> dict[str, Any]:
+        """Make a call ``times`` times with this SDK, and return the outcome of the last one."""
+        line = json.dumps({"environ": environ, "call": call, "times": times})
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(line + "\n")
@@ -79,7 +79,7 @@ def check(peer: Peer, case: Case, home: Path, results: dict[str, str]) -> None:
     with prepared(case, home) as environment:
         expect = environment.fill(case.expected(peer.name))
         ours = environment.fill(case.data["expect"])
-        actual = peer.run_case(environment)
+        actual = peer.run_case(environment.variables, environment.call, environment.times)
         actual |= {"requests": environment.requests(), "files": environment.files(list(expect.get("files", {})))}
     if found := differences(expect, actual, exact=False):
         pytest.fail("\n".join(found), pytrace=False)
