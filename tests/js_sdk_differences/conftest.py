@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 
-from anycreds._system.files import read as files
 from anycreds.testing import FakeAWS, MemoryNetwork, virtual_backend
 from js_sdk_differences.backends import REAL, VIRTUAL
 from js_sdk_differences.environment import Machine
@@ -41,14 +40,9 @@ def aws(fake_aws: FakeAWS, machine: Machine) -> FakeAWS:
     return fake_aws
 
 
-async def _without_thread(function: Callable[..., T], *arguments: object) -> T:
-    return function(*arguments)
-
-
 @pytest.fixture
-def network(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Iterator[MemoryNetwork]:
+def network(machine: Machine) -> Iterator[MemoryNetwork]:
     """Return an in-memory network for virtual time; files are read without a thread, which needs real time."""
-    monkeypatch.setattr(files, "run_in_thread", _without_thread)
     machine.environ({"AWS_EC2_METADATA_DISABLED": "false"})
     with MemoryNetwork() as network:
         yield network

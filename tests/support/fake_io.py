@@ -182,7 +182,7 @@ class FakeIo:
         self.locks.append(path)
         if path in self.busy:
             self.advance(seconds)
-            yield WriteFailure(f"is locked by somebody else, for more than {seconds:g} s", is_busy=True)
+            yield WriteFailure(f"is locked by another process or task for more than {seconds:g} s", is_busy=True)
             return
         self.locked_now.append(path)
         if path in self.when_locked:

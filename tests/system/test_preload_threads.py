@@ -119,13 +119,13 @@ def test_the_loop_loads_next_to_nothing(way: str, loop: str, tmp_path: Path) -> 
 def test_without_threads(tmp_path: Path) -> None:
     """Where the system starts no thread for it, what waiting needs is loaded all the same."""
     program = """
-import _thread, asyncio
+import asyncio, threading
 from anycreds._system import preload
 
 def refused(*arguments):
     raise RuntimeError("can't start new thread")
 
-_thread.start_new_thread = refused
+threading._start_new_thread = refused
 asyncio.run(preload.preload())
 import sys
 print("anyio._backends._asyncio" in sys.modules)
@@ -159,11 +159,11 @@ print("ended")
 def test_one_thread_for_thousands(loop: str, tmp_path: Path) -> None:
     """A thousand who come while it loads wait for the same thread, those that are cancelled excepted."""
     program = """
-import _thread, sys
+import sys, threading
 import anyio
 from anycreds._system import preload
 
-start, started, served = _thread.start_new_thread, [], []
+start, started, served = threading._start_new_thread, [], []
 
 def counted(*arguments):
     started.append(arguments)
@@ -191,7 +191,7 @@ async def on_trio():
         for _ in range(999):
             nursery.start_soon(call)
 
-_thread.start_new_thread = counted
+threading._start_new_thread = counted
 if sys.argv[1] == "trio":
     import trio
     trio.run(on_trio)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
 import anyio
 
-from . import event_loop, fork, preload
+from . import event_loop, fork, preload, threads
 from .clock import SystemClock
 from .deadlines import Deadline
 from .pausing import AttemptTime
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     )
     from .deadlines import PauseDeadline
     from .files.lock import FileLock
-    from .files.snapshot import OneLook
+    from .files.snapshot import FileSnapshot
     from .http import HttpClients
 
 T = TypeVar("T")
@@ -53,7 +53,7 @@ class SystemIo:
         self.monotonic = self._time.monotonic
         self.jitter = clock.jitter
         self._http: HttpClients | None = None
-        self._looks: OneLook | None = None
+        self._looks: FileSnapshot | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -113,9 +113,9 @@ class SystemIo:
     async def read_if_changed(self, wanted: Sequence[FileQuery], limit: int) -> list[FileVersion | ReadFailure | None]:
         """Read regular files, unless they are still the versions that are known. It looks at each file once."""
         if self._looks is None:
-            from .files.snapshot import OneLook
+            from .files.snapshot import FileSnapshot
 
-            self._looks = OneLook()
+            self._looks = FileSnapshot()
         return await self._looks.read_if_changed(wanted, limit)
 
     def write_private(self, path: str, content: bytes) -> Coroutine[Any, Any, WriteFailure | None]:
@@ -146,9 +146,7 @@ class SystemIo:
 
     async def run_in_thread(self, function: Callable[..., T], *arguments: object) -> T:
         """Call a plain function in a thread."""
-        from .files import read as files
-
-        return await files.run_in_thread(function, *arguments)
+        return await threads.run_in_thread(function, *arguments)
 
     def home_directory(self) -> str | None:
         """Return the user's home directory as the system knows it."""

@@ -1,90 +1,74 @@
-"""What waiting needs is loaded in a thread, so that the event loop runs on meanwhile.
+"""Imports modules in a thread, so that the event loop runs on meanwhile.
 
-anyio loads its parts when they are first used, the backend last: 20 to 40 ms in all, and single modules of them take
-more than the loop may be held. Only programs that were not started by ``anyio.run`` pay this at all. The thread is a
-bare one: anyio's own would need what is only being loaded.
+anyio loads its parts when they are first used, the backend last: 20 to 40 ms in all, and some of these modules take
+longer than the event loop may be blocked. Only programs that were
+not started by ``anyio.run`` pay for this.
 """
 
 from __future__ import annotations
 
-import _thread
 import sys
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from contextlib import suppress
 from importlib import import_module
-from typing import Any
 
 import anyio
 
-from .event_loop import trio_or_none
+from . import threads
+from .event_loop import current_loop, trio_or_none
+from .threads import ThreadEvent
 
 # In this order, as the later ones build on what the earlier ones have loaded.
-_PARTS = ("CancelScope", "Event", "create_memory_object_stream", "connect_tcp")
+_ANYIO_PARTS = ("CancelScope", "Event", "create_memory_object_stream", "connect_tcp")
 
-# What wakes those who wait for the thread of their run: ten thousand may come while it loads, and need no other.
-_waiting: dict[Hashable, list[Callable[[], None]]] = {}
+# The thread of each event loop that imports right now, and its modules: thousands of callers may wait for one thread.
+_loading: dict[Hashable, tuple[frozenset[str], ThreadEvent]] = {}
 
 
-async def preload() -> None:
-    """Load what anyio needs for waiting, unless it is there."""
-    trio = trio_or_none()
-    backend = "anyio._backends._asyncio" if trio is None else "anyio._backends._trio"
-    if hasattr(sys.modules.get(backend), "backend_class"):  # its last line; another thread may be in the middle of it
+async def preload(modules: tuple[str, ...] = ()) -> None:
+    """Import what anyio needs for waiting on this event loop, and these modules, unless they are loaded.
+
+    An import that fails is not reported here: the code that needs the module raises the error.
+    """
+    if not threads.enabled:
+        for name in modules:
+            import_module(name)
         return
-    await (_on_asyncio(backend) if trio is None else _on_trio(trio, backend))
-    anyio.current_time()
+    backend = "anyio._backends._asyncio" if trio_or_none() is None else "anyio._backends._trio"
+    missing = frozenset(name for name in (backend, *modules) if not _is_loaded(name))
+    while missing:
+        loop = current_loop()
+        names, event = _loading.get(loop) or _start(loop, missing, (backend, *modules))
+        await event.wait()
+        if missing <= names:
+            break
+        missing = frozenset(name for name in missing if not _is_loaded(name))
 
 
-async def _on_asyncio(backend: str) -> None:
-    import asyncio
-
-    loop = asyncio.get_running_loop()
-    done = loop.create_future()
-
-    def wake() -> None:
-        if not done.done():  # else it was cancelled
-            done.set_result(None)
-
-    _wait_for(backend, loop, wake, loop.call_soon_threadsafe)
-    await done
+def _is_loaded(name: str) -> bool:
+    """Return whether a module is imported completely; another thread may be in the middle of it."""
+    module = sys.modules.get(name)
+    return module is not None and not getattr(module.__spec__, "_initializing", False)
 
 
-async def _on_trio(trio: Any, backend: str) -> None:
-    token, done = trio.lowlevel.current_trio_token(), trio.Event()
-    _wait_for(backend, token, done.set, token.run_sync_soon)
-    await done.wait()
+def _start(loop: Hashable, missing: frozenset[str], modules: tuple[str, ...]) -> tuple[frozenset[str], ThreadEvent]:
+    event = ThreadEvent()
+    _loading[loop] = missing, event
+
+    def load() -> None:
+        _import(modules)
+        del _loading[loop]
+        event.set()
+
+    if not threads.start_thread(load):
+        load()  # blocking the event loop is better than failing
+    return missing, event
 
 
-def _wait_for(
-    backend: str, run: Hashable, wake: Callable[[], None], soon: Callable[[Callable[[], None]], object]
-) -> None:
-    """Let this one be woken when all is loaded. The first of a run starts the thread that loads it."""
-    if run in _waiting:
-        _waiting[run].append(wake)
-        return
-    _waiting[run] = [wake]
-
-    def wake_all() -> None:
-        for one in _waiting.pop(run, ()):
-            one()
-
-    def work() -> None:
-        _load(backend)
-        try:
-            soon(wake_all)
-        except RuntimeError:  # the run is over: nobody waits any more
-            _waiting.pop(run, None)
-
-    try:
-        _thread.start_new_thread(work, ())  # a ``Thread`` would be waited for until it runs, which keeps the loop
-    except RuntimeError:  # the system starts no more threads: to hold the loop is better than to fail
-        _load(backend)
-        wake_all()
-
-
-def _load(backend: str) -> None:
-    with suppress(Exception):  # whoever needs it will meet the error
-        for part in _PARTS:
+def _import(modules: tuple[str, ...]) -> None:
+    for part in _ANYIO_PARTS:
+        with suppress(Exception):
             getattr(anyio, part)
-        import_module("anyio.to_thread")
-        import_module(backend)
+    for name in ("anyio.lowlevel", *modules):
+        with suppress(Exception):
+            import_module(name)

@@ -211,7 +211,8 @@ def test_busy_lock(caplog: pytest.LogCaptureFixture) -> None:
     assert renew(one, io, service) == "canary-2"
     assert io.steady == 1010.0
     assert written(io) == NEW
-    assert caplog.messages == [f"somebody: {SHOWN} is locked by somebody else, for more than 10 s; it goes on without"]
+    reason = "is locked by another process or task for more than 10 s"
+    assert caplog.messages == [f"somebody: {SHOWN} {reason}; it goes on without"]
 
 
 @pytest.mark.parametrize(

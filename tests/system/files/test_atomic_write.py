@@ -1,4 +1,4 @@
-"""A private file is replaced whole or not at all, whatever stands at its path and whoever is cancelled meanwhile."""
+"""Tests that a private file is replaced as a whole or not at all, whatever is at its path and when a caller leaves."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import os
 import stat
 import sys
 import threading
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,7 +30,7 @@ OLD, NEW = f"{CANARY}-old".encode(), f"{CANARY}-new".encode() * 999
 
 
 async def write(path: Path | str, content: bytes = NEW) -> WriteFailure | None:
-    """Write as a provider does."""
+    """Write a file as a provider does."""
     async with SystemRuntime().open_io() as io:
         return await io.write_private(str(path), content)
 
@@ -59,7 +58,7 @@ def umask(mask: int) -> Iterator[None]:
 
 @pytest.mark.parametrize("content", [b"", b"\x00", NEW], ids=["nothing", "a byte", "much"])
 async def test_new_file(content: bytes, tmp_path: Path) -> None:
-    """A file that is not there is made, with nothing beside it."""
+    """A missing file is created, and no temporary file is left beside it."""
     assert await write(tmp_path / "file", content) is None
     assert (tmp_path / "file").read_bytes() == content
     assert names(tmp_path) == {"file", "home"}
@@ -68,7 +67,7 @@ async def test_new_file(content: bytes, tmp_path: Path) -> None:
 @POSIX
 @pytest.mark.parametrize("mask", [0, 0o022, 0o777])
 async def test_new_file_is_private(mask: int, tmp_path: Path) -> None:
-    """What is made is for its owner only, the missing directories too, whatever the umask; those there stay as are."""
+    """New files and directories are for their owner only, whatever the umask; existing directories stay as they are."""
     before = mode(tmp_path)
     folder = tmp_path / "a" / "b"
     with umask(mask if mask != 0o777 else 0o077):
@@ -82,7 +81,7 @@ async def test_new_file_is_private(mask: int, tmp_path: Path) -> None:
 @POSIX
 @pytest.mark.parametrize("before", [0o666, 0o644, 0o640, 0o600, 0o400])
 async def test_replaced_file_is_private(before: int, tmp_path: Path) -> None:
-    """A file that others could read is theirs no longer; one that could only be read is replaced too."""
+    """A replaced file is for its owner only, whatever its permissions were; a read-only file is replaced too."""
     path = tmp_path / "file"
     path.write_bytes(OLD)
     path.chmod(before)
@@ -92,7 +91,7 @@ async def test_replaced_file_is_private(before: int, tmp_path: Path) -> None:
 
 @POSIX
 async def test_never_readable_by_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From its first moment on the new file is for its owner only, and has a name that nobody could lay a link at."""
+    """The temporary file is private from its creation, and has a random name at which no link can be prepared."""
     opened: list[tuple[str, int, int]] = []
     real = os.open
 
@@ -117,7 +116,7 @@ async def test_never_readable_by_others(tmp_path: Path, monkeypatch: pytest.Monk
 
 @ROOT
 async def test_owner_is_kept(tmp_path: Path) -> None:
-    """An administrator who refreshes in a user's home leaves the user's file the user's."""
+    """A file that root replaces in a user's home directory still belongs to the user."""
     path = tmp_path / "file"
     path.write_bytes(OLD)
     os.chown(path, 4321, 8765)
@@ -128,21 +127,21 @@ async def test_owner_is_kept(tmp_path: Path) -> None:
 
 @POSIX
 async def test_owner_that_cannot_be_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who may not give files away writes all the same."""
+    """The file is written even if its owner cannot be kept."""
     path = tmp_path / "file"
     path.write_bytes(OLD)
     real = os.stat
 
-    def somebody_elses(one: Any, **options: Any) -> Any:
+    def other_owner(one: Any, **options: Any) -> Any:
         status = list(real(one, **options))
         status[4] += 1
         return os.stat_result(status)
 
-    def refuse(*_: object) -> None:
+    def fail(*_: object) -> None:
         raise PermissionError(errno.EPERM, "Operation not permitted")
 
-    monkeypatch.setattr(os, "stat", somebody_elses)
-    monkeypatch.setattr(os, "fchown", refuse)
+    monkeypatch.setattr(os, "stat", other_owner)
+    monkeypatch.setattr(os, "fchown", fail)
     assert await write(path) is None
     assert path.read_bytes() == NEW
 
@@ -150,7 +149,7 @@ async def test_owner_that_cannot_be_kept(tmp_path: Path, monkeypatch: pytest.Mon
 @POSIX
 @pytest.mark.parametrize("there", [True, False], ids=["replaced", "new"])
 async def test_link_is_kept(there: bool, tmp_path: Path) -> None:
-    """Where the path is a link, or a link to one, the file at its end is written and the links stay."""
+    """If the path is a symbolic link, or a link to a link, the file at its end is replaced and the links stay."""
     real, near = tmp_path / "dotfiles", tmp_path / "aws"
     real.mkdir()
     near.mkdir()
@@ -167,7 +166,7 @@ async def test_link_is_kept(there: bool, tmp_path: Path) -> None:
 
 @POSIX
 async def test_linked_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A directory on the way may be a link, and a path may be a relative one."""
+    """A directory in the path may be a symbolic link, and the path may be relative."""
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to("real")
     monkeypatch.chdir(tmp_path)
@@ -179,16 +178,16 @@ async def test_linked_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 @POSIX
 async def test_what_cannot_be_replaced(tmp_path: Path) -> None:
-    """A directory, a FIFO, a device, a link to itself and impossible paths each have their reason, and stay."""
+    """A directory, a FIFO, a device, a link to itself and invalid paths are reported and not replaced."""
     (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / "fifo")
     (tmp_path / "loop").symlink_to("loop")
     (tmp_path / "file").write_bytes(OLD)
     before = names(tmp_path)
-    assert await write(tmp_path / "folder") == WriteFailure("is not a regular file but a directory")
+    assert await write(tmp_path / "folder") == WriteFailure("is a directory")
     assert await write(tmp_path / "fifo") == WriteFailure("is not a regular file")
     assert await write("/dev/null") == WriteFailure("is not a regular file")
-    assert await write(tmp_path / "loop") == WriteFailure("is not a regular file but a link to itself")
+    assert await write(tmp_path / "loop") == WriteFailure("is a symbolic link to itself")
     for path, code in (
         (tmp_path / "file" / "below", errno.ENOTDIR),
         (tmp_path / "file" / "far" / "below", errno.ENOTDIR),
@@ -196,7 +195,7 @@ async def test_what_cannot_be_replaced(tmp_path: Path) -> None:
     ):
         assert await write(path) == WriteFailure(f"cannot be written: {os.strerror(code)}")
     for impossible in ("nul\0nul", "\ud800", f"{tmp_path}/\ud800/file"):
-        assert await write(impossible) == WriteFailure("is not a possible path")
+        assert await write(impossible) == WriteFailure("is not a valid path")
     assert isinstance(await write(""), WriteFailure)
     assert names(tmp_path) == before
     assert (tmp_path / "file").read_bytes() == OLD
@@ -205,7 +204,7 @@ async def test_what_cannot_be_replaced(tmp_path: Path) -> None:
 
 @POSIX
 async def test_longest_name(tmp_path: Path) -> None:
-    """A name may be as long as names can be."""
+    """A file name may be as long as the file system allows."""
     assert await write(tmp_path / ("x" * 255)) is None
     assert (tmp_path / ("x" * 255)).read_bytes() == NEW
 
@@ -222,23 +221,23 @@ async def test_longest_name(tmp_path: Path) -> None:
         ("replace", errno.EBUSY),
     ],
 )
-async def test_system_that_refuses(name: str, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A disk that is full, read-only or broken is told; the old content stays, and nothing lies beside it."""
+async def test_operating_system_error(name: str, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full, read-only or broken disk is reported; the old content stays, and no temporary file is left."""
     path = tmp_path / "a" / "file"
     if name != "mkdir":
         path.parent.mkdir()
         path.write_bytes(OLD)
     real = getattr(os, name)
 
-    def refuse(first: Any, *args: Any, **options: Any) -> Any:
+    def fail(first: Any, *args: Any, **options: Any) -> Any:
         if name == "fdopen":
             os.close(first)  # as it does itself when it fails
         if name == "open" and not str(first).startswith(str(tmp_path)):
             return real(first, *args, **options)
-        raise OSError(code, "in words that are not used")
+        raise OSError(code, "text that is not used")
 
     with monkeypatch.context() as patch:
-        patch.setattr(os, name, refuse)
+        patch.setattr(os, name, fail)
         found = await write(path)
     assert found == WriteFailure(f"cannot be written: {os.strerror(code)}")
     if name == "mkdir":
@@ -250,7 +249,7 @@ async def test_system_that_refuses(name: str, code: int, tmp_path: Path, monkeyp
 
 @POSIX
 async def test_file_beyond_what_is_allowed(tmp_path: Path) -> None:
-    """A real limit that is met in the middle of the content leaves the old content, and nothing beside it."""
+    """A size limit that is reached while writing leaves the old content and no temporary file."""
     import resource
 
     path = tmp_path / "file"
@@ -266,20 +265,20 @@ async def test_file_beyond_what_is_allowed(tmp_path: Path) -> None:
     assert names(tmp_path) == {"file", "home"}
 
 
-@pytest.mark.parametrize(("refusals", "is_written"), [(0, True), (2, True), (3, False)])
-async def test_windows_is_asked_again(
-    refusals: int, is_written: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("failures", "is_written"), [(0, True), (2, True), (3, False)])
+async def test_replace_is_retried_on_windows(
+    failures: int, is_written: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where a file cannot be replaced while somebody reads it, a few more tries are made, and no more."""
+    """If a file cannot be replaced while a reader has it open, replacing it is retried a few times."""
     real = os.replace
-    left = [PermissionError(errno.EACCES, "in use")] * refusals
+    left = [PermissionError(errno.EACCES, "in use")] * failures
 
     def replace(*paths: str) -> None:
         if left:
             raise left.pop()
         real(*paths)
 
-    monkeypatch.setattr(atomic_write, "_REPLACE_PAUSES", (0.001, 0.001))
+    monkeypatch.setattr(atomic_write, "_REPLACE_DELAYS", (0.001, 0.001))
     monkeypatch.setattr(os, "replace", replace)
     found = await write(tmp_path / "file")
     expected = None if is_written else WriteFailure(f"cannot be written: {os.strerror(errno.EACCES)}")
@@ -288,7 +287,7 @@ async def test_windows_is_asked_again(
 
 
 async def test_readers_and_writers_at_once(tmp_path: Path) -> None:
-    """While many write, also into directories that are missing, whoever reads gets one whole content or another."""
+    """While several tasks write, also into missing directories, a reader always gets the complete content of one."""
     path = tmp_path / "a" / "b" / "file"
     contents = {bytes([65 + number]) * 20_000 for number in range(8)}
     seen: set[bytes] = set()
@@ -315,7 +314,7 @@ async def test_readers_and_writers_at_once(tmp_path: Path) -> None:
 
 @contextmanager
 def hung_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[threading.Event, threading.Event]]:
-    """Let writing hang before the content is safe. The values: one has begun; let it go on."""
+    """Make writing hang before the content is on disk. The values: a write has started; let it continue."""
     begun, free = threading.Event(), threading.Event()
     real = os.fsync
 
@@ -338,7 +337,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 async def test_loop_runs_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While the disk is slow, other tasks run."""
+    """The event loop runs other tasks while the disk is slow."""
     with hung_disk(monkeypatch) as (begun, free):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(write, tmp_path / "file")
@@ -348,7 +347,7 @@ async def test_loop_runs_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 async def test_cancelled_in_the_middle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who is cancelled while the disk is slow leaves when the content is safe: nothing goes on behind its back."""
+    """A caller that is cancelled while the disk is slow leaves after the file is written."""
     async with anyio.create_task_group() as tasks:
         with hung_disk(monkeypatch) as (begun, free):
             scope = anyio.CancelScope()
@@ -369,10 +368,10 @@ async def test_cancelled_in_the_middle(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 async def test_cancelled_while_the_disk_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A disk that hangs holds who is cancelled for a moment only; what comes out of it later replaces nothing."""
+    """A cancelled caller waits for a disk that hangs for a moment only, and the late write replaces nothing."""
     path = tmp_path / "file"
     path.write_bytes(OLD)
-    monkeypatch.setattr(atomic_write, "CLEAN_UP", 0.02)
+    monkeypatch.setattr(atomic_write, "CANCEL_TIMEOUT", 0.02)
     with hung_disk(monkeypatch) as (begun, _):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(write, path)
@@ -385,7 +384,7 @@ async def test_cancelled_while_the_disk_hangs(tmp_path: Path, monkeypatch: pytes
 
 @pytest.mark.parametrize("cancel_at", range(8))
 async def test_cancelled_at_any_step(cancel_at: int, tmp_path: Path) -> None:
-    """Whenever the writer is cancelled, also before it begins, the new content is there, and nothing beside it."""
+    """At whatever step the caller is cancelled, the new content is written and no temporary file is left."""
     path = tmp_path / "file"
     path.write_bytes(OLD)
     with anyio.CancelScope() as scope:
@@ -400,27 +399,8 @@ async def test_cancelled_at_any_step(cancel_at: int, tmp_path: Path) -> None:
 
 
 async def test_coroutine_that_is_dropped(tmp_path: Path) -> None:
-    """A write that is closed without a loop to wait on raises nothing of its own."""
+    """Closing the coroutine of a write raises nothing."""
     coroutine = write(tmp_path / "file")
     coroutine.send(None)
     coroutine.close()
     await until(lambda: names(tmp_path) in ({"home"}, {"home", "file"}))
-
-
-async def test_traceback_without_the_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The frames that a cancellation passes through on its way out do not hold what was written."""
-    monkeypatch.setattr(atomic_write, "CLEAN_UP", 0.02)
-    frames: list[dict[str, Any]] = []
-    with hung_disk(monkeypatch) as (_, free):
-        async with SystemRuntime().open_io() as io:
-            with anyio.move_on_after(0.01):
-                try:
-                    await io.write_private(str(tmp_path / "file"), NEW)
-                except BaseException as error:
-                    frames += [frame.f_locals for frame, _ in traceback.walk_tb(error.__traceback__)]
-                    raise
-        free.set()
-        await until(lambda: names(tmp_path) == {"home"})
-    assert any("write" in one for one in frames)
-    ours = [one for one in frames if "tmp_path" not in one]  # all but this test's own
-    assert CANARY not in repr(ours)

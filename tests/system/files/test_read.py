@@ -115,7 +115,7 @@ async def test_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_directory(tmp_path: Path) -> None:
     """A directory is told as such."""
-    assert await read_while_ticking(str(tmp_path)) == ReadFailure("is not a regular file but a directory")
+    assert await read_while_ticking(str(tmp_path)) == ReadFailure("is a directory")
 
 
 async def test_what_is_not_there(tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ async def test_what_is_not_there(tmp_path: Path) -> None:
         content = await read_while_ticking(str(tmp_path / name))
         assert isinstance(content, ReadFailure)
         assert content.detail == f"cannot be read: {os.strerror(code)}"
-    assert await read_while_ticking("nul\0nul") == ReadFailure("is not a possible path")
+    assert await read_while_ticking("nul\0nul") == ReadFailure("is not a valid path")
     assert isinstance(await read_while_ticking(""), ReadFailure)
     assert isinstance(await read_while_ticking("\ud800"), ReadFailure)
 
@@ -227,7 +227,7 @@ async def test_token_file_reaches_the_wire(tmp_path: Path) -> None:
         ]
         path.unlink()
         path.mkdir()
-        with pytest.raises(anycreds.InvalidConfigurationError, match="is not a regular file but a directory") as caught:
+        with pytest.raises(anycreds.InvalidConfigurationError, match="is a directory") as caught:
             await provider()
     assert str(path) in str(caught.value)
 

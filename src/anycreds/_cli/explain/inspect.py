@@ -12,7 +12,7 @@ from ..._core.errors import CredentialsError, NotConfiguredError, ProfileNotFoun
 from ..._core.logs import told_to
 from ..._core.provider import ClientContext
 from ..._factories.default_chain import NAMED_CHAIN, UNNAMED_CHAIN, build_default_chain
-from ..._system.files import read as files
+from ..._system import threads
 from ..._system.io import SystemRuntime
 
 if TYPE_CHECKING:
@@ -90,14 +90,14 @@ def _without_loop(explaining: Coroutine[Any, Any, Explanation]) -> Explanation:
     Whatever is in the environment, the source behind it is not asked. Most people who look have keys there, and an
     event loop takes longer to load than all the rest.
     """
-    in_threads, files.in_threads = files.in_threads, False  # nothing else runs here that would have to go on
+    enabled, threads.enabled = threads.enabled, False  # nothing else runs here that would have to go on
     try:
         explaining.send(None)
     except StopIteration as stop:
         explanation: Explanation = stop.value
         return explanation
     finally:
-        files.in_threads = in_threads
+        threads.enabled = enabled
         explaining.close()
     raise RuntimeError("the keys of the environment were waited for")
 

@@ -1,174 +1,128 @@
-"""One at a time, among the tasks, threads and processes of this machine that lock the same path.
+"""A lock on a path, held by one task, thread or process of this machine at a time.
 
-The lock is the kernel's, on a file beside the path, and so it ends with the process, however that ends. The file stays
-where it is: who removed it would let two in at once. Every try is made in a thread, as a network drive may hang, and
-whatever it opens is closed, even if nobody waits for it any more.
+The lock is the kernel's, on a file beside the path, so it ends with the process that holds it. The file itself stays:
+if it were removed, two processes could lock two files of the same name. Every attempt runs in a thread, because a
+network drive may hang, and an attempt that no task waits for any more releases what it locks.
 """
 
 from __future__ import annotations
 
 import os
 import stat
-import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import anyio
 
 from ..._core.io import WriteFailure
-from .. import fork
-from .atomic_write import make_folder, reason
-from .read import run_in_thread
+from ..threads import run_in_thread
+from .atomic_write import make_directories
+from .read import describe_file_error
 
-SUFFIX = ".lock"
-# Between two tries, in seconds: a refresh takes a tenth of a second and more, and a try a tenth of a millisecond.
-FIRST_PAUSE, LONGEST_PAUSE = 0.005, 0.1
-# One try is local work. So long a disk may take for the last of them, and for the only one if no time is given.
-SLACK = 1.0
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
-_FLAGS = os.O_RDWR | os.O_CREAT  # for reading and writing, as NFS wants it
-# Neither a link, which somebody may have laid, nor a FIFO that is waited for. Not for programs that are started.
-for _name in ("O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK", "O_NOCTTY", "O_BINARY"):
-    _FLAGS |= getattr(os, _name, 0)
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _take(descriptor: int) -> None:
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-
-    def _let_go(descriptor: int) -> None:
-        msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
-
-    _REFUSAL: type[OSError] = PermissionError
-else:
-    import fcntl
-
-    def _take(descriptor: int) -> None:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-    def _let_go(descriptor: int) -> None:
-        fcntl.flock(descriptor, fcntl.LOCK_UN)
-
-    _REFUSAL = BlockingIOError
-
-_BUSY = WriteFailure("is locked by somebody else", is_busy=True)
+LOCK_SUFFIX = ".lock"
+# Seconds between two attempts. A refresh holds the lock for 100 ms and more, an attempt takes 0.1 ms.
+FIRST_DELAY, MAX_DELAY = 0.005, 0.1
+# Seconds for the last attempt, which is local work, and for the only one if the lock is not waited for.
+DISK_TIMEOUT = 1.0
+_BUSY = WriteFailure("is locked by another process or task", is_busy=True)
 
 
 class FileLock:
-    """An ``async with`` that gives None if it holds the lock, or why not."""
+    """An ``async with`` whose value is None if it holds the lock, or the reason why it does not."""
 
-    __slots__ = ("_jitter", "_path", "_seconds", "_try")
+    __slots__ = ("_attempt", "_jitter", "_path", "_seconds")
 
     def __init__(self, path: str, seconds: float, jitter: Callable[[], float]) -> None:
-        self._path = path + SUFFIX
+        self._path = path + LOCK_SUFFIX
         self._seconds = seconds
         self._jitter = jitter
-        self._try: _Try | None = None
+        self._attempt: _LockAttempt | None = None
 
     async def __aenter__(self) -> WriteFailure | None:
-        begun = anyio.current_time()
-        answer: WriteFailure | None = WriteFailure(
-            f"cannot be locked: the disk does not answer within {self._seconds:g} s"
-        )
-        pause = FIRST_PAUSE
-        with anyio.move_on_after(self._seconds + SLACK):
+        end = anyio.current_time() + self._seconds
+        delay = FIRST_DELAY
+        with anyio.move_on_after(self._seconds + DISK_TIMEOUT):
             while True:
-                answer = await self._once()
-                left = begun + self._seconds - anyio.current_time()
-                if answer is None or not answer.is_busy or left <= 0:
-                    return answer
-                await anyio.sleep(min(left, pause * (0.5 + self._jitter() / 2)))
-                pause = min(2 * pause, LONGEST_PAUSE)
-        return answer
+                failure = await self._try_once()
+                remaining = end - anyio.current_time()
+                if failure is None or not failure.is_busy or remaining <= 0:
+                    return failure
+                await anyio.sleep(min(remaining, delay * (0.5 + self._jitter() / 2)))
+                delay = min(2 * delay, MAX_DELAY)
+        return WriteFailure(f"cannot be locked: the disk did not respond within {self._seconds:g} s")
 
-    async def _once(self) -> WriteFailure | None:
-        attempt = _Try(self._path)
+    async def _try_once(self) -> WriteFailure | None:
+        attempt = _LockAttempt(self._path)
         try:
-            answer = await run_in_thread(attempt.run)
+            failure = await run_in_thread(attempt.run)
         except BaseException:
             attempt.release()
             raise
-        if answer is _BUSY:
-            return WriteFailure(f"is locked by somebody else, for more than {self._seconds:g} s", is_busy=True)
-        if answer is None:
-            self._try = attempt
-        return answer
+        if failure is None:
+            self._attempt = attempt
+        elif failure.is_busy:
+            return WriteFailure(f"{failure.detail} for more than {self._seconds:g} s", is_busy=True)
+        return failure
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> Literal[False]:
-        if self._try is not None:
-            self._try.release()
+        if self._attempt is not None:
+            self._attempt.release()
         return False
 
 
-class _Try:
-    """One try. If it is successful it holds the lock until it is released."""
+class _LockAttempt:
+    """One attempt. If it succeeds, it holds the lock until it is released."""
 
-    __slots__ = ("__weakref__", "_descriptor", "_guard", "_is_released", "_is_running", "_path")
+    __slots__ = ("_guard", "_is_released", "_lock", "_path")
 
     def __init__(self, path: str) -> None:
         self._path = path
         self._guard = threading.Lock()
-        self._descriptor: int | None = None
-        self._is_running = self._is_released = False
+        self._is_released = False
+        self._lock: BaseFileLock | None = None
 
     def run(self) -> WriteFailure | None:
-        """Take the lock if it is free, in a thread; or say why not, and leave nothing open."""
-        self._is_running = True
-        is_locked = False
-        try:
-            make_folder(os.path.dirname(self._path))
-            self._descriptor = os.open(self._path, _FLAGS, 0o600)
-            fork.after_fork(self._forget)  # before anything is locked, so that no child ever has the lock
-            answer = self._lock(self._descriptor)
-            is_locked = answer is None
-        except (OSError, ValueError) as error:
-            answer = WriteFailure(reason(error, "locked"))
-        finally:
-            with self._guard:
-                self._is_running = False
-                is_wanted = is_locked and not self._is_released
-            if not is_wanted:
-                self._close()
-        return answer
+        """Take the lock if it is free. Return why it could not be taken; None if it is held now."""
+        from filelock import FileLock, Timeout  # takes 25 ms to import, so only here, in the thread
 
-    def _lock(self, descriptor: int) -> WriteFailure | None:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            return WriteFailure(f"cannot be locked: {os.path.basename(self._path)} is not a regular file")
+        lock = FileLock(self._path, mode=0o600, thread_local=False, fallback_to_soft=False, preserve_lock_file=True)
         try:
-            _take(descriptor)
-            named = os.stat(self._path, follow_symlinks=False)
-        except (_REFUSAL, FileNotFoundError):
+            make_directories(os.path.dirname(self._path))
+            if not _is_regular_or_missing(self._path):
+                return WriteFailure(f"cannot be locked: {os.path.basename(self._path)} is not a regular file")
+            lock.acquire(blocking=False)
+        except Timeout:
             return _BUSY
-        # If the file was replaced meanwhile, whoever comes next locks the new one.
-        return None if os.path.samestat(status, named) else _BUSY
+        except (OSError, ValueError) as error:
+            return WriteFailure(describe_file_error(error, "locked"))
+        with self._guard:
+            self._lock = lock
+            if not self._is_released:
+                return None
+        lock.release()
+        return _BUSY
 
     def release(self) -> None:
-        """Let the next one in, now; or as soon as the thread comes to it, whose descriptor is not closed under it."""
+        """Release the lock now, or, if the attempt still runs, as soon as it has succeeded."""
         with self._guard:
             self._is_released = True
-            if self._is_running:
-                return
-        self._close()
-
-    def _close(self) -> None:
-        descriptor, self._descriptor = self._descriptor, None
-        if descriptor is not None:
+            lock, self._lock = self._lock, None
+        if lock is not None:
             with suppress(OSError):
-                _let_go(descriptor)  # closing is not enough: a child may have been forked off an instant ago
-            with suppress(OSError):
-                os.close(descriptor)
+                lock.release()
 
-    def _forget(self) -> None:
-        """Close in a child process what is its parent's, without letting go: that would end its parent's lock."""
-        descriptor, self._descriptor = self._descriptor, None
-        if descriptor is not None:
-            os.close(descriptor)
-        self._guard = threading.Lock()  # a thread that is not here may have held it
-        self._is_running = False
+
+def _is_regular_or_missing(path: str) -> bool:
+    """Return whether filelock may open a path. It follows no symbolic link, but would lock a FIFO."""
+    try:
+        return stat.S_ISREG(os.lstat(path).st_mode)
+    except FileNotFoundError:
+        return True

@@ -1,7 +1,7 @@
-"""Reading a file without ever blocking the event loop, whatever stands at the path.
+"""Reads files without blocking the event loop, whatever is at the path.
 
-Always in a thread, even for a small file: it may lie on a network that hangs. Opened non-blocking and checked to be a
-regular file before a byte is read, so that a FIFO or a device does not hold the thread for ever.
+Every read runs in a thread, even of a small file: it may be on a network drive that hangs. The file is opened
+non-blocking and must be a regular file before a byte is read, so that a FIFO or a device does not block the thread.
 """
 
 from __future__ import annotations
@@ -11,133 +11,128 @@ import stat
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+import anyio
+
 from ..._core.io import FileQuery, FileVersion, PrivateFile, ReadFailure, Signature
+from .. import threads
 
 T = TypeVar("T")
-_IS_POSIX = hasattr(os, "geteuid")  # Windows has other ways to say whose a file is
-# No system has all of them.
-_FLAGS = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
-_PIECE = 4096  # bytes, where a file does not tell how large it is
+READ_TIMEOUT = 10.0
+"""Seconds for one read. Local disks take milliseconds; a network drive that takes longer is most likely gone."""
 
-# Threads know nothing of virtual time: while one works every task waits, and time jumps. So
-# ``anycreds.testing.MemoryNetwork`` switches them off; and so does the command line where it runs no event loop.
-in_threads = True
+_IS_POSIX = hasattr(os, "geteuid")  # file ownership is different on Windows
+# No system has all of these flags.
+_FLAGS = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
+_CHUNK = 4096  # bytes, for files whose reported size is 0, such as those in /proc
 
 
 async def read_file(path: str, limit: int) -> bytes | ReadFailure:
-    """Return the content of a regular file of at most ``limit`` bytes, or why there is none."""
-    version = await run_in_thread(_read, path, limit, None)
-    assert version is not None  # no version is known that it could still be
-    return version if isinstance(version, ReadFailure) else version.content
+    """Return the content of a regular file of at most ``limit`` bytes, or why it could not be read."""
+    version = await _in_thread(_read, path, limit)
+    return version.content if isinstance(version, FileVersion) else version
 
 
 async def read_private(path: str, limit: int) -> PrivateFile | ReadFailure:
     """Return the content of a file that belongs to this user, and whether others can read or write it."""
-    return await run_in_thread(_read_private, path, limit)
+    return await _in_thread(_read_private, path, limit)
 
 
 async def read_if_changed(wanted: Sequence[FileQuery], limit: int) -> list[FileVersion | ReadFailure | None]:
-    """Return versions of files other than those that are known; None: there is no other. All in one thread."""
-    return await run_in_thread(_read_all, tuple(wanted), limit)
-
-
-async def run_in_thread(function: Callable[..., T], *arguments: object) -> T:
-    """Call a plain function in a thread."""
-    if not in_threads:
-        return function(*arguments)
-    from anyio import CapacityLimiter
-    from anyio.to_thread import run_sync
-
-    # A limiter of its own: the program may have used up the default one, and must not starve us, nor we it.
-    has_begun: list[bool] = []
-
-    def begin() -> T:
-        has_begun.append(True)
-        return function(*arguments)
-
-    try:
-        return await run_sync(begin, abandon_on_cancel=True, limiter=CapacityLimiter(1))
-    except RuntimeError:
-        if has_begun:
-            raise
-    return function(*arguments)  # the system starts no more threads: to hold the loop is better than to fail
+    """Return the current version of each file; None if it is still the known version. One thread reads them all."""
+    found = await _in_thread(_read_all, tuple(wanted), limit)
+    return [found] * len(wanted) if isinstance(found, ReadFailure) else found
 
 
 def home_directory() -> str | None:
-    """Return the user's home directory in the system's list of users."""
+    """Return the home directory in the system's user database; None if there is none."""
     try:
-        import pwd  # Windows has none
+        import pwd  # missing on Windows
 
         return pwd.getpwuid(os.getuid()).pw_dir
-    except (ImportError, KeyError):  # KeyError: in a container a user may be a number that is in no list
+    except (ImportError, KeyError):  # KeyError: a container may run as a user ID that is not in the database
         return None
 
 
+async def _in_thread(function: Callable[..., T], *arguments: object) -> T | ReadFailure:
+    if not threads.enabled:
+        return function(*arguments)
+    with anyio.move_on_after(READ_TIMEOUT):
+        return await threads.run_in_thread(function, *arguments)
+    return ReadFailure(f"was not read within {READ_TIMEOUT:g} s")
+
+
+def _read(path: str, limit: int) -> FileVersion | ReadFailure:
+    return _open(path, lambda descriptor, status: _version(descriptor, status, limit))
+
+
 def _read_private(path: str, limit: int) -> PrivateFile | ReadFailure:
-    modes: list[int] = []
+    def use(descriptor: int, status: os.stat_result) -> PrivateFile | ReadFailure:
+        # A file of root is trusted too: it may be mounted into a container.
+        if _IS_POSIX and status.st_uid not in (os.geteuid(), 0):
+            return ReadFailure("belongs to another user")
+        version = _version(descriptor, status, limit)
+        if isinstance(version, ReadFailure):
+            return version
+        return PrivateFile(version.content, _IS_POSIX and bool(status.st_mode & (stat.S_IRWXG | stat.S_IRWXO)))
 
-    def check(status: os.stat_result) -> ReadFailure | None:
-        modes.append(status.st_mode)
-        # What the administrator owns is as good as one's own: it may be mounted into a container.
-        return ReadFailure("belongs to another user") if _IS_POSIX and status.st_uid not in (os.geteuid(), 0) else None
-
-    version = _read(path, limit, None, check)
-    assert version is not None  # no version is known that it could still be
-    if isinstance(version, ReadFailure):
-        return version
-    is_open = _IS_POSIX and bool(modes[0] & (stat.S_IRWXG | stat.S_IRWXO))
-    return PrivateFile(version.content, is_open)
+    return _open(path, use)
 
 
 def _read_all(wanted: Sequence[FileQuery], limit: int) -> list[FileVersion | ReadFailure | None]:
-    return [_read(path, limit, known) for path, known in wanted]
+    return [_read_if_changed(path, known, limit) for path, known in wanted]
 
 
-def _read(
-    path: str,
-    limit: int,
-    known: Signature | None,
-    check: Callable[[os.stat_result], ReadFailure | None] | None = None,
-) -> FileVersion | ReadFailure | None:
+def _read_if_changed(path: str, known: Signature | None, limit: int) -> FileVersion | ReadFailure | None:
+    def use(descriptor: int, status: os.stat_result) -> FileVersion | ReadFailure | None:
+        return None if _signature(status) == known else _version(descriptor, status, limit)
+
+    return _open(path, use)
+
+
+def _open(path: str, use: Callable[[int, os.stat_result], T]) -> T | ReadFailure:
+    """Open a regular file, and return what ``use`` returns for its descriptor and status."""
     try:
         descriptor = os.open(path, _FLAGS)
-    except (FileNotFoundError, NotADirectoryError) as error:
-        return ReadFailure(_reason(error), is_missing=True)
-    except (OSError, ValueError) as error:  # ValueError: a null character in the path
-        return ReadFailure(_reason(error))
-    try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            return ReadFailure("is not a regular file" + (" but a directory" if stat.S_ISDIR(status.st_mode) else ""))
-        if check is not None and (problem := check(status)) is not None:
-            return problem
-        signature = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-        if signature == known:
-            return None
-        if status.st_size > limit:
-            return ReadFailure(f"is larger than {limit} bytes")
+        try:
+            status = os.fstat(descriptor)
+            if stat.S_ISREG(status.st_mode):
+                return use(descriptor, status)
+            return ReadFailure("is a directory" if stat.S_ISDIR(status.st_mode) else "is not a regular file")
+        finally:
+            os.close(descriptor)
+    except (OSError, ValueError) as error:
+        return ReadFailure(
+            describe_file_error(error, "read"), is_missing=isinstance(error, FileNotFoundError | NotADirectoryError)
+        )
+
+
+def _version(descriptor: int, status: os.stat_result, limit: int) -> FileVersion | ReadFailure:
+    if status.st_size <= limit:
         content = _content(descriptor, status.st_size, limit)
-    except OSError as error:
-        return ReadFailure(_reason(error))
-    finally:
-        os.close(descriptor)
-    return FileVersion(content, signature) if len(content) <= limit else ReadFailure(f"is larger than {limit} bytes")
+        if len(content) <= limit:
+            return FileVersion(content, _signature(status))
+    return ReadFailure(f"is larger than {limit} bytes")
+
+
+def _signature(status: os.stat_result) -> Signature:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def _content(descriptor: int, size: int, limit: int) -> bytes:
-    """Return what stands in a file, or one byte more than the limit. ``size`` is what it had a moment ago.
+    """Return the content of a file, cut off one byte after the limit.
 
-    In pieces as large as that, since Python takes its time to make room for as much as the limit.
+    Reads in chunks of the size that the file had when it was opened: a buffer as large as the limit costs more.
     """
-    pieces: list[bytes] = []
+    chunks: list[bytes] = []
     left = limit + 1
-    while left > 0 and (piece := os.read(descriptor, min(max(size, _PIECE) + 1, left))):
-        pieces.append(piece)
-        left -= len(piece)
-    return b"".join(pieces)
+    while left > 0 and (chunk := os.read(descriptor, min(max(size, _CHUNK) + 1, left))):
+        chunks.append(chunk)
+        left -= len(chunk)
+    return b"".join(chunks)
 
 
-def _reason(error: OSError | ValueError) -> str:
+def describe_file_error(error: OSError | ValueError, action: str) -> str:
+    """Return why a file cannot be read, written or locked, in the words of the operating system."""
     if isinstance(error, OSError) and error.errno is not None:
-        return f"cannot be read: {os.strerror(error.errno)}"
-    return "is not a possible path"
+        return f"cannot be {action}: {os.strerror(error.errno)}"
+    return "is not a valid path"  # it contains a null character or a surrogate

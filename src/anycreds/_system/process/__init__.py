@@ -1,7 +1,8 @@
-"""A command run through the shell, within its time and size; when it is over, nothing of it is left.
+"""Runs a command through the shell, within limits of time and output, and leaves no process of it behind.
 
-All of it happens in one worker thread. So it is the same on every event loop and in every thread, needs none of their
-child watchers, and a command is ended as a whole even if its loop stops waiting or stops altogether.
+One thread starts the command, reads its output and ends it. So this works on every event loop, in every thread, needs
+no child watcher, and ends the command even if the event loop that waits for it is closed. The command leads a process
+group, which is signalled as a whole. A process that leaves the group by ``setsid``, as daemons do, is not ended.
 """
 
 from __future__ import annotations
@@ -9,124 +10,143 @@ from __future__ import annotations
 import os
 import threading
 from subprocess import Popen
-from time import monotonic
+from time import monotonic, sleep
 
 import anyio
-from anyio import CapacityLimiter
-from anyio.to_thread import run_sync
+from anyio.lowlevel import checkpoint_if_cancelled
 
 from ..._core.io import ProcessFailure, ProcessResult
+from ..threads import ThreadCall
 from . import group
-from .pipes import SHORT_STEP, Pipes
 
-# Once a command is over, its pipes are empty in an instant, unless a process that it left behind holds them.
-LINGER = 0.1
-# What a program has to clean up, from SIGTERM on until it is killed.
-MERCY = 0.5
-# A killed process is gone in milliseconds. One that a broken disk holds in the kernel is not waited for.
-REAPING = 1.0
-# What whoever was cancelled waits for the command to be gone: both of the above, and some air.
-CLEAN_UP = 2.0
+STDERR_LIMIT = 4 * 1024  # bytes: the end of stderr, where programs write why they fail
+# Seconds. After a command has exited its pipes are empty at once, unless a process that it started has them open.
+PIPE_DRAIN_TIMEOUT = 0.1
+SIGTERM_GRACE = 0.5  # seconds between SIGTERM and SIGKILL, for the command to clean up
+CANCEL_TIMEOUT = 2.0  # seconds that a cancelled caller waits: SIGTERM_GRACE + REAP_TIMEOUT, and some to spare
+_CANCELLED = ProcessFailure("timeout", "it was cancelled")
+_CHUNK = 64 * 1024  # bytes: as much as a pipe of Linux holds
 
 
 async def run_process(command: str, timeout: float, limit: int) -> ProcessResult | ProcessFailure:  # noqa: ASYNC109
-    """Run a command; see ``Io``. The timeout is kept by the thread."""
-    job = _Job(command, timeout, limit)
-    del command  # it may hold secrets, and a traceback keeps this frame
+    """Run a command; see ``Io``. The thread enforces the timeout."""
+    await checkpoint_if_cancelled()
+    cancelled = threading.Event()
+    call = ThreadCall(_run, command, timeout, limit, cancelled)
     try:
-        return await run_sync(job.run, abandon_on_cancel=True, limiter=CapacityLimiter(1))
-    except GeneratorExit:  # nobody can wait here any more
-        job.stop()
+        await call.wait()
+    except GeneratorExit:  # the coroutine was closed, so it cannot wait
+        cancelled.set()
         raise
     except BaseException:
-        if job.stop():
-            with anyio.CancelScope(shield=True, deadline=anyio.current_time() + CLEAN_UP):
-                while not job.is_over:  # noqa: ASYNC110 - an event of a thread, which the loop may not outlive
-                    await anyio.sleep(SHORT_STEP)
+        cancelled.set()
+        with anyio.move_on_after(CANCEL_TIMEOUT, shield=True):
+            await call.wait()
         raise
+    return call.result()
 
 
-class _Job:
-    """The part in the thread."""
-
-    __slots__ = ("_command", "_has_begun", "_is_stopped", "_limit", "_lock", "_timeout", "is_over")
-
-    def __init__(self, command: str, timeout: float, limit: int) -> None:
-        self._command = command
-        self._timeout = timeout
-        self._limit = limit
-        self._lock = threading.Lock()
-        self._has_begun = self._is_stopped = self.is_over = False
-
-    def stop(self) -> bool:
-        """Let the command be ended as soon as possible; tell whether there is an end to wait for."""
-        with self._lock:
-            self._is_stopped = True
-            return self._has_begun
-
-    def run(self) -> ProcessResult | ProcessFailure:
-        """Run the command to its end, whichever that is."""
-        with self._lock:
-            if self._is_stopped:
-                return _given_up()
-            self._has_begun = True
-        try:
-            process = group.start(self._command)
-        except (OSError, ValueError) as error:  # ValueError: a null character
-            return ProcessFailure("not started", _reason(error))
-        else:
-            return self._follow(process)
-        finally:
-            self.is_over = True
-
-    def _follow(self, process: Popen[bytes]) -> ProcessResult | ProcessFailure:
-        pipes = Pipes(process, self._limit)
-        try:
-            failure = self._watch(process, pipes)
-            if failure is not None:
-                group.terminate(process)
-                _wait_for_end(process, pipes)
-        finally:
-            group.kill(process)
-            status = group.reap(process, REAPING)
-            pipes.close()
+def _run(command: str, timeout: float, limit: int, cancelled: threading.Event) -> ProcessResult | ProcessFailure:
+    """Run a command until it has exited or must be ended. Runs in a thread."""
+    if cancelled.is_set():
+        return _CANCELLED
+    try:
+        process = group.start(command)
+    except OSError as error:
+        return ProcessFailure("not started", f"the shell cannot be run: {os.strerror(error.errno or 0)}")
+    except ValueError:
+        return ProcessFailure("not started", "the command line cannot be passed to the shell")  # a null character
+    output = _Output(process, limit)
+    try:
+        failure = _follow(process, output, timeout, cancelled)
         if failure is not None:
-            return failure
-        name = None if status is None else group.signal_name(status)
-        code = None if status is None or status < 0 else status
-        return ProcessResult(code, name, bytes(pipes.stdout), bytes(pipes.stderr))
+            _terminate(process, output)
+    finally:
+        group.kill(process)
+        group.reap(process)
+        output.close()
+    if failure is not None:
+        return failure
+    status = process.returncode
+    code = None if status is None or status < 0 else status
+    return ProcessResult(code, group.signal_name(status), bytes(output.stdout), bytes(output.stderr))
 
-    def _watch(self, process: Popen[bytes], pipes: Pipes) -> ProcessFailure | None:
-        """Take what the command writes until it is over, or say why it is not waited for."""
+
+def _follow(
+    process: Popen[bytes], output: _Output, timeout: float, cancelled: threading.Event
+) -> ProcessFailure | None:
+    """Read the output until the command has exited. Return why it must be ended earlier."""
+    deadline = monotonic() + timeout
+    drain_deadline = None
+    while True:
+        output.read()
+        if output.is_too_large:
+            return ProcessFailure("too large", f"it wrote more than {output.limit} bytes")
         now = monotonic()
-        end, last = now + self._timeout, None
-        while True:
-            pipes.take()
-            now = monotonic()
-            if len(pipes.stdout) > self._limit:
-                return ProcessFailure("too large", f"it wrote more than {self._limit} bytes")
-            if group.has_exited(process):
-                last = now + LINGER if last is None else last
-                if now >= last or not pipes.are_open:
-                    return None
-            elif self._is_stopped:
-                return _given_up()
-            elif now >= end:
-                return ProcessFailure("timeout", f"it was not over within {self._timeout:g} s")
+        if group.has_exited(process):
+            drain_deadline = drain_deadline or now + PIPE_DRAIN_TIMEOUT
+            if now >= drain_deadline or not output.is_open:
+                return None
+        elif cancelled.is_set():
+            return _CANCELLED
+        elif now >= deadline:
+            return ProcessFailure("timeout", f"it did not exit within {timeout:g} s")
 
 
-def _wait_for_end(process: Popen[bytes], pipes: Pipes) -> None:
-    """Wait for all of the group, as far as its pipes tell, but not for long. Who cannot write cannot clean up."""
-    end = monotonic() + MERCY
-    while monotonic() < end and (pipes.are_open or not group.has_exited(process)):
-        pipes.take()
+def _terminate(process: Popen[bytes], output: _Output) -> None:
+    """Let the command clean up. Its output is still read: a command that is blocked in a write cannot clean up."""
+    group.terminate(process)
+    deadline = monotonic() + SIGTERM_GRACE
+    while monotonic() < deadline and (output.is_open or not group.has_exited(process)):
+        output.read()
 
 
-def _given_up() -> ProcessFailure:
-    return ProcessFailure("timeout", "nobody waits for it any more")
+class _Output:
+    """The output of a command, read from both pipes in turns.
 
+    A command that writes to a full pipe is blocked, so output beyond the limits is read too, and dropped.
+    """
 
-def _reason(error: OSError | ValueError) -> str:
-    if isinstance(error, OSError) and error.errno is not None:
-        return f"the shell cannot be run: {os.strerror(error.errno)}"
-    return "it is no possible command line"
+    __slots__ = ("_open", "limit", "stderr", "stdout")
+
+    def __init__(self, process: Popen[bytes], limit: int) -> None:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        self.limit = limit
+        self.stdout, self.stderr = bytearray(), bytearray()
+        self._open = {process.stdout: self.stdout, process.stderr: self.stderr}
+
+    @property
+    def is_open(self) -> bool:
+        """Whether any process has one of the pipes open."""
+        return bool(self._open)
+
+    @property
+    def is_too_large(self) -> bool:
+        """Whether stdout is larger than the limit."""
+        return len(self.stdout) > self.limit
+
+    def read(self) -> None:
+        """Read what is in the pipes, or wait a moment for it."""
+        if not self._open:
+            sleep(group.EXIT_INTERVAL)
+        for pipe in group.readable(list(self._open)):
+            buffer = self._open[pipe]
+            try:
+                chunk = os.read(pipe.fileno(), _CHUNK)
+            except OSError:  # counts as the end of the pipe
+                chunk = b""
+            if not chunk:
+                del self._open[pipe]
+                pipe.close()
+            elif buffer is self.stderr:
+                buffer += chunk
+                del buffer[:-STDERR_LIMIT]
+            elif not self.is_too_large:
+                buffer += chunk
+
+    def close(self) -> None:
+        """Close the pipes that other processes still have open."""
+        for pipe in self._open:
+            pipe.close()
+        self._open.clear()

@@ -1,8 +1,4 @@
-"""A shell command as a group of processes of its own, which can be ended as a whole and leaves no zombie.
-
-Plain system calls about this one process: no signal handler and nothing that an event loop or the program has set up.
-A process that left the group by ``setsid``, as daemons do, is out of reach.
-"""
+"""What differs between operating systems about a command: its process group, its pipes and how it ends."""
 
 from __future__ import annotations
 
@@ -11,34 +7,42 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
+from subprocess import Popen
 from time import monotonic, sleep
+from typing import IO
 
-_STEP = 0.001  # seconds between two looks at a process that is about to be gone
-# Of exit codes above this, shells make known which signal ended a program: 128 and its number.
-_SHELL_SIGNALS = 128
+# Seconds to wait for a killed process. It takes milliseconds, unless a broken disk keeps the process in the kernel.
+REAP_TIMEOUT = 1.0
+POLL_INTERVAL = 0.02  # seconds between two checks of a command that writes nothing
+EXIT_INTERVAL = 0.001  # seconds between two checks of a command that is about to exit
+_SHELL_SIGNAL_OFFSET = 128  # shells report a program killed by a signal as 128 + the signal's number
 
 
-def start(command: str) -> subprocess.Popen[bytes]:
-    """Start a command in the system's shell, without standard input and without a terminal.
+def start(command: str) -> Popen[bytes]:
+    """Start a command in the shell, without a terminal and with an empty standard input.
 
-    Raises ``OSError``, or ``ValueError`` for what no command line can hold.
+    Raises:
+        OSError: the shell cannot be run.
+        ValueError: the command contains a null character.
+
     """
-    return subprocess.Popen(  # noqa: S602 - through the shell, as AWS has it; the text is passed on as it was written
+    return Popen(  # noqa: S602 - through the shell, as AWS documents `credential_process`
         command,
         shell=True,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         bufsize=0,
-        close_fds=True,
         start_new_session=True,
         creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
     )
 
 
-def signal_name(status: int) -> str | None:
-    """Return the name of the signal that a status tells of: a negative one, or one above 128 as shells have it."""
-    number = -status if status < 0 else status - _SHELL_SIGNALS
+def signal_name(status: int | None) -> str | None:
+    """Return the signal that an exit status reports: a negative number, or one above 128 from a shell."""
+    if status is None:
+        return None
+    number = -status if status < 0 else status - _SHELL_SIGNAL_OFFSET
     try:
         return signal.Signals(number).name
     except ValueError:
@@ -46,73 +50,75 @@ def signal_name(status: int) -> str | None:
 
 
 if sys.platform == "win32":
+    import msvcrt
+    from _winapi import PeekNamedPipe
 
-    def has_exited(process: subprocess.Popen[bytes]) -> bool:
-        """Tell whether the command itself is over."""
+    def readable(pipes: list[IO[bytes]]) -> list[IO[bytes]]:
+        """Return the pipes that can be read now, or wait for the poll interval."""
+        found = [pipe for pipe in pipes if _can_read(pipe)]
+        if pipes and not found:
+            sleep(POLL_INTERVAL)
+        return found
+
+    def _can_read(pipe: IO[bytes]) -> bool:
+        try:
+            return bool(PeekNamedPipe(msvcrt.get_osfhandle(pipe.fileno()), 0)[0])
+        except OSError:  # the end of the pipe, which reading reports again
+            return True
+
+    def has_exited(process: Popen[bytes]) -> bool:
+        """Return whether the command has exited."""
         return process.poll() is not None
 
-    def terminate(process: subprocess.Popen[bytes]) -> None:
-        """End the command: there is no polite way to end a program that has no window."""
-        kill(process)
+    def kill(process: Popen[bytes]) -> None:
+        """End the command. Processes that it has started stay."""
+        process.kill()
 
-    def kill(process: subprocess.Popen[bytes]) -> None:
-        """End the command and what it has started."""
-        if process.poll() is None:
-            command = ["taskkill", "/T", "/F", "/PID", str(process.pid)]
-            with suppress(OSError, subprocess.SubprocessError):
-                subprocess.run(command, stdin=-3, stdout=-3, stderr=-3, timeout=1, check=False)  # -3: DEVNULL
-            process.kill()
+    terminate = kill  # Windows has no signal that lets a program without a window clean up
 
-    def reap(process: subprocess.Popen[bytes], patience: float) -> int | None:
-        """Return how the command ended, once it has."""
+    def reap(process: Popen[bytes]) -> None:
+        """Wait for the killed command."""
         with suppress(subprocess.TimeoutExpired):
-            return process.wait(patience)
-        return None
+            process.wait(REAP_TIMEOUT)
 
 else:
+    import select
 
-    def has_exited(process: subprocess.Popen[bytes]) -> bool:
-        """Tell whether the command itself is over. It stays a zombie, so that nobody else gets its number."""
-        if process.returncode is not None:
-            return True
+    def readable(pipes: list[IO[bytes]]) -> list[IO[bytes]]:
+        """Return the pipes that can be read now, or within the poll interval."""
+        poll = select.poll()  # unlike select(), it accepts descriptors above 1023
+        for pipe in pipes:
+            poll.register(pipe, select.POLLIN)
+        ready = {descriptor for descriptor, _ in poll.poll(POLL_INTERVAL * 1000)} if pipes else set()
+        return [pipe for pipe in pipes if pipe.fileno() in ready]
+
+    def has_exited(process: Popen[bytes]) -> bool:
+        """Return whether the command has exited. It stays a zombie, so that its process group's number stays taken."""
         if not hasattr(os, "waitid"):  # macOS before Python 3.13
             return process.poll() is not None
         try:
             return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-        except ChildProcessError:  # the program ignores SIGCHLD, or waits for everybody's children
+        except ChildProcessError:  # the program ignores SIGCHLD, or waits for all children
             return True
 
-    def terminate(process: subprocess.Popen[bytes]) -> None:
-        """Ask all of the group to end."""
-        _signal(process, signal.SIGTERM)
+    def terminate(process: Popen[bytes]) -> None:
+        """Let the process group clean up and exit."""
+        _signal_group(process, signal.SIGTERM)
 
-    def kill(process: subprocess.Popen[bytes]) -> None:
-        """End all of the group. To be called before ``reap``: the number of the group is taken for as long."""
-        _signal(process, signal.SIGKILL)
+    def kill(process: Popen[bytes]) -> None:
+        """End the process group. Call this before `reap`: until then no other group can have its number."""
+        _signal_group(process, signal.SIGKILL)
 
-    def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-        # PermissionError: all that is left of it are zombies (macOS), or programs of another user
+    def _signal_group(process: Popen[bytes], number: signal.Signals) -> None:
+        # PermissionError: only zombies are left (macOS), or programs of another user
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, number)
 
-    def reap(process: subprocess.Popen[bytes], patience: float) -> int | None:
-        """Return how a killed command ended, as ``Popen.returncode`` has it; None: nobody can tell (any more).
-
-        Where this program is the first process of a container, orphans of the group are its children, and taken too.
-        """
-        end = monotonic() + patience
-        while True:
-            try:
-                pid, ending = os.waitpid(-process.pid, os.WNOHANG)
-            except ChildProcessError:
-                break
-            if pid == process.pid:
-                process.returncode = os.waitstatus_to_exitcode(ending)
-            elif pid == 0:
-                if monotonic() >= end:
-                    return process.returncode  # Popen tries again when the next process is started
-                sleep(_STEP)
-        status = process.returncode
-        if status is None:
-            process.returncode = 0  # so that Popen does not look for it either
-        return status
+    def reap(process: Popen[bytes]) -> None:
+        """Wait for the killed command, and for the orphans of its group if this program is PID 1 of a container."""
+        with suppress(subprocess.TimeoutExpired, ChildProcessError):
+            process.wait(REAP_TIMEOUT)
+            deadline = monotonic() + REAP_TIMEOUT
+            while monotonic() < deadline:
+                if os.waitpid(-process.pid, os.WNOHANG) == (0, 0):
+                    sleep(EXIT_INTERVAL)

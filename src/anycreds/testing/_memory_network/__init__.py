@@ -11,8 +11,7 @@ from typing import Any, Self
 import anyio
 import anyio.lowlevel
 
-from ..._system import http
-from ..._system.files import read as files
+from ..._system import http, threads
 from ..._system.http import tls
 from .._fake_aws import FakeAWS
 from .._fake_aws.metadata import CONTAINER_PATH, Asked
@@ -104,15 +103,15 @@ class MemoryNetwork:
         http.preload()  # as a thread would do it, but before time is virtual
         self._before.append(http.make_transport)
         http.make_transport = self._transport
-        self._threads.append(files.in_threads)
-        files.in_threads = False
+        self._threads.append(threads.enabled)
+        threads.enabled = False
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         http.make_transport = self._before.pop()
-        files.in_threads = self._threads.pop()
+        threads.enabled = self._threads.pop()
 
     def _transport(self, httpx: Any) -> Any:
         import httpcore
