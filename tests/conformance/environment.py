@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from anycreds import testing
 from anycreds.testing import Exchange, FakeAWS, Fault
-from anycreds.testing._fake_aws.state import Identity
+from anycreds.testing._fake_aws.state import CognitoIdentity
 from conformance.case_files import Case, filled, read_shared
 
 _DEFAULTS = read_shared("defaults")
@@ -45,7 +45,7 @@ def prepared(case: Case, home: Path) -> Iterator[CaseEnvironment]:
     described = case.data.get("fake", {})
     with FakeAWS.in_thread(**{**_DEFAULTS["settings"], **described.get("settings", {})}) as fake:
         for identity, logins in described.get("identities", {}).items():
-            fake.memory.identities[identity] = Identity(next(iter(fake.cognito_pools)), frozenset(logins))
+            fake.records.identities[identity] = CognitoIdentity(next(iter(fake.cognito_pools)), frozenset(logins))
         for route, faults in described.get("faults", {}).items():
             fake.script(route, *(fault(filled(one, fake.metadata_url, home)) for one in faults))
         for name, content in filled(case.data.get("files", {}), fake.metadata_url, home).items():
@@ -70,7 +70,7 @@ def fault(described: list[Any]) -> Fault:
 def _argument(name: str, value: Any) -> Any:
     if isinstance(value, dict | list):
         value = json.dumps(value)
-    return value.encode() if isinstance(value, str) and name not in {"Redirect", "Refuse"} else value
+    return value.encode() if isinstance(value, str) and name not in {"Redirect", "ServiceError"} else value
 
 
 def _path_in(home: Path, name: str) -> Path:

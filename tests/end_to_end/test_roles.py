@@ -9,7 +9,7 @@ import pytest
 
 import anycreds
 from anycreds import ClientConfig, Credentials
-from anycreds.testing import FakeAWS, Refuse
+from anycreds.testing import FakeAWS, ServiceError
 from support.raw_http_server import closed, httpx_loaded  # noqa: F401
 
 pytestmark = pytest.mark.anyio
@@ -69,7 +69,7 @@ async def test_profile_with_three_roles_opens_one_connection(isolated: Path, mon
 async def test_rejected_role_leaves_no_connection() -> None:
     """A role chain whose first role is rejected leaves no connection open."""
     async with FakeAWS() as aws:
-        aws.script("assume role", Refuse(403, "AccessDenied"))
+        aws.script("assume role", ServiceError(403, "AccessDenied"))
         with pytest.raises(anycreds.RetrievalError) as caught:
             await chain_of_three(aws)()
         assert caught.value.code == "AccessDenied"

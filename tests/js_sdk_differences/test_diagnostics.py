@@ -15,7 +15,7 @@ from anycreds import (
     MalformedResponseError,
     RetrievalError,
 )
-from anycreds.testing import CANARY, Body, FakeAWS, Forever, MemoryNetwork, Refuse, VirtualClock
+from anycreds.testing import CANARY, Body, FakeAWS, Forever, MemoryNetwork, ServiceError, VirtualClock
 from js_sdk_differences.backends import once, virtual
 from js_sdk_differences.environment import DEVICE, ROLE, Machine, Routes, error_of, key_lines, keys
 from support.raw_http_server import httpx_loaded  # noqa: F401
@@ -36,7 +36,9 @@ async def test_container_error_ends_the_chain(network: MemoryNetwork, machine: M
     clock = VirtualClock()
     aws = FakeAWS(clock=clock)
     network.serve(aws)
-    aws.script("container", Forever(Refuse(403, "AccessDeniedException", "the service account has no association")))
+    aws.script(
+        "container", Forever(ServiceError(403, "AccessDeniedException", "the service account has no association"))
+    )
     machine.environ({"AWS_CONTAINER_CREDENTIALS_FULL_URI": f"http://{EKS}/v2/credentials/anycreds"})
     error = await error_of(anycreds.cached(anycreds.from_default_chain(), clock=clock))
     assert isinstance(error, RetrievalError)

@@ -31,7 +31,7 @@ from anycreds._providers.sts.assume_role import AssumeRoleProvider, Role
 from anycreds._providers.sts.web_identity import WebIdentityOptions, WebIdentityProvider
 from anycreds._system.io import SystemRuntime
 from anycreds.testing import CANARY, FakeAWS
-from anycreds.testing._fake_aws.state import Identity
+from anycreds.testing._fake_aws.state import CognitoIdentity
 from support.fake_io import is_library_file
 
 ROLE = "arn:aws:iam::123456789012:role/Demo"
@@ -169,7 +169,7 @@ class Environment:
         return LoginProvider(self.runtime, Setting(SESSION, "a test"), self.endpoints, timeout=self.timeout)
 
     def _cognito(self, **callbacks: Any) -> Provider:
-        self.aws.memory.identities[IDENTITY] = Identity(POOL, frozenset((ISSUER,)))
+        self.aws.records.identities[IDENTITY] = CognitoIdentity(POOL, frozenset((ISSUER,)))
         return CognitoIdentityProvider(self.runtime, IDENTITY, self.endpoints, self._logins(callbacks))
 
     def _cognito_pool(self, **callbacks: Any) -> Provider:

@@ -21,8 +21,8 @@ from anycreds.testing import (
     MemoryNetwork,
     Raw,
     Redirect,
-    Refuse,
     ResetAfter,
+    ServiceError,
     Status,
 )
 from robustness.environment import KINDS, Environment, cognito_pools, outcome
@@ -97,7 +97,7 @@ FAULTS: dict[str, Fault] = {
     "answer for another operation": Body(b"<GetCallerIdentityResponse/>"),
     "error with status 200": Body(b'{"__type": "AccessDeniedException", "message": "No"}'),
     "XML error with status 200": Body(b"<ErrorResponse><Error><Code>AccessDenied</Code></Error></ErrorResponse>"),
-    "control characters": Refuse(400, "X", "\x1b[2J\u202egnp.exe\u200b\x07"),
+    "control characters": ServiceError(400, "X", "\x1b[2J\u202egnp.exe\u200b\x07"),
     "bare status": Status(500),
 }
 READERS = ("role", "sso portal", "sso refresh", "login", "cognito")  # each has its own response format

@@ -76,7 +76,7 @@ async def test_containers_are_served_too(monkeypatch: pytest.MonkeyPatch) -> Non
     with MemoryNetwork() as network:
         aws = FakeAWS(clock=VirtualClock())
         network.serve(aws)
-        for name, value in network.container_environ(aws).items():
+        for name, value in network.container_environ().items():
             monkeypatch.setenv(name, value)
         assert (await at_default(anycreds.from_container_metadata())()).account_id == aws.account_id
     assert [connection.host for connection in network.connections] == ["169.254.170.2"]
@@ -232,7 +232,7 @@ async def test_https_is_served_in_plain() -> None:
 )
 async def test_a_step_that_there_is_not(script: Any) -> None:
     """A script with a mistake is an error when it is given, which does not repeat what would have been sent."""
-    with pytest.raises(ValueError, match=r"no step|stand alone"):
+    with pytest.raises(ValueError, match=r"invalid step|invalid script"):
         MemoryNetwork().script(HOST, PORT, script)
 
 

@@ -20,7 +20,7 @@ from anycreds._providers.service.endpoint_resolution import EndpointResolver
 from anycreds._providers.sts.assume_role import AssumeRoleProvider, Role
 from anycreds._providers.sts.web_identity import WebIdentityOptions, WebIdentityProvider
 from anycreds._system.io import SystemRuntime
-from anycreds.testing import FakeAWS, Forever, Hang, MemoryNetwork, Refuse, Step, VirtualClock
+from anycreds.testing import FakeAWS, Forever, Hang, MemoryNetwork, ServiceError, Step, VirtualClock
 from anycreds.testing.pytest_plugin import virtual_backend as anyio_backend  # noqa: F401
 
 pytestmark = pytest.mark.anyio
@@ -117,7 +117,7 @@ async def test_refused_connections_are_tried_three_times(world: World, kind: str
 
 async def test_throttling_is_waited_out(world: World) -> None:
     """Throttled twice and then served: after pauses of at most one and two seconds."""
-    world.aws.script("assume role", *[Refuse(400, "Throttling", "Rate exceeded")] * 2)
+    world.aws.script("assume role", *[ServiceError(400, "Throttling", "Rate exceeded")] * 2)
     credentials, seconds = await timed(world.cached(world.role()))
     assert isinstance(credentials, Credentials)
     assert seconds <= 3.0

@@ -105,6 +105,6 @@ async def serving(
 async def closed(aws: FakeAWS) -> bool:
     """Tell whether every connection of a fake ends soon."""
     with anyio.move_on_after(_CLOSED_AFTER):
-        while aws._lines:  # noqa: ASYNC110 - it has no event for this
+        while aws._open_connections:  # noqa: ASYNC110 - it has no event for this
             await anyio.sleep(0.001)
-    return not aws._lines
+    return not aws._open_connections

@@ -345,9 +345,9 @@ async def test_it_can_serve_again() -> None:
         async with aws, client(aws) as http:
             await get_set(http, aws)
             assert aws.issued == count
-            with pytest.raises(RuntimeError, match="serves already"):
+            with pytest.raises(RuntimeError, match="is already serving"):
                 await aws.__aenter__()
-        with pytest.raises(RuntimeError, match="does not serve"):
+        with pytest.raises(RuntimeError, match="is not serving"):
             aws.metadata_url  # noqa: B018 - the property is what is tested
 
 
@@ -377,7 +377,7 @@ def test_in_thread(backend: str) -> None:
 
         anyio.run(main, backend=backend)
         assert (aws.count("container"), aws.issued, aws.connections) == (2, 2, 2)
-    with pytest.raises(RuntimeError, match="does not serve"):
+    with pytest.raises(RuntimeError, match="is not serving"):
         aws.metadata_url  # noqa: B018 - the property is what is tested
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from anycreds.testing import CANARY, Expired, FakeAWS, IdentityPool, ManualClock, Refuse
+from anycreds.testing import CANARY, Expired, FakeAWS, IdentityPool, ManualClock, ServiceError
 
 POOL = "eu-west-1:11111111-2222-4333-8444-555555555555"
 CLOSED = "eu-west-1:11111111-2222-4333-8444-666666666666"
@@ -197,7 +197,7 @@ def test_other_operations(aws: FakeAWS) -> None:
 
 def test_faults(aws: FakeAWS) -> None:
     """``Refuse`` speaks JSON 1.1, and ``Expired`` gives a set that has ended."""
-    aws.script("cognito id", Refuse(400, "TooManyRequestsException", "slow down"))
+    aws.script("cognito id", ServiceError(400, "TooManyRequestsException", "slow down"))
     assert told(get_id(aws)) == (400, "TooManyRequestsException", "slow down")
     guest = get_id(aws).json()["IdentityId"]
     aws.script("cognito credentials", Expired(90))

@@ -19,7 +19,7 @@ from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from anycreds.testing import CANARY, ROUTES, Body, FakeAWS, Forever, HalfBody, ManualClock, Refuse
+from anycreds.testing import CANARY, ROUTES, Body, FakeAWS, Forever, HalfBody, ManualClock, ServiceError
 
 ROLE = "arn:aws:iam::210987654321:role/demo"
 
@@ -131,14 +131,14 @@ def test_every_route_can_be_scripted(aws: FakeAWS) -> None:
         "cognito credentials",
     )
     for route in ROUTES:
-        aws.script(route, Refuse(500, "InternalFailure"))
+        aws.script(route, ServiceError(500, "InternalFailure"))
     with pytest.raises(ValueError, match="sign-in token"):
-        aws.script("sso", Refuse(500, "InternalFailure"))
+        aws.script("sso", ServiceError(500, "InternalFailure"))
 
 
 def test_metadata_refuses_in_json(aws: FakeAWS) -> None:
     """``Refuse`` has the form of the container endpoint there, and no head of a service."""
-    aws.script("container", Refuse(503, "Busy", "later"))
+    aws.script("container", ServiceError(503, "Busy", "later"))
     answer = httpx.get(aws.container_url, trust_env=False)
     assert (answer.status_code, answer.json()) == (503, {"Code": "Busy", "Message": "later"})
     assert "x-amzn-RequestId" not in answer.headers
@@ -168,8 +168,13 @@ def test_nothing_secret_is_noted(aws: FakeAWS) -> None:
     target = {"x-amz-target": "AWSCognitoIdentityService.GetId", "Content-Type": "application/x-amz-json-1.1"}
     httpx.post(aws.service_url, json=logins, headers=target, trust_env=False)
     assert len([exchange for exchange in aws.exchanges if exchange.parameters]) == 3
-    noted = [aws.exchanges, *aws.memory.issues.values(), *aws.memory.clients.values(), *aws.memory.identities.values()]
-    assert CANARY not in repr([*noted, *aws.memory.refreshes.values()])
+    noted = [
+        aws.exchanges,
+        *aws.records.issues.values(),
+        *aws.records.clients.values(),
+        *aws.records.identities.values(),
+    ]
+    assert CANARY not in repr([*noted, *aws.records.refresh_tokens.values()])
 
 
 def test_cryptography_is_not_imported() -> None:

@@ -15,9 +15,9 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from anycreds.testing import CANARY, Expired, FakeAWS, ManualClock, Refuse
-from anycreds.testing._fake_aws.dpop import address_of
-from anycreds.testing._fake_aws.messages import Asked
+from anycreds.testing import CANARY, Expired, FakeAWS, ManualClock, ServiceError
+from anycreds.testing._fake_aws.dpop import url_of
+from anycreds.testing._fake_aws.messages import FakeRequest
 
 USER = "arn:aws:iam::123456789012:user/anycreds-fake-user"
 CLIENT = "arn:aws:signin:::devtools/same-device"
@@ -39,7 +39,7 @@ def encoded(value: bytes | Mapping[str, Any]) -> str:
     return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
-def key_of(pem: str) -> ec.EllipticCurvePrivateKey:
+def find_key(pem: str) -> ec.EllipticCurvePrivateKey:
     key = load_pem_private_key(pem.encode(), None)
     assert isinstance(key, ec.EllipticCurvePrivateKey)
     return key
@@ -50,7 +50,7 @@ class Prover:
 
     def __init__(self, aws: FakeAWS, pem: str) -> None:
         self.aws = aws
-        self.key = key_of(pem)
+        self.key = find_key(pem)
         self.made = 0
 
     def jwk(self) -> dict[str, Any]:
@@ -110,7 +110,7 @@ def test_the_token_is_what_the_cli_caches(aws: FakeAWS, key_format: Any) -> None
         assert CANARY in secret
     begin = "-----BEGIN EC PRIVATE KEY-----" if key_format == "sec1" else "-----BEGIN PRIVATE KEY-----"
     assert token["dpopKey"].startswith(begin)
-    assert key_of(token["dpopKey"]).key_size == 256
+    assert find_key(token["dpopKey"]).key_size == 256
     assert aws.login_token()["dpopKey"] != token["dpopKey"]
 
 
@@ -182,16 +182,16 @@ Change = Callable[[Prover], str | None]
         (lambda prover: prover.signed(f"{encoded(b'[]')}.{encoded(b'{}')}"), "cannot be decoded"),
         (lambda prover: prover.proof({"alg": "none"}), "alg is not ES256"),
         (lambda prover: prover.proof({"typ": "JWT"}), "typ not dpop+jwt"),
-        (lambda prover: prover.proof({"jwk": None}), "key is not one on P-256"),
-        (lambda prover: prover.proof({"jwk": {**prover.jwk(), "kty": "RSA"}}), "key is not one on P-256"),
-        (lambda prover: prover.proof({"jwk": {**prover.jwk(), "crv": "P-384"}}), "key is not one on P-256"),
-        (lambda prover: prover.proof({"jwk": {**prover.jwk(), "d": "x"}}), "key is not one on P-256"),
-        (lambda prover: prover.proof({"jwk": {**prover.jwk(), "x": "AA"}}), "key is not one on P-256"),
-        (lambda prover: prover.proof({"jwk": {**prover.jwk(), "x": prover.jwk()["y"]}}), "or did not sign it"),
-        (lambda prover: prover.proof({"jwk": Prover(prover.aws, FOREIGN).jwk()}), "or did not sign it"),
-        (lambda prover: prover.proof()[:-8], "or did not sign it"),
-        (lambda prover: prover.proof(between=b"\0"), "or did not sign it"),
-        (by_another_hash, "or did not sign it"),
+        (lambda prover: prover.proof({"jwk": None}), "not a public key on P-256"),
+        (lambda prover: prover.proof({"jwk": {**prover.jwk(), "kty": "RSA"}}), "not a public key on P-256"),
+        (lambda prover: prover.proof({"jwk": {**prover.jwk(), "crv": "P-384"}}), "not a public key on P-256"),
+        (lambda prover: prover.proof({"jwk": {**prover.jwk(), "d": "x"}}), "not a public key on P-256"),
+        (lambda prover: prover.proof({"jwk": {**prover.jwk(), "x": "AA"}}), "not a public key on P-256"),
+        (lambda prover: prover.proof({"jwk": {**prover.jwk(), "x": prover.jwk()["y"]}}), "signature is wrong"),
+        (lambda prover: prover.proof({"jwk": Prover(prover.aws, FOREIGN).jwk()}), "signature is wrong"),
+        (lambda prover: prover.proof()[:-8], "signature is wrong"),
+        (lambda prover: prover.proof(between=b"\0"), "signature is wrong"),
+        (by_another_hash, "signature is wrong"),
         (lambda prover: prover.proof(claims={"htm": "GET"}), "htm is not the method"),
         (lambda prover: prover.proof(claims={"htu": prover.aws.service_url + "/token"}), "htu is not the URL"),
         (lambda prover: prover.proof(claims={"htu": "https://signin.aws.amazon.com/v1/token"}), "htu is not the URL"),
@@ -264,12 +264,12 @@ def test_methods_and_bodies(aws: FakeAWS) -> None:
 
 @pytest.mark.parametrize("why", ["TOKEN_EXPIRED", "USER_CREDENTIALS_CHANGED", "INSUFFICIENT_PERMISSIONS"])
 def test_access_can_be_denied(aws: FakeAWS, why: Any) -> None:
-    """With ``login_refusal``, access is denied for that reason, until that is over."""
+    """With ``login_error``, access is denied for that reason, until that is over."""
     token = aws.login_token()
     prover = Prover(aws, token["dpopKey"])
-    aws.login_refusal = why
+    aws.login_error = why
     assert told(refresh(aws, token, prover.proof())) == (400, "AccessDeniedException", why)
-    aws.login_refusal = None
+    aws.login_error = None
     assert refresh(aws, token, prover.proof()).status_code == 200
 
 
@@ -287,7 +287,7 @@ def test_faults(aws: FakeAWS) -> None:
     """``Refuse`` speaks as sign-in does, and ``Expired`` gives a set that has ended."""
     token = aws.login_token()
     prover = Prover(aws, token["dpopKey"])
-    aws.script("sign-in token", Refuse(429, "TooManyRequestsError", "slow down", "rate_exceeded"), Expired(90))
+    aws.script("sign-in token", ServiceError(429, "TooManyRequestsError", "slow down", "rate_exceeded"), Expired(90))
     busy = refresh(aws, token, prover.proof())
     assert told(busy) == (429, "TooManyRequestsError", "rate_exceeded")
     assert refresh(aws, token, prover.proof()).json()["expiresIn"] == -90
@@ -305,7 +305,7 @@ def test_faults(aws: FakeAWS) -> None:
 )
 def test_the_url_is_the_one_that_was_asked(host: str, url: str) -> None:
     """On loopback the URL begins with http; a network in memory has other hosts too, and those are asked by https."""
-    assert address_of(Asked("POST", "/v1/token", {b"host": host.encode()}, "/v1/token?x")) == url
+    assert url_of(FakeRequest("POST", "/v1/token", {b"host": host.encode()}, "/v1/token?x")) == url
 
 
 def test_without_cryptography(aws: FakeAWS, monkeypatch: pytest.MonkeyPatch) -> None:

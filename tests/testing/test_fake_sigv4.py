@@ -15,13 +15,15 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from anycreds.testing import CANARY
-from anycreds.testing._fake_aws.issued_keys import Key
-from anycreds.testing._fake_aws.messages import Refusal
+from anycreds.testing._fake_aws.issued_keys import AccessKey
+from anycreds.testing._fake_aws.messages import FakeServiceError
 from anycreds.testing._fake_aws.sigv4_canonical import canonical_path
-from anycreds.testing._fake_aws.sigv4_verify import Caller, verify
+from anycreds.testing._fake_aws.sigv4_verify import SignedBy, verify
 
-KEY = Key("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", None, None, "arn:aws:iam::123456789012:user/u")
-SESSION = KEY._replace(access_key_id="ASIASESSION", session_token="session-token", end=2e9)
+KEY = AccessKey(
+    "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", None, None, "arn:aws:iam::123456789012:user/u"
+)
+SESSION = KEY._replace(access_key_id="ASIASESSION", session_token="session-token", expiration=2e9)
 KEYS = {key.access_key_id: key for key in (KEY, SESSION)}
 NOW = 1_704_164_645.0  # 2024-01-02T03:04:05Z, the time of the known answers
 BODY = (
@@ -36,8 +38,11 @@ class Signed(NamedTuple):
     headers: dict[bytes, bytes]
     body: bytes
 
-    def verify(self, now: float = NOW, service: str = "sts", region: str | None = None) -> Caller | Refusal:
-        return verify(*self, key_of=KEYS.get, now=now, service=service, region=region)
+    def verify(self, now: float = NOW, service: str = "sts", region: str | None = None) -> SignedBy | FakeServiceError:
+        try:
+            return verify(*self, find_key=KEYS.get, now=now, service=service, region=region)
+        except FakeServiceError as error:
+            return error
 
     def but(self, **headers: str | None) -> Signed:
         """Return it with other headers; None takes one away."""
@@ -92,10 +97,10 @@ def time_of(signed: Signed) -> float:
 
 def test_the_known_answers() -> None:
     """What two other implementations signed is taken, without and with a session token."""
-    assert KNOWN.verify() == Caller(KEY, "us-east-1", "sts")
+    assert KNOWN.verify() == SignedBy(KEY, "us-east-1", "sts")
     temporary = known("acd6bec9146f69a795ffbc210af7c441ad6815ea0edd0f2e1aed18b814804ec3", "SESSIONTOKEN")
     owner = KEY._replace(session_token="SESSIONTOKEN")
-    assert verify(*temporary, key_of=lambda _: owner, now=NOW, service="sts") == Caller(owner, "us-east-1", "sts")
+    assert verify(*temporary, find_key=lambda _: owner, now=NOW, service="sts") == SignedBy(owner, "us-east-1", "sts")
 
 
 SEGMENT = st.text("abzAZ09-._~!$&'()*+,;=:@ é/%", max_size=6).map(lambda text: quote(text, safe="-._~"))
@@ -114,7 +119,7 @@ HEADERS = st.dictionaries(st.sampled_from(["x-amz-target", "x-amz-user-agent", "
 @example(path="", query=[], headers={"x-other": " two  blanks "}, body=b"", key=KEY)
 @settings(max_examples=200, deadline=None)
 def test_what_botocore_signs_is_taken(
-    path: str, query: list[tuple[str, str]], headers: dict[str, str], body: bytes, key: Key
+    path: str, query: list[tuple[str, str]], headers: dict[str, str], body: bytes, key: AccessKey
 ) -> None:
     """Any request that botocore signs in its headers is taken, and not one with a byte changed."""
     text = "&".join(f"{quote(name, safe='-_.~')}={quote(value, safe='-_.~')}" for name, value in query)
@@ -123,7 +128,7 @@ def test_what_botocore_signs_is_taken(
     credentials = ReadOnlyCredentials(key.access_key_id, key.secret_access_key, key.session_token)
     signed = by_botocore(botocore.auth.SigV4Auth(credentials, "execute-api", "eu-west-1"), request)
     now = time_of(signed)
-    assert signed.verify(now, "execute-api") == Caller(key, "eu-west-1", "execute-api")
+    assert signed.verify(now, "execute-api") == SignedBy(key, "eu-west-1", "execute-api")
     for other in (
         signed._replace(body=signed.body + b"x"),
         signed._replace(target=signed.target + "x"),
@@ -133,21 +138,21 @@ def test_what_botocore_signs_is_taken(
         assert codes(other.verify(now, "execute-api")) == "SignatureDoesNotMatch"
 
 
-def codes(outcome: Caller | Refusal) -> str:
-    return outcome.code if isinstance(outcome, Refusal) else "taken"
+def codes(outcome: SignedBy | FakeServiceError) -> str:
+    return outcome.code if isinstance(outcome, FakeServiceError) else "taken"
 
 
 @pytest.mark.parametrize("key", [KEY, SESSION], ids=["long-term", "session"])
-def test_what_botocore_presigns_is_taken_while_it_lives(key: Key) -> None:
+def test_what_botocore_presigns_is_taken_while_it_lives(key: AccessKey) -> None:
     """A presigned request is taken until its own end, and refused after it or changed."""
     credentials = ReadOnlyCredentials(key.access_key_id, key.secret_access_key, key.session_token)
     auth = botocore.auth.SigV4QueryAuth(credentials, "sts", "us-east-1", expires=900)
     url = "https://sts.us-east-1.amazonaws.com/?Action=GetCallerIdentity&Version=2011-06-15"
     signed = by_botocore(auth, AWSRequest("GET", url, headers={"x-k8s-aws-id": "cluster"}))
     now = time_of(signed)
-    assert signed.verify(now + 900) == Caller(key, "us-east-1", "sts")
+    assert signed.verify(now + 900) == SignedBy(key, "us-east-1", "sts")
     late = signed.verify(now + 901)
-    assert isinstance(late, Refusal)
+    assert isinstance(late, FakeServiceError)
     assert "Signature expired" in late.message
     assert codes(signed.but(x_k8s_aws_id="other").verify(now)) == "SignatureDoesNotMatch"
     assert codes(signed._replace(target=signed.target + "&More=1").verify(now)) == "SignatureDoesNotMatch"
@@ -215,7 +220,7 @@ def test_canonical_path(path: str, canonical: str) -> None:
 def test_refusals(request_: Signed, code: str, message: str) -> None:
     """Each way in which a signature can be wrong has the code and the words that AWS has for it."""
     outcome = request_.verify()
-    assert isinstance(outcome, Refusal)
+    assert isinstance(outcome, FakeServiceError)
     assert (outcome.status >= 400, outcome.code) == (True, code)
     assert message in outcome.message
 
@@ -230,8 +235,8 @@ def test_five_minutes_either_way() -> None:
     """A signature is good for five minutes before and after its time, and a second more is refused as AWS says it."""
     assert codes(KNOWN.verify(NOW + 300)) == codes(KNOWN.verify(NOW - 300)) == "taken"
     late, early = KNOWN.verify(NOW + 301), KNOWN.verify(NOW - 301)
-    assert isinstance(late, Refusal)
-    assert isinstance(early, Refusal)
+    assert isinstance(late, FakeServiceError)
+    assert isinstance(early, FakeServiceError)
     assert late.code == early.code == "SignatureDoesNotMatch"
     assert late.message == (
         "Signature expired: 20240102T030405Z is now earlier than 20240102T030406Z (20240102T030906Z - 5 min.)"
@@ -243,9 +248,11 @@ def test_five_minutes_either_way() -> None:
 
 def test_a_session_ends() -> None:
     """The keys of a session that has ended are refused as expired, whoever signed with them."""
-    ended = KEY._replace(end=NOW)
-    outcome = verify(*KNOWN, key_of=lambda _: ended, now=NOW, service="sts")
-    assert outcome == Refusal(403, "ExpiredToken", "The security token included in the request is expired")
+    expired = KEY._replace(expiration=NOW)
+    with pytest.raises(
+        FakeServiceError, match=r"^ExpiredToken: The security token included in the request is expired$"
+    ):
+        verify(*KNOWN, find_key=lambda _: expired, now=NOW, service="sts")
 
 
 @pytest.mark.parametrize(
@@ -270,5 +277,5 @@ def test_refusals_of_what_is_presigned(old: str, new: str, code: str) -> None:
 
 def test_nothing_secret_is_printed() -> None:
     """Keys and callers do not show secrets when they are printed."""
-    key = Key("ASIA", f"{CANARY}-secret", f"{CANARY}-token", None, KEY.arn)
-    assert CANARY not in repr(Caller(key, "us-east-1", "sts"))
+    key = AccessKey("ASIA", f"{CANARY}-secret", f"{CANARY}-token", None, KEY.arn)
+    assert CANARY not in repr(SignedBy(key, "us-east-1", "sts"))

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from anycreds.testing import CANARY, Expired, FakeAWS, ManualClock, Refuse
+from anycreds.testing import CANARY, Expired, FakeAWS, ManualClock, ServiceError
 
 ACCOUNT = "210987654321"
 TOKEN = "x-amz-sso_bearer_token"
@@ -223,13 +223,15 @@ def test_methods_and_types(aws: FakeAWS) -> None:
 def test_faults(aws: FakeAWS) -> None:
     """``Refuse`` speaks the JSON of each service, and ``Expired`` gives what has ended."""
     token = aws.sso_token()
-    aws.script("sso role", Refuse(429, "TooManyRequestsException", "slow down"), Expired(90))
+    aws.script("sso role", ServiceError(429, "TooManyRequestsException", "slow down"), Expired(90))
     busy = role(aws, token["accessToken"])
     assert (busy.status_code, busy.headers["x-amzn-ErrorType"]) == (429, "TooManyRequestsException")
     assert busy.json() == {"message": "slow down"}
     ended = role(aws, token["accessToken"]).json()["roleCredentials"]["expiration"]
     assert ended == 1_767_225_510_000
-    aws.script("sso token", Refuse(400, "AuthorizationPendingException", "wait", "authorization_pending"), Expired(90))
+    aws.script(
+        "sso token", ServiceError(400, "AuthorizationPendingException", "wait", "authorization_pending"), Expired(90)
+    )
     assert refresh(aws, token).json() == {"error": "authorization_pending", "error_description": "wait"}
     fresh = refresh(aws, token).json()
     assert fresh["expiresIn"] == -90

@@ -15,7 +15,7 @@ import pytest
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import ReadOnlyCredentials
 
-from anycreds.testing import CANARY, Delay, Expired, FakeAWS, ManualClock, Refuse, SignedFor, Status
+from anycreds.testing import CANARY, Delay, Expired, FakeAWS, ManualClock, ServiceError, SignedFor, Status
 
 ROLE = "arn:aws:iam::210987654321:role/path/demo"
 OTHER = "arn:aws:iam::210987654321:role/other"
@@ -415,7 +415,9 @@ def test_web_identity_refusals(aws: FakeAWS) -> None:
 
 def test_faults(aws: FakeAWS) -> None:
     """Faults happen to services as to metadata; ``Refuse`` speaks XML here, and ``Expired`` dates the set back."""
-    aws.script("web identity", Refuse(400, "IDPCommunicationError", "<later>"), Refuse(503, "Busy"), Expired(90))
+    aws.script(
+        "web identity", ServiceError(400, "IDPCommunicationError", "<later>"), ServiceError(503, "Busy"), Expired(90)
+    )
     token = aws.web_identity_token()
     told = web(aws, token)
     assert (told.error, told["Message"], told["Type"]) == ((400, "IDPCommunicationError"), "<later>", "Sender")

@@ -1,18 +1,18 @@
-"""For tests, demonstrations and benchmarks: AWS's credential services on loopback, and time that obeys.
+"""Testing tools: AWS's credential services on loopback, faults, controllable clocks and virtual-time event loops.
 
-``import anycreds`` does not import this. What it needs beside the library (h11) comes with httpx; pytest is needed for
-``anycreds.testing.pytest_plugin`` only, trio for virtual time on trio, and cryptography for the fake's sign-in.
+``import anycreds`` does not import this package. Virtual time on trio needs trio, the sign-in service of ``FakeAWS``
+needs cryptography, and ``anycreds.testing.pytest_plugin`` needs pytest.
 """
 
 from __future__ import annotations
 
 from ._clock import ManualClock
 from ._fake_aws import FakeAWS
-from ._fake_aws.connection import Exchange
 from ._fake_aws.messages import CANARY
-from ._fake_aws.recording import SignedFor
+from ._fake_aws.recording import Exchange, SignedFor
 from ._fake_aws.routing import ROUTES
 from ._fake_aws.settings import IdentityPool, RoleTrust
+from ._fake_aws.steps import Script, Step
 from ._faults import (
     Body,
     Delay,
@@ -26,12 +26,12 @@ from ._faults import (
     Hang,
     Raw,
     Redirect,
-    Refuse,
     ResetAfter,
+    ServiceError,
     Status,
 )
 from ._memory_network import MemoryNetwork
-from ._memory_network.connection import MemoryConnection, Script, Step
+from ._memory_network.connection import MemoryConnection
 from ._virtual_time import VIRTUAL_BACKENDS, VirtualClock, VirtualLoop, virtual_backend
 
 __all__ = [
@@ -56,10 +56,10 @@ __all__ = [
     "MemoryNetwork",
     "Raw",
     "Redirect",
-    "Refuse",
     "ResetAfter",
     "RoleTrust",
     "Script",
+    "ServiceError",
     "SignedFor",
     "Status",
     "Step",

@@ -1,25 +1,34 @@
-"""Time that stands still until a test moves it. Nothing here reads a real clock or waits."""
+"""``ManualClock``: a clock that only the test moves."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-# 2026-01-01T00:00:00Z: a whole second, far from every leap and from the dates that documents use as examples.
+# 2026-01-01T00:00:00Z: a whole second, without a leap day or leap second nearby.
 START = 1_767_225_600.0
 
 
 class ManualClock:
-    """A clock for tests: ``time()``, ``monotonic()`` and ``jitter()``, each exactly what the test says.
+    """A clock for tests, which never reads a real clock and never waits.
 
-    ``start`` is the wall clock's first reading, in seconds since 1970; the monotonic clock starts at 0.
-    ``source`` (optional) is a function such as ``anyio.current_time`` that makes both clocks run: the monotonic clock
-    is then what it answers, and the wall clock is ``start`` plus that.
+    Args:
+        start: The first reading of the wall clock, in seconds since 1970. The monotonic clock starts at 0.
+        source: A function such as ``anyio.current_time`` that makes both clocks run: the monotonic clock returns its
+            value, and the wall clock ``start`` plus that. Default: time stands still.
+
+    Attributes:
+        chance: What ``jitter()`` returns, at least 0 and below 1 (default: 0.5).
+
+    Example::
+
+        clock = ManualClock()
+        provider = anycreds.cached(source, clock=clock)
+        await provider()
+        clock.advance(3600)
+        await provider()
     """
 
     __slots__ = ("_advanced", "_source", "_start", "_stepped", "chance")
-
-    chance: float
-    """What ``jitter()`` answers: at least 0 and below 1."""
 
     def __init__(self, start: float = START, *, source: Callable[[], float] | None = None) -> None:
         self._start = start
@@ -29,11 +38,11 @@ class ManualClock:
         self.chance = 0.5
 
     def time(self) -> float:
-        """Return the wall clock, in seconds since 1970."""
+        """Return the wall clock's time, in seconds since 1970."""
         return self._start + self._stepped + self.monotonic()
 
     def monotonic(self) -> float:
-        """Return seconds that never run backwards."""
+        """Return the monotonic clock's time, in seconds."""
         return self._advanced if self._source is None else self._source() + self._advanced
 
     def jitter(self) -> float:
@@ -41,25 +50,25 @@ class ManualClock:
         return self.chance
 
     def advance(self, seconds: float) -> None:
-        """Let time pass: both clocks move on by ``seconds``. Raises ``ValueError`` if that is negative."""
-        self._advanced += _forward(seconds)
+        """Advance both clocks. Raises ``ValueError`` if ``seconds`` is negative."""
+        self._advanced += _not_negative(seconds)
 
     def step(self, seconds: float) -> None:
-        """Set the wall clock forth (or back, if negative), as an administrator or NTP does. No time passes."""
+        """Set the wall clock forward (or back, if negative), as an administrator or NTP does."""
         self._stepped += seconds
 
     def suspend(self, seconds: float) -> None:
-        """Let the machine sleep, as a closed laptop does: the wall clock moves on, the monotonic one stands still.
+        """Suspend the machine: the wall clock advances, the monotonic clock does not.
 
         Raises ``ValueError`` if ``seconds`` is negative.
         """
-        self._stepped += _forward(seconds)
+        self._stepped += _not_negative(seconds)
 
     def __repr__(self) -> str:
         return f"ManualClock(time={self.time()!r}, monotonic={self.monotonic()!r})"
 
 
-def _forward(seconds: float) -> float:
+def _not_negative(seconds: float) -> float:
     if seconds < 0:
-        raise ValueError(f"time cannot pass backwards: {seconds!r} s; step() sets the wall clock back")
+        raise ValueError(f"time cannot pass backwards: {seconds!r} s; use step() to set the wall clock back")
     return seconds

@@ -1,4 +1,4 @@
-"""What can go wrong with one exchange, as frozen values to script a ``FakeAWS`` with. Nothing here does anything."""
+"""Faults for ``FakeAWS.script``, as frozen values."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Answer with this status, body and headers instead."""
+    """Respond with this status, body and headers."""
 
     code: int
     body: bytes = b""
@@ -16,29 +16,26 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True)
-class Refuse:
-    """Let the service refuse, in its own format: XML from STS, JSON from the others.
-
-    ``error`` is what stands in the member of that name in the answers of OIDC and sign-in, for example
-    ``"TOKEN_EXPIRED"``.
-    """
+class ServiceError:
+    """Respond with an error in the format of the service: XML from STS, JSON from the others."""
 
     status: int
     code: str
     message: str = ""
     error: str | None = None
+    """The ``error`` in responses of OIDC and sign-in, for example ``"TOKEN_EXPIRED"``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """Answer 200 with this body instead."""
+    """Respond with status 200 and this body."""
 
     body: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Redirect:
-    """Answer with a redirect to ``to``, a URL."""
+    """Respond with a redirect to a URL."""
 
     to: str
     code: int = 302
@@ -46,38 +43,38 @@ class Redirect:
 
 @dataclass(frozen=True, slots=True)
 class Expired:
-    """Answer as usual, but with a set that ended ``seconds`` ago."""
+    """Respond as usual, but with credentials that expired ``seconds`` ago."""
 
     seconds: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Gzip:
-    """Answer as usual, but compressed, whatever the client accepts."""
+    """Respond as usual, but compressed, even if the client does not accept it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """Put these bytes on the socket as they are, and close it."""
+    """Send these bytes unchanged and close the connection."""
 
     data: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Hang:
-    """Never answer."""
+    """Never respond."""
 
 
 @dataclass(frozen=True, slots=True)
 class Delay:
-    """Answer as usual, after ``seconds``."""
+    """Respond as usual after ``seconds``."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Drip:
-    """Begin an answer with status 200, then send ``data`` ``every`` so many seconds, ``count`` times or without end."""
+    """Respond with status 200, then send ``data`` every ``every`` seconds, ``count`` times (None: forever)."""
 
     data: bytes
     every: float
@@ -86,32 +83,32 @@ class Drip:
 
 @dataclass(frozen=True, slots=True)
 class ResetAfter:
-    """Send the first ``count`` bytes of the usual answer (its head included), then reset the connection."""
+    """Send the first ``count`` bytes of the usual response, its head included, and reset the connection."""
 
     count: int
 
 
 @dataclass(frozen=True, slots=True)
 class HalfBody:
-    """Send the usual answer without the second half of its body, then close the connection."""
+    """Send the usual response without the second half of its body and close the connection."""
 
 
 @dataclass(frozen=True, slots=True)
 class Flood:
-    """Answer 200 with a body of ``total`` bytes; None: with one that has no end."""
+    """Respond with status 200 and a body of ``total`` bytes (None: an endless body)."""
 
     total: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Forever:
-    """Let ``fault`` happen to every exchange from here on, until ``FakeAWS.restore``."""
+    """Apply ``fault`` to every request until ``FakeAWS.restore``."""
 
     fault: OneFault
 
 
 OneFault: TypeAlias = (
-    Status | Refuse | Body | Redirect | Expired | Gzip | Raw | Hang | Delay | Drip | ResetAfter | HalfBody | Flood
+    Status | ServiceError | Body | Redirect | Expired | Gzip | Raw | Hang | Delay | Drip | ResetAfter | HalfBody | Flood
 )
 Fault: TypeAlias = OneFault | Forever
-"""Whatever ``FakeAWS.script`` takes."""
+"""The faults that ``FakeAWS.script`` takes."""

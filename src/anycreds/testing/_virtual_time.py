@@ -1,8 +1,8 @@
 """Virtual time: while every task waits, the clock jumps to the next deadline, so that a day takes milliseconds.
 
-Sockets within the process, events, locks and sleeps work as always. Threads and processes do not mix with it: while one
-of them works every task waits, so that time jumps past it. Do such things before, or answer for them from memory. If
-nothing is due at all, time stands still and the loop really waits, as trio's clock does: a deadlock hangs there too.
+Sockets within the process, events, locks and sleeps work as usual. Threads and processes do not: while a task waits for
+one of them, time jumps to the next deadline. If there is no deadline, time stands still and the loop really waits, as
+with trio's autojump clock: a deadlock hangs.
 """
 
 from __future__ import annotations
@@ -17,17 +17,22 @@ import anyio
 from ._clock import START, ManualClock
 
 VIRTUAL_BACKENDS = ("asyncio", "trio")
-"""The backends that ``virtual_backend`` knows: the parameters for a fixture."""
+"""The backends that ``virtual_backend`` supports."""
 
-# A nanosecond. Sums of binary fractions drift by less, and rounding takes the drift out, so deadlines end on the dot.
-# Never down, though: before its deadline anyio waits again, for a moment that asyncio takes for past already, for ever.
+# Nanoseconds. The rounding errors of sums of floats are smaller, so that rounding removes them and deadlines are exact.
+# Never round down: before its deadline anyio waits again for a time so short that asyncio takes it as already past,
+# and the loop never ends.
 _DIGITS = 9
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """An asyncio event loop under virtual time, which starts at 0. Use it as a ``loop_factory``.
+    """An asyncio event loop under virtual time, which starts at 0.
 
-    Raises ``RuntimeError`` where asyncio itself would start a thread or a process.
+    It raises ``RuntimeError`` where asyncio itself would start a thread or a process.
+
+    Example::
+
+        asyncio.run(main(), loop_factory=VirtualLoop)
     """
 
     def __init__(self) -> None:
@@ -39,36 +44,44 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self._now
 
     def _jump(self, seconds: float) -> None:
-        then = self._now + seconds
-        self._now = max(then, round(then, _DIGITS))
+        later = self._now + seconds
+        self._now = max(later, round(later, _DIGITS))
 
     def run_in_executor(self, executor: Any, func: Any, *args: Any) -> NoReturn:  # type: ignore[override]
-        """Refuse: a thread takes real time. Raises ``RuntimeError``."""
-        raise RuntimeError(f"a VirtualLoop starts no thread: time would jump past {func!r}")
+        """Raise ``RuntimeError``: a thread takes real time."""
+        raise RuntimeError(f"a VirtualLoop cannot start a thread: virtual time would pass before {func!r} ends")
 
     async def subprocess_exec(self, *args: Any, **options: Any) -> NoReturn:
-        """Refuse: a process takes real time. Raises ``RuntimeError``."""
-        raise RuntimeError("a VirtualLoop starts no process: time would jump past it")
+        """Raise ``RuntimeError``: a process takes real time."""
+        raise RuntimeError("a VirtualLoop cannot start a process: virtual time would pass before it ends")
 
     subprocess_shell = subprocess_exec
 
 
 class _JumpingSelector(selectors.DefaultSelector):
-    """Looks for input without waiting; if there is none, the time that the loop would wait is skipped."""
+    """Checks for input without waiting. Without input, it skips the time that the loop would wait."""
 
     def __init__(self, jump: Callable[[float], None]) -> None:
         super().__init__()
         self._jump = jump
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        ready = super().select(timeout and 0)  # None stays None: nothing is due, so only input can help
+        ready = super().select(timeout and 0)  # None: there is no deadline, so wait for input
         if not ready and timeout is not None and timeout > 0:
             self._jump(timeout)
         return ready
 
 
 class VirtualClock(ManualClock):
-    """A ``ManualClock`` that runs with the event loop it is read in. Give it to what is tested under virtual time."""
+    """A ``ManualClock`` that runs with the current event loop. Pass it as ``clock=`` under virtual time.
+
+    Args:
+        start: The wall clock's time when the event loop's clock is 0, in seconds since 1970.
+
+    Example::
+
+        provider = anycreds.cached(source, clock=VirtualClock())
+    """
 
     __slots__ = ()
 
@@ -77,15 +90,27 @@ class VirtualClock(ManualClock):
 
 
 def virtual_backend(name: str) -> tuple[str, dict[str, Any]]:
-    """Return an anyio backend with its options, with virtual time that starts now.
+    """Return the name and the options of an anyio backend under virtual time.
 
-    ``name`` is one of ``VIRTUAL_BACKENDS``. Call it anew for each run: the clock belongs to one.
-    Use the answer in a fixture ``anyio_backend``, or as ``anyio.run(main, backend=name, backend_options=options)``.
+    Args:
+        name: One of ``VIRTUAL_BACKENDS``.
+
+    Returns:
+        The value for a fixture ``anyio_backend``, or for ``anyio.run``. Call the function again for each run, because
+        a run uses up its clock.
+
+    Raises:
+        ValueError: The backend is not supported.
+
+    Example::
+
+        name, options = virtual_backend("trio")
+        anyio.run(main, backend=name, backend_options=options)
     """
     if name == "asyncio":
         return name, {"loop_factory": VirtualLoop}
     if name == "trio":
-        import trio.testing  # an extra: programs on asyncio do not have it
+        import trio.testing  # an optional dependency
 
         return name, {"clock": trio.testing.MockClock(autojump_threshold=0)}
     raise ValueError(f"no virtual time on {name!r}; there is {' and '.join(VIRTUAL_BACKENDS)}")

@@ -1,4 +1,4 @@
-"""Fixtures for pytest. Load them with ``pytest_plugins = ["anycreds.testing.pytest_plugin"]`` in your conftest.py."""
+"""Fixtures for pytest. To use them, put ``pytest_plugins = ["anycreds.testing.pytest_plugin"]`` in your conftest.py."""
 
 from __future__ import annotations
 
@@ -12,20 +12,23 @@ import pytest
 from . import _virtual_time
 from ._fake_aws import FakeAWS
 
-# What else changes where credentials come from, or how they are fetched. Proxies are told by the end of their names.
-_ELSEWHERE = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "HOMEDRIVE", "HOMEPATH")
+# Variables without the prefix AWS_ that affect how credentials are found or fetched. Proxies end in _PROXY.
+_OTHER_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "HOMEDRIVE", "HOMEPATH")
 
 
 @pytest.fixture
 def aws_isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Keep the machine's own AWS settings out of the test; the value is the test's home directory, which is empty.
+    """Isolate the test from the machine's AWS settings.
 
-    Removes every ``AWS_*`` variable, and those that name proxies and CA bundles. ``HOME`` and ``USERPROFILE`` are
-    ``tmp_path / "home"``. ``AWS_CONFIG_FILE`` and ``AWS_SHARED_CREDENTIALS_FILE`` name files in its ``.aws`` that do
-    not exist; and ``AWS_EC2_METADATA_DISABLED`` is ``true``, so that nothing asks an instance metadata service.
+    Removes all ``AWS_*`` variables, and those for proxies and CA bundles. Sets ``HOME`` and ``USERPROFILE`` to an empty
+    directory, ``AWS_CONFIG_FILE`` and ``AWS_SHARED_CREDENTIALS_FILE`` to missing files in its ``.aws``, and
+    ``AWS_EC2_METADATA_DISABLED`` to ``true``.
+
+    Returns:
+        The home directory.
     """
     for name in list(os.environ):
-        if name.startswith("AWS_") or name.upper().endswith("_PROXY") or name in _ELSEWHERE:
+        if name.startswith("AWS_") or name.upper().endswith("_PROXY") or name in _OTHER_VARIABLES:
             monkeypatch.delenv(name)
     home = tmp_path / "home"
     home.mkdir()
@@ -39,10 +42,10 @@ def aws_isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def fake_aws() -> Iterator[FakeAWS]:
-    """Serve a ``FakeAWS`` from a thread of its own, with the default settings, for the time of the test.
+    """Serve a ``FakeAWS`` with default settings from another thread during the test.
 
-    Nothing points to it yet: do that with ``monkeypatch.setenv`` for each of ``fake_aws.metadata_environ()`` or
-    ``fake_aws.container_environ()``.
+    No environment variable points to it. Set those of ``fake_aws.metadata_environ()`` or
+    ``fake_aws.container_environ()`` with ``monkeypatch.setenv``.
     """
     with FakeAWS.in_thread() as aws:
         yield aws
@@ -50,9 +53,9 @@ def fake_aws() -> Iterator[FakeAWS]:
 
 @pytest.fixture(params=_virtual_time.VIRTUAL_BACKENDS)
 def virtual_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
-    """Give both backends virtual time, anew for each test.
+    """Return an anyio backend under virtual time, each of asyncio and trio in turn.
 
-    All ``pytest.mark.anyio`` tests of a module run so if it says
+    All ``pytest.mark.anyio`` tests of a module use it if the module contains
     ``from anycreds.testing.pytest_plugin import virtual_backend as anyio_backend``.
     """
     if request.param == "trio":

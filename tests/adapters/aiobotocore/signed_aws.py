@@ -18,16 +18,16 @@ from anyio.abc import ByteStream, SocketAttribute
 from anyio.from_thread import start_blocking_portal
 
 from anycreds import Credentials
-from anycreds.testing._fake_aws.issued_keys import Key
-from anycreds.testing._fake_aws.messages import Refusal
-from anycreds.testing._fake_aws.sigv4_claims import Claim, read_claim
+from anycreds.testing._fake_aws.issued_keys import AccessKey
+from anycreds.testing._fake_aws.messages import FakeServiceError
+from anycreds.testing._fake_aws.sigv4_claims import SignatureClaim, read_claim
 from anycreds.testing._fake_aws.sigv4_verify import verify
 
 EXPIRED = {
-    "s3": Refusal(400, "ExpiredToken", "The provided token has expired."),
-    "sts": Refusal(403, "ExpiredToken", "The security token included in the request is expired"),
-    "dynamodb": Refusal(400, "ExpiredTokenException", "The security token included in the request is expired"),
-    "ec2": Refusal(400, "RequestExpired", "Request has expired."),
+    "s3": FakeServiceError(400, "ExpiredToken", "The provided token has expired."),
+    "sts": FakeServiceError(403, "ExpiredToken", "The security token included in the request is expired"),
+    "dynamodb": FakeServiceError(400, "ExpiredTokenException", "The security token included in the request is expired"),
+    "ec2": FakeServiceError(400, "RequestExpired", "Request has expired."),
 }
 _WHO = (
     '<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult>'
@@ -61,7 +61,7 @@ class SignedAws:
 
     def __init__(self) -> None:
         self.url = ""
-        self.keys: dict[str, Key] = {}
+        self.keys: dict[str, AccessKey] = {}
         self.expired: set[str] = set()
         self.broken = 0
         """How many requests, from now on, are answered with 503 although they are right."""
@@ -83,26 +83,30 @@ class SignedAws:
     def know(self, credentials: Credentials) -> Credentials:
         """Take signatures by this set from now on."""
         arn = f"arn:aws:iam::{credentials.account_id or '123456789012'}:user/somebody"
-        self.keys[credentials.access_key_id] = Key(
+        self.keys[credentials.access_key_id] = AccessKey(
             credentials.access_key_id, credentials.secret_access_key, credentials.session_token, None, arn
         )
         return credentials
 
-    def check(self, method: str, target: str, headers: dict[bytes, bytes], body: bytes) -> Key | Refusal:
+    def check(self, method: str, target: str, headers: dict[bytes, bytes], body: bytes) -> AccessKey | FakeServiceError:
         """Return who signed a request, or why it is refused; take it down."""
         self.before()
-        claim = read_claim(target, headers)
-        service = claim.service if isinstance(claim, Claim) else "s3"
-        found = verify(method, target, headers, body, key_of=self.keys.get, now=time.time(), service=service)
-        judged = found if isinstance(found, Refusal) else found.key
-        if isinstance(judged, Key) and judged.access_key_id in self.expired:
-            judged = EXPIRED[service]
-        elif isinstance(judged, Key) and self.broken:
-            self.broken -= 1
-            judged = Refusal(503, "SlowDown", "Reduce your request rate.")
-        key_id = claim.access_key_id if isinstance(claim, Claim) else None
-        refused = judged.code if isinstance(judged, Refusal) else None
-        has_token = isinstance(claim, Claim) and claim.session_token is not None
+        claim: SignatureClaim | None = None
+        judged: AccessKey | FakeServiceError
+        try:
+            claim = read_claim(target, headers)
+            now, service = time.time(), claim.service
+            judged = verify(method, target, headers, body, find_key=self.keys.get, now=now, service=service).key
+            if judged.access_key_id in self.expired:
+                judged = EXPIRED[service]
+            elif self.broken:
+                self.broken -= 1
+                judged = FakeServiceError(503, "SlowDown", "Reduce your request rate.")
+        except FakeServiceError as error:
+            judged = error
+        key_id = None if claim is None else claim.access_key_id
+        refused = judged.code if isinstance(judged, FakeServiceError) else None
+        has_token = claim is not None and claim.session_token is not None
         self.seen.append(Seen(method, target.partition("?")[0], key_id, refused, has_token))
         return judged
 
@@ -111,7 +115,7 @@ class SignedAws:
         judged = self.check(method, target, headers, body)
         if b"x-amz-target" in headers:
             return _json(judged)
-        if isinstance(judged, Refusal):
+        if isinstance(judged, FakeServiceError):
             return judged.status, _error(judged)
         if method == "POST":
             return 200, _WHO.format(judged).encode()
@@ -128,7 +132,7 @@ class SignedAws:
             return 200, self._listing(path)
         if path in self.objects:
             return 200, self.objects[path]
-        return 404, _error(Refusal(404, "NoSuchKey", "The specified key does not exist."))
+        return 404, _error(FakeServiceError(404, "NoSuchKey", "The specified key does not exist."))
 
     def _listing(self, path: str) -> bytes:
         bucket = path.strip("/")
@@ -201,7 +205,7 @@ def _origin_form(raw: bytes) -> str:
     return parts.path + (f"?{parts.query}" if parts.query else "")
 
 
-def _error(refusal: Refusal) -> bytes:
+def _error(refusal: FakeServiceError) -> bytes:
     error = f"<Code>{refusal.code}</Code><Message>{refusal.message}</Message>"
     if refusal.code == "RequestExpired":
         return f"<Response><Errors><Error>{error}</Error></Errors></Response>".encode()
@@ -210,7 +214,7 @@ def _error(refusal: Refusal) -> bytes:
     return f"<Error>{error}</Error>".encode()
 
 
-def _json(judged: Key | Refusal) -> tuple[int, bytes]:
-    if isinstance(judged, Refusal):
+def _json(judged: AccessKey | FakeServiceError) -> tuple[int, bytes]:
+    if isinstance(judged, FakeServiceError):
         return judged.status, f'{{"__type": "x#{judged.code}", "message": "{judged.message}"}}'.encode()
     return 200, b'{"TableNames": []}'

@@ -10,7 +10,7 @@ import pytest
 
 from adapters.aiobotocore.signed_aws import SignedAws
 from adapters.aiobotocore.sources import REGION, Source, client
-from anycreds.testing._fake_aws.issued_keys import Key
+from anycreds.testing._fake_aws.issued_keys import AccessKey
 
 pytest.importorskip("aiobotocore")
 
@@ -54,7 +54,7 @@ class Hosts:
         self.bodies.append(body)
         headers[b"host"] = parts.netloc.encode()
         judged = self._aws.check(request.method, parts.path or "/", headers, body)
-        if isinstance(judged, Key):
+        if isinstance(judged, AccessKey):
             return _Answer(200, b"{}" if b"x-amz-target" in headers else b"<Answer/>")
         return _Answer(judged.status, f'{{"__type": "x#{judged.code}"}}'.encode())
 
@@ -146,5 +146,5 @@ async def test_a_request_within_a_request(aws: SignedAws, config: Any) -> None:
     inner = urlsplit(url)
     assert inner.netloc == "ec2.eu-west-1.amazonaws.com"
     judged = aws.check("GET", f"{inner.path}?{inner.query}", {b"host": inner.netloc.encode()}, b"")
-    assert isinstance(judged, Key)
+    assert isinstance(judged, AccessKey)
     assert aws.refusals == [None, None]

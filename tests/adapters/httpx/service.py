@@ -20,8 +20,8 @@ from anyio.streams.tls import TLSListener
 
 from anycreds import Credentials
 from anycreds.testing import CANARY
-from anycreds.testing._fake_aws.issued_keys import Key
-from anycreds.testing._fake_aws.messages import Refusal
+from anycreds.testing._fake_aws.issued_keys import AccessKey
+from anycreds.testing._fake_aws.messages import FakeServiceError
 from anycreds.testing._fake_aws.sigv4_verify import verify
 
 REGION = "eu-central-1"
@@ -79,7 +79,7 @@ class Came(NamedTuple):
     target: str
     headers: dict[bytes, bytes]
     body: bytes
-    refusal: Refusal | None
+    refusal: FakeServiceError | None
     access_key_id: str | None
 
     def __repr__(self) -> str:
@@ -110,7 +110,7 @@ class Service:
         self.name = name
         self.tls = tls
         self.port = 0
-        self.known: dict[str, Key] = {}
+        self.known: dict[str, AccessKey] = {}
         self.came: list[Came] = []
         self.answer: Callable[[Came], Answer | None] = always(None)
         for number in range(1, 10):
@@ -127,7 +127,7 @@ class Service:
     def knows(self, credentials: Credentials, until: float = NEVER) -> None:
         """Take requests that are signed with these."""
         name, secret, token = credentials.access_key_id, credentials.secret_access_key, credentials.session_token
-        self.known[name] = Key(name, secret, token, until, ARN)
+        self.known[name] = AccessKey(name, secret, token, until, ARN)
 
     def ends(self, credentials: Credentials) -> None:
         """Say from now on that the session of this set has ended."""
@@ -135,18 +135,20 @@ class Service:
 
     def check(self, method: str, target: str, headers: dict[bytes, bytes], body: bytes) -> Came:
         """Verify one request."""
-        found = verify(
-            method,
-            target,
-            headers,
-            body,
-            key_of=self.known.get,
-            now=time.time(),
-            service=self.name,
-            region=REGION,
-        )
-        refusal, name = (found, None) if isinstance(found, Refusal) else (None, found.key.access_key_id)
-        return Came(method, target, headers, body, refusal, name)
+        try:
+            found = verify(
+                method,
+                target,
+                headers,
+                body,
+                find_key=self.known.get,
+                now=time.time(),
+                service=self.name,
+                region=REGION,
+            )
+        except FakeServiceError as error:
+            return Came(method, target, headers, body, error, None)
+        return Came(method, target, headers, body, None, found.key.access_key_id)
 
     async def serve(self, stream: ByteStream) -> None:
         """Answer on one connection until it ends."""

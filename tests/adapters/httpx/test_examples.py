@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 
 from adapters.httpx.service import REGION
-from anycreds.testing._fake_aws.issued_keys import Key
-from anycreds.testing._fake_aws.sigv4_verify import Caller, verify
+from anycreds.testing._fake_aws.issued_keys import AccessKey
+from anycreds.testing._fake_aws.sigv4_verify import SignedBy, verify
 
 pytestmark = pytest.mark.anyio
 
-KEY = Key("AKIAEXAMPLE", "canary-secret", None, None, "arn:aws:iam::123456789012:user/somebody")
+KEY = AccessKey("AKIAEXAMPLE", "canary-secret", None, None, "arn:aws:iam::123456789012:user/somebody")
 HOSTS = {f"{name}.eu-central-1.amazonaws.com": name.rpartition(".")[2] for name in ("dynamodb", "abcdef.execute-api")}
 
 
@@ -50,12 +50,12 @@ async def test_clients(module: str, monkeypatch: pytest.MonkeyPatch, capsys: pyt
             request.url.raw_path.decode(),
             headers,
             await request.aread(),
-            key_of={KEY.access_key_id: KEY}.get,
+            find_key={KEY.access_key_id: KEY}.get,
             now=time.time(),
             service=HOSTS[request.url.host],
             region=REGION,
         )
-        assert isinstance(found, Caller)
+        assert isinstance(found, SignedBy)
         return http.Response(200, json={"TableNames": []})
 
     monkeypatch.setattr(http.AsyncHTTPTransport, "handle_async_request", handle)

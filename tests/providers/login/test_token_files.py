@@ -27,7 +27,7 @@ from anycreds._providers.login.api import file_name
 from anycreds._providers.login.provider import LoginProvider
 from anycreds._providers.service.endpoint_resolution import EndpointResolver
 from anycreds._system.io import SystemIo, SystemRuntime
-from anycreds.testing import FakeAWS, Forever, HalfBody, Hang, Refuse, Status
+from anycreds.testing import FakeAWS, Forever, HalfBody, Hang, ServiceError, Status
 
 SESSION = "arn:aws:iam::123456789012:user/somebody"
 
@@ -167,7 +167,7 @@ async def test_one_provider_renews_once(aws: FakeAWS, cache: Path, expires_in: f
 async def test_refused_for_all(aws: FakeAWS, cache: Path) -> None:
     """A session that is over is told to everybody with the command; a new sign-in heals all of them at once."""
     sign_in(aws, cache, -5)
-    aws.login_refusal = "TOKEN_EXPIRED"
+    aws.login_error = "TOKEN_EXPIRED"
     programs = [provider(aws) for _ in range(3)]
     for one in programs:
         with pytest.raises(LoginRequiredError) as caught:
@@ -182,7 +182,7 @@ async def test_refused_for_all(aws: FakeAWS, cache: Path) -> None:
 async def test_a_server_error_is_repeated_with_another_proof(aws: FakeAWS, cache: Path) -> None:
     """After a 500 the same refresh token is sent again, with a proof that the service has not seen yet."""
     sign_in(aws, cache, -5)
-    aws.script("sign-in token", Status(500), Refuse(429, "TooManyRequestsError", error="rate_exceeded"))
+    aws.script("sign-in token", Status(500), ServiceError(429, "TooManyRequestsError", error="rate_exceeded"))
     await provider(aws)()
     assert (aws.count(), aws.reused_refresh_tokens) == (3, 0)
 
@@ -206,7 +206,7 @@ async def test_an_answer_that_was_lost(aws: FakeAWS, cache: Path) -> None:
 async def test_a_program_that_knows_no_lock(aws: FakeAWS, cache: Path) -> None:
     """Where another SDK, which locks nothing, has used the refresh token up, what it writes is taken."""
     sign_in(aws, cache, -5)
-    aws.login_refusal = "TOKEN_EXPIRED"
+    aws.login_error = "TOKEN_EXPIRED"
     tokens: list[dict[str, Any]] = []
     found = await provider(aws, lambda: tokens.append(sign_in(aws, cache, 900)))()
     assert [token["accessToken"]["accessKeyId"] for token in tokens] == [found.access_key_id]

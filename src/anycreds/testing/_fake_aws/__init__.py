@@ -1,4 +1,4 @@
-"""``FakeAWS``: AWS's credential services on a real loopback socket, counted and scripted."""
+"""``FakeAWS``: AWS's credential services on a loopback socket, with recorded requests and scripted faults."""
 
 from __future__ import annotations
 
@@ -7,81 +7,88 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Self, Unpack
 
-from .._faults import Expired, Fault, Forever, OneFault, Refuse
-from . import fault_injection as faults
-from .connection import Exchange, Line
-from .messages import Answer, Asked, Refusal
+from .._faults import Expired, Fault, Forever, OneFault, ServiceError
+from . import fault_injection
+from .messages import FakeRequest, FakeResponse, FakeServiceError
 from .metadata import CONTAINER_PATH
-from .recording import parameters_of, signed_for
-from .routing import ROUTES, Services, answer, refuse, route_of
-from .server import Server
-from .settings import FakeSettings, WorldSettings
+from .recording import Exchange, parameters_of, signed_for
+from .routing import ROUTES, FakeServices, respond, respond_with_error, route_of
+from .server import LoopbackServer
+from .settings import FakeServiceSettings, FakeSettings
+from .steps import Script
 
 
-class FakeAWS(Services, Server):
-    """AWS's credential services on one loopback port, each refusing what the real one refuses.
+class FakeAWS(FakeServices, LoopbackServer):
+    """AWS's credential services on one loopback port. Each rejects what the real service rejects.
 
-    They are EC2 instance metadata (IMDSv2), container credentials (ECS, EKS), STS (signatures are verified), the
-    portal and the OIDC service of IAM Identity Center, sign-in (``aws login``; DPoP proofs are verified, for which it
-    needs ``cryptography``) and Cognito identity pools. ``ROUTES`` names what can be asked.
+    The services are EC2 instance metadata (IMDSv2), container credentials (ECS, EKS), STS (verifies signatures), the
+    portal and the OIDC service of IAM Identity Center, sign-in (``aws login``; verifies DPoP proofs, which needs
+    ``cryptography``) and Cognito identity pools. ``ROUTES`` lists the supported requests.
 
     ``async with FakeAWS() as aws:`` serves on the running event loop, trio or asyncio. ``with FakeAWS.in_thread() as
-    aws:`` serves from a thread of its own, for code without a loop, and for loops that are themselves under test.
-    Point a program at it with the variables in ``metadata_environ()``, ``container_environ()`` or
-    ``service_environ()``; ``key_environ()``, ``web_identity_token()``, ``sso_token()`` and ``login_token()`` give what
-    the services accept.
+    aws:`` serves from a new thread, for code without an event loop. ``metadata_environ()``, ``container_environ()`` and
+    ``service_environ()`` return the environment variables that point an AWS SDK at the fake. ``key_environ()``,
+    ``web_identity_token()``, ``sso_token()`` and ``login_token()`` return keys and tokens that the services accept.
 
-    Settings (keywords; also attributes that may be changed while it serves). Of metadata and container:
+    All arguments but ``host`` are also attributes, and may be changed while the fake serves.
 
-    - ``role_name``: the instance's role; None: it has none, and the role list answers 404
-    - ``token_ttl``: the longest life of an IMDSv2 token, in seconds; None: as long as is asked for
-    - ``sticky``: hand out the same set until five minutes before its end, as EC2 does; else a new one each time
-    - ``imds_v1``: answer metadata requests without a token too
-    - ``token_status``: refuse requests for a token with this status; None: grant them
+    Args:
+        host: The loopback address to serve at, ``"127.0.0.1"`` (default) or ``"::1"``.
+        latency: Seconds before each response (default: 0).
+        role_name: The role of the instance; None: it has no role, and the list of roles returns 404.
+        lifetime: The lifetime of issued credentials, in seconds (default: 6 hours), unless a request specifies it.
+        token_ttl: The maximum lifetime of an IMDSv2 token, in seconds; None (default): the requested one.
+        sticky: Return the same credentials until five minutes before they expire, as EC2 does, instead of new ones for
+            each request (default: False).
+        clock: The clock of all times; default: the system's.
+        account_id: The account of all roles and users (default: ``"123456789012"``).
+        imds_v1: Accept metadata requests without a token (default: False).
+        token_status: Reject requests for an IMDSv2 token with this status; None (default): accept them.
+        region: The region that STS requests must be signed for; None (default): any region.
+        keys: The long-term keys of a user, secrets by access key id (default: one key).
+        roles: The roles that STS can assume, ``RoleTrust`` by ARN; None (default): any role, unconditionally.
+        web_identity_tokens: The tokens that STS accepts, expiration in seconds since 1970 by token (default: none).
+        sso_roles: The names of the roles by account; None (default): any role of any account.
+        sso_token_lifetime: The lifetime of access tokens from OIDC, in seconds (default: 1 hour).
+        sso_refresh: The refresh token in OIDC's responses: ``"rotate"`` (default; a new one), ``"keep"`` (the same) or
+            ``"omit"`` (none).
+        login_lifetime: The lifetime of credentials from sign-in, in seconds (default and maximum: 900).
+        login_error: The error with which sign-in denies access, such as ``"TOKEN_EXPIRED"``; None (default): it
+            grants access.
+        cognito_pools: ``IdentityPool`` by id (default: one pool, for guests).
 
-    Of STS:
+    Attributes:
+        exchanges: The requests, each an ``Exchange``.
+        issued: The number of issued credentials.
+        connections: The number of accepted connections.
+        reused_refresh_tokens: The number of requests with a refresh token that had been used before.
 
-    - ``keys``: the long-term keys of a user, secrets by access key id (one pair; sets that it issued are known anyway)
-    - ``region``: the one that requests must be signed for; None: any
-    - ``roles``: the roles that can be assumed, each ``RoleTrust`` by its ARN; None: any, without conditions
-    - ``web_identity_tokens``: the tokens that are accepted, each with its end in seconds since 1970 (none)
+    Example::
 
-    Of IAM Identity Center, sign-in and Cognito:
-
-    - ``sso_roles``: the accounts that can be entered, each with the names of its roles; None: any
-    - ``sso_token_lifetime``: for how many seconds OIDC gives access tokens (an hour)
-    - ``sso_refresh``: what becomes of OIDC's refresh tokens: ``"rotate"``, ``"keep"`` or ``"omit"``
-    - ``login_lifetime``: for how many seconds sign-in gives credentials (900, which is also the most)
-    - ``login_refusal``: why sign-in denies access, for example ``"TOKEN_EXPIRED"``; None: it grants it
-    - ``cognito_pools``: each ``IdentityPool`` by its id (one, for guests)
-
-    Of all:
-
-    - ``account_id``: the account of everybody and everything
-    - ``lifetime``: how many seconds a new set lives, if nothing else says so (6 hours)
-    - ``clock``: whose ``time()`` everything is dated by; default: the real one
-    - ``latency``: seconds to wait before each answer (0)
-    - ``host``: the loopback address to serve at, ``"127.0.0.1"`` or ``"::1"`` (only when made)
-
-    ``exchanges`` lists every request, ``issued`` counts the sets, ``connections`` the connections, and
-    ``reused_refresh_tokens`` how often a refresh token came that had been used before.
+        async with FakeAWS(latency=0.1) as aws:
+            aws.script("role", Status(500), Hang())
+            provider = anycreds.from_instance_metadata(endpoint=aws.metadata_url)
+            credentials = await provider()
+            assert aws.count("token") == 1
     """
 
-    def __init__(self, *, host: str = "127.0.0.1", latency: float = 0.0, **settings: Unpack[WorldSettings]) -> None:
-        Services.__init__(self, **settings)
-        Server.__init__(self, host)
+    def __init__(
+        self, *, host: str = "127.0.0.1", latency: float = 0.0, **settings: Unpack[FakeServiceSettings]
+    ) -> None:
+        FakeServices.__init__(self, **settings)
+        LoopbackServer.__init__(self, host)
         self.latency = latency
         self.exchanges: list[Exchange] = []
         self._scripts: dict[str, deque[Fault]] = {route: deque() for route in ROUTES}
 
     @property
     def metadata_url(self) -> str:
-        """The endpoint of the instance metadata service. Raises ``RuntimeError`` if the fake does not serve."""
+        """The endpoint of the instance metadata service. Raises ``RuntimeError`` if the fake is not serving."""
         return self.service_url
 
     @property
     def container_url(self) -> str:
-        """The full URI of the container credentials. Raises ``RuntimeError`` if the fake does not serve."""
+        """The full URI of the container credentials. Raises ``RuntimeError`` if the fake is not serving."""
         return self.service_url + CONTAINER_PATH
 
     def metadata_environ(self) -> dict[str, str]:
@@ -100,63 +107,69 @@ class FakeAWS(Services, Server):
         return {"AWS_ENDPOINT_URL": self.service_url}
 
     def count(self, route: str | None = None) -> int:
-        """Return how many requests came, for one route or in all."""
+        """Return the number of requests for one route, or of all requests."""
         return sum(route in (None, exchange.route) for exchange in self.exchanges)
 
     def script(self, route: str, *faults: Fault) -> None:
-        """Let the next requests to ``route`` meet these faults, one each, in order; then all is well again.
+        """Apply faults to the next requests, one fault to each, in order. Later requests succeed again.
 
-        Raises ``ValueError`` for a route that there is not.
+        Args:
+            route: One of ``ROUTES``.
+            faults: Appended to the faults that are already scripted for the route.
+
+        Raises:
+            ValueError: There is no such route.
         """
         if route not in self._scripts:
             raise ValueError(f"no route {route!r}; there is {', '.join(ROUTES)}")
         self._scripts[route].extend(faults)
 
     def restore(self) -> None:
-        """Forget every fault that has not happened yet, ``Forever`` included."""
+        """Remove all scripted faults, ``Forever`` included."""
         for script in self._scripts.values():
             script.clear()
 
     @classmethod
     @contextmanager
     def in_thread(cls, **settings: Unpack[FakeSettings]) -> Iterator[Self]:
-        """Serve from a thread of its own while the ``with`` lasts. Takes the settings that the class takes."""
-        from anyio.from_thread import start_blocking_portal
+        """Serve from a new thread within ``with``. Takes the arguments of the class."""
+        from anyio.from_thread import start_blocking_portal  # imports threading machinery that async users never need
 
         aws = cls(**settings)
         with start_blocking_portal("asyncio", name="FakeAWS") as portal, portal.wrap_async_context_manager(aws):
             yield aws
 
-    async def _exchange(self, line: Line, asked: Asked) -> bool:
-        fault, answer = self._meet(asked, line.number)
-        if self.latency:
-            await line.pause(self.latency)
-        return await faults.perform(fault, line, answer)
-
-    def _meet(self, asked: Asked, connection: int) -> tuple[OneFault | None, Answer]:
-        """Return the fault that happens to a request, and the answer; count both."""
-        route = route_of(asked)
+    def _steps_for(self, request: FakeRequest, connection: int) -> Script:
+        """Record a request, and return the steps that follow it."""
+        route = route_of(request)
         fault = self._next_fault(route)
-        answer = self._answer(asked, route, fault)
-        status = None if faults.is_silent(fault) else answer.status
-        at, notes = self.clock.time(), parameters_of(asked, route)
-        self.exchanges.append(
-            Exchange(route, asked.method, asked.path, status, at, connection, notes, signed_for(asked))
+        response = self._respond(request, route, fault)
+        status = None if fault_injection.has_no_status(fault) else response.status
+        at, parameters = self.clock.time(), parameters_of(request, route)
+        exchange = Exchange(
+            route, request.method, request.path, status, at, connection, parameters, signed_for(request)
         )
-        return fault, answer
+        self.exchanges.append(exchange)
+        if request.method == "HEAD":
+            response = response._replace(body=b"")
+        steps = fault_injection.steps_for(fault, response)
+        return [("sleep", self.latency), *steps] if self.latency else steps
 
-    def _answer(self, asked: Asked, route: str, fault: OneFault | None) -> Answer:
-        if isinstance(fault, Refuse):
-            return refuse(self, asked, route, Refusal(fault.status, fault.code, fault.message, fault.error))
-        if faults.needs_answer(fault):
-            ended = fault.seconds if isinstance(fault, Expired) else None
-            return faults.changed(fault, answer(self, asked, route, ended))
-        return faults.instead(fault)
+    def _respond(self, request: FakeRequest, route: str, fault: OneFault | None) -> FakeResponse:
+        if isinstance(fault, ServiceError):
+            error = FakeServiceError(fault.status, fault.code, fault.message, fault.error)
+            return respond_with_error(self, request, route, error)
+        if fault_injection.needs_response(fault):
+            expired_ago = fault.seconds if isinstance(fault, Expired) else None
+            return fault_injection.transform(fault, respond(self, request, route, expired_ago))
+        return fault_injection.replacement(fault)
 
     def _next_fault(self, route: str) -> OneFault | None:
         script = self._scripts.get(route)
         if not script:
             return None
-        if isinstance(first := script[0], Forever):
-            return first.fault
-        return script.popleft()  # type: ignore[return-value]  # not a Forever, as was just seen
+        if isinstance(script[0], Forever):
+            return script[0].fault
+        fault = script.popleft()
+        assert not isinstance(fault, Forever)
+        return fault

@@ -1,6 +1,7 @@
-"""What Amazon Cognito identity pools answer: a plain function from request to answer, over settings.
+"""The fake of Amazon Cognito identity pools.
 
-Follows the Amazon Cognito identity pools API reference, "GetId" and "GetCredentialsForIdentity".
+See: "GetId" and "GetCredentialsForIdentity" in the Amazon Cognito identity pools API reference
+(https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/).
 """
 
 from __future__ import annotations
@@ -10,144 +11,138 @@ from collections.abc import Mapping
 from typing import Any
 
 from . import issued_keys as keys
-from .messages import Answer, Asked, Refusal, json_answer, read_json
+from .messages import FakeRequest, FakeResponse, FakeServiceError, json_response, read_json
 from .settings import IdentityPool
-from .state import Identity, World
+from .state import CognitoIdentity, FakeState
 
 ROUTES = ("cognito id", "cognito credentials")
 _SERVICE = "AWSCognitoIdentityService"
 ACTIONS = {f"{_SERVICE}.GetId": ROUTES[0], f"{_SERVICE}.GetCredentialsForIdentity": ROUTES[1]}
 JSON_1_1 = "application/x-amz-json-1.1"
 _ID = re.compile(r"[\w-]+:[0-9a-f-]+", re.ASCII)
-_LONGEST_ID = 55
+_MAX_ID_LENGTH = 55
 _PARAMETERS = {
     ROUTES[0]: {"AccountId", "IdentityPoolId", "Logins"},
     ROUTES[1]: {"IdentityId", "Logins", "CustomRoleArn"},
 }
 
 
-def answer(world: World, asked: Asked, ended: float | None = None) -> Answer:
-    """Answer one request. ``ended``: if there is a set in the answer, let it have ended that many seconds ago."""
-    outcome = _outcome(world, asked, ended)
-    return refuse(outcome) if isinstance(outcome, Refusal) else json_answer(200, outcome, (("Content-Type", JSON_1_1),))
-
-
-def refuse(told: Refusal) -> Answer:
-    """Write a refusal as services do that speak JSON 1.1."""
-    head = (("Content-Type", JSON_1_1), ("x-amzn-ErrorType", told.code))
-    return json_answer(told.status, {"__type": told.code, "message": told.message}, head)
-
-
-def _outcome(world: World, asked: Asked, ended: float | None) -> dict[str, Any] | Refusal:
-    route = ACTIONS.get(asked.header("x-amz-target"))
-    if route is None or asked.method != "POST" or asked.header("content-type").partition(";")[0] != JSON_1_1:
-        return Refusal(400, "UnknownOperationException", "no such operation, or not asked for in JSON 1.1")
-    form = _form(asked, route)
-    if form is None:
-        return Refusal(400, "SerializationException", "this is no document of that operation")
+def respond(state: FakeState, request: FakeRequest, expired_ago: float | None = None) -> FakeResponse:
+    """Return the response to a request. Raises ``FakeServiceError`` for an error response."""
+    route = ACTIONS.get(request.header("x-amz-target"))
+    is_json = request.header("content-type").partition(";")[0] == JSON_1_1
+    if route is None or request.method != "POST" or not is_json:
+        message = "the operation is unknown, or the request is not JSON 1.1"
+        raise FakeServiceError(400, "UnknownOperationException", message)
+    form = _form(request, route)
     logins = form.pop("Logins", {})
-    return _id(world, form, logins) if route == ROUTES[0] else _credentials(world, form, logins, ended)
+    if route == ROUTES[0]:
+        result = _get_id(state, form, logins)
+    else:
+        result = _get_credentials(state, form, logins, expired_ago)
+    return json_response(200, result, (("Content-Type", JSON_1_1),))
 
 
-def _form(asked: Asked, route: str) -> dict[str, Any] | None:
-    """Read the document of an operation, without what is null; None: it is not one."""
-    if (document := read_json(asked)) is None:
-        return None
-    form = {name: value for name, value in document.items() if value is not None}
+def encode_error(error: FakeServiceError) -> FakeResponse:
+    """Encode an error as JSON 1.1 services do."""
+    head = (("Content-Type", JSON_1_1), ("x-amzn-ErrorType", error.code))
+    return json_response(error.status, {"__type": error.code, "message": error.message}, head)
+
+
+def _form(request: FakeRequest, route: str) -> dict[str, Any]:
+    """Return the parameters of an operation, without those that are null."""
+    document = read_json(request)
+    form = {name: value for name, value in (document or {}).items() if value is not None}
     logins = form.get("Logins", {})
-    if form.keys() - _PARAMETERS[route] or not isinstance(logins, dict):
-        return None
-    texts = [*logins.values(), *(value for name, value in form.items() if name != "Logins")]
-    return form if all(isinstance(text, str) for text in texts) else None
+    if document is not None and not form.keys() - _PARAMETERS[route] and isinstance(logins, dict):
+        texts = [*logins.values(), *(value for name, value in form.items() if name != "Logins")]
+        if all(isinstance(text, str) for text in texts):
+            return form
+    raise FakeServiceError(400, "SerializationException", "the body is not a document of this operation")
 
 
-def _id(world: World, form: Mapping[str, str], logins: Mapping[str, str]) -> dict[str, Any] | Refusal:
-    account, pool_id = form.get("AccountId", world.account_id), form.get("IdentityPoolId", "")
+def _get_id(state: FakeState, form: Mapping[str, str], logins: Mapping[str, str]) -> dict[str, Any]:
+    account, pool_id = form.get("AccountId", state.account_id), form.get("IdentityPoolId", "")
     if not re.fullmatch(r"[0-9]{1,15}", account):
-        return _invalid("accountId", r"\d+")
+        raise _invalid("accountId", r"\d+")
     if not _is_id(pool_id):
-        return _invalid("identityPoolId", _ID.pattern)
-    pool = world.cognito_pools.get(pool_id)
-    if pool is None or account != world.account_id:
-        return Refusal(400, "ResourceNotFoundException", f"IdentityPool '{pool_id}' not found.")
+        raise _invalid("identityPoolId", _ID.pattern)
+    pool = state.cognito_pools.get(pool_id)
+    if pool is None or account != state.account_id:
+        raise FakeServiceError(400, "ResourceNotFoundException", f"IdentityPool '{pool_id}' not found.")
     if not logins and not pool.get("unauthenticated", True):
-        return _not("Unauthenticated access is not supported for this identity pool.")
-    if (refusal := _login_refusal(pool, logins)) is not None:
-        return refusal
-    return {"IdentityId": _identity_id(world, Identity(pool_id, frozenset(logins)))}
+        raise _not_authorized("Unauthenticated access is not supported for this identity pool.")
+    _check_logins(pool, logins)
+    return {"IdentityId": _identity_id(state, CognitoIdentity(pool_id, frozenset(logins)))}
 
 
-def _credentials(
-    world: World, form: Mapping[str, str], logins: Mapping[str, str], ended: float | None
-) -> dict[str, Any] | Refusal:
+def _get_credentials(
+    state: FakeState, form: Mapping[str, str], logins: Mapping[str, str], expired_ago: float | None
+) -> dict[str, Any]:
     identity_id, role = form.get("IdentityId", ""), form.get("CustomRoleArn")
     if not _is_id(identity_id):
-        return _invalid("identityId", _ID.pattern)
-    identity = world.memory.identities.get(identity_id)
-    pool = None if identity is None else world.cognito_pools.get(identity.pool_id)
+        raise _invalid("identityId", _ID.pattern)
+    identity = state.records.identities.get(identity_id)
+    pool = None if identity is None else state.cognito_pools.get(identity.pool_id)
     if identity is None or pool is None:
-        return Refusal(400, "ResourceNotFoundException", f"Identity '{identity_id}' not found.")
-    if (refusal := _access_refusal(identity_id, identity, pool, logins)) is not None:
-        return refusal
+        raise FakeServiceError(400, "ResourceNotFoundException", f"Identity '{identity_id}' not found.")
+    _check_access(identity_id, identity, pool, logins)
     if role is not None and (not logins or role not in pool.get("custom_roles", ())):
-        return _not("Invalid identity pool configuration. Check assigned IAM roles for this pool.")
+        raise _not_authorized("Invalid identity pool configuration. Check assigned IAM roles for this pool.")
     if logins and not identity.logins:  # the guest has logged in
-        world.memory.identities[identity_id] = identity._replace(logins=frozenset(logins))
+        state.records.identities[identity_id] = identity._replace(logins=frozenset(logins))
     name = role.rpartition("/")[2] if role else f"Cognito_fake{'Auth' if logins else 'Unauth'}_Role"
-    arn = keys.session_arn(world.account_id, name, "CognitoIdentityCredentials")
-    made = keys.issue(world, arn, world.lifetime, ended)
-    issued = {
-        "AccessKeyId": made.access_key_id,
-        "SecretKey": made.secret_access_key,
-        "SessionToken": made.session_token,
-        "Expiration": made.end,
+    arn = keys.session_arn(state.account_id, name, "CognitoIdentityCredentials")
+    issued = keys.issue(state, arn, state.lifetime, expired_ago)
+    credentials = {
+        "AccessKeyId": issued.access_key_id,
+        "SecretKey": issued.secret_access_key,
+        "SessionToken": issued.session_token,
+        "Expiration": issued.expiration,
     }
-    return {"IdentityId": identity_id, "Credentials": issued}
+    return {"IdentityId": identity_id, "Credentials": credentials}
 
 
-def _identity_id(world: World, identity: Identity) -> str:
-    """Return an identity's id: always the same for somebody who logs in, a new one for each guest."""
-    known = world.memory.identities
+def _identity_id(state: FakeState, identity: CognitoIdentity) -> str:
+    """Return the id of an identity: the same one for the same logins, a new one for each guest."""
+    identities = state.records.identities
     if identity.logins:
-        for identity_id, one in known.items():
-            if one == identity:
+        for identity_id, known in identities.items():
+            if known == identity:
                 return identity_id
     region = identity.pool_id.partition(":")[0]
-    made = f"{region}:{len(known) + 1:08x}-0000-4000-8000-000000000000"
-    known[made] = identity
-    return made
+    identity_id = f"{region}:{len(identities) + 1:08x}-0000-4000-8000-000000000000"
+    identities[identity_id] = identity
+    return identity_id
 
 
-def _access_refusal(
-    identity_id: str, identity: Identity, pool: IdentityPool, logins: Mapping[str, str]
-) -> Refusal | None:
-    if (refusal := _login_refusal(pool, logins)) is not None:
-        return refusal
+def _check_access(identity_id: str, identity: CognitoIdentity, pool: IdentityPool, logins: Mapping[str, str]) -> None:
+    _check_logins(pool, logins)
     if not logins and (identity.logins or not pool.get("unauthenticated", True)):
-        return _not(f"Access to Identity '{identity_id}' is forbidden.")
+        raise _not_authorized(f"Access to Identity '{identity_id}' is forbidden.")
     if identity.logins and not logins.keys() <= identity.logins:
-        return _not("Logins don't match. Please include at least one valid login for this identity or identity pool.")
-    return None
+        message = "Logins don't match. Please include at least one valid login for this identity or identity pool."
+        raise _not_authorized(message)
 
 
-def _login_refusal(pool: IdentityPool, logins: Mapping[str, str]) -> Refusal | None:
+def _check_logins(pool: IdentityPool, logins: Mapping[str, str]) -> None:
     accepted = pool.get("logins", {})
     for name, token in logins.items():
         if name not in accepted:
-            return _not("Token is not from a supported provider of this identity pool.")
+            raise _not_authorized("Token is not from a supported provider of this identity pool.")
         if accepted[name] != token:
-            return _not("Invalid login token.")
-    return None
+            raise _not_authorized("Invalid login token.")
 
 
 def _is_id(value: str) -> bool:
-    return len(value) <= _LONGEST_ID and _ID.fullmatch(value) is not None
+    return len(value) <= _MAX_ID_LENGTH and _ID.fullmatch(value) is not None
 
 
-def _invalid(name: str, pattern: str) -> Refusal:
-    said = f"1 validation error detected: Value at '{name}' failed to satisfy constraint: "
-    return Refusal(400, "ValidationException", f"{said}Member must satisfy regular expression pattern: {pattern}")
+def _invalid(name: str, pattern: str) -> FakeServiceError:
+    constraint = f"Member must satisfy regular expression pattern: {pattern}"
+    message = f"1 validation error detected: Value at '{name}' failed to satisfy constraint: {constraint}"
+    return FakeServiceError(400, "ValidationException", message)
 
 
-def _not(message: str) -> Refusal:
-    return Refusal(400, "NotAuthorizedException", message)
+def _not_authorized(message: str) -> FakeServiceError:
+    return FakeServiceError(400, "NotAuthorizedException", message)

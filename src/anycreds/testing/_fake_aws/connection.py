@@ -1,121 +1,82 @@
-"""One accepted connection: h11 over a non-blocking socket. It knows bytes and requests, not what they mean.
+"""A connection of the fake on a non-blocking socket.
 
-Plain sockets rather than streams, because a fake has to misbehave alike on every event loop: resets, torn answers.
+It uses plain sockets instead of anyio's streams, because faults must look the same on every event loop: a reset, or a
+response that is cut off.
 """
 
 from __future__ import annotations
 
-import re
+import math
 import socket
 import struct
-from collections.abc import Mapping
-from http.client import responses
-from typing import NamedTuple
 
 import anyio
-import h11
 
-from .messages import Answer, Asked
-from .recording import NOTHING, SignedFor
+from .messages import FakeRequest
+from .request_reader import RequestReader
+from .steps import Script
 
-# Requests here are a few hundred bytes long; a bigger one takes a second turn.
-_RECEIVE = 16 * 1024
-_ABSOLUTE = re.compile("https?://[^/?]*", re.IGNORECASE)
-# SO_LINGER on, for 0 s: closing such a socket resets the connection.
-_LINGER_NOT = struct.pack("ii", 1, 0)
+_RECEIVE_SIZE = 16 * 1024  # bytes; the requests of AWS SDKs are a few hundred bytes long
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER on, with 0 s
 
 
-class Exchange(NamedTuple):
-    """One request that came, and what became of it. ``route`` is one of ``ROUTES``, or ``"other"``."""
-
-    route: str
-    method: str
-    path: str
-    status: int | None
-    """The status that it is answered with; None: it gets no answer."""
-    at: float
-    """When it had come in, by the wall clock of the fake's ``clock``."""
-    connection: int
-    """The number of its connection, from 1."""
-    parameters: Mapping[str, str] = NOTHING
-    """What a service was asked with, in the order in which it came; of secrets their length only."""
-    signed_for: SignedFor | None = None
-    """The key id, region and service that its signature names; None: it is not signed."""
+class ClientDisconnectedError(Exception):
+    """The client has closed the connection before its response was sent."""
 
 
-def _origin_form(target: str) -> str:
-    """Return a target without the scheme and host that clients may write before it (RFC 9112, section 3.2.2)."""
-    return target if target.startswith("/") else _ABSOLUTE.sub("", target, count=1) or "/"
-
-
-class ClientGoneError(Exception):
-    """The client has closed its connection while an answer to it was due."""
-
-
-class Line:
+class Connection:
     """A connection to one client."""
 
-    __slots__ = ("_http", "_sock", "number")
+    __slots__ = ("_requests", "_sock", "number")
 
     def __init__(self, sock: socket.socket, number: int) -> None:
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._sock = sock
-        self._http = h11.Connection(h11.SERVER)
+        self._requests = RequestReader()
         self.number = number
 
-    async def next_request(self) -> Asked | None:
-        """Wait for the next request and read it whole; None: there will be none.
+    async def next_request(self) -> FakeRequest | None:
+        """Wait for the next complete request and return it; None if the client closes the connection.
 
-        Raises ``h11.RemoteProtocolError`` for what is not HTTP.
+        Raises ``h11.RemoteProtocolError`` if the bytes are not HTTP.
         """
-        asked, body = None, b""
-        while True:
-            event = self._http.next_event()
-            if event is h11.NEED_DATA:
-                self._http.receive_data(await self._receive())
-            elif isinstance(event, h11.Request):
-                target = _origin_form(event.target.decode("latin-1"))
-                headers = dict(event.headers)
-                asked = Asked(event.method.decode("ascii"), target.partition("?")[0], headers, target)
-            elif isinstance(event, h11.Data):
-                body += event.data
-            else:
-                break  # the request's end, or the connection's
-        if asked is None or self._http.our_state is not h11.SEND_RESPONSE:
-            return None
-        return asked._replace(body=body)
+        while (request := self._requests.next_request()) is None:
+            if self._requests.is_closed:
+                return None
+            self._requests.receive(await self._receive())
+        return request
 
-    def may_go_on(self) -> bool:
-        """Tell whether another request may come after the answer that was sent, and get ready for it."""
-        if self._http.our_state is not h11.DONE or self._http.their_state is not h11.DONE:
-            return False
-        self._http.start_next_cycle()
-        return True
+    async def perform(self, script: Script) -> bool:
+        """Perform the steps for a request. Return whether the connection stays open for another request.
 
-    def encode(self, answer: Answer, length: int | None = None) -> bytes:
-        """Return the bytes of a whole answer; with ``length``, of one whose body is not complete before that."""
-        head = self.encode_head(answer, len(answer.body) if length is None else length)
-        body = self.encode_body(answer.body)
-        return head + body if length is not None else head + body + self.encode_end()
-
-    def encode_head(self, answer: Answer, length: int | None) -> bytes:
-        """Return the bytes of an answer's head. ``length`` of the body; None: it comes in chunks."""
-        size = [] if length is None else [("Content-Length", str(length))]
-        reason = responses.get(answer.status, "")
-        headers = [*answer.headers, *size]
-        return self._http.send(h11.Response(status_code=answer.status, headers=headers, reason=reason)) or b""
-
-    def encode_body(self, data: bytes) -> bytes:
-        """Return the bytes of a piece of the body."""
-        return self._http.send(h11.Data(data=data)) or b""
-
-    def encode_end(self) -> bytes:
-        """Return the bytes that end the body."""
-        return self._http.send(h11.EndOfMessage()) or b""
+        Raises:
+            OSError: The connection failed.
+            ClientDisconnectedError: The client closed the connection during a wait.
+        """
+        for step in script:
+            match step:
+                case ("send", data):
+                    await self.send(data)
+                case ("sleep", seconds):
+                    await self._pause(seconds)
+                case ("drip", data, every, count):
+                    sent = 0
+                    while sent != count:
+                        await self._pause(every)
+                        await self.send(data)
+                        sent += 1
+                case ("hang",):
+                    await self._pause(math.inf)
+                case ("reset",):
+                    self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+                    return False
+                case _:
+                    return False
+        return self._requests.keep_alive
 
     async def send(self, data: bytes) -> None:
-        """Send bytes as they are. Raises ``OSError`` if the client has gone."""
+        """Send bytes. Raises ``OSError`` if the connection failed."""
         rest = memoryview(data)
         while rest:
             try:
@@ -123,26 +84,21 @@ class Line:
             except BlockingIOError:
                 await anyio.wait_writable(self._sock)
 
-    async def pause(self, seconds: float) -> None:
-        """Wait for so many seconds. Raises ``ClientGoneError`` as soon as the client closes."""
-        with anyio.move_on_after(seconds):
-            await anyio.wait_readable(self._sock)
-            if not self._sock.recv(1, socket.MSG_PEEK):
-                raise ClientGoneError
-            await anyio.sleep_forever()  # it sent more already, so that its end cannot be seen
-
-    def reset(self) -> None:
-        """End the connection with a reset instead of an orderly close."""
-        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
-        self.close()
-
     def close(self) -> None:
         """Close the socket."""
         self._sock.close()
 
+    async def _pause(self, seconds: float) -> None:
+        """Wait. Raises ``ClientDisconnectedError`` as soon as the client closes the connection."""
+        with anyio.move_on_after(seconds):
+            await anyio.wait_readable(self._sock)
+            if not self._sock.recv(1, socket.MSG_PEEK):
+                raise ClientDisconnectedError
+            await anyio.sleep_forever()  # the client has sent more data, which hides its close
+
     async def _receive(self) -> bytes:
         while True:
             try:
-                return self._sock.recv(_RECEIVE)
+                return self._sock.recv(_RECEIVE_SIZE)
             except BlockingIOError:
                 await anyio.wait_readable(self._sock)

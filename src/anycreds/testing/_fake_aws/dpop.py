@@ -1,6 +1,6 @@
-"""DPoP proofs (RFC 9449) as sign-in demands them: verified, and made only from keys of the fake's own.
+"""Verifies DPoP proofs (RFC 9449) for the fake of sign-in, and creates private keys for its logins.
 
-Needs ``cryptography``, which is imported when a proof or key is needed.
+Needs ``cryptography``, which is imported at the first proof or key.
 """
 
 from __future__ import annotations
@@ -10,81 +10,86 @@ import hashlib
 import json
 from typing import Any, Literal, NamedTuple
 
-from .messages import CANARY, Asked, Refusal
+from .messages import CANARY, FakeRequest, FakeServiceError
 
-LONGEST_SKEW = 300  # seconds: how far a proof's time may be from the service's
-_COORDINATE = 32  # bytes of a coordinate, and of each half of a signature, on P-256
-_NEAR = ("127.0.0.1", "[::1]", "localhost")
+MAX_CLOCK_SKEW = 300  # seconds between the time of a proof and the time of the service
+_COORDINATE_SIZE = 32  # bytes of a coordinate on P-256, and of each half of a signature
+_LOOPBACK_HOSTS = ("127.0.0.1", "[::1]", "localhost")
 
 
-class Proof(NamedTuple):
-    """A proof that is good."""
+class DpopProof(NamedTuple):
+    """A verified proof."""
 
     thumbprint: str
-    """A hash of the key that signed it."""
+    """The hash of the public key."""
     identifier: str
 
 
-def read_proof(asked: Asked, now: float) -> Proof | Refusal:
-    """Verify the proof of a request, or say what is wrong with it. Raises ``RuntimeError`` without ``cryptography``."""
-    parts = asked.header("dpop").split(".")
+def read_proof(request: FakeRequest, now: float) -> DpopProof:
+    """Verify and return the proof of a request.
+
+    Raises:
+        FakeServiceError: The proof is missing or invalid.
+        RuntimeError: ``cryptography`` is not installed.
+    """
+    parts = request.header("dpop").split(".")
     if len(parts) != 3:
-        return _wrong("the DPoP header is not a compact JWS")
-    head, claims, signature = _object(parts[0]), _object(parts[1]), _bytes(parts[2])
+        raise _invalid("the DPoP header is not a compact JWS")
+    head, claims, signature = _json_object(parts[0]), _json_object(parts[1]), _base64url(parts[2])
     if head is None or claims is None or signature is None:
-        return _wrong("the DPoP proof cannot be decoded")
+        raise _invalid("the DPoP proof cannot be decoded")
     if head.get("alg") != "ES256" or head.get("typ") != "dpop+jwt":
-        return _wrong("the DPoP proof's alg is not ES256, or its typ not dpop+jwt")
-    point = _point(head.get("jwk"))
-    if point is None or not _is_signed(point, f"{parts[0]}.{parts[1]}".encode(), signature):
-        return _wrong("the DPoP proof's key is not one on P-256, or did not sign it")
-    if (said := _claims_problem(asked, claims, now)) is not None:
-        return _wrong(said)
-    return Proof(_thumbprint(point), claims["jti"])
+        raise _invalid("the DPoP proof's alg is not ES256, or its typ not dpop+jwt")
+    point = _public_point(head.get("jwk"))
+    if point is None:
+        raise _invalid("the DPoP proof's jwk is not a public key on P-256")
+    if not _is_signed(point, f"{parts[0]}.{parts[1]}".encode(), signature):
+        raise _invalid("the DPoP proof's signature is wrong")
+    _check_claims(request, claims, now)
+    return DpopProof(_thumbprint(point), claims["jti"])
 
 
-def address_of(asked: Asked) -> str:
-    """Return the URL that was asked, without its query. Beyond this machine it can only be one with TLS."""
-    host = asked.header("host")
+def url_of(request: FakeRequest) -> str:
+    """Return the URL of a request without its query. Its scheme is https unless the host is loopback."""
+    host = request.header("host")
     name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
-    return f"{'http' if name in _NEAR else 'https'}://{host}{asked.path}"
+    return f"{'http' if name in _LOOPBACK_HOSTS else 'https'}://{host}{request.path}"
 
 
 def new_key(number: int, encoding: Literal["sec1", "pkcs8"] = "sec1") -> str:
-    """Return a private key in PEM, another for each number. It holds the word ``CANARY`` like every other secret.
+    """Return a private key in PEM, a different one for each number. The PEM contains ``CANARY``.
 
     Raises ``RuntimeError`` without ``cryptography``.
     """
     ec, _, serialization = _cryptography()
-    # In base64 three bytes are four characters. The word stands where both encodings have such a group begin: PKCS #8
-    # before the key's first byte, SEC 1 before its ninth.
-    word = base64.b64decode(CANARY + "AA")
-    scalar = word + b"\0" * (8 - len(word)) + word + number.to_bytes(_COORDINATE - 8 - len(word))
+    # Base64 encodes three bytes as four characters. CANARY is at the two offsets where such a group begins: in PKCS #8
+    # before the key's first byte, in SEC 1 before its ninth.
+    marker = base64.b64decode(CANARY + "AA")
+    scalar = marker + b"\0" * (8 - len(marker)) + marker + number.to_bytes(_COORDINATE_SIZE - 8 - len(marker))
     form = serialization.PrivateFormat.PKCS8 if encoding == "pkcs8" else serialization.PrivateFormat.TraditionalOpenSSL
     key = ec.derive_private_key(int.from_bytes(scalar), ec.SECP256R1())
     pem: bytes = key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
     return pem.decode()
 
 
-def _claims_problem(asked: Asked, claims: dict[str, Any], now: float) -> str | None:
-    if claims.get("htm") != asked.method:
-        return "the DPoP proof's htm is not the method"
-    if claims.get("htu") != address_of(asked):
-        return "the DPoP proof's htu is not the URL"
-    made = claims.get("iat")
-    if not isinstance(made, int | float) or not abs(made - now) <= LONGEST_SKEW:
-        return "the DPoP proof's iat is not within five minutes of now"
+def _check_claims(request: FakeRequest, claims: dict[str, Any], now: float) -> None:
+    if claims.get("htm") != request.method:
+        raise _invalid("the DPoP proof's htm is not the method")
+    if claims.get("htu") != url_of(request):
+        raise _invalid("the DPoP proof's htu is not the URL")
+    issued_at = claims.get("iat")
+    if not isinstance(issued_at, int | float) or not abs(issued_at - now) <= MAX_CLOCK_SKEW:
+        raise _invalid("the DPoP proof's iat is not within five minutes of now")
     if not isinstance(claims.get("jti"), str) or not claims["jti"]:
-        return "the DPoP proof has no jti"
-    return None
+        raise _invalid("the DPoP proof has no jti")
 
 
-def _point(jwk: object) -> tuple[bytes, bytes] | None:
-    """Return the coordinates of a public key; None: it is not one on P-256, or there is a private key with it."""
+def _public_point(jwk: object) -> tuple[bytes, bytes] | None:
+    """Return the coordinates of a public key on P-256; None if it is another key, or a private one."""
     if not isinstance(jwk, dict) or jwk.get("kty") != "EC" or jwk.get("crv") != "P-256" or "d" in jwk:
         return None
-    x, y = _bytes(jwk.get("x")), _bytes(jwk.get("y"))
-    return (x, y) if x is not None and y is not None and len(x) == len(y) == _COORDINATE else None
+    x, y = _base64url(jwk.get("x")), _base64url(jwk.get("y"))
+    return (x, y) if x is not None and y is not None and len(x) == len(y) == _COORDINATE_SIZE else None
 
 
 def _is_signed(point: tuple[bytes, bytes], text: bytes, signature: bytes) -> bool:
@@ -92,9 +97,9 @@ def _is_signed(point: tuple[bytes, bytes], text: bytes, signature: bytes) -> boo
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.hashes import SHA256
 
-    if len(signature) != 2 * _COORDINATE:
+    if len(signature) != 2 * _COORDINATE_SIZE:
         return False
-    x, y, r, s = (int.from_bytes(part) for part in (*point, signature[:_COORDINATE], signature[_COORDINATE:]))
+    x, y, r, s = (int.from_bytes(part) for part in (*point, signature[:_COORDINATE_SIZE], signature[_COORDINATE_SIZE:]))
     try:
         key = ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
         key.verify(asymmetric.encode_dss_signature(r, s), text, ec.ECDSA(SHA256()))
@@ -109,16 +114,16 @@ def _thumbprint(point: tuple[bytes, bytes]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _object(part: str) -> dict[str, Any] | None:
+def _json_object(part: str) -> dict[str, Any] | None:
     try:
-        document = json.loads(_bytes(part) or b"")
+        document = json.loads(_base64url(part) or b"")
     except (ValueError, RecursionError):
         return None
     return document if isinstance(document, dict) else None
 
 
-def _bytes(part: object) -> bytes | None:
-    """Decode base64url without padding; None: it is not that."""
+def _base64url(part: object) -> bytes | None:
+    """Decode base64url without padding; None if it is malformed."""
     if not isinstance(part, str) or not part.isascii() or "=" in part or "+" in part or "/" in part:
         return None
     try:
@@ -132,9 +137,9 @@ def _cryptography() -> tuple[Any, Any, Any]:
         from cryptography.hazmat.primitives import serialization
         from cryptography.hazmat.primitives.asymmetric import ec, utils
     except ImportError as error:
-        raise RuntimeError("sign-in in FakeAWS needs the package cryptography, which is not installed") from error
+        raise RuntimeError("sign-in in FakeAWS needs the package cryptography: it is not installed") from error
     return ec, utils, serialization
 
 
-def _wrong(message: str) -> Refusal:
-    return Refusal(400, "ValidationException", message, "INVALID_REQUEST")
+def _invalid(message: str) -> FakeServiceError:
+    return FakeServiceError(400, "ValidationException", message, "INVALID_REQUEST")

@@ -1,10 +1,8 @@
-"""How each fault is done to a client: some change the answer, the others change how it is sent."""
+"""How faults happen: some change the response, the others the way in which it is sent."""
 
 from __future__ import annotations
 
 import gzip
-import math
-from typing import TypeGuard
 
 from .._faults import (
     Body,
@@ -21,87 +19,64 @@ from .._faults import (
     ResetAfter,
     Status,
 )
-from .connection import Line
-from .messages import Answer
+from .messages import JSON, FakeResponse
+from .steps import Script, encode_head, encode_repeated
 
-_JSON = (("Content-Type", "application/json"),)
-_FLOOD_BLOCK = b"x" * (64 * 1024)  # as much as a socket usually takes at once
+_FLOOD_BLOCK = b"x" * (64 * 1024)  # about as much as a socket accepts at once
 
 
-def is_silent(fault: OneFault | None) -> TypeGuard[Raw | Hang]:
-    """Tell whether the client gets no answer in the sense of HTTP, so that there is no status."""
+def has_no_status(fault: OneFault | None) -> bool:
+    """Return whether the client gets no HTTP response."""
     return isinstance(fault, Raw | Hang)
 
 
-def needs_answer(fault: OneFault | None) -> bool:
-    """Tell whether the usual answer plays a part in this fault, so that it has to be made (and a set issued)."""
+def needs_response(fault: OneFault | None) -> bool:
+    """Return whether the fault uses the usual response, so that the service must create it (and issue credentials)."""
     return fault is None or isinstance(fault, Expired | Gzip | Delay | ResetAfter | HalfBody)
 
 
-def instead(fault: OneFault | None) -> Answer:
-    """Return the answer that a fault puts in the place of the usual one."""
+def replacement(fault: OneFault | None) -> FakeResponse:
+    """Return the response that replaces the usual one."""
     match fault:
         case Status(code, body, headers):
-            return Answer(code, headers, body)
+            return FakeResponse(code, headers, body)
         case Body(body):
-            return Answer(200, _JSON, body)
+            return FakeResponse(200, JSON, body)
         case Redirect(to, code):
-            return Answer(code, (("Location", to),), b"")
+            return FakeResponse(code, (("Location", to),), b"")
         case _:
-            return Answer(200, _JSON, b"")  # its body is sent by the fault itself, if at all
+            return FakeResponse(200, JSON, b"")  # steps_for() adds the body, if there is one
 
 
-def changed(fault: OneFault | None, answer: Answer) -> Answer:
-    """Return what becomes of the usual answer."""
+def transform(fault: OneFault | None, response: FakeResponse) -> FakeResponse:
+    """Return the usual response as the fault changes it."""
     if isinstance(fault, Gzip):
-        body = gzip.compress(answer.body, mtime=0)
-        return Answer(answer.status, (*answer.headers, ("Content-Encoding", "gzip")), body)
-    return answer
+        body = gzip.compress(response.body, mtime=0)
+        return FakeResponse(response.status, (*response.headers, ("Content-Encoding", "gzip")), body)
+    return response
 
 
-async def perform(fault: OneFault | None, line: Line, answer: Answer) -> bool:
-    """Send the answer as the fault has it. Return whether the connection may go on."""
+def steps_for(fault: OneFault | None, response: FakeResponse) -> Script:
+    """Return the steps that send a response as the fault requires."""
+    whole = encode_head(response, len(response.body)) + response.body
     match fault:
         case Raw(data):
-            await line.send(data)
-            return False
+            return [("send", data), ("close",)]
         case Hang():
-            await line.pause(math.inf)
+            return [("hang",)]
         case Delay(seconds):
-            await line.pause(seconds)
-            await line.send(line.encode(answer))
+            return [("sleep", seconds), ("send", whole)]
         case Drip(data, every, count):
-            await _drip(line, answer, data, every, count)
-        case Flood(total):
-            await _flood(line, answer, total)
+            return encode_repeated(response, data, every, count)
+        case Flood(None):
+            return encode_repeated(response, _FLOOD_BLOCK, 0.0, None)
+        case Flood(int(total)):
+            count, rest = divmod(total, len(_FLOOD_BLOCK))
+            head = encode_head(response, total)
+            return [("send", head), ("drip", _FLOOD_BLOCK, 0.0, count), ("send", _FLOOD_BLOCK[:rest])]
         case ResetAfter(count):
-            await line.send(line.encode(answer)[:count])
-            line.reset()
-            return False
+            return [("send", whole[:count]), ("reset",)]
         case HalfBody():
-            half = answer._replace(body=answer.body[: len(answer.body) // 2])
-            await line.send(line.encode(half, length=len(answer.body)))
-            return False
+            return [("send", whole[: len(whole) - (len(response.body) + 1) // 2]), ("close",)]
         case _:
-            await line.send(line.encode(answer))
-    return line.may_go_on()
-
-
-async def _drip(line: Line, answer: Answer, data: bytes, every: float, count: int | None) -> None:
-    await line.send(line.encode_head(answer, None if count is None else count * len(data)))
-    sent = 0
-    while sent != count:
-        await line.pause(every)
-        await line.send(line.encode_body(data))
-        sent += 1
-    await line.send(line.encode_end())
-
-
-async def _flood(line: Line, answer: Answer, total: int | None) -> None:
-    await line.send(line.encode_head(answer, total))
-    left = math.inf if total is None else total
-    while left > 0:
-        block = _FLOOD_BLOCK if left >= len(_FLOOD_BLOCK) else _FLOOD_BLOCK[: int(left)]
-        await line.send(line.encode_body(block))
-        left -= len(block)
-    await line.send(line.encode_end())
+            return [("send", whole)]

@@ -1,4 +1,4 @@
-"""What is noted about a request, for tests to look at: its parameters without secrets, and for what it was signed."""
+"""What ``FakeAWS.exchanges`` records: the parameters of a request without secrets, and the scope of its signature."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from .messages import Asked, read_json, read_pairs
-from .sts import form_of
+from .messages import FakeRequest, read_json, read_pairs
+from .sts import read_form
 
-_SHOWN = re.compile(
+_NOT_SECRET = re.compile(
     r"Action|Version|RoleArn|RoleSessionName|Policy|DurationSeconds|ExternalId|SerialNumber|SourceIdentity|ProviderId"
     r"|MinimumSessionTokenSize|(PolicyArns|Tags|TransitiveTagKeys)(\..*)?|ProvidedContexts(\..*ProviderArn)?"
     r"|account_id|role_name|grantType|clientId|AccountId|IdentityPoolId|IdentityId|CustomRoleArn"
@@ -18,45 +18,64 @@ _SHOWN = re.compile(
 _SCOPE = re.compile(r"Credential=([^/,\s]+)/[^/,\s]*/([^/,\s]*)/([^/,\s]*)/")
 _QUERY_SCOPE = re.compile(r"([^/]+)/[^/]*/([^/]*)/([^/]*)/[^/]*")
 
-NOTHING: Mapping[str, str] = MappingProxyType({})
+NO_PARAMETERS: Mapping[str, str] = MappingProxyType({})
 
 
 class SignedFor(NamedTuple):
-    """What the signature of a request names. Nothing in it was checked."""
+    """The credential scope in a request's signature, which the fake may or may not have accepted."""
 
     access_key_id: str
     region: str
     service: str
 
 
-def parameters_of(asked: Asked, route: str) -> Mapping[str, str]:
-    """Return the parameters of a request to a service, in the order in which they came; of secrets the length only."""
+class Exchange(NamedTuple):
+    """A request and the status of its response."""
+
+    route: str
+    """One of ``ROUTES``, or ``"other"``."""
+    method: str
+    path: str
+    status: int | None
+    """None if the request gets no response."""
+    at: float
+    """When the request was received, by the wall clock of the fake's ``clock``."""
+    connection: int
+    """The number of the connection, from 1."""
+    parameters: Mapping[str, str] = NO_PARAMETERS
+    """The parameters of a service call in the order of the request. A secret is replaced by its length."""
+    signed_for: SignedFor | None = None
+    """None if the request is not signed."""
+
+
+def parameters_of(request: FakeRequest, route: str) -> Mapping[str, str]:
+    """Return the parameters of a service call in the order of the request. A secret is replaced by its length."""
     found: dict[str, str] = {}
-    for name, value in _raw(asked, route).items():
+    for name, value in _raw(request, route).items():
         if isinstance(value, dict):
-            found.update({f"{name}.{one}": _length(str(text)) for one, text in value.items()})
+            found.update({f"{name}.{key}": _length(str(text)) for key, text in value.items()})
         else:
-            found[name] = str(value) if _SHOWN.fullmatch(name) else _length(str(value))
-    return MappingProxyType(found) if found else NOTHING
+            found[name] = str(value) if _NOT_SECRET.fullmatch(name) else _length(str(value))
+    return MappingProxyType(found) if found else NO_PARAMETERS
 
 
-def signed_for(asked: Asked) -> SignedFor | None:
-    """Return what the signature of a request names; None: it is not signed."""
-    if match := _SCOPE.search(asked.header("authorization")):
+def signed_for(request: FakeRequest) -> SignedFor | None:
+    """Return the credential scope of a request's signature; None if the request is not signed."""
+    if match := _SCOPE.search(request.header("authorization")):
         return SignedFor(*match.groups())
-    if "X-Amz-Credential=" in asked.query:
-        credential = (read_pairs(asked.query) or {}).get("X-Amz-Credential", "")
+    if "X-Amz-Credential=" in request.query:
+        credential = (read_pairs(request.query) or {}).get("X-Amz-Credential", "")
         if match := _QUERY_SCOPE.fullmatch(credential):
             return SignedFor(*match.groups())
     return None
 
 
-def _raw(asked: Asked, route: str) -> Mapping[str, object]:
+def _raw(request: FakeRequest, route: str) -> Mapping[str, object]:
     if route == "sso role":
-        return read_pairs(asked.query) or {}
+        return read_pairs(request.query) or {}
     if route in {"sso token", "sign-in token", "cognito id", "cognito credentials"}:
-        return read_json(asked) or {}
-    return form_of(asked) if route in {"assume role", "web identity", "caller identity"} else {}
+        return read_json(request) or {}
+    return read_form(request) if route in {"assume role", "web identity", "caller identity"} else {}
 
 
 def _length(text: str) -> str:

@@ -1,92 +1,94 @@
-"""Which service a request is for, what its routes are called, and who answers. One table holds it all together."""
+"""Routes each request to its service, and gives tests the tokens that the services accept."""
 
 from __future__ import annotations
 
-from typing import Any, Literal, Protocol
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple, Protocol
 
 from . import cognito, metadata, signin, sso, sts
-from .messages import Answer, Asked, Refusal, json_refusal, stamped
-from .state import World
+from .messages import FakeRequest, FakeResponse, FakeServiceError, rest_json_error, stamp_response
+from .state import FakeState
 
 ROUTES = (*metadata.ROUTES, *sts.ROUTES, *sso.ROUTES, *signin.ROUTES, *cognito.ROUTES)
-"""What can be asked, by the names that counters and scripts use. Anything else counts as ``"other"``."""
+"""The names of all requests, for ``FakeAWS.script`` and ``FakeAWS.count``. Any other request is ``"other"``."""
 
 
-class _Answers(Protocol):
-    def __call__(self, world: World, asked: Asked, ended: float | None = None) -> Answer: ...
+class _Respond(Protocol):
+    def __call__(self, state: FakeState, request: FakeRequest, expired_ago: float | None = None) -> FakeResponse: ...
 
 
-class _Refuses(Protocol):
-    def __call__(self, told: Refusal, /) -> Answer: ...
+class _Service(NamedTuple):
+    respond: _Respond
+    encode_error: Callable[[FakeServiceError], FakeResponse]
+    stamps_responses: bool = True
 
 
-_SERVICES: dict[str, tuple[_Answers, _Refuses]] = {
-    "sts": (sts.answer, sts.refuse),
-    "sso": (sso.answer, json_refusal),
-    "signin": (signin.answer, signin.refuse),
-    "cognito": (cognito.answer, cognito.refuse),
+_METADATA = _Service(metadata.respond, metadata.encode_error, stamps_responses=False)
+_STS = _Service(sts.respond, sts.encode_error)
+_COGNITO = _Service(cognito.respond, cognito.encode_error)
+_SERVICES = {
+    **dict.fromkeys(metadata.ROUTES, _METADATA),
+    **dict.fromkeys(sts.ROUTES, _STS),
+    **dict.fromkeys(sso.ROUTES, _Service(sso.respond, rest_json_error)),
+    **dict.fromkeys(signin.ROUTES, _Service(signin.respond, signin.encode_error)),
+    **dict.fromkeys(cognito.ROUTES, _COGNITO),
 }
-_METADATA: tuple[_Answers, _Refuses] = (metadata.answer, metadata.refuse)
-_SERVICE_OF = {
-    **dict.fromkeys(sts.ROUTES, "sts"),
-    **dict.fromkeys(sso.ROUTES, "sso"),
-    **dict.fromkeys(signin.ROUTES, "signin"),
-    **dict.fromkeys(cognito.ROUTES, "cognito"),
-}
 
 
-def route_of(asked: Asked) -> str:
-    """Return the name of what is asked for. A path before that of a service is passed over, as in an endpoint's URL."""
-    if (route := metadata.route_of(asked.path)) != "other":
+def route_of(request: FakeRequest) -> str:
+    """Return the route of a request. Like an endpoint URL, a service's path may have a prefix."""
+    if (route := metadata.route_of(request.path)) != "other":
         return route
-    if asked.path.endswith(sso.PORTAL_PATH):
+    if request.path.endswith(sso.PORTAL_PATH):
         return "sso role"
-    if asked.path.endswith(signin.PATH):
+    if request.path.endswith(signin.PATH):
         return "sign-in token"
-    if asked.path.endswith(sso.TOKEN_PATH):
+    if request.path.endswith(sso.TOKEN_PATH):
         return "sso token"
-    if b"x-amz-target" in asked.headers:
-        return cognito.ACTIONS.get(asked.header("x-amz-target"), "other")
-    return sts.ACTIONS.get(sts.form_of(asked).get("Action", ""), "other") if _is_for_sts(asked) else "other"
+    if b"x-amz-target" in request.headers:
+        return cognito.ACTIONS.get(request.header("x-amz-target"), "other")
+    return sts.ACTIONS.get(sts.read_form(request).get("Action", ""), "other") if _is_for_sts(request) else "other"
 
 
-def answer(world: World, asked: Asked, route: str, ended: float | None = None) -> Answer:
-    """Answer one request. ``ended``: if there is a set in the answer, let it have ended that many seconds ago."""
-    service = _service_of(asked, route)
-    answers, _ = _SERVICES.get(service, _METADATA)
-    return _stamped(world, service, answers(world, asked, ended))
+def respond(state: FakeState, request: FakeRequest, route: str, expired_ago: float | None = None) -> FakeResponse:
+    """Return the response of the service. ``expired_ago``: the age in seconds of expired credentials or tokens."""
+    service = _service_of(request, route)
+    try:
+        response = service.respond(state, request, expired_ago)
+    except FakeServiceError as error:
+        response = service.encode_error(error)
+    return _stamp(state, service, response)
 
 
-def refuse(world: World, asked: Asked, route: str, told: Refusal) -> Answer:
-    """Refuse a request in the way of the service that it is for."""
-    service = _service_of(asked, route)
-    _, refuses = _SERVICES.get(service, _METADATA)
-    return _stamped(world, service, refuses(told))
+def respond_with_error(state: FakeState, request: FakeRequest, route: str, error: FakeServiceError) -> FakeResponse:
+    """Return an error response in the format of the service."""
+    service = _service_of(request, route)
+    return _stamp(state, service, service.encode_error(error))
 
 
-def _stamped(world: World, service: str, made: Answer) -> Answer:
-    if service == "metadata":
-        return made
-    world.memory.answered += 1
-    return stamped(made, world.memory.answered, world.clock.time())
+def _stamp(state: FakeState, service: _Service, response: FakeResponse) -> FakeResponse:
+    if not service.stamps_responses:
+        return response
+    state.records.responses += 1
+    return stamp_response(response, state.records.responses, state.clock.time())
 
 
-def _service_of(asked: Asked, route: str) -> str:
-    if route in _SERVICE_OF:
-        return _SERVICE_OF[route]
-    if route == "other" and b"x-amz-target" in asked.headers:
-        return "cognito"
-    return "sts" if route == "other" and _is_for_sts(asked) else "metadata"
+def _service_of(request: FakeRequest, route: str) -> _Service:
+    if route in _SERVICES:
+        return _SERVICES[route]
+    if b"x-amz-target" in request.headers:
+        return _COGNITO
+    return _STS if _is_for_sts(request) else _METADATA
 
 
-def _is_for_sts(asked: Asked) -> bool:
-    if not asked.path.endswith("/") or asked.path.startswith("/latest/"):
+def _is_for_sts(request: FakeRequest) -> bool:
+    if not request.path.endswith("/") or request.path.startswith("/latest/"):
         return False
-    return asked.method == "POST" or (asked.method == "GET" and "Action" in sts.form_of(asked))
+    return request.method == "POST" or (request.method == "GET" and "Action" in sts.read_form(request))
 
 
-class Services(World):
-    """The world with what prepares a test: tokens that the services accept, as programs find them."""
+class FakeServices(FakeState):
+    """The state of the services with methods that return what they accept, in the form in which programs find it."""
 
     def sso_token(
         self,
@@ -96,10 +98,16 @@ class Services(World):
         region: str = "us-east-1",
         start_url: str = sso.START_URL,
     ) -> dict[str, str]:
-        """Log in at IAM Identity Center: return what ``aws sso login`` writes into the token cache.
+        """Sign in at IAM Identity Center and return what ``aws sso login`` writes to the token cache.
 
-        A negative ``expires_in`` (seconds) makes an access token that has ended. The portal and OIDC accept what is in
-        it: ``accessToken``, and ``clientId``, ``clientSecret``, ``refreshToken``.
+        Args:
+            expires_in: The lifetime of the access token, in seconds. Negative: the token has expired.
+            registration_expires_in: The lifetime of the client registration, in seconds.
+            region: The ``region`` in the token file.
+            start_url: The ``startUrl`` in the token file.
+
+        Returns:
+            The document. The portal and OIDC accept its tokens and its client.
         """
         return sso.new_token(self, expires_in, registration_expires_in, region, start_url)
 
@@ -111,21 +119,30 @@ class Services(World):
         region: str | None = None,
         key_format: Literal["sec1", "pkcs8"] = "sec1",
     ) -> dict[str, Any]:
-        """Log in with the console: return what ``aws login`` writes into its cache, with a private key of its own.
+        """Sign in to the console and return what ``aws login`` writes to its cache, with a new private key.
 
-        A negative ``expires_in`` (seconds) makes credentials that have ended. ``arn`` is who logged in: by default the
-        user of the long-term keys. ``region`` is its ``signInRegion``. The key is in PEM, by SEC 1 or PKCS #8.
-        Needs ``cryptography``; raises ``RuntimeError`` without it.
+        Args:
+            expires_in: The lifetime of the credentials, in seconds. Negative: the credentials have expired.
+            arn: The user who signed in; default: the user who owns the long-term keys.
+            region: The ``signInRegion`` in the document; None for none.
+            key_format: The PEM encoding of the private key, SEC 1 or PKCS #8.
+
+        Raises:
+            RuntimeError: ``cryptography`` is not installed.
         """
         return signin.new_login(self, expires_in, arn, key_format, region)
 
     def web_identity_token(self, *, expires_in: float = 3600.0) -> str:
-        """Return an OpenID Connect token that STS accepts for so many seconds. It has a JWT's form, not its content."""
-        token = f"eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJzdHMuYW1hem9uYXdzLmNvbSJ9.{self.memory.plant('web-identity')}"
+        """Return an OpenID Connect token that STS accepts for ``expires_in`` seconds.
+
+        It has the form of a JWT, but not its content.
+        """
+        secret = self.records.new_secret("web-identity")
+        token = f"eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJzdHMuYW1hem9uYXdzLmNvbSJ9.{secret}"
         self.web_identity_tokens[token] = self.clock.time() + expires_in
         return token
 
     def key_environ(self) -> dict[str, str]:
-        """Return the environment variables with the first pair in ``keys``."""
+        """Return the environment variables for the first key pair in ``keys``."""
         access_key_id, secret = next(iter(self.keys.items()))
         return {"AWS_ACCESS_KEY_ID": access_key_id, "AWS_SECRET_ACCESS_KEY": secret}

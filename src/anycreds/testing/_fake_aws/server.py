@@ -1,4 +1,4 @@
-"""A server on a real loopback socket, on any event loop. It knows connections and requests, not what they mean."""
+"""A server on a loopback socket, for any event loop. Its subclass decides what happens after a request."""
 
 from __future__ import annotations
 
@@ -10,35 +10,37 @@ import anyio
 import h11
 from anyio.abc import TaskGroup
 
-from .connection import ClientGoneError, Line
-from .messages import Asked
+from .connection import ClientDisconnectedError, Connection
+from .messages import FakeRequest
+from .steps import Script
 
-_OUT_OF_FILES_PAUSE = 0.01  # seconds until the next try to accept, when the process has no file descriptor left
+_OUT_OF_FILES_PAUSE = 0.01  # seconds until the next attempt to accept, when the process has no file descriptor left
+_BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
-class Server:
-    """Serves while its ``async with`` lasts. What is answered is up to ``_exchange``."""
+class LoopbackServer:
+    """Serves within ``async with``."""
 
     def __init__(self, host: str) -> None:
         self.connections = 0
         self._host = host
         self._listener: socket.socket | None = None
         self._tasks: TaskGroup | None = None
-        self._lines: set[Line] = set()
+        self._open_connections: set[Connection] = set()
 
     @property
     def service_url(self) -> str:
-        """The endpoint of all services. Raises ``RuntimeError`` if the fake does not serve."""
+        """The endpoint of all services. Raises ``RuntimeError`` if the fake is not serving."""
         if self._listener is None:
-            raise RuntimeError("this FakeAWS does not serve: use 'async with' or FakeAWS.in_thread()")
+            raise RuntimeError("this FakeAWS is not serving; use 'async with' or FakeAWS.in_thread()")
         port = self._listener.getsockname()[1]
         return f"http://[{self._host}]:{port}" if ":" in self._host else f"http://{self._host}:{port}"
 
     async def __aenter__(self) -> Self:
         if self._tasks is not None:
-            raise RuntimeError("this FakeAWS serves already")
+            raise RuntimeError("this FakeAWS is already serving")
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
-        # Thousands of clients may knock in one instant: as long a queue as the system gives.
+        # Thousands of clients may connect at once: use the longest queue that the system allows.
         self._listener = socket.create_server((self._host, 0), family=family, backlog=socket.SOMAXCONN)
         self._listener.setblocking(False)
         self._tasks = await anyio.create_task_group().__aenter__()
@@ -51,8 +53,8 @@ class Server:
         tasks, listener = self._tasks, self._listener
         assert tasks is not None
         assert listener is not None
-        # The task group is not told of the body's error, which so passes unchanged. It ends at once; shielded, no
-        # cancellation around it can take the place of that error.
+        # The task group does not get the error of the body, so that the error leaves unchanged. The shield prevents
+        # a cancellation from replacing that error; the tasks end at once.
         tasks.cancel_scope.shield = True
         tasks.cancel_scope.cancel()
         try:
@@ -60,9 +62,9 @@ class Server:
         finally:
             self._tasks = self._listener = None
             listener.close()
-            for line in self._lines:
-                line.close()  # of a task that never came to its first step
-            self._lines.clear()
+            for connection in self._open_connections:
+                connection.close()  # its task was cancelled before its first step
+            self._open_connections.clear()
 
     async def _accept(self, listener: socket.socket, tasks: TaskGroup) -> None:
         while True:
@@ -74,23 +76,23 @@ class Server:
                 await anyio.sleep(_OUT_OF_FILES_PAUSE)
             else:
                 self.connections += 1
-                line = Line(sock, self.connections)
-                self._lines.add(line)
-                tasks.start_soon(self._serve, line)
+                connection = Connection(sock, self.connections)
+                self._open_connections.add(connection)
+                tasks.start_soon(self._serve, connection)
 
-    async def _serve(self, line: Line) -> None:
+    async def _serve(self, connection: Connection) -> None:
         try:
-            while (asked := await line.next_request()) is not None:
-                if not await self._exchange(line, asked):
+            while (request := await connection.next_request()) is not None:
+                if not await connection.perform(self._steps_for(request, connection.number)):
                     break
         except h11.RemoteProtocolError:
-            await line.send(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-        except (OSError, ClientGoneError):
-            pass  # the client left, which it may do at any time
+            await connection.send(_BAD_REQUEST)
+        except (OSError, ClientDisconnectedError):
+            pass  # a client may disconnect at any time
         finally:
-            self._lines.discard(line)
-            line.close()
+            self._open_connections.discard(connection)
+            connection.close()
 
-    async def _exchange(self, line: Line, asked: Asked) -> bool:
-        """Answer one request. Return whether the connection may go on."""
+    def _steps_for(self, request: FakeRequest, connection: int) -> Script:
+        """Return the steps that follow a request."""
         raise NotImplementedError

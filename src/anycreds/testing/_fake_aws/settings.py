@@ -1,4 +1,4 @@
-"""The settings of the fake as types, so that type checkers and editors know its keywords. ``FakeAWS`` explains them."""
+"""The settings of ``FakeAWS`` as types for type checkers and editors. Their descriptions are in ``FakeAWS``."""
 
 from __future__ import annotations
 
@@ -8,36 +8,36 @@ from typing import Literal, TypeAlias, TypedDict
 from ..._core.io import Clock
 
 RefreshMode: TypeAlias = Literal["rotate", "keep", "omit"]
-"""What OIDC answers for a refresh token: a new one; the same again; none, so that the old one stays."""
+"""The refresh token in a response of OIDC: a new one, the same one, or none (the client keeps its own)."""
 
-LoginRefusal: TypeAlias = Literal["TOKEN_EXPIRED", "USER_CREDENTIALS_CHANGED", "INSUFFICIENT_PERMISSIONS"]
-"""Why sign-in denies access, in the words of its error documents."""
+LoginError: TypeAlias = Literal["TOKEN_EXPIRED", "USER_CREDENTIALS_CHANGED", "INSUFFICIENT_PERMISSIONS"]
+"""The ``error`` in a response of sign-in that denies access."""
 
 
 class RoleTrust(TypedDict, total=False):
-    """On what conditions a role can be assumed. Those that are left out do not exist."""
+    """The conditions for assuming a role. A missing key means that there is no such condition."""
 
     external_id: str
     mfa_serial: str
     mfa_codes: Collection[str]
-    """The codes that the MFA device shows; each is good once."""
+    """The codes of the MFA device. Each code is accepted once."""
     max_session: int
-    """The longest session, in seconds (12 hours)."""
+    """The maximum session duration, in seconds (default: 43,200)."""
 
 
 class IdentityPool(TypedDict, total=False):
     """A Cognito identity pool."""
 
     unauthenticated: bool
-    """Whether it gives identities to those who do not log in (yes)."""
+    """Whether the pool gives identities to guests (default: True)."""
     logins: Mapping[str, str]
-    """The login providers, each with the token that it accepts (none)."""
+    """The accepted token of each login provider (default: no login providers)."""
     custom_roles: Collection[str]
-    """The ARNs that may be asked for as ``CustomRoleArn`` (none)."""
+    """The ARNs that are accepted as ``CustomRoleArn`` (default: none)."""
 
 
-class MetadataSettings(TypedDict, total=False):
-    """What the metadata services answer."""
+class FakeMetadataSettings(TypedDict, total=False):
+    """The settings of the metadata services."""
 
     role_name: str | None
     lifetime: float
@@ -49,8 +49,8 @@ class MetadataSettings(TypedDict, total=False):
     token_status: int | None
 
 
-class WorldSettings(MetadataSettings, total=False):
-    """The same, with what the other services answer."""
+class FakeServiceSettings(FakeMetadataSettings, total=False):
+    """The settings of all services."""
 
     region: str | None
     keys: Mapping[str, str] | None
@@ -60,12 +60,12 @@ class WorldSettings(MetadataSettings, total=False):
     sso_token_lifetime: float
     sso_refresh: RefreshMode
     login_lifetime: int
-    login_refusal: LoginRefusal | None
+    login_error: LoginError | None
     cognito_pools: Mapping[str, IdentityPool] | None
 
 
-class FakeSettings(WorldSettings, total=False):
-    """The same, with how they answer."""
+class FakeSettings(FakeServiceSettings, total=False):
+    """The settings of all services and of the server."""
 
     host: str
     latency: float

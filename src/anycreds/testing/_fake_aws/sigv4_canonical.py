@@ -1,7 +1,9 @@
-"""The request as Signature Version 4 sees it, computed from what was received, and the signature that belongs to it.
+"""The canonical request of Signature Version 4 and its signature, computed from a received request.
 
-Follows the AWS IAM user guide, "Create a signed AWS API request". This shares nothing with the library's own signer:
-that the two agree is what makes one a check of the other.
+This code deliberately shares nothing with the library's own signer, so that each verifies the other.
+
+See: "Create a signed AWS API request" in the AWS IAM user guide
+(https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html).
 """
 
 from __future__ import annotations
@@ -19,38 +21,41 @@ _SIGNATURE_PARAMETER = "X-Amz-Signature"
 def canonical_request(
     method: str, target: str, headers: Mapping[bytes, bytes], signed: Iterable[str], *, payload: str, service: str
 ) -> str:
-    """Return the canonical request. All names of headers are in lower case, and ``payload`` is a hash."""
+    """Return the canonical request. Header names are in lower case; ``payload`` is the hash of the body."""
     path, _, query = target.partition("?")
     names = sorted(signed)
     lines = [f"{name}:{_canonical_value(headers.get(name.encode(), b''))}" for name in names]
-    places = [method, canonical_path(path, service), canonical_query(query), *lines, "", ";".join(names), payload]
-    return "\n".join(places)
+    parts = [method, canonical_path(path, service), canonical_query(query), *lines, "", ";".join(names), payload]
+    return "\n".join(parts)
 
 
 def canonical_path(path: str, service: str) -> str:
-    """Return the path as it is signed: normalized and encoded once more, for all services but S3."""
+    """Return the canonical path: for S3 as received, for all other services normalized and encoded again."""
     raw = path or "/"
     if service == "s3":
         return raw
-    kept: list[str] = []
+    segments: list[str] = []
     for segment in raw.split("/"):
         if segment == "..":
-            del kept[-1:]
+            del segments[-1:]
         elif segment not in {"", "."}:
-            kept.append(segment)
-    slash = "/" if kept and raw.endswith("/") else ""  # as botocore has it; by RFC 3986 "/a/." would end in one too
-    return quote(("/" + "/".join(kept) + slash).encode("latin-1"), safe="/")
+            segments.append(segment)
+    slash = "/" if segments and raw.endswith("/") else ""  # as in botocore; RFC 3986 also ends "/a/." with a slash
+    return quote(("/" + "/".join(segments) + slash).encode("latin-1"), safe="/")
 
 
 def canonical_query(query: str) -> str:
-    """Return the query as it is signed: without the signature, each part encoded in one way, sorted."""
+    """Return the canonical query: sorted, uniformly encoded, without the signature."""
     pairs = [part.partition("=")[::2] for part in query.split("&") if part]
     encoded = [(_encoded(name), _encoded(value)) for name, value in pairs]
     return "&".join(f"{name}={value}" for name, value in sorted(encoded) if name != _SIGNATURE_PARAMETER)
 
 
 def signature(secret: str, time: str, scope: str, request: str) -> str:
-    """Return the signature of a canonical request. ``time`` is ``20260101T000000Z``, ``scope`` what follows the key."""
+    """Return the signature of a canonical request.
+
+    ``time`` has the form ``20260101T000000Z``; ``scope`` is the credential scope without the key id.
+    """
     key = b"AWS4" + secret.encode()
     for part in scope.split("/"):
         key = hmac.digest(key, part.encode(), "sha256")
@@ -59,7 +64,7 @@ def signature(secret: str, time: str, scope: str, request: str) -> str:
 
 
 def sha256(data: bytes) -> str:
-    """Return the hash in hexadecimal digits."""
+    """Return the SHA-256 hash in hexadecimal."""
     return hashlib.sha256(data).hexdigest()
 
 

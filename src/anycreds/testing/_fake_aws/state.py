@@ -1,4 +1,4 @@
-"""Everything that the fake services know: their settings, which may be changed at any time, and what they remember."""
+"""The state of the fake services: their settings, which a test may change at any time, and what they have issued."""
 
 from __future__ import annotations
 
@@ -6,79 +6,80 @@ from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from ..._core.io import Clock
-from .messages import CANARY, RealClock
-from .settings import IdentityPool, LoginRefusal, RefreshMode, RoleTrust
+from ..._system.clock import SystemClock
+from .messages import CANARY
+from .settings import IdentityPool, LoginError, RefreshMode, RoleTrust
 
 ROLE_NAME = "anycreds-fake-role"
 CONTAINER_TOKEN = f"{CANARY}-authorization-token"
 POOL_ID = "us-east-1:00000000-0000-4000-8000-00000000c0de"
 
-LONG_TERM_ID = "AKIDEXAMPLE"  # the one in AWS's examples of signatures
+LONG_TERM_ID = "AKIDEXAMPLE"  # the access key id in AWS's examples of signatures
 LONG_TERM_SECRET = f"{CANARY}-secret-long-term-{'x' * 20}"
 
 
-class Issue(NamedTuple):
-    """What is kept of a set: all else about it follows from its number."""
+class IssueRecord(NamedTuple):
+    """The record of issued credentials. Secret and session token are derived from the number."""
 
     number: int
-    end: float
+    expiration: float
     arn: str
 
 
-class Client(NamedTuple):
+class RegisteredClient(NamedTuple):
     """A client that is registered with OIDC."""
 
     secret: str
-    end: float
-    """When the registration ends, in seconds since 1970."""
+    expiration: float
+    """When the registration expires, in seconds since 1970."""
 
     def __repr__(self) -> str:
-        return f"Client(end={self.end})"
+        return f"RegisteredClient(expiration={self.expiration})"
 
 
-class Refresh(NamedTuple):
+class RefreshToken(NamedTuple):
     """A refresh token of OIDC or sign-in."""
 
     client_id: str
     arn: str = ""
-    """Who signed in."""
+    """The user who signed in."""
     thumbprint: str | None = None
-    """The key that it is bound to; None: to none yet."""
+    """The DPoP key that the token is bound to; None before its first use."""
     was_used: bool = False
 
 
-class Identity(NamedTuple):
+class CognitoIdentity(NamedTuple):
     """A Cognito identity."""
 
     pool_id: str
     logins: frozenset[str]
-    """The login providers where somebody logged in; none: it is a guest's."""
+    """The login providers of the identity; empty for a guest."""
 
 
-class Memory:
-    """What the services remember, other than counts: all of it can be looked at, and none of it is a setting."""
+class FakeRecords:
+    """Everything that the services have issued or seen. Tests may read it; none of it is a setting."""
 
     def __init__(self) -> None:
-        self.issues: dict[str, Issue] = {}  # by access key id
-        self.kept: dict[str, tuple[float, dict[str, str]]] = {}  # by route: the last set and its end
-        self.metadata_tokens: dict[bytes, float] = {}  # each with its end, on the monotonic clock
+        self.issues: dict[str, IssueRecord] = {}  # by access key id
+        self.sticky: dict[str, tuple[float, dict[str, str]]] = {}  # by route: expiration and latest credentials
+        self.metadata_tokens: dict[bytes, float] = {}  # expiration of each token, on the monotonic clock
         self.used_codes: set[tuple[str, str]] = set()  # MFA device and code
-        self.sso_tokens: dict[str, float] = {}  # each access token with its end
-        self.clients: dict[str, Client] = {}  # by client id
-        self.refreshes: dict[str, Refresh] = {}  # by refresh token
-        self.proofs: set[str] = set()  # the ids of DPoP proofs
-        self.identities: dict[str, Identity] = {}  # by identity id
-        self.answered = 0  # requests to services
-        self._planted = 0
+        self.sso_tokens: dict[str, float] = {}  # expiration of each access token
+        self.clients: dict[str, RegisteredClient] = {}  # by client id
+        self.refresh_tokens: dict[str, RefreshToken] = {}
+        self.proofs: set[str] = set()  # ids of DPoP proofs
+        self.identities: dict[str, CognitoIdentity] = {}  # by identity id
+        self.responses = 0  # of services that stamp their responses with a number
+        self._secrets = 0
 
-    def plant(self, what: str) -> str:
-        """Make a secret that was never there before."""
-        self._planted += 1
-        return f"{CANARY}-{what}-{self._planted:04d}"
+    def new_secret(self, kind: str) -> str:
+        """Return a new secret that contains ``CANARY``."""
+        self._secrets += 1
+        return f"{CANARY}-{kind}-{self._secrets:04d}"
 
 
-class World:
-    """Settings and memory of all services, without a network. ``FakeAWS`` explains the settings."""
+class FakeState:
+    """The settings and records of all services, without a network. ``FakeAWS`` describes the settings."""
 
     def __init__(
         self,
@@ -99,14 +100,14 @@ class World:
         sso_token_lifetime: float = 3600.0,
         sso_refresh: RefreshMode = "rotate",
         login_lifetime: int = 900,
-        login_refusal: LoginRefusal | None = None,
+        login_error: LoginError | None = None,
         cognito_pools: Mapping[str, IdentityPool] | None = None,
     ) -> None:
         self.role_name = role_name
         self.lifetime = lifetime
         self.token_ttl = token_ttl
         self.sticky = sticky
-        self.clock = clock or RealClock()
+        self.clock: Clock = clock or SystemClock()
         self.account_id = account_id
         self.imds_v1 = imds_v1
         self.token_status = token_status
@@ -119,8 +120,8 @@ class World:
         self.sso_token_lifetime = sso_token_lifetime
         self.sso_refresh: RefreshMode = sso_refresh
         self.login_lifetime = login_lifetime
-        self.login_refusal: LoginRefusal | None = login_refusal
+        self.login_error: LoginError | None = login_error
         self.cognito_pools: dict[str, IdentityPool] = {POOL_ID: {}} if cognito_pools is None else dict(cognito_pools)
         self.issued = 0
         self.reused_refresh_tokens = 0
-        self.memory = Memory()
+        self.records = FakeRecords()

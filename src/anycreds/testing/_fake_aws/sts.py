@@ -1,6 +1,7 @@
-"""What the Security Token Service answers: a plain function from request to answer, over settings.
+"""The fake of AWS Security Token Service.
 
-Follows the AWS Security Token Service API reference, "AssumeRole", "AssumeRoleWithWebIdentity", "GetCallerIdentity".
+See: "AssumeRole", "AssumeRoleWithWebIdentity" and "GetCallerIdentity" in the AWS Security Token Service API reference
+(https://docs.aws.amazon.com/STS/latest/APIReference/).
 """
 
 from __future__ import annotations
@@ -10,162 +11,176 @@ from collections.abc import Mapping
 from typing import TypeAlias
 
 from . import issued_keys as keys
-from .messages import REQUEST_ID, Answer, Asked, Refusal, iso_date, read_pairs
+from .messages import REQUEST_ID, FakeRequest, FakeResponse, FakeServiceError, iso_date, read_pairs
 from .settings import RoleTrust
-from .sigv4_verify import Caller, verify
-from .state import World
-from .sts_parameters import form_refusal, value_refusal
-from .trust import mfa_refusal
+from .sigv4_verify import SignedBy, verify
+from .state import FakeState
+from .sts_parameters import check_names, check_values
 
 ROUTES = ("assume role", "web identity", "caller identity")
 ACTIONS = {"AssumeRole": ROUTES[0], "AssumeRoleWithWebIdentity": ROUTES[1], "GetCallerIdentity": ROUTES[2]}
 
 _NAMESPACE = "https://sts.amazonaws.com/doc/2011-06-15/"
 _XML = (("Content-Type", "text/xml"),)
-_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # no document can hold these
-_DEFAULT_DURATION = 3600  # seconds, as the API reference has it; and the limit of role chaining
+_NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, section 2.2
+_DEFAULT_DURATION = 3600  # seconds, by the API reference, which also limits role chaining to it
 _ROLE = re.compile(r"arn:(aws[a-z-]*):iam::([0-9]{12}):role/([\w+=,.@/-]{1,576})", re.ASCII)
 
+_MFA_BOTH = "MultiFactorAuthentication failed, must provide both MFA serial number and one time pass code."
+_MFA_SERIAL = (
+    "MultiFactorAuthentication failed, unable to validate MFA code.  "
+    "Please verify your MFA serial number is valid and associated with this user."
+)
+_MFA_CODE = "MultiFactorAuthentication failed with invalid MFA one time pass code."
+
 Nodes: TypeAlias = "Mapping[str, str | Nodes]"
-"""An XML document: texts by the name of their element."""
+"""An XML document: text or child elements by element name."""
 
 
-def form_of(asked: Asked) -> Mapping[str, str]:
-    """Return the parameters of a request to STS; none, if they cannot be read."""
-    if asked.method == "GET":
-        form = read_pairs(asked.query) or {}
+def read_form(request: FakeRequest) -> Mapping[str, str]:
+    """Return the parameters of a request; empty if they cannot be parsed."""
+    if request.method == "GET":
+        form = read_pairs(request.query) or {}
         return {name: value for name, value in form.items() if not name.startswith("X-Amz-")}
-    if not asked.header("content-type").startswith("application/x-www-form-urlencoded"):
+    if not request.header("content-type").startswith("application/x-www-form-urlencoded"):
         return {}
-    return read_pairs(asked.body.decode("utf-8", "replace")) or {}
+    return read_pairs(request.body.decode("utf-8", "replace")) or {}
 
 
-def answer(world: World, asked: Asked, ended: float | None = None) -> Answer:
-    """Answer one request. ``ended``: if there is a set in the answer, let it have ended that many seconds ago."""
-    form = form_of(asked)
-    outcome = _outcome(world, asked, form, ended)
-    if isinstance(outcome, Refusal):
-        return refuse(outcome)
+def respond(state: FakeState, request: FakeRequest, expired_ago: float | None = None) -> FakeResponse:
+    """Return the response to a request. Raises ``FakeServiceError`` for an error response."""
+    form = read_form(request)
+    check_names(form)
+    result = _result(state, request, form, expired_ago)
     action = form["Action"]
     metadata: Nodes = {"ResponseMetadata": {"RequestId": REQUEST_ID}}
-    return _document(200, f"{action}Response", {f"{action}Result": outcome, **metadata})
+    return _document(200, f"{action}Response", {f"{action}Result": result, **metadata})
 
 
-def refuse(told: Refusal) -> Answer:
-    """Write a refusal as STS does."""
-    fault = "Receiver" if told.status >= 500 else "Sender"
-    error: Nodes = {"Type": fault, "Code": told.code, "Message": told.message}
-    return _document(told.status, "ErrorResponse", {"Error": error, "RequestId": REQUEST_ID})
+def encode_error(error: FakeServiceError) -> FakeResponse:
+    """Encode an error as AWS query services do."""
+    fault = "Receiver" if error.status >= 500 else "Sender"
+    nodes: Nodes = {"Type": fault, "Code": error.code, "Message": error.message}
+    return _document(error.status, "ErrorResponse", {"Error": nodes, "RequestId": REQUEST_ID})
 
 
-def _outcome(world: World, asked: Asked, form: Mapping[str, str], ended: float | None) -> Nodes | Refusal:
-    if (refusal := form_refusal(form)) is not None:
-        return refusal
+def _result(state: FakeState, request: FakeRequest, form: Mapping[str, str], expired_ago: float | None) -> Nodes:
     if form["Action"] == "AssumeRoleWithWebIdentity":
-        return value_refusal(form) or _web_identity(world, form, ended)
-    caller = _caller(world, asked)
-    if isinstance(caller, Refusal):
-        return caller
-    if (refusal := value_refusal(form)) is not None:
-        return refusal
-    if form["Action"] == "GetCallerIdentity":
-        key = caller.key
-        return {"Arn": key.arn, "UserId": key.access_key_id, "Account": key.account_id}
-    return _assume_role(world, form, caller, ended)
-
-
-def _caller(world: World, asked: Asked) -> Caller | Refusal:
-    return verify(
-        asked.method,
-        asked.target,
-        asked.headers,
-        asked.body,
-        key_of=lambda access_key_id: keys.find(world, access_key_id),
-        now=world.clock.time(),
+        check_values(form)
+        return _assume_role_with_web_identity(state, form, expired_ago)
+    signer = verify(
+        request.method,
+        request.target,
+        request.headers,
+        request.body,
+        find_key=lambda access_key_id: keys.find(state, access_key_id),
+        now=state.clock.time(),
         service="sts",
-        region=world.region,
+        region=state.region,
     )
+    check_values(form)  # AWS checks the values after the signature
+    if form["Action"] == "GetCallerIdentity":
+        key = signer.key
+        return {"Arn": key.arn, "UserId": key.access_key_id, "Account": key.account_id}
+    return _assume_role(state, form, signer, expired_ago)
 
 
-def _assume_role(world: World, form: Mapping[str, str], caller: Caller, ended: float | None) -> Nodes | Refusal:
-    arn, duration = form["RoleArn"], _duration(form)
-    denied = Refusal(
-        403, "AccessDenied", f"User: {caller.key.arn} is not authorized to perform: sts:AssumeRole on resource: {arn}"
+def _assume_role(state: FakeState, form: Mapping[str, str], signer: SignedBy, expired_ago: float | None) -> Nodes:
+    arn, owner = form["RoleArn"], signer.key.arn
+    denied = FakeServiceError(
+        403, "AccessDenied", f"User: {owner} is not authorized to perform: sts:AssumeRole on resource: {arn}"
     )
-    trust = _trust(world, form)
-    if isinstance(trust, Refusal):
-        return trust
-    if caller.key.is_role_session and duration > _DEFAULT_DURATION:
-        said = "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining"
-        return Refusal(400, "ValidationError", said)
+    trust = _trust(state, form)
+    if signer.key.is_role_session and _duration(form) > _DEFAULT_DURATION:
+        message = "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining"
+        raise FakeServiceError(400, "ValidationError", message)
     if trust is None or trust.get("external_id") not in {None, form.get("ExternalId")}:
-        return denied
-    if (refusal := mfa_refusal(world, form, trust, denied)) is not None:
-        return refusal
-    return _session(world, form, ended)
+        raise denied
+    _check_mfa(state, form, trust, denied)
+    return _session(state, form, expired_ago)
 
 
-def _web_identity(world: World, form: Mapping[str, str], ended: float | None) -> Nodes | Refusal:
-    now, end = world.clock.time(), world.web_identity_tokens.get(form["WebIdentityToken"])
-    if end is None:
-        said = "Couldn't retrieve verification key from your identity provider, or the token was not signed with it."
-        return Refusal(400, "InvalidIdentityToken", said)
-    if end <= now:
-        said = f"Token expired: current date/time {int(now)} must be before the expiration date/time {int(end)}"
-        return Refusal(400, "ExpiredTokenException", said)
-    trust = _trust(world, form)
-    if isinstance(trust, Refusal):
-        return trust
+def _check_mfa(state: FakeState, form: Mapping[str, str], trust: RoleTrust, denied: FakeServiceError) -> None:
+    """Check the MFA code of a form and mark it as used. A role without conditions accepts any code once.
+
+    Raises ``denied`` if the role requires MFA and the form has none, and another error if the code is invalid.
+    """
+    serial, code = form.get("SerialNumber"), form.get("TokenCode")
+    if serial is None and code is None:
+        if trust.keys() & {"mfa_serial", "mfa_codes"}:
+            raise denied
+        return
+    if serial is None or code is None:
+        raise FakeServiceError(403, "AccessDenied", _MFA_BOTH)
+    if trust.get("mfa_serial", serial) != serial:
+        raise FakeServiceError(403, "AccessDenied", _MFA_SERIAL)
+    codes = trust.get("mfa_codes")
+    is_valid = re.fullmatch(r"[0-9]{6}", code) is not None if codes is None else code in codes
+    if not is_valid or (serial, code) in state.records.used_codes:
+        raise FakeServiceError(403, "AccessDenied", _MFA_CODE)
+    state.records.used_codes.add((serial, code))
+
+
+def _assume_role_with_web_identity(state: FakeState, form: Mapping[str, str], expired_ago: float | None) -> Nodes:
+    now, expiration = state.clock.time(), state.web_identity_tokens.get(form["WebIdentityToken"])
+    if expiration is None:
+        message = "Couldn't retrieve verification key from your identity provider, or the token was not signed with it."
+        raise FakeServiceError(400, "InvalidIdentityToken", message)
+    if expiration <= now:
+        message = f"current date/time {int(now)} must be before the expiration date/time {int(expiration)}"
+        raise FakeServiceError(400, "ExpiredTokenException", f"Token expired: {message}")
+    trust = _trust(state, form)
     if trust is None or trust.keys() & {"external_id", "mfa_serial", "mfa_codes"}:
-        return Refusal(403, "AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity")
-    about: Nodes = {"SubjectFromWebIdentityToken": "anycreds-fake-subject", "Provider": "issuer.example"}
-    return {**_session(world, form, ended), **about}
+        raise FakeServiceError(403, "AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity")
+    identity: Nodes = {"SubjectFromWebIdentityToken": "anycreds-fake-subject", "Provider": "issuer.example"}
+    return {**_session(state, form, expired_ago), **identity}
 
 
-def _trust(world: World, form: Mapping[str, str]) -> RoleTrust | Refusal | None:
-    """Return a role's conditions; None: there is no such role."""
+def _trust(state: FakeState, form: Mapping[str, str]) -> RoleTrust | None:
+    """Return the conditions for assuming the role in a form; None if there is no such role."""
     if not _ROLE.fullmatch(form["RoleArn"]):
-        return Refusal(400, "ValidationError", f"{form['RoleArn']} is invalid")
-    none: RoleTrust = {}
-    trust = none if world.roles is None else world.roles.get(form["RoleArn"])
+        raise FakeServiceError(400, "ValidationError", f"{form['RoleArn']} is invalid")
+    unconditional: RoleTrust = {}
+    trust = unconditional if state.roles is None else state.roles.get(form["RoleArn"])
     if trust is not None and _duration(form) > trust.get("max_session", 43_200):
-        said = "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."
-        return Refusal(400, "ValidationError", said)
+        message = "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."
+        raise FakeServiceError(400, "ValidationError", message)
     return trust
 
 
-def _session(world: World, form: Mapping[str, str], ended: float | None) -> Nodes:
+def _session(state: FakeState, form: Mapping[str, str], expired_ago: float | None) -> Nodes:
     role = _ROLE.fullmatch(form["RoleArn"])
     assert role is not None
     arn = keys.session_arn(role[2], role[3], form["RoleSessionName"], role[1])
-    made = keys.issue(world, arn, _duration(form), ended)
+    issued = keys.issue(state, arn, _duration(form), expired_ago)
     user: Nodes = {"AssumedRoleId": f"AROAFAKEFAKEFAKEFAKE:{form['RoleSessionName']}", "Arn": arn}
-    issued: Nodes = {
-        "AccessKeyId": made.access_key_id,
-        "SecretAccessKey": made.secret_access_key,
-        "SessionToken": made.session_token,
-        "Expiration": iso_date(made.end),
+    credentials: Nodes = {
+        "AccessKeyId": issued.access_key_id,
+        "SecretAccessKey": issued.secret_access_key,
+        "SessionToken": issued.session_token,
+        "Expiration": iso_date(issued.expiration),
     }
     extra = {name: form[name] for name in ("SourceIdentity",) if name in form}
-    return {"AssumedRoleUser": user, "Credentials": issued, **extra}
+    return {"AssumedRoleUser": user, "Credentials": credentials, **extra}
 
 
 def _duration(form: Mapping[str, str]) -> int:
     return int(form.get("DurationSeconds", _DEFAULT_DURATION))
 
 
-def _document(status: int, root: str, nodes: Nodes) -> Answer:
-    return Answer(status, _XML, f'<{root} xmlns="{_NAMESPACE}">\n{_xml(nodes, "  ")}</{root}>\n'.encode())
+def _document(status: int, root: str, nodes: Nodes) -> FakeResponse:
+    body = f'<{root} xmlns="{_NAMESPACE}">\n{_xml(nodes, "  ")}</{root}>\n'
+    return FakeResponse(status, _XML, body.encode())
 
 
 def _xml(nodes: Nodes, indent: str) -> str:
     lines = ""
     for name, value in nodes.items():
-        inside = _escaped(value) if isinstance(value, str) else f"\n{_xml(value, indent + '  ')}{indent}"
-        lines += f"{indent}<{name}>{inside}</{name}>\n"
+        content = _escape(value) if isinstance(value, str) else f"\n{_xml(value, indent + '  ')}{indent}"
+        lines += f"{indent}<{name}>{content}</{name}>\n"
     return lines
 
 
-def _escaped(text: str) -> str:
-    known = _NO_XML.sub("?", text)
-    return known.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+def _escape(text: str) -> str:
+    allowed = _NOT_IN_XML.sub("?", text)
+    return allowed.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,6 +1,7 @@
-"""The forms that STS takes: which parameters there are, and what each may hold.
+"""The parameters of the fake STS: which operation has which, and the allowed values of each.
 
-Follows the AWS Security Token Service API reference, "AssumeRole", "AssumeRoleWithWebIdentity", "Common Error Types".
+See: "AssumeRole", "AssumeRoleWithWebIdentity" and "Common Error Types" in the AWS Security Token Service API reference
+(https://docs.aws.amazon.com/STS/latest/APIReference/).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from .messages import Refusal
+from .messages import FakeServiceError
 
 VERSION = "2011-06-15"
 _COMMON = frozenset({"Action", "Version"})
@@ -33,12 +34,12 @@ _REQUIRED = {
 
 
 class _Limits(NamedTuple):
-    least: int
-    most: int
+    minimum: int
+    maximum: int
     pattern: str | None = None
 
 
-_LETTERS = r"\p{L}\p{Z}\p{N}_"  # as AWS writes it; for Python that is \w and \s
+_LETTERS = r"\p{L}\p{Z}\p{N}_"  # as in AWS's patterns; in Python it is \w\s
 _TAG = rf"[{_LETTERS}.:/=+\-@]"
 _TEXTS = {
     "RoleArn": _Limits(20, 2048),
@@ -47,7 +48,7 @@ _TEXTS = {
     "SerialNumber": _Limits(9, 256, r"[\w+=/:,.@-]*"),
     "TokenCode": _Limits(6, 6, r"[\d]*"),
     "SourceIdentity": _Limits(2, 64, r"[\w+=,.@-]*"),
-    "Policy": _Limits(1, 10_000),  # AWS counts the packed size; this is beyond what fits in any case
+    "Policy": _Limits(1, 10_000),  # AWS limits the packed size, which this length always exceeds
     "WebIdentityToken": _Limits(4, 20_000),
     "ProviderId": _Limits(4, 2048),
     "PolicyArns.arn": _Limits(20, 2048),
@@ -56,33 +57,42 @@ _TEXTS = {
     "Tags.Value": _Limits(0, 256, _TAG + "*"),
 }
 _NUMBERS = {"DurationSeconds": _Limits(900, 43_200), "MinimumSessionTokenSize": _Limits(0, 4096)}
-_LONGEST_LISTS = {"PolicyArns": 10, "Tags": 50, "TransitiveTagKeys": 50, "ProvidedContexts": 5}
-_SENSITIVE = frozenset({"TokenCode", "WebIdentityToken"})  # an error must not repeat them
+_MAX_LIST_LENGTHS = {"PolicyArns": 10, "Tags": 50, "TransitiveTagKeys": 50, "ProvidedContexts": 5}
+_SENSITIVE = frozenset({"TokenCode", "WebIdentityToken"})  # an error message must not contain them
 _MEMBER = re.compile(r"(\w+)\.member\.([1-9][0-9]{0,3})((?:\.\w+)?)")
 
 
-def form_refusal(form: Mapping[str, str]) -> Refusal | None:
-    """Say why a form is refused before anybody asks who sent it; None: it is not."""
+def check_names(form: Mapping[str, str]) -> None:
+    """Check operation and parameter names, which AWS does before the signature.
+
+    Raises:
+        FakeServiceError: The operation is missing or unknown, or a parameter is unknown.
+    """
     if "Action" not in form:
-        return Refusal(400, "MissingAction", "Missing Action")
+        raise FakeServiceError(400, "MissingAction", "Missing Action")
     if form["Action"] not in _ALLOWED or form.get("Version") != VERSION:
         message = f"Could not find operation {form['Action']} for version {form.get('Version', 'NO_VERSION_SPECIFIED')}"
-        return Refusal(400, "InvalidAction", message)
+        raise FakeServiceError(400, "InvalidAction", message)
     unknown = [name for name in form if not _is_known(form, name)]
     if unknown:
-        return Refusal(400, "InvalidQueryParameter", f"The parameter {unknown[0]} is not recognized")
-    return None
+        raise FakeServiceError(400, "InvalidQueryParameter", f"The parameter {unknown[0]} is not recognized")
 
 
-def value_refusal(form: Mapping[str, str]) -> Refusal | None:
-    """Say what in a form is no valid value; None: nothing. AWS looks at this when it knows who asks."""
+def check_values(form: Mapping[str, str]) -> None:
+    """Check the values of all parameters, which AWS does after the signature.
+
+    Raises:
+        FakeServiceError: A required parameter is missing, or a value is invalid.
+    """
     for name in _REQUIRED[form["Action"]]:
         if name not in form:
-            return _invalid("null", name, "Member must not be null")
+            raise _invalid("null", name, "Member must not be null")
     for name, value in form.items():
-        if (refusal := _text(name, value) or _number(name, value)) is not None:
-            return refusal
-    return _lists(form) or _policy(form) or _tags(form)
+        _check_text(name, value)
+        _check_number(name, value)
+    _check_lists(form)
+    _check_policy(form)
+    _check_tags(form)
 
 
 def members(form: Mapping[str, str], name: str) -> list[str]:
@@ -92,87 +102,85 @@ def members(form: Mapping[str, str], name: str) -> list[str]:
 
 
 def _base(name: str) -> str:
-    """Return the name of a parameter without its place in a list."""
+    """Return the name of a parameter without its list index."""
     return match[1] + match[3] if (match := _MEMBER.fullmatch(name)) else name
 
 
 def _is_known(form: Mapping[str, str], name: str) -> bool:
     allowed = _ALLOWED[form["Action"]]
-    if name in _LONGEST_LISTS:  # a list without members is sent by its name alone
-        return form[name] == "" and any(one.partition(".")[0] == name for one in allowed)
+    if name in _MAX_LIST_LENGTHS:  # an empty list is sent as its name alone
+        return form[name] == "" and any(parameter.partition(".")[0] == name for parameter in allowed)
     is_member = _base(name) != name
     return name in _COMMON or (
-        _base(name) in allowed and is_member == (_base(name).partition(".")[0] in _LONGEST_LISTS)
+        _base(name) in allowed and is_member == (_base(name).partition(".")[0] in _MAX_LIST_LENGTHS)
     )
 
 
-def _text(name: str, value: str) -> Refusal | None:
+def _check_text(name: str, value: str) -> None:
     limits = _TEXTS.get(_base(name))
-    if limits is None or name in _LONGEST_LISTS:
-        return None
+    if limits is None or name in _MAX_LIST_LENGTHS:
+        return
     shown = "***" if name in _SENSITIVE else f"'{value}'"
-    if len(value) < limits.least:
-        return _invalid(shown, name, f"Member must have length greater than or equal to {limits.least}")
-    if len(value) > limits.most:
-        return _invalid(shown, name, f"Member must have length less than or equal to {limits.most}")
+    if len(value) < limits.minimum:
+        raise _invalid(shown, name, f"Member must have length greater than or equal to {limits.minimum}")
+    if len(value) > limits.maximum:
+        raise _invalid(shown, name, f"Member must have length less than or equal to {limits.maximum}")
     if limits.pattern is not None and not _matches(limits.pattern, value):
-        return _invalid(shown, name, f"Member must satisfy regular expression pattern: {limits.pattern}")
-    return None
+        raise _invalid(shown, name, f"Member must satisfy regular expression pattern: {limits.pattern}")
 
 
 def _matches(pattern: str, value: str) -> bool:
-    flags = 0 if _LETTERS in pattern else re.ASCII  # Java's \w knows ASCII letters only
+    flags = 0 if _LETTERS in pattern else re.ASCII  # \w matches only ASCII letters in Java
     return re.fullmatch(pattern.replace(_LETTERS, r"\w\s"), value, flags) is not None
 
 
-def _number(name: str, value: str) -> Refusal | None:
+def _check_number(name: str, value: str) -> None:
     if (limits := _NUMBERS.get(name)) is None:
-        return None
+        return
     if not re.fullmatch(r"-?[0-9]{1,9}", value):
-        return Refusal(400, "MalformedInput", f"{name} is not an integer")
-    if int(value) < limits.least:
-        return _invalid(f"'{value}'", name, f"Member must have value greater than or equal to {limits.least}")
-    if int(value) > limits.most:
-        return _invalid(f"'{value}'", name, f"Member must have value less than or equal to {limits.most}")
-    return None
+        raise FakeServiceError(400, "MalformedInput", f"{name} is not an integer")
+    if int(value) < limits.minimum:
+        raise _invalid(f"'{value}'", name, f"Member must have value greater than or equal to {limits.minimum}")
+    if int(value) > limits.maximum:
+        raise _invalid(f"'{value}'", name, f"Member must have value less than or equal to {limits.maximum}")
 
 
-def _lists(form: Mapping[str, str]) -> Refusal | None:
-    places: dict[str, set[int]] = {}
+def _check_lists(form: Mapping[str, str]) -> None:
+    indexes: dict[str, set[int]] = {}
     for name in form:
         if match := _MEMBER.fullmatch(name):
-            places.setdefault(match[1], set()).add(int(match[2]))
-    for name, taken in places.items():
-        if taken != set(range(1, len(taken) + 1)):
-            return Refusal(400, "MalformedInput", f"the members of {name} are not numbered from 1 without gaps")
-        if len(taken) > _LONGEST_LISTS[name]:
-            said = f"Member must have length less than or equal to {_LONGEST_LISTS[name]}"
-            return _invalid(f"a list of {len(taken)}", name, said)
-    return None
+            indexes.setdefault(match[1], set()).add(int(match[2]))
+    for name, found in indexes.items():
+        if found != set(range(1, len(found) + 1)):
+            message = f"the members of {name} are not numbered from 1 without gaps"
+            raise FakeServiceError(400, "MalformedInput", message)
+        if len(found) > _MAX_LIST_LENGTHS[name]:
+            constraint = f"Member must have length less than or equal to {_MAX_LIST_LENGTHS[name]}"
+            raise _invalid(f"a list of {len(found)}", name, constraint)
 
 
-def _policy(form: Mapping[str, str]) -> Refusal | None:
+def _check_policy(form: Mapping[str, str]) -> None:
     try:
-        known = isinstance(json.loads(form.get("Policy", "{}")), dict)
+        is_object = isinstance(json.loads(form.get("Policy", "{}")), dict)
     except (ValueError, RecursionError):
-        known = False
-    return None if known else Refusal(400, "MalformedPolicyDocument", "This policy contains invalid Json")
+        is_object = False
+    if not is_object:
+        raise FakeServiceError(400, "MalformedPolicyDocument", "This policy contains invalid Json")
 
 
-def _tags(form: Mapping[str, str]) -> Refusal | None:
+def _check_tags(form: Mapping[str, str]) -> None:
     keys, values = members(form, "Tags.Key"), members(form, "Tags.Value")
     if len(keys) != len(values):
-        return _invalid("null", "tags.1.member.value", "Member must not be null")
+        raise _invalid("null", "tags.1.member.value", "Member must not be null")
     if len({key.lower() for key in keys}) != len(keys):
-        said = "Duplicate tag keys found. Please note that Tag keys are case insensitive."
-        return Refusal(400, "InvalidParameterValue", said)
+        message = "Duplicate tag keys found. Please note that Tag keys are case insensitive."
+        raise FakeServiceError(400, "InvalidParameterValue", message)
     if not set(members(form, "TransitiveTagKeys")) <= set(keys):
-        said = "The specified transitive tag key must be included in the requested tags."
-        return Refusal(400, "ValidationError", said)
-    return None
+        message = "The specified transitive tag key must be included in the requested tags."
+        raise FakeServiceError(400, "ValidationError", message)
 
 
-def _invalid(shown: str, name: str, constraint: str) -> Refusal:
-    place = name[:1].lower() + name[1:]
-    said = f"1 validation error detected: Value {shown} at '{place}' failed to satisfy constraint: {constraint}"
-    return Refusal(400, "ValidationError", said)
+def _invalid(shown: str, name: str, constraint: str) -> FakeServiceError:
+    member = name[:1].lower() + name[1:]
+    message = f"Value {shown} at '{member}' failed to satisfy constraint: {constraint}"
+    return FakeServiceError(400, "ValidationError", f"1 validation error detected: {message}")

@@ -1,4 +1,4 @@
-"""``MemoryNetwork``: the library's real HTTP stack on a network in memory, for virtual time. No sockets, no threads."""
+"""``MemoryNetwork``: the library's real HTTP stack over connections in memory, for tests under virtual time."""
 
 from __future__ import annotations
 
@@ -14,72 +14,91 @@ import anyio.lowlevel
 from ..._system import http, threads
 from ..._system.http import tls
 from .._fake_aws import FakeAWS
-from .._fake_aws.metadata import CONTAINER_PATH, Asked
-from .connection import AT_CONNECT, MemoryConnection, Script, Step, checked, fail
-from .fake_aws import answer_in_steps
+from .._fake_aws.messages import FakeRequest
+from .._fake_aws.metadata import CONTAINER_PATH
+from .._fake_aws.steps import CONNECT_STEPS, Script, Step, check_script
+from .connection import MemoryConnection, raise_os_error
 
-# Where AWS SDKs look by default: EC2 metadata, ECS and EKS, each by IPv4 and, where there is such, by IPv6.
-AWS_HOSTS = ("169.254.169.254", "fd00:ec2::254", "169.254.170.2", "169.254.170.23", "fd00:ec2::23")
-
-_NOBODY: Step = ("refuse",)
+# The default addresses of EC2 metadata, ECS and EKS, over IPv4 and, except for ECS, over IPv6.
+_ECS_HOST = "169.254.170.2"
+_METADATA_HOSTS = ("169.254.169.254", "fd00:ec2::254", _ECS_HOST, "169.254.170.23", "fd00:ec2::23")
 
 
 class MemoryNetwork:
-    """A network in this process: while its ``with`` is open, no provider of this library reaches any other.
+    """A network in memory. Within ``with``, this library's providers can reach no other network.
 
-    The whole of httpx, httpcore and h11 runs on it; only sockets, names and TLS are left out, so that it goes together
-    with virtual time (``virtual_backend``), where every wait ends at its exact second. Any address may be served, the
-    real link-local ones of AWS too. An address that nobody serves refuses. ::
+    httpx, httpcore and h11 run as usual; only sockets, name resolution and TLS are missing. So the network works with
+    virtual time (``virtual_backend``). Any address can be served, also the link-local ones of AWS. An address that is
+    not served refuses connections. Files are read without threads within ``with``.
+
+    Attributes:
+        connections: All connections and attempts to connect, each a ``MemoryConnection``.
+
+    Example::
 
         with MemoryNetwork() as network:
             network.serve(FakeAWS(clock=VirtualClock()))
             network.script("169.254.169.254", 80, [("sleep", 0.9)], [("send", b"HTTP/1.1 200 OK..."), ("hang",)])
-
-    Files are read without a thread meanwhile, since threads know nothing of virtual time. ``connections`` lists every
-    connection and every attempt at one.
     """
 
     def __init__(self) -> None:
         self.connections: list[MemoryConnection] = []
-        self._places: dict[tuple[str, int], _Place] = {}
-        self._before: list[Any] = []
-        self._threads: list[bool] = []
+        self._servers: dict[tuple[str, int], _MemoryServer] = {}
+        self._replaced: list[tuple[Any, bool]] = []
         self._httpcore: Any = None
 
     def serve(self, aws: FakeAWS, host: str | None = None, port: int = 80) -> None:
-        """Let a fake answer at this address; by default at those where AWS SDKs look for EC2, ECS and EKS.
+        """Serve a fake at an address.
 
-        The fake is not entered: it has no socket here. Its settings, counters, latency and faults are as always. Under
-        virtual time give it a ``VirtualClock``.
+        Args:
+            aws: The fake, which must not be entered: it needs no socket here. Under virtual time, give it a
+                ``VirtualClock``. Its settings, records, latency and faults work as usual.
+            host: The host; default: all hosts at which AWS SDKs expect EC2, ECS and EKS.
+            port: The port.
         """
-        for one in AWS_HOSTS if host is None else (host,):
-            self._place(one, port).aws = aws
+        for name in _METADATA_HOSTS if host is None else (host,):
+            self._server(name, port).aws = aws
 
     def script(self, host: str, port: int, *scripts: Iterable[Step], forever: bool = False) -> None:
-        """Let the next exchanges with this address go by these scripts, one each, in order.
+        """Script the next requests to an address.
 
-        ``forever``: the last of them stands for all that come after. Else the fake that is served there answers again;
-        without one, connections are closed. The steps of a script begin when the request has come, and are tuples:
+        A script is a list of steps, which begin when the request is complete:
 
-        - ``("send", data)``: send these bytes; the client reads them as one piece
+        - ``("send", data)``: send bytes, which the client reads as one piece
         - ``("sleep", seconds)``: wait
-        - ``("drip", data, every, count)``: wait ``every`` seconds and send, ``count`` times (None: without end)
-        - ``("hang",)``: never go on
-        - ``("close",)``, ``("reset",)``: end the connection; without such a step it is kept for the next exchange
+        - ``("drip", data, every, count)``: wait ``every`` seconds and send, ``count`` times (None: forever)
+        - ``("hang",)``: wait forever
+        - ``("close",)``, ``("reset",)``: end the connection; without such a step it stays open for the next request
 
-        Two stand alone, and happen to the next attempt to connect: ``("refuse",)`` and ``("ignore",)``, which leaves it
-        without any answer. Raises ``ValueError`` for anything else.
+        Two steps must be the only step of a script, and apply to the next attempt to connect: ``("refuse",)`` and
+        ``("ignore",)``, which gives no answer.
+
+        Args:
+            host: The host.
+            port: The port.
+            scripts: One for each request. Afterwards the fake responds that is served at the address; without a fake,
+                connections are closed.
+            forever: Repeat the last script.
+
+        Raises:
+            ValueError: A step is invalid.
         """
-        place = self._place(host, port)
-        place.scripts.extend(map(checked, scripts))
-        place.is_forever = forever
+        server = self._server(host, port)
+        server.scripts.extend(map(check_script, scripts))
+        server.repeats_last = forever
 
     def metadata_environ(self) -> dict[str, str]:
-        """Return the environment variables for the EC2 instance metadata of a fake at its usual address."""
+        """Return the environment variables for the EC2 instance metadata at their default address."""
         return {"AWS_EC2_METADATA_DISABLED": "false"}
 
-    def container_environ(self, aws: FakeAWS) -> dict[str, str]:
-        """Return the environment variables for the container credentials of a fake at their usual address."""
+    def container_environ(self) -> dict[str, str]:
+        """Return the environment variables for the container credentials at their default address.
+
+        Raises ``RuntimeError`` if no fake is served there.
+        """
+        aws = self._server(_ECS_HOST, 80).aws
+        if aws is None:
+            raise RuntimeError(f"no FakeAWS is served at {_ECS_HOST}; call serve() first")
         return {
             "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": CONTAINER_PATH,
             "AWS_CONTAINER_AUTHORIZATION_TOKEN": aws.container_token,
@@ -87,38 +106,35 @@ class MemoryNetwork:
 
     @property
     def open(self) -> int:
-        """How many connections the client has made, or is making, and has not closed."""
+        """The number of connections and attempts to connect that the client has not closed."""
         return sum(connection.closed_at is None for connection in self.connections)
 
     @property
     def bytes_read(self) -> int:
-        """How many bytes the client has taken, over all connections."""
+        """The number of bytes that the client has read from all connections."""
         return sum(connection.bytes_read for connection in self.connections)
 
     def transport(self) -> Any:
-        """Return an ``httpx.AsyncHTTPTransport`` on this network, for a client of the test's own."""
+        """Return an ``httpx.AsyncHTTPTransport`` on this network, for a test's own client."""
         return self._transport(http.preload())
 
     def __enter__(self) -> Self:
-        http.preload()  # as a thread would do it, but before time is virtual
-        self._before.append(http.make_transport)
-        http.make_transport = self._transport
-        self._threads.append(threads.enabled)
-        threads.enabled = False
+        http.preload()  # in this thread, because worker threads do not work under virtual time
+        self._replaced.append((http.make_transport, threads.enabled))
+        http.make_transport, threads.enabled = self._transport, False
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        http.make_transport = self._before.pop()
-        threads.enabled = self._threads.pop()
+        http.make_transport, threads.enabled = self._replaced.pop()
 
     def _transport(self, httpx: Any) -> Any:
-        import httpcore
+        import httpcore  # with httpx, which the library imports only when it is needed
 
         transport = httpx.AsyncHTTPTransport(verify=tls.untrusting(), trust_env=False)
-        # httpx takes no network backend. The limits are its own.
         backend: Any = self
+        # httpx has no option for the network backend. The limits are httpx's defaults.
         transport._pool = httpcore.AsyncConnectionPool(
             ssl_context=tls.untrusting(),
             max_connections=100,
@@ -133,28 +149,25 @@ class MemoryNetwork:
         self,
         host: str,
         port: int,
-        timeout: float | None = None,  # noqa: ASYNC109 - httpcore's
+        timeout: float | None = None,  # noqa: ASYNC109 - httpcore's interface
         local_address: str | None = None,
         socket_options: object = None,
     ) -> MemoryConnection:
-        """Connect. This makes the network what httpcore calls a network backend."""
-        place = self._places.get((host, port))
+        """Connect, as httpcore's network backend."""
+        server = self._servers.get((host, port), _REFUSING)
         number = len(self.connections) + 1
-
-        def answer(asked: Asked) -> Script:
-            assert place is not None  # what nobody serves was not accepted
-            return place.answer(asked, number)
-
-        connection = MemoryConnection(number, host, port, self._httpcore, answer)
+        connection = MemoryConnection(
+            number, host, port, self._httpcore, lambda request: server.steps_for(request, number)
+        )
         self.connections.append(connection)
-        step = _NOBODY if place is None else place.at_connect()
+        step = server.accept()
         try:
             with anyio.move_on_after(float("inf") if timeout is None else timeout):
                 await anyio.lowlevel.checkpoint()
                 if step == ("ignore",):
                     await anyio.sleep_forever()
                 if step == ("refuse",):
-                    fail(self._httpcore.ConnectError, errno.ECONNREFUSED)
+                    raise_os_error(self._httpcore.ConnectError, errno.ECONNREFUSED)
                 connection.was_accepted = True
                 return connection
             raise self._httpcore.ConnectTimeout
@@ -162,35 +175,38 @@ class MemoryNetwork:
             if not connection.was_accepted:
                 await connection.aclose()
 
-    def _place(self, host: str, port: int) -> _Place:
-        return self._places.setdefault((host, port), _Place())
+    def _server(self, host: str, port: int) -> _MemoryServer:
+        return self._servers.setdefault((host, port), _MemoryServer())
 
 
-class _Place:
-    """What is served at one address."""
+class _MemoryServer:
+    """The scripts and the fake at one address."""
 
     def __init__(self) -> None:
         self.scripts: deque[Script] = deque()
-        self.is_forever = False
+        self.repeats_last = False
         self.aws: FakeAWS | None = None
 
-    def at_connect(self) -> Step | None:
-        """Return what happens to an attempt to connect; None: it is accepted."""
-        if self.scripts and self.scripts[0] and self.scripts[0][0][0] in AT_CONNECT:
+    def accept(self) -> Step | None:
+        """Return the step for an attempt to connect; None to accept it."""
+        if self.scripts and self.scripts[0] and self.scripts[0][0][0] in CONNECT_STEPS:
             return self._next()[0]
         if self.aws is not None:
             self.aws.connections += 1
         return None
 
-    def answer(self, asked: Asked, connection: int) -> Script:
-        """Return what is done for one request."""
+    def steps_for(self, request: FakeRequest, connection: int) -> Script:
+        """Return the steps that follow a request."""
         if self.scripts:
             return self._next()
-        if self.aws is not None:
-            return answer_in_steps(self.aws, asked, connection)
-        return [("close",)]
+        return [("close",)] if self.aws is None else self.aws._steps_for(request, connection)
 
     def _next(self) -> Script:
-        if self.is_forever and len(self.scripts) == 1:
+        if self.repeats_last and len(self.scripts) == 1:
             return self.scripts[0]
         return self.scripts.popleft()
+
+
+_REFUSING = _MemoryServer()
+_REFUSING.scripts.append([("refuse",)])
+_REFUSING.repeats_last = True

@@ -1,7 +1,4 @@
-"""What a server in memory does on one connection: steps, as plain tuples, carried out while the client reads.
-
-There are no tasks and no sockets: the client's own wait for an answer is what moves the server on.
-"""
+"""A connection of ``MemoryNetwork``. It performs the server's steps while the client reads, without a task."""
 
 from __future__ import annotations
 
@@ -9,127 +6,96 @@ import errno
 import math
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Literal, NoReturn, TypeAlias
+from collections.abc import Callable
+from typing import Any, Literal, NoReturn
 
 import anyio
 import anyio.lowlevel
 import h11
 
-from .._fake_aws.metadata import Asked
+from .._fake_aws.messages import FakeRequest
+from .._fake_aws.request_reader import RequestReader
+from .._fake_aws.steps import Script, Step
 
-Step: TypeAlias = (
-    tuple[Literal["send"], bytes]
-    | tuple[Literal["sleep"], float]
-    | tuple[Literal["drip"], bytes, float, int | None]
-    | tuple[Literal["hang", "close", "reset", "refuse", "ignore"]]
-)
-"""One step of a server. See ``MemoryNetwork.script``."""
-
-Script: TypeAlias = Sequence[Step]
-"""What a server does for one exchange."""
-
-AT_CONNECT = ("refuse", "ignore")  # these take the place of a whole exchange, since it does not come to one
-_KINDS: dict[str, tuple[tuple[type, ...], ...]] = {
-    "send": ((bytes,),),
-    "sleep": ((int, float),),
-    "drip": ((bytes,), (int, float), (int, type(None))),
-    **dict.fromkeys(("hang", "close", "reset", *AT_CONNECT), ()),
-}
-_UNREADABLE: Script = [("send", b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"), ("close",)]
-
-
-def checked(script: Iterable[Any]) -> list[Step]:
-    """Return a script as a list of its own. Raises ``ValueError`` for a step that there is not."""
-    steps: list[Step] = []
-    for step in script:
-        kinds = _KINDS.get(step[0]) if isinstance(step, tuple) and step else None
-        details = step[1:] if kinds is not None else ()
-        if kinds is None or len(details) != len(kinds) or not all(map(isinstance, details, kinds)):
-            # The name only: the details may be a whole answer with its secrets.
-            name = step[0] if isinstance(step, tuple) and step else type(step).__name__
-            raise ValueError(f"no step {name!r} with these details; there is {', '.join(_KINDS)}")
-        steps.append(step)
-    if len(steps) > 1 and any(step[0] in AT_CONNECT for step in steps):
-        raise ValueError(f"{' and '.join(AT_CONNECT)} stand alone: nothing comes after them")
-    return steps
+_BAD_REQUEST: Script = [("send", b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"), ("close",)]
 
 
 class MemoryConnection:
-    """One connection of a ``MemoryNetwork``, or the attempt at one, as the client has used it.
+    """A connection of a ``MemoryNetwork``, or an attempt to connect, with a record of what the client did.
 
-    It is what httpcore calls a network stream; a test reads its attributes.
+    Attributes:
+        number: The number of the connection, from 1.
+        host: The host, exactly as the client requested it.
+        port: The port.
+        at: The time of the request to connect, by the event loop's clock.
+        was_accepted: Whether the server accepted the connection.
+        closed_at: When the client closed the connection, or stopped its attempt to connect; None: it has not.
+        server_name: The name that TLS would have verified; None: the client did not request TLS.
+        requests: The number of complete requests.
+        written: All bytes that the client has written.
+        bytes_read: The number of bytes that the client has read.
     """
 
     __slots__ = (
-        "_answer", "_asked", "_buffer", "_end", "_http", "_httpcore", "_steps",
+        "_buffer", "_end", "_httpcore", "_reader", "_steps", "_steps_for",
         "at", "bytes_read", "closed_at", "host", "number", "port", "requests", "server_name", "was_accepted", "written",
     )  # fmt: skip
 
-    def __init__(self, number: int, host: str, port: int, httpcore: Any, answer: Callable[[Asked], Script]) -> None:
+    def __init__(
+        self, number: int, host: str, port: int, httpcore: Any, steps_for: Callable[[FakeRequest], Script]
+    ) -> None:
         self.number = number
-        """Its number, from 1."""
         self.host = host
-        """The host that was asked for, exactly."""
         self.port = port
         self.at = anyio.current_time()
-        """When it was asked for, by the event loop's clock."""
         self.was_accepted = False
-        """Whether the server took it; it may also refuse, or be silent."""
         self.closed_at: float | None = None
-        """When the client closed it, or gave up or failed to make it; None: it has not."""
         self.server_name: str | None = None
-        """The name whose certificate TLS would have checked; None: TLS was not asked for."""
         self.requests = 0
-        """How many whole requests came."""
         self.written = b""
-        """All that the client has written."""
         self.bytes_read = 0
-        """How many bytes the client has taken."""
-        self._answer = answer
         self._httpcore = httpcore
-        self._http = h11.Connection(h11.SERVER)
+        self._steps_for = steps_for
+        self._reader = RequestReader()
         self._steps: deque[Step] = deque()
         self._buffer = b""
-        self._asked: Asked | None = None
         self._end: Literal["close", "reset"] | None = None
 
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 - httpcore's
-        """Return what the server sends next: at most one piece, as it was sent."""
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 - httpcore's interface
+        """Return the next bytes that the server sends: at most one piece."""
         await anyio.lowlevel.checkpoint()
         if self.closed_at is not None:
-            fail(self._httpcore.ReadError, errno.EBADF)
+            raise_os_error(self._httpcore.ReadError, errno.EBADF)
         with anyio.move_on_after(math.inf if timeout is None else timeout):
             while not self._buffer and self._end is None:
-                await self._advance()
+                await self._perform_step()
             if self._end == "reset" and not self._buffer:
-                fail(self._httpcore.ReadError, errno.ECONNRESET)
+                raise_os_error(self._httpcore.ReadError, errno.ECONNRESET)
             data, self._buffer = self._buffer[:max_bytes], self._buffer[max_bytes:]
             self.bytes_read += len(data)
             return data
         raise self._httpcore.ReadTimeout
 
-    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 - httpcore's
-        """Take what the client sends. The server makes up its mind when a request is complete."""
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 - httpcore's interface
+        """Receive bytes from the client. A complete request adds its steps."""
         await anyio.lowlevel.checkpoint()
         if self._end is not None or self.closed_at is not None:
-            fail(self._httpcore.WriteError, errno.EPIPE)
+            raise_os_error(self._httpcore.WriteError, errno.EPIPE)
         if not buffer:
-            return  # httpcore's way of saying that there is no body; to h11 it would be the connection's end
+            return  # httpcore writes an empty body as b"", which would end the connection for the parser
         self.written += buffer
-        self._http.receive_data(buffer)
+        self._reader.receive(buffer)
         try:
-            if (asked := self._request()) is None:
-                return
+            request = self._reader.next_request()
         except h11.RemoteProtocolError:
-            self._steps.extend(_UNREADABLE)
+            self._steps.extend(_BAD_REQUEST)
             return
-        self.requests += 1
-        self._http = h11.Connection(h11.SERVER)  # the next request begins anew: no client of ours sends ahead
-        self._steps.extend(self._answer(asked))
+        if request is not None:
+            self.requests += 1
+            self._steps.extend(self._steps_for(request))
 
     async def aclose(self) -> None:
-        """Close it on the client's side."""
+        """Close the connection on the client's side."""
         if self.closed_at is None:
             self.closed_at = anyio.current_time()
 
@@ -137,22 +103,21 @@ class MemoryConnection:
         self,
         ssl_context: object,
         server_hostname: str | None = None,
-        timeout: float | None = None,  # noqa: ASYNC109
+        timeout: float | None = None,  # noqa: ASYNC109 - httpcore's interface
     ) -> MemoryConnection:
-        """Note that TLS was asked for, and go on without: what is served is served in plain."""
+        """Record that the client requested TLS, and continue without it."""
         self.server_name = server_hostname
         return self
 
     def get_extra_info(self, info: str) -> Any:
-        """Tell httpcore whether something has come that nobody asked for, such as the connection's end."""
+        """Return whether the connection is readable, by which httpcore notices that the server has closed it."""
         if info == "is_readable":
             return bool(self._buffer or self._end or (self._steps and self._steps[0][0] in ("send", "close", "reset")))
         return None
 
-    async def _advance(self) -> None:
-        """Take one step."""
+    async def _perform_step(self) -> None:
         if not self._steps:
-            await anyio.sleep_forever()  # nothing was asked, so nothing is answered
+            await anyio.sleep_forever()  # there is no request to respond to
         step = self._steps.popleft()
         match step:
             case ("send", data):
@@ -168,22 +133,9 @@ class MemoryConnection:
             case ("hang",):
                 await anyio.sleep_forever()
 
-    def _request(self) -> Asked | None:
-        """Return the request, if the whole of it has come."""
-        while (event := self._http.next_event()) not in (h11.NEED_DATA, h11.PAUSED):
-            if isinstance(event, h11.Request):
-                target = event.target.decode("latin-1")
-                path = target.partition("?")[0]
-                self._asked = Asked(event.method.decode("ascii"), path, dict(event.headers), target)
-            elif isinstance(event, h11.Data) and self._asked is not None:
-                self._asked = self._asked._replace(body=self._asked.body + event.data)
-            elif isinstance(event, h11.EndOfMessage):
-                return self._asked
-        return None
 
-
-def fail(kind: Any, number: int) -> NoReturn:
-    """Raise httpcore's error for what the system would have said, with that as its cause and its context."""
+def raise_os_error(kind: Any, number: int) -> NoReturn:
+    """Raise an error of httpcore with the ``OSError`` that a socket would have raised as its cause."""
     try:
         raise OSError(number, os.strerror(number))
     except OSError as error:
