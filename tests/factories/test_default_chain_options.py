@@ -16,7 +16,7 @@ import anycreds
 from anycreds import ClientConfig, Credentials, CredentialsError, InvalidConfigurationError, NotConfiguredError
 from anycreds._core.http import Request, Response
 from anycreds._core.io import FileQuery, FileVersion, Io, ReadFailure, Runtime, Signature
-from anycreds._core.provider import NO_CONTEXT, ClientContext, Provider
+from anycreds._core.provider import ClientContext, Provider
 from anycreds._factories.links import Later
 from support.fake_io import FakeIo, FakeRuntime, answer, assert_no_secret, run
 
@@ -32,16 +32,13 @@ class Counting(Provider):
         self.answer = answer
         self.asked = 0
 
-    async def _fetch(self, io: Io, caller: ClientContext) -> Credentials:
+    async def _load(self, io: Io, caller: ClientContext) -> Credentials:
         self.asked += 1
         if self.asked == 1:
             raise NotConfiguredError("not yet", source=self.name)
         return self.answer
 
     def _allows_stale(self, credentials: Credentials) -> bool:
-        return True
-
-    def _may_prompt_user(self, caller: ClientContext = NO_CONTEXT) -> bool:
         return True
 
 
@@ -69,26 +66,20 @@ def test_a_provider_is_made_when_it_is_asked_and_once() -> None:
     later = Later("a title", FakeRuntime(io), Counting, {"answer": keys})
     assert (Counting.made, later.name) == (0, "a title")
     assert not later._allows_stale(keys)
-    assert not later._may_prompt_user()
+    assert not later._may_prompt_user
     with pytest.raises(NotConfiguredError):
         run(later._fetch(io, ClientContext()))
     assert run(later._fetch(io, ClientContext())) is keys
     assert (Counting.made, later.name) == (1, "counting")
     assert later._allows_stale(keys)
-    assert later._may_prompt_user()
 
 
-def test_whether_it_asks_somebody_is_told_before_it_is_made() -> None:
-    """Until it is made, what it was given says so, for the caller in question; then the provider itself does."""
-    io = FakeIo()
+def test_lazy_provider_has_the_values_that_it_was_given() -> None:
+    """Whether it may prompt the user, and what its credentials depend on, is known before the provider is made."""
     options = {"answer": Credentials("AKIDLATER", "canary-secret")}
-    dev = ClientContext(profile="dev")
-    later = Later("a title", FakeRuntime(io), Counting, options, lambda caller: caller == dev)
-    assert later._may_prompt_user(dev)
-    assert not later._may_prompt_user()
-    with pytest.raises(NotConfiguredError):
-        run(later._fetch(io, ClientContext()))
-    assert later._may_prompt_user()
+    later = Later("a title", FakeRuntime(), Counting, options, may_prompt_user=True, context_fields=frozenset())
+    assert later._may_prompt_user
+    assert later._context_fields == frozenset()
 
 
 def test_loading_is_left_to_a_thread_once() -> None:
@@ -275,8 +266,8 @@ def test_mfa_code_provider() -> None:
     io = Answering()
     sent = form(asked(io, "person", mfa_code_provider=mfa))
     assert (sent["SerialNumber"], sent["TokenCode"]) == (MFA, "canary-somebody")
-    assert anycreds.from_default_chain(mfa_code_provider=mfa)._may_prompt_user()
-    assert not anycreds.from_default_chain()._may_prompt_user()
+    assert anycreds.from_default_chain(mfa_code_provider=mfa)._may_prompt_user
+    assert not anycreds.from_default_chain()._may_prompt_user
 
 
 def test_role_assumer() -> None:

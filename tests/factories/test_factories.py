@@ -742,8 +742,8 @@ def test_who_is_bound_to_a_client() -> None:
     bound = anycreds.from_ini().for_client(role).for_client(keys)
     for one in (bound, anycreds.create_credential_chain(bound)):
         assert run(one._fetch(Answering(), role)).access_key_id == "AKIDFILE"
-    assert temporary(serial_number=MFA, mfa_code_provider=mfa).for_client(keys)._may_prompt_user()
-    assert not temporary().for_client(keys)._may_prompt_user()
+    assert temporary(serial_number=MFA, mfa_code_provider=mfa).for_client(keys)._may_prompt_user
+    assert not temporary().for_client(keys)._may_prompt_user
     instance = anycreds.from_instance_metadata()
     tried(instance)  # it is made when it is first asked
     of_instance = KEYS.replace(source=instance.name)

@@ -100,7 +100,7 @@ def test_may_not_be_extended() -> None:
     """A set that has ended is not served past its end, and no person is expected to answer."""
     credentials = fetch(provider(), ending(ProcessResult(0, None, printed(), b"")))
     assert not provider()._allows_stale(credentials)
-    assert not provider()._may_prompt_user()
+    assert not provider()._may_prompt_user
 
 
 @pytest.mark.parametrize(

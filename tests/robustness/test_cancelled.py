@@ -23,7 +23,7 @@ WAIT = 1.0  # seconds for a thread to release a lock; usually it takes none
 
 async def is_free(path: Path) -> bool:
     """Return whether a file can be locked within a second."""
-    async with SystemRuntime().open_io() as io, io.file_lock(str(path), WAIT) as problem:
+    async with SystemRuntime().open_io("test") as io, io.file_lock(str(path), WAIT) as problem:
         return problem is None
 
 
@@ -120,7 +120,7 @@ async def test_lock_of_a_stopped_process(
     """A lock that another process never releases delays a refresh by the lock timeout only."""
     monkeypatch.setattr("anycreds._providers.service.token_cache.LOCK_SECONDS", 0.02)
     provider = environment.provider(kind)
-    async with SystemRuntime().open_io() as io, io.file_lock(str(environment.path(kind)), 1) as problem:
+    async with SystemRuntime().open_io("test") as io, io.file_lock(str(environment.path(kind)), 1) as problem:
         assert problem is None
         assert isinstance(await provider(), Credentials)
     assert aws.count(KINDS[kind].route) == 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from contextlib import ExitStack
 
 import anyio
 import pytest
@@ -13,6 +12,8 @@ from anycreds import CachedProvider, Credentials, CredentialsError, ProviderTime
 from anycreds._cache.refresh import Flight
 from anycreds._core.io import Io
 from anycreds._core.provider import ClientContext, Provider
+from anycreds._system.deadlines import Attempt, pause_attempt
+from anycreds._system.event_loop import current_loop
 from anycreds._system.io import SystemRuntime
 from anycreds.testing import VirtualClock
 from anycreds.testing.pytest_plugin import virtual_backend as anyio_backend  # noqa: F401
@@ -37,7 +38,7 @@ class Asking(Provider):
         self.after = after
         self.persons = persons
 
-    async def _fetch(self, io: Io, caller: ClientContext) -> Credentials:
+    async def _load(self, io: Io, context: ClientContext) -> Credentials:
         await anyio.sleep(self.before)
 
         async def ask(person: float) -> None:
@@ -134,7 +135,7 @@ class Work(Provider):
         self.before = before
         self.after = after
 
-    async def _fetch(self, io: Io, caller: ClientContext) -> Credentials:
+    async def _load(self, io: Io, context: ClientContext) -> Credentials:
         await anyio.sleep(self.before)
         found = await self.other()
         await anyio.sleep(self.after)
@@ -155,7 +156,7 @@ async def test_who_asks_may_be_cancelled() -> None:
     world = SystemRuntime(VirtualClock())
 
     async def attempt() -> Credentials:
-        async with world.open_io(flight.held) as io:
+        async with world.open_io("a person") as io:
             with io.user_prompt(PATIENCE, "the code"):
                 await anyio.sleep_forever()
         raise AssertionError
@@ -189,7 +190,7 @@ async def test_holds_that_are_cancelled_are_given_back(cancel_at: int) -> None:
     class Impatient(Provider):
         __slots__ = ()
 
-        async def _fetch(self, io: Io, caller: ClientContext) -> Credentials:
+        async def _load(self, io: Io, caller: ClientContext) -> Credentials:
             return await impatient()
 
     clock = VirtualClock()
@@ -201,24 +202,18 @@ async def test_holds_that_are_cancelled_are_given_back(cancel_at: int) -> None:
 
 
 async def test_a_clock_of_another_run_is_left_alone() -> None:
-    """A flight is not held by one of another event loop: their clocks have nothing in common."""
-    one = Flight("one", "a run", lambda _, outcome: outcome)
-    other = Flight("other", "another run", lambda _, outcome: outcome)
-    seen: list[float] = []
-
-    async def attempt() -> Credentials:
-        with anyio.move_on_after(5):
-            await other.wait(10)
-        seen.append(one._scope.deadline)
-        with ExitStack() as holds:
-            holds.enter_context(one.held())
-            holds.enter_context(one.held())
-            seen.append(one._scope.deadline)
-        seen.append(one._scope.deadline)
-        return make_credentials("A", None)
-
-    await one.fly(attempt, 0.0)
-    assert seen == [FLIGHT, float("inf"), FLIGHT]
+    """An attempt is not paused by code in another event loop: their clocks have nothing in common."""
+    attempt, seen = Attempt(MINUTE, "one"), list[float]()
+    with attempt:
+        seen.append(attempt._scope.deadline)
+        attempt._loop = "another run"
+        with pause_attempt():
+            seen.append(attempt._scope.deadline)
+        attempt._loop = current_loop()
+        with pause_attempt(), pause_attempt():
+            seen.append(attempt._scope.deadline)
+        seen.append(attempt._scope.deadline)
+    assert seen == [MINUTE, MINUTE, float("inf"), MINUTE]
 
 
 @pytest.mark.parametrize("is_cached", [True, False])

@@ -20,7 +20,13 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    asynccontextmanager,
+    contextmanager,
+    nullcontext,
+)
 from contextvars import Context
 from types import CodeType
 from typing import Any, TypeVar
@@ -97,6 +103,8 @@ class FakeIo:
         self.locked_now: list[str] = []
         self.exposed: set[str] = set()
         self.uniques = 0
+
+    prompts_user = False
 
     def time(self) -> float:
         return self.wall
@@ -232,10 +240,11 @@ class FakeRuntime:
     def jitter(self) -> float:
         return self.io.jitter()
 
-    def open_io(
-        self, held: Callable[[], AbstractContextManager[None]] | None = None
-    ) -> AbstractAsyncContextManager[FakeIo]:
+    def open_io(self, name: str, timeout: float | None = None) -> AbstractAsyncContextManager[FakeIo]:
         return self._session()
+
+    def pause_attempt(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     @asynccontextmanager
     async def _session(self) -> Any:

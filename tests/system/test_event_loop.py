@@ -46,7 +46,7 @@ def test_trio_run_survives_whatever_leaves_a_task(
 
     assert trio.run(main) == "done"
     name = type(leave).__name__ if how != "in a group" else "Group"
-    assert f"{name} had nobody to go to" in caplog.text
+    assert f"{name} was raised, and no caller was waiting" in caplog.text
     assert [record.levelno for record in caplog.records if record.name == "anycreds.cache"] == [logging.ERROR]
 
 

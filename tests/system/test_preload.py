@@ -11,8 +11,6 @@ import pytest
 
 from anycreds import MetadataUnreachableError, ProviderTimeoutError, from_http, from_instance_metadata
 from anycreds._system import http
-from anycreds._system.deadlines import Deadline
-from anycreds._system.pausing import AttemptTime
 from anycreds.testing import FakeAWS
 from support.raw_http_server import httpx_loaded  # noqa: F401
 
@@ -63,28 +61,6 @@ async def test_a_silent_endpoint_has_its_time_and_no_more(monkeypatch: pytest.Mo
         with pytest.raises(MetadataUnreachableError, match=r"no answer within 1 s"):
             await from_instance_metadata(endpoint=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=1.0)()
         assert anyio.current_time() - begun + 0.01 >= SLOW + 0.75  # a hundredth for the grain of clocks
-
-
-async def test_pauses_that_overlap() -> None:
-    """While any of several exchanges loads, time stands still, also for a deadline that begins meanwhile."""
-    attempt = AttemptTime(anyio.current_time)
-    early, late = Deadline(TIMEOUT, "early", attempt), Deadline(TIMEOUT, "late", attempt)
-
-    async def load(seconds: float) -> None:
-        with attempt.paused(0.0):
-            await anyio.sleep(seconds)
-
-    begun = attempt.monotonic()
-    with early:
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(load, SLOW)
-            tasks.start_soon(load, SLOW / 2)
-            await anyio.sleep(TIMEOUT * 2)
-            with late:
-                await anyio.sleep(TIMEOUT * 3)
-    assert attempt.monotonic() - begun < TIMEOUT
-    with pytest.raises(ProviderTimeoutError, match="early"), Deadline(TIMEOUT, "early", attempt):
-        await anyio.sleep_forever()  # afterwards it goes on
 
 
 async def hold_the_loop(seconds: float) -> None:

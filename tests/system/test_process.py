@@ -91,14 +91,14 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 async def result(command: str, timeout: float = LONG, limit: int = LIMIT) -> ProcessResult:  # noqa: ASYNC109
     """Run what is to come to its own end."""
-    found = await SystemRuntime().open_io().run_process(command, timeout, limit)
+    found = await SystemRuntime().open_io("test").run_process(command, timeout, limit)
     assert isinstance(found, ProcessResult), found
     return found
 
 
 async def failure(command: str, timeout: float = LONG, limit: int = LIMIT) -> ProcessFailure:  # noqa: ASYNC109
     """Run what is to be ended."""
-    found = await SystemRuntime().open_io().run_process(command, timeout, limit)
+    found = await SystemRuntime().open_io("test").run_process(command, timeout, limit)
     assert isinstance(found, ProcessFailure), found
     return found
 
@@ -452,7 +452,7 @@ def test_coroutine_that_is_closed(started: list[int]) -> None:
     """A coroutine that is dropped in the middle, where nobody can wait, still ends its command."""
 
     async def main() -> None:
-        work = SystemRuntime().open_io().run_process(HANGS, LONG, LIMIT)
+        work = SystemRuntime().open_io("test").run_process(HANGS, LONG, LIMIT)
         while work.send(None) is None:  # until it waits for its thread
             pass
         while not started:  # noqa: ASYNC110 - a thread does it
@@ -468,7 +468,7 @@ import anyio, ctypes, os
 assert ctypes.CDLL(None).prctl(36, 1, 0, 0, 0) == 0  # PR_SET_CHILD_SUBREAPER: orphans become children of this process
 from anycreds._system.io import SystemRuntime
 async def main():
-    io = SystemRuntime().open_io()
+    io = SystemRuntime().open_io("test")
     print(*(await io.run_process("sh -c 'sleep 300 & sleep 300' & echo out", 20, 100)))
     print(*(await io.run_process("sh -c 'sleep 300 & sleep 300' & sleep 300", 0.05, 100)))
 anyio.run(main)

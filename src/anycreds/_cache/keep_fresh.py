@@ -74,7 +74,7 @@ class KeepFresh:
         self._refuse_person()
 
     def _refuse_person(self) -> None:
-        if self._provider._may_prompt_user():
+        if self._memory.may_prompt_user:
             raise InvalidConfigurationError(
                 "cannot be kept fresh, since it asks a person", source=self._provider.name, hint="await it when needed"
             )

@@ -15,7 +15,7 @@ from .._core.errors import LifetimeTooShortError, RetrievalError
 from .._core.events import Waited
 from .._core.io import Io, Runtime
 from .._core.observer import notify_observer, watch
-from .._core.provider import NO_CONTEXT, ClientContext, Provider, clear_call_stack, fetch_observed, set_refresh_context
+from .._core.provider import ClientContext, Provider, clear_call_stack, fetch_observed
 from .keep_fresh import KeepFresh
 from .refresh import ABANDONED, Flight, Outcome
 from .state import CacheOptions, Memory, Step
@@ -35,12 +35,14 @@ class CachedProvider(Provider):
     __slots__ = ("_bound", "_context", "_memory", "_options", "_source")
 
     def __init__(self, source: Provider, runtime: Runtime, options: CacheOptions, caller: ClientContext) -> None:
-        super().__init__(source.name, runtime)
+        super().__init__(
+            source.name, runtime, may_prompt_user=source._may_prompt_user, context_fields=source._context_fields
+        )
         self._source = source
         self._options = options
         self._context = caller
         self._bound: dict[ClientContext, CachedProvider] = {}
-        self._memory = Memory(source.name, runtime, options, self._allows_stale, self._may_prompt_user)
+        self._memory = Memory(source.name, runtime, options, self._allows_stale, source._may_prompt_user)
         runtime.after_fork(self._memory.forget_runs)
 
     async def __call__(self, min_ttl: timedelta | float | None = None) -> Credentials:
@@ -83,14 +85,13 @@ class CachedProvider(Provider):
     async def _call(self, caller: ClientContext) -> Credentials:
         return await (self if caller == ClientContext() else self.for_client(caller))()
 
-    async def _fetch(self, io: Io, caller: ClientContext) -> Credentials:
-        return await self._call(caller)  # a cache inside a chain keeps its own session, clock and flights
+    async def _load(self, io: Io, context: ClientContext) -> Credentials:
+        credentials = await self._call(context)  # in a chain, too, a cache has its own attempts and refreshes
+        io.prompts_user = io.prompts_user or self._memory.may_prompt_user
+        return credentials
 
     def _allows_stale(self, credentials: Credentials) -> bool:
         return self._options.stale_ok or self._source._allows_stale(credentials)
-
-    def _may_prompt_user(self, caller: ClientContext = NO_CONTEXT) -> bool:
-        return self._source._may_prompt_user(self._context if caller == NO_CONTEXT else caller)
 
     async def _obtain(self, min_ttl: float | None) -> Credentials:
         has_waited = False
@@ -114,7 +115,8 @@ class CachedProvider(Provider):
                 del step  # many may wait below, and each would keep one
             observer = self._options.observer
             begun = 0.0 if observer is None else self._runtime.monotonic()
-            outcome = await flight.wait(patience)
+            with self._runtime.pause_attempt():
+                outcome = await flight.wait(patience)
             if observer is not None:
                 notify_observer(observer, Waited(self.name, self._runtime.monotonic() - begun))
             if min_ttl is None and (credentials := self._memory.at_once()) is not None:
@@ -144,10 +146,11 @@ class CachedProvider(Provider):
     def _start(self, flight: Flight, delay: float) -> None:
         async def attempt() -> Credentials:
             self._memory.begin(flight)
-            set_refresh_context(flight.run, flight.held)
             watch(self._options.observer)
-            async with self._runtime.open_io(flight.held) as io:
-                return await fetch_observed(self._source, io, self._context)
+            async with self._runtime.open_io(self.name) as io:
+                credentials = await fetch_observed(self._source, io, self._context)
+                flight.prompts_user = io.prompts_user
+                return credentials
 
         async def body() -> BaseException | None:
             return await flight.fly(attempt, delay)

@@ -7,21 +7,18 @@ cancelled while waiting leaves alone. Flights that come to wait for each other i
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Hashable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Awaitable, Callable, Hashable
+from contextlib import suppress
 from contextvars import ContextVar
 from typing import NamedTuple
 
 import anyio
 
 from .._core.credentials import Credentials
-from .._core.errors import CredentialsError, ProviderTimeoutError, ReentrantProviderError, RetrievalError
+from .._core.errors import CredentialsError, ReentrantProviderError, RetrievalError
 
-# Longer than any sound attempt (a credential process has as much), short enough that a hung source is noticed.
-DEADLINE = 60.0
 # What clean-up may take when a flight is ended: closing sockets is local work.
 GRACE = 2.0
-_NO_HOLD = nullcontext()
 
 _current: ContextVar[Flight | None] = ContextVar("anycreds_flight", default=None)
 
@@ -41,11 +38,8 @@ class Flight:
 
     __slots__ = (
         "_done",
-        "_ending",
         "_exit",
-        "_holds",
         "_land",
-        "_left",
         "_scope",
         "_waiting",
         "_waits_for",
@@ -54,6 +48,7 @@ class Flight:
         "has_started",
         "name",
         "outcome",
+        "prompts_user",
         "run",
     )
 
@@ -67,9 +62,7 @@ class Flight:
         self.outcome: Outcome | None = None
         self._done = anyio.Event()
         self._scope = anyio.CancelScope()
-        self._ending = False
-        self._holds = 0
-        self._left = math.inf
+        self.prompts_user = False
         self._exit: BaseException | None = None
         self._waiting = 0
         self._waits_for: list[Flight] = []
@@ -89,8 +82,7 @@ class Flight:
 
     async def _try(self, attempt: Callable[[], Awaitable[Credentials]], delay: float) -> Outcome:
         try:
-            with self._scope as scope:
-                scope.deadline = anyio.current_time() + delay + DEADLINE
+            with self._scope:
                 if delay > 0:
                     await anyio.sleep(delay)
                 return Outcome(credentials=await attempt())
@@ -103,28 +95,7 @@ class Flight:
             if self._exit is None and _is_cancellation(error):
                 raise
             return Outcome(error=_wrapped(self.name, error))
-        if self._ending:
-            return ABANDONED
-        return Outcome(error=ProviderTimeoutError(f"gave no answer within {DEADLINE:.0f} s", source=self.name))
-
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        """Let the clock of this flight stand still in a ``with``, in whichever of its tasks; several may overlap.
-
-        For what has a deadline of its own: a person who is asked, another flight that is waited for. An end or a
-        cancellation comes through as ever.
-        """
-        if self._holds == 0:
-            self._left = self._scope.deadline - anyio.current_time()
-            self._scope.deadline = math.inf
-        self._holds += 1
-        try:
-            yield
-        finally:
-            self._holds -= 1
-            if self._holds == 0:
-                with suppress(RuntimeError):  # the loop was closed with this task in it: there is no time left
-                    self._scope.deadline = anyio.current_time() + self._left
+        return ABANDONED  # ``end`` has cancelled it
 
     def settle(self, outcome: Outcome) -> None:
         """End here: let the outcome be taken in, and wake all who wait. Only the first end counts."""
@@ -145,13 +116,11 @@ class Flight:
         waiter = self._admit()
         self._waiting += 1
         try:
-            # This flight has a deadline of its own. (The clock of another run is not ours to touch.)
-            with waiter.held() if waiter is not None and waiter.run is self.run else _NO_HOLD:
-                if patience == math.inf:  # no scope around it: ten thousand may wait here
+            if patience == math.inf:  # no scope around it: ten thousand may wait here
+                await self._done.wait()
+            else:
+                with anyio.move_on_after(patience):
                     await self._done.wait()
-                else:
-                    with anyio.move_on_after(patience):
-                        await self._done.wait()
         finally:
             self._waiting -= 1
             if waiter is not None:
@@ -163,7 +132,6 @@ class Flight:
 
     async def end(self) -> None:
         """Cancel the attempt and wait until nothing of it is left."""
-        self._ending = True
         self._scope.cancel()
         with anyio.CancelScope(shield=True, deadline=anyio.current_time() + GRACE):
             await self._done.wait()
@@ -198,8 +166,7 @@ def _path(start: Flight, goal: Flight) -> tuple[Flight, ...]:
 
 def _wrapped(name: str, error: BaseException) -> RetrievalError:
     wrapped = RetrievalError(f"failed with {type(error).__name__}, see the cause", source=name)
-    wrapped.__cause__ = error
-    return wrapped
+    return wrapped._keep_cause(error)
 
 
 def _is_cancellation(error: BaseException) -> bool:

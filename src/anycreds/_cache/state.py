@@ -56,13 +56,14 @@ class Memory:
         clock: Clock,
         options: CacheOptions,
         may_extend: Callable[[Credentials], bool],
-        asks_person: Callable[[], bool],
+        may_prompt_user: bool,
     ) -> None:
         self._name = name
         self._clock = clock
         self._options = options
         self._allows_stale = may_extend
-        self._may_prompt_user = asks_person
+        self.may_prompt_user = may_prompt_user
+        """Whether an attempt may prompt the user: as the provider says, and after each attempt, as that one did."""
         self._view = policy.View()
         self._generation = 0
         self._last_end = -math.inf
@@ -162,6 +163,8 @@ class Memory:
                 self.published = self._never_before
                 return ABANDONED
             before = self._view.held
+            if outcome.credentials is not None:
+                self.may_prompt_user = flight.prompts_user
             landing = windows.land(
                 before,
                 self._view.setback,
@@ -171,7 +174,7 @@ class Memory:
                 refresh_window=self._options.refresh_window,
                 recheck_after=self._options.recheck_after,
                 may_extend=before is not None and self._allows_stale(before.credentials),
-                asks_person=self._may_prompt_user(),
+                asks_person=self.may_prompt_user,
             )
             self._view = self._view._replace(held=landing.held, setback=landing.setback, is_unsettled=False)
             came_again = self._came_again(landing, now)

@@ -44,5 +44,5 @@ def region_to_set(profile: str | None) -> str | None:
 
 
 async def _read() -> Profiles | CredentialsError:
-    async with RUNTIME.open_io() as io:
+    async with RUNTIME.open_io("shared files") as io:
         return await SharedFiles(FileOptions()).profiles(io)

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# Seconds for one attempt to get credentials: more than a working source takes.
+ATTEMPT_TIMEOUT = 60.0
+
 
 class ReadFailure(NamedTuple):
     """Why a file could not be read: for people, and without what stands in it."""
@@ -85,10 +88,6 @@ class ProcessFailure(NamedTuple):
     """For people; never a part of its command line or output."""
 
 
-PauseDeadline: TypeAlias = Callable[[], AbstractContextManager[None]]
-"""Returns a ``with`` in which the clock of a flight stands still."""
-
-
 class Clock(Protocol):
     """Time and chance. Never the event loop's own clock: its origin differs from run to run."""
 
@@ -107,6 +106,9 @@ class Io(Clock, Protocol):
 
     def environ(self) -> Mapping[str, str]:
         """Return the environment variables as they are now."""
+
+    prompts_user: bool
+    """Whether a provider that was called in this attempt may prompt the user. Such a provider sets it."""
 
     def deadline(self, seconds: float, waiting_for: str) -> AbstractContextManager[None]:
         """Return a ``with`` that ends what runs in it after that time and raises ``ProviderTimeoutError``."""
@@ -147,7 +149,10 @@ class Io(Clock, Protocol):
         """
 
     def user_prompt(self, seconds: float, waiting_for: str) -> AbstractContextManager[None]:
-        """Return a deadline like ``deadline`` for asking a person, which stops the clock of the flight around it."""
+        """Return a ``with`` for prompting the user, with a deadline of its own.
+
+        The deadline of the attempt, and of the attempts that wait for it, stands still meanwhile.
+        """
 
     async def shielded(self, work: Awaitable[T], seconds: float) -> T:
         """Return what ``work`` returns. If whoever waits is cancelled, it still gets so much time for its end."""
@@ -165,33 +170,48 @@ class Io(Clock, Protocol):
 class Runtime(Clock, Protocol):
     """What outlives one attempt."""
 
-    def open_io(self, held: PauseDeadline | None = None) -> AbstractAsyncContextManager[Io]:
-        """Return a fresh ``Io``, which opens nothing before it is asked and leaves nothing open.
+    def open_io(self, name: str, timeout: float | None = ATTEMPT_TIMEOUT) -> AbstractAsyncContextManager[Io]:
+        """Return an ``async with`` around one attempt. It opens nothing before it is needed, and leaves nothing open.
 
-        ``held`` is the clock of the flight that it serves, if there is one.
+        Args:
+            name: The provider, for error messages.
+            timeout: Seconds until the attempt is cancelled and ``ProviderTimeoutError`` is raised. None if the attempt
+                waits for nothing: then ``preload`` need not have been called.
+
+        """
+
+    def pause_attempt(self) -> AbstractContextManager[None]:
+        """Return a ``with`` in which the deadline stands still of the attempt that this code is a part of.
+
+        For waiting for what has a deadline of its own. Without an attempt, or in another event loop, it does nothing.
         """
 
     async def preload(self) -> None:
-        """Load what waiting needs, without holding the event loop for long. To be called before the first wait."""
+        """Import what waiting needs, without holding the event loop for long. To be called before the first wait."""
 
     def current_loop(self) -> Hashable:
         """Return the identity of the event loop run that this code is in."""
 
-    def is_loop_closed(self, run: Hashable) -> bool:
-        """Tell whether a run is known to be over, so that nothing of it will move again."""
+    def is_loop_closed(self, loop: Hashable) -> bool:
+        """Return whether an event loop run is known to be over, so that none of its tasks will run again."""
 
     def spawn_system_task(
         self,
         body: Callable[[], Awaitable[BaseException | None]],
-        ended: Callable[[], None],
+        on_end: Callable[[], None],
         name: str,
         context: Context,
     ) -> None:
-        """Let a task run that belongs to the current run and to none of its tasks.
+        """Start a task that belongs to the current event loop run, and to none of its tasks.
 
-        ``ended`` is called when it is over, even if it was cancelled before its first step. An exit
-        (``KeyboardInterrupt``, ``SystemExit``) that ``body`` returns goes to the run, as the backend has it.
+        Args:
+            body: An async function. A ``KeyboardInterrupt`` or ``SystemExit`` that it returns is passed to the run, in
+                the way of its backend.
+            on_end: Called when the task is over, even if it was cancelled before its first step.
+            name: The name of the task.
+            context: The context variables of the task, except those of the current attempt.
+
         """
 
     def after_fork(self, reset: Callable[[], None]) -> None:
-        """Call this bound method in every process that is forked off, for as long as its object lives."""
+        """Call this bound method in every forked child process, for as long as its object lives."""

@@ -1,38 +1,46 @@
-"""What a provider is: an async callable that answers with credentials or raises a ``CredentialsError``.
+"""Defines a provider: an async callable that returns ``Credentials`` or raises a ``CredentialsError``.
 
-A built-in one says in ``_load`` what it found, as a value: a set, or the error to raise. So an error is raised in a
-frame that never held a token or an answer's body, and its traceback has no secret to show.
+A built-in provider implements ``_load(io, context)``, which asks the outside world through ``io`` only, and raises its
+errors where it finds them. ``Provider._fetch`` is the one boundary around it: no exception that leaves a provider keeps
+a frame that could hold a secret.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Hashable
-from contextlib import nullcontext
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from typing import NamedTuple, TypeAlias
 
 from .credentials import Credentials
-from .errors import CredentialsError, ReentrantProviderError, RetrievalError
+from .errors import CredentialsError, ReentrantProviderError, RetrievalError, strip_frames
 from .events import AttemptFailed, AttemptStarted
-from .io import Io, PauseDeadline, Runtime
+from .io import ATTEMPT_TIMEOUT, Io, Runtime
 from .observer import notify
 
 CredentialProvider: TypeAlias = Callable[[], Awaitable[Credentials]]
-"""Whatever can be awaited for credentials: every provider here, and any async function without arguments."""
+"""Any provider of this library, and any async function without arguments that returns ``Credentials``."""
 
 
 class ClientContext(NamedTuple):
-    """What is known of the client that credentials are for. Its profile counts as named."""
+    """What a provider knows about the client that needs the credentials. Its profile counts as selected explicitly.
+
+    Attributes:
+        region: The client's region; None if it has none.
+        profile: The client's profile; None if it has selected none.
+
+    """
 
     region: str | None = None
     profile: str | None = None
 
 
 NO_CONTEXT = ClientContext()
+# For a provider whose credentials may depend on all that is known about the client.
+WHOLE_CONTEXT = frozenset(ClientContext._fields)
 
 
 class _ActiveCall:
-    """A call of a provider that remembers nothing, while it runs. Tasks that it starts may outlive it."""
+    """A call of an uncached provider while it runs. Tasks that it starts may outlive it."""
 
     __slots__ = ("is_running", "provider")
 
@@ -41,98 +49,120 @@ class _ActiveCall:
         self.is_running = True
 
 
-# The calls that this one is a part of. (A cached provider finds its circles in ``_flight``.)
+# The calls of uncached providers that the current code is a part of. (The cache detects its own loops, in ``_cache``.)
 _calls: ContextVar[tuple[_ActiveCall, ...]] = ContextVar("anycreds_calls", default=())
 
 
-# The flight that this code runs in: its event loop run, and what makes its clock stand still.
-_flight: ContextVar[tuple[Hashable, PauseDeadline] | None] = ContextVar("anycreds_flight_clock", default=None)
-
-
 def clear_call_stack() -> None:
-    """Forget, in this context, which calls are running."""
+    """Forget, in the current context, which calls are running: a refresh is not a part of its caller's calls."""
     _calls.set(())
 
 
-def set_refresh_context(run: Hashable, held: PauseDeadline) -> None:
-    """Note, in this context, that it is a flight's, whose clock stands still while a person is asked."""
-    _flight.set((run, held))
-
-
 class Provider:
-    """Base of the built-in providers. ``await provider()`` asks once and remembers nothing."""
+    """Base of the built-in providers. ``await provider()`` calls the source every time; nothing is cached.
 
-    __slots__ = ("__weakref__", "_runtime", "name")
+    Two values are fixed when a provider is built:
 
-    def __init__(self, name: str, runtime: Runtime) -> None:
+    ``_may_prompt_user``: whether an attempt may prompt the user, for an MFA code. The cache then never refreshes ahead.
+    ``_context_fields``: the fields of the ``ClientContext`` that the credentials may depend on. A cache keeps one entry
+    for all clients that agree in these.
+    """
+
+    __slots__ = ("__weakref__", "_context_fields", "_may_prompt_user", "_runtime", "name")
+
+    _waits = True  # False: an attempt waits for nothing, so nothing that waiting needs has to be loaded
+
+    def __init__(
+        self,
+        name: str,
+        runtime: Runtime,
+        *,
+        may_prompt_user: bool = False,
+        context_fields: frozenset[str] = frozenset(),
+    ) -> None:
         self.name = name
         self._runtime = runtime
+        self._may_prompt_user = may_prompt_user
+        self._context_fields = context_fields
 
     async def __call__(self) -> Credentials:
-        """Ask for credentials now.
+        """Return credentials from the source.
 
-        Raises a ``CredentialsError`` and nothing else.
+        Returns:
+            Credentials that have not expired.
+
+        Raises:
+            CredentialsError: The source has no credentials or could not be used. Nothing else is raised.
+
         """
-        return await self._call(ClientContext())
+        return await self._call(NO_CONTEXT)
 
     def for_client(self, context: ClientContext) -> Provider:
-        """Return this provider with what is known of the client that it serves."""
+        """Return this provider for one client.
+
+        Args:
+            context: The region and profile of the client, which the provider uses where its own options, the
+                environment and the selected profile leave them open.
+
+        Returns:
+            A provider that resolves credentials for this client.
+
+        """
         return ClientContextProvider(self, context)
 
     async def _call(self, context: ClientContext) -> Credentials:
         calls = _calls.get()
         if any(call.provider is self and call.is_running for call in calls):
             names = " -> ".join(call.provider.name for call in calls if call.is_running)
-            raise ReentrantProviderError(f"it awaits itself: {names} -> {self.name}", source=self.name)
+            raise ReentrantProviderError(f"the provider awaits itself: {names} -> {self.name}", source=self.name)
         call = _ActiveCall(self)
         _calls.set((*calls, call))
         try:
-            if self._attempt_timeout() is not None:
+            if self._waits:
                 await self._runtime.preload()
-            async with self._runtime.open_io(self._held()) as io:
+            async with self._runtime.open_io(self.name, ATTEMPT_TIMEOUT if self._waits else None) as io:
                 return await self._fetch(io, context)
         finally:
             call.is_running = False
             _calls.set(calls)
 
-    def _held(self) -> PauseDeadline | None:
-        """Return the clock of the flight that a function of the program, which calls this, is a part of."""
-        flight = _flight.get()
-        # The clock of another run is not ours to touch: it may be in another thread.
-        return flight[1] if flight is not None and flight[0] == self._runtime.current_loop() else None
-
     async def _fetch(self, io: Io, context: ClientContext) -> Credentials:
-        budget = self._attempt_timeout()
-        with nullcontext() if budget is None else io.deadline(budget, self.name):
-            answer = await self._load(io, context)
-        return self._validated(answer, io.time())
-
-    def _validated(self, answer: Credentials | CredentialsError, now: float) -> Credentials:
-        """Return the set that an attempt gave; raise its error, or the one that the set has ended already."""
-        if isinstance(answer, CredentialsError):
-            raise answer
-        end = answer.expiration
-        if end is not None and end.timestamp() <= now:
-            raise RetrievalError(_expired(end.isoformat(), now - end.timestamp()), source=self.name, hint=_CLOCK_HINT)
-        return answer
+        """Return what ``_load`` returns, if it has not expired; let exceptions out without the frames below."""
+        try:
+            credentials = await self._load(io, context)
+            if isinstance(credentials, CredentialsError):
+                raise credentials
+            error = self._expired_error(credentials, io.time())
+        except BaseException as raised:
+            strip_frames(raised)
+            if isinstance(raised, CredentialsError):
+                raised.source = raised.source or self.name
+            raise
+        if error is not None:
+            del credentials  # the traceback of what is raised keeps this frame
+            raise error
+        return credentials
 
     async def _load(self, io: Io, context: ClientContext) -> Credentials | CredentialsError:
-        raise TypeError(f"{type(self).__name__} does not say how it gets credentials")
+        """Get credentials from the source, or raise a ``CredentialsError``."""
+        raise TypeError(f"{type(self).__name__} does not implement _load")
 
-    def _attempt_timeout(self) -> float | None:
-        """Return how many seconds a whole attempt may take; None: it waits for nothing."""
-        return 60.0  # as long as a flight: for what has no shorter bound of its own
+    def _expired_error(self, credentials: Credentials, now: float) -> RetrievalError | None:
+        end = credentials.expiration
+        if end is None or end.timestamp() > now:
+            return None
+        return RetrievalError(
+            f"the source returned credentials that expired at {end.isoformat()}, {now - end.timestamp():.0f} s ago",
+            source=self.name,
+            hint="if the source is right, set the clock of this machine",
+        )
 
     def _allows_stale(self, credentials: Credentials) -> bool:
-        """Tell whether this set may be served past its end while its source is down (static stability)."""
-        return False
-
-    def _may_prompt_user(self, context: ClientContext = NO_CONTEXT) -> bool:
-        """Tell whether an attempt for this caller may ask somebody, so that none is made ahead of need."""
+        """Return whether these credentials may be used past their expiration during an outage (static stability)."""
         return False
 
     async def _describe_sources(self, io: Io, context: ClientContext) -> list[str]:
-        """Return where an attempt for this caller looks, as found on this machine: for people, without secrets."""
+        """Return where an attempt for this client looks, as found on this machine; for display, without secrets."""
         return []
 
     def __repr__(self) -> str:
@@ -140,46 +170,36 @@ class Provider:
 
 
 async def fetch_observed(provider: Provider, io: Io, context: ClientContext) -> Credentials:
-    """Ask a provider, and tell whoever watches that it is asked, and if it fails."""
+    """Fetch credentials from a provider, and notify the observer of the start and of a failure."""
     notify(AttemptStarted(provider.name))
-    begun = io.monotonic()
+    started = io.monotonic()
     try:
         return await provider._fetch(io, context)
     except CredentialsError as error:
-        notify(AttemptFailed(provider.name, io.monotonic() - begun, error))
+        notify(AttemptFailed(provider.name, io.monotonic() - started, error))
         raise
 
 
 class ClientContextProvider(Provider):
-    """A provider that knows its caller."""
+    """A provider together with the client that it serves."""
 
     __slots__ = ("_context", "_provider")
 
     def __init__(self, provider: Provider, context: ClientContext) -> None:
-        super().__init__(provider.name, provider._runtime)
+        super().__init__(provider.name, provider._runtime, may_prompt_user=provider._may_prompt_user)
         self._provider = provider
         self._context = context
 
     def for_client(self, context: ClientContext) -> Provider:
-        """Return the provider with another caller instead."""
+        """Return the provider for another client. See ``Provider.for_client``."""
         return self._provider.for_client(context)
 
     async def __call__(self) -> Credentials:
-        """Ask for credentials now, for the caller that this is bound to."""
+        """Return credentials from the source, for this client. See ``Provider.__call__``."""
         return await self._provider._call(self._context)
 
-    async def _fetch(self, io: Io, context: ClientContext) -> Credentials:
+    async def _load(self, io: Io, context: ClientContext) -> Credentials:
         return await self._provider._fetch(io, self._context)
 
     def _allows_stale(self, credentials: Credentials) -> bool:
         return self._provider._allows_stale(credentials)
-
-    def _may_prompt_user(self, context: ClientContext = NO_CONTEXT) -> bool:
-        return self._provider._may_prompt_user(self._context)
-
-
-_CLOCK_HINT = "if the source is right, this machine's clock is wrong"
-
-
-def _expired(end: str, seconds: float) -> str:
-    return f"gave credentials that ended at {end}, {seconds:.0f} s ago by this machine's clock"

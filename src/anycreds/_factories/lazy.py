@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._core.durations import timeout_and_retries_reason
 from .._core.errors import InvalidConfigurationError
+from .._core.provider import WHOLE_CONTEXT
 from .links import Later
 from .runtime import RUNTIME
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from .._config.client_config import ClientConfig
     from .._config.shared_files import SharedFiles
     from .._core.io import Runtime
-    from .._core.provider import ClientContext, Provider
+    from .._core.provider import Provider
     from .._providers.sso.settings import SsoSettings
     from .._providers.sts.parameters import Params
 
@@ -29,10 +30,15 @@ if TYPE_CHECKING:
 
 
 def later(
-    name: str, build: Callable[..., Provider], *, asks: Callable[[ClientContext], bool] | None = None, **options: Any
+    name: str,
+    build: Callable[..., Provider],
+    *,
+    may_prompt_user: bool = False,
+    context_fields: frozenset[str] = WHOLE_CONTEXT,
+    **options: Any,
 ) -> Provider:
-    """Return what becomes the provider of this name. ``asks`` is for ``Later``."""
-    return Later(name, RUNTIME, build, options, asks)
+    """Return what becomes the provider of this name; see ``Later``."""
+    return Later(name, RUNTIME, build, options, may_prompt_user=may_prompt_user, context_fields=context_fields)
 
 
 def refuse_limits(name: str, timeout: object, max_retries: object = 0) -> None:

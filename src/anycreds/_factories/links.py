@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from .._core.provider import NO_CONTEXT, ClientContext, Provider
+from .._core.provider import WHOLE_CONTEXT, ClientContext, Provider
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,12 +28,9 @@ _ready: set[Callable[..., Provider]] = set()
 
 
 class Later(Provider):
-    """A provider that is made when it is first asked, of options that cannot be wrong.
+    """A provider that is made when it is first asked, of options that cannot be wrong."""
 
-    ``asks`` tells, before it is made, whether an attempt for a caller may ask somebody; by default none does.
-    """
-
-    __slots__ = ("_asks", "_build", "_made", "_options")
+    __slots__ = ("_build", "_made", "_options")
 
     def __init__(
         self,
@@ -41,15 +38,16 @@ class Later(Provider):
         runtime: Runtime,
         build: Callable[..., Provider],
         options: dict[str, Any],
-        asks: Callable[[ClientContext], bool] | None = None,
+        *,
+        may_prompt_user: bool = False,
+        context_fields: frozenset[str] = WHOLE_CONTEXT,
     ) -> None:
-        super().__init__(title, runtime)
-        self._asks = asks
+        super().__init__(title, runtime, may_prompt_user=may_prompt_user, context_fields=context_fields)
         self._build = build
         self._options = options
         self._made: Provider | None = None
 
-    async def _fetch(self, io: Io, caller: ClientContext) -> Credentials:
+    async def _load(self, io: Io, caller: ClientContext) -> Credentials:
         if self._made is None:
             made = await self._make(io)
             self._made = self._made or made  # of two threads' the first: it remembers
@@ -70,11 +68,6 @@ class Later(Provider):
 
     def _allows_stale(self, credentials: Credentials) -> bool:
         return self._made is not None and self._made._allows_stale(credentials)
-
-    def _may_prompt_user(self, caller: ClientContext = NO_CONTEXT) -> bool:
-        if self._made is not None:
-            return self._made._may_prompt_user(caller)
-        return self._asks is not None and self._asks(caller)
 
 
 def environment(runtime: Runtime) -> Provider:

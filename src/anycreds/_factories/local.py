@@ -66,7 +66,7 @@ def from_ini(
     return lazy.later(
         "shared files",
         lazy.by_profile,
-        asks=lambda _: mfa_code_provider is not None,  # before the files are read it may
+        may_prompt_user=mfa_code_provider is not None,
         kind="ProfileProvider",
         profile=profile,
         files=(filepath, config_filepath, ignore_cache),

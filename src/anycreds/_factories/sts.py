@@ -87,7 +87,7 @@ def from_temporary_credentials(
     return lazy.later(
         "assume role",
         lazy.role,
-        asks=lambda caller: needs_code or source._may_prompt_user(caller),
+        may_prompt_user=needs_code or source._may_prompt_user,
         params=params,
         told=told,
         source=source,

@@ -9,7 +9,7 @@ from .._config.settings import first
 from .._core.durations import as_seconds, instant
 from .._core.errors import InvalidConfigurationError, NoCredentialsError, NotConfiguredError, ProviderAttempt
 from .._core.logs import log
-from .._core.provider import NO_CONTEXT, ClientContext, Provider, fetch_observed
+from .._core.provider import ClientContext, Provider, fetch_observed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,8 +26,8 @@ NAME = "credential chain"
 _warned: list[str] = []
 
 
-async def first_of(providers: Sequence[Provider], io: Io, context: ClientContext) -> tuple[Credentials, int]:
-    """Return the credentials of the first provider that has any, and how many were asked.
+async def first_available(providers: Sequence[Provider], io: Io, context: ClientContext) -> Credentials:
+    """Return the credentials of the first provider that has any.
 
     Raises ``NoCredentialsError`` with one record for each if none has, and at once what a provider raises that is
     configured and fails: to go on to another identity in silence would be worse.
@@ -36,7 +36,7 @@ async def first_of(providers: Sequence[Provider], io: Io, context: ClientContext
     for provider in providers:
         started = io.monotonic()
         try:
-            return await fetch_observed(provider, io, context), len(attempts) + 1
+            return await fetch_observed(provider, io, context)
         except NotConfiguredError as error:
             missed = error.with_traceback(None)
         seconds = io.monotonic() - started
@@ -57,26 +57,21 @@ def _reason(error: NotConfiguredError) -> str:
 
 
 class _Chain(Provider):
-    """What both kinds of chain have in common: providers, and how far down the last attempt had to go."""
+    """What both kinds of chain have in common."""
 
-    __slots__ = ("_asked", "_providers")
+    __slots__ = ("_providers",)
 
     def __init__(self, name: str, providers: Sequence[Provider], runtime: Runtime) -> None:
-        super().__init__(name, runtime)
+        super().__init__(
+            name,
+            runtime,
+            may_prompt_user=any(provider._may_prompt_user for provider in providers),
+            context_fields=frozenset().union(*(provider._context_fields for provider in providers)),
+        )
         self._providers = tuple(providers)
-        self._asked: dict[ClientContext, Sequence[Provider]] = {}
-
-    async def _first_of(self, providers: Sequence[Provider], io: Io, context: ClientContext) -> Credentials:
-        credentials, asked = await first_of(providers, io, context)
-        self._asked[context] = providers[:asked]
-        return credentials
 
     def _allows_stale(self, credentials: Credentials) -> bool:
         return any(provider._allows_stale(credentials) for provider in self._providers)
-
-    def _may_prompt_user(self, context: ClientContext = NO_CONTEXT) -> bool:
-        # Whoever comes behind the one that has credentials is not asked: it must not keep them from a timely refresh.
-        return any(provider._may_prompt_user(context) for provider in self._asked.get(context, self._providers))
 
 
 class CredentialChain(_Chain):
@@ -100,8 +95,8 @@ class CredentialChain(_Chain):
             raise InvalidConfigurationError(f"expire_after is {seconds:g} s; at least {SHORTEST_LIFE:g} s are needed")
         return CredentialChain(self._providers, self._runtime, seconds)
 
-    async def _fetch(self, io: Io, context: ClientContext) -> Credentials:
-        credentials = await self._first_of(self._providers, io, context)
+    async def _load(self, io: Io, context: ClientContext) -> Credentials:
+        credentials = await first_available(self._providers, io, context)
         if self._lifetime is None or credentials.expiration is not None:
             return credentials
         return credentials.replace(expiration=instant(io.time() + self._lifetime))
@@ -119,12 +114,12 @@ class DefaultChain(_Chain):
         self._named = named
         self._profile = profile
 
-    async def _fetch(self, io: Io, context: ClientContext) -> Credentials:
+    async def _load(self, io: Io, context: ClientContext) -> Credentials:
         choice = selected(self._profile, context.profile, io.environ())
         if not choice.named:
-            return await self._first_of(self._providers, io, context)
+            return await first_available(self._providers, io, context)
         if first(io.environ(), "AWS_ACCESS_KEY_ID") is not None and not _warned:
             _warned.append(choice.name.value)
             message = "a profile is named by %s, so the keys in the environment variables are not used"
             log("chain", "warning", message, choice.name.origin)
-        return await self._first_of(self._named, io, context)
+        return await first_available(self._named, io, context)

@@ -21,7 +21,7 @@ from .._core.provider import ClientContext, Provider
 from .._wire.credential_documents import credentials_from, http_error, read_object, transport_error
 from .._wire.urls import ALLOWED_FOR_CONTAINERS, Url, container_problem, is_direct, parse, relative
 from .container_settings import PAIRS, VARIABLES, container_options, container_variables
-from .service.retries import GRACE, Budget, send_with_retries
+from .service.retries import Budget, send_with_retries
 
 NAME = "container credentials"
 # A token is one HTTP header, of some KiB at most.
@@ -69,9 +69,6 @@ class ContainerProvider(Provider):
         self._timeout = timeout
         self._retries = max_retries
         self._warned = False
-
-    def _attempt_timeout(self) -> float:
-        return self._time() + GRACE
 
     def _time(self) -> float:
         return (1 + self._retries) * self._timeout  # there is one exchange

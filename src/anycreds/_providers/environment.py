@@ -26,12 +26,11 @@ class EnvironmentProvider(Provider):
 
     __slots__ = ("_environ",)
 
+    _waits = False
+
     def __init__(self, runtime: Runtime, environ: Mapping[str, str] | None = None) -> None:
         super().__init__(NAME, runtime)
         self._environ = environ
-
-    def _attempt_timeout(self) -> None:
-        return None
 
     async def _load(self, io: Io, context: ClientContext) -> Credentials | CredentialsError:
         return credentials_in(self._variables(io))

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Awaitable
 
 from .._core.credentials import Credentials
 from .._core.errors import CredentialsError, InvalidConfigurationError, MalformedResponseError, RetrievalError
 from .._core.io import Io, Runtime
 from .._core.provider import ClientContext, CredentialProvider, Provider
-
-# Seconds: as long as a flight, for who awaits it without one.
-_LONGEST = 60.0
 
 
 class FunctionProvider(Provider):
@@ -22,10 +18,6 @@ class FunctionProvider(Provider):
     def __init__(self, runtime: Runtime, function: CredentialProvider) -> None:
         super().__init__(f"function {_name(function)}", runtime)
         self._function = function
-
-    def _attempt_timeout(self) -> float:
-        # A flight has a deadline of its own, whose clock stands still while the function asks a person.
-        return _LONGEST if self._held() is None else math.inf
 
     async def _load(self, io: Io, context: ClientContext) -> Credentials | CredentialsError:
         try:
@@ -67,5 +59,4 @@ def _failed(source: str, error: Exception) -> RetrievalError:
     failure = RetrievalError(
         f"raised {type(error).__name__}", source=source, hint="its own error is the cause of this one"
     )
-    failure.__cause__ = error
-    return failure
+    return failure._keep_cause(error)

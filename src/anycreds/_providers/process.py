@@ -57,9 +57,6 @@ class ProcessProvider(Provider):
         self._account_id = account_id
         self._timeout = timeout
 
-    def _attempt_timeout(self) -> float:
-        return self._timeout + _FAREWELL
-
     async def _load(self, io: Io, context: ClientContext) -> Credentials | CredentialsError:
         problem = _command_problem(self._command) or _account_problem(self._account_id, self._command)
         if problem is not None:

@@ -21,13 +21,12 @@ class StaticProvider(Provider):
 
     __slots__ = ("_profile", "_settings")
 
+    _waits = False
+
     def __init__(self, runtime: Runtime, profile: str, settings: Mapping[str, Setting]) -> None:
         super().__init__(f"{NAME}, profile {profile!r}", runtime)
         self._profile = profile
         self._settings = settings
-
-    def _attempt_timeout(self) -> None:
-        return None
 
     async def _load(self, io: Io, context: ClientContext) -> Credentials | CredentialsError:
         return Credentials(

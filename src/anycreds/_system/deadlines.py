@@ -1,73 +1,116 @@
-"""A deadline as a ``with``: an error that says for whom, and that keeps nothing of what was going on."""
+"""Deadlines: one for each attempt to get credentials, which stands still while the user is prompted.
+
+The attempt that code is a part of is in a context variable, so that whatever waits for something with a deadline of its
+own (a prompt, another provider's refresh) can pause it. An attempt may run inside another one: a user's function in a
+chain may await a provider. A pause then holds for all of them.
+"""
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-from typing import TYPE_CHECKING, TypeAlias
+import math
+from collections.abc import Hashable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
+from contextvars import Context, ContextVar
+from typing import TYPE_CHECKING, Literal
 
 import anyio
 
-from .._core.errors import CredentialsError, ProviderTimeoutError
+from .._core.errors import ProviderTimeoutError
+from .event_loop import current_loop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from contextlib import AbstractContextManager
     from types import TracebackType
 
-    from .pausing import AttemptTime
-
-    PauseDeadline: TypeAlias = Callable[[], AbstractContextManager[None]]
-
-
-def _of_others(traceback: TracebackType | None) -> TracebackType | None:
-    """Return the part of a traceback that begins where our frames end: they hold requests."""
-    while traceback is not None and traceback.tb_frame.f_globals.get("__name__", "").partition(".")[0] == "anycreds":
-        traceback = traceback.tb_next
-    return traceback
+_current: ContextVar[Attempt | None] = ContextVar("anycreds_attempt", default=None)
+_NOT_IN_ATTEMPT = nullcontext()
 
 
 class Deadline:
-    """A ``with`` that ends what runs in it after some seconds and then raises ``ProviderTimeoutError``.
+    """A ``with`` that cancels its body after some seconds, and then raises ``ProviderTimeoutError``."""
 
-    It runs by ``time``. ``held`` returns a ``with`` that is open for as long as this one.
-    """
+    __slots__ = ("_pauses", "_remaining", "_scope", "_seconds", "_waiting_for")
 
-    __slots__ = ("_hold", "_scope", "_seconds", "_time", "_waiting_for")
-
-    def __init__(self, seconds: float, waiting_for: str, time: AttemptTime, held: PauseDeadline | None = None) -> None:
+    def __init__(self, seconds: float, waiting_for: str) -> None:
         self._seconds = seconds
         self._waiting_for = waiting_for
-        self._time = time
-        self._hold = nullcontext() if held is None else held()
         self._scope = anyio.CancelScope()
+        self._pauses = 0
+        self._remaining = math.inf
 
     def __enter__(self) -> None:
-        self._hold.__enter__()
         self._scope.__enter__()
-        self._time.begin(self._scope, self._seconds)
+        self._scope.deadline = anyio.current_time() + self._seconds
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> bool:
-        self._time.end(self._scope)
+    ) -> Literal[False]:
         try:
-            swallow = bool(self._scope.__exit__(kind, error, traceback))
+            self._scope.__exit__(kind, error, traceback)
         except Exception:
             if not self._scope.cancelled_caught:
-                raise  # else it came out of a nursery together with the cancellation, of which this is the reason
+                raise  # otherwise it left a task group together with the cancellation, which is its reason
         else:
             if not self._scope.cancelled_caught:
-                if isinstance(error, CredentialsError):  # out of this Io, which does not know for whom it works
-                    error.source = error.source or self._waiting_for
-                    error.__traceback__ = None  # its frames hold requests
-                elif error is not None:
-                    error.__traceback__ = _of_others(traceback)
-                return swallow
-        finally:
-            self._hold.__exit__(None, None, None)
-        del error, traceback  # the cancellation and its frames, which hold requests; a traceback keeps this frame
-        timeout = ProviderTimeoutError(f"gave no answer within {self._seconds:g} s", source=self._waiting_for)
+                return False
+        raise ProviderTimeoutError(f"no response within {self._seconds:g} s", source=self._waiting_for) from None
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Let the deadline stand still in a ``with``. Several may overlap."""
+        if self._pauses == 0:
+            self._remaining = self._scope.deadline - anyio.current_time()
+            self._scope.deadline = math.inf
+        self._pauses += 1
         try:
-            raise timeout
+            yield
         finally:
-            timeout.__context__ = None  # the cancellation again
+            self._pauses -= 1
+            if self._pauses == 0:
+                with suppress(RuntimeError):  # the loop was closed with this task in it
+                    self._scope.deadline = anyio.current_time() + self._remaining
+
+
+class Attempt(Deadline):
+    """The deadline of one attempt. While it is open, ``pause_attempt`` finds it."""
+
+    __slots__ = ("_is_open", "_loop", "outer")
+
+    def __enter__(self) -> None:
+        self._loop = current_loop()
+        self.outer = _current.get()
+        self._is_open = True
+        super().__enter__()
+        _current.set(self)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> Literal[False]:
+        self._is_open = False
+        _current.set(self.outer)
+        return super().__exit__(kind, error, traceback)
+
+    def is_open_in(self, loop: Hashable) -> bool:
+        """Return whether the attempt runs in this event loop: the deadline of another loop must not be touched."""
+        return self._is_open and self._loop == loop
+
+
+def pause_attempt() -> AbstractContextManager[None]:
+    """Return a ``with`` that pauses the attempt that this code is a part of, and those around it; see ``Runtime``."""
+    attempt = _current.get()
+    return _NOT_IN_ATTEMPT if attempt is None else _paused(attempt)
+
+
+@contextmanager
+def _paused(attempt: Attempt | None) -> Iterator[None]:
+    loop = current_loop()
+    with ExitStack() as stack:
+        while attempt is not None:
+            if attempt.is_open_in(loop):
+                stack.enter_context(attempt.paused())
+            attempt = attempt.outer
+        yield
+
+
+def leave_attempts(context: Context) -> None:
+    """Let code that runs in this context be a part of no attempt."""
+    context.run(_current.set, None)

@@ -1,7 +1,7 @@
-"""Which event loop run this is, and tasks that belong to it instead of to one of its tasks.
+"""The identity of the current event loop run, and tasks that belong to the run instead of to one of its tasks.
 
-anyio has no word for either. On trio such a task is a system task, on asyncio a task that is held here, since the loop
-itself keeps only weak references.
+anyio offers neither. On trio such a task is a system task; on asyncio it is a task that this module references, since
+the loop itself keeps only weak references.
 """
 
 from __future__ import annotations
@@ -20,9 +20,11 @@ _tasks: set[asyncio.Task[None]] = set()
 
 
 def current_loop() -> Hashable:
-    """Return the identity of the run that this code is in: trio's token, or asyncio's loop.
+    """Return the identity of the event loop run that this code is in: trio's token, or asyncio's loop.
 
-    Raises ``RuntimeError`` outside of both.
+    Raises:
+        RuntimeError: No event loop is running.
+
     """
     trio = trio_or_none()
     if trio is not None:
@@ -33,58 +35,58 @@ def current_loop() -> Hashable:
     return asyncio.get_running_loop()
 
 
-def is_loop_closed(run: Hashable) -> bool:
-    """Tell whether a run is known to be over. trio ends all its tasks first, so only asyncio leaves any behind."""
-    is_closed = getattr(run, "is_closed", None)
+def is_loop_closed(loop: Hashable) -> bool:
+    """Return whether a run is known to be over. trio ends all its tasks first, so only asyncio leaves any behind."""
+    is_closed = getattr(loop, "is_closed", None)
     return bool(is_closed is not None and is_closed())
 
 
-def spawn_system_task(body: Body, ended: Callable[[], None], name: str, context: Context) -> None:
-    """Start a task of the current run. ``ended`` is called when it is over, even if it never had its first step."""
+def spawn_system_task(body: Body, on_end: Callable[[], None], name: str, context: Context) -> None:
+    """Start a task of the current run. ``on_end`` is called when it is over, even if it never had its first step."""
     trio = trio_or_none()
     if trio is not None:
-        trio.lowlevel.spawn_system_task(_on_trio, body, ended, name, name=name, context=context)
+        trio.lowlevel.spawn_system_task(_on_trio, body, on_end, name, name=name, context=context)
         return
     import asyncio
 
     task = asyncio.get_running_loop().create_task(_on_asyncio(body), name=name, context=context)
     _tasks.add(task)
     task.add_done_callback(_tasks.discard)
-    # asyncio ends a task that is cancelled before its first step without running a line of it.
-    task.add_done_callback(lambda _: ended())
+    # A task that asyncio cancels before its first step never runs a line of its body.
+    task.add_done_callback(lambda _: on_end())
 
 
-async def _on_trio(body: Body, ended: Callable[[], None], name: str) -> None:
+async def _on_trio(body: Body, on_end: Callable[[], None], name: str) -> None:
     import trio
 
     cancelled = None
     try:
-        leave = await body()
+        process_exit = await body()
     except trio.Cancelled:
         raise
-    except BaseExceptionGroup as group:  # a source that failed while the end of the run cancelled it
-        cancelled, leave = group.split(trio.Cancelled)
+    except BaseExceptionGroup as group:  # a source failed while the end of the run cancelled it
+        cancelled, process_exit = group.split(trio.Cancelled)
     except BaseException as error:  # noqa: BLE001 - a system task that raises would end the run with an "internal error"
-        leave = error
+        process_exit = error
     finally:
-        ended()
-    if leave is not None:
+        on_end()
+    if process_exit is not None:
         from .._core.logs import log
 
-        log("cache", "error", "%s: %s had nobody to go to", name, type(leave).__name__)
+        log("cache", "error", "%s: %s was raised, and no caller was waiting", name, type(process_exit).__name__)
     if cancelled is not None:
         raise cancelled
 
 
 async def _on_asyncio(body: Body) -> None:
-    leave = await body()
-    if leave is not None:
-        raise leave  # as asyncio has it: this ends the run
+    process_exit = await body()
+    if process_exit is not None:
+        raise process_exit  # as in any asyncio task: it ends the run
 
 
 def trio_or_none() -> Any:
-    """Return trio if this is a trio task. It is asked first: as a guest it runs inside another loop."""
+    """Return trio if this is a trio task. trio has precedence: in guest mode it runs inside another loop."""
     trio = sys.modules.get("trio")
-    # Without ``lowlevel`` it is just being imported, by another thread (ours that loads httpx, say): no run is on it.
+    # Without ``lowlevel`` another thread is just importing it (httpcore does): no run uses it yet.
     lowlevel = getattr(trio, "lowlevel", None)
     return trio if lowlevel is not None and lowlevel.in_trio_task() else None

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
 import anyio
 
+from .._core.io import ATTEMPT_TIMEOUT
 from . import event_loop, fork, preload, threads
 from .clock import SystemClock
-from .deadlines import Deadline
+from .deadlines import Attempt, Deadline, leave_attempts, pause_attempt
 from .pausing import AttemptTime
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Hashable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from contextvars import Context
+    from types import TracebackType
     from typing import Any
 
     from .._core.http import Request, Response, TransportFailure
@@ -31,7 +34,6 @@ if TYPE_CHECKING:
         ReadFailure,
         WriteFailure,
     )
-    from .deadlines import PauseDeadline
     from .files.lock import FileLock
     from .files.snapshot import FileSnapshot
     from .http import HttpClients
@@ -41,40 +43,67 @@ _HTTP = "anycreds._system.http"
 
 
 class SystemIo:
-    """Opens nothing before it is asked, so that an attempt which needs no network costs none."""
+    """The real ``Io`` of one attempt. It opens nothing before it is needed."""
 
-    __slots__ = ("_environ", "_held", "_http", "_looks", "_time", "jitter", "monotonic", "time")
+    __slots__ = (
+        "_attempt",
+        "_environ",
+        "_http",
+        "_looks",
+        "_transport_factory",
+        "jitter",
+        "monotonic",
+        "prompts_user",
+        "time",
+    )
 
-    def __init__(self, clock: Clock, environ: Mapping[str, str] | None, held: PauseDeadline | None = None) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        environ: Mapping[str, str] | None,
+        attempt: Attempt | None,
+        transport_factory: Callable[[Any], Any] | None = None,
+    ) -> None:
         self._environ = environ
-        self._held = held
-        self._time = AttemptTime(clock.monotonic)
+        self._attempt = attempt
+        self._transport_factory = transport_factory
         self.time = clock.time
-        self.monotonic = self._time.monotonic
+        self.monotonic = clock.monotonic
         self.jitter = clock.jitter
+        self.prompts_user = False
         self._http: HttpClients | None = None
         self._looks: FileSnapshot | None = None
 
     async def __aenter__(self) -> Self:
+        if self._attempt is not None:
+            self._attempt.__enter__()
         return self
 
-    async def __aexit__(self, *details: object) -> Literal[False]:
-        if self._http is not None:
-            with suppress(Exception):  # the answer is there already, and a failing farewell changes nothing
-                await self._http.close()
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> Literal[False]:
+        try:
+            if self._http is not None:
+                with suppress(Exception):  # the result is available already; ignore errors while closing
+                    await self._http.close()
+        finally:
+            if self._attempt is not None:
+                self._attempt.__exit__(kind, error, traceback)
         return False
 
     def environ(self) -> Mapping[str, str]:
-        """Return the process's environment, or what stands in for it."""
+        """Return the process's environment, or its replacement."""
         return os.environ if self._environ is None else self._environ
 
     def deadline(self, seconds: float, waiting_for: str) -> Deadline:
         """Return a deadline around what runs in its ``with``."""
-        return Deadline(seconds, waiting_for, self._time)
+        return Deadline(seconds, waiting_for)
 
-    def user_prompt(self, seconds: float, waiting_for: str) -> Deadline:
-        """Return a deadline for asking a person, in which the clock of the flight around it stands still."""
-        return Deadline(seconds, waiting_for, self._time, self._held)
+    @contextmanager
+    def user_prompt(self, seconds: float, waiting_for: str) -> Iterator[None]:
+        """Return a ``with`` for prompting the user; see ``Io``."""
+        with pause_attempt(), Deadline(seconds, waiting_for):
+            yield
 
     async def sleep(self, seconds: float) -> None:
         """Wait."""
@@ -87,7 +116,7 @@ class SystemIo:
                 await self.run_in_thread(import_module, _HTTP)
             from .http import HttpClients
 
-            self._http = self._http or HttpClients(self._time)
+            self._http = self._http or HttpClients(AttemptTime(self.monotonic))
         return await self._http.send(request)
 
     async def read_file(self, path: str, limit: int) -> bytes | ReadFailure:
@@ -156,37 +185,56 @@ class SystemIo:
 
 
 class SystemRuntime:
-    """The world as it is, with another clock or other environment variables if such are given."""
+    """The real ``Runtime``.
 
-    __slots__ = ("_clock", "_environ", "jitter", "monotonic", "time")
+    Args:
+        clock: Replaces the clocks and the random numbers of this machine; None for the real ones.
+        environ: Replaces the environment variables of the process; None for the real ones.
+        transport_factory: Makes the HTTP transports in place of sockets, for tests; None for the network.
 
-    def __init__(self, clock: Clock | None = None, environ: Mapping[str, str] | None = None) -> None:
+    """
+
+    __slots__ = ("_clock", "_environ", "_transport_factory", "jitter", "monotonic", "time")
+
+    def __init__(
+        self,
+        clock: Clock | None = None,
+        environ: Mapping[str, str] | None = None,
+        transport_factory: Callable[[Any], Any] | None = None,
+    ) -> None:
         self._environ = environ
         self._clock: Clock = SystemClock() if clock is None else clock
+        self._transport_factory = transport_factory
         self.time: Callable[[], float] = self._clock.time
         self.monotonic: Callable[[], float] = self._clock.monotonic
         self.jitter: Callable[[], float] = self._clock.jitter
 
-    def open_io(self, held: PauseDeadline | None = None) -> SystemIo:
-        """Return an ``Io`` that opens nothing before it is asked."""
-        return SystemIo(self._clock, self._environ, held)
+    def open_io(self, name: str, timeout: float | None = ATTEMPT_TIMEOUT) -> SystemIo:
+        """Return the ``Io`` of one attempt; see ``Runtime``."""
+        attempt = None if timeout is None else Attempt(timeout, name)
+        return SystemIo(self._clock, self._environ, attempt, self._transport_factory)
+
+    def pause_attempt(self) -> AbstractContextManager[None]:
+        """Return a ``with`` in which the deadline of the current attempt stands still; see ``Runtime``."""
+        return pause_attempt()
 
     def preload(self) -> Coroutine[Any, Any, None]:
-        """Load what waiting needs."""
+        """Import what waiting needs; see ``Runtime``."""
         return preload.preload()
 
     def current_loop(self) -> Hashable:
-        """Return the identity of the current run."""
+        """Return the identity of the current event loop run."""
         return event_loop.current_loop()
 
-    def is_loop_closed(self, run: Hashable) -> bool:
-        """Tell whether a run is known to be over."""
-        return event_loop.is_loop_closed(run)
+    def is_loop_closed(self, loop: Hashable) -> bool:
+        """Return whether an event loop run is known to be over."""
+        return event_loop.is_loop_closed(loop)
 
-    def spawn_system_task(self, body: event_loop.Body, ended: Callable[[], None], name: str, context: Context) -> None:
-        """Start a task of the current run."""
-        event_loop.spawn_system_task(body, ended, name, context)
+    def spawn_system_task(self, body: event_loop.Body, on_end: Callable[[], None], name: str, context: Context) -> None:
+        """Start a task that belongs to the current event loop run; see ``Runtime``."""
+        leave_attempts(context)
+        event_loop.spawn_system_task(body, on_end, name, context)
 
     def after_fork(self, reset: Callable[[], None]) -> None:
-        """Call a bound method in every process that is forked off."""
+        """Call a bound method in every forked child process; see ``Runtime``."""
         fork.after_fork(reset)

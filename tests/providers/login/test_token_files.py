@@ -26,6 +26,7 @@ from anycreds._core.errors import LoginRequiredError
 from anycreds._providers.login.api import file_name
 from anycreds._providers.login.provider import LoginProvider
 from anycreds._providers.service.endpoint_resolution import EndpointResolver
+from anycreds._system.deadlines import Attempt
 from anycreds._system.io import SystemIo, SystemRuntime
 from anycreds.testing import FakeAWS, Forever, HalfBody, Hang, ServiceError, Status
 
@@ -76,8 +77,8 @@ class HastyWorld(SystemRuntime):
         super().__init__()
         self._instead = instead
 
-    def open_io(self, held: Any = None) -> SystemIo:
-        session = Hasty(self._clock, None, held)
+    def open_io(self, name: str, timeout: float | None = 60.0) -> SystemIo:
+        session = Hasty(self._clock, None, Attempt(timeout or 60.0, name))
         session.instead = self._instead
         return session
 

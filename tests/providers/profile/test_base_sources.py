@@ -190,11 +190,11 @@ def test_mfa_of_two_roles_is_asked_one_after_another() -> None:
         return f"canary-{serial[-1]}23456"
 
     one = provider(io, callbacks=Callbacks(mfa))
-    assert one._may_prompt_user()
+    assert one._may_prompt_user
     fetch(io, one)
     assert asked == [(f"{MFA}1", 0), (f"{MFA}2", 1)]
     assert [form(request)["TokenCode"] for request in io.requests] == ["canary-123456", "canary-223456"]
-    assert one._may_prompt_user()
+    assert one._may_prompt_user
 
 
 def test_profile_without_a_device_asks_nobody() -> None:
@@ -206,7 +206,8 @@ def test_profile_without_a_device_asks_nobody() -> None:
     io = runtime(f"[profile top]\n{KEYS}")
     one = provider(io, callbacks=Callbacks(mfa))
     fetch(io, one)
-    assert not one._may_prompt_user()
+    assert one._may_prompt_user
+    assert not io.prompts_user
 
 
 def test_device_without_a_function() -> None:
@@ -506,8 +507,6 @@ def test_callers_keep_what_is_theirs() -> None:
     top, base = ClientContext(profile="top"), ClientContext(profile="b")
     assert run(one._fetch(io, top)).access_key_id == "ASIA1"
     assert run(one._fetch(io, base)).access_key_id == "AKIDBASE"
-    assert one.for_client(top)._may_prompt_user()
-    assert not one.for_client(base)._may_prompt_user()
     with pytest.raises(RetrievalError, match="sent before"):
         run(one._fetch(io, top))
     assert len(io.requests) == 1
@@ -521,15 +520,15 @@ def test_profile_that_says_nothing_asks_nobody() -> None:
 
     io = runtime("[profile top]\nregion = eu-central-1\n")
     one = provider(io, callbacks=Callbacks(mfa))
-    assert one._may_prompt_user()
+    assert one._may_prompt_user
     with pytest.raises(NotConfiguredError):
         run(one._fetch(io, ClientContext()))
-    assert not one._may_prompt_user()
+    assert not io.prompts_user
 
 
 def test_profile_without_a_function_asks_nobody() -> None:
     """Without a function for codes nobody can be asked, and that is known before the files are read."""
-    assert not provider(runtime(""))._may_prompt_user()
+    assert not provider(runtime(""))._may_prompt_user
 
 
 def test_reading_the_files_has_an_end() -> None:

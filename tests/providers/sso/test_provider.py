@@ -547,14 +547,6 @@ def test_home_of_the_environment() -> None:
     fetch(provider(), io)
 
 
-def test_times_of_the_attempt() -> None:
-    """Refresh, portal, and portal again, each three times, and the wait for the lock: within a flight's 60 s."""
-    io = runtime(token(), role())
-    fetch(provider(), io)
-    assert io.deadlines == [(55.25, "SSO")]
-    assert provider(timeout=0.5)._attempt_timeout() == 14.75
-
-
 def test_slow_refresh_leaves_time_for_the_portal() -> None:
     """While OIDC hangs, a token that still serves does: the refresh cannot use up the portal's time."""
     io = runtime(token(end=NEAR), busy=[SESSION_FILE])
@@ -609,7 +601,7 @@ def test_nothing_else_leaves(content: bytes, answers: list[Any]) -> None:
 def test_asks_nobody_and_is_not_extended() -> None:
     """No person answers an attempt, and a set is not served past its end."""
     credentials = fetch(provider(), runtime(token(), role()))
-    assert not provider()._may_prompt_user()
+    assert not provider()._may_prompt_user
     assert not provider()._allows_stale(credentials)
 
 

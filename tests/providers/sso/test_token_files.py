@@ -9,7 +9,6 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from anycreds._providers.service import token_cache
 from anycreds._providers.service.endpoint_resolution import EndpointResolver
 from anycreds._providers.sso.provider import SsoProvider
 from anycreds._providers.sso.settings import SsoSettings
+from anycreds._system.deadlines import Attempt
 from anycreds._system.io import SystemIo, SystemRuntime
 from anycreds.testing import FakeAWS
 
@@ -99,7 +99,7 @@ class Between(SystemRuntime):
         super().__init__()
         self.happens = happens
 
-    def open_io(self, held: Callable[[], AbstractContextManager[None]] | None = None) -> SystemIo:
+    def open_io(self, name: str, timeout: float | None = 60.0) -> SystemIo:
         runtime = self
 
         class Watched(SystemIo):
@@ -109,7 +109,7 @@ class Between(SystemRuntime):
                     runtime.happens()
                 return answer
 
-        return Watched(self._clock, self._environ, held)
+        return Watched(self._clock, self._environ, Attempt(timeout or 60.0, name))
 
 
 @pytest.mark.anyio
@@ -198,7 +198,7 @@ async def test_cancelled_while_it_waits_for_the_lock(file: Path) -> None:
     """Whoever is cancelled while another one has the lock leaves at once, and nothing of it stays."""
     async with FakeAWS() as aws:
         sign_in(aws, file)
-        async with SystemRuntime().open_io() as io, io.file_lock(str(file), 1) as problem:
+        async with SystemRuntime().open_io("test") as io, io.file_lock(str(file), 1) as problem:
             assert problem is None
             with anyio.move_on_after(0.03) as scope:
                 await provider(aws)()
@@ -215,7 +215,7 @@ async def test_stuck_lock(file: Path, monkeypatch: pytest.MonkeyPatch, caplog: p
     monkeypatch.setattr(token_cache, "LOCK_SECONDS", 0.02)
     async with FakeAWS() as aws:
         sign_in(aws, file)
-        async with SystemRuntime().open_io() as io, io.file_lock(str(file), 1) as problem:
+        async with SystemRuntime().open_io("test") as io, io.file_lock(str(file), 1) as problem:
             assert problem is None
             await provider(aws)()
         assert aws.count("sso token") == 1

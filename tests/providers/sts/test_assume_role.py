@@ -63,7 +63,7 @@ class Source(Provider):
         self.gives = Credentials(KEY_ID, SECRET_KEY, SESSION_TOKEN, source=source)
         self.asked = 0
 
-    async def _fetch(self, io: Io, caller: ClientContext) -> Credentials:
+    async def _load(self, io: Io, caller: ClientContext) -> Credentials:
         self.asked += 1
         self.caller = caller
         if self.error is not None:
@@ -263,7 +263,8 @@ def test_person_is_asked_after_the_source_and_before_sts() -> None:
     assert log == ["person"]
     assert (form(io.requests[0])["SerialNumber"], form(io.requests[0])["TokenCode"]) == (MFA, CODE)
     assert io.asked == [(300.0, "mfa_code_provider")]
-    assert one._may_prompt_user()
+    assert one._may_prompt_user
+    assert io.prompts_user
 
 
 def test_person_is_not_asked_in_vain() -> None:
@@ -458,12 +459,12 @@ def test_each_step_has_an_end_of_its_own() -> None:
 
     io = FakeIo()
     fetch(provider(io, callbacks=Callbacks(role_assumer=assumer)), io)
-    assert io.deadlines == [(float("inf"), "assume role"), (60.0, "role_assumer")]
+    assert io.deadlines == [(60.0, "role_assumer")]
 
 
 def test_who_asks_a_person() -> None:
     """A role with a device does, one on top of it too, and no other."""
     io = FakeIo()
     inner = provider(io, callbacks=Callbacks(returning()), SerialNumber=MFA)
-    assert provider(io, source=inner)._may_prompt_user()
-    assert not provider(io)._may_prompt_user()
+    assert provider(io, source=inner)._may_prompt_user
+    assert not provider(io)._may_prompt_user

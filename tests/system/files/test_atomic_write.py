@@ -31,7 +31,7 @@ OLD, NEW = f"{CANARY}-old".encode(), f"{CANARY}-new".encode() * 999
 
 async def write(path: Path | str, content: bytes = NEW) -> WriteFailure | None:
     """Write a file as a provider does."""
-    async with SystemRuntime().open_io() as io:
+    async with SystemRuntime().open_io("test") as io:
         return await io.write_private(str(path), content)
 
 

@@ -37,7 +37,7 @@ FORK = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarn
 @asynccontextmanager
 async def locked(path: Path | str, seconds: float = LONG) -> AsyncIterator[WriteFailure | None]:
     """Lock as a provider does."""
-    async with SystemRuntime().open_io() as io, io.file_lock(str(path), seconds) as problem:
+    async with SystemRuntime().open_io("test") as io, io.file_lock(str(path), seconds) as problem:
         yield problem
 
 
@@ -143,7 +143,7 @@ from anycreds._system.io import SystemRuntime
 
 async def main(path, times):
     for _ in range(times):
-        async with SystemRuntime().open_io() as io, io.file_lock(path, 60) as problem:
+        async with SystemRuntime().open_io("test") as io, io.file_lock(path, 60) as problem:
             assert problem is None
             found = await io.read_file(path, 99)
             await io.write_private(path, b"%d" % (int(found) + 1 if isinstance(found, bytes) else 1))

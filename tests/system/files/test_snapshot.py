@@ -33,7 +33,7 @@ async def test_the_same_look(tmp_path: Path, reads: list[list[str]]) -> None:
     """Who asks again in one attempt gets what was seen first, without a read, be it a file or that there is none."""
     there, missing = tmp_path / "there", tmp_path / "missing"
     there.write_bytes(b"one")
-    io = SystemRuntime().open_io()
+    io = SystemRuntime().open_io("test")
     wanted = [(str(there), None), (str(missing), None)]
     seen = await io.read_if_changed(wanted, LIMIT)
     there.write_bytes(b"another")
@@ -49,7 +49,7 @@ async def test_who_knows_what_was_seen(tmp_path: Path, reads: list[list[str]]) -
     """Who knows the version that was seen is told that there is no other, and who knows another one gets it."""
     file = tmp_path / "file"
     file.write_bytes(b"one")
-    io = SystemRuntime().open_io()
+    io = SystemRuntime().open_io("test")
     (seen,) = await io.read_if_changed([(str(file), None)], LIMIT)
     assert isinstance(seen, FileVersion)
     assert await io.read_if_changed([(str(file), seen.signature)], LIMIT) == [None]
@@ -61,9 +61,9 @@ async def test_unchanged_says_nothing_to_others(tmp_path: Path, reads: list[list
     """That a version is unchanged tells nothing to who does not know it, so the file is read for that one."""
     file = tmp_path / "file"
     file.write_bytes(b"one")
-    (seen,) = await SystemRuntime().open_io().read_if_changed([(str(file), None)], LIMIT)
+    (seen,) = await SystemRuntime().open_io("test").read_if_changed([(str(file), None)], LIMIT)
     assert isinstance(seen, FileVersion)
-    io = SystemRuntime().open_io()
+    io = SystemRuntime().open_io("test")
     assert await io.read_if_changed([(str(file), seen.signature)], LIMIT) == [None]
     assert await io.read_if_changed([(str(file), seen.signature)], LIMIT) == [None]
     assert len(reads) == 2
@@ -76,7 +76,7 @@ async def test_only_what_is_new_is_read(tmp_path: Path, reads: list[list[str]]) 
     names = [str(tmp_path / name) for name in "abc"]
     for name in names:
         (tmp_path / name).write_text(name, encoding="utf-8")
-    io = SystemRuntime().open_io()
+    io = SystemRuntime().open_io("test")
     await io.read_if_changed([(names[1], None)], LIMIT)
     found = await io.read_if_changed([(name, None) for name in names], LIMIT)
     assert [version.content.decode() for version in found if isinstance(version, FileVersion)] == names
@@ -88,8 +88,8 @@ async def test_the_next_attempt_looks_again(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_bytes(b"one")
     runtime = SystemRuntime()
-    await runtime.open_io().read_if_changed([(str(file), None)], LIMIT)
+    await runtime.open_io("test").read_if_changed([(str(file), None)], LIMIT)
     file.write_bytes(b"another")
-    (found,) = await runtime.open_io().read_if_changed([(str(file), None)], LIMIT)
+    (found,) = await runtime.open_io("test").read_if_changed([(str(file), None)], LIMIT)
     assert isinstance(found, FileVersion)
     assert found.content == b"another"

@@ -87,7 +87,7 @@ class Factory:
 
 async def exchange(*requests: Request) -> list[Response | TransportFailure]:
     """Make these exchanges in one attempt."""
-    async with SystemRuntime().open_io() as io:
+    async with SystemRuntime().open_io("test") as io:
         return [await io.send(request) for request in requests]
 
 
@@ -98,7 +98,7 @@ async def one(request: Request) -> Response | TransportFailure:
 
 async def refusal(transport: Transport) -> anycreds.CredentialsError:
     """Return the error of an attempt that has no client, with the traceback that a provider's deadline leaves."""
-    async with SystemRuntime().open_io() as io:
+    async with SystemRuntime().open_io("test") as io:
         with pytest.raises(anycreds.CredentialsError) as caught, io.deadline(5, "a provider"):
             await io.send(post(FAR, transport))
     error = caught.value
@@ -149,7 +149,7 @@ async def test_factory_is_called_once_an_attempt() -> None:
     """A factory makes one client for all exchanges of an attempt, when the first needs it, and it is closed with it."""
     factory = Factory()
     transport = Transport(factory)
-    async with SystemRuntime().open_io() as io:
+    async with SystemRuntime().open_io("test") as io:
         assert factory.made == []
         for _ in range(3):
             answer = await io.send(post(FAR, transport))
@@ -280,7 +280,7 @@ async def test_client_that_is_given_again() -> None:
 async def test_client_that_is_closed_by_others() -> None:
     """The same in the middle of an attempt, as when two attempts share one."""
     factory = Factory()
-    async with SystemRuntime().open_io() as io:
+    async with SystemRuntime().open_io("test") as io:
         await io.send(post(FAR, Transport(factory)))
         await factory.made[0].aclose()
         with pytest.raises(anycreds.InvalidConfigurationError, match="a client that is closed"):
@@ -369,7 +369,7 @@ async def test_clients_that_cannot_be_closed(monkeypatch: pytest.MonkeyPatch) ->
         raise OwnError
 
     factories = [Factory(), Factory(), Factory()]
-    async with SystemRuntime().open_io() as io:
+    async with SystemRuntime().open_io("test") as io:
         for factory in factories:
             assert isinstance(await io.send(post(FAR, Transport(factory))), Response)
         first, second, third = (factory.made[0] for factory in factories)

@@ -113,7 +113,7 @@ async def _explain(profile: str | None) -> Explanation:
             texts.append(text)
 
     with told_to(note):
-        async with runtime.open_io() as io:
+        async with runtime.open_io("explain") as io:
             choice = selected(profile, None, io.environ())
             if choice.named and first(io.environ(), _KEYS[0]) is not None:
                 texts.append(SKIPPED.format(origin=choice.name.origin))

@@ -88,9 +88,6 @@ class CognitoIdentityProvider(Provider):
         self._endpoints = endpoints
         self._timeout = options.timeout
 
-    def _attempt_timeout(self) -> float | None:
-        return float("inf")  # it waits, but each step has a bound of its own: how often to ask is configured
-
     async def _load(self, io: Io, context: ClientContext) -> Credentials | CredentialsError:
         with io.deadline(_FILES_TIME, self.name):
             endpoint = await self._endpoints.resolve(io, context, "cognito-identity", self.name, second=self._prefix)

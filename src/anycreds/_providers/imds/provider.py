@@ -25,7 +25,7 @@ from ..._core.provider import ClientContext, Provider
 from ..._core.static_stability import extended
 from ..._wire.credential_documents import credentials_from, http_error, read_object, transport_error
 from ..._wire.urls import Url, endpoint, is_direct
-from ..service.retries import GRACE, Budget, send_with_retries
+from ..service.retries import Budget, send_with_retries
 from .api import Key, key_in, role_in, token_request, version_1
 from .settings import DISABLED, MetadataOptions, find_metadata, needs_profile, v1_disabled_in
 
@@ -86,9 +86,6 @@ class InstanceMetadataProvider(Provider):
         self._kept: Key | None = None
         self._has_given = False
         self._warned = False
-
-    def _attempt_timeout(self) -> float:
-        return self._time(_EXCHANGES + _MORE_EXCHANGES) + GRACE
 
     def _time(self, exchanges: int) -> float:
         return exchanges * (1 + self._retries) * self._timeout

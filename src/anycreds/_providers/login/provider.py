@@ -19,8 +19,8 @@ from ..._wire.credential_documents import transport_error
 from ..._wire.service_errors import service_error
 from ..service.calling import call
 from ..service.endpoint_resolution import EndpointResolver, ResolvedEndpoint
-from ..service.retries import GRACE, Budget
-from ..service.token_cache import LOCK_SECONDS, Document, Held, TokenFiles, token_file
+from ..service.retries import Budget
+from ..service.token_cache import Document, Held, TokenFiles, token_file
 from .api import (
     HINTS,
     TARGET,
@@ -81,9 +81,6 @@ class LoginProvider(Provider):
         self._profile = profile
         self._timeout = timeout
         self._files: TokenFiles[LoginToken] = TokenFiles(NAME, _token_in)
-
-    def _attempt_timeout(self) -> float:
-        return LOCK_SECONDS + _EXCHANGES * self._timeout + _FILES + GRACE
 
     async def _load(self, io: Io, context: ClientContext) -> Credentials | CredentialsError:
         file = self._file(io)

@@ -20,7 +20,7 @@ from ..._core.credentials import Credentials
 from ..._core.durations import timeout_and_retries_reason
 from ..._core.errors import CredentialsError, InvalidConfigurationError, NotConfiguredError
 from ..._core.io import Io, Runtime
-from ..._core.provider import NO_CONTEXT, ClientContext, Provider
+from ..._core.provider import WHOLE_CONTEXT, ClientContext, Provider
 from ..service.callbacks import fetch_source
 from ..sso.settings import NAME as SSO
 from .base_sources import SsoBase
@@ -41,7 +41,7 @@ class _Built(NamedTuple):
 class ProfileProvider(Provider):
     """What ``from_ini`` makes."""
 
-    __slots__ = ("_built", "_files", "_options", "_profile", "_says_nothing")
+    __slots__ = ("_built", "_files", "_options", "_profile")
 
     _NAME = NAME
 
@@ -53,7 +53,12 @@ class ProfileProvider(Provider):
         files: SharedFiles,
         options: BuildOptions = BuildOptions(),  # noqa: B008 - a constant
     ) -> None:
-        super().__init__(self._NAME, runtime)
+        super().__init__(
+            self._NAME,
+            runtime,
+            may_prompt_user=options.callbacks.mfa_code_provider is not None,
+            context_fields=WHOLE_CONTEXT,
+        )
         if options.timeout is not None and (problem := timeout_and_retries_reason(options.timeout, 0)):
             raise InvalidConfigurationError(problem, source=NAME)
         self._profile = profile
@@ -61,20 +66,10 @@ class ProfileProvider(Provider):
         self._options = options
         # By the profile that the caller names.
         self._built: dict[str | None, _Built] = {}
-        self._says_nothing: dict[str | None, bool] = {}
 
-    def _may_prompt_user(self, context: ClientContext = NO_CONTEXT) -> bool:
-        if self._options.callbacks.mfa_code_provider is None:
-            return False
-        if self._says_nothing.get(context.profile, False):
-            return False
-        built = self._built.get(context.profile)
-        return built is None or built.provider._may_prompt_user(context)  # before the files are read it may
-
-    async def _fetch(self, io: Io, context: ClientContext) -> Credentials:
+    async def _load(self, io: Io, context: ClientContext) -> Credentials:
         with io.deadline(_FILES_TIME, self.name):
             built = await self._planned(io, context)
-        self._says_nothing[context.profile] = isinstance(built, NotConfiguredError)
         if isinstance(built, CredentialsError):
             raise built
         return await fetch_source(built.provider, io, context, f"profile {built.name!r}", NAME)

@@ -70,8 +70,7 @@ async def credentials_from_callback(
 def missing_source_error(missing: NotConfiguredError, step: str, name: str) -> InvalidConfigurationError:
     """Return the error for a step that has nothing configured, though something stands on it."""
     error = InvalidConfigurationError(f"{step} has no credentials: {missing}", source=name)
-    error.__cause__ = missing
-    return error
+    return error._keep_cause(missing)
 
 
 def _not_async(told: str, name: str, answer: object) -> InvalidConfigurationError:
@@ -85,10 +84,7 @@ def _not_async(told: str, name: str, answer: object) -> InvalidConfigurationErro
 
 def _failed(told: str, name: str, error: Exception) -> RetrievalError:
     """Return the error to raise. It names the class only: what stands in a stranger's message may be a secret."""
-    if error.__traceback__ is not None:
-        error.__traceback__ = error.__traceback__.tb_next  # without the frame here, which holds what was asked with
     failure = RetrievalError(
         f"{told} raised {type(error).__name__}", source=name, hint="its own error is the cause of this one"
     )
-    failure.__cause__ = error
-    return failure
+    return failure._keep_cause(error)

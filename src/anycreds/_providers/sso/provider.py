@@ -25,7 +25,7 @@ from ..._wire.credential_documents import transport_error
 from ..._wire.service_errors import parse_json_error, service_error
 from ..service.calling import call, is_transient
 from ..service.endpoint_resolution import EndpointResolver, ResolvedEndpoint
-from ..service.retries import GRACE, Budget
+from ..service.retries import Budget
 from ..service.token_cache import LOCK_SECONDS, Held, TokenFiles, token_file
 from .portal import bearer_headers, credentials_in, credentials_target
 from .settings import NAME, SsoSettings
@@ -76,9 +76,6 @@ class SsoProvider(Provider):
         self._endpoints = endpoints
         self._timeout = timeout
         self._tokens = TokenFiles(NAME, token_in)
-
-    def _attempt_timeout(self) -> float:
-        return self._time() + GRACE
 
     def _time(self) -> float:
         return _EXCHANGES * DEFAULT_ATTEMPTS * self._timeout + LOCK_SECONDS

@@ -14,7 +14,7 @@ from ..._core.durations import timeout_and_retries_reason
 from ..._core.errors import CredentialsError, InvalidConfigurationError, RetrievalError
 from ..._core.http import Request, Response, TransportFailure
 from ..._core.io import Io, Runtime
-from ..._core.provider import NO_CONTEXT, ClientContext, Provider
+from ..._core.provider import WHOLE_CONTEXT, ClientContext, Provider
 from ..._wire.credential_documents import transport_error
 from ..._wire.service_errors import service_error
 from ..._wire.sigv4 import Scope, carriable_problem, sign_headers
@@ -79,7 +79,12 @@ class AssumeRoleProvider(Provider):
         callbacks: Callbacks = Callbacks(),  # noqa: B008 - a constant
         timeout: float = 5.0,
     ) -> None:
-        super().__init__(NAME, runtime)
+        super().__init__(
+            NAME,
+            runtime,
+            may_prompt_user="SerialNumber" in role.params or source._may_prompt_user,
+            context_fields=WHOLE_CONTEXT,
+        )
         problem = timeout_and_retries_reason(timeout, 0)
         if problem is None and "SerialNumber" in role.params and callbacks.mfa_code_provider is None:
             problem = no_codes(role.told)
@@ -93,20 +98,18 @@ class AssumeRoleProvider(Provider):
         self._timeout = timeout
         self._spent = ""
 
-    def _may_prompt_user(self, context: ClientContext = NO_CONTEXT) -> bool:
-        return "SerialNumber" in self._role.params or self._source._may_prompt_user(context)
-
-    async def _fetch(self, io: Io, context: ClientContext) -> Credentials:
+    async def _load(self, io: Io, context: ClientContext) -> Credentials:
+        io.prompts_user = io.prompts_user or "SerialNumber" in self._role.params
         endpoint = await self._place(io, context)
         if isinstance(endpoint, InvalidConfigurationError):
             raise endpoint
         source = await fetch_source(self._source, io, context, f"the source of {self._role.told}", NAME)
         if problem := self._chaining_problem(source):
             raise problem
-        # Each step has an end of its own. This one keeps the frames below, which hold secrets, out of their errors.
-        with io.deadline(float("inf"), self.name):
-            answer = await self._assumed(io, endpoint, source)
-        return self._validated(answer, io.time())
+        answer = await self._assumed(io, endpoint, source)
+        if isinstance(answer, CredentialsError):
+            raise answer
+        return answer
 
     async def _describe_sources(self, io: Io, context: ClientContext) -> list[str]:
         source = f", with {self._role.source}" if self._role.source else ""

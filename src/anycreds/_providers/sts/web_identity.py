@@ -88,9 +88,6 @@ class WebIdentityProvider(Provider):
         self._endpoints = endpoints
         self._timeout = timeout
 
-    def _attempt_timeout(self) -> float | None:
-        return float("inf")  # each step has an end of its own: how often STS is asked is configured
-
     async def _load(self, io: Io, context: ClientContext) -> Credentials | CredentialsError:
         role = self._role(io)
         if isinstance(role, CredentialsError):
