@@ -683,15 +683,6 @@ def test_the_caller_reaches_what_is_inside() -> None:
     assert "Credential=AKIDFILE/" in io.requests[0].headers["authorization"]
 
 
-def test_time_of_a_function() -> None:
-    """A function of the program has a minute, by itself and as the source of a role."""
-    for one in (anycreds.create_credential_chain(function), temporary()):
-        io = Answering()
-        attempt(one, io)
-        [seconds] = [seconds for seconds, name in io.deadlines if name.startswith("function ")]
-        assert seconds == 60.0
-
-
 @pytest.mark.parametrize("asks", [True, False])
 def test_nobody_is_asked_ahead_of_need(fake_aws: FakeAWS, asks: bool) -> None:
     """A set that a person was asked for is served to its end, and only then somebody is asked again."""

@@ -366,7 +366,6 @@ def test_a_silent_agent_costs_its_budget() -> None:
     assert type(error) is ProviderTimeoutError
     assert "nothing came within" in str(error)
     assert io.monotonic() - start == pytest.approx(2.0)
-    assert 2.0 < io.deadlines[0][0] < 2.5
 
 
 @pytest.mark.parametrize(
@@ -383,7 +382,7 @@ def test_malformed_answers(body: object) -> None:
 def test_expired_answers_are_refused() -> None:
     """Keys that have ended are not handed out; unlike with EC2 metadata nothing is extended."""
     io = serving(EKS, answer(document(Expiration="2024-01-02T03:04:05Z")), environ={FULL: EKS})
-    assert "ended at 2024-01-02T03:04:05+00:00" in str(fail(io))
+    assert "expired at 2024-01-02T03:04:05+00:00" in str(fail(io))
 
 
 def test_prints_no_secret() -> None:

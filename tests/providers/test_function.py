@@ -183,4 +183,4 @@ def test_an_expired_set_is_refused() -> None:
     async def function() -> Credentials:
         return SET.replace(expiration=datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC))
 
-    assert "ended at 2024-01-02T03:04:05+00:00" in str(failure(provider(function), FakeIo()))
+    assert "expired at 2024-01-02T03:04:05+00:00" in str(failure(provider(function), FakeIo()))

@@ -77,7 +77,6 @@ def test_gives_what_is_printed() -> None:
         source="credential process",
     )
     assert io.runs == [(COMMAND, 59.25, BODY_LIMIT)]
-    assert io.deadlines == [(60.75, "credential process")]
 
 
 def test_runs_at_every_attempt() -> None:
@@ -160,7 +159,7 @@ def test_expired() -> None:
     """A set that has already ended is an error that names both clocks (P09)."""
     error = fail(ProcessResult(0, None, printed(Expiration="2024-01-02T03:04:05Z"), b""))
     assert type(error) is RetrievalError
-    assert "ended at 2024-01-02T03:04:05+00:00" in error.message
+    assert "expired at 2024-01-02T03:04:05+00:00" in error.message
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,7 @@ async def test_functions_that_never_return(
         "_providers.sts.assume_role._ASKING_TIME",
         "_providers.sts.web_identity._HOOK_TIME",
         "_providers.sts.web_identity._TOKEN_TIME",
-        "_providers.function._LONGEST",
+        "_core.provider.ATTEMPT_TIMEOUT",
         "_providers.cognito.identity_cache._LOGIN_TIME",
     ):
         monkeypatch.setattr(f"anycreds.{timeout}", 0.01)

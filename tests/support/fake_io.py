@@ -105,6 +105,7 @@ class FakeIo:
         self.uniques = 0
 
     prompts_user = False
+    waiting_for = ""
 
     def time(self) -> float:
         return self.wall
@@ -145,6 +146,9 @@ class FakeIo:
     async def sleep(self, seconds: float) -> None:
         self.pauses.append(seconds)
         self.advance(seconds)
+
+    async def preload_http(self) -> None:
+        """Have nothing to load."""
 
     async def send(self, request: Request) -> Answer:
         self.requests.append(request)

@@ -107,6 +107,9 @@ class Io(Clock, Protocol):
     def environ(self) -> Mapping[str, str]:
         """Return the environment variables as they are now."""
 
+    waiting_for: str
+    """The provider that is called at the moment: the one that is named if the deadline of the attempt passes."""
+
     prompts_user: bool
     """Whether a provider that was called in this attempt may prompt the user. Such a provider sets it."""
 
@@ -115,6 +118,12 @@ class Io(Clock, Protocol):
 
     async def sleep(self, seconds: float) -> None:
         """Wait."""
+
+    async def preload_http(self) -> None:
+        """Import what HTTP exchanges need, without holding the event loop for long.
+
+        To be called before the time for exchanges is measured, since importing takes 100 ms and more.
+        """
 
     async def send(self, request: Request) -> Response | TransportFailure:
         """Make one HTTP exchange, without redirects, within its time and size. Raise nothing for what comes."""

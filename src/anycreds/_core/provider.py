@@ -128,6 +128,7 @@ class Provider:
 
     async def _fetch(self, io: Io, context: ClientContext) -> Credentials:
         """Return what ``_load`` returns, if it has not expired; let exceptions out without the frames below."""
+        caller, io.waiting_for = io.waiting_for, self.name
         try:
             credentials = await self._load(io, context)
             if isinstance(credentials, CredentialsError):
@@ -135,9 +136,12 @@ class Provider:
             error = self._expired_error(credentials, io.time())
         except BaseException as raised:
             strip_frames(raised)
+            if isinstance(raised, Exception):  # after a cancellation, this provider is the one that did not respond
+                io.waiting_for = caller
             if isinstance(raised, CredentialsError):
                 raised.source = raised.source or self.name
             raise
+        io.waiting_for = caller
         if error is not None:
             del credentials  # the traceback of what is raised keeps this frame
             raise error

@@ -21,7 +21,7 @@ from .._core.provider import ClientContext, Provider
 from .._wire.credential_documents import credentials_from, http_error, read_object, transport_error
 from .._wire.urls import ALLOWED_FOR_CONTAINERS, Url, container_problem, is_direct, parse, relative
 from .container_settings import PAIRS, VARIABLES, container_options, container_variables
-from .service.retries import Budget, send_with_retries
+from .service.retries import send_with_retries, start_budget
 
 NAME = "container credentials"
 # A token is one HTTP header, of some KiB at most.
@@ -74,7 +74,7 @@ class ContainerProvider(Provider):
         return (1 + self._retries) * self._timeout  # there is one exchange
 
     async def _load(self, io: Io, context: ClientContext) -> Credentials | CredentialsError:
-        budget = Budget(io, self._time())
+        budget = await start_budget(io, self._time())
         settings = self._options or container_variables(io.environ())
         place = _place(settings)
         if isinstance(place, CredentialsError):

@@ -26,18 +26,21 @@ _NOT_IN_ATTEMPT = nullcontext()
 
 
 class Deadline:
-    """A ``with`` that cancels its body after some seconds, and then raises ``ProviderTimeoutError``."""
+    """A ``with`` that cancels its body after some seconds, and then raises ``ProviderTimeoutError``.
 
-    __slots__ = ("_pauses", "_remaining", "_scope", "_seconds", "_waiting_for")
+    ``waiting_for`` is what the error names; the body may change it.
+    """
+
+    __slots__ = ("_pauses", "_remaining", "_scope", "_seconds", "waiting_for")
 
     def __init__(self, seconds: float, waiting_for: str) -> None:
         self._seconds = seconds
-        self._waiting_for = waiting_for
-        self._scope = anyio.CancelScope()
+        self.waiting_for = waiting_for
         self._pauses = 0
         self._remaining = math.inf
 
     def __enter__(self) -> None:
+        self._scope = anyio.CancelScope()
         self._scope.__enter__()
         self._scope.deadline = anyio.current_time() + self._seconds
 
@@ -52,7 +55,7 @@ class Deadline:
         else:
             if not self._scope.cancelled_caught:
                 return False
-        raise ProviderTimeoutError(f"no response within {self._seconds:g} s", source=self._waiting_for) from None
+        raise ProviderTimeoutError(f"no response within {self._seconds:g} s", source=self.waiting_for) from None
 
     @contextmanager
     def paused(self) -> Iterator[None]:

@@ -91,6 +91,16 @@ class SystemIo:
                 self._attempt.__exit__(kind, error, traceback)
         return False
 
+    @property
+    def waiting_for(self) -> str:
+        """The provider that is called at the moment."""
+        return "" if self._attempt is None else self._attempt.waiting_for
+
+    @waiting_for.setter
+    def waiting_for(self, name: str) -> None:
+        if self._attempt is not None:
+            self._attempt.waiting_for = name
+
     def environ(self) -> Mapping[str, str]:
         """Return the process's environment, or its replacement."""
         return os.environ if self._environ is None else self._environ
@@ -109,11 +119,18 @@ class SystemIo:
         """Wait."""
         await anyio.sleep(seconds)
 
+    async def preload_http(self) -> None:
+        """Import what HTTP exchanges need; see ``Io``."""
+        if _HTTP not in sys.modules:
+            await self.run_in_thread(import_module, _HTTP)
+        from . import http
+
+        await http.load()
+
     async def send(self, request: Request) -> Response | TransportFailure:
         """Make one HTTP exchange."""
         if self._http is None:
-            if _HTTP not in sys.modules:  # loading it takes milliseconds, so the event loop runs on meanwhile
-                await self.run_in_thread(import_module, _HTTP)
+            await self.preload_http()
             from .http import HttpClients
 
             self._http = self._http or HttpClients(AttemptTime(self.monotonic))

@@ -278,7 +278,7 @@ def test_a_login_that_fails(value: object, kind: type[CredentialsError], said: s
         assert f"the login for {USERS}" in str(problem)
         assert problem.source == IDENTITY
     if isinstance(value, ValueError):
-        problem.__cause__ = None  # a stranger's own error, with what the stranger put into it
+        problem.__cause__ = problem._cause = None  # a stranger's own error, with what the stranger put into it
     assert_no_secret(problem, TOKEN2)
 
 

@@ -320,7 +320,6 @@ def test_time_for_a_replaced_token() -> None:
         creds(slow(good)),
     ]
     fetch(one, io)
-    assert io.deadlines[0][0] >= 5.0
 
 
 # --- version 1

@@ -383,7 +383,7 @@ def test_set_that_has_ended_is_refused() -> None:
     """An answer with a past expiration is an error that names both clocks."""
     io = FakeIo(sends(sts_answer("2024-01-02T03:00:00Z")))
     error = failing(provider(io), io, RetrievalError)
-    assert "ended at 2024-01-02T03:00:00+00:00, 245 s ago by this machine's clock" in str(error)
+    assert "expired at 2024-01-02T03:00:00+00:00, 245 s ago" in str(error)
     assert "clock is wrong" in str(error.hint)
 
 
@@ -452,7 +452,7 @@ def test_each_step_has_an_end_of_its_own() -> None:
     config = ClientConfig(region="eu-west-1", max_attempts=2)
     one = AssumeRoleProvider(FakeRuntime(io), role(), Source(), EndpointResolver(config), timeout=2.0)
     fetch(one, io)
-    assert io.deadlines == [(10.0, "assume role"), (float("inf"), "assume role"), (2 * 2.0 + GRACE, "assume role")]
+    assert io.deadlines == [(10.0, "assume role"), (2 * 2.0 + GRACE, "assume role")]
 
     async def assumer(source: Credentials, params: Mapping[str, Any]) -> Credentials:
         return Credentials("ASIAHOOK", ROLE_SECRET)

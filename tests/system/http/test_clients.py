@@ -5,7 +5,6 @@ from __future__ import annotations
 import ssl
 import sys
 import time
-import traceback
 import types
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -97,16 +96,11 @@ async def one(request: Request) -> Response | TransportFailure:
 
 
 async def refusal(transport: Transport) -> anycreds.CredentialsError:
-    """Return the error of an attempt that has no client, with the traceback that a provider's deadline leaves."""
+    """Return the error of an attempt that has no client."""
     async with SystemRuntime().open_io("test") as io:
-        with pytest.raises(anycreds.CredentialsError) as caught, io.deadline(5, "a provider"):
+        with pytest.raises(anycreds.CredentialsError) as caught:
             await io.send(post(FAR, transport))
-    error = caught.value
-    assert error.source == "a provider"
-    assert error.__context__ is None
-    frames = [frame.f_locals for frame, _ in traceback.walk_tb(error.__traceback__)]
-    assert CANARY not in repr(frames)
-    return error
+    return caught.value
 
 
 async def test_one_connection_for_many_exchanges() -> None:

@@ -21,7 +21,7 @@ from ..._wire.credential_documents import transport_error
 from ..._wire.service_errors import parse_json_error, service_error
 from ..service.calling import call
 from ..service.endpoint_resolution import EndpointResolver, ResolvedEndpoint
-from ..service.retries import Budget
+from ..service.retries import start_budget
 from .api import HINTS, credentials_in, get_credentials_body, get_id_body, identity_id_in, request_headers
 from .identity_cache import (
     Identities,
@@ -120,7 +120,7 @@ class CognitoIdentityProvider(Provider):
     ) -> Response | CredentialsError:
         """Return the good answer to one call, or the error."""
         request = endpoint.request("POST", "/", request_headers(operation), self._timeout, body)
-        budget = Budget(io, endpoint.attempts * self._timeout)
+        budget = await start_budget(io, endpoint.attempts * self._timeout)
         # Nothing in it is signed, so that it is the same at any time.
         answer = await call(io, lambda _now: request, parse_json_error, endpoint.attempts, budget)
         asked = f"{operation} of {endpoint}"

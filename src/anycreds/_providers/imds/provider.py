@@ -25,7 +25,7 @@ from ..._core.provider import ClientContext, Provider
 from ..._core.static_stability import extended
 from ..._wire.credential_documents import credentials_from, http_error, read_object, transport_error
 from ..._wire.urls import Url, endpoint, is_direct
-from ..service.retries import Budget, send_with_retries
+from ..service.retries import Budget, send_with_retries, start_budget
 from .api import Key, key_in, role_in, token_request, version_1
 from .settings import DISABLED, MetadataOptions, find_metadata, needs_profile, v1_disabled_in
 
@@ -97,7 +97,7 @@ class InstanceMetadataProvider(Provider):
         place = await self._find_place(io, context)
         if isinstance(place, CredentialsError):
             return place
-        budget = Budget(io, self._time(_EXCHANGES))
+        budget = await start_budget(io, self._time(_EXCHANGES))
         kept = self._usable_key(io, place)
         answer = await self._ask(io, place, budget, kept)
         if kept is not None and _is_refused(answer):

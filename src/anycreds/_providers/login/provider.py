@@ -19,7 +19,7 @@ from ..._wire.credential_documents import transport_error
 from ..._wire.service_errors import service_error
 from ..service.calling import call
 from ..service.endpoint_resolution import EndpointResolver, ResolvedEndpoint
-from ..service.retries import Budget
+from ..service.retries import start_budget
 from ..service.token_cache import Document, Held, TokenFiles, token_file
 from .api import (
     HINTS,
@@ -158,7 +158,7 @@ class LoginProvider(Provider):
             return bare._replace(headers={**_HEADERS, "DPoP": proven})
 
         secrets = token.secrets
-        budget = Budget(io, _EXCHANGES * self._timeout)
+        budget = await start_budget(io, _EXCHANGES * self._timeout)
         answer = await call(
             io, request, lambda response: parse_error_response(response, secrets), endpoint.attempts, budget
         )

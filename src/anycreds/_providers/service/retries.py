@@ -32,6 +32,12 @@ class Budget:
         self._end += seconds
 
 
+async def start_budget(io: Io, seconds: float) -> Budget:
+    """Return the time that all exchanges and pauses of an attempt may take, from now on."""
+    await io.preload_http()
+    return Budget(io, seconds)
+
+
 async def send_with_retries(io: Io, request: Request, retries: int, budget: Budget) -> Response | TransportFailure:
     """Make one exchange and repeat it while that may help. The last answer counts."""
     answer: Response | TransportFailure = TransportFailure("timeout", "no time was left for it")

@@ -25,7 +25,7 @@ from ..._wire.credential_documents import transport_error
 from ..._wire.service_errors import parse_json_error, service_error
 from ..service.calling import call, is_transient
 from ..service.endpoint_resolution import EndpointResolver, ResolvedEndpoint
-from ..service.retries import Budget
+from ..service.retries import Budget, start_budget
 from ..service.token_cache import LOCK_SECONDS, Held, TokenFiles, token_file
 from .portal import bearer_headers, credentials_in, credentials_target
 from .settings import NAME, SsoSettings
@@ -88,7 +88,7 @@ class SsoProvider(Provider):
         portal = await self._endpoints.resolve(io, context, "sso", NAME, fixed=settings.region)
         if isinstance(portal, InvalidConfigurationError):
             return portal
-        run = _Run(io, context, file, Budget(io, self._time()))
+        run = _Run(io, context, file, await start_budget(io, self._time()))
         token = await self._token(run, None)
         if isinstance(token, CredentialsError):
             return token

@@ -21,7 +21,7 @@ from ..._wire.sigv4 import Scope, carriable_problem, sign_headers
 from ..service.callbacks import call_user_function, credentials_from_callback, fetch_source
 from ..service.calling import call
 from ..service.endpoint_resolution import EndpointResolver, ResolvedEndpoint
-from ..service.retries import GRACE, Budget
+from ..service.retries import GRACE, start_budget
 from .parameters import LONGEST_CHAINED_SESSION, Params, no_codes
 from .requests import FORM_TYPE, assume_role_form
 from .responses import HINTS, credentials_in, parse_error_response
@@ -186,7 +186,7 @@ class AssumeRoleProvider(Provider):
         seconds = attempts * self._timeout
         before, self._spent = self._spent, code or self._spent  # also if it is cancelled
         with io.deadline(seconds + GRACE, self.name):
-            answer = await call(io, make, parse_error_response, attempts, Budget(io, seconds))
+            answer = await call(io, make, parse_error_response, attempts, await start_budget(io, seconds))
         if isinstance(answer, TransportFailure) and answer.kind == "unreachable":
             self._spent = before
         assertions = (context["ContextAssertion"] for context in params.get("ProvidedContexts", ()))

@@ -24,7 +24,7 @@ from ..._wire.service_errors import service_error
 from ..service.callbacks import call_user_function, credentials_from_callback
 from ..service.calling import call
 from ..service.endpoint_resolution import EndpointResolver, ResolvedEndpoint
-from ..service.retries import GRACE, Budget
+from ..service.retries import GRACE, start_budget
 from .parameters import LONGEST_TOKEN, Params, WebIdentityRole, web_identity_role
 from .requests import FORM_TYPE, web_identity_form
 from .responses import HINTS, credentials_in, parse_error_response
@@ -160,7 +160,9 @@ class WebIdentityProvider(Provider):
         request = endpoint.request("POST", "/", {"Content-Type": FORM_TYPE}, self._timeout, body)
         seconds = endpoint.attempts * self._timeout
         with io.deadline(seconds + GRACE, self.name):
-            answer = await call(io, lambda _now: request, parse_error_response, endpoint.attempts, Budget(io, seconds))
+            answer = await call(
+                io, lambda _now: request, parse_error_response, endpoint.attempts, await start_budget(io, seconds)
+            )
         return _read(answer, f"AssumeRoleWithWebIdentity for {role.told} of {endpoint}", (token, before))
 
 
