@@ -187,7 +187,8 @@ async def test_hung_read_can_be_cancelled(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 async def test_hung_read_ends_with_the_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A token file that hangs ends the attempt in its time."""
+    """A token file that hangs ends the attempt when the time for reading is over."""
+    monkeypatch.setattr(files, "READ_TIMEOUT", 0.02)
     with hung_disk(monkeypatch):
         provider = anycreds.from_http(
             full_uri="http://127.0.0.1:9/", authorization_token_file="/net/token", timeout=0.02, max_retries=0

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 import anyio
 
+from ..._core.errors import ProviderTimeoutError
 from ..._core.io import FileQuery, FileVersion, PrivateFile, ReadFailure, Signature
 from .. import threads
 
@@ -39,8 +40,7 @@ async def read_private(path: str, limit: int) -> PrivateFile | ReadFailure:
 
 async def read_if_changed(wanted: Sequence[FileQuery], limit: int) -> list[FileVersion | ReadFailure | None]:
     """Return the current version of each file; None if it is still the known version. One thread reads them all."""
-    found = await _in_thread(_read_all, tuple(wanted), limit)
-    return [found] * len(wanted) if isinstance(found, ReadFailure) else found
+    return await _in_thread(_read_all, tuple(wanted), limit)
 
 
 def home_directory() -> str | None:
@@ -53,12 +53,14 @@ def home_directory() -> str | None:
         return None
 
 
-async def _in_thread(function: Callable[..., T], *arguments: object) -> T | ReadFailure:
+async def _in_thread(function: Callable[..., T], *arguments: object) -> T:
     if not threads.enabled:
         return function(*arguments)
     with anyio.move_on_after(READ_TIMEOUT):
         return await threads.run_in_thread(function, *arguments)
-    return ReadFailure(f"was not read within {READ_TIMEOUT:g} s")
+    raise ProviderTimeoutError(
+        f"a file was not read within {READ_TIMEOUT:g} s", hint="check the network drive that it is on"
+    )
 
 
 def _read(path: str, limit: int) -> FileVersion | ReadFailure:
