@@ -1,4 +1,4 @@
-"""What the tests of the adapter for aiobotocore stand on: four ways to make requests, and a server that checks them."""
+"""Fixtures for the aiobotocore adapter: four HTTP stacks, and a server that verifies signatures."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STACKS = [
 
 @pytest.fixture(params=STACKS)
 def stack(request: pytest.FixtureRequest) -> Stack:
-    """Give each way to make requests in turn, as far as this aiobotocore has it."""
+    """Return each HTTP stack that the installed aiobotocore supports."""
     found: Stack = request.param
     if found.backend == "trio" and not runs_on_trio():
         pytest.skip("this aiobotocore runs on asyncio only")
@@ -30,9 +30,9 @@ def stack(request: pytest.FixtureRequest) -> Stack:
 
 
 def runs_on_trio() -> bool:
-    """Tell whether nothing keeps the tests from trio: neither an old aiobotocore, nor one that is not there."""
+    """Return whether the tests can run on trio: aiobotocore is new enough, or missing."""
     if not find_spec("aiobotocore"):
-        return True  # tests that need it are skipped anyway; the others run everywhere
+        return True  # tests that need it are skipped; the others run everywhere
     from aiobotocore import endpoint
 
     return hasattr(endpoint, "AnyioEndpoint")
@@ -40,13 +40,13 @@ def runs_on_trio() -> bool:
 
 @pytest.fixture
 def anyio_backend(stack: Stack) -> tuple[str, dict[str, Any]]:
-    """Run on the event loop of the stack."""
+    """Return the event loop of the stack."""
     return stack.backend, stack.options
 
 
 @pytest.fixture
 def config(stack: Stack) -> Any:
-    """Give the default client configuration that a session needs; None: none, because it finds out by itself."""
+    """Return the default client configuration that a session needs; None if the adapter selects the HTTP library."""
     if stack.http == "aiohttp" or stack.backend == "trio":
         return None
     from aiobotocore.config import AioConfig
@@ -56,14 +56,14 @@ def config(stack: Stack) -> Any:
 
 
 @pytest.fixture(autouse=True)
-def others_are_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep other libraries from logging what they sign and send: that is full of tokens, and none of ours."""
+def quiet_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Silence the logs of other libraries: they contain the tokens that are signed and sent."""
     for name in ("botocore", "aiobotocore", "httpx", "httpcore", "httpx2", "httpcore2", "s3fs"):
         monkeypatch.setattr(logging.getLogger(name), "level", logging.INFO)
 
 
 @pytest.fixture
 def aws() -> Iterator[SignedAws]:
-    """Serve for the time of the test."""
+    """Return a server that runs during the test."""
     with signed_aws() as found:
         yield found

@@ -1,4 +1,4 @@
-"""What requests are made with."""
+"""The HTTP stacks of aiobotocore."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""S3, STS and DynamoDB as far as signatures go: a server that computes every one again from the bytes that came.
+"""A server for S3, STS and DynamoDB that verifies signatures by computing each from the received bytes.
 
-It runs in a thread of its own, so that clients of any event loop can ask it. Objects are kept by their paths.
+It runs in a thread of its own, for clients on any event loop. Objects are stored by path.
 """
 
 from __future__ import annotations
@@ -45,30 +45,30 @@ _BUCKETS = (
 )
 
 
-class Seen(NamedTuple):
-    """A request that came, and what became of it."""
+class SeenRequest(NamedTuple):
+    """A received request and its result."""
 
     method: str
     path: str
     key_id: str | None
-    refused: str | None = None
-    """The code of the error; None: it was right."""
+    error_code: str | None = None
+    """The error code of the response; None for a success."""
     has_token: bool = False
 
 
 class SignedAws:
-    """What the server knows and has seen."""
+    """The keys that the server knows, and the requests that it received."""
 
     def __init__(self) -> None:
         self.url = ""
         self.keys: dict[str, AccessKey] = {}
         self.expired: set[str] = set()
         self.broken = 0
-        """How many requests, from now on, are answered with 503 although they are right."""
+        """How many requests with valid signatures, from now on, get a response with status 503."""
         self.objects: dict[str, bytes] = {}
-        self.seen: list[Seen] = []
+        self.seen: list[SeenRequest] = []
         self.before: Callable[[], object] = int
-        """Called when a request has come, before it is looked at."""
+        """Called for each request before it is verified."""
 
     @property
     def key_ids(self) -> list[str | None]:
@@ -76,49 +76,49 @@ class SignedAws:
         return [seen.key_id for seen in self.seen]
 
     @property
-    def refusals(self) -> list[str | None]:
-        """What the requests were refused with, in order."""
-        return [seen.refused for seen in self.seen]
+    def error_codes(self) -> list[str | None]:
+        """The error codes of the responses, in order; None for a success."""
+        return [seen.error_code for seen in self.seen]
 
     def know(self, credentials: Credentials) -> Credentials:
-        """Take signatures by this set from now on."""
-        arn = f"arn:aws:iam::{credentials.account_id or '123456789012'}:user/somebody"
+        """Accept signatures with these credentials from now on."""
+        arn = f"arn:aws:iam::{credentials.account_id or '123456789012'}:user/example"
         self.keys[credentials.access_key_id] = AccessKey(
             credentials.access_key_id, credentials.secret_access_key, credentials.session_token, None, arn
         )
         return credentials
 
     def check(self, method: str, target: str, headers: dict[bytes, bytes], body: bytes) -> AccessKey | FakeServiceError:
-        """Return who signed a request, or why it is refused; take it down."""
+        """Verify and record a request; return the signing key, or the error."""
         self.before()
         claim: SignatureClaim | None = None
-        judged: AccessKey | FakeServiceError
+        verified: AccessKey | FakeServiceError
         try:
             claim = read_claim(target, headers)
             now, service = time.time(), claim.service
-            judged = verify(method, target, headers, body, find_key=self.keys.get, now=now, service=service).key
-            if judged.access_key_id in self.expired:
-                judged = EXPIRED[service]
+            verified = verify(method, target, headers, body, find_key=self.keys.get, now=now, service=service).key
+            if verified.access_key_id in self.expired:
+                verified = EXPIRED[service]
             elif self.broken:
                 self.broken -= 1
-                judged = FakeServiceError(503, "SlowDown", "Reduce your request rate.")
+                verified = FakeServiceError(503, "SlowDown", "Reduce your request rate.")
         except FakeServiceError as error:
-            judged = error
+            verified = error
         key_id = None if claim is None else claim.access_key_id
-        refused = judged.code if isinstance(judged, FakeServiceError) else None
+        error_code = verified.code if isinstance(verified, FakeServiceError) else None
         has_token = claim is not None and claim.session_token is not None
-        self.seen.append(Seen(method, target.partition("?")[0], key_id, refused, has_token))
-        return judged
+        self.seen.append(SeenRequest(method, target.partition("?")[0], key_id, error_code, has_token))
+        return verified
 
-    def answer(self, method: str, target: str, headers: dict[bytes, bytes], body: bytes) -> tuple[int, bytes]:
-        """Return status and body of the answer."""
-        judged = self.check(method, target, headers, body)
+    def respond(self, method: str, target: str, headers: dict[bytes, bytes], body: bytes) -> tuple[int, bytes]:
+        """Return the status and body of the response."""
+        verified = self.check(method, target, headers, body)
         if b"x-amz-target" in headers:
-            return _json(judged)
-        if isinstance(judged, FakeServiceError):
-            return judged.status, _error(judged)
+            return _json(verified)
+        if isinstance(verified, FakeServiceError):
+            return verified.status, _error(verified)
         if method == "POST":
-            return 200, _WHO.format(judged).encode()
+            return 200, _WHO.format(verified).encode()
         return self._object(method, target, body)
 
     def _object(self, method: str, target: str, body: bytes) -> tuple[int, bytes]:
@@ -143,7 +143,7 @@ class SignedAws:
 
 @contextmanager
 def signed_aws() -> Iterator[SignedAws]:
-    """Serve while the ``with`` lasts."""
+    """Run a server during the ``with`` block."""
     aws = SignedAws()
     with start_blocking_portal("asyncio", name="SignedAws") as portal, portal.wrap_async_context_manager(_serving(aws)):
         yield aws
@@ -160,44 +160,44 @@ async def _serving(aws: SignedAws) -> AsyncIterator[None]:
 
 
 async def _serve(aws: SignedAws, stream: ByteStream) -> None:
-    line = h11.Connection(h11.SERVER)
+    connection = h11.Connection(h11.SERVER)
     try:
         async with stream:
-            while await _exchange(aws, line, stream):
-                line.start_next_cycle()
+            while await _exchange(aws, connection, stream):
+                connection.start_next_cycle()
     except (anyio.BrokenResourceError, anyio.EndOfStream, anyio.ClosedResourceError):
-        pass  # the client left
+        pass  # the client disconnected
 
 
-async def _exchange(aws: SignedAws, line: h11.Connection, stream: ByteStream) -> bool:
+async def _exchange(aws: SignedAws, connection: h11.Connection, stream: ByteStream) -> bool:
     request, body = None, b""
-    while not isinstance(event := line.next_event(), h11.EndOfMessage):
+    while not isinstance(event := connection.next_event(), h11.EndOfMessage):
         if isinstance(event, h11.ConnectionClosed):
             return False
         if event is h11.NEED_DATA:
-            if line.they_are_waiting_for_100_continue:
-                # An older botocore takes it for no answer if it has no reason.
-                go_on = h11.InformationalResponse(status_code=100, headers=[], reason=b"Continue")
-                await stream.send(line.send(go_on) or b"")
-            line.receive_data(await stream.receive())
+            if connection.they_are_waiting_for_100_continue:
+                # Older versions of botocore ignore it without a reason phrase.
+                proceed = h11.InformationalResponse(status_code=100, headers=[], reason=b"Continue")
+                await stream.send(connection.send(proceed) or b"")
+            connection.receive_data(await stream.receive())
         elif isinstance(event, h11.Request):
             request = event
         elif isinstance(event, h11.Data):
             body += event.data
     assert request is not None
     method = request.method.decode("ascii")
-    status, content = aws.answer(method, _origin_form(request.target), dict(request.headers), body)
+    status, content = aws.respond(method, _origin_form(request.target), dict(request.headers), body)
     length = ("Content-Length", str(len(content)))
     kind = ("Content-Type", "application/json" if content.startswith(b"{") else "application/xml")
-    await stream.send(line.send(h11.Response(status_code=status, headers=[length, kind])) or b"")
+    await stream.send(connection.send(h11.Response(status_code=status, headers=[length, kind])) or b"")
     if method != "HEAD":
-        await stream.send(line.send(h11.Data(data=content)) or b"")
-    await stream.send(line.send(h11.EndOfMessage()) or b"")
-    return line.our_state is h11.DONE and line.their_state is h11.DONE
+        await stream.send(connection.send(h11.Data(data=content)) or b"")
+    await stream.send(connection.send(h11.EndOfMessage()) or b"")
+    return connection.our_state is h11.DONE and connection.their_state is h11.DONE
 
 
 def _origin_form(raw: bytes) -> str:
-    """Return path and query; httpx is made to send whole URLs."""
+    """Return path and query; httpx may be made to send absolute URLs."""
     target = raw.decode("latin-1")
     if not target.startswith("http"):
         return target
@@ -205,16 +205,16 @@ def _origin_form(raw: bytes) -> str:
     return parts.path + (f"?{parts.query}" if parts.query else "")
 
 
-def _error(refusal: FakeServiceError) -> bytes:
-    error = f"<Code>{refusal.code}</Code><Message>{refusal.message}</Message>"
-    if refusal.code == "RequestExpired":
-        return f"<Response><Errors><Error>{error}</Error></Errors></Response>".encode()
-    if refusal.status == 403:
-        return f"<ErrorResponse><Error><Type>Sender</Type>{error}</Error></ErrorResponse>".encode()
-    return f"<Error>{error}</Error>".encode()
+def _error(error: FakeServiceError) -> bytes:
+    element = f"<Code>{error.code}</Code><Message>{error.message}</Message>"
+    if error.code == "RequestExpired":
+        return f"<Response><Errors><Error>{element}</Error></Errors></Response>".encode()
+    if error.status == 403:
+        return f"<ErrorResponse><Error><Type>Sender</Type>{element}</Error></ErrorResponse>".encode()
+    return f"<Error>{element}</Error>".encode()
 
 
-def _json(judged: AccessKey | FakeServiceError) -> tuple[int, bytes]:
-    if isinstance(judged, FakeServiceError):
-        return judged.status, f'{{"__type": "x#{judged.code}", "message": "{judged.message}"}}'.encode()
+def _json(verified: AccessKey | FakeServiceError) -> tuple[int, bytes]:
+    if isinstance(verified, FakeServiceError):
+        return verified.status, f'{{"__type": "x#{verified.code}", "message": "{verified.message}"}}'.encode()
     return 200, b'{"TableNames": []}'

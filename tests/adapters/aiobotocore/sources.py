@@ -1,4 +1,4 @@
-"""Sets that the server knows, clients that ask it, and a clock that obeys."""
+"""Credentials that the server knows, clients of the server, and a controllable clock."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ REGION = "us-east-1"
 
 
 class Source:
-    """An async function for ``cached``. Every call gives another set, which the server knows."""
+    """An async function for ``cached``. Each call returns new credentials, which the server knows."""
 
-    def __init__(self, aws: SignedAws, *, life: float = 3600.0, accounts: tuple[str, ...] = ()) -> None:
+    def __init__(self, aws: SignedAws, *, lifetime: float = 3600.0, accounts: tuple[str, ...] = ()) -> None:
         self.clock = ManualClock(time.time())
         self.calls = 0
         self.error: Exception | None = None
         self.repeats = False
-        """Whether it gives the last set again."""
+        """Whether it returns the last credentials again."""
         self._aws = aws
-        self._life = life
+        self._lifetime = lifetime
         self._accounts = accounts
 
     async def __call__(self) -> Credentials:
@@ -38,24 +38,24 @@ class Source:
                 f"ASIA{self.calls:04d}",
                 f"{CANARY}-secret-{self.calls}",
                 f"{CANARY}-session-{self.calls}",
-                expiration=datetime.fromtimestamp(self.clock.time(), UTC) + timedelta(seconds=self._life),
+                expiration=datetime.fromtimestamp(self.clock.time(), UTC) + timedelta(seconds=self._lifetime),
                 account_id=account,
             )
         )
 
     def cached(self) -> CachedProvider:
-        """Return the provider, with the source's clock."""
+        """Return the cached provider, with the source's clock."""
         return cached(self, clock=self.clock)
 
 
 def client(session: Any, aws: SignedAws, service: str = "s3", **options: Any) -> Any:
-    """Return the context manager of a client that asks the server."""
+    """Return the async context manager of a client of the server."""
     session.register_component("data_loader", _loader())
     return session.create_client(service, **{"region_name": REGION, "endpoint_url": aws.url, **options})
 
 
 def plain_session(stack: Stack) -> Any:
-    """Return a session of aiobotocore's own, for the HTTP library of a stack."""
+    """Return a session of aiobotocore itself, for a stack's HTTP library."""
     from aiobotocore.config import AioConfig
     from aiobotocore.httpxsession import HttpxSession
     from aiobotocore.session import get_session
@@ -68,7 +68,7 @@ def plain_session(stack: Stack) -> Any:
 
 @cache
 def _loader() -> Any:
-    """Return the models of AWS's services, read once for all sessions."""
+    """Return the models of AWS's services, loaded once for all sessions."""
     from botocore.session import Session
 
     return Session().get_component("data_loader")

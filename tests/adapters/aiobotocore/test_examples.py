@@ -1,4 +1,4 @@
-"""The examples in the adapter's docstrings run as they stand there."""
+"""The docstring examples of the aiobotocore adapter."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ KEYS = anycreds.Credentials("AKIDEXAMPLE", f"{CANARY}-secret")
 
 
 class FileSystem:
-    """Stands for s3fs, which has its own tests, and for its module."""
+    """A replacement for s3fs, which has its own tests, and for its module."""
 
     def __init__(self, session: ProviderSession) -> None:
         self.session = session
@@ -36,7 +36,7 @@ FileSystem.S3FileSystem = FileSystem  # type: ignore[attr-defined]
 
 
 def names_of_example(function: Callable[..., object]) -> dict[str, Any]:
-    """Run the example of a function, and return the names that it leaves."""
+    """Run the example of a function, and return its variables."""
     known = {
         "aiobotocore": aiobotocore,
         "anycreds": anycreds,
@@ -53,7 +53,7 @@ def names_of_example(function: Callable[..., object]) -> dict[str, Any]:
 
 @pytest.fixture(autouse=True)
 def environment(aws: SignedAws, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let keys, and where the services are, stand in the environment."""
+    """Set keys and the endpoint in the environment."""
     aws.know(KEYS)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEYS.access_key_id)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", KEYS.secret_access_key)
@@ -62,10 +62,10 @@ def environment(aws: SignedAws, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.anyio
 async def test_create_session(aws: SignedAws) -> None:
-    """The session of the example lists buckets, and the other one can be pickled."""
+    """The example's session lists buckets, and the session with a factory can be pickled."""
     names = names_of_example(create_session)
     assert await names["buckets"]() == ["first", "second"]
-    assert (aws.key_ids, aws.refusals) == (["AKIDEXAMPLE"], [None])
+    assert (aws.key_ids, aws.error_codes) == (["AKIDEXAMPLE"], [None])
     session = names["files"].session
     assert session._arguments == (None, names["provider"])
     assert pickle.dumps(create_session(factory=anycreds.from_default_chain))
@@ -73,7 +73,7 @@ async def test_create_session(aws: SignedAws) -> None:
 
 @pytest.mark.anyio
 async def test_install() -> None:
-    """The session of the example gives the keys."""
+    """The example's session returns the keys of the environment."""
     session = names_of_example(install)["session"]
     frozen = await (await session.get_credentials()).get_frozen_credentials()
     assert frozen.access_key == "AKIDEXAMPLE"

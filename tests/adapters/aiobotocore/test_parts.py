@@ -1,4 +1,4 @@
-"""What the adapter is made of, without the library that it is for."""
+"""The parts of the botocore adapters, without botocore."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from anycreds.adapters._botocore_requests import (
 from anycreds.adapters._botocore_session import client_context, for_session, is_expired_response, rewind
 from anycreds.testing import CANARY, ManualClock
 
-SET = Credentials("AKIDONE", f"{CANARY}-secret", f"{CANARY}-session", account_id="111111111111")
-OTHER = SET.replace(access_key_id="AKIDTWO", account_id="222222222222")
+KEYS = Credentials("AKIDONE", f"{CANARY}-secret", f"{CANARY}-session", account_id="111111111111")
+OTHER = KEYS.replace(access_key_id="AKIDTWO", account_id="222222222222")
 
 
-class Sets:
-    """An async function that gives one set after another, and the last one again and again."""
+class Sequence:
+    """An async function that returns one credentials value after another, and the last one again and again."""
 
     def __init__(self, *sets: Credentials) -> None:
         self.sets = list(sets)
@@ -39,22 +39,22 @@ class Sets:
         return self.sets.pop(0) if len(self.sets) > 1 else self.sets[0]
 
     def credentials(self) -> AttemptCredentials:
-        """Return what stands for them in a session."""
+        """Return the credentials object of a session."""
         return AttemptCredentials(cached(self, clock=self.clock))
 
 
 def session(config: object = None, **variables: str | None) -> Any:
-    """Return as much of a session as is looked at."""
+    """Return the part of a session that the adapter reads."""
     return SimpleNamespace(instance_variables=lambda: variables, get_default_client_config=lambda: config)
 
 
-def refusal(code: str) -> Any:
-    """Return an answer as handlers of botocore get it."""
+def error_response(code: str) -> Any:
+    """Return an error response as handlers of botocore receive it."""
     return SimpleNamespace(status_code=400), {"Error": {"Code": code}}
 
 
-def test_the_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without aiobotocore, importing the adapter says what to install."""
+def test_import_error_without_aiobotocore(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without aiobotocore, the import error names the package to install."""
     monkeypatch.delitem(sys.modules, "anycreds.adapters.aiobotocore", raising=False)
     monkeypatch.setitem(sys.modules, "aiobotocore", None)
     with pytest.raises(ImportError, match=r"pip install anycreds\[aiobotocore\]") as caught:
@@ -62,25 +62,25 @@ def test_the_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert caught.value.name == "aiobotocore"
 
 
-def test_frozen() -> None:
-    """A frozen set has botocore's names, and None where there is no token or account."""
-    frozen = FrozenCredentials(SET)
+def test_frozen_credentials_have_botocores_names() -> None:
+    """Frozen credentials have botocore's names, and None without token or account."""
+    frozen = FrozenCredentials(KEYS)
     values = (frozen.access_key, frozen.secret_key, frozen.token, frozen.account_id)
     assert values == ("AKIDONE", f"{CANARY}-secret", f"{CANARY}-session", "111111111111")
     plain = FrozenCredentials(Credentials("AKIDONE", f"{CANARY}-secret"))
     assert (plain.token, plain.account_id) == (None, None)
 
 
-def test_frozen_shows_no_secret() -> None:
-    """Neither its text nor its format shows more than the key id."""
-    frozen = FrozenCredentials(SET)
+def test_frozen_credentials_print_no_secret() -> None:
+    """The text of frozen credentials contains only the key id."""
+    frozen = FrozenCredentials(KEYS)
     assert f"{frozen!r} {frozen} {[frozen]}" == " ".join(["FrozenCredentials('AKIDONE')"] * 2 + [str([frozen])])
     assert CANARY not in str([frozen])
 
 
-def test_frozen_stays() -> None:
-    """It cannot be changed, copies are itself, and it cannot be pickled."""
-    frozen = FrozenCredentials(SET)
+def test_frozen_credentials_are_immutable() -> None:
+    """Frozen credentials cannot be changed or pickled, and a copy is the same object."""
+    frozen = FrozenCredentials(KEYS)
     with pytest.raises(AttributeError, match="frozen"):
         frozen.token = None
     with pytest.raises(AttributeError, match="frozen"):
@@ -103,14 +103,14 @@ def test_frozen_stays() -> None:
     ],
     ids=str,
 )
-def test_caller_of(found: Any, caller: ClientContext) -> None:
-    """What was set on a session is told, and an empty value is none."""
+def test_client_context(found: Any, caller: ClientContext) -> None:
+    """The client context has the settings of a session, and None for an empty value."""
     assert client_context(found) == caller
 
 
 def test_for_session() -> None:
-    """A provider is bound to what was set, unless nothing was, or it is bound already."""
-    provider = cached(Sets(SET))
+    """A provider gets the client context of the session, unless it has one already."""
+    provider = cached(Sequence(KEYS))
     assert for_session(provider, session()) is provider
     bound = for_session(provider, session(region="eu-west-3"))
     assert bound is provider.for_client(ClientContext("eu-west-3"))
@@ -118,23 +118,23 @@ def test_for_session() -> None:
 
 
 @pytest.mark.parametrize("code", ["ExpiredToken", "ExpiredTokenException", "RequestExpired"])
-def test_expired(code: str) -> None:
-    """The codes by which services say that a session has ended."""
-    assert is_expired_response(refusal(code))
+def test_expired_response(code: str) -> None:
+    """The error codes for an expired session are recognized."""
+    assert is_expired_response(error_response(code))
 
 
 @pytest.mark.parametrize(
     "response",
-    [None, refusal("AccessDenied"), (None, {}), (None, {"Error": {}})],
+    [None, error_response("AccessDenied"), (None, {}), (None, {"Error": {}})],
     ids=["none", "other", "right", "bare"],
 )
-def test_not_expired(response: Any) -> None:
-    """Any other answer, and none at all, says nothing of the kind."""
+def test_other_responses(response: Any) -> None:
+    """Other responses, and none at all, do not report an expired session."""
     assert not is_expired_response(response)
 
 
-def test_bodies() -> None:
-    """What is in memory can be sent again; a stream, if it can be set back, and then it is."""
+def test_rewind() -> None:
+    """A body in memory can be sent again, and a seekable stream is set to its start."""
     stream = io.BytesIO(b"content")
     stream.read()
     assert all(rewind(body) for body in (None, b"", bytearray(), "text", {"Action": "x"}, stream))
@@ -144,8 +144,8 @@ def test_bodies() -> None:
     assert not rewind(iter([b"content"]))
 
 
-def test_handlers_are_last_but_for_the_retry() -> None:
-    """The handlers that note what a task is busy with come after those of others, which may do something themselves."""
+def test_order_of_handlers() -> None:
+    """The handlers that note the current request run after those of other code; the retry handler runs first."""
     calls: list[tuple[str, str]] = []
 
     class Emitter:
@@ -160,9 +160,9 @@ def test_handlers_are_last_but_for_the_retry() -> None:
 
 
 @pytest.mark.anyio
-async def test_outside_of_a_request() -> None:
-    """Whoever asks for the keys outside of a request gets those that are good now."""
-    credentials = Sets(SET).credentials()
+async def test_credentials_outside_a_request() -> None:
+    """Outside a request, the current credentials are returned."""
+    credentials = Sequence(KEYS).credentials()
     assert (await credentials.get_frozen_credentials()).access_key == "AKIDONE"
     assert await credentials.get_account_id() == "111111111111"
     assert await credentials.get_deferred_property("account_id")() == "111111111111"
@@ -170,38 +170,38 @@ async def test_outside_of_a_request() -> None:
 
 
 @pytest.mark.anyio
-async def test_one_account_in_one_request() -> None:
-    """The set whose account is in the host signs, though there is one of another account by now."""
-    sets = Sets(SET, OTHER)
+async def test_endpoint_credentials_sign() -> None:
+    """The credentials whose account is in the host sign, although those of another account are current."""
+    sets = Sequence(KEYS, OTHER)
     credentials, context = sets.credentials(), dict[str, Any]()
     on_endpoint_resolution(context=context)
     assert await credentials.get_account_id() == "111111111111"
     sets.clock.advance(2)
-    credentials.provider.invalidate(SET)
+    credentials.provider.invalidate(KEYS)
     on_before_sign(request=SimpleNamespace(context=context))
     assert (await credentials.get_frozen_credentials()).access_key == "AKIDONE"
     assert (await credentials.get_frozen_credentials()).access_key == "AKIDTWO"
 
 
 @pytest.mark.anyio
-async def test_two_requests_in_one_task() -> None:
-    """What is known of one request says nothing of another one that the same task makes in between."""
-    sets = Sets(SET, OTHER)
+async def test_nested_requests_of_one_task() -> None:
+    """The state of one request does not affect another request that the same task makes meanwhile."""
+    sets = Sequence(KEYS, OTHER)
     credentials, outer, inner = sets.credentials(), dict[str, Any](), dict[str, Any]()
     on_endpoint_resolution(context=outer)
     await credentials.get_account_id()
     on_before_sign(request=SimpleNamespace(context=inner))
     sets.clock.advance(2)
-    credentials.provider.invalidate(SET)
+    credentials.provider.invalidate(KEYS)
     assert (await credentials.get_frozen_credentials()).access_key == "AKIDTWO"
     on_before_sign(request=SimpleNamespace(context=outer))
     assert (await credentials.get_frozen_credentials()).access_key == "AKIDONE"
 
 
 @pytest.mark.anyio
-async def test_an_account_that_becomes_known() -> None:
-    """A host that was chosen without an account takes any set, so that the newest one signs."""
-    sets = Sets(SET.replace(account_id=None), OTHER)
+async def test_endpoint_without_account() -> None:
+    """A host without an account accepts any credentials, so the current ones sign."""
+    sets = Sequence(KEYS.replace(account_id=None), OTHER)
     credentials, context = sets.credentials(), dict[str, Any]()
     on_endpoint_resolution(context=context)
     old = await credentials.provider()
@@ -214,19 +214,19 @@ async def test_an_account_that_becomes_known() -> None:
 
 @pytest.mark.anyio
 async def test_two_providers_in_one_task() -> None:
-    """Whoever asks another provider while a request is under way gets that one's keys, and so does the request."""
-    mine, other, context = Sets(SET).credentials(), Sets(OTHER).credentials(), dict[str, Any]()
+    """A call of another provider during a request returns its credentials and does not affect the request."""
+    ours, other, context = Sequence(KEYS).credentials(), Sequence(OTHER).credentials(), dict[str, Any]()
     on_endpoint_resolution(context=context)
-    await mine.get_account_id()
+    await ours.get_account_id()
     assert (await other.get_frozen_credentials()).access_key == "AKIDTWO"
     on_before_sign(request=SimpleNamespace(context=context))
-    assert (await mine.get_frozen_credentials()).access_key == "AKIDONE"
+    assert (await ours.get_frozen_credentials()).access_key == "AKIDONE"
 
 
 @pytest.mark.anyio
-async def test_a_copied_request() -> None:
-    """A request can be copied deeply, as botocore does it to presign a part of one."""
-    credentials, context = Sets(SET).credentials(), dict[str, Any]()
+async def test_deep_copy_of_a_request() -> None:
+    """A request can be copied deeply, as botocore does to presign a part of one."""
+    credentials, context = Sequence(KEYS).credentials(), dict[str, Any]()
     on_endpoint_resolution(context=context)
     await credentials.get_account_id()
     on_before_sign(request=SimpleNamespace(context=copy.deepcopy(context)))
@@ -235,34 +235,34 @@ async def test_a_copied_request() -> None:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("code", ["AccessDenied", "ExpiredToken"])
-async def test_requests_of_others(code: str) -> None:
-    """A request that was signed with other keys is left alone."""
+async def test_request_with_other_keys(code: str) -> None:
+    """A request that was signed with other keys is not retried."""
     request: dict[str, Any] = {"context": {}, "body": b""}
-    assert await retry_if_expired(response=refusal(code), request_dict=request) is None
+    assert await retry_if_expired(response=error_response(code), request_dict=request) is None
 
 
 @pytest.mark.anyio
-async def test_signed_by_others() -> None:
-    """A request for which we gave the account only, and which somebody else signed, is left alone."""
-    credentials = Sets(SET).credentials()
+async def test_request_signed_by_other_code() -> None:
+    """A request that used only our account id is not retried."""
+    credentials = Sequence(KEYS).credentials()
     request: dict[str, Any] = {"context": {}, "body": b""}
     on_endpoint_resolution(context=request["context"])
     await credentials.get_account_id()
-    assert await retry_if_expired(response=refusal("ExpiredToken"), request_dict=request) is None
+    assert await retry_if_expired(response=error_response("ExpiredToken"), request_dict=request) is None
 
 
 @pytest.mark.anyio
-async def test_repeated_once() -> None:
-    """A refused set is dropped each time, and the request is repeated the first time."""
-    same = SET.replace(access_key_id="AKIDTWO"), SET.replace(access_key_id="AKIDTHREE")
-    sets = Sets(SET, *same)
+async def test_request_is_retried_once() -> None:
+    """Each expired session is invalidated, and the request is retried the first time only."""
+    same = KEYS.replace(access_key_id="AKIDTWO"), KEYS.replace(access_key_id="AKIDTHREE")
+    sets = Sequence(KEYS, *same)
     credentials = sets.credentials()
     request: dict[str, Any] = {"context": {}, "body": b""}
-    said = []
+    results = []
     for _ in range(2):
         on_before_sign(request=SimpleNamespace(context=request["context"]))
         await credentials.get_frozen_credentials()
         sets.clock.advance(2)
-        said.append(await retry_if_expired(response=refusal("ExpiredToken"), request_dict=request))
-    assert said == [0, None]
+        results.append(await retry_if_expired(response=error_response("ExpiredToken"), request_dict=request))
+    assert results == [0, None]
     assert (await credentials.get_frozen_credentials()).access_key == "AKIDTHREE"

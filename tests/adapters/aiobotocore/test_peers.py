@@ -1,4 +1,4 @@
-"""What stands on aiobotocore: s3fs, and a moto server as S3."""
+"""Libraries on top of aiobotocore: s3fs, and a moto server as S3."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ pytestmark = pytest.mark.filterwarnings("ignore:aiobotocore's httpx backend:Depr
 KEYS = Credentials("AKIDMINE", f"{CANARY}-secret", f"{CANARY}-session")
 
 
-async def mine() -> Credentials:
-    """Give a set."""
+async def my_keys() -> Credentials:
+    """Return credentials."""
     return KEYS
 
 
 @functools.cache
-def made() -> CachedProvider:
-    """Make the provider that all sessions of this process share."""
-    return cached(mine)
+def shared_provider() -> CachedProvider:
+    """Return the provider that all sessions of this process share."""
+    return cached(my_keys)
 
 
 @pytest.fixture(scope="module")
 def s3fs() -> Any:
-    """Import s3fs, and let it start the thread in which it runs its event loop, which it keeps."""
+    """Import s3fs, and start the thread of its event loop, which lives until the process ends."""
     found = pytest.importorskip("s3fs")
     from fsspec.asyn import get_loop
 
@@ -46,7 +46,7 @@ def s3fs() -> Any:
 
 
 def options(aws: SignedAws) -> dict[str, Any]:
-    """Return how a file system gets to the server; s3fs keeps file systems, so that each test has its own."""
+    """Return the options of a file system on the server, which is not cached between tests."""
     return {
         "client_kwargs": {"endpoint_url": aws.url, "region_name": REGION},
         "skip_instance_cache": True,
@@ -62,8 +62,8 @@ def close(files: Any) -> None:
 
 
 def test_s3fs(aws: SignedAws, s3fs: Any) -> None:
-    """A file system on one of our sessions signs with what is good at the time, and gets over an expired token."""
-    source = Source(aws, life=900)
+    """A file system on a session signs with the current credentials, and an expired session is replaced."""
+    source = Source(aws, lifetime=900)
     files = s3fs.S3FileSystem(session=create_session(source.cached()), **options(aws))
     files.pipe_file("bucket/key", b"content")
     source.clock.advance(901)
@@ -73,23 +73,23 @@ def test_s3fs(aws: SignedAws, s3fs: Any) -> None:
     assert files.ls("bucket", detail=False) == ["bucket/key"]
     close(files)
     assert list(dict.fromkeys(aws.key_ids)) == ["ASIA0001", "ASIA0002", "ASIA0003"]
-    assert [refused for refused in aws.refusals if refused] == ["ExpiredToken"]
+    assert [code for code in aws.error_codes if code] == ["ExpiredToken"]
 
 
 def test_s3fs_pickled(aws: SignedAws, s3fs: Any) -> None:
     """A file system on a session with a factory can be pickled."""
     aws.know(KEYS)
-    before = s3fs.S3FileSystem(session=create_session(factory=made), **options(aws))
+    before = s3fs.S3FileSystem(session=create_session(factory=shared_provider), **options(aws))
     files = pickle.loads(pickle.dumps(before))
     files.pipe_file("bucket/key", b"content")
     close(files)
     assert aws.key_ids == ["AKIDMINE"]
-    assert aws.refusals == [None]
+    assert aws.error_codes == [None]
 
 
 @pytest.mark.anyio
 async def test_s3fs_in_an_event_loop(aws: SignedAws, s3fs: Any, stack: Stack) -> None:
-    """An asynchronous file system uses the event loop that it is in."""
+    """An asynchronous file system runs on the current event loop."""
     if stack.backend != "asyncio":
         pytest.skip("s3fs runs on asyncio only")
     source = Source(aws)
@@ -104,7 +104,7 @@ async def test_s3fs_in_an_event_loop(aws: SignedAws, s3fs: Any, stack: Stack) ->
 
 @pytest.fixture(scope="module")
 def moto() -> Iterator[str]:
-    """Serve moto on a free port of this machine; the value is its URL."""
+    """Run a moto server on a free loopback port, and return its URL."""
     server = pytest.importorskip("moto.server").ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     try:
@@ -116,7 +116,7 @@ def moto() -> Iterator[str]:
 
 @pytest.mark.anyio
 async def test_moto(moto: str, config: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a role that STS gives, a bucket is made, filled, listed and read, all at a moto server."""
+    """With an assumed role, a bucket is created, written, listed, read and deleted on a moto server."""
     import anycreds
 
     monkeypatch.setenv("AWS_ENDPOINT_URL", moto)
@@ -131,8 +131,8 @@ async def test_moto(moto: str, config: Any, monkeypatch: pytest.MonkeyPatch) -> 
         await s3.create_bucket(Bucket="bucket")
         await s3.put_object(Bucket="bucket", Key="key", Body=b"content")
         pages = [page async for page in s3.get_paginator("list_objects_v2").paginate(Bucket="bucket")]
-        answer = await s3.get_object(Bucket="bucket", Key="key")
-        assert await answer["Body"].read() == b"content"
+        response = await s3.get_object(Bucket="bucket", Key="key")
+        assert await response["Body"].read() == b"content"
         await s3.delete_object(Bucket="bucket", Key="key")
         await s3.delete_bucket(Bucket="bucket")
     assert [entry["Key"] for page in pages for entry in page["Contents"]] == ["key"]

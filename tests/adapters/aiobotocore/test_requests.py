@@ -1,4 +1,4 @@
-"""Real clients of aiobotocore: each request is signed with the right set, on every event loop and HTTP library."""
+"""Clients of aiobotocore: each request is signed with valid credentials, on every event loop and HTTP library."""
 
 from __future__ import annotations
 
@@ -32,46 +32,46 @@ CALLS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 async def test_s3(aws: SignedAws, config: Any) -> None:
-    """An object is put, listed and read again with one set, whose every signature is right, token and all."""
+    """Put, list and get of an object are signed with credentials of one call, with their session token."""
     source = Source(aws)
     async with client(create_session(source.cached(), config=config), aws) as s3:
         await s3.put_object(Bucket="bucket", Key="a key+ä", Body=b"content")
         listed = await s3.list_objects_v2(Bucket="bucket")
-        answer = await s3.get_object(Bucket="bucket", Key="a key+ä")
-        assert await answer["Body"].read() == b"content"
+        response = await s3.get_object(Bucket="bucket", Key="a key+ä")
+        assert await response["Body"].read() == b"content"
     assert listed["KeyCount"] == 1
     assert aws.key_ids == ["ASIA0001"] * 3
-    assert aws.refusals == [None] * 3
+    assert aws.error_codes == [None] * 3
     assert all(seen.has_token for seen in aws.seen)
     assert source.calls == 1
 
 
 async def test_sts(aws: SignedAws, config: Any) -> None:
-    """A service that is asked by forms."""
+    """Requests of a query service are signed."""
     async with client(create_session(Source(aws).cached(), config=config), aws, "sts") as sts:
         assert (await sts.get_caller_identity())["UserId"] == "ASIA0001"
-    assert aws.refusals == [None]
+    assert aws.error_codes == [None]
 
 
 async def test_dynamodb(aws: SignedAws, config: Any) -> None:
-    """A service that is asked by JSON, and for which the account id is asked."""
+    """Requests of a JSON service with account-based endpoints are signed."""
     provider = Source(aws, accounts=("123456789012",)).cached()
     async with client(create_session(provider, config=config), aws, "dynamodb") as dynamodb:
         assert (await dynamodb.list_tables())["TableNames"] == []
-    assert aws.refusals == [None]
+    assert aws.error_codes == [None]
 
 
 async def test_installed(aws: SignedAws, stack: Stack) -> None:
-    """A session that there was before, and that names its HTTP library itself."""
+    """An existing session, which names its HTTP library itself, signs after ``install``."""
     session = plain_session(stack)
     install(session, Source(aws).cached())
     async with client(session, aws, "sts") as sts:
         assert (await sts.get_caller_identity())["UserId"] == "ASIA0001"
-    assert aws.refusals == [None]
+    assert aws.error_codes == [None]
 
 
-async def test_a_plain_function(aws: SignedAws, config: Any) -> None:
-    """An async function without arguments is cached by the adapter: two requests, one call."""
+async def test_plain_function_is_cached(aws: SignedAws, config: Any) -> None:
+    """The adapter caches a plain async function: two requests cause one call."""
     source = Source(aws)
     async with client(create_session(source, config=config), aws, "sts") as sts:
         await sts.get_caller_identity()
@@ -79,15 +79,15 @@ async def test_a_plain_function(aws: SignedAws, config: Any) -> None:
     assert source.calls == 1
 
 
-async def test_nothing_is_asked_before_the_first_request(aws: SignedAws, config: Any) -> None:
-    """Making sessions and clients asks the provider for nothing."""
+async def test_no_call_before_the_first_request(aws: SignedAws, config: Any) -> None:
+    """Creating sessions and clients does not call the provider."""
     source = Source(aws)
     async with client(create_session(source, config=config), aws, "dynamodb"):
         assert source.calls == 0
 
 
 async def test_long_term_keys_have_no_token(aws: SignedAws, config: Any) -> None:
-    """Without a session token, neither headers nor presigned URLs have one."""
+    """Requests and presigned URLs with long-term keys have no session token."""
     keys = aws.know(Credentials("AKIDLONG", f"{CANARY}-secret"))
 
     async def long_term() -> Credentials:
@@ -100,9 +100,9 @@ async def test_long_term_keys_have_no_token(aws: SignedAws, config: Any) -> None
     assert [seen.has_token for seen in aws.seen] == [False]
 
 
-async def test_another_set_after_expiry(aws: SignedAws, config: Any) -> None:
-    """When the set has ended, the same client signs with the next one, a presigned URL included."""
-    source = Source(aws, life=900)
+async def test_new_credentials_after_expiration(aws: SignedAws, config: Any) -> None:
+    """After the expiration the same client signs with new credentials, presigned URLs included."""
+    source = Source(aws, lifetime=900)
     async with client(create_session(source.cached(), config=config), aws) as s3:
         await s3.list_objects_v2(Bucket="bucket")
         source.clock.advance(901)
@@ -110,40 +110,42 @@ async def test_another_set_after_expiry(aws: SignedAws, config: Any) -> None:
         source.clock.advance(901)
         url = await s3.generate_presigned_url("get_object", Params={"Bucket": "bucket", "Key": "key"})
     assert aws.key_ids == ["ASIA0001", "ASIA0002"]
-    assert aws.refusals == [None, None]
+    assert aws.error_codes == [None, None]
     assert "Credential=ASIA0003" in url.replace("AWSAccessKeyId", "Credential")
 
 
-async def test_another_set_after_invalidation(aws: SignedAws, config: Any) -> None:
-    """When somebody invalidates the set, the same client signs with the next one."""
+async def test_new_credentials_after_invalidation(aws: SignedAws, config: Any) -> None:
+    """After ``provider.invalidate`` the same client signs with new credentials."""
     source = Source(aws)
     provider = source.cached()
     async with client(create_session(provider, config=config), aws, "sts") as sts:
         await sts.get_caller_identity()
-        source.clock.advance(2)  # past the second in which nobody is asked again
+        source.clock.advance(2)  # past the minimum of one second between calls
         assert provider.invalidate(await provider())
         await sts.get_caller_identity()
     assert aws.key_ids == ["ASIA0001", "ASIA0002"]
-    assert aws.refusals == [None, None]
+    assert aws.error_codes == [None, None]
 
 
-async def test_presigned_urls(aws: SignedAws, config: Any) -> None:
-    """A presigned URL carries a signature that the server computes alike, with the token in it."""
+async def test_presigned_url_is_accepted(aws: SignedAws, config: Any) -> None:
+    """The server accepts a presigned URL, with its session token."""
     from aiobotocore.config import AioConfig
 
     session = create_session(Source(aws).cached())
     async with client(session, aws, config=AioConfig(signature_version="s3v4")) as s3:
         url = await s3.generate_presigned_url("get_object", Params={"Bucket": "bucket", "Key": "key"}, ExpiresIn=60)
     host, _, target = url.removeprefix("http://").partition("/")
-    assert aws.answer("GET", f"/{target}", {b"host": host.encode()}, b"")[0] == 404  # it was let in, and is not there
+    assert (
+        aws.respond("GET", f"/{target}", {b"host": host.encode()}, b"")[0] == 404
+    )  # the signature is accepted; the key does not exist
     assert aws.key_ids == ["ASIA0001"]
-    assert aws.refusals == [None]
+    assert aws.error_codes == [None]
     assert aws.seen[0].has_token
 
 
-async def test_presigned_urls_that_live_long_enough(aws: SignedAws, config: Any) -> None:
-    """Who first asks the session's provider for a longer life, presigns with a set that has it."""
-    source = Source(aws, life=900)
+async def test_presigned_url_with_min_ttl(aws: SignedAws, config: Any) -> None:
+    """After a call with ``min_ttl``, a URL is presigned with credentials of that lifetime."""
+    source = Source(aws, lifetime=900)
     session = create_session(source.cached(), region=REGION, config=config)
     async with client(session, aws) as s3:
         await s3.list_objects_v2(Bucket="bucket")
@@ -154,23 +156,23 @@ async def test_presigned_urls_that_live_long_enough(aws: SignedAws, config: Any)
 
 
 @pytest.mark.parametrize("service", ["s3", "sts", "dynamodb", "ec2"])
-async def test_an_expired_token_is_replaced_once(aws: SignedAws, config: Any, service: str) -> None:
-    """When a service says that the token has expired, the request is signed with the next set and sent once more."""
+async def test_expired_session_is_retried_once(aws: SignedAws, config: Any, service: str) -> None:
+    """If a service reports an expired session, the request is sent once more with new credentials."""
     source = Source(aws)
     aws.before = lambda: source.clock.advance(2)
     call, options = CALLS[service]
-    async with client(create_session(source.cached(), config=config), aws, service) as asked:
-        await getattr(asked, call)(**options)
+    async with client(create_session(source.cached(), config=config), aws, service) as made:
+        await getattr(made, call)(**options)
         aws.expired.add("ASIA0001")
-        answer = await getattr(asked, call)(**options)
+        response = await getattr(made, call)(**options)
     assert aws.key_ids == ["ASIA0001", "ASIA0001", "ASIA0002"]
-    assert [refusal is None for refusal in aws.refusals] == [True, False, True]
-    assert answer["ResponseMetadata"]["RetryAttempts"] == 1
+    assert [code is None for code in aws.error_codes] == [True, False, True]
+    assert response["ResponseMetadata"]["RetryAttempts"] == 1
 
 
 @pytest.mark.parametrize("retries", [{"mode": "standard"}, {"mode": "adaptive"}, {"total_max_attempts": 1}], ids=str)
-async def test_whatever_botocore_retries(aws: SignedAws, config: Any, retries: dict[str, Any]) -> None:
-    """An expired token is replaced in every retry mode of botocore's, and if it is told to try only once."""
+async def test_expired_session_in_every_retry_mode(aws: SignedAws, config: Any, retries: dict[str, Any]) -> None:
+    """An expired session is replaced in every retry mode of botocore, and with a single attempt configured."""
     from aiobotocore.config import AioConfig
 
     source = Source(aws)
@@ -181,8 +183,8 @@ async def test_whatever_botocore_retries(aws: SignedAws, config: Any, retries: d
     assert aws.key_ids == ["ASIA0001", "ASIA0002"]
 
 
-async def test_once_only(aws: SignedAws, config: Any) -> None:
-    """When the next set is refused, too, the caller is told; the set is dropped all the same."""
+async def test_second_expired_session_is_raised(aws: SignedAws, config: Any) -> None:
+    """If the new session has expired, too, the client raises the error and the credentials are invalidated."""
     source = Source(aws)
     aws.before = lambda: source.clock.advance(2)
     aws.expired |= {"ASIA0001", "ASIA0002"}
@@ -193,24 +195,24 @@ async def test_once_only(aws: SignedAws, config: Any) -> None:
     assert aws.key_ids == ["ASIA0001", "ASIA0002", "ASIA0003"]
 
 
-async def test_after_another_retry(aws: SignedAws, config: Any) -> None:
-    """A token that is found expired only at the second attempt is replaced all the same."""
+async def test_expired_session_after_another_retry(aws: SignedAws, config: Any) -> None:
+    """A session that is expired at the second attempt is replaced as well."""
     source = Source(aws)
 
-    def passing() -> None:
+    def on_request() -> None:
         source.clock.advance(2)
         if len(aws.seen) == 1:
             aws.expired.add("ASIA0001")
 
-    aws.before, aws.broken = passing, 1
+    aws.before, aws.broken = on_request, 1
     async with client(create_session(source.cached(), config=config), aws, "sts") as sts:
         await sts.get_caller_identity()
-    assert aws.refusals == ["SlowDown", "ExpiredToken", None]
+    assert aws.error_codes == ["SlowDown", "ExpiredToken", None]
     assert aws.key_ids == ["ASIA0001", "ASIA0001", "ASIA0002"]
 
 
-async def test_the_same_set_is_not_tried_again(aws: SignedAws, config: Any) -> None:
-    """When the source has no other set, the request is not sent again."""
+async def test_unchanged_credentials_are_not_retried(aws: SignedAws, config: Any) -> None:
+    """If the source returns the same credentials, the request is not sent again."""
     source = Source(aws)
     aws.before = lambda: source.clock.advance(2)
     aws.expired.add("ASIA0001")
@@ -221,18 +223,18 @@ async def test_the_same_set_is_not_tried_again(aws: SignedAws, config: Any) -> N
     assert aws.key_ids == ["ASIA0001"]
 
 
-async def test_a_set_that_was_replaced_meanwhile_stays(aws: SignedAws, config: Any) -> None:
-    """Only the set that the request was signed with is dropped: one that came meanwhile signs the second try."""
+async def test_newer_credentials_are_not_invalidated(aws: SignedAws, config: Any) -> None:
+    """Only the credentials that signed the request are invalidated; newer ones sign the second attempt."""
     source = Source(aws)
     provider = source.cached()
     first = await provider()
 
-    def replaced() -> None:
+    def replace() -> None:
         if not aws.seen:
             source.clock.advance(2)
             assert provider.invalidate(first)
 
-    aws.before = replaced
+    aws.before = replace
     aws.expired.add("ASIA0001")
     async with client(create_session(provider, config=config), aws) as s3:
         await s3.list_objects_v2(Bucket="bucket")
@@ -240,8 +242,8 @@ async def test_a_set_that_was_replaced_meanwhile_stays(aws: SignedAws, config: A
     assert source.calls == 2
 
 
-async def test_a_body_is_sent_again_from_its_start(aws: SignedAws, config: Any) -> None:
-    """A stream that can be set back is sent whole after the token was replaced."""
+async def test_seekable_body_is_rewound(aws: SignedAws, config: Any) -> None:
+    """A seekable stream is sent again from its start."""
     source = Source(aws)
     aws.before = lambda: source.clock.advance(2)
     aws.expired.add("ASIA0001")
@@ -251,14 +253,14 @@ async def test_a_body_is_sent_again_from_its_start(aws: SignedAws, config: Any) 
     assert aws.key_ids == ["ASIA0001", "ASIA0002"]
 
 
-async def test_a_body_that_cannot_be_sent_again(aws: SignedAws, config: Any) -> None:
-    """When a stream cannot be set back, the caller is told of the expired token, and the next request has another."""
+async def test_body_that_cannot_be_rewound(aws: SignedAws, config: Any) -> None:
+    """A stream that cannot be rewound is not sent again; the next request has new credentials."""
 
     class Once(io.BytesIO):
-        def seek(self, *place: int) -> int:
+        def seek(self, *position: int) -> int:
             if aws.seen:
-                raise OSError("it has gone by")
-            return super().seek(*place)
+                raise OSError("not seekable")
+            return super().seek(*position)
 
     source = Source(aws)
     aws.before = lambda: source.clock.advance(2)
@@ -270,34 +272,34 @@ async def test_a_body_that_cannot_be_sent_again(aws: SignedAws, config: Any) -> 
     assert aws.key_ids == ["ASIA0001", "ASIA0002"]
 
 
-async def test_errors_reach_the_caller(aws: SignedAws, config: Any) -> None:
-    """A provider that fails raises its own error where the client is called, and nothing is sent."""
+async def test_provider_error_is_raised(aws: SignedAws, config: Any) -> None:
+    """The client raises the provider's own error, and sends nothing."""
     source = Source(aws)
-    source.error = RetrievalError("no luck", source="test")
+    source.error = RetrievalError("source failed", source="test")
     async with client(create_session(source.cached(), config=config), aws) as s3:
-        with pytest.raises(RetrievalError, match="no luck"):
+        with pytest.raises(RetrievalError, match="source failed"):
             await s3.list_objects_v2(Bucket="bucket")
     assert aws.seen == []
 
 
-async def test_no_other_set_after_an_expired_one(aws: SignedAws, config: Any) -> None:
-    """When the token has expired and the source fails, the caller gets the source's error."""
+async def test_provider_error_after_an_expired_session(aws: SignedAws, config: Any) -> None:
+    """If the source fails after an expired session, the client raises the source's error."""
     source = Source(aws)
 
-    def down() -> None:
+    def fail_source() -> None:
         source.clock.advance(2)
-        source.error = RetrievalError("no luck", source="test")
+        source.error = RetrievalError("source failed", source="test")
 
-    aws.before = down
+    aws.before = fail_source
     aws.expired.add("ASIA0001")
     async with client(create_session(source.cached(), config=config), aws) as s3:
-        with pytest.raises(RetrievalError, match="no luck"):
+        with pytest.raises(RetrievalError, match="source failed"):
             await s3.list_objects_v2(Bucket="bucket")
     assert aws.key_ids == ["ASIA0001"]
 
 
-async def test_keys_of_a_client_are_its_own(aws: SignedAws, config: Any) -> None:
-    """A client with keys of its own signs with those, and its expired token drops nothing of the provider's."""
+async def test_client_with_its_own_keys(aws: SignedAws, config: Any) -> None:
+    """A client with its own keys uses them, and its expired session invalidates nothing of the provider."""
     source = Source(aws)
     own = aws.know(Credentials("ASIAOWN", f"{CANARY}-secret-own", f"{CANARY}-session-own"))
     aws.expired.add("ASIAOWN")
@@ -316,23 +318,23 @@ async def test_keys_of_a_client_are_its_own(aws: SignedAws, config: Any) -> None
     assert source.calls == 1
 
 
-async def test_the_http_library(aws: SignedAws, config: Any, stack: Stack) -> None:
-    """On trio clients use httpx without being told, also those with a configuration of their own; elsewhere aiohttp."""
+async def test_http_library(aws: SignedAws, config: Any, stack: Stack) -> None:
+    """On trio all clients use httpx; elsewhere the default is aiohttp."""
     from aiobotocore.config import AioConfig
 
     session = create_session(Source(aws), config=config)
     more = AioConfig(read_timeout=5) if stack.backend == "trio" else None
     async with client(session, aws) as s3, client(session, aws, config=more) as other:
-        kinds = {type(asked._endpoint.http_session).__name__ for asked in (s3, other)}
+        kinds = {type(opened._endpoint.http_session).__name__ for opened in (s3, other)}
     assert kinds == {{"aiohttp": "AIOHTTPSession", "httpx": "HttpxSession"}[stack.http]}
 
 
-async def test_many_at_once(aws: SignedAws, config: Any) -> None:
-    """Fifty requests at once through one cold provider: one call, fifty right signatures."""
+async def test_fifty_requests_make_one_call(aws: SignedAws, config: Any) -> None:
+    """Fifty concurrent requests with one cold provider cause one call and have valid signatures."""
     source = Source(aws)
-    asked = client(create_session(cached(source), config=config), aws, "sts")
-    async with asked as sts, anyio.create_task_group() as tasks:
+    opening = client(create_session(cached(source), config=config), aws, "sts")
+    async with opening as sts, anyio.create_task_group() as tasks:
         for _ in range(50):
             tasks.start_soon(sts.get_caller_identity)
-    assert aws.refusals == [None] * 50
+    assert aws.error_codes == [None] * 50
     assert source.calls == 1

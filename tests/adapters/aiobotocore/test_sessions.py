@@ -1,4 +1,4 @@
-"""What a session tells its provider, what of it can be pickled, and what is refused."""
+"""What a session passes to its provider, what can be pickled, and what is rejected."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ from anycreds.adapters.aiobotocore import ProviderSession, create_session, insta
 KEYS = Credentials("AKIDMINE", f"{CANARY}-secret")
 
 
-class Asked(Provider):
-    """A provider that notes for whom it is asked."""
+class RecordingProvider(Provider):
+    """A provider that records its client contexts."""
 
     def __init__(self) -> None:
-        super().__init__("asked", RUNTIME)
+        super().__init__("recording", RUNTIME)
         self.contexts: list[ClientContext] = []
 
     async def _load(self, io: Io, context: ClientContext) -> Credentials:
@@ -44,40 +44,40 @@ class Asked(Provider):
 
 
 @functools.cache
-def made() -> CredentialProvider:
-    """Make the provider that all sessions of this process share."""
-    return cached(mine)
+def shared_provider() -> CredentialProvider:
+    """Return the provider that all sessions of this process share."""
+    return cached(my_keys)
 
 
-async def mine() -> Credentials:
-    """Give a set; a function that can be pickled by its name."""
+async def my_keys() -> Credentials:
+    """Return credentials; a module-level function, which can be pickled."""
     return KEYS
 
 
-async def caller(session: AioSession) -> ClientContext:
-    """Return what the provider of a session is told."""
+async def context_of(session: AioSession) -> ClientContext:
+    """Return the client context of the provider of a session."""
     found: ClientContext = (await session.get_credentials()).provider._context
     return found
 
 
 def read_timeout(session: AioSession) -> object:
-    """Return what stands in the default configuration of a session's clients."""
+    """Return the read timeout of the default client configuration."""
     config: Any = session.get_default_client_config()
     return config.read_timeout
 
 
 @pytest.fixture
 def profile(isolated: Any) -> str:
-    """Write a profile into the config file, because botocore insists that there is one."""
+    """Write a profile into the config file, because botocore requires that it exists."""
     (isolated / ".aws").mkdir()
     (isolated / ".aws/config").write_text("[profile dev]\nregion = eu-north-1\n")
     return "dev"
 
 
 @pytest.mark.anyio
-async def test_what_was_set_is_told(aws: SignedAws, config: Any, profile: str) -> None:
-    """Region and profile of the session reach the provider."""
-    provider = Asked()
+async def test_region_and_profile_reach_the_provider(aws: SignedAws, config: Any, profile: str) -> None:
+    """The region and profile of the session become the client context of the provider."""
+    provider = RecordingProvider()
     session = create_session(provider, region="eu-central-1", profile=profile, config=config)
     aws.know(KEYS)
     async with client(session, aws, "sts") as sts:
@@ -86,49 +86,49 @@ async def test_what_was_set_is_told(aws: SignedAws, config: Any, profile: str) -
 
 
 @pytest.mark.anyio
-async def test_what_was_not_set_is_not_told(profile: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What files and environment say is not told: the provider reads those itself, and names nothing by that."""
+async def test_environment_is_not_part_of_the_context(profile: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files and environment variables do not change the client context: the provider reads them itself."""
     monkeypatch.setenv("AWS_PROFILE", profile)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-3")
-    assert await caller(create_session(Asked())) == ClientContext()
+    assert await context_of(create_session(RecordingProvider())) == ClientContext()
 
 
 @pytest.mark.anyio
-async def test_what_is_set_later_is_told() -> None:
-    """What is set on a session until its first client, by whatever name, is told."""
+async def test_later_settings_reach_the_provider() -> None:
+    """A setting that is made before the first client is in the client context."""
     session = get_session()
-    install(session, Asked())
+    install(session, RecordingProvider())
     session.set_config_variable("region", "eu-west-3")
-    assert await caller(session) == ClientContext(region="eu-west-3")
+    assert await context_of(session) == ClientContext(region="eu-west-3")
 
 
 @pytest.mark.anyio
-async def test_the_region_of_the_default_configuration() -> None:
-    """The region in the default client configuration comes before the session's variable, as with botocore."""
-    session = create_session(Asked(), region="eu-west-3", config=AioConfig(region_name="eu-west-1"))
-    assert await caller(session) == ClientContext(region="eu-west-1")
+async def test_region_of_the_default_configuration() -> None:
+    """The region of the default client configuration takes precedence over the variable, as in botocore."""
+    session = create_session(RecordingProvider(), region="eu-west-3", config=AioConfig(region_name="eu-west-1"))
+    assert await context_of(session) == ClientContext(region="eu-west-1")
 
 
 @pytest.mark.anyio
-async def test_a_bound_provider_stays_bound() -> None:
-    """A provider that the program has bound itself is not bound anew."""
-    bound = cached(Asked()).for_client(ClientContext(region="ap-south-1"))
+async def test_provider_with_a_context_keeps_it() -> None:
+    """A provider that has a client context already keeps it."""
+    bound = cached(RecordingProvider()).for_client(ClientContext(region="ap-south-1"))
     session = create_session(bound, region="eu-west-3")
     assert (await session.get_credentials()).provider is bound
 
 
 @pytest.mark.anyio
-async def test_the_cache_is_the_providers() -> None:
-    """Without a region and a profile, a session uses the very cache of its provider, and so do others."""
-    provider = cached(mine)
+async def test_sessions_without_settings_share_the_cache() -> None:
+    """Sessions without region and profile use the provider itself."""
+    provider = cached(my_keys)
     for session in (create_session(provider), create_session(provider)):
         assert (await session.get_credentials()).provider is provider
 
 
 @pytest.mark.anyio
-async def test_what_a_library_may_ask() -> None:
-    """The credentials of a session answer what signers ask for, and show no secret."""
-    credentials = await create_session(mine).get_credentials()
+async def test_credentials_object_has_botocores_methods() -> None:
+    """The credentials object has the methods that signers call, and its text contains no secret."""
+    credentials = await create_session(my_keys).get_credentials()
     frozen = await credentials.get_frozen_credentials()
     assert (frozen.access_key, frozen.secret_key, frozen.token) == ("AKIDMINE", f"{CANARY}-secret", None)
     assert await credentials.get_account_id() is None
@@ -138,36 +138,38 @@ async def test_what_a_library_may_ask() -> None:
 
 
 @pytest.mark.anyio
-async def test_pickled(aws: SignedAws, config: Any, profile: str) -> None:
-    """A session made with a factory can be pickled, with region, profile and configuration, and then asks alike."""
-    before = create_session(factory=made, region="eu-west-3", profile=profile, config=AioConfig(read_timeout=7))
+async def test_session_with_a_factory_is_pickled(aws: SignedAws, config: Any, profile: str) -> None:
+    """A session with a factory can be pickled, with region, profile and configuration, and then signs."""
+    before = create_session(
+        factory=shared_provider, region="eu-west-3", profile=profile, config=AioConfig(read_timeout=7)
+    )
     session = pickle.loads(pickle.dumps(before))
     assert type(session) is ProviderSession
     assert session.get_config_variable("region") == "eu-west-3"
     assert session.profile == profile
     assert read_timeout(session) == 7
-    assert await caller(session) == ClientContext("eu-west-3", profile)
+    assert await context_of(session) == ClientContext("eu-west-3", profile)
     aws.know(KEYS)
     async with client(session, aws, "sts", **({} if config is None else {"config": config})) as sts:
         assert (await sts.get_caller_identity())["UserId"] == "AKIDMINE"
 
 
 @pytest.mark.anyio
-async def test_one_provider_for_all_that_were_pickled() -> None:
+async def test_unpickled_sessions_share_one_provider() -> None:
     """With ``functools.cache`` on the factory, the sessions of a process share one cache."""
-    text = pickle.dumps(create_session(factory=made))
-    assert await caller(pickle.loads(text)) == ClientContext()
+    text = pickle.dumps(create_session(factory=shared_provider))
+    assert await context_of(pickle.loads(text)) == ClientContext()
     found = [(await pickle.loads(text).get_credentials()).provider for _ in range(2)]
-    assert found == [made(), made()]
+    assert found == [shared_provider(), shared_provider()]
 
 
-def test_pickled_with_a_function() -> None:
-    """An async function of a module can be pickled, too."""
-    assert isinstance(pickle.loads(pickle.dumps(create_session(mine))), ProviderSession)
+def test_session_with_a_function_is_pickled() -> None:
+    """A session with a module-level async function can be pickled."""
+    assert isinstance(pickle.loads(pickle.dumps(create_session(my_keys))), ProviderSession)
 
 
-def test_pickled_for_another_process() -> None:
-    """Another process gets a session that works, and no secret on the way."""
+def test_session_is_unpickled_in_another_process() -> None:
+    """Another process unpickles a working session."""
     text = pickle.dumps(create_session(factory=anycreds.from_env))
     program = (
         "import asyncio, pickle, sys\n"
@@ -184,47 +186,47 @@ def test_pickled_for_another_process() -> None:
     assert (done.stdout.strip(), done.stderr) == (b"AKIDOTHER", b"")
 
 
-def test_what_cannot_be_pickled() -> None:
-    """A session with a provider says what to do instead."""
+def test_session_with_a_provider_is_not_pickled() -> None:
+    """Pickling a session with a provider raises an error that names the alternative."""
     session = create_session(anycreds.from_default_chain())
     with pytest.raises(TypeError, match=r"cannot be pickled: use create_session\(factory=…\)"):
         pickle.dumps(session)
 
 
 @pytest.mark.anyio
-async def test_a_deep_copy_has_the_same_provider() -> None:
-    """A deep copy of a session is another session with the same provider and settings."""
-    provider = cached(mine)
+async def test_deep_copy_has_the_same_provider() -> None:
+    """A deep copy of a session is a new session with the same provider and settings."""
+    provider = cached(my_keys)
     session = create_session(provider, config=AioConfig(read_timeout=7))
-    twin = copy.deepcopy(session)
-    assert twin is not session
-    assert (await twin.get_credentials()).provider is provider
-    assert read_timeout(twin) == 7
+    duplicate = copy.deepcopy(session)
+    assert duplicate is not session
+    assert (await duplicate.get_credentials()).provider is provider
+    assert read_timeout(duplicate) == 7
 
 
-@pytest.mark.parametrize("given", [{}, {"provider": mine, "factory": made}], ids=["neither", "both"])
-def test_provider_or_factory(given: dict[str, Any]) -> None:
-    """Neither a provider nor a factory, or both, is refused."""
+@pytest.mark.parametrize("given", [{}, {"provider": my_keys, "factory": shared_provider}], ids=["neither", "both"])
+def test_either_provider_or_factory(given: dict[str, Any]) -> None:
+    """Neither or both of provider and factory are an error."""
     with pytest.raises(InvalidConfigurationError, match="a provider or a factory"):
         create_session(**given)
 
 
 @pytest.mark.anyio
-async def test_too_late() -> None:
-    """A session that has credentials already is refused, since it would go on with them in silence."""
+async def test_session_with_credentials_is_rejected() -> None:
+    """A session that has credentials already is rejected, because it would continue to use them."""
     session = get_session()
     session.set_credentials("AKIDOLD", f"{CANARY}-secret-old")
     with pytest.raises(InvalidConfigurationError, match="before the first client"):
-        install(session, mine)
+        install(session, my_keys)
 
 
 @pytest.mark.anyio
-async def test_installed_twice(aws: SignedAws, stack: Stack) -> None:
-    """Until its first client, a session may get another provider; an expired token is still replaced only once."""
+async def test_second_install_replaces_the_first(aws: SignedAws, stack: Stack) -> None:
+    """A second install before the first client replaces the provider; an expired session is retried once."""
     session, source = plain_session(stack), Source(aws)
     aws.before = lambda: source.clock.advance(2)
     aws.expired |= {"ASIA0001", "ASIA0002"}
-    install(session, mine)
+    install(session, my_keys)
     install(session, source.cached())
     async with client(session, aws, "sts") as sts:
         with pytest.raises(sts.exceptions.ClientError, match="ExpiredToken"):
@@ -233,12 +235,12 @@ async def test_installed_twice(aws: SignedAws, stack: Stack) -> None:
 
 
 @pytest.mark.anyio
-async def test_an_old_aiobotocore(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On trio, an aiobotocore that is too old for it is named; on asyncio it is as good as any."""
+async def test_old_aiobotocore_on_trio(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On trio, a version of aiobotocore without support for trio is named in the error."""
     from aiobotocore import endpoint
 
     monkeypatch.delattr(endpoint, "AnyioEndpoint", raising=False)
-    session = create_session(mine)
+    session = create_session(my_keys)
     if stack.backend != "trio":
         assert session.get_default_client_config() is None
         return

@@ -1,4 +1,4 @@
-"""What the tests of the adapter for botocore stand on: a server that checks signatures, and an end for every portal."""
+"""Fixtures for the botocore adapter: a server that verifies signatures, and portals that stop after each test."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from adapters.aiobotocore.signed_aws import SignedAws, signed_aws
 
 
 @pytest.fixture(autouse=True)
-def portals_end() -> Iterator[None]:
-    """End, after each test, the event loop that the adapter keeps for the life of a process."""
+def stop_portals() -> Iterator[None]:
+    """Stop, after each test, the event loops that the adapter keeps until the process ends."""
     from anycreds.adapters import _blocking_portal
 
     yield
@@ -20,21 +20,21 @@ def portals_end() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def others_are_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep other libraries from logging what they sign and send: that is full of tokens, and none of ours."""
+def quiet_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Silence the logs of other libraries: they contain the tokens that are signed and sent."""
     for name in ("botocore", "boto3", "s3transfer", "urllib3"):
         monkeypatch.setattr(logging.getLogger(name), "level", logging.INFO)
 
 
 @pytest.fixture
 def aws() -> Iterator[SignedAws]:
-    """Serve for the time of the test."""
+    """Return a server that runs during the test."""
     with signed_aws() as found:
         yield found
 
 
 @pytest.fixture(params=["asyncio", "trio"])
 def backend(request: pytest.FixtureRequest) -> str:
-    """Give each kind of loop that the adapter may use."""
+    """Return each async library that the adapter may use."""
     name: str = request.param
     return name

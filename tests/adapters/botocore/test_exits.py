@@ -1,4 +1,4 @@
-"""How a process ends that has waited for credentials: at once, without a word, and whatever is in the air."""
+"""How a process exits that has made blocking calls: at once, without output, even during a refresh."""
 
 from __future__ import annotations
 
@@ -20,56 +20,56 @@ from anycreds.adapters._blocking_portal import get_blocking
 backend = sys.argv[1]
 
 async def source():
-    await anyio.to_thread.run_sync(time.sleep, 0)  # leaves a worker thread that waits for more to do
+    await anyio.to_thread.run_sync(time.sleep, 0)  # leaves an idle worker thread
     return Credentials("AKIDONE", "secret")
 
-is_asked = threading.Event()
+is_called = threading.Event()
 
 async def never():
-    print("asked", flush=True)
-    is_asked.set()
+    print("called", flush=True)
+    is_called.set()
     try:
         await anyio.sleep_forever()
     finally:
-        print("ended", flush=True)
+        print("cancelled", flush=True)
 
-def ask(provider):
+def call(provider):
     print(get_blocking(provider, backend).access_key_id, flush=True)
 
 """
 
-# What newer Pythons say to everybody who forks with more than one thread.
+# Newer Pythons warn about every fork with more than one thread.
 FORKING = "ignore:.*multi-threaded:DeprecationWarning"
 
 LATER = """
 def later():
     threading.main_thread().join()
-    ask(cached(source))
+    call(cached(source))
 
-ask(cached(source))
+call(cached(source))
 threading.Thread(target=later).start()
 """
 
 PROGRAMS = {
-    "idle": ("ask(cached(source))", ["AKIDONE"]),
-    "in_the_air": (
-        "threading.Thread(target=ask, args=(cached(never),), daemon=True).start()\nis_asked.wait()",
-        ["asked", "ended"],
+    "idle": ("call(cached(source))", ["AKIDONE"]),
+    "during_a_refresh": (
+        "threading.Thread(target=call, args=(cached(never),), daemon=True).start()\nis_called.wait()",
+        ["called", "cancelled"],
     ),
-    "other_threads_go_on": (LATER, ["AKIDONE", "AKIDONE"]),
-    "by_an_error": ("ask(cached(source))\nsys.exit(0)", ["AKIDONE"]),
-    "an_exit_handler_asks": (
-        # registered before ours: it runs when the loop has ended
-        "provider = cached(source)\natexit.register(lambda: ask(provider))\nask(provider)",
+    "other_threads_continue": (LATER, ["AKIDONE", "AKIDONE"]),
+    "by_sys_exit": ("call(cached(source))\nsys.exit(0)", ["AKIDONE"]),
+    "an_exit_handler_calls": (
+        # registered before ours, so it runs after the loop was stopped
+        "provider = cached(source)\natexit.register(lambda: call(provider))\ncall(provider)",
         ["AKIDONE", "AKIDONE"],
     ),
     "forked": (
-        "ask(cached(source))\nif os.fork():\n    os.wait()\nelse:\n    ask(cached(source))",
+        "call(cached(source))\nif os.fork():\n    os.wait()\nelse:\n    call(cached(source))",
         ["AKIDONE", "AKIDONE"],
     ),
-    "forked_and_idle": ("ask(cached(source))\nif os.fork():\n    os.wait()", ["AKIDONE"]),
-    "forked_without_an_end": (
-        "ask(cached(source))\nif os.fork():\n    os.wait()\nelse:\n    ask(cached(source))\n    os._exit(0)",
+    "forked_and_idle": ("call(cached(source))\nif os.fork():\n    os.wait()", ["AKIDONE"]),
+    "forked_without_exit_handlers": (
+        "call(cached(source))\nif os.fork():\n    os.wait()\nelse:\n    call(cached(source))\n    os._exit(0)",
         ["AKIDONE", "AKIDONE"],
     ),
 }
@@ -81,16 +81,16 @@ def run(program: str, backend: str) -> tuple[int, list[str], str]:
         env={**os.environ, "PYTHONPATH": str(SOURCE)},
         capture_output=True,
         text=True,
-        timeout=15,  # seconds, on a busy machine; it needs one
+        timeout=15,  # seconds; a run needs about one
         check=False,
     )
     return done.returncode, done.stdout.split(), done.stderr
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_quiet_end(name: str, backend: str) -> None:
-    """The process ends with its own exit code, and nothing is complained of though every warning is an error."""
+def test_process_exits_quietly(name: str, backend: str) -> None:
+    """The process exits with its own code and prints no warning, with every warning turned into an error."""
     if name.startswith("forked") and not hasattr(os, "fork"):
         pytest.skip("there is no fork here")
-    program, said = PROGRAMS[name]
-    assert run(program, backend) == (0, said, "")
+    program, output = PROGRAMS[name]
+    assert run(program, backend) == (0, output, "")

@@ -1,4 +1,4 @@
-"""Waiting without a loop: from any thread but the one that would have to answer, and with nothing left at the end."""
+"""Blocking calls: from any thread except the portal's own, interruptible at any line, and without leftovers."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def portal_threads() -> list[str]:
 
 
 def in_threads(function: Callable[[], object], number: int = 1) -> list[Any]:
-    """Call a function in new threads, and return what came of it."""
+    """Call a function in new threads, and return the results and exceptions."""
     found: list[Any] = []
 
     def call() -> None:
         try:
             found.append(function())
-        except BaseException as error:  # noqa: BLE001 - whatever it is, it is what came
+        except BaseException as error:  # noqa: BLE001 - the exception is the result
             found.append(error)
 
     threads = [threading.Thread(target=call) for _ in range(number)]
@@ -55,19 +55,19 @@ def in_threads(function: Callable[[], object], number: int = 1) -> list[Any]:
 
 
 class Gate:
-    """An async function for ``cached`` that answers when it is let."""
+    """An async function for ``cached`` that returns once its event is set."""
 
     def __init__(self) -> None:
-        self.is_asked = threading.Event()
+        self.is_called = threading.Event()
         self.is_open = threading.Event()
         self.was_cancelled = threading.Event()
         self.calls = 0
 
     async def __call__(self) -> Credentials:
         self.calls += 1
-        self.is_asked.set()
+        self.is_called.set()
         try:
-            while not self.is_open.is_set():  # noqa: ASYNC110 - it is another thread that opens it
+            while not self.is_open.is_set():  # noqa: ASYNC110 - another thread sets it
                 await anyio.sleep(0.002)
         except anyio.get_cancelled_exc_class():
             self.was_cancelled.set()
@@ -80,8 +80,8 @@ async def keys() -> Credentials:
     return KEYS
 
 
-def test_without_any_loop(backend: Backend) -> None:
-    """A set that has to be fetched is fetched, on a loop of the kind that is wanted; one that is there is read."""
+def test_runs_the_provider_on_the_requested_library(backend: Backend) -> None:
+    """A blocking call runs the provider on an event loop of the requested library; a cached result needs no thread."""
     libraries = []
 
     async def source() -> Credentials:
@@ -102,8 +102,8 @@ def _runs_trio() -> bool:
     return trio is not None and trio.lowlevel.in_trio_task()
 
 
-def test_one_thread_for_all(backend: Backend) -> None:
-    """Many providers and threads share one thread, which stays for the next."""
+def test_providers_and_threads_share_one_portal(backend: Backend) -> None:
+    """Many providers and threads share one portal thread, which stays for later calls."""
     in_threads(lambda: get_blocking(cached(keys), backend), 20)
     assert portal_threads() == [f"anycreds portal ({backend})"]
     (before,) = (thread for thread in threading.enumerate() if thread.name.startswith("anycreds portal"))
@@ -113,31 +113,31 @@ def test_one_thread_for_all(backend: Backend) -> None:
 
 
 @pytest.mark.anyio
-async def test_in_a_worker_thread_of_a_running_loop(backend: Backend) -> None:
-    """A worker thread may wait while its loop goes on, whichever kinds the two loops are."""
+async def test_worker_thread_of_a_running_loop(backend: Backend) -> None:
+    """A worker thread may wait while its own event loop continues, for any pair of libraries."""
     gate = Gate()
     found = []
 
-    async def ask() -> None:
+    async def call() -> None:
         found.append(await anyio.to_thread.run_sync(get_blocking, cached(gate), backend))
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(ask)
-        while not gate.is_asked.is_set():  # noqa: ASYNC110 - it is another thread that asks
+        tasks.start_soon(call)
+        while not gate.is_called.is_set():  # noqa: ASYNC110 - another thread sets it
             await anyio.sleep(0.002)
-        gate.is_open.set()  # by a task of this loop, which therefore runs
+        gate.is_open.set()  # set by a task of this loop, which therefore runs
     assert found == [KEYS]
 
 
 @pytest.mark.anyio
-async def test_on_the_thread_of_a_running_loop(backend: Backend) -> None:
-    """On another loop's thread it works, and blocks that loop for as long, whichever kinds the two loops are."""
+async def test_thread_of_a_running_loop(backend: Backend) -> None:
+    """A blocking call on the thread of another event loop blocks that loop and returns, for any pair of libraries."""
     assert get_blocking(cached(keys), backend) is KEYS
 
 
 @pytest.mark.anyio
-async def test_one_provider_here_and_there(backend: Backend) -> None:
-    """A provider that is awaited in one loop and waited for on its thread gives the same set, from one call."""
+async def test_awaited_and_blocking_calls_share_the_cache(backend: Backend) -> None:
+    """A provider that is awaited and called blockingly makes one upstream call."""
     gate = Gate()
     gate.is_open.set()
     provider = cached(gate)
@@ -145,8 +145,8 @@ async def test_one_provider_here_and_there(backend: Backend) -> None:
     assert gate.calls == 1
 
 
-def test_one_call_for_many_threads(backend: Backend) -> None:
-    """Fifty threads that wait cause one call of the source."""
+def test_fifty_threads_make_one_call(backend: Backend) -> None:
+    """Fifty waiting threads cause one call of the source."""
     gate = Gate()
     provider = cached(gate)
     opener = threading.Timer(0.03, gate.is_open.set)
@@ -156,22 +156,22 @@ def test_one_call_for_many_threads(backend: Backend) -> None:
     assert gate.calls == 1
 
 
-def test_each_thread_has_an_error_of_its_own(backend: Backend) -> None:
-    """When the source fails, each thread that waits gets its own copy of the error."""
+def test_each_thread_gets_its_own_error(backend: Backend) -> None:
+    """If the source fails, each waiting thread gets its own copy of the error."""
 
     async def fails() -> Credentials:
         await anyio.sleep(0.02)
-        raise RetrievalError("no luck", source="test")
+        raise RetrievalError("source failed", source="test")
 
     provider = cached(fails)
     found = in_threads(lambda: get_blocking(provider, backend), 5)
-    assert [str(error) for error in found] == ["test: no luck"] * 5
+    assert [str(error) for error in found] == ["test: source failed"] * 5
     assert len(set(map(id, found))) == 5
 
 
 @pytest.mark.parametrize("other", ["asyncio", "trio"])
-def test_it_refuses_its_own_thread(backend: Backend, other: Backend) -> None:
-    """A source that waits on the very loop that runs it, or on its twin, gets an error that says so: no deadlock."""
+def test_own_thread_is_an_error(backend: Backend, other: Backend) -> None:
+    """A source that blocks the portal thread of its own or the other library gets an error instead of a deadlock."""
     inner = cached(keys)
 
     async def waits() -> Credentials:
@@ -181,8 +181,8 @@ def test_it_refuses_its_own_thread(backend: Backend, other: Backend) -> None:
         get_blocking(cached(waits), backend)
 
 
-def test_what_is_cached_is_read_on_its_own_thread(backend: Backend) -> None:
-    """On the portal's own thread, what needs no waiting is not refused."""
+def test_cached_credentials_are_read_on_the_own_thread(backend: Backend) -> None:
+    """On the portal thread, cached credentials are returned without an error."""
     inner = cached(keys)
     get_blocking(inner, backend)
 
@@ -192,8 +192,8 @@ def test_what_is_cached_is_read_on_its_own_thread(backend: Backend) -> None:
     assert get_blocking(cached(reads), backend) is KEYS
 
 
-def test_a_source_may_wait_in_a_worker_thread(backend: Backend) -> None:
-    """A source that lets a worker thread wait for another provider is served."""
+def test_source_waits_in_a_worker_thread(backend: Backend) -> None:
+    """A source may wait for another provider in a worker thread."""
     inner = cached(keys)
 
     async def waits() -> Credentials:
@@ -202,8 +202,8 @@ def test_a_source_may_wait_in_a_worker_thread(backend: Backend) -> None:
     assert get_blocking(cached(waits), backend) is KEYS
 
 
-def test_a_circle_through_a_worker_thread_is_found(backend: Backend) -> None:
-    """A source that comes to wait for itself through a worker thread gets an error, and no deadlock."""
+def test_cycle_through_a_worker_thread_is_an_error(backend: Backend) -> None:
+    """A source that waits for itself through a worker thread gets an error instead of a deadlock."""
 
     async def waits() -> Credentials:
         return await anyio.to_thread.run_sync(get_blocking, provider, backend)
@@ -217,31 +217,31 @@ VARIABLE: ContextVar[str] = ContextVar("variable", default="none")
 
 
 @pytest.mark.anyio
-async def test_context_variables_come_along(backend: Backend) -> None:
-    """The source sees the context variables of who waits, and not those of who waited before."""
+async def test_source_sees_context_variables_of_the_caller(backend: Backend) -> None:
+    """The source sees the context variables of the calling thread, and not those of an earlier call."""
     seen = []
 
     async def source() -> Credentials:
-        await anyio.lowlevel.checkpoint()  # with another's idea of which library runs, this would fail
+        await anyio.lowlevel.checkpoint()  # fails if the caller's async library replaced that of the loop
         seen.append(VARIABLE.get())
         return KEYS
 
     get_blocking(cached(source), backend)
-    VARIABLE.set("mine")
+    VARIABLE.set("set by the caller")
     get_blocking(cached(source), backend)
-    assert seen == ["none", "mine"]
+    assert seen == ["none", "set by the caller"]
 
 
 @pytest.mark.usefixtures("interruptible")
-@pytest.mark.skipif(sys.platform == "win32", reason="there is no such signal on Windows")
-def test_an_interrupt_ends_the_wait(backend: Backend) -> None:
-    """Ctrl-C while the main thread waits is raised there; the next call is served."""
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signal")
+def test_interrupt_ends_the_wait(backend: Backend) -> None:
+    """Ctrl-C while the main thread waits is raised there, and the next call succeeds."""
     gate = Gate()
     provider = cached(gate)
     main = threading.get_ident()
 
     def interrupt() -> None:
-        gate.is_asked.wait()
+        gate.is_called.wait()
         signal.pthread_kill(main, signal.SIGINT)
 
     helper = threading.Thread(target=interrupt)
@@ -250,18 +250,18 @@ def test_an_interrupt_ends_the_wait(backend: Backend) -> None:
         get_blocking(provider, backend)
     helper.join()
     while _blocking_portal._PORTALS._portals[backend]._calls:
-        time.sleep(0.001)  # nothing waits for the gate any more, though it is closed
+        time.sleep(0.001)  # the call is cancelled although the gate is closed
     gate.is_open.set()
     assert get_blocking(provider, backend) is KEYS
-    assert gate.calls == 1  # who was interrupted left alone: the refresh is not theirs
+    assert gate.calls == 1  # the interrupt cancelled the call and not the refresh
 
 
 @pytest.mark.parametrize("name", ["submit", "_submit"])
-def test_an_interrupt_in_between_leaves_nothing(name: str, backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl-C just before the wait, or before the call is begun, leaves no call behind that nobody waits for."""
+def test_interrupt_around_submit_leaves_no_call(name: str, backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C right before the wait, or before the call is submitted, leaves no call on the loop."""
     gate = Gate()
     provider = cached(gate)
-    get_blocking(cached(keys), backend)  # so that there is a portal
+    get_blocking(cached(keys), backend)  # starts the portal
     real, interrupts = getattr(Portal, name), [KeyboardInterrupt()]
 
     def interrupted(portal: Portal, *arguments: Any) -> Any:
@@ -280,9 +280,9 @@ def test_an_interrupt_in_between_leaves_nothing(name: str, backend: Backend, mon
     assert get_blocking(provider, backend) is KEYS
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="there is no such signal on Windows")
-def test_a_signal_handler_may_wait_too(backend: Backend) -> None:
-    """A signal handler that needs a set while its thread waits for one gets it."""
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signal")
+def test_signal_handler_makes_a_blocking_call(backend: Backend) -> None:
+    """A signal handler gets credentials while the thread that it interrupts waits for some."""
     gate, found = Gate(), []
     provider = cached(gate)
     main = threading.get_ident()
@@ -292,7 +292,7 @@ def test_a_signal_handler_may_wait_too(backend: Backend) -> None:
         gate.is_open.set()
 
     def send() -> None:
-        gate.is_asked.wait()
+        gate.is_called.wait()
         signal.pthread_kill(main, signal.SIGUSR1)
 
     before = signal.signal(signal.SIGUSR1, handle)
@@ -306,8 +306,8 @@ def test_a_signal_handler_may_wait_too(backend: Backend) -> None:
     assert found == [KEYS]
 
 
-def test_who_interrupts_locked_lines_may_wait(backend: Backend) -> None:
-    """A signal handler or finalizer gets a set though it interrupts the lines that hold a lock."""
+def test_signal_handler_interrupts_locked_lines(backend: Backend) -> None:
+    """A signal handler or finalizer gets credentials although it interrupts code that holds the locks."""
     get_blocking(cached(keys), backend)
     portals = _blocking_portal._PORTALS
     with portals._lock, portals._portals[backend]._lock:
@@ -315,8 +315,8 @@ def test_who_interrupts_locked_lines_may_wait(backend: Backend) -> None:
 
 
 @pytest.mark.parametrize("ends", [2, 3])
-def test_a_loop_that_ends_by_itself(backend: Backend, ends: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who waits for a loop that ends is served by the next one; after three of them it gets an error."""
+def test_loop_that_ends_by_itself_is_replaced(backend: Backend, ends: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call on a loop that ends by itself is repeated on the next loop; after three loops it fails."""
     serve = Portal._serve
     served: list[Portal] = []
 
@@ -336,13 +336,13 @@ def test_a_loop_that_ends_by_itself(backend: Backend, ends: int, monkeypatch: py
     assert len(served) == 3
 
 
-def test_the_end_wakes_who_waits(backend: Backend) -> None:
-    """When the loop is ended, who waits is told, and the source is cancelled; the next call starts another loop."""
+def test_stop_wakes_waiting_threads(backend: Backend) -> None:
+    """Stopping the portal wakes the waiting thread with an error and cancels the source; later calls succeed."""
     gate = Gate()
     provider = cached(gate)
 
     def end() -> None:
-        gate.is_asked.wait()
+        gate.is_called.wait()
         _blocking_portal.stop_all()
 
     helper = threading.Thread(target=end)
@@ -356,8 +356,8 @@ def test_the_end_wakes_who_waits(backend: Backend) -> None:
     assert get_blocking(provider, backend) is KEYS
 
 
-def test_a_source_that_leaves(backend: Backend) -> None:
-    """A ``SystemExit`` of a source goes to who waits, and the loop, or another one, serves the next."""
+def test_system_exit_of_a_source_reaches_the_caller(backend: Backend) -> None:
+    """``SystemExit`` of a source is raised in the waiting thread, and the next call succeeds."""
 
     async def leaves() -> Credentials:
         sys.exit(3)
@@ -368,21 +368,23 @@ def test_a_source_that_leaves(backend: Backend) -> None:
 
 
 @pytest.mark.weak_error_references
-def test_a_background_refresh_that_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A ``SystemExit`` that nobody waits for ends asyncio's loop: who waits just then, and the next, get another."""
-    monkeypatch.setattr(logging.getLogger("asyncio"), "disabled", True)  # it says that nobody has awaited the exit,
-    monkeypatch.setattr(logging.getLogger("anycreds.cache"), "disabled", True)  # once no record keeps that any more
-    let_a_refresh_leave()
+def test_system_exit_of_a_background_refresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``SystemExit`` of a background refresh ends asyncio's loop; waiting and later calls get another loop."""
+    monkeypatch.setattr(
+        logging.getLogger("asyncio"), "disabled", True
+    )  # it logs that the SystemExit was never retrieved,
+    monkeypatch.setattr(logging.getLogger("anycreds.cache"), "disabled", True)  # once no log record references it
+    exit_in_a_refresh()
     gc.collect()
 
 
-def let_a_refresh_leave() -> None:
+def exit_in_a_refresh() -> None:
     clock = ManualClock()
-    leaving = threading.Event()
+    exiting = threading.Event()
 
     async def source() -> Credentials:
         if clock.monotonic() > 0:
-            leaving.set()
+            exiting.set()
             sys.exit(3)
         end = datetime.fromtimestamp(clock.time(), UTC) + timedelta(hours=1)
         return KEYS.replace(expiration=end)
@@ -390,44 +392,44 @@ def let_a_refresh_leave() -> None:
     provider = cached(source, clock=clock)
     first = get_blocking(provider, "asyncio")
     (dying,) = (thread for thread in threading.enumerate() if thread.name.startswith("anycreds portal"))
-    clock.advance(3590 - 600)  # it is due, and good for a while
+    clock.advance(3590 - 600)  # the refresh is due, and the credentials are still valid
     clock.chance = 0.0
     assert get_blocking(provider, "asyncio") is first
-    assert leaving.wait(5)
+    assert exiting.wait(5)
     assert in_threads(lambda: get_blocking(cached(keys), "asyncio"), 5) == [KEYS] * 5
     dying.join(5)
 
 
-def test_many_ends_and_beginnings(backend: Backend) -> None:
-    """Whoever waits while loops are ended gets a set or an error that says so, and nobody waits for ever."""
-    stop = time.monotonic() + 0.2  # seconds: some hundreds of loops
+def test_calls_while_portals_are_stopped(backend: Backend) -> None:
+    """While portals are stopped, each call returns credentials or raises a clear error, and none waits for ever."""
+    deadline = time.monotonic() + 0.2  # seconds: some hundreds of loops
 
-    def ask() -> list[object]:
+    def call() -> list[object]:
         found: list[object] = []
-        while time.monotonic() < stop:
+        while time.monotonic() < deadline:
             try:
                 found.append(get_blocking(cached(keys), backend))
             except RetrievalError as error:
                 found.append(error.message)
         return found
 
-    def end() -> None:
-        while time.monotonic() < stop:
+    def stop_portals() -> None:
+        while time.monotonic() < deadline:
             _blocking_portal.stop_all()
 
-    ender = threading.Thread(target=end)
-    ender.start()
-    answers = [answer for found in in_threads(ask, 4) for answer in found]
-    ender.join()
-    assert KEYS in answers
-    assert {answer for answer in answers if answer is not KEYS} <= {
+    stopper = threading.Thread(target=stop_portals)
+    stopper.start()
+    results = [result for found in in_threads(call, 4) for result in found]
+    stopper.join()
+    assert KEYS in results
+    assert {result for result in results if result is not KEYS} <= {
         "the event loop of the blocking portal was stopped",
         "3 refreshes came to nothing: cancelled from outside, or over before they could be served",
     }
 
 
-def test_no_thread_can_be_started(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When there is no thread to be had, that is the error; what is cached is served all the same."""
+def test_thread_cannot_be_started(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If no thread can be started, the call fails; cached credentials are still returned."""
     provider = cached(keys)
     get_blocking(provider, backend)
     _blocking_portal.stop_all()
@@ -442,39 +444,39 @@ def test_no_thread_can_be_started(backend: Backend, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.weak_error_references
-def test_nothing_is_kept(backend: Backend) -> None:
-    """After a call nothing keeps its set, its error or its provider."""
+def test_no_references_remain(backend: Backend) -> None:
+    """After a call, no reference to its credentials, error or provider remains."""
 
     async def fails() -> Credentials:
-        raise RetrievalError("no luck")
+        raise RetrievalError("source failed")
 
-    def ask() -> list[weakref.ref[Any]]:
+    def call() -> list[weakref.ref[Any]]:
         provider, failing = cached(keys), cached(fails)
         get_blocking(provider, backend)
-        try:  # ``pytest.raises`` would keep the error
+        try:  # ``pytest.raises`` would keep a reference to the error
             get_blocking(failing, backend)
         except RetrievalError as error:
             return [weakref.ref(provider), weakref.ref(failing), weakref.ref(error)]
         raise AssertionError
 
-    ask()  # the first time loads and remembers things
+    call()  # the first call fills caches
     gc.collect()
     gc.disable()
     try:
-        references = ask()
-        while references[2]() is not None:  # an error keeps frames: it goes without a collection, too
-            time.sleep(0.001)  # the loop's thread is just letting go of it
+        references = call()
+        while references[2]() is not None:  # an error references frames: it is freed without a collection
+            time.sleep(0.001)  # the loop's thread drops its reference
     finally:
         gc.enable()
-    get_blocking(cached(keys), backend)  # the loop has then let go of its last task
+    get_blocking(cached(keys), backend)  # the loop drops the reference to its last task
     gc.collect()
     assert [reference() for reference in references] == [None, None, None]
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
-def test_a_forked_process_has_a_loop_of_its_own(backend: Backend) -> None:
-    """In a child the portal of the parent is forgotten: a cold provider is served there, and goes on here."""
+def test_forked_process_starts_its_own_portal(backend: Backend) -> None:
+    """A forked process drops the parent's portal and starts its own; the parent's portal continues."""
     get_blocking(cached(keys), backend)
     parents = _blocking_portal._PORTALS._portals[backend]
     pid = os.fork()
@@ -494,8 +496,8 @@ def test_a_forked_process_has_a_loop_of_its_own(backend: Backend) -> None:
     assert len(portal_threads()) == 1
 
 
-def test_asyncio_is_left_alone() -> None:
-    """A thread that waited has no event loop afterwards that it had not before."""
+def test_no_event_loop_is_left_on_the_thread() -> None:
+    """After a blocking call the thread has no event loop that it had not before."""
     get_blocking(cached(keys), "asyncio")
     with pytest.raises(RuntimeError, match="no running event loop"):
         asyncio.get_running_loop()

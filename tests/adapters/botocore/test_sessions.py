@@ -1,4 +1,4 @@
-"""Sessions and what they give for credentials: made, installed, refused, and the examples of the docstrings."""
+"""Sessions and their credentials objects: created, installed, rejected, and the docstring examples."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ async def keys() -> anycreds.Credentials:
     return KEYS
 
 
-def test_what_stands_for_the_provider() -> None:
-    """It has all that botocore's own objects have, and shows no secret."""
+def test_credentials_object_has_botocores_attributes() -> None:
+    """The credentials object has the attributes of botocore's own, and its text contains no secret."""
     credentials = create_session(keys).get_credentials()
     assert isinstance(credentials, ProviderCredentials)
     assert credentials.method == "anycreds"
@@ -53,8 +53,8 @@ def test_what_stands_for_the_provider() -> None:
     assert CANARY not in f"{credentials!r} {frozen!r}"
 
 
-def test_a_missing_token_is_none() -> None:
-    """Neither token nor account is ever an empty text."""
+def test_missing_token_is_none() -> None:
+    """Neither token nor account id is ever an empty string."""
 
     async def long_term() -> anycreds.Credentials:
         return anycreds.Credentials("AKIDLONG", f"{CANARY}-secret")
@@ -65,15 +65,15 @@ def test_a_missing_token_is_none() -> None:
     assert credentials.get_account_id() is None
 
 
-def test_it_signs_without_a_session() -> None:
-    """The signers of botocore take the object as it is."""
+def test_botocores_signers_take_the_object() -> None:
+    """The signers of botocore take the credentials object."""
     request = AWSRequest("GET", "https://example.com/")
     SigV4Auth(create_session(keys).get_credentials(), "es", "eu-central-1").add_auth(request)
     assert request.headers["X-Amz-Security-Token"] == f"{CANARY}-session"
 
 
-def test_a_thread_of_its_own_is_not_needed_for_what_is_cached() -> None:
-    """What has been fetched is read: no thread is there after the first one was ended."""
+def test_cached_credentials_need_no_thread() -> None:
+    """Cached credentials are returned without a portal thread."""
     from anycreds.adapters import _blocking_portal
 
     credentials = create_session(keys).get_credentials()
@@ -85,8 +85,8 @@ def test_a_thread_of_its_own_is_not_needed_for_what_is_cached() -> None:
 
 
 @pytest.mark.parametrize("by", ["arguments", "session", "config"])
-def test_the_provider_is_told_of_region_and_profile(by: str) -> None:
-    """What somebody set on the session reaches the provider, as its caller; the profile counts as named."""
+def test_region_and_profile_reach_the_provider(by: str) -> None:
+    """The region and profile that are set on the session become the client context of the provider."""
     provider = anycreds.cached(keys)
     if by == "arguments":
         session = create_session(provider, region="eu-central-1", profile="dev")
@@ -102,14 +102,14 @@ def test_the_provider_is_told_of_region_and_profile(by: str) -> None:
     assert session.get_credentials().provider is provider.for_client(expected)
 
 
-def test_without_region_and_profile_the_cache_is_shared() -> None:
-    """A session about which nothing is said uses the provider as it is."""
+def test_session_without_settings_shares_the_cache() -> None:
+    """A session without region and profile uses the provider itself."""
     provider = anycreds.cached(keys)
     assert create_session(provider).get_credentials().provider is provider
 
 
-def test_too_late() -> None:
-    """A session that has credentials already is refused, because it would use those on."""
+def test_session_with_credentials_is_rejected() -> None:
+    """A session that has credentials already is rejected, because it would continue to use them."""
     session = create_session(keys)
     session.get_credentials()
     with pytest.raises(
@@ -118,16 +118,16 @@ def test_too_late() -> None:
         install(session, keys)
 
 
-def test_an_unknown_backend() -> None:
-    """A backend that there is not is refused when the session is made."""
+def test_unknown_backend_is_rejected() -> None:
+    """An unknown backend is rejected when the session is created."""
     with pytest.raises(
         anycreds.InvalidConfigurationError, match=r"backend 'curio' is unknown or not installed; expected 'asyncio' or"
     ):
-        create_session(keys, backend="curio")  # type: ignore[arg-type] # it is wrong
+        create_session(keys, backend="curio")  # type: ignore[arg-type] # an invalid value
 
 
-def test_installed_twice(aws: SignedAws) -> None:
-    """The second provider counts, and an expired token is replaced once."""
+def test_second_install_replaces_the_first(aws: SignedAws) -> None:
+    """After a second install only the second provider is called, and an expired session is replaced once."""
     session = botocore.session.Session()
     first, second = Source(aws), Source(aws)
     second.calls = 100
@@ -142,15 +142,15 @@ def test_installed_twice(aws: SignedAws) -> None:
     assert first.calls == 0
 
 
-def test_without_botocore(tmp_path: Path) -> None:
-    """When botocore is missing, the error says what to install."""
+def test_import_error_without_botocore(tmp_path: Path) -> None:
+    """Without botocore, the import error names the package to install."""
     (tmp_path / "botocore.py").write_text("raise ModuleNotFoundError(\"No module named 'botocore'\", name='botocore')")
     done = subprocess.run(
         [sys.executable, "-c", "import anycreds.adapters.botocore"],
         env={**os.environ, "PYTHONPATH": os.pathsep.join((str(tmp_path), str(SOURCE)))},
         capture_output=True,
         text=True,
-        timeout=15,  # seconds; it needs less than one
+        timeout=15,  # seconds; a run needs less than one
         check=False,
     )
     assert done.returncode == 1
@@ -160,7 +160,7 @@ def test_without_botocore(tmp_path: Path) -> None:
 
 
 def names_of_example(function: Callable[..., object], **known: Any) -> dict[str, Any]:
-    """Run the example of a function, and return the names that it leaves."""
+    """Run the example of a function, and return its variables."""
     known = {"anycreds": anycreds, "create_session": create_session, "install": install, **known}
     (example,) = doctest.DocTestFinder(recurse=False).find(function, globs=known)
     assert example.examples
@@ -170,7 +170,7 @@ def names_of_example(function: Callable[..., object], **known: Any) -> dict[str,
 
 @pytest.fixture
 def environment(aws: SignedAws, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let keys, and where the services are, stand in the environment."""
+    """Set keys and the endpoint in the environment."""
     aws.know(KEYS)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEYS.access_key_id)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", KEYS.secret_access_key)
@@ -178,20 +178,20 @@ def environment(aws: SignedAws, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", aws.url)
 
 
-def test_the_example_of_create_session(aws: SignedAws, environment: None) -> None:
-    """The clients of the example, one of them boto3's, ask AWS."""
+def test_example_of_create_session(aws: SignedAws, environment: None) -> None:
+    """The clients of the example, one of them of boto3, send signed requests."""
     names = names_of_example(create_session, boto3=pytest.importorskip("boto3"))
     assert names["sts"].get_caller_identity()["UserId"] == "AKIDEXAMPLE"
     assert [bucket.name for bucket in names["s3"].buckets.all()] == ["first", "second"]
     names["sts"].close()
     names["s3"].meta.client.close()
-    assert aws.refusals == [None, None]
+    assert aws.error_codes == [None, None]
 
 
-def test_the_example_of_install(aws: SignedAws, environment: None) -> None:
-    """The session of the example, which is boto3's, signs with the keys."""
+def test_example_of_install(aws: SignedAws, environment: None) -> None:
+    """The example's session of boto3 signs requests."""
     session = names_of_example(install, boto3=pytest.importorskip("boto3"))["session"]
     sts = session.client("sts")
     assert sts.get_caller_identity()["UserId"] == "AKIDEXAMPLE"
     sts.close()
-    assert aws.refusals == [None]
+    assert aws.error_codes == [None]

@@ -1,4 +1,4 @@
-"""Fixtures: the two libraries in turn, of which httpx2 may not be there."""
+"""Fixtures for the httpx and httpx2 adapters; httpx2 may be missing."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from anycreds._system import http
 
 @pytest.fixture(params=["httpx", "httpx2"])
 def library(request: pytest.FixtureRequest) -> Library:
-    """Give each library in turn."""
+    """Return each of the two libraries."""
     module = pytest.importorskip(request.param, reason="needs the extra httpx2")
     return Library(module, import_module(f"anycreds.adapters.{request.param}").SigV4Auth)
 
 
 @pytest.fixture(scope="session", autouse=True)
-def loaded() -> None:
+def preload() -> None:
     """Import httpx and its backends, which takes longer than a test should."""
     anyio.run(http.load)

@@ -1,6 +1,6 @@
-"""A service of AWS on loopback, over TLS too, that computes every signature again by code that is not the library's.
+"""A loopback service of AWS, optionally with TLS, that verifies every signature with independent code.
 
-It knows the credentials that ``keys`` makes; ``Source`` is a provider that hands out whatever it is told.
+It knows the credentials of ``keys``; ``Source`` is a provider that returns scripted credentials.
 """
 
 from __future__ import annotations
@@ -30,26 +30,26 @@ NEVER = 9e9  # seconds since 1970
 
 
 def keys(number: int = 1) -> Credentials:
-    """Return one of many sets of temporary credentials."""
+    """Return one of many temporary credentials."""
     return Credentials(f"ASIASET{number}", f"{CANARY}-secret-{number}", f"{CANARY}-session-{number}/+==")
 
 
 class Library(NamedTuple):
-    """One of the two libraries, and what signs for it."""
+    """One of the two libraries, and its ``SigV4Auth``."""
 
     http: Any
     SigV4Auth: Any
 
     def client(self, service: Service, auth: Any, **options: Any) -> Any:
-        """Return a client that knows the service's address and trusts its certificate."""
+        """Return a client that know the service's URL and trusts its certificate."""
         return self.http.AsyncClient(auth=auth, base_url=service.url, verify=trust(), trust_env=False, **options)
 
 
 class Source:
-    """A provider: an async function that gives ``credentials``, or raises ``error``. ``calls`` counts."""
+    """A provider: an async function that returns ``credentials`` or raises ``error``, and counts its ``calls``."""
 
     def __init__(self, *credentials: Credentials) -> None:
-        self.waiting = list(credentials) or [keys()]
+        self._credentials = list(credentials) or [keys()]
         self.error: Exception | None = None
         self.calls = 0
 
@@ -57,11 +57,11 @@ class Source:
         self.calls += 1
         if self.error is not None:
             raise self.error
-        return self.waiting.pop(0) if len(self.waiting) > 1 else self.waiting[0]
+        return self._credentials.pop(0) if len(self._credentials) > 1 else self._credentials[0]
 
 
-class Hasty:
-    """A clock on which seconds go by within a millisecond: a cache asks its source once a second at most."""
+class FastClock:
+    """A clock 10,000 times as fast as the real one, because a cache calls its source at most once per second."""
 
     time = staticmethod(time.time)
 
@@ -72,27 +72,27 @@ class Hasty:
         return 0.5
 
 
-class Came(NamedTuple):
-    """A request as it came, and what is wrong with its signature: None, if nothing is."""
+class ReceivedRequest(NamedTuple):
+    """A received request, and the error of its signature; None if it is valid."""
 
     method: str
     target: str
     headers: dict[bytes, bytes]
     body: bytes
-    refusal: FakeServiceError | None
+    error: FakeServiceError | None
     access_key_id: str | None
 
     def __repr__(self) -> str:
-        return f"Came({self.method} {self.target}, {self.refusal})"
+        return f"ReceivedRequest({self.method} {self.target}, {self.error})"
 
     @property
     def payload(self) -> bytes:
-        """What the request says of its body."""
+        """The content hash header of the request."""
         return self.headers[b"x-amz-content-sha256"]
 
 
-class Answer(NamedTuple):
-    """What goes back. ``length`` says how long the body is; else it comes in chunks."""
+class CannedResponse(NamedTuple):
+    """A response, with a ``Content-Length`` header if ``has_length``, else in chunks."""
 
     status: int = 200
     body: bytes = b""
@@ -100,40 +100,40 @@ class Answer(NamedTuple):
     has_length: bool = True
 
 
-SILENCE = Answer(0)  # the connection stays, and nothing comes
+NO_RESPONSE = CannedResponse(0)  # the connection stays open
 
 
 class Service:
-    """Answers 200 with the body that came, or refuses as S3 does, unless ``answer`` returns something else."""
+    """A service that returns the request body, or an error as S3 does, unless ``respond`` returns a response."""
 
     def __init__(self, name: str, *, tls: bool) -> None:
         self.name = name
         self.tls = tls
         self.port = 0
         self.known: dict[str, AccessKey] = {}
-        self.came: list[Came] = []
-        self.answer: Callable[[Came], Answer | None] = always(None)
+        self.requests: list[ReceivedRequest] = []
+        self.respond: Callable[[ReceivedRequest], CannedResponse | None] = always(None)
         for number in range(1, 10):
-            self.knows(keys(number))
+            self.know(keys(number))
 
     @property
     def url(self) -> str:
         return f"http{'s' * self.tls}://127.0.0.1:{self.port}"
 
     @property
-    def last(self) -> Came:
-        return self.came[-1]
+    def last(self) -> ReceivedRequest:
+        return self.requests[-1]
 
-    def knows(self, credentials: Credentials, until: float = NEVER) -> None:
-        """Take requests that are signed with these."""
+    def know(self, credentials: Credentials, until: float = NEVER) -> None:
+        """Accept requests that are signed with these credentials."""
         name, secret, token = credentials.access_key_id, credentials.secret_access_key, credentials.session_token
         self.known[name] = AccessKey(name, secret, token, until, ARN)
 
-    def ends(self, credentials: Credentials) -> None:
-        """Say from now on that the session of this set has ended."""
-        self.knows(credentials, until=1.0)
+    def expire(self, credentials: Credentials) -> None:
+        """Report from now on that the session of these credentials has expired."""
+        self.know(credentials, until=1.0)
 
-    def check(self, method: str, target: str, headers: dict[bytes, bytes], body: bytes) -> Came:
+    def check(self, method: str, target: str, headers: dict[bytes, bytes], body: bytes) -> ReceivedRequest:
         """Verify one request."""
         try:
             found = verify(
@@ -147,11 +147,11 @@ class Service:
                 region=REGION,
             )
         except FakeServiceError as error:
-            return Came(method, target, headers, body, error, None)
-        return Came(method, target, headers, body, None, found.key.access_key_id)
+            return ReceivedRequest(method, target, headers, body, error, None)
+        return ReceivedRequest(method, target, headers, body, None, found.key.access_key_id)
 
     async def serve(self, stream: ByteStream) -> None:
-        """Answer on one connection until it ends."""
+        """Serve one connection until it is closed."""
         http = h11.Connection(h11.SERVER)
         try:
             async with stream:
@@ -161,7 +161,7 @@ class Service:
             pass
 
     async def _exchange(self, stream: ByteStream, http: h11.Connection) -> bool:
-        asked: h11.Request | None = None
+        request: h11.Request | None = None
         body = b""
         while True:
             event = http.next_event()
@@ -171,60 +171,61 @@ class Service:
                 except anyio.EndOfStream:
                     http.receive_data(b"")
             elif isinstance(event, h11.Request):
-                asked = event
+                request = event
             elif isinstance(event, h11.Data):
                 body += event.data
             elif isinstance(event, h11.EndOfMessage):
                 break
             else:
                 return False
-        assert asked is not None
+        assert request is not None
         headers: dict[bytes, bytes] = {}
-        for name, value in asked.headers:
+        for name, value in request.headers:
             headers[name] = headers[name] + b"," + value if name in headers else value
-        came = self.check(asked.method.decode(), asked.target.decode("latin-1"), headers, body)
-        self.came.append(came)
-        await self._send(stream, http, came)
+        received = self.check(request.method.decode(), request.target.decode("latin-1"), headers, body)
+        self.requests.append(received)
+        await self._send(stream, http, received)
         return http.our_state is h11.DONE
 
-    async def _send(self, stream: ByteStream, http: h11.Connection, came: Came) -> None:
-        answer = self.answer(came) or usual(came)
-        if answer == SILENCE:
+    async def _send(self, stream: ByteStream, http: h11.Connection, received: ReceivedRequest) -> None:
+        response = self.respond(received) or default_response(received)
+        if response == NO_RESPONSE:
             await anyio.sleep_forever()
-        head = [*answer.headers, ("Content-Length", str(len(answer.body)))] if answer.has_length else [*answer.headers]
-        data = http.send(h11.Response(status_code=answer.status, headers=head)) or b""
-        if came.method != "HEAD":
-            data += http.send(h11.Data(data=answer.body)) or b""
+        length = [("Content-Length", str(len(response.body)))] if response.has_length else []
+        head = [*response.headers, *length]
+        data = http.send(h11.Response(status_code=response.status, headers=head)) or b""
+        if received.method != "HEAD":
+            data += http.send(h11.Data(data=response.body)) or b""
         await stream.send(data + (http.send(h11.EndOfMessage()) or b""))
 
 
-def always(answer: Answer | None) -> Callable[[Came], Answer | None]:
-    """Return what gives the same answer to every request; None: the usual one."""
-    return lambda _: answer
+def always(response: CannedResponse | None) -> Callable[[ReceivedRequest], CannedResponse | None]:
+    """Return a function that returns the same response for every request; None for the default."""
+    return lambda _: response
 
 
-def usual(came: Came) -> Answer:
-    """Return what S3 answers."""
-    if came.refusal is None:
-        return Answer(200, came.body)
-    return xml(came.refusal.status, came.refusal.code)
+def default_response(received: ReceivedRequest) -> CannedResponse:
+    """Return the response of S3."""
+    if received.error is None:
+        return CannedResponse(200, received.body)
+    return xml_error(received.error.status, received.error.code)
 
 
-def xml(status: int, code: str) -> Answer:
-    """Return an error of S3, which comes in chunks."""
+def xml_error(status: int, code: str) -> CannedResponse:
+    """Return an error response of S3, in chunks."""
     document = f'<?xml version="1.0"?>\n<Error><Code>{code}</Code><Message>no</Message></Error>'
-    return Answer(status, document.encode(), (("Content-Type", "application/xml"),), has_length=False)
+    return CannedResponse(status, document.encode(), (("Content-Type", "application/xml"),), has_length=False)
 
 
 @cache
 def authority() -> trustme.CA:
-    """Return the only one whose certificates count here."""
+    """Return the certificate authority of the tests."""
     return trustme.CA()
 
 
 @cache
 def trust() -> ssl.SSLContext:
-    """Return the context of clients."""
+    """Return the TLS context of clients."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     authority().configure_trust(context)
     return context
@@ -232,7 +233,7 @@ def trust() -> ssl.SSLContext:
 
 @cache
 def identity() -> ssl.SSLContext:
-    """Return the context of services."""
+    """Return the TLS context of services."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority().issue_cert("127.0.0.1", "localhost").configure_cert(context)
     return context
@@ -240,7 +241,7 @@ def identity() -> ssl.SSLContext:
 
 @asynccontextmanager
 async def serving(name: str = "dynamodb", *, tls: bool = False) -> AsyncIterator[Service]:
-    """Serve while the ``async with`` lasts. ``name`` is that of the service's signatures."""
+    """Run a service during the ``async with`` block. ``name`` is its signing name."""
     service = Service(name, tls=tls)
     async with await anyio.create_tcp_listener(local_host="127.0.0.1", local_port=0) as plain:
         service.port = plain.extra(SocketAttribute.local_port)

@@ -1,4 +1,4 @@
-"""The example in each public docstring runs as it stands, and what it sends is signed rightly."""
+"""The docstring examples of the httpx, httpx2 and presigning adapters."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from anycreds.testing._fake_aws.sigv4_verify import SignedBy, verify
 
 pytestmark = pytest.mark.anyio
 
-KEY = AccessKey("AKIAEXAMPLE", "canary-secret", None, None, "arn:aws:iam::123456789012:user/somebody")
+KEY = AccessKey("AKIAEXAMPLE", "canary-secret", None, None, "arn:aws:iam::123456789012:user/example")
 HOSTS = {f"{name}.eu-central-1.amazonaws.com": name.rpartition(".")[2] for name in ("dynamodb", "abcdef.execute-api")}
 
 
 def example_of(module: str, name: str) -> Any:
-    """Return the ``main`` that stands in a docstring."""
+    """Return ``main`` of a docstring example."""
     text = inspect.getdoc(getattr(import_module(f"anycreds.adapters.{module}"), name)) or ""
     block = text.partition("::\n\n")[2]
     code = takewhile(lambda line: not line or line.startswith(" "), block.splitlines())
@@ -40,7 +40,7 @@ def _keys(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("module", ["httpx", "httpx2"])
 async def test_clients(module: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """A client's call, up to the wire: AWS itself is not asked."""
+    """The request of the example has a valid signature; nothing is sent to AWS."""
     http = pytest.importorskip(module, reason="needs the extra httpx2")
 
     async def handle(transport: Any, request: Any) -> Any:
@@ -63,10 +63,10 @@ async def test_clients(module: str, monkeypatch: pytest.MonkeyPatch, capsys: pyt
     assert json.loads(capsys.readouterr().out.replace("'", '"')) == {"TableNames": []}
 
 
-@pytest.mark.parametrize(("name", "says"), [("presign", "https://my-bucket.s3."), ("rds_token", "")])
-async def test_presigning(name: str, says: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """A presigned URL, and a database's password."""
+@pytest.mark.parametrize(("name", "prefix"), [("presign", "https://my-bucket.s3."), ("rds_token", "")])
+async def test_presigning(name: str, prefix: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The examples print a presigned URL and the length of a database password."""
     await example_of("presigning", name)()
     out = capsys.readouterr().out
-    assert out.startswith(says)
+    assert out.startswith(prefix)
     assert out.strip()

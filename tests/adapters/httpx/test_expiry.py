@@ -1,4 +1,4 @@
-"""A session that has ended: the set is dropped, and what can be sent once more is, once."""
+"""Expired sessions: the credentials are invalidated, and a request that can be sent again is sent once more."""
 
 from __future__ import annotations
 
@@ -14,44 +14,44 @@ import pytest
 from anyio.abc import ByteStream, SocketAttribute
 
 from adapters.httpx.service import (
+    NO_RESPONSE,
     REGION,
-    SILENCE,
-    Answer,
-    Came,
-    Hasty,
+    CannedResponse,
+    FastClock,
     Library,
+    ReceivedRequest,
     Service,
     Source,
     always,
     keys,
     serving,
-    xml,
+    xml_error,
 )
 from anycreds import CachedProvider, RetrievalError, cached
 
 pytestmark = pytest.mark.anyio
 
 OLD, NEW = keys(1), keys(2)
-LONGEST = 64 * 1024
+MAX_BODY = 64 * 1024
 
 
 def auth_for(library: Library, source: Any, service: str = "dynamodb") -> Any:
-    provider = source if isinstance(source, CachedProvider) else cached(source, clock=Hasty())
+    provider = source if isinstance(source, CachedProvider) else cached(source, clock=FastClock())
     return library.SigV4Auth(provider, service=service, region=REGION)
 
 
-def in_json(status: int, code: str, name: str = "__type") -> Answer:
-    return Answer(status, json.dumps({name: code, "message": "no"}).encode())
+def json_error(status: int, code: str, name: str = "__type") -> CannedResponse:
+    return CannedResponse(status, json.dumps({name: code, "message": "no"}).encode())
 
 
-def refusing(answer: Answer) -> Any:
-    """Return what answers so to the old set."""
-    return lambda came: answer if came.access_key_id == OLD.access_key_id else None
+def for_old_keys(response: CannedResponse) -> Any:
+    """Return a function that returns this response for the old credentials."""
+    return lambda received: response if received.access_key_id == OLD.access_key_id else None
 
 
 @asynccontextmanager
 async def raw_service(data: bytes, *, closes: bool = False) -> AsyncIterator[Service]:
-    """Serve these bytes, and then close, or be silent."""
+    """Send these bytes, and then close the connection or keep it open."""
 
     async def serve(stream: ByteStream) -> None:
         async with stream:
@@ -69,211 +69,213 @@ async def raw_service(data: bytes, *, closes: bool = False) -> AsyncIterator[Ser
 
 
 EXPIRED = {
-    "S3": xml(400, "ExpiredToken"),
-    "STS": xml(403, "ExpiredToken"),
-    "EC2": Answer(400, b"<Response><Errors><Error>\n<Code> RequestExpired </Code></Error></Errors></Response>"),
-    "DynamoDB": in_json(400, "com.amazon.coral.service#ExpiredTokenException"),
-    "JSON": in_json(403, "ExpiredTokenException"),
-    "code": in_json(400, "ExpiredToken", "code"),
-    "Code": in_json(400, "ExpiredToken", "Code"),
-    "header": Answer(403, b"{}", (("x-amzn-ErrorType", "ExpiredTokenException"),)),
-    "long header": Answer(403, b"", (("x-amzn-ErrorType", "aws#ExpiredTokenException:http://internal/"),)),
-    "compressed": Answer(
+    "S3": xml_error(400, "ExpiredToken"),
+    "STS": xml_error(403, "ExpiredToken"),
+    "EC2": CannedResponse(400, b"<Response><Errors><Error>\n<Code> RequestExpired </Code></Error></Errors></Response>"),
+    "DynamoDB": json_error(400, "com.amazon.coral.service#ExpiredTokenException"),
+    "JSON": json_error(403, "ExpiredTokenException"),
+    "code": json_error(400, "ExpiredToken", "code"),
+    "Code": json_error(400, "ExpiredToken", "Code"),
+    "header": CannedResponse(403, b"{}", (("x-amzn-ErrorType", "ExpiredTokenException"),)),
+    "long header": CannedResponse(403, b"", (("x-amzn-ErrorType", "aws#ExpiredTokenException:http://internal/"),)),
+    "compressed": CannedResponse(
         400, gzip.compress(b'{"__type":"ExpiredToken"}'), (("Content-Encoding", "gzip"),), has_length=False
     ),
-    "long": Answer(400, b"<Code>ExpiredToken</Code>".ljust(LONGEST), has_length=False),
+    "long": CannedResponse(400, b"<Code>ExpiredToken</Code>".ljust(MAX_BODY), has_length=False),
 }
 
 
-@pytest.mark.parametrize("name", EXPIRED)
-async def test_sent_once_more(library: Library, name: str) -> None:
-    """Whatever way a service says that the session has ended: the request comes once more, with a new set."""
-    source = Source(OLD, NEW)
-    async with serving() as service, library.client(service, auth_for(library, source)) as client:
-        service.answer = refusing(EXPIRED[name])
-        answer = await client.post("/a?b=c", content=b"body")
-        assert (answer.status_code, answer.content) == (200, b"body")
-        assert [came.access_key_id for came in service.came] == [OLD.access_key_id, NEW.access_key_id]
-        assert [(came.target, came.body, came.refusal) for came in service.came] == [("/a?b=c", b"body", None)] * 2
-        assert [before.content for before in answer.history] == [
-            EXPIRED[name].body if name != "compressed" else (b'{"__type":"ExpiredToken"}')
-        ]
-        assert source.calls == 2
+async def test_request_is_sent_once_more(library: Library) -> None:
+    """Each form of error for an expired session makes the client send the request again with new credentials."""
+    async with serving() as service:
+        for name, expired in EXPIRED.items():
+            source = Source(OLD, NEW)
+            service.requests.clear()
+            service.respond = for_old_keys(expired)
+            async with library.client(service, auth_for(library, source)) as client:
+                response = await client.post("/a?b=c", content=b"body")
+            assert (name, response.status_code, response.content) == (name, 200, b"body")
+            assert [received.access_key_id for received in service.requests] == [OLD.access_key_id, NEW.access_key_id]
+            assert {(received.target, received.body, received.error) for received in service.requests} == {
+                ("/a?b=c", b"body", None)
+            }
+            body = b'{"__type":"ExpiredToken"}' if name == "compressed" else expired.body
+            assert [first.content for first in response.history] == [body]
+            assert source.calls == 2
 
 
-BOMB = gzip.compress(b"<Code>ExpiredToken</Code>".ljust(LONGEST + 1))
+BOMB = gzip.compress(b"<Code>ExpiredToken</Code>".ljust(MAX_BODY + 1))
 OTHER = {
-    "another error": xml(403, "AccessDenied"),
-    "another status": xml(500, "ExpiredToken"),
-    "in the message": Answer(400, b"<Code>Other</Code><Message>ExpiredToken</Message>"),
-    "a longer code": in_json(400, "ExpiredTokenExceptionally"),
-    "another header": Answer(403, b"", (("x-amzn-ErrorType", "ExpiredTokens"),)),
-    "a word of a name": in_json(400, "ExpiredToken", "mycode"),
-    "success": Answer(200, b"<Code>ExpiredToken</Code>"),
-    "too long, with length": Answer(400, b"<Code>ExpiredToken</Code>".ljust(LONGEST + 1)),
-    "too long": Answer(400, b"<Code>ExpiredToken</Code>" + bytes(range(256)) * 1024, has_length=False),
-    "a longer code in XML": xml(400, "ExpiredTokens"),
-    "a bomb": Answer(400, BOMB, (("Content-Encoding", "gzip"),)),
-    "an empty one": Answer(400),
+    "another error": xml_error(403, "AccessDenied"),
+    "another status": xml_error(500, "ExpiredToken"),
+    "in the message": CannedResponse(400, b"<Code>Other</Code><Message>ExpiredToken</Message>"),
+    "a longer code": json_error(400, "ExpiredTokenExceptionally"),
+    "another header": CannedResponse(403, b"", (("x-amzn-ErrorType", "ExpiredTokens"),)),
+    "part of a name": json_error(400, "ExpiredToken", "mycode"),
+    "success": CannedResponse(200, b"<Code>ExpiredToken</Code>"),
+    "too long, with length": CannedResponse(400, b"<Code>ExpiredToken</Code>".ljust(MAX_BODY + 1)),
+    "too long": CannedResponse(400, b"<Code>ExpiredToken</Code>" + bytes(range(256)) * 1024, has_length=False),
+    "a longer code in XML": xml_error(400, "ExpiredTokens"),
+    "a decompression bomb": CannedResponse(400, BOMB, (("Content-Encoding", "gzip"),)),
+    "empty": CannedResponse(400),
 }
 
 
-@pytest.mark.parametrize("name", OTHER)
 @pytest.mark.parametrize("streamed", [False, True])
-async def test_other_answers_are_the_answer(library: Library, name: str, streamed: bool) -> None:
-    """Any other answer is given to the program whole, as it came, and the set stays."""
+async def test_other_responses_are_returned(library: Library, streamed: bool) -> None:
+    """Any other response is returned unchanged, and the credentials stay cached."""
     source = Source(OLD, NEW)
     async with serving() as service, library.client(service, auth_for(library, source)) as client:
-        service.answer = refusing(OTHER[name])
-        async with client.stream("GET", "/") as answer:
-            body = b"".join([piece async for piece in answer.aiter_bytes()]) if streamed else await answer.aread()
-        expected = OTHER[name].body
-        assert (answer.status_code, body) == (
-            OTHER[name].status,
-            gzip.decompress(expected) if name == "a bomb" else expected,
-        )
-        assert len(service.came) == source.calls == 1
-        assert (await client.get("/")).status_code == answer.status_code
-        assert source.calls == 1
+        for name, sent in OTHER.items():
+            service.respond = for_old_keys(sent)
+            async with client.stream("GET", "/") as response:
+                chunks = [chunk async for chunk in response.aiter_bytes()] if streamed else [await response.aread()]
+            expected = gzip.decompress(BOMB) if sent.body is BOMB else sent.body
+            assert (name, response.status_code, b"".join(chunks)) == (name, sent.status, expected)
+            assert source.calls == 1
+        assert len(service.requests) == len(OTHER)
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "br", "unheard-of"])
-async def test_bodies_that_cannot_be_decoded(library: Library, encoding: str) -> None:
-    """A body that cannot be decoded says nothing, and is the program's to read."""
+async def test_body_that_cannot_be_decoded(library: Library, encoding: str) -> None:
+    """A body that cannot be decoded is returned to the user unchanged."""
     source = Source(OLD, NEW)
     body = b"<Code>ExpiredToken</Code>"
     async with serving() as service, library.client(service, auth_for(library, source)) as client:
-        service.answer = refusing(Answer(400, body, (("Content-Encoding", encoding),)))
-        async with client.stream("GET", "/") as answer:
-            assert b"".join([piece async for piece in answer.aiter_raw()]) == body
+        service.respond = for_old_keys(CannedResponse(400, body, (("Content-Encoding", encoding),)))
+        async with client.stream("GET", "/") as response:
+            assert b"".join([chunk async for chunk in response.aiter_raw()]) == body
         assert source.calls == 1
 
 
 HEAD = b"HTTP/1.1 403 Forbidden\r\nContent-Type: text/xml\r\n"
-BEGUN = b"<Code>ExpiredToken</Code>".ljust(LONGEST + 1)
-ENDLESS = {
-    "in chunks": HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + b"%x\r\n%b\r\n" % (len(BEGUN), BEGUN),
+BEGINNING = b"<Code>ExpiredToken</Code>".ljust(MAX_BODY + 1)
+UNFINISHED = {
+    "in chunks": HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + b"%x\r\n%b\r\n" % (len(BEGINNING), BEGINNING),
     "with a length": HEAD + b"Content-Length: 65537\r\n\r\n",
-    "with a length that is none": HEAD + b"Content-Length: 1000000000000\r\n\r\n" + BEGUN,
+    "with an impossible length": HEAD + b"Content-Length: 1000000000000\r\n\r\n" + BEGINNING,
 }
 
 
-# Trio tells of what was read in part and then left, here as with the bare clients.
+# trio warns about a partly read body, here as without an auth.
 @pytest.mark.filterwarnings("ignore:Async generator:ResourceWarning")
-@pytest.mark.parametrize("name", ENDLESS)
-async def test_long_answers_are_not_waited_for(library: Library, name: str) -> None:
-    """An answer too long to be an error of a service is the program's before it is all there."""
-    async with raw_service(ENDLESS[name]) as service, library.client(service, auth_for(library, Source(OLD))) as client:
+@pytest.mark.parametrize("name", UNFINISHED)
+async def test_long_response_is_returned_early(library: Library, name: str) -> None:
+    """A body that is too long for an error of a service is not read to its end."""
+    async with (
+        raw_service(UNFINISHED[name]) as service,
+        library.client(service, auth_for(library, Source(OLD))) as client,
+    ):
         with anyio.fail_after(5):
-            async with client.stream("GET", "/") as answer:
-                assert answer.status_code == 403
-            del answer
-            gc.collect()  # so that it is told now
+            async with client.stream("GET", "/") as response:
+                assert response.status_code == 403
+            del response
+            gc.collect()  # emits the warning now
 
 
-async def test_a_long_answer_that_nobody_reads(library: Library) -> None:
-    """A connection whose answer was looked at and not read is closed, and the next request has another one."""
+async def test_unread_long_response_closes_the_connection(library: Library) -> None:
+    """The connection of an unread long body is closed, and the next request uses another one."""
     async with serving() as service, library.client(service, auth_for(library, Source(OLD))) as client:
-        service.answer = refusing(Answer(400, bytes(4 * LONGEST), (("X", "y"),)))
-        async with client.stream("GET", "/") as answer:
-            assert answer.status_code == 400
-        service.answer = always(None)
+        service.respond = for_old_keys(CannedResponse(400, bytes(4 * MAX_BODY), (("X", "y"),)))
+        async with client.stream("GET", "/") as response:
+            assert response.status_code == 400
+        service.respond = always(None)
         assert (await client.get("/")).status_code == 200
 
 
-async def test_only_once(library: Library) -> None:
-    """A request is sent twice at most, whatever the service says the second time."""
+async def test_request_is_sent_at_most_twice(library: Library) -> None:
+    """A request is sent at most twice, whatever the second response is."""
     source = Source(*(keys(number) for number in range(1, 6)))
     async with serving() as service, library.client(service, auth_for(library, source)) as client:
-        service.answer = always(xml(400, "ExpiredToken"))
-        answer = await client.get("/")
-        assert (answer.status_code, len(service.came), source.calls) == (400, 2, 2)
-        assert b"<Code>ExpiredToken</Code>" in answer.content
+        service.respond = always(xml_error(400, "ExpiredToken"))
+        response = await client.get("/")
+        assert (response.status_code, len(service.requests), source.calls) == (400, 2, 2)
+        assert b"<Code>ExpiredToken</Code>" in response.content
 
 
-async def test_the_same_set_again(library: Library) -> None:
-    """If the source has nothing else than the set that was refused, the refusal is the answer."""
+async def test_unchanged_credentials_are_not_retried(library: Library) -> None:
+    """If the source returns the same credentials, the error response is returned."""
     source = Source(OLD)
     async with serving() as service, library.client(service, auth_for(library, source)) as client:
-        service.ends(OLD)
-        answer = await client.get("/")
-        assert (answer.status_code, len(service.came), source.calls) == (403, 1, 2)
-        assert b"ExpiredToken" in answer.content
+        service.expire(OLD)
+        response = await client.get("/")
+        assert (response.status_code, len(service.requests), source.calls) == (403, 1, 2)
+        assert b"ExpiredToken" in response.content
 
 
-async def pieces() -> AsyncIterator[bytes]:
+async def chunks() -> AsyncIterator[bytes]:
     yield b"a"
 
 
-async def test_streams_are_not_sent_again(library: Library) -> None:
-    """A body that came in pieces cannot come again: the refusal is the answer, and the next request has a new set."""
+async def test_streamed_body_is_not_sent_again(library: Library) -> None:
+    """A streamed body is not sent again: the error is returned, and the next request has new credentials."""
     source = Source(OLD, NEW)
     async with serving("s3", tls=True) as service, library.client(service, auth_for(library, source, "s3")) as client:
-        service.ends(OLD)
-        answer = await client.put("/key", content=pieces(), headers={"Content-Length": "1"})
-        assert (answer.status_code, len(service.came), source.calls) == (403, 1, 1)
-        answer = await client.put("/key", content=pieces(), headers={"Content-Length": "1"})
-        assert (answer.status_code, len(service.came), source.calls) == (200, 2, 2)
+        service.expire(OLD)
+        response = await client.put("/key", content=chunks(), headers={"Content-Length": "1"})
+        assert (response.status_code, len(service.requests), source.calls) == (403, 1, 1)
+        response = await client.put("/key", content=chunks(), headers={"Content-Length": "1"})
+        assert (response.status_code, len(service.requests), source.calls) == (200, 2, 2)
 
 
 async def test_streams_that_were_read_are(library: Library) -> None:
-    """A body in pieces that was read to be signed is sent once more."""
+    """A body in chunks that was read to be signed is sent once more."""
     async with serving() as service, library.client(service, auth_for(library, Source(OLD, NEW))) as client:
-        service.ends(OLD)
-        answer = await client.put("/key", content=pieces())
-        assert (answer.status_code, answer.content, len(service.came)) == (200, b"a", 2)
+        service.expire(OLD)
+        response = await client.put("/key", content=chunks())
+        assert (response.status_code, response.content, len(service.requests)) == (200, b"a", 2)
 
 
-async def test_only_the_set_that_was_refused_is_dropped(library: Library) -> None:
-    """A refusal of an old set does not drop the newer one that came meanwhile: that signs the second time."""
+async def test_newer_credentials_are_not_invalidated(library: Library) -> None:
+    """An error for old credentials does not invalidate newer ones; those sign the second attempt."""
     source = Source(OLD, NEW, keys(3))
-    provider = cached(source, clock=Hasty())
+    provider = cached(source, clock=FastClock())
     async with serving() as service, library.client(service, auth_for(library, provider)) as client:
 
-        def answer(came: Came) -> Answer | None:
-            if came.access_key_id != OLD.access_key_id:
+        def respond(received: ReceivedRequest) -> CannedResponse | None:
+            if received.access_key_id != OLD.access_key_id:
                 return None
-            provider.invalidate(OLD)  # by somebody else, who has a new one by then
-            return xml(403, "ExpiredToken")
+            provider.invalidate(OLD)  # by another caller, which gets new credentials
+            return xml_error(403, "ExpiredToken")
 
-        service.answer = answer
+        service.respond = respond
         assert (await client.get("/")).status_code == 200
         assert (await provider()).access_key_id == NEW.access_key_id
         assert source.calls == 2
 
 
-async def test_hooks_that_read_answers(library: Library) -> None:
-    """A hook of the program that reads answers keeps nothing from being sent once more."""
+async def test_event_hook_reads_the_response(library: Library) -> None:
+    """An event hook that reads the response into memory does not prevent the second attempt."""
 
-    async def read(answer: Any) -> None:
-        await answer.aread()
+    async def read(response: Any) -> None:
+        await response.aread()
 
-    async def look(answer: Any) -> None:
-        async for _ in answer.aiter_bytes():
+    async def iterate(response: Any) -> None:
+        async for _ in response.aiter_bytes():
             pass
 
     async with serving() as service:
-        service.ends(OLD)
-        for hook, status in ((read, 200), (look, 403)):  # what was taken and not kept cannot be looked at
+        service.expire(OLD)
+        for hook, status in ((read, 200), (iterate, 403)):  # a body that is not in memory cannot be inspected
             auth = auth_for(library, Source(OLD, NEW))
             async with library.client(service, auth, event_hooks={"response": [hook]}) as client:
-                answer = await client.send(client.build_request("GET", "/"), stream=True)
-                assert answer.status_code == status
+                response = await client.send(client.build_request("GET", "/"), stream=True)
+                assert response.status_code == status
 
 
-async def test_the_providers_error_the_second_time(library: Library) -> None:
-    """If there is no new set to be had, the program gets the provider's error, which says why."""
+async def test_provider_error_after_an_expired_session(library: Library) -> None:
+    """If no new credentials are available, the client raises the provider's own error."""
     source = Source(OLD)
     async with serving() as service, library.client(service, auth_for(library, source)) as client:
         await client.get("/")
-        service.ends(OLD)
+        service.expire(OLD)
         source.error = RetrievalError("down for a while", hint="wait")
         with pytest.raises(RetrievalError, match=r"down for a while .*\(wait\)|down for a while \(wait\)"):
             await client.get("/")
 
 
-async def test_connections_that_break_in_the_answer(library: Library) -> None:
-    """An answer that breaks off while it is looked at is the client's own error, with its request."""
+async def test_connection_breaks_in_the_response(library: Library) -> None:
+    """A response that breaks off raises the client's own error, with its request."""
     torn = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 100\r\n\r\n<Code>"
     async with raw_service(torn, closes=True) as service:
         async with library.client(service, auth_for(library, Source(OLD))) as client:
@@ -282,8 +284,8 @@ async def test_connections_that_break_in_the_answer(library: Library) -> None:
         assert caught.value.request.url.path == "/path"
 
 
-async def test_many_while_the_credentials_change(library: Library) -> None:
-    """Fifty tasks call on while sessions end one after another: all succeed, with one upstream call for each set."""
+async def test_many_requests_while_sessions_expire(library: Library) -> None:
+    """Fifty tasks send requests while a session expires: all succeed, with one upstream call for each session."""
     source = Source(*(keys(number) for number in range(1, 4)))
     done = []
     async with serving() as service:
@@ -293,47 +295,47 @@ async def test_many_while_the_credentials_change(library: Library) -> None:
             async def work(task: int) -> None:
                 for number in range(4):
                     if (task, number) == (25, 1):
-                        service.ends(keys(1))
-                    answer = await client.post(f"/{task}/{number}", content=b"x")
-                    done.append(answer.status_code)
+                        service.expire(keys(1))
+                    response = await client.post(f"/{task}/{number}", content=b"x")
+                    done.append(response.status_code)
 
             async with anyio.create_task_group() as tasks:
                 for task in range(50):
                     tasks.start_soon(work, task)
         assert done == [200] * 200
         assert source.calls == 2
-        assert {came.refusal.code for came in service.came if came.refusal} == {"ExpiredToken"}
+        assert {received.error.code for received in service.requests if received.error} == {"ExpiredToken"}
 
 
-async def test_cancelled_callers_leave(library: Library) -> None:
-    """A caller that is cancelled while the provider is asked, or while it waits for the answer, hurts nobody."""
-    asked, go_on = anyio.Event(), anyio.Event()
+async def test_cancelled_requests(library: Library) -> None:
+    """Cancelling a request, during the call of the provider or of the service, does not affect other requests."""
+    called, proceed = anyio.Event(), anyio.Event()
 
     async def slow() -> Any:
-        asked.set()
-        await go_on.wait()
+        called.set()
+        await proceed.wait()
         return NEW
 
     async with serving() as service, library.client(service, auth_for(library, slow)) as client:
-        answers = []
+        responses = []
 
         async def call() -> None:
-            answers.append(await client.get("/"))
+            responses.append(await client.get("/"))
 
         with anyio.CancelScope() as first:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(call)
-                await asked.wait()
+                await called.wait()
                 first.cancel()
-        assert (answers, service.came) == ([], [])
-        request = client.build_request("GET", "/silent")
+        assert (responses, service.requests) == ([], [])
+        request = client.build_request("GET", "/no-response")
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(call)
-            go_on.set()
-        service.answer = lambda came: SILENCE if came.target == "/silent" else None
+            proceed.set()
+        service.respond = lambda received: NO_RESPONSE if received.target == "/no-response" else None
         with anyio.move_on_after(0.05) as second:
             await client.send(request)
         assert second.cancelled_caught
         assert "authorization" not in request.headers
         assert (await client.get("/")).status_code == 200
-        assert [answer.status_code for answer in answers] == [200]
+        assert [response.status_code for response in responses] == [200]

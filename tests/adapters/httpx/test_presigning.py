@@ -1,4 +1,4 @@
-"""Presigned URLs and passwords for databases: botocore's, query by query, and a service takes them."""
+"""Presigned URLs and database passwords equal those of botocore, and a service accepts them."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from anycreds.adapters.presigning import presign, rds_token
 from anycreds.testing import ManualClock
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-# Without the word that no log may hold: clients log URLs, and that is the point of one of these tests.
+# Not the canary, which no log may contain: a client in one of these tests logs presigned URLs.
 KEYS = Credentials("ASIAPRESIGNED", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "token/+= with a blank")
 HOST = "db.abc123.eu-central-1.rds.amazonaws.com"
 
 
 @pytest.fixture(autouse=True)
-def at_that_time() -> Iterator[None]:
-    """Let botocore sign at the time of these tests, and not log what it signs."""
+def fixed_time() -> Iterator[None]:
+    """Let botocore sign at a fixed time, and not log what it signs."""
     now = NOW.replace(tzinfo=None)
     with (
         mock.patch.object(botocore.auth, "get_current_datetime", return_value=now),
@@ -56,8 +56,8 @@ def run(function: Any, *arguments: Any, **options: Any) -> str:
     return anyio.run(main)
 
 
-def botocores(service: str, credentials: Credentials = KEYS) -> Any:
-    """Return a client of botocore's, with the same keys."""
+def botocore_client(service: str, credentials: Credentials = KEYS) -> Any:
+    """Return a client of botocore with the same keys."""
     session = botocore.session.Session()
     session.set_credentials(credentials.access_key_id, credentials.secret_access_key, credentials.session_token)
     config = botocore.config.Config(signature_version="s3v4") if service == "s3" else None
@@ -70,28 +70,28 @@ def query_of(url: str) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("key", ["key", "a b/ä+日本", "~a!b*c(d)'e", "a=b&c?d#e%", "%41"])
 @pytest.mark.parametrize("credentials", [KEYS, Credentials("AKIAPLAIN", "secret")], ids=["session", "long-term"])
-def test_objects_of_s3(key: str, credentials: Credentials) -> None:
-    """A link to an object has the place, and the query, of botocore's."""
-    client = botocores("s3", credentials)
-    theirs = client.generate_presigned_url("get_object", {"Bucket": "some-bucket", "Key": key}, ExpiresIn=300)
-    place = f"https://some-bucket.s3.amazonaws.com/{quote(key)}"
-    ours = run(presign, provider(credentials), "GET", place, service="s3", region=REGION, expires=300)
-    assert query_of(ours) == query_of(theirs)
-    assert urlsplit(ours)[:3] == urlsplit(theirs)[:3]
+def test_s3_urls_equal_botocores(key: str, credentials: Credentials) -> None:
+    """A presigned URL of an S3 object has the location and the query of botocore's."""
+    client = botocore_client("s3", credentials)
+    expected = client.generate_presigned_url("get_object", {"Bucket": "some-bucket", "Key": key}, ExpiresIn=300)
+    url = f"https://some-bucket.s3.amazonaws.com/{quote(key)}"
+    presigned = run(presign, provider(credentials), "GET", url, service="s3", region=REGION, expires=300)
+    assert query_of(presigned) == query_of(expected)
+    assert urlsplit(presigned)[:3] == urlsplit(expected)[:3]
 
 
-def test_queries_and_headers() -> None:
-    """A query of its own, and headers that have to be sent along, are signed as botocore does."""
+def test_queries_and_headers_equal_botocores() -> None:
+    """A query and required headers are signed as by botocore."""
     parameters = {"Bucket": "some-bucket", "Key": "k", "ResponseContentType": "text/plain; a=ä", "VersionId": "v 1"}
-    client = botocores("s3")
-    theirs = client.generate_presigned_url("get_object", parameters, ExpiresIn=60)
-    place = "https://some-bucket.s3.amazonaws.com/k?response-content-type=text%2Fplain%3B+a%3D%C3%A4&versionId=v%201"
-    ours = run(presign, provider(), "GET", place, service="s3", region=REGION, expires=timedelta(minutes=1))
-    assert query_of(ours) == query_of(theirs)
-    theirs = client.generate_presigned_url(
+    client = botocore_client("s3")
+    expected = client.generate_presigned_url("get_object", parameters, ExpiresIn=60)
+    url = "https://some-bucket.s3.amazonaws.com/k?response-content-type=text%2Fplain%3B+a%3D%C3%A4&versionId=v%201"
+    presigned = run(presign, provider(), "GET", url, service="s3", region=REGION, expires=timedelta(minutes=1))
+    assert query_of(presigned) == query_of(expected)
+    expected = client.generate_presigned_url(
         "put_object", {"Bucket": "some-bucket", "Key": "k", "ContentType": "text/html"}, ExpiresIn=60
     )
-    ours = run(
+    presigned = run(
         presign,
         provider(),
         "put",
@@ -101,21 +101,21 @@ def test_queries_and_headers() -> None:
         expires=60,
         headers={"Content-Type": "text/html"},
     )
-    assert query_of(ours) == query_of(theirs)
+    assert query_of(presigned) == query_of(expected)
 
 
-def test_other_services() -> None:
-    """What proves an identity to a cluster of EKS: a presigned call of STS, with a header of its own."""
-    client = botocores("sts")
+def test_sts_urls_equal_botocores() -> None:
+    """A presigned STS request with a header, the identity token of EKS, equals that of botocore."""
+    client = botocore_client("sts")
     client.meta.events.register(
         "before-sign.sts.GetCallerIdentity",
         lambda request, **_: request.headers.add_header("x-k8s-aws-id", "my-cluster"),
     )
-    theirs = client.generate_presigned_url("get_caller_identity", ExpiresIn=60, HttpMethod="GET")
-    place = f"https://sts.{REGION}.amazonaws.com/?Action=GetCallerIdentity&Version=2011-06-15"
+    expected = client.generate_presigned_url("get_caller_identity", ExpiresIn=60, HttpMethod="GET")
+    url = f"https://sts.{REGION}.amazonaws.com/?Action=GetCallerIdentity&Version=2011-06-15"
     headers = {"x-k8s-aws-id": "my-cluster"}
-    ours = run(presign, provider(), "GET", place, service="sts", region=REGION, expires=60, headers=headers)
-    assert query_of(ours) == query_of(theirs)
+    presigned = run(presign, provider(), "GET", url, service="sts", region=REGION, expires=60, headers=headers)
+    assert query_of(presigned) == query_of(expected)
 
 
 @given(
@@ -123,42 +123,42 @@ def test_other_services() -> None:
     st.integers(1, 65535),
     st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12),
 )
-def test_passwords_of_databases(host: str, port: int, user: str) -> None:
-    """The password of a database is botocore's, but for the order of the query, whoever signs in wherever."""
-    theirs = RDS.generate_db_auth_token(host, port, user, REGION)
-    ours = run(rds_token, provider(), host, port, user, REGION)
-    assert query_of("//" + ours) == query_of("//" + theirs)
-    assert ours.partition("?")[0] == theirs.partition("?")[0]
-    assert "://" not in ours
-    assert [pair[0] for pair in parse_qsl(urlsplit("//" + ours).query)][:2] == ["Action", "DBUser"]
+def test_rds_tokens_equal_botocores(host: str, port: int, user: str) -> None:
+    """A database password equals that of botocore, except for the order of the query."""
+    expected = RDS.generate_db_auth_token(host, port, user, REGION)
+    presigned = run(rds_token, provider(), host, port, user, REGION)
+    assert query_of("//" + presigned) == query_of("//" + expected)
+    assert presigned.partition("?")[0] == expected.partition("?")[0]
+    assert "://" not in presigned
+    assert [pair[0] for pair in parse_qsl(urlsplit("//" + presigned).query)][:2] == ["Action", "DBUser"]
 
 
-RDS = botocores("rds")
+RDS = botocore_client("rds")
 
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("method", ["GET", "PUT"])
 @pytest.mark.parametrize("name", ["s3", "dynamodb"])
-async def test_a_service_takes_them(method: str, name: str) -> None:
-    """A client without credentials is let in with a presigned URL, for what it says and nothing else."""
+async def test_service_accepts_presigned_urls(method: str, name: str) -> None:
+    """A service accepts a presigned URL from a client without credentials, for its own method only."""
 
     async def source() -> Credentials:
         return KEYS.replace(session_token="token/+=")
 
     async with serving(name, tls=True) as service, httpx.AsyncClient(verify=trust(), trust_env=False) as client:
-        service.knows(await source())
-        place = f"{service.url}/a%20b/c(d)+e?x=a+b&&y"
+        service.know(await source())
+        unsigned = f"{service.url}/a%20b/c(d)+e?x=a+b&&y"
         body = b"anything" if name == "s3" and method == "PUT" else b""
-        url = await presign(source, method, place, service=name, region=REGION)
-        answer = await client.request(method, url, content=body)
-        assert (answer.status_code, service.last.refusal) == (200, None)
+        url = await presign(source, method, unsigned, service=name, region=REGION)
+        response = await client.request(method, url, content=body)
+        assert (response.status_code, service.last.error) == (200, None)
         assert "X-Amz-Expires=900&" in url
         assert (await client.delete(url)).status_code == 403
 
 
 @pytest.mark.anyio
-async def test_the_providers_error() -> None:
-    """What the provider raises passes as it is."""
+async def test_provider_error() -> None:
+    """``presign`` and ``rds_token`` raise the provider's own error."""
     with pytest.raises(NotConfiguredError, match="AWS_ACCESS_KEY_ID"):
         await presign(from_env(environ={}), "GET", "https://a.example.com/", service="s3", region=REGION)
     with pytest.raises(NotConfiguredError, match="AWS_ACCESS_KEY_ID"):
@@ -166,7 +166,7 @@ async def test_the_providers_error() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("changed", "message"),
     [
         ({"url": "https://a.example.com/ä"}, r"the URL contains U\+00E4"),
         ({"url": "https://a.example.com/a/../b"}, r"the URL has a path with \. or \.\."),
@@ -182,15 +182,15 @@ async def test_the_providers_error() -> None:
         ({"service": ""}, "service is not a signing name"),
     ],
 )
-def test_bad_arguments_of_presign(changed: dict[str, Any], said: str) -> None:
-    """What cannot be right is refused, and not repeated."""
+def test_invalid_arguments_of_presign(changed: dict[str, Any], message: str) -> None:
+    """An invalid argument is rejected, and the error does not repeat it."""
     options = {"url": "https://a.example.com/", "service": "s3", "region": REGION, **changed}
-    with pytest.raises(InvalidConfigurationError, match=f"presign: {said}"):
+    with pytest.raises(InvalidConfigurationError, match=f"presign: {message}"):
         run(presign, provider(), "GET", options.pop("url"), **options)
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("changed", "message"),
     [
         ({"host": "db/?"}, "host and port are malformed"),
         ({"host": "user@db"}, "host and port are malformed"),
@@ -206,8 +206,8 @@ def test_bad_arguments_of_presign(changed: dict[str, Any], said: str) -> None:
         ({"region": "eu/"}, "region cannot be"),
     ],
 )
-def test_bad_arguments_of_rds_token(changed: dict[str, Any], said: str) -> None:
-    """A host, port, user or region that cannot be right is refused."""
+def test_invalid_arguments_of_rds_token(changed: dict[str, Any], message: str) -> None:
+    """An invalid host, port, user or region is rejected."""
     options = {"host": HOST, "port": 5432, "user": "app", "region": REGION, **changed}
-    with pytest.raises(InvalidConfigurationError, match=f"rds_token: {said}"):
+    with pytest.raises(InvalidConfigurationError, match=f"rds_token: {message}"):
         run(rds_token, provider(), **options)

@@ -1,4 +1,4 @@
-"""Whatever URL, query, headers and body a program comes with: what the client sends, verifies."""
+"""For any URL, query, headers and body, the service accepts the signature of what the client sends."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from anycreds.testing import CANARY
 UNRESERVED = "abzAZ09-._~"
 DELIMITERS = "!$&'()*+,;=:@"
 
-# Hypothesis draws words from the code that it tests, too; in a log of URLs this one would be taken for a secret.
+# Hypothesis also takes words from the tested code; the leak detector would take this one in a logged URL for a secret.
 words = st.text(st.characters(exclude_categories=["Cs"]), max_size=6).filter(lambda text: CANARY not in text)
 escapes = st.binary(min_size=1, max_size=3).map(lambda data: "".join(f"%{byte:02x}" for byte in data))
 plain = st.text(list(UNRESERVED + DELIMITERS), max_size=8)
@@ -35,20 +35,20 @@ services = st.sampled_from(("dynamodb", "s3"))
 
 
 def sendable(path: str, query: str) -> str:
-    """Return path and query without what would end them."""
+    """Return path and query without the characters that would end them."""
     for mark in "?#":
         path = path.replace(mark, "")
     return path + ("?" + query.replace("#", "") if query else "")
 
 
 def escaped_dots(target: str) -> bool:
-    """Tell whether a part of the path is percent-encoded dots, which the fake does not see as S3 does."""
+    """Return whether the path has a percent-encoded dot segment, which the fake reads differently from S3."""
     parts = target.partition("?")[0].lower().replace("%2e", ".").split("/")
     return "." in parts or ".." in parts
 
 
 async def call(library: Library, name: str, target: str, options: dict[str, Any]) -> None:
-    """Make one call, and see that the service takes it."""
+    """Send one request, and assert that the service accepts it."""
     async with serving(name) as service:
         auth = library.SigV4Auth(Source(), service=name, region=REGION)
         async with library.client(service, auth) as client:
@@ -59,14 +59,14 @@ async def call(library: Library, name: str, target: str, options: dict[str, Any]
             raw = request.url.raw_path.decode()
             if name == "s3" and escaped_dots(raw):
                 return
-            answer = await client.send(request)
-        assert (answer.status_code, service.last.refusal) == (200, None)
+            response = await client.send(request)
+        assert (response.status_code, service.last.error) == (200, None)
         assert service.last.target == normalize_target(raw, name)
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_whatever_is_sent_verifies(library: Library, backend: str) -> None:
-    """What arrives on the wire has the signature that a service computes of it, and means what the program wrote."""
+def test_any_request_is_accepted(library: Library, backend: str) -> None:
+    """The service accepts the signature of any request, and receives its normalized target."""
 
     @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(services, st.builds(sendable, paths, queries), requests)
@@ -80,7 +80,7 @@ def test_whatever_is_sent_verifies(library: Library, backend: str) -> None:
 
 
 @given(services, paths, queries)
-def test_the_form_stays(name: str, path: str, query: str) -> None:
-    """What is in the form that is read alike everywhere stays as it is."""
+def test_normalize_target_is_idempotent(name: str, path: str, query: str) -> None:
+    """A normalized target is not changed again."""
     once = normalize_target(sendable(path, query), name)
     assert normalize_target(once, name) == once

@@ -1,4 +1,4 @@
-"""The stores of obstore on a provider: real requests, each signed with a good set, and errors that come through."""
+"""Stores of obstore with a provider: requests are signed with valid credentials, and errors are reported."""
 
 from __future__ import annotations
 
@@ -35,25 +35,25 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 def anyio_backend() -> str:
-    """Give the only event loop that obstore awaits on."""
+    """Return the only event loop on which obstore awaits."""
     return "asyncio"
 
 
 @pytest.fixture(autouse=True, scope="module")
 def runtime() -> None:
-    """Let obstore open, before any test, what it keeps until the process ends: its own event loop."""
+    """Start obstore's own event loop, which lives until the process ends, before any test."""
     obstore.list(obstore.store.MemoryStore()).collect()
 
 
 @pytest.fixture
 def aws() -> Iterator[SignedAws]:
-    """Serve for the time of the test."""
+    """Return a server that runs during the test."""
     with signed_aws() as found:
         yield found
 
 
 def store_of(provider: Any, aws: SignedAws) -> Any:
-    """Return a store whose bucket is at the server."""
+    """Return a store whose bucket is on the server."""
     return obstore.store.S3Store(
         "bucket",
         endpoint=aws.url,
@@ -64,8 +64,8 @@ def store_of(provider: Any, aws: SignedAws) -> Any:
     )
 
 
-async def test_requests(aws: SignedAws) -> None:
-    """Eight requests at once and one later, with one set from one call; all signatures are right."""
+async def test_requests_are_signed(aws: SignedAws) -> None:
+    """Nine requests, eight of them concurrent, have valid signatures with credentials of one call."""
     aws.objects["/bucket/key"] = b"content"
     source = Source(aws)
     store = store_of(StoreCredentials(source), aws)
@@ -80,35 +80,35 @@ async def test_requests(aws: SignedAws) -> None:
     await names()
     assert found == ["key"] * 9
     assert aws.key_ids == ["ASIA0001"] * 9
-    assert aws.refusals == [None] * 9
+    assert aws.error_codes == [None] * 9
     assert all(seen.has_token for seen in aws.seen)
     assert source.calls == 1
 
 
-async def test_the_next_set(aws: SignedAws) -> None:
-    """A set with little more than the five minutes left that obstore wants is not handed out, but another one."""
-    source = Source(aws, life=900)
+async def test_credentials_with_little_lifetime_are_replaced(aws: SignedAws) -> None:
+    """Credentials with little more than the five minutes that obstore requires are replaced first."""
+    source = Source(aws, lifetime=900)
     provider = StoreCredentials(source.cached())
     store = store_of(provider, aws)
     await obstore.list(store).collect_async()
-    assert await ending_in(provider) == 900
+    assert await remaining_lifetime(provider) == 900
     source.clock.advance(900 - 330)
-    assert await ending_in(provider) == 900
+    assert await remaining_lifetime(provider) == 900
     assert source.calls == 2
     fresh = store_of(provider, aws)
     await obstore.list(fresh).collect_async()
     assert aws.key_ids == ["ASIA0001", "ASIA0002"]
 
 
-async def ending_in(provider: StoreCredentials) -> float:
-    """Return in how many seconds the set ends that is handed out."""
+async def remaining_lifetime(provider: StoreCredentials) -> float:
+    """Return the remaining lifetime, in seconds, of the returned credentials."""
     end: datetime | None = (await provider())["expires_at"]
     assert end is not None
     return round(end.timestamp() - provider._provider._runtime.time())
 
 
-async def test_what_is_handed_out() -> None:
-    """The names are obstore's, the end is in UTC, what is missing is None, and nothing shows the secret."""
+async def test_returned_dict() -> None:
+    """The dict has obstore's keys, an expiration in UTC, None for missing values, and no secret in its text."""
     end = datetime.now(UTC) + timedelta(hours=1)
 
     async def temporary() -> anycreds.Credentials:
@@ -117,38 +117,38 @@ async def test_what_is_handed_out() -> None:
     async def long_term() -> anycreds.Credentials:
         return anycreds.Credentials("AKIDONE", f"{CANARY}-secret")
 
-    handed = await StoreCredentials(temporary)()
-    assert handed == {
+    returned = await StoreCredentials(temporary)()
+    assert returned == {
         "access_key_id": "ASIAONE",
         "secret_access_key": f"{CANARY}-secret",
         "token": f"{CANARY}-session",
         "expires_at": end,
     }
-    assert CANARY not in f"{handed} {handed!r} {StoreCredentials(temporary)!r}"
+    assert CANARY not in f"{returned} {returned!r} {StoreCredentials(temporary)!r}"
     without = await StoreCredentials(long_term)()
     assert (without["token"], without["expires_at"]) == (None, None)
 
 
-@pytest.mark.parametrize("life", [600.0, 240.0])
-async def test_sets_that_are_never_long_enough(life: float) -> None:
-    """Sets with a shorter life are handed out all the same, and cost no more calls than without asking for more."""
+@pytest.mark.parametrize("lifetime", [600.0, 240.0])
+async def test_source_with_short_lifetimes(lifetime: float) -> None:
+    """Credentials with less than six minutes are returned as well, and cause no additional calls."""
     clock = ManualClock()
     calls = []
 
     async def short() -> anycreds.Credentials:
         calls.append(clock.monotonic())
-        end = datetime.fromtimestamp(clock.time(), UTC) + timedelta(seconds=life)
+        end = datetime.fromtimestamp(clock.time(), UTC) + timedelta(seconds=lifetime)
         return anycreds.Credentials(f"ASIA{len(calls)}", f"{CANARY}-secret", expiration=end)
 
     provider = StoreCredentials(anycreds.cached(short, clock=clock))
     for _ in range(60):
-        assert await ending_in(provider) > 0
+        assert await remaining_lifetime(provider) > 0
         clock.advance(1)
     assert len(calls) <= 2
 
 
-async def test_an_outage_is_not_noticed_while_a_set_is_good() -> None:
-    """When there is no longer set because the source is down, the cached one is handed out until it ends."""
+async def test_outage_with_valid_credentials() -> None:
+    """During an outage of the source the cached credentials are returned until they expire."""
     clock = ManualClock()
     error: list[Exception] = []
 
@@ -160,8 +160,8 @@ async def test_an_outage_is_not_noticed_while_a_set_is_good() -> None:
 
     provider = StoreCredentials(anycreds.cached(source, clock=clock))
     await provider()
-    for problem in (anycreds.RetrievalError("down"), anycreds.InvalidConfigurationError("broken")):
-        error[:] = [problem]
+    for failure in (anycreds.RetrievalError("down"), anycreds.InvalidConfigurationError("broken")):
+        error[:] = [failure]
         clock.advance(300)
         assert (await provider())["access_key_id"] == "ASIAONE"
     clock.advance(301)
@@ -169,8 +169,8 @@ async def test_an_outage_is_not_noticed_while_a_set_is_good() -> None:
         await provider()
 
 
-async def test_a_failure_costs_one_call() -> None:
-    """When there is nothing at all, the source is asked once for each request."""
+async def test_failure_makes_one_call() -> None:
+    """Without any credentials the source is called once for each request."""
     calls = []
 
     async def source() -> anycreds.Credentials:
@@ -182,8 +182,8 @@ async def test_a_failure_costs_one_call() -> None:
     assert len(calls) == 1
 
 
-async def test_errors(aws: SignedAws) -> None:
-    """Who cannot get credentials gets obstore's error, with our text in it, and nothing is sent."""
+async def test_provider_error(aws: SignedAws) -> None:
+    """Obstore raises its own error with the text of the provider's error, and sends nothing."""
 
     async def source() -> anycreds.Credentials:
         raise anycreds.RetrievalError("the vault is closed", hint="open it")
@@ -193,16 +193,16 @@ async def test_errors(aws: SignedAws) -> None:
     assert aws.seen == []
 
 
-@pytest.mark.filterwarnings("ignore:.*was never awaited:RuntimeWarning")  # obstore calls it, and then sees that
-async def test_not_without_a_loop(aws: SignedAws) -> None:
-    """The functions of obstore that do not await cannot be served, and say so."""
+@pytest.mark.filterwarnings("ignore:.*was never awaited:RuntimeWarning")  # obstore calls the provider before it fails
+async def test_sync_functions_without_event_loop(aws: SignedAws) -> None:
+    """Obstore's sync functions have no event loop and raise an error."""
     store = store_of(StoreCredentials(Source(aws)), aws)
     with pytest.raises(UnauthenticatedError, match="no running event loop"):
         await anyio.to_thread.run_sync(obstore.get, store, "key")
 
 
-async def test_the_way_for_functions_that_do_not_await(aws: SignedAws) -> None:
-    """They take obstore's own provider for boto3 with a session of our adapter for that."""
+async def test_sync_functions_with_a_boto3_session(aws: SignedAws) -> None:
+    """Obstore's sync functions work with its provider for boto3 and a session of the botocore adapter."""
     boto3 = pytest.importorskip("boto3")
     from obstore.auth.boto3 import Boto3CredentialProvider
 
@@ -214,19 +214,19 @@ async def test_the_way_for_functions_that_do_not_await(aws: SignedAws) -> None:
     assert obstore.list(store).collect() == []
     _blocking_portal.stop_all()
     assert aws.key_ids == ["ASIA0001"]
-    assert aws.refusals == [None]
+    assert aws.error_codes == [None]
 
 
 async def test_region() -> None:
-    """The region is the store's, and the provider is told of it."""
+    """The region reaches the store and the provider."""
     provider = anycreds.cached(Source(SignedAws()))
-    handed = StoreCredentials(provider, region="eu-central-1")
-    assert handed._provider is provider.for_client(anycreds.ClientContext(region="eu-central-1"))
-    assert obstore.store.S3Store("bucket", credential_provider=handed).config["region"] == "eu-central-1"
+    returned = StoreCredentials(provider, region="eu-central-1")
+    assert returned._provider is provider.for_client(anycreds.ClientContext(region="eu-central-1"))
+    assert obstore.store.S3Store("bucket", credential_provider=returned).config["region"] == "eu-central-1"
 
 
-def test_without_obstore() -> None:
-    """When obstore is missing, the error says what to install."""
+def test_import_error_without_obstore() -> None:
+    """Without obstore, the import error names the package to install."""
     hide = "import sys; sys.path[:] = [path for path in sys.path if 'site-packages' not in path]; "
     program = hide + "sys.modules['anyio'] = sys; import anycreds.adapters.obstore"
     done = subprocess.run(
@@ -234,7 +234,7 @@ def test_without_obstore() -> None:
         env={**os.environ, "PYTHONPATH": str(SOURCE)},
         capture_output=True,
         text=True,
-        timeout=15,  # seconds; it needs less than one
+        timeout=15,  # seconds; a run needs less than one
         check=False,
     )
     assert done.stderr.strip().splitlines()[-1] == (
@@ -242,8 +242,8 @@ def test_without_obstore() -> None:
     )
 
 
-async def test_the_example(aws: SignedAws, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The store of the docstring's example lists its bucket."""
+async def test_example(aws: SignedAws, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The example's store lists its bucket."""
     keys = aws.know(anycreds.Credentials("AKIDEXAMPLE", f"{CANARY}-secret"))
     aws.objects["/bucket/key"] = b"content"
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", keys.access_key_id)
@@ -254,4 +254,4 @@ async def test_the_example(aws: SignedAws, monkeypatch: pytest.MonkeyPatch) -> N
     (example,) = doctest.DocTestFinder(recurse=False).find(StoreCredentials, globs=known)
     assert doctest.DocTestRunner().run(example, clear_globs=False).failed == 0
     assert await example.globs["names"]() == ["key"]
-    assert aws.refusals == [None]
+    assert aws.error_codes == [None]

@@ -1,4 +1,4 @@
-"""What cannot be right is said at once, what the provider says passes unchanged, and nothing shows a secret."""
+"""Invalid arguments and headers are rejected, the provider's errors are unchanged, and no text contains a secret."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from adapters.httpx.service import REGION, Library, Source, keys, serving
 from anycreds import InvalidConfigurationError, NoCredentialsError, from_env
 
-BAD_NAMES: list[tuple[Any, Any, str]] = [
+INVALID_NAMES: list[tuple[Any, Any, str]] = [
     ("dynamodb", None, "region is missing .*pass the region of the endpoint, such as region='eu-central-1'"),
     ("dynamodb", "", "region is missing"),
     ("dynamodb", "eu/central", "region cannot be a part of a host name"),
@@ -24,30 +24,30 @@ BAD_NAMES: list[tuple[Any, Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("service", "region", "said"), BAD_NAMES)
-def test_bad_names(library: Library, service: Any, region: Any, said: str) -> None:
-    """A region or service that cannot be right is refused when the object is made."""
-    with pytest.raises(InvalidConfigurationError, match=f"SigV4Auth: {said}"):
+@pytest.mark.parametrize(("service", "region", "message"), INVALID_NAMES)
+def test_invalid_names(library: Library, service: Any, region: Any, message: str) -> None:
+    """An invalid region or service is rejected when the object is created."""
+    with pytest.raises(InvalidConfigurationError, match=f"SigV4Auth: {message}"):
         library.SigV4Auth(Source(), service=service, region=region)
 
 
-def test_sync_clients(library: Library) -> None:
-    """A sync client is told what to use instead."""
+def test_sync_client(library: Library) -> None:
+    """The error of a sync client names the alternative."""
     auth = library.SigV4Auth(Source(), service="s3", region=REGION)
-    said = r"works with AsyncClient only.*anycreds\.adapters\.botocore"
-    with library.http.Client(auth=auth, trust_env=False) as client, pytest.raises(RuntimeError, match=said):
+    message = r"works with AsyncClient only.*anycreds\.adapters\.botocore"
+    with library.http.Client(auth=auth, trust_env=False) as client, pytest.raises(RuntimeError, match=message):
         client.get("http://127.0.0.1:1/")
 
 
 def test_repr(library: Library) -> None:
-    """What it is shows, and no more."""
+    """The ``repr`` names the provider, the service and the region."""
     auth = library.SigV4Auth(from_env(environ={}), service="s3", region=REGION)
     assert repr(auth) == "<SigV4Auth of environment variables, for s3 in eu-central-1>"
 
 
 @pytest.mark.anyio
-async def test_the_providers_error(library: Library) -> None:
-    """What the provider raises passes as it is, and nothing is sent."""
+async def test_provider_error(library: Library) -> None:
+    """The client raises the provider's own error, and sends nothing."""
     async with serving() as service:
         auth = library.SigV4Auth(from_env(environ={}), service="dynamodb", region=REGION)
         async with library.client(service, auth) as client:
@@ -57,12 +57,12 @@ async def test_the_providers_error(library: Library) -> None:
             await from_env(environ={})()
         assert str(caught.value) == str(bare.value)
         assert not isinstance(caught.value, NoCredentialsError)
-        assert service.came == []
+        assert service.requests == []
 
 
 @pytest.mark.anyio
 async def test_headers_that_cannot_be_signed(library: Library) -> None:
-    """A header or token that no signature can stand for is named, not shown; nothing is sent."""
+    """A header or token that cannot be signed is named but not shown, and nothing is sent."""
     async with serving() as service:
         auth = library.SigV4Auth(Source(), service="dynamodb", region=REGION)
         async with library.client(service, auth) as client:
@@ -73,18 +73,18 @@ async def test_headers_that_cannot_be_signed(library: Library) -> None:
             with pytest.raises(InvalidConfigurationError, match="the session token has a character") as caught:
                 await client.get("/")
         assert caught.value.source == "function Source"
-        assert service.came == []
+        assert service.requests == []
 
 
 @pytest.mark.anyio
 async def test_without_tls(library: Library, caplog: pytest.LogCaptureFixture) -> None:
-    """To call somebody else's machine without TLS is worth one warning for each; this machine is not."""
+    """Requests without TLS to another machine log one warning for each origin; loopback does not."""
     http = library.http
     transport = http.MockTransport(lambda _: http.Response(200))
     auth = library.SigV4Auth(Source(), service="dynamodb", region=REGION)
     async with http.AsyncClient(auth=auth, transport=transport) as client:
-        for place in ("http://127.0.0.1:8000/a", "http://localhost/", "https://10.0.0.1/", "http://[::1]/"):
-            await client.get(place)
+        for url in ("http://127.0.0.1:8000/a", "http://localhost/", "https://10.0.0.1/", "http://[::1]/"):
+            await client.get(url)
         assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
         for _ in range(2):
             await client.get("http://10.0.0.1:8000/a?secret")
@@ -93,8 +93,8 @@ async def test_without_tls(library: Library, caplog: pytest.LogCaptureFixture) -
     assert record.getMessage() == ("sending signed requests to http://10.0.0.1:8000 without TLS; others can read them")
 
 
-def test_without_httpx2() -> None:
-    """Without httpx2, its adapter says which extra to install."""
+def test_import_error_without_httpx2() -> None:
+    """Without httpx2, the import error names the extra to install."""
     code = "import sys; sys.modules['httpx2'] = None; import anycreds.adapters.httpx2"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=20)
     assert "ImportError: anycreds.adapters.httpx2 needs httpx2" in done.stderr
@@ -102,7 +102,7 @@ def test_without_httpx2() -> None:
 
 
 def test_presigning_needs_no_http_library() -> None:
-    """Presigning loads neither httpx nor an event loop's library."""
+    """Presigning imports neither httpx nor an async library."""
     code = (
         "import sys, anycreds.adapters.presigning; "
         "print([name for name in ('httpx', 'httpx2', 'trio', 'ssl') if name in sys.modules])"
