@@ -152,7 +152,7 @@ def test_nothing_at_all(aws_isolated: Path, capsys: pytest.CaptureFixture[str]) 
     status, told = explain(capsys)
     assert status == 1
     assert told.count("NOTHING") == 6
-    assert "AWS_EC2_METADATA_DISABLED switches it off" in told
+    assert "EC2 metadata is disabled by AWS_EC2_METADATA_DISABLED" in told
     assert "hop-limit" not in told
     assert "No credentials: none of these sources has anything configured. What you can do:" in told
     assert "aws login" in told

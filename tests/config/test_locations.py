@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from anycreds._config.locations import Location, locations, selected
-from anycreds._core.errors import InvalidConfigurationError, NotConfiguredError
+from anycreds._config.locations import Location, select_profile, shared_file_locations
+from anycreds._core.errors import InvalidConfigurationError
+from support.errors import error_of
 
 CONFIG, CREDENTIALS = "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"
 
@@ -17,7 +18,7 @@ def places(
     config_filepath: str | None = None,
 ) -> tuple[Location, Location]:
     """Return where both files are, config file first."""
-    config, credentials = locations(environ, lambda: fallback_home, filepath, config_filepath)
+    config, credentials = shared_file_locations(environ, lambda: fallback_home, filepath, config_filepath)
     assert isinstance(config, Location)
     assert isinstance(credentials, Location)
     return config, credentials
@@ -58,7 +59,7 @@ def test_the_system_is_asked_last(environ: dict[str, str]) -> None:
     def ask() -> str:
         raise AssertionError("the system was asked")
 
-    assert isinstance(locations(environ, ask).config, Location)
+    assert isinstance(shared_file_locations(environ, ask).config, Location)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +101,7 @@ def test_an_option_beats_its_variable() -> None:
     assert [place.path for place in places(environ, filepath="/o")] == ["/c", "/o"]
     assert [place.path for place in places(environ, config_filepath="/o")] == ["/o", "/d"]
     assert [place.path for place in places(environ, filepath="", config_filepath=" ")] == ["/c", "/d"]
-    assert [place.chosen for place in places({"HOME": "/h", CONFIG: "", CREDENTIALS: " "})] == [False, False]
+    assert [place.is_explicit for place in places({"HOME": "/h", CONFIG: "", CREDENTIALS: " "})] == [False, False]
 
 
 def test_in_the_root_directory() -> None:
@@ -113,15 +114,17 @@ def test_in_the_root_directory() -> None:
 
 def test_without_a_home() -> None:
     """Without a home directory nothing is configured there; but a file that is named to be there is an error."""
-    config, credentials = locations({CREDENTIALS: "~/x"}, lambda: None, source="somebody")
-    assert isinstance(config, NotConfiguredError)
-    assert "~/.aws/config" in str(config)
-    assert isinstance(credentials, InvalidConfigurationError)
-    assert str(credentials).startswith(f"somebody: {CREDENTIALS} ")
-    assert "HOME" in str(credentials)
-    config, credentials = locations({CONFIG: "/c"}, lambda: " ", filepath="/d")
-    assert isinstance(config, Location)
-    assert isinstance(credentials, Location)
+    assert shared_file_locations({}, lambda: None) == (None, None)
+    config, credentials = shared_file_locations({CONFIG: "/c"}, lambda: " ", filepath="/d")
+    assert config == ("/c", CONFIG, "/c", True)
+    assert credentials == ("/d", "option filepath", "/d", True)
+    for environ in ({CREDENTIALS: "~/x"}, {CONFIG: "~", CREDENTIALS: "~/x"}):
+        error = error_of(
+            shared_file_locations, environ, lambda: None, source="a provider", kind=InvalidConfigurationError
+        )
+        assert str(error).startswith(
+            f"a provider: {next(iter(environ))} begins with ~, but the home directory is not known"
+        )
 
 
 @pytest.mark.parametrize(
@@ -141,10 +144,10 @@ def test_a_named_profile(
     argument: str | None, caller: str | None, environ: dict[str, str], name: str, origin: str
 ) -> None:
     """The argument beats the caller, the caller the environment; blanks name nothing, and a default can be named."""
-    assert selected(argument, caller, environ) == ((name, origin), True)
+    assert select_profile(argument, caller, environ) == ((name, origin), True)
 
 
 @pytest.mark.parametrize("environ", [{}, {"AWS_PROFILE": ""}, {"AWS_PROFILE": " "}, {"AWS_DEFAULT_PROFILE": "x"}])
 def test_no_named_profile(environ: dict[str, str]) -> None:
     """If nobody names a profile, it is the default, which then is not a named one."""
-    assert selected(None, None, environ) == (("default", "the default"), False)
+    assert select_profile(None, None, environ) == (("default", "the default"), False)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from anycreds._config.parser import parse, read
-from anycreds._config.parser.sections import FileKind, shown_name
+from anycreds._config.parser.sections import FileKind, display_name
 from support.fake_io import SECRET_KEY
 
 Expected = dict[str, dict[str, Any]]
@@ -24,7 +24,7 @@ def profiles(text: str, kind: FileKind = "config") -> Expected:
 
 def wrong(text: str, kind: FileKind = "config") -> list[tuple[int, str | None, bool]]:
     """Return line, section and gravity of everything that is wrong, in the order of lines."""
-    return sorted((problem.line, problem.name, problem.fatal) for problem in read(text, kind).all_problems())
+    return sorted((one.line, one.name, one.is_fatal) for one in read(text, kind).all_diagnostics())
 
 
 ODD_NAME = "some-thing:long/the_one%only.foo@bar+"
@@ -179,6 +179,12 @@ WRONG: list[tuple[str, str, Expected, list[tuple[int, str | None, bool]]]] = [
     ("what goes on with a bad line", "[profile f]\na = 1\nbad\n more", {"f": {"a": "1"}}, [(3, "f", True)]),
     ("nothing to go on with", "[profile f]\n -more", {"f": {}}, [(2, "f", True)]),
     ("nothing in the second part", "[profile f]\na = 1\n[profile f]\n -more", {"f": {"a": "1"}}, [(4, "f", True)]),
+    (
+        "an indented key that decides about credentials",
+        "[profile f]\naws_access_key_id = 1\n AWS_Secret_Access_Key = 2",
+        {"f": {"aws_access_key_id": "1\nAWS_Secret_Access_Key = 2"}},
+        [(3, "f", True)],
+    ),
     ("a setting that goes on", "[profile f]\na = 1\n b = 2", {"f": {"a": "1\nb = 2"}}, [(3, "f", False)]),
     ("going on with = first", "[profile f]\na = 1\n = 2", {"f": {"a": "1\n= 2"}}, []),
     ("nested without =", "[profile f]\ns3 =\n bad\n a = 1", {"f": {"s3": {"a": "1"}}}, [(3, "f", True)]),
@@ -330,10 +336,10 @@ def test_every_value_knows_its_line() -> None:
 def test_problems_are_bounded() -> None:
     """Of a section full of rubbish a few problems are kept, and always one that makes it an error to use it."""
     found = read("[default]\n" + "in valid = 1\n" * 1_000 + "bad\n" * 1_000 + "[profile f]\nbad", "config")
-    problems = found.problems("profile", "default")
+    problems = found.diagnostics("profile", "default")
     assert len(problems) <= 30
-    assert [problem.line for problem in problems if problem.fatal] == [1_002]
-    assert len(found.problems("profile", "f")) == 1
+    assert [problem.line for problem in problems if problem.is_fatal] == [1_002]
+    assert len(found.diagnostics("profile", "f")) == 1
 
 
 def test_nothing_shows_a_value() -> None:
@@ -354,7 +360,7 @@ def test_nothing_shows_a_value() -> None:
         )
     )
     found = read(text, "config")
-    told = [str(problem) for problem in found.all_problems()]
+    told = [str(problem) for problem in found.all_diagnostics()]
     assert len(told) >= 9
     section = found.section("profile", "default")
     assert SECRET_KEY.lower() not in repr((told, found, section)).lower()
@@ -362,6 +368,6 @@ def test_nothing_shows_a_value() -> None:
 
 def test_long_names_are_cut() -> None:
     """A name is shown in one line, and not at any length."""
-    assert shown_name("dev") == "'dev'"
-    assert shown_name("\u00fc\n\0") == "'\u00fc\\n\\x00'"
-    assert len(shown_name("n" * 10_240)) < 80
+    assert display_name("dev") == "'dev'"
+    assert display_name("\u00fc\n\0") == "'\u00fc\\n\\x00'"
+    assert len(display_name("n" * 10_240)) < 80

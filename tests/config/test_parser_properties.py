@@ -85,12 +85,12 @@ def answers(text: str) -> None:
         lines = 1 + text.count("\n") + text.count("\r")
         assert tuple(parsed) == KINDS
         for section_kind in KINDS:
-            assert list(parsed[section_kind]) == list(found.found[section_kind])
-            for section in found.found[section_kind].values():
+            assert list(parsed[section_kind]) == list(found.stored[section_kind])
+            for section in found.stored[section_kind].values():
                 values, line = values_of(section), section[1]
                 assert 1 <= line <= lines
                 assert all(isinstance(key, str) and key and 1 <= at <= lines for key, (_, at) in values.items())
-        for problem in found.all_problems():
+        for problem in found.all_diagnostics():
             assert 1 <= problem.line <= lines
 
 
@@ -115,10 +115,10 @@ def everything(found: Sections) -> object:
     """Return all that was found, in its order."""
     sections = [
         (kind, name, list(values_of(section).items()), section[1])
-        for kind, named in found.found.items()
+        for kind, named in found.stored.items()
         for name, section in named.items()
     ]
-    return sections, found.troubles
+    return sections, found.reported
 
 
 @settings(deadline=None, max_examples=500)
@@ -130,7 +130,7 @@ def test_plain_sections_are_read_like_all_others(text: str) -> None:
     """What is read when it is asked for is what reading line by line would have found."""
     for kind in FILES:
         reader = Reader(kind)
-        reader.take(text.split("\n"), suspicious=False)
+        reader.read_lines(text.split("\n"), has_control_chars=False)
         assert everything(read(text, kind)) == everything(reader.finish())
 
 
@@ -139,7 +139,7 @@ def test_plain_sections_are_read_like_all_others(text: str) -> None:
 def test_round_trip(file: dict[str, dict[str, dict[str, Any]]]) -> None:
     """What is written by the rules is read back as it was, and nothing about it is wrong."""
     assert parse(written(file), "config") == file
-    assert list(read(written(file), "config").all_problems()) == []
+    assert list(read(written(file), "config").all_diagnostics()) == []
 
 
 @settings(deadline=None, max_examples=200)
@@ -175,7 +175,7 @@ def test_a_bad_section_hurts_no_other(
     for kind, name, _ in blocks:
         assert parsed[kind][name] == file[kind][name]
         assert kind in KINDS
-        assert found.problems(kind, name) == ()
+        assert found.diagnostics(kind, name) == ()
 
 
 LARGE = {

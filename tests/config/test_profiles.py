@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
+from typing import Literal
 
 import pytest
 
 from anycreds._config.parser import read
 from anycreds._config.parser.sections import FileKind, Section, Sections
 from anycreds._config.profiles import Profile, Profiles, merge
+from anycreds._config.settings import Setting
 from anycreds._core.errors import ConfigParseError, InvalidConfigurationError, ProfileNotFoundError
+from support.errors import error_of
 from support.fake_io import SECRET_KEY
 
 CONFIG, CREDENTIALS = "~/.aws/config", "~/.aws/credentials"
@@ -25,10 +28,24 @@ def both(config: str | None, credentials: str | None = None) -> Profiles:
 
 
 def found(profiles: Profiles, name: str) -> Profile:
-    """Return a profile that is there."""
-    profile = profiles.find(name)
-    assert isinstance(profile, Profile)
-    return profile
+    """Return a profile that exists."""
+    return profiles.find(name)
+
+
+def fatal(profiles: Profiles, name: str) -> ConfigParseError | None:
+    """Return the error of a profile that exists; None if it can be used."""
+    try:
+        profiles.find(name).check("a provider")
+    except ConfigParseError as error:
+        return error
+    return None
+
+
+def section_error(profiles: Profiles, kind: Literal["sso-session", "services"], name: str) -> InvalidConfigurationError:
+    """Return the error that the config file has no such section."""
+    referrer = Profile("profile", "dev", {}, {}, (), ())
+    reference = Setting(name, f"{CONFIG}:9")
+    return error_of(profiles.find_section, kind, reference, referrer, "a provider", kind=InvalidConfigurationError)
 
 
 def plain(profile: Profile) -> dict[str, str]:
@@ -38,9 +55,8 @@ def plain(profile: Profile) -> dict[str, str]:
 
 def missing(profiles: Profiles, name: str) -> ProfileNotFoundError:
     """Return the error that a profile is in neither file."""
-    error = profiles.find(name, "somebody")
-    assert isinstance(error, ProfileNotFoundError)
-    assert error.source == "somebody"
+    error = error_of(profiles.find, name, "a provider", kind=ProfileNotFoundError)
+    assert error.source == "a provider"
     assert error.profile == name
     return error
 
@@ -55,15 +71,15 @@ def test_each_setting_knows_its_file_and_line() -> None:
         "c": ("4", f"{CREDENTIALS}:4"),
     }
     assert profile.origins == (f"{CONFIG}:1", f"{CREDENTIALS}:2")
-    assert profile.problems == ()
-    assert profile.error() is None
+    assert profile.diagnostics == ()
+    profile.check()
 
 
 def test_profile_default_merges_with_credentials() -> None:
     """[profile default] replaces [default] in the config file, and is merged with that of the credentials file."""
     profiles = both("[profile default]\na = 1\n[default]\nb = 2", "[default]\nc = 3")
     assert plain(found(profiles, "default")) == {"a": "1", "c": "3"}
-    assert found(profiles, "default").error() is None
+    assert fatal(profiles, "default") is None
 
 
 def test_in_one_file() -> None:
@@ -134,8 +150,8 @@ def test_keys_come_from_one_file(
 
     profile = found(both(f"[profile f]\n{text(config)}", f"[f]\n{text(credentials)}"), "f")
     assert plain(profile) == expected
-    assert profile.error() is None
-    assert [(note.path, note.problem.line, note.problem.fatal) for note in profile.problems] == (
+    profile.check()
+    assert [(note.path, note.line, note.is_fatal) for note in profile.diagnostics] == (
         [(CONFIG, 2, False)] if unused else []
     )
 
@@ -151,33 +167,33 @@ def test_nested_settings() -> None:
 def test_a_missing_value() -> None:
     """Indented settings below a key that takes one value are not swallowed: to use that profile is an error."""
     profiles = both("[profile f]\naws_session_token =\n  aws_access_key_id = AKIDEXAMPLE\n[profile g]\ns3 =\n  a = 1")
-    error = found(profiles, "f").error("somebody")
+    error = fatal(profiles, "f")
     assert isinstance(error, ConfigParseError)
-    assert (error.path, error.line, error.source) == (CONFIG, 2, "somebody")
+    assert (error.path, error.line, error.source) == (CONFIG, 2, "a provider")
     assert "AKIDEXAMPLE" not in str(error)
-    assert found(profiles, "g").error() is None
+    assert fatal(profiles, "g") is None
 
 
 def test_a_bad_line_is_an_error_for_who_uses_it() -> None:
     """A profile with a bad line is found, its error names file and line, and no other profile has it."""
     profiles = both("[profile f]\na = 1\nbad\n[profile g]\nin valid = 1\n[profile h]", "[h]\nbad")
-    error = found(profiles, "f").error()
-    assert isinstance(error, ConfigParseError)
-    assert str(error).startswith(f"{CONFIG}:3: ")
-    assert "(profile 'f')" in str(error)
-    assert found(profiles, "g").error() is None
-    assert [str(note).partition(": ")[0] for note in found(profiles, "g").problems] == [f"{CONFIG}:5"]
-    error = found(profiles, "h").error()
+    assert str(fatal(profiles, "f")) == (
+        f"a provider: unable to parse {CONFIG}:3: the line has no = (profile 'f') "
+        "(write key = value, [section] or # comment)"
+    )
+    assert fatal(profiles, "g") is None
+    assert [str(note).partition(": ")[0] for note in found(profiles, "g").diagnostics] == [f"{CONFIG}:5"]
+    error = fatal(profiles, "h")
     assert isinstance(error, ConfigParseError)
     assert (error.path, error.line) == (CREDENTIALS, 2)
 
 
-def test_other_problems() -> None:
+def test_other_diagnostics() -> None:
     """What is wrong with everything that is not used can be told, with file and line."""
     profiles = both("a = 1\n[profile f]\nbad\n[profile g]\nbad", "[g]\nbad\n[profile f]")
 
     def lines(*used: str) -> list[str]:
-        notes = profiles.other_problems({("profile", name) for name in used})
+        notes = profiles.other_diagnostics({("profile", name) for name in used})
         return sorted(str(note).partition(": ")[0] for note in notes)
 
     assert lines() == [f"{CONFIG}:1", f"{CONFIG}:3", f"{CONFIG}:5", f"{CREDENTIALS}:2", f"{CREDENTIALS}:3"]
@@ -193,17 +209,18 @@ def test_a_broken_header_is_no_missing_profile(header: str) -> None:
     else:
         profile = found(both(f"[profile a]\n{header}\nb = 1"), "f")
         assert profile.settings == {}
-        assert found(both(f"[profile f]\n{header}\nb = 1", "[f]\nc = 1"), "f").error() is not None
-    assert profile.error() is not None
-    assert found(both(f"[profile a]\n{header}\nb = 1"), "a").error() is None
+        assert fatal(both(f"[profile f]\n{header}\nb = 1", "[f]\nc = 1"), "f") is not None
+    with pytest.raises(ConfigParseError, match="unable to parse"):
+        profile.check()
+    assert fatal(both(f"[profile a]\n{header}\nb = 1"), "a") is None
 
 
 def test_a_missing_profile_names_both_files() -> None:
     """The error says which files were looked in, and which of them do not exist."""
     error = missing(both("[profile prod]", ""), "dev")
-    assert str(error) == f"somebody: profile 'dev' is in neither {CONFIG} nor {CREDENTIALS}"
+    assert str(error) == f"a provider: profile 'dev' could not be found in {CONFIG} or {CREDENTIALS}"
     error = missing(both("[profile prod]", None), "dev")
-    assert error.message == f"profile 'dev' is in neither {CONFIG} nor {CREDENTIALS} (which does not exist)"
+    assert error.message == f"profile 'dev' could not be found in {CONFIG} or {CREDENTIALS} (which does not exist)"
     error = missing(both(None, None), "default")
     assert error.message.count("(which does not exist)") == 2
 
@@ -232,42 +249,55 @@ def test_close_names(name: str, suggested: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("config", "credentials", "where"),
+    ("config", "credentials", "where", "hint"),
     [
-        ("\n[dev]\na = 1", None, f"{CONFIG}:2"),
-        (None, "[profile dev]\na = 1", f"{CREDENTIALS}:1"),
-        ("[PROFILE dev]", "", f"{CONFIG}:1"),
-        ("[profiles dev]", "", f"{CONFIG}:1"),
+        ("\n[dev]\na = 1", None, f"{CONFIG}:2", "write [profile dev]"),
+        (None, "[profile dev]\na = 1", f"{CREDENTIALS}:1", "write [dev]"),
+        ("[PROFILE dev]", "", f"{CONFIG}:1", "write [profile dev]"),
+        (
+            "[profiles dev]",
+            "",
+            f"{CONFIG}:1",
+            "write [profile NAME], [sso-session NAME] or [services NAME]",
+        ),
     ],
 )
-def test_a_profile_that_is_written_otherwise(config: str | None, credentials: str | None, where: str) -> None:
-    """A section that was meant to be this profile and is none is named, with its line and how it is to be written."""
+def test_ignored_header_is_explained(config: str | None, credentials: str | None, where: str, hint: str) -> None:
+    """The error for a missing profile contains the header that was probably meant to be it, and how to write it."""
     error = missing(both(config, credentials), "dev")
     assert f"; {where}: " in error.message
-    assert "the section is ignored" in error.message
+    assert "ignored" in error.message
+    assert error.hint == hint
+
+
+def test_hint_for_unusual_names() -> None:
+    """A hint quotes names with blanks, and uses a placeholder for names that are too long."""
+    assert missing(both("[PROFILE 'my dev']"), "my dev").hint == 'write [profile "my dev"]'
+    assert missing(both(f"[{'n' * 100}]"), "n" * 100).hint == "write [profile NAME]"
 
 
 def test_sections_that_profiles_refer_to() -> None:
     """Sessions and services come from the config file only, and a missing one is an error that says so."""
     config = "[sso-session corp]\nsso_region = r\n[services x]\ns3 =\n a = 1\n[sso-session bad]\nbad"
     profiles = both(config, "[corp]\nb = 2\n[sso-session only]\n")
-    session = profiles.find_section("sso-session", "corp")
-    assert isinstance(session, Profile)
+    referrer = Profile("profile", "dev", {}, {}, (), ())
+    session = profiles.find_section("sso-session", Setting("corp", ""), referrer)
     assert session.settings == {"sso_region": ("r", f"{CONFIG}:2")}
-    services = profiles.find_section("services", "x")
-    assert isinstance(services, Profile)
+    services = profiles.find_section("services", Setting("x", ""), referrer)
     assert services.nested == {"s3": {"a": ("1", f"{CONFIG}:5")}}
-    bad = profiles.find_section("sso-session", "bad")
-    assert isinstance(bad, Profile)
-    assert bad.error() is not None
-    error = profiles.find_section("sso-session", "crop", "somebody")
-    assert isinstance(error, InvalidConfigurationError)
-    assert str(error) == f"somebody: sso-session 'crop' is not in {CONFIG} (did you mean 'corp'?)"
-    assert isinstance(profiles.find_section("sso-session", "only"), InvalidConfigurationError)
-    error = both("[SSO-Session x]\n").find_section("sso-session", "x")
-    assert isinstance(error, InvalidConfigurationError)
+    bad = profiles.find_section("sso-session", Setting("bad", ""), referrer)
+    with pytest.raises(ConfigParseError):
+        bad.check()
+    error = section_error(profiles, "sso-session", "crop")
+    assert str(error) == (
+        f"a provider: sso-session 'crop' could not be found in {CONFIG}; profile 'dev' refers to it ({CONFIG}:9) "
+        "(did you mean 'corp'?)"
+    )
+    section_error(profiles, "sso-session", "only")
+    section_error(profiles, "services", "corp")
+    error = section_error(both("[SSO-Session x]\n"), "sso-session", "x")
     assert f"; {CONFIG}:1: " in error.message
-    assert isinstance(profiles.find_section("services", "corp"), InvalidConfigurationError)
+    assert error.hint == "write [sso-session x]"
 
 
 @pytest.mark.parametrize(
@@ -291,9 +321,16 @@ def test_nothing_shows_a_value() -> None:
     profile = found(profiles, "f")
     section = read(f"[f]\n{keys}", "credentials").section("profile", "f")
     assert isinstance(section, Section)
-    told: list[object] = [profile, profiles, section, profile.problems, profile.error(), *map(str, profile.problems)]
-    told += [*map(str, profiles.other_problems()), found(profiles, "g").error(), missing(profiles, "h")]
-    assert [note.problem.line for note in profile.problems] == [8, 2, 6]
+    told: list[object] = [
+        profile,
+        profiles,
+        section,
+        profile.diagnostics,
+        fatal(profiles, "f"),
+        *map(str, profile.diagnostics),
+    ]
+    told += [*map(str, profiles.other_diagnostics()), fatal(profiles, "g"), missing(profiles, "h")]
+    assert [note.line for note in profile.diagnostics] == [8, 2, 6]
     assert SECRET_KEY.lower() not in f"{told!r} {' '.join(map(str, told))}".lower()
 
 

@@ -9,12 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from anycreds._config.client_config import ClientConfig
 from anycreds._config.parser import read
 from anycreds._config.profiles import merge
-from anycreds._config.service_settings import Configured
+from anycreds._config.service_settings import ServiceSettings, read_service_settings
 from anycreds._config.settings import Setting
 from anycreds._config.shared_files import view_of
-from anycreds._core.errors import CredentialsError, InvalidConfigurationError
+from anycreds._core.errors import InvalidConfigurationError, strip_frames
+from support import errors
 from support.fake_io import SECRET_KEY
 from support.strategies import shown_texts
 
@@ -25,18 +27,23 @@ IGNORE = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"
 SERVICES = ["sts", "sso", "sso_oidc", "signin", "cognito_identity"]
 
 
-def configured(config: str = "", environ: Mapping[str, Any] | None = None, profile: str = "dev") -> Configured:
-    """Take a config file and variables for what counts."""
-    view = view_of(merge(read(config, "config"), None, FILE, "~/.aws/credentials"), profile)
-    assert not isinstance(view, CredentialsError)
-    return Configured(environ or {}, view, WHO)
+def configured(
+    config: str = "",
+    environ: Mapping[str, Any] | None = None,
+    service: str = "sts",
+    client_region: str | None = None,
+    options: ClientConfig | None = None,
+) -> ServiceSettings:
+    """Return the settings of a service from a config file with the profile "dev", variables and options."""
+    view = view_of(merge(read(config, "config"), None, FILE, "~/.aws/credentials"), "dev")
+    return read_service_settings(service, environ or {}, view, WHO, config=options, client_region=client_region)
 
 
-def error_in(found: object) -> str:
-    """Return what an error says that came as a value."""
-    assert isinstance(found, InvalidConfigurationError)
-    assert found.source in (WHO, "shared files")
-    return str(found)
+def error_of(config: str = "", environ: Mapping[str, Any] | None = None) -> str:
+    """Return the text of the error that reading the settings raises."""
+    error = errors.error_of(configured, config, environ, kind=InvalidConfigurationError)
+    assert error.source in (WHO, "shared files")
+    return str(error)
 
 
 # --- endpoint_url
@@ -61,28 +68,28 @@ def test_order_of_endpoints(service: str, at: int) -> None:
         f"[profile dev]\nendpoint_url = http://profile\n{named}\n"
         f"[services s]\n{service} =\n  endpoint_url = http://section\n"
     )
-    assert configured(config, environ).endpoint_url(service) == expected
+    assert configured(config, environ, service).endpoint_url == expected
 
 
 def test_no_endpoint() -> None:
     """Without any, or with those of other services only, there is none."""
     config = "[profile dev]\nservices = s\n[services s]\ns3 =\n  endpoint_url = http://s3\n"
     for one in (configured(), configured(config), configured(config, {"AWS_ENDPOINT_URL_S3": "http://s3"})):
-        assert one.endpoint_url("sts") is None
+        assert one.endpoint_url is None
 
 
 def test_names_are_not_mixed_up() -> None:
     """The portal's endpoint is not that of OIDC, nor the other way round."""
     section = "[services s]\nsso =\n  endpoint_url = http://portal\nsso_oidc =\n  endpoint_url = http://oidc\n"
-    one = configured(f"[profile dev]\nservices = s\n{section}")
-    assert [one.endpoint_url(name) for name in ("sso", "sso_oidc")] == [
+    config = f"[profile dev]\nservices = s\n{section}"
+    assert [configured(config, None, name).endpoint_url for name in ("sso", "sso_oidc")] == [
         ("http://portal", f"{FILE}:5"),
         ("http://oidc", f"{FILE}:7"),
     ]
-    one = configured("", {"AWS_ENDPOINT_URL_SSO": "http://portal", "AWS_ENDPOINT_URL_SSO_OIDC": "http://oidc"})
-    assert [str(one.endpoint_url(name)[0]) for name in ("sso", "sso_oidc")] == [  # type: ignore[index]
-        "http://portal",
-        "http://oidc",
+    environ = {"AWS_ENDPOINT_URL_SSO": "http://portal", "AWS_ENDPOINT_URL_SSO_OIDC": "http://oidc"}
+    assert [configured("", environ, name).endpoint_url for name in ("sso", "sso_oidc")] == [
+        ("http://portal", "AWS_ENDPOINT_URL_SSO"),
+        ("http://oidc", "AWS_ENDPOINT_URL_SSO_OIDC"),
     ]
 
 
@@ -91,9 +98,9 @@ def test_hyphen_or_underscore(service: str) -> None:
     """A section may write a service of two words with a hyphen; with an underscore, as the reference has it, wins."""
     hyphen = service.replace("_", "-")
     start = f"[profile dev]\nservices = s\n[services s]\n{hyphen} =\n  endpoint_url = http://hyphen\n"
-    assert configured(start).endpoint_url(service) == ("http://hyphen", f"{FILE}:5")
+    assert configured(start, None, service).endpoint_url == ("http://hyphen", f"{FILE}:5")
     both = f"{start}{service} =\n  endpoint_url = http://underscore\n"
-    assert configured(both).endpoint_url(service) == ("http://underscore", f"{FILE}:7")
+    assert configured(both, None, service).endpoint_url == ("http://underscore", f"{FILE}:7")
 
 
 @pytest.mark.parametrize("blank", ["", " "])
@@ -104,26 +111,26 @@ def test_blank_endpoints(blank: str) -> None:
         f"[services s]\nsts =\n  endpoint_url ={blank}\n  other = x\n"
     )
     environ = {"AWS_ENDPOINT_URL_STS": blank, "AWS_ENDPOINT_URL": blank, IGNORE: blank}
-    assert configured(config, environ).endpoint_url("sts") == ("http://profile", f"{FILE}:3")
+    assert configured(config, environ).endpoint_url == ("http://profile", f"{FILE}:3")
 
 
 def test_missing_section() -> None:
     """A section that the profile names and nobody has is an error with both names, once the section matters."""
     config = "[profile dev]\nendpoint_url = http://profile\nservices = locl\n[services local]\n"
-    said = error_in(configured(config).endpoint_url("sts"))
-    for part in ("services 'locl'", f"profile 'dev' names it ({FILE}:3)", "did you mean 'local'?"):
+    said = error_of(config)
+    for part in ("services 'locl'", f"profile 'dev' refers to it ({FILE}:3)", "did you mean 'local'?"):
         assert part in said
-    assert configured(config, {"AWS_ENDPOINT_URL": "http://a"}).endpoint_url("sts") == ("http://a", "AWS_ENDPOINT_URL")
-    assert configured(config, {IGNORE: "true"}).endpoint_url("sts") is None
+    assert configured(config, {"AWS_ENDPOINT_URL": "http://a"}).endpoint_url == ("http://a", "AWS_ENDPOINT_URL")
+    assert configured(config, {IGNORE: "true"}).endpoint_url is None
 
 
 def test_unreadable_section() -> None:
     """A section with a line that was not understood is an error with that line, once the section matters."""
     config = f"[profile dev]\nservices = s\n[services s]\nsts =\n  endpoint_url = http://a\n{SECRET_KEY}\n"
-    said = error_in(configured(config).endpoint_url("sts"))
-    assert f"{FILE}:6" in said
+    said = error_of(config)
+    assert f"unable to parse {FILE}:6: the line has no =" in said
     assert SECRET_KEY not in said
-    assert configured(config, {IGNORE: "1"}).endpoint_url("sts") is None
+    assert configured(config, {IGNORE: "1"}).endpoint_url is None
 
 
 @pytest.mark.parametrize(
@@ -144,15 +151,15 @@ def test_ignored_endpoints(variable: str | None, key: str | None, ignored: bool)
     config = f"[profile dev]\nendpoint_url = http://profile\n{line}\n"
     environ = {} if variable is None else {IGNORE: variable}
     for more in ({}, {"AWS_ENDPOINT_URL": "http://a"}, {"AWS_ENDPOINT_URL_STS": "http://a"}):
-        assert (configured(config, {**environ, **more}).endpoint_url("sts") is None) is ignored
+        assert (configured(config, {**environ, **more}).endpoint_url is None) is ignored
 
 
 def test_unreadable_switch() -> None:
     """A switch that is neither on nor off is an error with its place, and no endpoint is used."""
-    said = error_in(configured("", {IGNORE: "maybe", "AWS_ENDPOINT_URL": "http://a"}).endpoint_url("sts"))
+    said = error_of("", {IGNORE: "maybe", "AWS_ENDPOINT_URL": "http://a"})
     assert IGNORE in said
     config = "[profile dev]\nignore_configured_endpoint_urls = maybe\n"
-    assert f"{FILE}:2" in error_in(configured(config).endpoint_url("sts"))
+    assert f"{FILE}:2" in error_of(config)
 
 
 # --- region
@@ -172,15 +179,16 @@ def test_order_of_regions(at: int) -> None:
     for name in list(environ)[: max(0, at - 2)]:
         del environ[name]
     config = "[profile dev]\nregion = eu-profile-1\n" if at == 0 else "[profile dev]\nregion =\n"
-    found = configured(config, environ).region("eu-caller-1" if at <= 1 else None)
-    assert found == expected[at]
+    found = configured(config, environ, client_region="eu-caller-1" if at <= 1 else None)
+    assert found.region == expected[at]
 
 
 @pytest.mark.parametrize("blank", ["", " ", "\t"])
 def test_blank_regions(blank: str) -> None:
     """Blanks are no region, neither of the client nor in a variable nor in the profile."""
-    one = configured(f"[profile dev]\nregion ={blank}\n", {"AWS_REGION": blank, "AWS_DEFAULT_REGION": "eu-old-1"})
-    assert one.region(blank) == ("eu-old-1", "AWS_DEFAULT_REGION")
+    environ = {"AWS_REGION": blank, "AWS_DEFAULT_REGION": "eu-old-1"}
+    settings = configured(f"[profile dev]\nregion ={blank}\n", environ, client_region=blank)
+    assert settings.region == ("eu-old-1", "AWS_DEFAULT_REGION")
 
 
 # --- attempts
@@ -202,7 +210,7 @@ def test_blank_regions(blank: str) -> None:
 def test_attempts(variable: Any, key: str | None, number: int) -> None:
     """The environment's number beats the profile's, and without either it is three."""
     config = "" if key is None else f"[profile dev]\nmax_attempts = {key}\n"
-    assert configured(config, {} if variable is None else {ATTEMPTS: variable}).attempts() == number
+    assert configured(config, {} if variable is None else {ATTEMPTS: variable}).max_attempts == number
 
 
 @pytest.mark.parametrize(
@@ -212,7 +220,7 @@ def test_attempts(variable: Any, key: str | None, number: int) -> None:
 )  # fmt: skip
 def test_rubbish_for_attempts(value: str) -> None:
     """What is no number from 1 to 100 is an error with its place, and never shown if it is long."""
-    said = error_in(configured("", {ATTEMPTS: value}).attempts())
+    said = error_of("", {ATTEMPTS: value})
     assert ATTEMPTS in said
     assert len(said) < 200
     assert SECRET_KEY not in said
@@ -220,7 +228,7 @@ def test_rubbish_for_attempts(value: str) -> None:
 
 def test_rubbish_for_attempts_in_the_profile() -> None:
     """The same for the profile's, with file and line."""
-    assert f"{FILE}:2" in error_in(configured("[profile dev]\nmax_attempts = many\n").attempts())
+    assert f"{FILE}:2" in error_of("[profile dev]\nmax_attempts = many\n")
 
 
 # --- switches
@@ -242,7 +250,13 @@ def test_switches(variable: Any, key: str | None, on: bool) -> None:
     """The variable beats the profile, and without either a switch is off."""
     config = "" if key is None else f"[profile dev]\nuse_fips_endpoint = {key}\n"
     environ = {} if variable is None else {"AWS_USE_FIPS_ENDPOINT": variable}
-    assert configured(config, environ).is_on("AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint") is on
+    assert configured(config, environ).use_fips is on
+    assert (
+        configured(
+            config.replace("fips", "dualstack"), {k.replace("FIPS", "DUALSTACK"): v for k, v in environ.items()}
+        ).use_dualstack
+        is on
+    )
 
 
 # --- the view of the profile
@@ -250,8 +264,30 @@ def test_switches(variable: Any, key: str | None, on: bool) -> None:
 
 def test_profile_that_is_not_there() -> None:
     """A profile that does not exist says nothing."""
-    one = configured("[profile other]\nregion = eu-west-1\nmax_attempts = 9\nendpoint_url = http://a\n")
-    assert (one.region(None), one.attempts(), one.endpoint_url("sts")) == (None, 3, None)
+    config = "[profile other]\nregion = eu-west-1\nmax_attempts = 9\nendpoint_url = http://a\n"
+    assert configured(config) == (None, None, False, False, 3)
+
+
+# --- options
+
+
+def test_options_take_precedence() -> None:
+    """Options override environment and profile, and a setting that is overridden is not validated."""
+    bad = (
+        "[profile dev]\nmax_attempts = many\nuse_fips_endpoint = maybe\nuse_dualstack_endpoint = maybe\nservices = x\n"
+    )
+    environ = {IGNORE: "maybe", "AWS_USE_FIPS_ENDPOINT": "maybe", ATTEMPTS: "many"}
+    options = ClientConfig(endpoint_url="http://option", use_fips=True, use_dualstack=False, max_attempts=7)
+    assert configured(bad, environ, options=options) == (
+        None,
+        ("http://option", "option client_config.endpoint_url"),
+        True,
+        False,
+        7,
+    )
+    view = view_of(merge(read("[profile dev]\nregion = eu-west-1", "config"), None, FILE, ""), "dev")
+    fixed = Setting("eu-south-1", "sso_region")
+    assert read_service_settings("sso", {}, view, WHO, region=fixed, client_region="eu-north-1").region is fixed
 
 
 VARIABLES = ["AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS", IGNORE, ATTEMPTS]
@@ -260,9 +296,10 @@ VARIABLES = ["AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOI
 @settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(VARIABLES), shown_texts() | st.integers()), shown_texts() | st.none())
 def test_any_environment(environ: dict[str, Any], caller: str | None) -> None:
-    """Whatever variables hold, each question has an answer, or an error as a value."""
-    one = configured("", environ)
-    for found in (one.region(caller), one.endpoint_url("sts")):
-        assert found is None or isinstance(found, Setting | InvalidConfigurationError)
-    assert isinstance(attempts := one.attempts(), int | InvalidConfigurationError)
-    assert isinstance(attempts, InvalidConfigurationError) or 1 <= attempts <= 100
+    """Any variables can be read, or raise ``InvalidConfigurationError``."""
+    try:
+        found = configured("", environ, client_region=caller)
+    except InvalidConfigurationError as error:
+        strip_frames(error)
+        return
+    assert 1 <= found.max_attempts <= 100

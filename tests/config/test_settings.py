@@ -1,4 +1,4 @@
-"""Settings: blank is absent, a switch is on, off or an error, and a value that may be a secret is not shown."""
+"""Settings: a blank value counts as not set, a boolean is strict, and a value that may be a secret is not displayed."""
 
 from __future__ import annotations
 
@@ -6,134 +6,131 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anycreds._config.settings import Setting, first, option, shown, switch
-from anycreds._core.errors import CredentialsError, InvalidConfigurationError, NotConfiguredError
-from anycreds._providers.imds.settings import MetadataOptions, MetadataSettings, find_metadata
+from anycreds._config.settings import Setting, display_value, first_set, from_argument, parse_bool
+from anycreds._core.errors import CredentialsError, InvalidConfigurationError, NotConfiguredError, strip_frames
+from anycreds._providers.imds.settings import ImdsOptions, resolve_imds_settings
+from support.errors import error_of
 from support.fake_io import SECRET_KEY
 from support.strategies import shown_texts
 
 ENDPOINT = "AWS_EC2_METADATA_SERVICE_ENDPOINT"
 MODE = "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE"
-NO_OPTIONS = MetadataOptions()
+NO_OPTIONS = ImdsOptions()
 V4, V6 = "http://169.254.169.254", "http://[fd00:ec2::254]"
 
 
 @pytest.mark.parametrize("blank", ["", " ", "\t", "\n", " \r\n ", "\u00a0", "\u2003"])
-def test_blank_is_absent(blank: str) -> None:
-    """A variable of blanks only counts as not set."""
-    assert first({"A": blank}, "A") is None
+def test_first_set_ignores_blank_variables(blank: str) -> None:
+    """A variable that contains only blanks counts as not set."""
+    assert first_set({"A": blank}, "A") is None
 
 
-def test_first_that_is_set() -> None:
-    """The first variable with more than blanks counts, unchanged, and says where it is from."""
-    assert first({"A": " ", "B": " b ", "C": "c"}, "A", "B", "C") == (" b ", "B")
-    assert first({}, "A") is None
+def test_first_set_returns_value_and_origin() -> None:
+    """``first_set`` returns the first variable that is not blank, unchanged, with its name."""
+    assert first_set({"A": " ", "B": " b ", "C": "c"}, "A", "B", "C") == (" b ", "B")
+    assert first_set({}, "A") is None
 
 
-def test_an_option_knows_its_name() -> None:
-    """An argument is a setting even if it is blank; None is no argument."""
-    assert option("full_uri", "") == ("", "option full_uri")
-    assert option("full_uri", None) is None
+def test_from_argument_keeps_blank_values() -> None:
+    """A blank argument is a setting, and None is not."""
+    assert from_argument("full_uri", "") == ("", "option full_uri")
+    assert from_argument("full_uri", None) is None
 
 
-def test_a_setting_hides_its_value() -> None:
-    """A setting prints where it is from and not what it is."""
+def test_repr_of_setting_has_no_value() -> None:
+    """``repr`` of a setting contains its origin and not its value."""
     assert repr(Setting(SECRET_KEY, "X")) == "Setting(from X)"
 
 
 @pytest.mark.parametrize("word", ["true", "TRUE", "True", "1", "yes", "on", "On", " true "])
-def test_on(word: str) -> None:
-    """Any usual word for yes switches on."""
-    assert switch(Setting(word, "X")) is True
+def test_parse_bool_true(word: str) -> None:
+    """Each common word for true is true."""
+    assert parse_bool(Setting(word, "X")) is True
 
 
 @pytest.mark.parametrize("word", ["false", "FALSE", "0", "no", "off", "OFF\n"])
-def test_off(word: str) -> None:
-    """Any usual word for no switches off."""
-    assert switch(Setting(word, "X")) is False
+def test_parse_bool_false(word: str) -> None:
+    """Each common word for false is false."""
+    assert parse_bool(Setting(word, "X")) is False
 
 
 @pytest.mark.parametrize("word", ["2", "t", "y", "enabled", "none", "truefalse", "\uff11", SECRET_KEY])
-def test_neither_on_nor_off(word: str) -> None:
-    """Another word is an error that names the variable and what is allowed, and shows no long value."""
-    error = switch(Setting(word, "SOME_SWITCH"), "somebody")
-    assert isinstance(error, InvalidConfigurationError)
-    assert error.source == "somebody"
+def test_parse_bool_invalid(word: str) -> None:
+    """The error for any other word contains the variable and the valid words, and no long value."""
+    error = error_of(parse_bool, Setting(word, "SOME_SWITCH"), "a provider", kind=InvalidConfigurationError)
+    assert error.source == "a provider"
     assert "SOME_SWITCH" in str(error)
     assert "true, 1, yes, on, or false, 0, no, off" in str(error)
     assert SECRET_KEY not in str(error)
 
 
-def test_shows_short_values_only() -> None:
-    """What is as long as a secret key is not shown, and nothing shown can break a line."""
-    assert shown("a\n\u00e9") == "'a\\n\\xe9'"
-    assert shown("x" * 32) == repr("x" * 32)
-    assert shown("x" * 40) == "a text of 40 characters"
-    assert shown(1) == "not text but int"
+def test_display_value_shows_short_values_only() -> None:
+    """A value as long as a secret access key is not displayed, and a displayed value has no line break."""
+    assert display_value("a\n\u00e9") == "'a\\n\\xe9'"
+    assert display_value("x" * 32) == repr("x" * 32)
+    assert display_value("x" * 40) == "a text of 40 characters"
+    assert display_value(1) == "not text but int"
 
 
-def place(environ: dict[str, str], options: MetadataOptions = NO_OPTIONS) -> tuple[str, str, str | None]:
-    """Return where EC2 metadata is asked, according to whom, and what rules out its version 1."""
-    found = find_metadata(environ, options, "somebody")
-    assert isinstance(found, MetadataSettings)
+def endpoint_of(environ: dict[str, str], options: ImdsOptions = NO_OPTIONS) -> tuple[str, str, str | None]:
+    """Return the endpoint of EC2 metadata, its origin, and what disables IMDSv1."""
+    found = resolve_imds_settings(environ, options, "a provider")
     return found.endpoint.value, found.endpoint.origin, found.v1_disabled_by
 
 
 @pytest.mark.parametrize(
     ("environ", "options", "url", "origin"),
     [
-        ({}, MetadataOptions(), V4, "the default endpoint"),
-        ({MODE: " ", ENDPOINT: ""}, MetadataOptions(), V4, "the default endpoint"),
-        ({MODE: "IPv4"}, MetadataOptions(), V4, MODE),
-        ({MODE: "IPv6"}, MetadataOptions(), V6, MODE),
-        ({MODE: "ipv6"}, MetadataOptions(), V6, MODE),
-        ({MODE: "IPV6 "}, MetadataOptions(), V6, MODE),
-        ({MODE: "ipv6"}, MetadataOptions(endpoint_mode="IPv4"), V4, "option endpoint_mode"),
-        ({}, MetadataOptions(endpoint_mode="iPV6"), V6, "option endpoint_mode"),
-        ({ENDPOINT: "http://a"}, MetadataOptions(endpoint_mode="IPv6"), "http://a", ENDPOINT),
-        ({ENDPOINT: "http://a", MODE: "rubbish"}, MetadataOptions(), "http://a", ENDPOINT),
-        ({ENDPOINT: "http://a", MODE: "ipv6"}, MetadataOptions(endpoint="http://b"), "http://b", "option endpoint"),
+        ({}, ImdsOptions(), V4, "the default endpoint"),
+        ({MODE: " ", ENDPOINT: ""}, ImdsOptions(), V4, "the default endpoint"),
+        ({MODE: "IPv4"}, ImdsOptions(), V4, MODE),
+        ({MODE: "IPv6"}, ImdsOptions(), V6, MODE),
+        ({MODE: "ipv6"}, ImdsOptions(), V6, MODE),
+        ({MODE: "IPV6 "}, ImdsOptions(), V6, MODE),
+        ({MODE: "ipv6"}, ImdsOptions(endpoint_mode="IPv4"), V4, "option endpoint_mode"),
+        ({}, ImdsOptions(endpoint_mode="iPV6"), V6, "option endpoint_mode"),
+        ({ENDPOINT: "http://a"}, ImdsOptions(endpoint_mode="IPv6"), "http://a", ENDPOINT),
+        ({ENDPOINT: "http://a", MODE: "rubbish"}, ImdsOptions(), "http://a", ENDPOINT),
+        ({ENDPOINT: "http://a", MODE: "ipv6"}, ImdsOptions(endpoint="http://b"), "http://b", "option endpoint"),
     ],
 )
 def test_endpoint_beats_mode_and_option_beats_environment(
-    environ: dict[str, str], options: MetadataOptions, url: str, origin: str
+    environ: dict[str, str], options: ImdsOptions, url: str, origin: str
 ) -> None:
-    """The endpoint comes from the option, its variable, the mode option, its variable, or IPv4, in this order."""
-    assert place(environ, options)[:2] == (url, origin)
+    """The endpoint comes from its option, its variable, the mode option, the mode variable, or IPv4, in this order."""
+    assert endpoint_of(environ, options)[:2] == (url, origin)
 
 
 @pytest.mark.parametrize("mode", ["4", "v6", "IPv5", "dual", SECRET_KEY])
 @pytest.mark.parametrize("by_option", [True, False])
-def test_unknown_modes_are_errors(mode: str, by_option: bool) -> None:
-    """A mode other than IPv4 and IPv6 is an error that names its origin."""
-    options = MetadataOptions(endpoint_mode=mode if by_option else None)
-    error = find_metadata({} if by_option else {MODE: mode}, options, "somebody")
-    assert isinstance(error, InvalidConfigurationError)
+def test_unknown_endpoint_mode(mode: str, by_option: bool) -> None:
+    """The error for a mode other than IPv4 and IPv6 contains its origin."""
+    options = ImdsOptions(endpoint_mode=mode if by_option else None)
+    environ = {} if by_option else {MODE: mode}
+    error = error_of(resolve_imds_settings, environ, options, "a provider", kind=InvalidConfigurationError)
     assert ("option endpoint_mode" if by_option else MODE) in str(error)
     assert SECRET_KEY not in str(error)
 
 
-def test_metadata_switched_off() -> None:
-    """AWS_EC2_METADATA_DISABLED counts whatever else is set, and an unreadable one is an error."""
-    error = find_metadata(
-        {"AWS_EC2_METADATA_DISABLED": "TRUE", MODE: "rubbish"}, MetadataOptions("http://a"), "somebody"
-    )
-    assert isinstance(error, NotConfiguredError)
+def test_metadata_disabled() -> None:
+    """AWS_EC2_METADATA_DISABLED takes precedence over all other settings, and must be valid."""
+    environ = {"AWS_EC2_METADATA_DISABLED": "TRUE", MODE: "rubbish"}
+    error = error_of(resolve_imds_settings, environ, ImdsOptions("http://a"), "a provider", kind=NotConfiguredError)
     assert "AWS_EC2_METADATA_DISABLED" in str(error)
-    assert place({"AWS_EC2_METADATA_DISABLED": "false"})[0] == V4
-    error = find_metadata({"AWS_EC2_METADATA_DISABLED": "maybe"}, MetadataOptions(), "somebody")
-    assert isinstance(error, InvalidConfigurationError)
+    assert endpoint_of({"AWS_EC2_METADATA_DISABLED": "false"})[0] == V4
+    environ = {"AWS_EC2_METADATA_DISABLED": "maybe"}
+    error_of(resolve_imds_settings, environ, NO_OPTIONS, "a provider", kind=InvalidConfigurationError)
 
 
-def test_what_rules_out_version_1() -> None:
-    """The option or the variable rules it out, a false option does not overrule the variable, rubbish is an error."""
+def test_imdsv1_disabled() -> None:
+    """The option or the variable disables IMDSv1; a false option does not override the variable."""
     variable = "AWS_EC2_METADATA_V1_DISABLED"
-    assert place({})[2] is None
-    assert place({variable: "False"})[2] is None
-    assert place({variable: "yes"})[2] == variable
-    assert place({variable: "true"}, MetadataOptions(v1_disabled=False))[2] == variable
-    assert place({variable: "false"}, MetadataOptions(v1_disabled=True))[2] == "option ec2_metadata_v1_disabled"
-    assert isinstance(find_metadata({variable: "?"}, MetadataOptions(), "somebody"), InvalidConfigurationError)
+    assert endpoint_of({})[2] is None
+    assert endpoint_of({variable: "False"})[2] is None
+    assert endpoint_of({variable: "yes"})[2] == variable
+    assert endpoint_of({variable: "true"}, ImdsOptions(v1_disabled=False))[2] == variable
+    assert endpoint_of({variable: "false"}, ImdsOptions(v1_disabled=True))[2] == "option ec2_metadata_v1_disabled"
+    error_of(resolve_imds_settings, {variable: "?"}, NO_OPTIONS, "a provider", kind=InvalidConfigurationError)
 
 
 @settings(deadline=None)
@@ -142,6 +139,9 @@ def test_what_rules_out_version_1() -> None:
         st.sampled_from([ENDPOINT, MODE, "AWS_EC2_METADATA_DISABLED", "AWS_EC2_METADATA_V1_DISABLED"]), shown_texts()
     )
 )
-def test_any_environment_is_read(environ: dict[str, str]) -> None:
-    """Whatever the variables hold, there is an answer or an error as a value."""
-    assert isinstance(find_metadata(environ, MetadataOptions(), "somebody"), MetadataSettings | CredentialsError)
+def test_any_environment(environ: dict[str, str]) -> None:
+    """Any variables can be read, or raise a ``CredentialsError``."""
+    try:
+        resolve_imds_settings(environ, ImdsOptions(), "a provider")
+    except CredentialsError as error:
+        strip_frames(error)

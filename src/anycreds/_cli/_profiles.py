@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 
-from .._config.locations import selected
+from .._config.locations import select_profile
 from .._config.profiles import Profiles
-from .._config.settings import first
+from .._config.settings import first_set
 from .._config.shared_files import FileOptions, SharedFiles, view_of
 from .._core.errors import CredentialsError
 from .._factories.runtime import RUNTIME
@@ -18,13 +18,15 @@ REGION_VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION")
 
 def selected_name(profile: str | None) -> str:
     """Return the name of the profile that is meant."""
-    return selected(profile, None, os.environ).name.value
+    return select_profile(profile, None, os.environ).name.value
 
 
 def profiles() -> Profiles | None:
     """Return what both files say; None: they cannot be read."""
-    found = asyncio.run(_read())
-    return found if isinstance(found, Profiles) else None
+    try:
+        return asyncio.run(_read())
+    except CredentialsError:
+        return None
 
 
 def known() -> list[str]:
@@ -35,14 +37,16 @@ def known() -> list[str]:
 
 def region_to_set(profile: str | None) -> str | None:
     """Return the region that who had the named profile would use, and who has only its keys would not know."""
-    choice = selected(profile, None, os.environ)
-    if not choice.named or first(os.environ, *REGION_VARIABLES) is not None or (found := profiles()) is None:
+    choice = select_profile(profile, None, os.environ)
+    if not choice.is_explicit or first_set(os.environ, *REGION_VARIABLES) is not None or (found := profiles()) is None:
         return None
-    view = view_of(found, choice.name.value)
-    setting = None if isinstance(view, CredentialsError) else view.setting("region")
+    try:
+        setting = view_of(found, choice.name.value).setting("region")
+    except CredentialsError:
+        return None
     return None if setting is None else setting.value
 
 
-async def _read() -> Profiles | CredentialsError:
+async def _read() -> Profiles:
     async with RUNTIME.open_io("shared files") as io:
         return await SharedFiles(FileOptions()).profiles(io)

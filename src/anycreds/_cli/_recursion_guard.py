@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from itertools import pairwise
 
 from .. import CredentialsError, InvalidConfigurationError, RetrievalError
-from .._config.locations import CONFIG_VARIABLE, CREDENTIALS_VARIABLE, selected
-from .._config.parser.sections import shown_name
-from .._config.settings import Setting, first
+from .._config.locations import CONFIG_VARIABLE, CREDENTIALS_VARIABLE, select_profile
+from .._config.parser.sections import display_name
+from .._config.settings import Setting, first_set
 from .._providers.process import NAME as PROCESS
 
 VARIABLE = "_ANYCREDS_PROFILE_CHAIN"
@@ -37,7 +37,7 @@ def guarded(profile: str | None) -> Iterator[InvalidConfigurationError | None]:
         yield None
         return
     if step in chain or len(chain) >= DEEPEST:
-        names = [shown_name(one.partition("\t")[0]) for one in (*chain, step)]
+        names = [display_name(one.partition("\t")[0]) for one in (*chain, step)]
         message = f"profiles run anycreds for each other: {' -> '.join(names)}"
         yield InvalidConfigurationError(message, source=PROCESS, hint=_HINT)
         return
@@ -53,8 +53,8 @@ def guarded(profile: str | None) -> Iterator[InvalidConfigurationError | None]:
 
 def _step(profile: str | None) -> str | None:
     """Return what stands for this question in the chain: a profile of certain files. None: no profile is asked."""
-    choice = selected(profile, None, os.environ)
-    if not choice.named and first(os.environ, "AWS_ACCESS_KEY_ID") is not None:
+    choice = select_profile(profile, None, os.environ)
+    if not choice.is_explicit and first_set(os.environ, "AWS_ACCESS_KEY_ID") is not None:
         return None  # a command that gets keys from elsewhere may well let us print them
     files = [os.environ.get(name, "") for name in (CONFIG_VARIABLE, CREDENTIALS_VARIABLE)]
     return "\t".join((choice.name.value, *files)).replace("\n", " ")
@@ -78,15 +78,18 @@ def _circle(profile: str | None) -> str | None:
     found = profiles()
     told: list[str] = []
     seen: list[str] = []
-    name: str | None = selected(profile, None, os.environ).name.value
+    name: str | None = select_profile(profile, None, os.environ).name.value
     while found is not None and name is not None and len(seen) <= DEEPEST:
         if name in seen:
-            return " -> ".join((*told, shown_name(name)))
+            return " -> ".join((*told, display_name(name)))
         seen.append(name)
-        plan = plan_for(found, Setting(name, "the command"))
+        try:
+            plan = plan_for(found, Setting(name, "the command"))
+        except CredentialsError:
+            return None
         if not isinstance(plan, Plan) or not isinstance(plan.base, ProcessBase):
             return None
-        told.append(f"{shown_name(name)} ({plan.base.command.origin})")
+        told.append(f"{display_name(name)} ({plan.base.command.origin})")
         name = asked_for(plan.base.command.value)
     return None
 
@@ -105,4 +108,4 @@ def asked_for(command: str) -> str | None:
         return None
     given = [after for word, after in pairwise(words) if word == "--profile"]
     given += [word.partition("=")[2] for word in words if word.startswith("--profile=")]
-    return (given or assigned or [selected(None, None, os.environ).name.value])[-1]
+    return (given or assigned or [select_profile(None, None, os.environ).name.value])[-1]

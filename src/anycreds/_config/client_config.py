@@ -1,4 +1,4 @@
-"""``ClientConfig``: what a program says about the calls to AWS's services that a provider makes."""
+"""``ClientConfig``: the user's options for the service calls that a provider makes."""
 
 from __future__ import annotations
 
@@ -11,27 +11,32 @@ from .._core.errors import InvalidConfigurationError
 if TYPE_CHECKING:
     from .._core.http import Transport
 
-# JavaScript and botocore have no upper bound; beyond this a typing error is likelier than a wish.
-_MOST_ATTEMPTS = 100
+# JavaScript and botocore have no upper bound; a higher value is most likely a typo.
+MAX_ATTEMPTS_LIMIT = 100
 
 
 class ClientConfig:
-    """How services are called: STS, IAM Identity Center (SSO portal and OIDC), sign-in, Cognito.
+    """Options for calls to AWS services: STS, IAM Identity Center (SSO portal and OIDC), AWS Sign-In, Cognito.
 
-    - ``region``: the AWS region that is called (never for SSO, whose region is ``sso_region``)
-    - ``endpoint_url``: the URL that replaces the hosts of all services that the provider calls
-    - ``use_fips``, ``use_dualstack``: which kind of endpoint; None: as environment and profile say
-    - ``http_client_factory``: a function without arguments that returns a new ``httpx.AsyncClient``, closed with the
-      attempt; called once for each attempt that needs it, never for the metadata services on this machine's link
-    - ``ssl_context``: the ``ssl.SSLContext`` for services, instead of one with the certificates of the system or of
-      ``AWS_CA_BUNDLE``; a client of ``http_client_factory`` has its own
-    - ``max_attempts``: how often one call is made at most, the first one counted; None: as environment and profile
-      say, else 3
+    All options are keyword-only and optional. A ``ClientConfig`` is immutable and hashable. An option takes precedence
+    over the environment and the profile; with None they decide.
 
-    All are optional, and the object is frozen. Follows the AWS "SDKs and Tools" reference, pages "AWS Region",
-    "Service-specific endpoints", "Dual-stack and FIPS endpoints" and "Retry behavior".
+    Args:
+        region: The AWS region to call; see the attribute of the same name, as for all of these.
+        endpoint_url: The URL that replaces the hosts of the services.
+        use_fips: Whether to call FIPS endpoints.
+        use_dualstack: Whether to call dual-stack endpoints.
+        http_client_factory: Returns the HTTP client to use.
+        ssl_context: The TLS context for the services.
+        max_attempts: How often one call is made at most.
 
-    Raises ``InvalidConfigurationError`` for a value that cannot be right.
+    Raises:
+        InvalidConfigurationError: An option has a value that cannot be used. The error names the option, not the value.
+
+    See:
+        AWS "SDKs and Tools" reference, "Settings reference",
+        https://docs.aws.amazon.com/sdkref/latest/guide/settings-reference.html
+
     """
 
     __slots__ = (
@@ -45,12 +50,43 @@ class ClientConfig:
     )
 
     region: str | None
+    """The AWS region of the services that are called, such as ``"eu-west-1"``. Default: None.
+
+    Not used for SSO, whose region is ``sso_region``. A blank text counts as None.
+    See https://docs.aws.amazon.com/sdkref/latest/guide/feature-region.html
+    """
     endpoint_url: str | None
+    """The ``http://`` or ``https://`` URL that replaces the hosts of all services that the provider calls.
+
+    Default: None. A blank text counts as None.
+    See https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html
+    """
     use_fips: bool | None
+    """Whether to call endpoints that are validated for FIPS 140. Default: None, which is False if nothing sets it.
+
+    See https://docs.aws.amazon.com/sdkref/latest/guide/feature-endpoints.html
+    """
     use_dualstack: bool | None
+    """Whether to call endpoints that support IPv6 beside IPv4. Default: None, which is False if nothing sets it.
+
+    See https://docs.aws.amazon.com/sdkref/latest/guide/feature-endpoints.html
+    """
     http_client_factory: Callable[[], Any] | None
+    """A function without arguments that returns a new ``httpx.AsyncClient``. Default: None, for clients of our own.
+
+    It is called once for each attempt that needs a client, and the client is closed when the attempt ends. The metadata
+    services at link-local addresses are never called with it.
+    """
     ssl_context: Any
+    """The ``ssl.SSLContext`` for the services. Default: None, for the certificates of the system or ``AWS_CA_BUNDLE``.
+
+    A client of ``http_client_factory`` has its own.
+    """
     max_attempts: int | None
+    """How often one call is made at most, the first attempt included: 1 to 100. Default: None, which is 3 if unset.
+
+    See https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
+    """
 
     def __init__(
         self,
@@ -63,28 +99,26 @@ class ClientConfig:
         ssl_context: Any = None,
         max_attempts: int | None = None,
     ) -> None:
-        problem = self._fill(
-            region=region,
-            endpoint_url=endpoint_url,
-            use_fips=use_fips,
-            use_dualstack=use_dualstack,
-            http_client_factory=http_client_factory,
-            ssl_context=ssl_context,
-            max_attempts=max_attempts,
-        )
-        if problem is not None:
-            del region, endpoint_url, http_client_factory, ssl_context  # a traceback keeps this frame
-            raise InvalidConfigurationError(problem)
-
-    def _fill(self, **values: object) -> str | None:
-        """Set every option, or say what is wrong with the first that is."""
-        for name, given in values.items():
-            is_blank = name in ("region", "endpoint_url") and isinstance(given, str) and not given.strip()
-            value = None if is_blank else given  # blank means absent, as everywhere
-            if value is not None and (problem := _problem(name, value)):
-                return f"client_config: {name} {problem}"
+        options = {
+            "region": region,
+            "endpoint_url": endpoint_url,
+            "use_fips": use_fips,
+            "use_dualstack": use_dualstack,
+            "http_client_factory": http_client_factory,
+            "ssl_context": ssl_context,
+            "max_attempts": max_attempts,
+        }
+        reason = None
+        for name, value in options.items():
+            if name in ("region", "endpoint_url") and isinstance(value, str) and not value.strip():
+                value = None  # noqa: PLW2901 - blank counts as not set, as everywhere
+            if value is not None and (reason := _invalid_reason(name, value)):
+                break
             object.__setattr__(self, name, value)
-        return None
+        if reason is not None:
+            # No provider's boundary strips this frame, and an endpoint's path may be a secret.
+            del region, endpoint_url, http_client_factory, ssl_context, options, value
+            raise InvalidConfigurationError(f"client_config: {name} {reason}")
 
     def _transport(self) -> Transport:
         from .._core.http import Transport
@@ -92,10 +126,10 @@ class ClientConfig:
         return Transport(self.http_client_factory, self.ssl_context)
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
-        raise AttributeError(f"a ClientConfig is frozen; make another one to change {name}")
+        raise AttributeError(f"a ClientConfig is frozen; create another one to change {name}")
 
     def __delattr__(self, name: str) -> NoReturn:
-        raise AttributeError(f"a ClientConfig is frozen; make another one without {name}")
+        raise AttributeError(f"a ClientConfig is frozen; create another one without {name}")
 
     def _values(self) -> tuple[object, ...]:
         return tuple(getattr(self, name) for name in self.__slots__)
@@ -113,13 +147,14 @@ class ClientConfig:
         return self
 
     def __repr__(self) -> str:
-        # Of an endpoint only that there is one: a path can be a secret.
-        given = (name for name in self.__slots__ if getattr(self, name) is not None)
-        shown = ("region", "use_fips", "use_dualstack", "max_attempts")
-        return f"ClientConfig({', '.join(f'{n}={getattr(self, n)!r}' if n in shown else f'{n}=...' for n in given)})"
+        # The URL is not displayed, as its path may be a secret.
+        displayed = ("region", "use_fips", "use_dualstack", "max_attempts")
+        given = {name: value for name in self.__slots__ if (value := getattr(self, name)) is not None}
+        return f"ClientConfig({', '.join(f'{n}={v!r}' if n in displayed else f'{n}=...' for n, v in given.items())})"
 
 
-def _problem(name: str, value: object) -> str | InvalidReason | None:
+def _invalid_reason(name: str, value: object) -> str | InvalidReason | None:
+    """Return what is wrong with an option, without its value; None if it can be used."""
     if name == "region":
         from .._wire.regions import region_problem
 
@@ -127,22 +162,22 @@ def _problem(name: str, value: object) -> str | InvalidReason | None:
     if name == "endpoint_url":
         from .._wire.urls import Url, endpoint
 
-        url = endpoint(value)  # type: ignore[arg-type]  # it says so if this is no text
+        url = endpoint(value)  # type: ignore[arg-type]  # it checks the type
         return None if isinstance(url, Url) else url
     if name in ("use_fips", "use_dualstack"):
         return None if isinstance(value, bool) else f"is not True or False but {type(value).__name__}"
     if name == "http_client_factory":
         return None if callable(value) else f"is not a function but {type(value).__name__}"
     if name == "ssl_context":
-        usable = hasattr(value, "wrap_bio")  # without loading ssl, which programs with plain keys never need
-        return None if usable else f"is not an ssl.SSLContext but {type(value).__name__}"
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= _MOST_ATTEMPTS:
-        return f"is not a whole number from 1 to {_MOST_ATTEMPTS}"
+        is_usable = hasattr(value, "wrap_bio")  # does not import ssl, which programs with static keys never need
+        return None if is_usable else f"is not an ssl.SSLContext but {type(value).__name__}"
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_ATTEMPTS_LIMIT:
+        return f"is not a whole number from 1 to {MAX_ATTEMPTS_LIMIT}"
     return None
 
 
-def refuse_other(given: object) -> None:
-    """Raise ``InvalidConfigurationError`` for what is given in the place of a ``ClientConfig`` and is none."""
-    if given is not None and not isinstance(given, ClientConfig):
-        kind = type(given).__name__
+def check_client_config(value: object) -> None:
+    """Raise ``InvalidConfigurationError`` if the option ``client_config`` is neither None nor a ``ClientConfig``."""
+    if value is not None and not isinstance(value, ClientConfig):
+        kind = type(value).__name__
         raise InvalidConfigurationError(f"option client_config is not an anycreds.ClientConfig but {kind}")

@@ -1,8 +1,11 @@
-"""Where the two shared files are, and which profile is meant. Decided from options and environment; nothing is opened.
+"""The locations of the two shared files, and the selected profile, from options and environment. Opens nothing.
 
-Follows the AWS "SDKs and Tools" reference, page "Location of the shared config and credentials files". Only a leading
-``~/`` (or ``~`` alone) stands for the home directory. That is the first that is set of ``HOME``, ``USERPROFILE`` and
-``HOMEDRIVE`` with ``HOMEPATH``, on every system, as in JavaScript; else what the system says.
+Only a leading ``~/`` (or ``~`` alone) stands for the home directory. The home directory is the first that is set of
+``HOME``, ``USERPROFILE`` and ``HOMEDRIVE`` with ``HOMEPATH``, on every system, as in JavaScript; otherwise what the
+system returns.
+
+See: AWS "SDKs and Tools" reference, "Specifying the location of the shared config and credentials files",
+https://docs.aws.amazon.com/sdkref/latest/guide/file-location.html
 """
 
 from __future__ import annotations
@@ -11,122 +14,133 @@ from collections.abc import Callable, Mapping
 from os import PathLike
 from typing import NamedTuple
 
-from .._core.errors import InvalidConfigurationError, NotConfiguredError
-from .settings import Setting, first
+from .._core.errors import InvalidConfigurationError
+from .settings import Setting, first_set
 
 CONFIG_VARIABLE = "AWS_CONFIG_FILE"
 CREDENTIALS_VARIABLE = "AWS_SHARED_CREDENTIALS_FILE"
 PROFILE_VARIABLE = "AWS_PROFILE"
-_HOMELESS = "the home directory is not known: HOME is not set, and the system does not tell"
+_NO_HOME = "the home directory is not known: HOME is not set, and the system does not know it either"
 
 
 class Location(NamedTuple):
-    """Where one file is to be looked for."""
+    """The location of one file."""
 
     path: str
     origin: str
-    """What says so, for people: ``AWS_CONFIG_FILE``, ``option filepath``, ``the default location``."""
-    shown: str
-    """The path as people are shown it: ``~/.aws/config``."""
-    chosen: bool
-    """Whether somebody named this file. The default location may well hold none."""
+    """What sets it, for messages: ``AWS_CONFIG_FILE``, ``option filepath``, ``the default location``."""
+    display_path: str
+    """The path for messages: ``~/.aws/config``."""
+    is_explicit: bool
+    """Whether an option or a variable names the file. A file at the default location may be missing."""
 
 
 class Locations(NamedTuple):
-    """Where both files are to be looked for, or why that cannot be told.
+    """The locations of both files; None for a default location if the home directory is unknown."""
 
-    ``NotConfiguredError``: nobody named a file, and there is no home directory to have one.
-    ``InvalidConfigurationError``: somebody named a file in a home directory that is not known.
-    """
-
-    config: Location | NotConfiguredError | InvalidConfigurationError
-    credentials: Location | NotConfiguredError | InvalidConfigurationError
+    config: Location | None
+    credentials: Location | None
 
 
-class Selected(NamedTuple):
-    """Which profile is meant."""
+class ProfileSelection(NamedTuple):
+    """The selected profile."""
 
     name: Setting
-    named: bool
-    """Whether somebody named it; "default" too can be named. Else it is what merely lies around."""
+    is_explicit: bool
+    """Whether the profile was selected explicitly (argument, client or ``AWS_PROFILE``) rather than by default.
+
+    ``default`` too can be selected explicitly.
+    """
 
 
-def locations(
+def shared_file_locations(
     environ: Mapping[str, str],
     fallback_home: Callable[[], str | None],
     filepath: str | PathLike[str] | None = None,
     config_filepath: str | PathLike[str] | None = None,
     source: str | None = None,
 ) -> Locations:
-    """Tell where both files are. Options beat the environment; what is blank is not set.
+    """Return the locations of both files. Options take precedence over the environment.
 
-    ``fallback_home`` returns what the system has as the user's home directory; None: it does not know. It may ask a
-    directory service, so it is called only where the environment does not say. ``filepath`` is the credentials file.
+    Args:
+        environ: The environment variables.
+        fallback_home: Returns the user's home directory from the system, or None. It may query a directory service, so
+            it is called only if the environment does not contain the home directory.
+        filepath: The credentials file, as an option.
+        config_filepath: The config file, as an option.
+        source: The name of the provider, for errors.
+
+    Raises:
+        InvalidConfigurationError: A path begins with ``~``, and the home directory is unknown.
+
     """
     home = _home(environ, fallback_home)
+    config = _explicit_option("config_filepath", config_filepath) or first_set(environ, CONFIG_VARIABLE)
+    credentials = _explicit_option("filepath", filepath) or first_set(environ, CREDENTIALS_VARIABLE)
     return Locations(
-        _located(
-            _set_option("config_filepath", config_filepath) or first(environ, CONFIG_VARIABLE), home, "config", source
-        ),
-        _located(
-            _set_option("filepath", filepath) or first(environ, CREDENTIALS_VARIABLE), home, "credentials", source
-        ),
+        _default_location(home, "config") if config is None else _location(config, home, source),
+        _default_location(home, "credentials") if credentials is None else _location(credentials, home, source),
     )
 
 
-def located(
+def resolve_path(
     setting: Setting, environ: Mapping[str, str], fallback_home: Callable[[], str | None], source: str
-) -> Location | InvalidConfigurationError:
-    """Tell where another file is that a setting names."""
-    place = _located(setting, _home(environ, fallback_home), "", source)
-    assert not isinstance(place, NotConfiguredError)  # somebody named it
-    return place
+) -> Location:
+    """Return the location of another file, which a setting names.
+
+    Raises:
+        InvalidConfigurationError: The path begins with ``~``, and the home directory is unknown.
+
+    """
+    return _location(setting, _home(environ, fallback_home), source)
 
 
-def selected(argument: str | None, caller_profile: str | None, environ: Mapping[str, str]) -> Selected:
-    """Tell which profile is meant: the argument's, the caller's, that of ``AWS_PROFILE``, or else ``default``."""
-    name = _set_option("profile", argument)
-    if name is None and caller_profile is not None and str(caller_profile).strip():
-        name = Setting(str(caller_profile), "the profile of the client")
-    name = name or first(environ, PROFILE_VARIABLE)
-    return Selected(Setting("default", "the default"), named=False) if name is None else Selected(name, named=True)
+def select_profile(argument: str | None, client_profile: str | None, environ: Mapping[str, str]) -> ProfileSelection:
+    """Return the selected profile: the argument, the client's, that of ``AWS_PROFILE``, otherwise ``default``."""
+    name = _explicit_option("profile", argument)
+    if name is None and client_profile is not None and str(client_profile).strip():
+        name = Setting(str(client_profile), "the profile of the client")
+    name = name or first_set(environ, PROFILE_VARIABLE)
+    if name is None:
+        return ProfileSelection(Setting("default", "the default"), is_explicit=False)
+    return ProfileSelection(name, is_explicit=True)
 
 
-def _set_option(name: str, value: object) -> Setting | None:
-    # A path may be an object; what is no text at all becomes a name that nothing has, and an error that says so.
+def _explicit_option(name: str, value: object) -> Setting | None:
+    # A path may be an object. A value of any other type becomes a name that does not exist, and an error that shows it.
     return None if value is None or not str(value).strip() else Setting(str(value), f"option {name}")
 
 
 def _home(environ: Mapping[str, str], fallback: Callable[[], str | None]) -> str | None:
-    """Return the home directory, without a slash at its end."""
-    home = first(environ, "HOME") or first(environ, "USERPROFILE")
+    """Return the home directory without a slash at its end; None if it is unknown."""
+    home = first_set(environ, "HOME", "USERPROFILE")
     if home is not None:
         path: str | None = home.value
-    elif (on_drive := first(environ, "HOMEPATH")) is not None:
-        drive = first(environ, "HOMEDRIVE")
+    elif (on_drive := first_set(environ, "HOMEPATH")) is not None:
+        drive = first_set(environ, "HOMEDRIVE")
         path = (drive.value if drive else "C:") + on_drive.value
     else:
         path = fallback()
     return None if path is None or not path.strip() else path.rstrip("/\\")
 
 
-def _located(
-    setting: Setting | None, home: str | None, name: str, source: str | None
-) -> Location | NotConfiguredError | InvalidConfigurationError:
-    if setting is None:
-        if home is None:
-            return NotConfiguredError(f"{_HOMELESS}, so there is no ~/.aws/{name}", source=source)
-        return Location(f"{home}/.aws/{name}", "the default location", f"~/.aws/{name}", chosen=False)
-    path, origin = str(setting.value), setting.origin  # whatever a program has given as an option
+def _default_location(home: str | None, name: str) -> Location | None:
+    if home is None:
+        return None
+    return Location(f"{home}/.aws/{name}", "the default location", f"~/.aws/{name}", is_explicit=False)
+
+
+def _location(setting: Setting, home: str | None, source: str | None) -> Location:
+    path, origin = str(setting.value), setting.origin  # an option may be any object
     if path == "~" or path.startswith("~/"):
         if home is None:
-            return InvalidConfigurationError(f"{origin} begins with ~, but {_HOMELESS}", source=source)
+            raise InvalidConfigurationError(f"{origin} begins with ~, but {_NO_HOME}", source=source)
         path = home + path[1:] or "/"
-    return Location(path, origin, _shown(path, home), chosen=True)
+    return Location(path, origin, _display_path(path, home), is_explicit=True)
 
 
-def _shown(path: str, home: str | None) -> str:
-    """Return a path as it may stand in a message: short, on one line."""
+def _display_path(path: str, home: str | None) -> str:
+    """Return a path for a message: short, on one line."""
     if home and path.startswith((f"{home}/", f"{home}\\")):
         path = "~" + path[len(home) :]
     return path if path.isprintable() else ascii(path)

@@ -1,7 +1,7 @@
-"""The two shared files as one: profiles with all that either file says of them, each setting with its file and line.
+"""The profiles of both shared files, merged; each setting knows its file and line.
 
-Sections that profiles refer to (``sso-session``, ``services``) are read from the config file only, as AWS has it.
-A profile is put together when it is asked for: files may hold 10,000 of them, and a program uses two.
+Sections that profiles refer to (``sso-session``, ``services``) are read from the config file only, as AWS specifies.
+A profile is merged when it is first used: files may contain 10,000 of them, and a program uses two.
 """
 
 from __future__ import annotations
@@ -10,181 +10,228 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Literal, NamedTuple
 
 from .._core.errors import ConfigParseError, InvalidConfigurationError, ProfileNotFoundError
-from .merging import Part, Spot, merge_parts
-from .parser.sections import Problem, SectionKind, Sections, shown_name
+from .merging import FileProfile, LineReference, merge_files
+from .parser.sections import Diagnostic, Finding, SectionKind, Sections, display_name
 from .settings import Setting
 
-_TWO_SETS = "both files have keys for this profile: those in the credentials file are used, and these are not"
-_NO_VALUE = "the key has no value, and the indented lines below it are read as settings of its own"
-_NOTHING = Sections({"profile": {}, "sso-session": {}, "services": {}}, {})
+_UNUSED_KEYS: Finding = (
+    "both files have access keys for this profile: those of the credentials file are used, and these are ignored",
+    "remove one of the two",
+)
+_NO_VALUE: Finding = (
+    "the key has no value, and the indented lines below it are nested settings",
+    "write the value on the line of the key, and remove the indentation below it",
+)
+_NO_SECTIONS = Sections({"profile": {}, "sso-session": {}, "services": {}}, {})
 
-# Comparing two names takes up to 0.1 ms, and nothing may hold an event loop for 10: so few, and only short ones.
-_MOST_COMPARED = 64
-_LONGEST_COMPARED = 64
+# Comparing two names takes up to 0.1 ms, and the event loop must not be blocked for 10: so few, and only short names.
+_MAX_COMPARED = 64
+_MAX_COMPARED_LENGTH = 64
 
 
-class Note(NamedTuple):
-    """Something that is wrong with a line of a file. It never repeats what stands there."""
+class FileDiagnostic(NamedTuple):
+    """A diagnostic and the file that it is about. It contains no value or key of the file."""
 
     path: str
-    """The file, as people are shown it: ``~/.aws/config``."""
-    problem: Problem
+    """The file, for messages: ``~/.aws/config``."""
+    diagnostic: Diagnostic
+
+    @property
+    def line(self) -> int:
+        """The line, counted from 1."""
+        return self.diagnostic.line
+
+    @property
+    def is_fatal(self) -> bool:
+        """Whether using the section is an error."""
+        return self.diagnostic.is_fatal
+
+    @property
+    def summary(self) -> str:
+        """File, line, what is wrong, and the section."""
+        line, kind, name, detail, *_ = self.diagnostic
+        section = "" if name is None else f" ({kind or 'section'} {display_name(name)})"
+        return f"{self.path}:{line}: {detail}{section}"
 
     def __str__(self) -> str:
-        line, kind, name, detail, _ = self.problem
-        return f"{self.path}:{line}: {detail}" + ("" if name is None else f" ({kind} {shown_name(name)})")
+        return f"{self.summary}; {self.diagnostic.fix}"
 
 
 class Profile(NamedTuple):
-    """A profile as both files have it, or a section that profiles refer to."""
+    """A profile of both files, or a section that profiles refer to."""
 
     kind: SectionKind
     name: str
     settings: Mapping[str, Setting]
-    """By key, in lower case: what is set to a text that is not blank."""
+    """By key, in lower case: the texts that are not blank."""
     nested: Mapping[str, Mapping[str, Setting]]
-    """By key, in lower case: what has settings of its own."""
+    """By key, in lower case: the nested settings."""
     origins: tuple[str, ...]
-    """Where its headers are."""
-    problems: tuple[Note, ...]
-    """What is wrong with it, first in the config file."""
+    """File and line of its headers."""
+    diagnostics: tuple[FileDiagnostic, ...]
+    """Those of the config file first."""
 
-    def error(self, source: str | None = None) -> ConfigParseError | None:
-        """Return the error that it is to use this profile; None: everything in it was understood."""
-        for note in self.problems:
-            if note.problem.fatal:
-                return ConfigParseError(str(note), path=note.path, line=note.problem.line, source=source)
-        return None
+    def check(self, source: str | None = None) -> None:
+        """Raise ``ConfigParseError`` if a line of this profile could not be parsed.
+
+        Everything that uses a profile has to call this first. ``source`` is the name of the provider that does.
+        """
+        for diagnostic in self.diagnostics:
+            if diagnostic.is_fatal:
+                raise ConfigParseError(
+                    f"unable to parse {diagnostic.summary}",
+                    path=diagnostic.path,
+                    line=diagnostic.line,
+                    source=source,
+                    hint=diagnostic.diagnostic.fix,
+                )
 
     def __repr__(self) -> str:
-        return f"Profile({self.kind} {shown_name(self.name)}, {len(self.settings) + len(self.nested)} settings)"
+        return f"Profile({self.kind} {display_name(self.name)}, {len(self.settings) + len(self.nested)} settings)"
 
 
 class _File(NamedTuple):
-    shown: str
+    display_path: str
     exists: bool
     sections: Sections
 
-    def part(self, kind: SectionKind, name: str) -> Part:
+    def profile(self, kind: SectionKind, name: str) -> FileProfile:
         section = self.sections.section(kind, name)
-        return Part(self.shown, {} if section is None else section.values)
+        return FileProfile(self.display_path, {} if section is None else section.values)
 
-    def notes(self, kind: SectionKind, name: str) -> list[Note]:
-        return [Note(self.shown, problem) for problem in self.sections.problems(kind, name)]
+    def diagnostics(self, kind: SectionKind, name: str) -> list[FileDiagnostic]:
+        return [FileDiagnostic(self.display_path, one) for one in self.sections.diagnostics(kind, name)]
 
     def __str__(self) -> str:
-        return self.shown if self.exists else f"{self.shown} (which does not exist)"
+        return self.display_path if self.exists else f"{self.display_path} (which does not exist)"
 
 
 class Profiles:
-    """All that both files say."""
+    """The profiles of both files. Immutable: an object of this class never changes, and can be compared by ``is``."""
 
-    __slots__ = ("_config", "_credentials", "_seen")
+    __slots__ = ("_config", "_credentials", "_merged")
 
     def __init__(self, config: _File, credentials: _File) -> None:
         self._config = config
         self._credentials = credentials
-        self._seen: dict[str, Profile | None] = {}  # what never changes: the plan and what is told look at the same
+        self._merged: dict[str, Profile | None] = {}
 
-    def find(self, name: str, source: str | None = None) -> Profile | ProfileNotFoundError:
-        """Return a profile; else the error that neither file has it, with names that are close.
+    def find(self, name: str, source: str | None = None) -> Profile:
+        """Return a profile.
 
-        A profile whose lines were not understood is found, too: who uses it has to raise its ``error()``.
+        A profile with lines that cannot be parsed is returned, too: ``Profile.check`` raises the error.
+
+        Raises:
+            ProfileNotFoundError: Neither file has the profile; the hint suggests similar names.
+
         """
-        profile = self.look(name)
+        profile = self.get(name)
         if profile is not None:
             return profile
-        message, hint = _missing("profile", name, self._config, self._credentials)
-        return ProfileNotFoundError(message, profile=name, source=source, hint=hint)
+        message, hint = _not_found("profile", name, self._config, self._credentials)
+        raise ProfileNotFoundError(message, profile=name, source=source, hint=hint)
 
-    def look(self, name: str) -> Profile | None:
-        """Return a profile; None: there is none, and nobody minds. To look for close names would take milliseconds."""
-        if name not in self._seen:
-            self._seen[name] = self._put_together("profile", name, self._config, self._credentials)
-        return self._seen[name]
+    def get(self, name: str) -> Profile | None:
+        """Return a profile; None if neither file has it. Unlike ``find`` this does not search for similar names."""
+        if name not in self._merged:
+            self._merged[name] = self._merge("profile", name, self._config, self._credentials)
+        return self._merged[name]
 
-    def where(self, name: str) -> str:
-        """Return where a profile is, or else the files that do not have it."""
-        profile = self.look(name)
+    def describe_location(self, name: str) -> str:
+        """Return where a profile is, or the files that do not contain it, for messages."""
+        profile = self.get(name)
         if profile is None or not profile.origins:
             return f"{self._config} and {self._credentials}"
-        return f"profile {shown_name(name)} ({', '.join(profile.origins)})"
+        return f"profile {display_name(name)} ({', '.join(profile.origins)})"
 
     def find_section(
-        self, kind: Literal["sso-session", "services"], name: str, source: str | None = None
-    ) -> Profile | InvalidConfigurationError:
-        """Return a section that a profile refers to; else the error that the config file has none of that name."""
-        section = self._put_together(kind, name, self._config)
+        self,
+        kind: Literal["sso-session", "services"],
+        reference: Setting,
+        referrer: Profile,
+        source: str | None = None,
+    ) -> Profile:
+        """Return the section that the setting ``reference`` of the profile ``referrer`` refers to.
+
+        Raises:
+            InvalidConfigurationError: The config file has no such section; the hint suggests similar names.
+
+        """
+        section = self._merge(kind, reference.value, self._config)
         if section is not None:
             return section
-        message, hint = _missing(kind, name, self._config)
-        return InvalidConfigurationError(message, source=source, hint=hint)
+        message, hint = _not_found(kind, reference.value, self._config)
+        message = f"{message}; profile {display_name(referrer.name)} refers to it ({reference.origin})"
+        raise InvalidConfigurationError(message, source=source, hint=hint)
 
     def names(self) -> list[str]:
-        """Return the names of all profiles that can be read, as they stand in the files, first the config file."""
+        """Return the names of all profiles that can be parsed, in the order of the files, the config file first."""
         files = (self._config, self._credentials)
-        return list(dict.fromkeys(name for file in files for name in file.sections.found["profile"]))
+        return list(dict.fromkeys(name for file in files for name in file.sections.stored["profile"]))
 
-    def other_problems(self, used: Collection[tuple[SectionKind, str]] = ()) -> Iterator[Note]:
-        """Go through what is wrong with everything but the sections, by kind and name, that are used."""
+    def other_diagnostics(self, used: Collection[tuple[SectionKind, str]] = ()) -> Iterator[FileDiagnostic]:
+        """Yield the diagnostics of all sections except those, by kind and name, that are used."""
         for file in (self._config, self._credentials):
-            for problem in file.sections.all_problems():
-                if (problem.kind, problem.name) not in used:
-                    yield Note(file.shown, problem)
+            for diagnostic in file.sections.all_diagnostics():
+                if (diagnostic.kind, diagnostic.name) not in used:
+                    yield FileDiagnostic(file.display_path, diagnostic)
 
     def __repr__(self) -> str:
         return f"Profiles({len(self.names())} in {self._config} and {self._credentials})"
 
-    def _put_together(self, kind: SectionKind, name: str, *files: _File) -> Profile | None:
-        notes = [note for file in files for note in file.notes(kind, name)]
+    def _merge(self, kind: SectionKind, name: str, *files: _File) -> Profile | None:
+        diagnostics = [diagnostic for file in files for diagnostic in file.diagnostics(kind, name)]
         origins = [
-            f"{file.shown}:{section.line}"
+            f"{file.display_path}:{section.line}"
             for file in files
             if (section := file.sections.section(kind, name)) is not None
         ]
-        if not origins and not any(note.problem.fatal for note in notes):
+        if not origins and not any(diagnostic.is_fatal for diagnostic in diagnostics):
             return None
-        merged = merge_parts(*(file.part(kind, name) for file in files))
+        merged = merge_files(*(file.profile(kind, name) for file in files))
 
-        def note(spot: Spot, detail: str, *, fatal: bool) -> Note:
-            return Note(spot.shown, Problem(spot.line, kind, name, detail, fatal))
+        def add(reference: LineReference, finding: Finding, *, is_fatal: bool) -> None:
+            found = Diagnostic(reference.line, kind, name, *finding, is_fatal)
+            diagnostics.append(FileDiagnostic(reference.display_path, found))
 
         if merged.unused_keys is not None:
-            notes.append(note(merged.unused_keys, _TWO_SETS, fatal=False))
-        notes += [note(spot, _NO_VALUE, fatal=True) for spot in merged.without_value]
-        return Profile(kind, name, merged.settings, merged.nested, tuple(origins), tuple(notes))
+            add(merged.unused_keys, _UNUSED_KEYS, is_fatal=False)
+        for reference in merged.without_value:
+            add(reference, _NO_VALUE, is_fatal=True)
+        return Profile(kind, name, merged.settings, merged.nested, tuple(origins), tuple(diagnostics))
 
 
-def merge(config: Sections | None, credentials: Sections | None, config_name: str, credentials_name: str) -> Profiles:
-    """Take two files together. None: there is no such file. The names are those that people are shown."""
+def merge(config: Sections | None, credentials: Sections | None, config_path: str, credentials_path: str) -> Profiles:
+    """Merge two files. None stands for a file that does not exist. The paths are those for messages."""
     return Profiles(
-        _File(config_name, config is not None, _NOTHING if config is None else config),
-        _File(credentials_name, credentials is not None, _NOTHING if credentials is None else credentials),
+        _File(config_path, config is not None, _NO_SECTIONS if config is None else config),
+        _File(credentials_path, credentials is not None, _NO_SECTIONS if credentials is None else credentials),
     )
 
 
-def _missing(kind: SectionKind, name: str, *files: _File) -> tuple[str, str | None]:
-    """Return what is to be said when these files have nothing of that name: a message, and perhaps a hint."""
-    where = f"in neither {' nor '.join(map(str, files))}" if len(files) > 1 else f"not in {files[0]}"
-    message = f"{kind} {shown_name(name)} is {where}"
-    if ignored := [str(note) for file in files for note in file.notes(kind, name)]:
-        return "; ".join((message, *ignored)), None
-    close = _close(name, [known for file in files for known in file.sections.found[kind]])
-    return message, f"did you mean {' or '.join(map(shown_name, close))}?" if close else None
+def _not_found(kind: SectionKind, name: str, *files: _File) -> tuple[str, str | None]:
+    """Return message and hint of the error that these files have no section of that kind and name."""
+    message = f"{kind} {display_name(name)} could not be found in {' or '.join(map(str, files))}"
+    if ignored := [diagnostic for file in files for diagnostic in file.diagnostics(kind, name)]:
+        return "; ".join((message, *(one.summary for one in ignored))), ignored[0].diagnostic.fix
+    similar = _similar(name, [known for file in files for known in file.sections.stored[kind]])
+    return message, f"did you mean {' or '.join(map(display_name, similar))}?" if similar else None
 
 
-def _close(name: str, known: list[str]) -> list[str]:
-    """Return at most three names that may have been meant, first those that differ in case or blanks only."""
-    if len(name) > _LONGEST_COMPARED:
+def _similar(name: str, known: list[str]) -> list[str]:
+    """Return at most three names that may have been meant, first those that differ only in case or blanks."""
+    if len(name) > _MAX_COMPARED_LENGTH:
         return []
-    plain = name.strip().lower()
-    known = [other for other in known if len(other) <= _LONGEST_COMPARED]
-    same = [other for other in known if other.strip().lower() == plain]
-    alike = known
-    if len(known) > _MOST_COMPARED:
-        alike = [other for other in known if abs(len(other) - len(name)) <= 3 and other[:1].lower() == plain[:1]]
-    if not alike:
+    normalized = name.strip().lower()
+    known = [other for other in known if len(other) <= _MAX_COMPARED_LENGTH]
+    same = [other for other in known if other.strip().lower() == normalized]
+    candidates = known
+    if len(known) > _MAX_COMPARED:
+        candidates = [
+            other for other in known if abs(len(other) - len(name)) <= 3 and other[:1].lower() == normalized[:1]
+        ]
+    if not candidates:
         return same
-    from difflib import get_close_matches  # only for who has misspelt a name
+    from difflib import get_close_matches  # needed only for a name that does not exist
 
-    return list(dict.fromkeys([*same, *get_close_matches(name, alike[:_MOST_COMPARED])]))[:3]
+    return list(dict.fromkeys([*same, *get_close_matches(name, candidates[:_MAX_COMPARED])]))[:3]

@@ -1,7 +1,7 @@
-"""What environment and profile say about calls to a service: region, endpoint, its kind, how often to try.
+"""The settings of service calls from environment and profile: region, endpoint, endpoint variants, attempts.
 
-Follows the AWS "SDKs and Tools" reference, pages "AWS Region", "Service-specific endpoints", "Dual-stack and FIPS
-endpoints" and "Retry behavior". Options of the program come before all this, and are not looked at here.
+See: AWS "SDKs and Tools" reference, "AWS Region", "Service-specific endpoints", "Dual-stack and FIPS endpoints" and
+"Retry behavior", https://docs.aws.amazon.com/sdkref/latest/guide/settings-reference.html
 """
 
 from __future__ import annotations
@@ -10,86 +10,142 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from .._core.errors import InvalidConfigurationError
+from .client_config import MAX_ATTEMPTS_LIMIT, ClientConfig
 from .profiles import Profile
-from .settings import Setting, first, shown, switch
+from .settings import Setting, display_value, first_set, from_argument, parse_bool
 
 IGNORE_VARIABLE = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"
 _ATTEMPTS_VARIABLE = "AWS_MAX_ATTEMPTS"
-# In this order; the second is what only Python's SDKs read, and what many containers set.
+# In this order. Only Python's SDKs read the second, and many container definitions set it.
 REGION_VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION")
-# JavaScript's and Rust's default, retries included.
+# The default of the JavaScript and Rust SDKs, the first attempt included.
 DEFAULT_ATTEMPTS = 3
 
 
+class MissingSection(NamedTuple):
+    """Why the ``services`` section that a profile refers to cannot be used: the error to raise once it is needed."""
+
+    message: str
+    hint: str | None
+    source: str
+
+
 class ProfileView(NamedTuple):
-    """What the shared files say about the selected profile, as far as services are concerned."""
+    """The selected profile, as far as service calls need it. Views with the same contents are equal."""
 
     profile: Profile | None = None
-    services: Profile | InvalidConfigurationError | None = None
-    """The ``services`` section that the profile refers to, or why there is none."""
+    """None if the profile does not exist."""
+    services: Profile | MissingSection | None = None
+    """The ``services`` section that the profile refers to; None if it refers to none."""
 
     def setting(self, key: str) -> Setting | None:
-        """Return one setting of the profile."""
+        """Return one setting of the profile; None if it is not set."""
         return None if self.profile is None else self.profile.settings.get(key)
 
-    def named(self, key: str) -> Setting | None:
-        """Return one setting, with its key in its origin: file and line alone say little in an error."""
+    def with_key(self, key: str) -> Setting | None:
+        """Return one setting whose origin contains its key: file and line alone say little in an error."""
         setting = self.setting(key)
         return None if setting is None else Setting(setting.value, f"{key} in {setting.origin}")
 
 
-class Configured(NamedTuple):
-    """Environment and profile, for one provider whose name is ``source``."""
+class ServiceSettings(NamedTuple):
+    """The settings of the calls that one provider makes to one service."""
 
-    environ: Mapping[str, str]
-    view: ProfileView
-    source: str
+    region: Setting | None
+    """None if it is not configured anywhere."""
+    endpoint_url: Setting | None
+    """The URL that replaces the service's own host; None if nothing replaces it."""
+    use_fips: bool
+    use_dualstack: bool
+    max_attempts: int
+    """How often one call is made at most, the first attempt included."""
 
-    def region(self, caller: str | None) -> Setting | None:
-        """Return the region: the profile's, the caller's, the environment's."""
-        if (setting := self.view.setting("region")) is not None:
-            return setting
-        if caller is not None and str(caller).strip():
-            return Setting(caller, "the region of the client")
-        return first(self.environ, *REGION_VARIABLES)
 
-    def endpoint_url(self, service: str) -> Setting | InvalidConfigurationError | None:
-        """Return the URL that replaces a service's own host; None: none does.
+def read_service_settings(
+    service: str,
+    environ: Mapping[str, str],
+    view: ProfileView,
+    source: str,
+    *,
+    config: ClientConfig | None = None,
+    region: Setting | None = None,
+    client_region: str | None = None,
+) -> ServiceSettings:
+    """Read all settings of the calls to one service.
 
-        ``service`` is the name in a ``services`` section, such as ``sso_oidc``. The environment comes before the
-        profile, and in each what is meant for one service before what is meant for all.
-        """
-        ignored = self.is_on(IGNORE_VARIABLE, "ignore_configured_endpoint_urls")
-        if ignored is not False:
-            return ignored if isinstance(ignored, InvalidConfigurationError) else None
-        url = first(self.environ, f"AWS_ENDPOINT_URL_{service.upper()}", "AWS_ENDPOINT_URL")
-        if url is not None:
-            return url
-        section = self.view.services
-        problem = section.error(self.source) if isinstance(section, Profile) else section
-        if problem is not None:
-            return problem
+    Options take precedence over the environment, and the environment over the profile. Only a profile's region takes
+    precedence over those of the client and of the environment. Settings that are overridden are not validated.
+
+    Args:
+        service: The service's name in a ``services`` section, such as ``sso_oidc``.
+        environ: The environment variables.
+        view: The selected profile.
+        source: The name of the provider, for errors.
+        config: The options of the user.
+        region: The region, if an option or the provider sets it.
+        client_region: The region of the client that the credentials are for.
+
+    Raises:
+        InvalidConfigurationError: A setting cannot be used, or the profile refers to a missing ``services`` section.
+
+    """
+    config = ClientConfig() if config is None else config
+
+    def is_on(option: bool | None, variable: str, key: str) -> bool:
+        if option is not None:
+            return option
+        setting = first_set(environ, variable) or view.with_key(key)
+        return setting is not None and parse_bool(setting, source)
+
+    return ServiceSettings(
+        region or _region(environ, view, client_region),
+        from_argument("client_config.endpoint_url", config.endpoint_url)
+        or (
+            None
+            if is_on(None, IGNORE_VARIABLE, "ignore_configured_endpoint_urls")
+            else _endpoint_url(service, environ, view, source)
+        ),
+        is_on(config.use_fips, "AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint"),
+        is_on(config.use_dualstack, "AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint"),
+        config.max_attempts or _max_attempts(environ, view, source),
+    )
+
+
+def _region(environ: Mapping[str, str], view: ProfileView, client_region: str | None) -> Setting | None:
+    if (setting := view.setting("region")) is not None:
+        return setting
+    if client_region is not None and str(client_region).strip():
+        return Setting(client_region, "the region of the client")
+    return first_set(environ, *REGION_VARIABLES)
+
+
+def _endpoint_url(service: str, environ: Mapping[str, str], view: ProfileView, source: str) -> Setting | None:
+    """Return the configured URL. In environment and profile, a URL for this service precedes one for all services."""
+    url = first_set(environ, f"AWS_ENDPOINT_URL_{service.upper()}", "AWS_ENDPOINT_URL")
+    if url is not None:
+        return url
+    section = view.services
+    if isinstance(section, MissingSection):
+        raise InvalidConfigurationError(section.message, source=section.source, hint=section.hint)
+    if section is not None:
+        section.check(source)
         # The reference writes two words with an underscore; some SDKs write a hyphen.
         for name in (service, service.replace("_", "-")):
-            found = section.nested.get(name, {}).get("endpoint_url") if isinstance(section, Profile) else None
+            found = section.nested.get(name, {}).get("endpoint_url")
             if found is not None and found.value.strip():
                 return found
-        return self.view.setting("endpoint_url")
+    return view.setting("endpoint_url")
 
-    def is_on(self, variable: str, key: str) -> bool | InvalidConfigurationError:
-        """Read what is on or off, first in the environment, then in the profile; off by default."""
-        setting = first(self.environ, variable) or self.view.named(key)
-        return False if setting is None else switch(setting, self.source)
 
-    def attempts(self) -> int | InvalidConfigurationError:
-        """Return how often a call is made at most, the first time counted."""
-        setting = first(self.environ, _ATTEMPTS_VARIABLE) or self.view.named("max_attempts")
-        if setting is None:
-            return DEFAULT_ATTEMPTS
-        text = str(setting.value).strip()  # a mapping of a user may hold anything
-        # 100 is the bound of ClientConfig, too; three digits, because Python refuses to read very many.
-        if text.isascii() and text.isdigit() and len(text) <= 3 and 1 <= int(text) <= 100:
-            return int(text)
-        return InvalidConfigurationError(
-            f"{setting.origin} is {shown(setting.value)}, not a whole number from 1 to 100", source=self.source
-        )
+def _max_attempts(environ: Mapping[str, str], view: ProfileView, source: str) -> int:
+    setting = first_set(environ, _ATTEMPTS_VARIABLE) or view.with_key("max_attempts")
+    if setting is None:
+        return DEFAULT_ATTEMPTS
+    text = str(setting.value).strip()  # a mapping given by the user may contain any object
+    # At most three digits, because Python refuses to convert very long numbers.
+    if text.isascii() and text.isdigit() and len(text) <= 3 and 1 <= int(text) <= MAX_ATTEMPTS_LIMIT:
+        return int(text)
+    raise InvalidConfigurationError(
+        f"{setting.origin} is {display_value(setting.value)}; expected a whole number from 1 to {MAX_ATTEMPTS_LIMIT}",
+        source=source,
+    )

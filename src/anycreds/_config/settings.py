@@ -1,4 +1,4 @@
-"""One setting is a text that knows where it came from. Blank means absent, everywhere and for every setting."""
+"""Settings: texts that know where they were set. A blank text counts as not set, everywhere and for every setting."""
 
 from __future__ import annotations
 
@@ -8,60 +8,63 @@ from typing import NamedTuple
 
 from .._core.errors import InvalidConfigurationError
 
-# What AWS documents is "true" and "false"; the others are what people write in unit files and containers.
+# AWS documents "true" and "false"; the others occur in unit files and container definitions.
 _TRUE = ("true", "1", "yes", "on")
 _FALSE = ("false", "0", "no", "off")
-# A secret access key has 40 characters: what is shown must never be one that went into the wrong variable.
-_SHOWN = 32
+# A secret access key has 40 characters: one that was put into the wrong variable must not be displayed.
+_MAX_DISPLAYED = 32
 
 
 class Setting(NamedTuple):
-    """A text that was set somewhere. It may be a secret, so it cannot be printed."""
+    """A text and where it was set. The text may be a secret, so ``repr`` does not contain it."""
 
     value: str
     origin: str
-    """Where it was set, for people: ``AWS_PROFILE``, ``~/.aws/config:12``, ``option full_uri``."""
+    """Where it was set, for messages: ``AWS_PROFILE``, ``~/.aws/config:12``, ``option full_uri``."""
 
     def __repr__(self) -> str:
         return f"Setting(from {self.origin})"
 
 
-def first(environ: Mapping[str, str], *variables: str) -> Setting | None:
-    """Return the first of these variables that is set to more than blanks."""
+def first_set(environ: Mapping[str, str], *variables: str) -> Setting | None:
+    """Return the first of these variables that is not blank; None if all are unset or blank."""
     for variable in variables:
         value = environ.get(variable)
-        if value is not None and str(value).strip():  # a mapping of a user may hold anything
+        if value is not None and str(value).strip():  # a mapping given by the user may contain any object
             return Setting(value, variable)
     return None
 
 
-def option(name: str, value: str | None) -> Setting | None:
-    """Return an argument of a factory as a setting; None: it was not given."""
+def from_argument(name: str, value: str | None) -> Setting | None:
+    """Return an argument of a factory as a setting, even if it is blank; None if it was not given."""
     return None if value is None else Setting(value, f"option {name}")
 
 
-def given_option(name: str, value: str | PathLike[str] | None) -> Setting | None:
-    """Return an argument of a factory as a setting; None: it was not given, or is blank."""
+def from_path_argument(name: str, value: str | PathLike[str] | None) -> Setting | None:
+    """Return an argument of a factory that may be a path as a setting; None if it was not given or is blank."""
     text = value.__fspath__() if isinstance(value, PathLike) else value
-    return Setting(text, f"option {name}") if text is not None and (not isinstance(text, str) or text.strip()) else None
+    return None if text is None or (isinstance(text, str) and not text.strip()) else Setting(text, f"option {name}")
 
 
-def switch(setting: Setting, source: str | None = None) -> bool | InvalidConfigurationError:
-    """Read a setting that is on or off."""
+def parse_bool(setting: Setting, source: str | None = None) -> bool:
+    """Return the value of a setting that is true or false.
+
+    Raises:
+        InvalidConfigurationError: It is neither. ``source`` is the name of the provider that reads it.
+
+    """
     word = str(setting.value).strip().lower()
-    if word in _TRUE:
-        return True
-    if word in _FALSE:
-        return False
-    return InvalidConfigurationError(
-        f"{setting.origin} is {shown(setting.value)}, which is neither true nor false",
+    if word in _TRUE or word in _FALSE:
+        return word in _TRUE
+    raise InvalidConfigurationError(
+        f"{setting.origin} is {display_value(setting.value)}, which is neither true nor false",
         source=source,
         hint=f"set it to one of {', '.join(_TRUE)}, or {', '.join(_FALSE)}",
     )
 
 
-def shown(value: object) -> str:
-    """Return a short value as it may stand in a message, and of a long one only its length."""
+def display_value(value: object) -> str:
+    """Return a short value for a message, quoted and escaped; of a long one only its length, as it may be a secret."""
     if not isinstance(value, str):
         return f"not text but {type(value).__name__}"
-    return ascii(value) if len(value) <= _SHOWN else f"a text of {len(value)} characters"
+    return ascii(value) if len(value) <= _MAX_DISPLAYED else f"a text of {len(value)} characters"

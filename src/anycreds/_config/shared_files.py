@@ -1,143 +1,192 @@
-"""The two files that every AWS tool reads, as profiles. A file is read again when it has changed, and only then.
+"""Reads the two shared files of all AWS tools as profiles. A file is read again only if it has changed.
 
-A failed read is never remembered, so that a file which appears is seen at the next call.
+A failed read is never cached, so a file that appears is found by the next call.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from itertools import islice
 from os import PathLike
 from typing import NamedTuple
 
-from .._core.errors import InvalidConfigurationError
+from .._core.errors import ConfigParseError, InvalidConfigurationError
 from .._core.io import FileVersion, Io, ReadFailure, Signature
 from .._core.logs import log
-from .locations import Location, locations, selected
+from .locations import Location, select_profile, shared_file_locations
 from .parser import read
 from .parser.sections import FileKind, Sections
-from .profiles import Note, Profiles, merge
-from .service_settings import ProfileView
+from .profiles import FileDiagnostic, Profiles, merge
+from .service_settings import MissingSection, ProfileView
 
 NAME = "shared files"
-# A hundred times what 10,000 profiles take up; what is larger is some other file.
+# A hundred times the size of 10,000 profiles; a larger file is not a shared file.
 FILE_LIMIT = 16 * 1024 * 1024
-# Up to this size parsing takes a millisecond; beyond, it is done in a thread, so that the event loop runs on.
+# Parsing this much takes a millisecond. Larger files are parsed in a thread, so that they do not block the event loop.
 PARSED_AT_ONCE = 64 * 1024
-# So many bad lines are logged; a file with more has another trouble.
-MOST_TOLD = 20
+# At most so many diagnostics are logged at a time; a file with more is not a shared file.
+MAX_LOGGED = 20
+
+_KINDS: tuple[FileKind, FileKind] = ("config", "credentials")
+_UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
 class FileOptions(NamedTuple):
-    """What a program says about the files."""
+    """The user's options for the files."""
 
     filepath: str | PathLike[str] | None = None
-    """The credentials file."""
+    """The credentials file; None for ``AWS_SHARED_CREDENTIALS_FILE``, otherwise ``~/.aws/credentials``."""
     config_filepath: str | PathLike[str] | None = None
+    """The config file; None for ``AWS_CONFIG_FILE``, otherwise ``~/.aws/config``."""
     ignore_cache: bool = False
-    """Read both files at every call, changed or not."""
+    """Read both files at every call, even if they have not changed."""
 
 
-class _Known(NamedTuple):
+class _ParsedFile(NamedTuple):
     signature: Signature
     sections: Sections
 
 
-class SharedFiles:
-    """Reads the files for one provider, and remembers what it has read."""
+class _SharedFile(NamedTuple):
+    display_path: str
+    sections: Sections | None
+    """None if the file does not exist."""
 
-    __slots__ = ("_known", "_options", "_told")
+    def is_same(self, other: _SharedFile) -> bool:
+        return self.sections is other.sections and self.display_path == other.display_path
+
+
+class _MergedFiles(NamedTuple):
+    config: _SharedFile
+    credentials: _SharedFile
+    profiles: Profiles
+
+
+class SharedFiles:
+    """Reads the files for one provider and caches what it has read."""
+
+    __slots__ = ("_logged", "_merged", "_options", "_parsed")
 
     def __init__(self, options: FileOptions) -> None:
         self._options = options
-        self._known: dict[str, _Known] = {}
-        self._told: set[tuple[str, int]] = set()
+        self._parsed: dict[tuple[FileKind, str], _ParsedFile] = {}
+        self._merged: _MergedFiles | None = None
+        self._logged: set[tuple[str, int]] = set()
 
-    async def profiles(self, io: Io) -> Profiles | InvalidConfigurationError:
-        """Return the profiles of both files as they are now."""
+    async def profiles(self, io: Io) -> Profiles:
+        """Return the profiles of both files as they are now.
+
+        The same object is returned as long as both files are unchanged. So a caller can keep whatever it has computed
+        from the profiles, and compare the object by ``is`` to know whether that is still valid.
+
+        Raises:
+            InvalidConfigurationError: A file cannot be read, or a file that an option names does not exist.
+            ConfigParseError: A file is UTF-16 text.
+
+        """
         options = self._options
-        places = locations(io.environ(), io.home_directory, options.filepath, options.config_filepath, NAME)
-        for place in places:
-            if isinstance(place, InvalidConfigurationError):
-                return place
-        there = [place for place in places if isinstance(place, Location)]
-        versions = iter(await io.read_if_changed([(place.path, self._signature(place)) for place in there], FILE_LIMIT))
-        found: list[Sections | None] = []
-        names: list[str] = []
-        kinds: tuple[FileKind, FileKind] = ("config", "credentials")
-        for kind, place in zip(kinds, places, strict=True):
-            sections = None
-            if isinstance(place, Location):
-                sections = await self._sections(io, place, kind, next(versions))
-            if isinstance(sections, InvalidConfigurationError):
-                return sections
-            found.append(sections)
-            names.append(place.shown if isinstance(place, Location) else f"~/.aws/{kind}")
-        return merge(found[0], found[1], names[0], names[1])
+        locations = shared_file_locations(
+            io.environ(), io.home_directory, options.filepath, options.config_filepath, NAME
+        )
+        files = [
+            (kind, location)
+            for kind, location in zip(_KINDS, locations, strict=True)
+            if location is not None and not _is_null_device(location.path)
+        ]
+        queries = [(location.path, self._signature(kind, location)) for kind, location in files]
+        versions = await io.read_if_changed(queries, FILE_LIMIT)
+        found: dict[FileKind, Sections | None] = {}
+        for (kind, location), version in zip(files, versions, strict=True):
+            found[kind] = await self._sections(io, location, kind, version)
+        config, credentials = (
+            _SharedFile(f"~/.aws/{kind}" if location is None else location.display_path, found.get(kind))
+            for kind, location in zip(_KINDS, locations, strict=True)
+        )
+        return self._merge(config, credentials)
 
-    async def view(
-        self, io: Io, caller_profile: str | None, profile: str | None = None
-    ) -> ProfileView | InvalidConfigurationError:
-        """Return what the selected profile says about services. A profile that does not exist says nothing."""
+    async def view(self, io: Io, client_profile: str | None, profile: str | None = None) -> ProfileView:
+        """Return the settings of service calls in the selected profile; an empty view if there is no such profile.
+
+        Raises:
+            InvalidConfigurationError: As ``profiles``, or a line of the profile cannot be parsed.
+
+        """
         profiles = await self.profiles(io)
-        if isinstance(profiles, InvalidConfigurationError):
-            return profiles
-        return view_of(profiles, selected(profile, caller_profile, io.environ()).name.value)
+        return view_of(profiles, select_profile(profile, client_profile, io.environ()).name.value)
 
-    def tell(self, notes: Iterable[Note]) -> None:
-        """Log, once each, which lines were not understood, though nothing that is used here depends on them."""
-        for note in islice(notes, MOST_TOLD):
-            if (place := (note.path, note.problem.line)) not in self._told:
-                self._told.add(place)
-                log("shared_files", "warning", "%s", note)
+    def log_diagnostics(self, diagnostics: Iterable[FileDiagnostic]) -> None:
+        """Log, once each, the lines that were ignored or that belong to sections which are not used."""
+        for diagnostic in islice(diagnostics, MAX_LOGGED):
+            if (reference := (diagnostic.path, diagnostic.line)) not in self._logged:
+                self._logged.add(reference)
+                log("shared_files", "warning", "%s", diagnostic)
 
-    def _signature(self, place: Location) -> Signature | None:
-        """Return that of the version that is known."""
-        known = None if self._options.ignore_cache else self._known.get(place.path)
-        return None if known is None else known.signature
+    def _merge(self, config: _SharedFile, credentials: _SharedFile) -> Profiles:
+        merged = self._merged
+        if merged is None or not (merged.config.is_same(config) and merged.credentials.is_same(credentials)):
+            profiles = merge(config.sections, credentials.sections, config.display_path, credentials.display_path)
+            merged = self._merged = _MergedFiles(config, credentials, profiles)
+        return merged.profiles
+
+    def _signature(self, kind: FileKind, location: Location) -> Signature | None:
+        """Return the signature of the cached version; None if there is none, or it must not be used."""
+        parsed = None if self._options.ignore_cache else self._parsed.get((kind, location.path))
+        return None if parsed is None else parsed.signature
 
     async def _sections(
-        self, io: Io, place: Location, kind: FileKind, version: FileVersion | ReadFailure | None
-    ) -> Sections | InvalidConfigurationError | None:
-        if version is None:
-            return self._known[place.path].sections
+        self, io: Io, location: Location, kind: FileKind, version: FileVersion | ReadFailure | None
+    ) -> Sections | None:
+        """Return the sections of a file; None if it does not exist and no option names it."""
+        if version is None:  # it has not changed
+            return self._parsed[kind, location.path].sections
         if isinstance(version, ReadFailure):
-            return self._unreadable(version, place)
+            if version.is_missing and not location.origin.startswith("option"):
+                return None
+            message = f"{location.display_path} {version.detail} ({location.origin})"
+            raise InvalidConfigurationError(message, source=NAME)
         if len(version.content) <= PARSED_AT_ONCE:
-            sections = _sections_in(version, place, kind)
+            sections = _parse(version.content, location, kind)
         else:
-            sections = await io.run_in_thread(_sections_in, version, place, kind)
-        if not isinstance(sections, InvalidConfigurationError):
-            self._known[place.path] = _Known(version.signature, sections)
+            sections = await io.run_in_thread(_parse, version.content, location, kind)
+        self._parsed[kind, location.path] = _ParsedFile(version.signature, sections)
         return sections
 
-    def _unreadable(self, problem: ReadFailure, place: Location) -> InvalidConfigurationError | None:
-        """Return the error for a file that cannot be read; None: it is not there, and nobody insists on it."""
-        if problem.is_missing and not place.origin.startswith("option"):
-            return None
-        return InvalidConfigurationError(f"{place.shown} {problem.detail} ({place.origin})", source=NAME)
 
+def view_of(profiles: Profiles, name: str) -> ProfileView:
+    """Return the settings of service calls in a profile, with the ``services`` section that it refers to.
 
-def view_of(profiles: Profiles, name: str) -> ProfileView | InvalidConfigurationError:
-    """Return what a profile says about services, with the ``services`` section that it refers to."""
-    profile = profiles.look(name)
+    Raises:
+        ConfigParseError: A line of the profile cannot be parsed.
+
+    """
+    profile = profiles.get(name)
     if profile is None:
         return ProfileView()
-    if (problem := profile.error(NAME)) is not None:
-        return problem
-    named = profile.settings.get("services")
-    if named is None:
+    profile.check(NAME)
+    reference = profile.settings.get("services")
+    if reference is None:
         return ProfileView(profile)
-    services = profiles.find_section("services", named.value, NAME)
-    if isinstance(services, InvalidConfigurationError):
-        message = f"{services.message}, and profile {profile.name!r} names it ({named.origin})"
-        services = InvalidConfigurationError(message, source=NAME, hint=services.hint)
-    return ProfileView(profile, services)
-
-
-def _sections_in(version: FileVersion, place: Location, kind: FileKind) -> Sections | InvalidConfigurationError:
     try:
-        return read(version.content.decode("utf-8"), kind)
-    except UnicodeDecodeError as error:
-        line = version.content.count(b"\n", 0, error.start) + 1
-    return InvalidConfigurationError(f"{place.shown}:{line} is not UTF-8 text ({place.origin})", source=NAME)
+        return ProfileView(profile, profiles.find_section("services", reference, profile, NAME))
+    except InvalidConfigurationError as error:  # to be raised only if the section is needed
+        return ProfileView(profile, MissingSection(error.message, error.hint, NAME))
+
+
+def _is_null_device(path: str) -> bool:
+    """Return whether a path is the null device, by which users say that there is no such file."""
+    return os.path.normcase(path) == os.path.normcase(os.devnull)
+
+
+def _parse(content: bytes, location: Location, kind: FileKind) -> Sections:
+    if content.startswith(_UTF_16_MARKS):
+        path = location.display_path
+        raise ConfigParseError(
+            f"unable to parse {path}:1: the file is UTF-16 text; expected UTF-8 ({location.origin})",
+            path=path,
+            line=1,
+            source=NAME,
+            hint="save the file as UTF-8",
+        )
+    # A byte that is not UTF-8 becomes a lone surrogate, which the parser reports for the section that contains it.
+    return read(content.decode("utf-8", "surrogateescape"), kind)

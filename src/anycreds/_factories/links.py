@@ -86,12 +86,9 @@ def sso(
     **options: str,
 ) -> Provider:
     """Make the one for SSO by the ``sso_*`` options; without any, by a ``default`` profile that is nothing else."""
-    from .._core.errors import InvalidConfigurationError
     from .._providers.sso.settings import sso_options
 
     settings = sso_options(**options)
-    if isinstance(settings, InvalidConfigurationError):
-        raise settings
     if settings is None:
         from .._core.callbacks import BuildOptions
         from .._providers.profile.provider import OnlySsoProvider
@@ -115,14 +112,14 @@ def token_file(
     client_config: ClientConfig | None = None,
 ) -> Provider:
     """Make the one for the web identity token file of the environment, or of options."""
-    from .._config.settings import given_option
+    from .._config.settings import from_path_argument
     from .._providers.service.endpoint_resolution import EndpointResolver
     from .._providers.sts.web_identity import WebIdentityOptions, WebIdentityProvider
 
     options = WebIdentityOptions(
-        token_file=given_option("web_identity_token_file", web_identity_token_file),
-        role_arn=given_option("role_arn", role_arn),
-        session_name=given_option("role_session_name", role_session_name),
+        token_file=from_path_argument("web_identity_token_file", web_identity_token_file),
+        role_arn=from_path_argument("role_arn", role_arn),
+        session_name=from_path_argument("role_session_name", role_session_name),
         assumer=role_assumer_with_web_identity,
     )
     return WebIdentityProvider(runtime, options, EndpointResolver(client_config, files=files(), profile=profile))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .._config.client_config import refuse_other
+from .._config.client_config import check_client_config
 from .._core.errors import InvalidConfigurationError
 from .._core.provider import Provider
 from . import lazy
@@ -55,7 +55,7 @@ def from_sso(
     files = (filepath, config_filepath, ignore_cache)
     if settings is None:
         return lazy.of_profile("SsoProfileProvider", profile, files, timeout, client_config)
-    refuse_other(client_config)
+    check_client_config(client_config)
     lazy.refuse_limits("SSO", timeout)
     return lazy.later(
         "SSO",
@@ -180,14 +180,11 @@ def _sso_settings(given: dict[str, str | None]) -> SsoSettings | None:
         return None  # what reads them need not be loaded
     from .._providers.sso.settings import sso_options
 
-    settings = sso_options(**given)
-    if isinstance(settings, InvalidConfigurationError):
-        raise settings
-    return settings
+    return sso_options(**given)
 
 
 def _refuse(name: str, problem: str | None, config: ClientConfig | None, timeout: float) -> None:
-    refuse_other(config)
+    check_client_config(config)
     lazy.refuse_limits(name, timeout)
     if problem is not None:
         raise InvalidConfigurationError(problem, source=name)

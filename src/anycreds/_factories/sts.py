@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from .._config.client_config import refuse_other
-from .._config.settings import given_option
+from .._config.client_config import check_client_config
+from .._config.settings import from_path_argument
 from .._core.credentials import invalid_reason
 from .._core.durations import as_seconds
-from .._core.errors import InvalidConfigurationError
+from .._core.errors import InvalidConfigurationError, strip_frames
 from .._core.provider import Provider
 from . import lazy
 from .runtime import as_source
@@ -78,7 +78,7 @@ def from_temporary_credentials(
     }
     try:
         source, told, needs_code = as_source(source_credentials), f"role {role_arn!r}", serial_number is not None
-        refuse_other(client_config)
+        check_client_config(client_config)
         lazy.refuse_limits("assume role", timeout)
         _refuse_without_codes(told, needs_code, mfa_code_provider)
         params = _checked(values)
@@ -135,7 +135,7 @@ def from_web_token(
             "PolicyArns": policy_arns,
             "DurationSeconds": _seconds(duration),
         }
-        refuse_other(client_config)
+        check_client_config(client_config)
         lazy.refuse_limits("web identity", timeout)
         return lazy.later(
             "web identity",
@@ -180,14 +180,14 @@ def from_token_file(
         "DurationSeconds": _seconds(duration),
     }
     params = _checked(values)
-    refuse_other(client_config)
+    check_client_config(client_config)
     lazy.refuse_limits("web identity", timeout)
     return lazy.later(
         "web identity",
         lazy.web_identity,
-        token_file=given_option("web_identity_token_file", web_identity_token_file),
-        role_arn=given_option("role_arn", role_arn),
-        session_name=given_option("role_session_name", role_session_name),
+        token_file=from_path_argument("web_identity_token_file", web_identity_token_file),
+        role_arn=from_path_argument("role_arn", role_arn),
+        session_name=from_path_argument("role_session_name", role_session_name),
         params=params,
         assumer=role_assumer_with_web_identity,
         config=client_config,
@@ -197,20 +197,22 @@ def from_token_file(
 
 def _checked(values: Mapping[str, object]) -> Params:
     """Return the parameters of a call; raise what is wrong with an option."""
-    from .._providers.sts.parameters import params_of
+    from .._providers.sts.parameters import sts_parameters
 
-    params = params_of(values, _NAME)
-    del values  # a traceback keeps this frame
-    if isinstance(params, InvalidConfigurationError):
-        raise params
-    return params
+    try:
+        return sts_parameters(values, _NAME)
+    except InvalidConfigurationError as error:
+        strip_frames(error)  # the frames below hold assertions, which are secrets
+        raise
+    finally:
+        del values
 
 
 def _refuse_without_codes(told: str, needs_code: bool, mfa_code_provider: MfaCodeProvider | None) -> None:
     if needs_code and mfa_code_provider is None:
-        from .._providers.sts.parameters import no_codes
+        from .._providers.sts.parameters import missing_mfa_callback
 
-        raise InvalidConfigurationError(no_codes(told), source="assume role")
+        raise InvalidConfigurationError(missing_mfa_callback(told), source="assume role")
 
 
 def _needed(role_arn: object) -> object:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .._config.locations import selected
-from .._config.settings import first
+from .._config.locations import select_profile
+from .._config.settings import first_set
 from .._core.durations import as_seconds, instant
 from .._core.errors import InvalidConfigurationError, NoCredentialsError, NotConfiguredError, ProviderAttempt
 from .._core.logs import log
@@ -115,10 +115,10 @@ class DefaultChain(_Chain):
         self._profile = profile
 
     async def _load(self, io: Io, context: ClientContext) -> Credentials:
-        choice = selected(self._profile, context.profile, io.environ())
-        if not choice.named:
+        choice = select_profile(self._profile, context.profile, io.environ())
+        if not choice.is_explicit:
             return await first_available(self._providers, io, context)
-        if first(io.environ(), "AWS_ACCESS_KEY_ID") is not None and not _warned:
+        if first_set(io.environ(), "AWS_ACCESS_KEY_ID") is not None and not _warned:
             _warned.append(choice.name.value)
             message = "a profile is named by %s, so the keys in the environment variables are not used"
             log("chain", "warning", message, choice.name.origin)

@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from .._config.settings import Setting, first, option
+from .._config.settings import Setting, first_set, from_argument
 from .._core.credentials import InvalidReason, invalid_reason
 
 VARIABLES = {
@@ -23,7 +23,7 @@ PAIRS = (("relative_uri", "full_uri"), ("authorization_token_file", "authorizati
 
 def container_options(given: Mapping[str, Any]) -> dict[str, Setting] | InvalidReason:
     """Return what options of the program say, by the names in ``VARIABLES``, or what is wrong with them."""
-    settings = {name: option(name, _path(given.get(name))) for name in VARIABLES}
+    settings = {name: from_argument(name, _path(given.get(name))) for name in VARIABLES}
     options = {name: setting for name, setting in settings.items() if setting is not None}
     problem = _contradiction(options)
     return options if problem is None else InvalidReason(problem)
@@ -31,7 +31,7 @@ def container_options(given: Mapping[str, Any]) -> dict[str, Setting] | InvalidR
 
 def container_variables(environ: Mapping[str, str]) -> dict[str, Setting]:
     """Return what the environment says."""
-    found = {name: first(environ, variable) for name, variable in VARIABLES.items()}
+    found = {name: first_set(environ, variable) for name, variable in VARIABLES.items()}
     return {name: setting for name, setting in found.items() if setting is not None}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from .._config.settings import Setting, first
+from .._config.settings import Setting, first_set
 from .._core.credentials import Credentials, InvalidReason, invalid_reason
 from .._core.errors import CredentialsError, InvalidConfigurationError, NotConfiguredError
 from .._core.io import Io, Runtime
@@ -36,7 +36,7 @@ class EnvironmentProvider(Provider):
         return credentials_in(self._variables(io))
 
     async def _describe_sources(self, io: Io, context: ClientContext) -> list[str]:
-        found = [name for name in _ALL if first(self._variables(io), name) is not None]
+        found = [name for name in _ALL if first_set(self._variables(io), name) is not None]
         return [f"{', '.join(found)} (environment)"] if _KEY in found or _SECRET in found else []
 
     def _variables(self, io: Io) -> Mapping[str, str]:
@@ -45,7 +45,7 @@ class EnvironmentProvider(Provider):
 
 def credentials_in(environ: Mapping[str, str]) -> Credentials | CredentialsError:
     """Return the set in these variables, or the error that says why there is none."""
-    found = {name: first(environ, name) for name in _ALL}
+    found = {name: first_set(environ, name) for name in _ALL}
     key, secret = found[_KEY], found[_SECRET]
     if key is None or secret is None:
         return _incomplete(_KEY if key is None else _SECRET, nothing=key is secret)

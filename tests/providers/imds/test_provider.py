@@ -411,7 +411,7 @@ def test_version_1_not_ruled_out_by_the_profile(config: str, environ: dict[str, 
 
 def test_switch_in_the_profile_that_cannot_be_read() -> None:
     """A switch that is neither on nor off, like a file that cannot be read, never means that version 1 may be used."""
-    for content in (b"[default]\nec2_metadata_v1_disabled = maybe\n", b"\xff"):
+    for content in (b"[default]\nec2_metadata_v1_disabled = maybe\n", b"[default]\nregion = \xff\n"):
         io = FakeIo(put(answer(status=404)), files={CONFIG: content})
         with pytest.raises(InvalidConfigurationError, match=r"~/.aws/config:"):
             run(provider()._fetch(io, ClientContext()))
@@ -506,9 +506,9 @@ def test_unreadable_settings_in_the_profile(line: str) -> None:
 
 def test_files_that_cannot_be_read() -> None:
     """A file that may have an endpoint and cannot be read is an error: nobody slides on to another service."""
-    for file in (b"\xff", ReadFailure("cannot be read: Permission denied")):
+    for file in (b"[default]\nregion = \xff\n", ReadFailure("cannot be read: Permission denied")):
         error = failure(provider(), FakeIo(files={CONFIG: file}))
-        assert type(error) is InvalidConfigurationError
+        assert isinstance(error, InvalidConfigurationError)
         assert "~/.aws/config" in str(error)
 
 

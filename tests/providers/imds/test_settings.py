@@ -10,16 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anycreds._config.parser import read
-from anycreds._config.profiles import Profile, merge
+from anycreds._config.profiles import merge
 from anycreds._config.service_settings import ProfileView
 from anycreds._core.errors import CredentialsError, InvalidConfigurationError, NotConfiguredError
 from anycreds._providers.imds.settings import (
-    MetadataOptions,
-    MetadataSettings,
-    find_metadata,
+    ImdsOptions,
+    ImdsSettings,
     needs_profile,
-    v1_disabled_in,
+    resolve_imds_settings,
+    v1_disabled_by_profile,
 )
+from support.errors import error_of
 from support.fake_io import SECRET_KEY
 from support.strategies import shown_texts
 
@@ -36,15 +37,12 @@ def view(*lines: str) -> ProfileView:
     """Return what a profile says that has these lines, from the second of the file on."""
     text = "\n".join(["[default]", *lines])
     profile = merge(read(text, "config"), None, "~/.aws/config", "~/.aws/credentials").find("default")
-    assert isinstance(profile, Profile)
     return ProfileView(profile)
 
 
-def found(environ: dict[str, str], options: MetadataOptions, says: ProfileView | None) -> MetadataSettings:
+def found(environ: dict[str, str], options: ImdsOptions, says: ProfileView | None) -> ImdsSettings:
     """Decide, where that is possible."""
-    settings = find_metadata(environ, options, WHO, says)
-    assert isinstance(settings, MetadataSettings)
-    return settings
+    return resolve_imds_settings(environ, options, WHO, says)
 
 
 # From the strongest to the weakest: what sets it, the URL that it gives, and what an error calls it.
@@ -62,7 +60,7 @@ SOURCES: list[tuple[str, str, str]] = [
 def test_each_source_beats_all_below(at: int) -> None:
     """Option, variable and profile's endpoint, then the same three for the mode: the first that is set counts."""
     is_set = {name: index >= at for index, (name, _, _) in enumerate(SOURCES)}
-    options = MetadataOptions(
+    options = ImdsOptions(
         endpoint="http://option" if is_set["option"] else None,
         endpoint_mode="IPv6" if is_set["option mode"] else None,
     )
@@ -80,28 +78,28 @@ def test_each_source_beats_all_below(at: int) -> None:
 def test_nothing_set() -> None:
     """Without any of them it is the IPv4 address, whether the profile was looked at or not."""
     for says in (None, ProfileView(), view("region = eu-central-1")):
-        assert found({}, MetadataOptions(), says).endpoint == (V4, "the default endpoint")
+        assert found({}, ImdsOptions(), says).endpoint == (V4, "the default endpoint")
 
 
 @pytest.mark.parametrize("blank", ["", " ", "\t"])
 def test_blanks_are_not_set(blank: str) -> None:
     """A variable or key of blanks only leaves the word to the next source."""
     says = view(f"{KEY} ={blank}", f"{KEY}_mode = IPv6")
-    assert found({ENDPOINT: blank, MODE: blank, V1: blank}, MetadataOptions(), says).endpoint.value == V6
+    assert found({ENDPOINT: blank, MODE: blank, V1: blank}, ImdsOptions(), says).endpoint.value == V6
 
 
 def test_what_is_beaten_is_not_read() -> None:
     """Rubbish below the source that counts is no error: a mode under an endpoint, a profile under a variable."""
     says = view(f"{KEY} = http://a", f"{KEY}_mode = rubbish", "ec2_metadata_v1_disabled = rubbish")
-    assert found({MODE: "rubbish", V1: "true"}, MetadataOptions(), says).endpoint.value == "http://a"
-    assert found({V1: "rubbish"}, MetadataOptions(v1_disabled=True), says).v1_disabled_by is not None
+    assert found({MODE: "rubbish", V1: "true"}, ImdsOptions(), says).endpoint.value == "http://a"
+    assert found({V1: "rubbish"}, ImdsOptions(v1_disabled=True), says).v1_disabled_by is not None
 
 
 @pytest.mark.parametrize("mode", ["4", "v6", "dual", SECRET_KEY])
 def test_unknown_mode_in_the_profile(mode: str) -> None:
     """A mode that does not exist is an error with key, file and line, and without a long value."""
-    error = find_metadata({}, MetadataOptions(), WHO, view("", f"{KEY}_mode = {mode}"))
-    assert isinstance(error, InvalidConfigurationError)
+    says = view("", f"{KEY}_mode = {mode}")
+    error = error_of(resolve_imds_settings, {}, ImdsOptions(), WHO, says, kind=InvalidConfigurationError)
     assert str(error).startswith(f"{WHO}: {KEY}_mode in ~/.aws/config:3 is ")
     assert SECRET_KEY not in str(error)
 
@@ -124,26 +122,31 @@ def test_what_rules_out_version_1(option: bool, variable: str | None, key: str |
     """The option rules it out, else the variable decides, and only without one the profile."""
     environ = {} if variable is None else {V1: variable}
     says = view("" if key is None else f"ec2_metadata_v1_disabled = {key}")
-    settings = found(environ, MetadataOptions(v1_disabled=option), says)
-    assert (settings.v1_disabled_by, settings.asks_profile) == (said, False)
+    settings = found(environ, ImdsOptions(v1_disabled=option), says)
+    assert (settings.v1_disabled_by, settings.v1_depends_on_profile) == (said, False)
 
 
 def test_who_has_to_ask_the_profile() -> None:
     """Where the profile was not looked at, it is still to be asked, unless option or variable have decided."""
-    assert found({}, MetadataOptions(), None).asks_profile
-    assert not found({V1: "false"}, MetadataOptions(), None).asks_profile
-    assert not found({V1: "true"}, MetadataOptions(), None).asks_profile
-    assert not found({}, MetadataOptions(v1_disabled=True), None).asks_profile
+    assert found({}, ImdsOptions(), None).v1_depends_on_profile
+    assert not found({V1: "false"}, ImdsOptions(), None).v1_depends_on_profile
+    assert not found({V1: "true"}, ImdsOptions(), None).v1_depends_on_profile
+    assert not found({}, ImdsOptions(v1_disabled=True), None).v1_depends_on_profile
 
 
 def test_version_1_by_the_profile_alone() -> None:
-    """Asked later, the profile gives the same answer as at once; what cannot be read is an error with its line."""
-    assert v1_disabled_in(view("ec2_metadata_v1_disabled = yes"), WHO) == "ec2_metadata_v1_disabled in ~/.aws/config:2"
-    assert v1_disabled_in(view("ec2_metadata_v1_disabled = no"), WHO) is None
-    assert v1_disabled_in(ProfileView(), WHO) is None
+    """Read later, the profile has the same setting; an invalid value is an error with its line."""
+    assert (
+        v1_disabled_by_profile(view("ec2_metadata_v1_disabled = yes"), WHO)
+        == "ec2_metadata_v1_disabled in ~/.aws/config:2"
+    )
+    assert v1_disabled_by_profile(view("ec2_metadata_v1_disabled = no"), WHO) is None
+    assert v1_disabled_by_profile(ProfileView(), WHO) is None
     rubbish = view("ec2_metadata_v1_disabled = maybe")
-    for error in (v1_disabled_in(rubbish, WHO), find_metadata({}, MetadataOptions(), WHO, rubbish)):
-        assert isinstance(error, InvalidConfigurationError)
+    for error in (
+        error_of(v1_disabled_by_profile, rubbish, WHO, kind=InvalidConfigurationError),
+        error_of(resolve_imds_settings, {}, ImdsOptions(), WHO, rubbish, kind=InvalidConfigurationError),
+    ):
         assert "ec2_metadata_v1_disabled in ~/.aws/config:2 is 'maybe'" in str(error)
 
 
@@ -153,20 +156,28 @@ def test_version_1_by_the_profile_alone() -> None:
 @pytest.mark.parametrize(
     ("environ", "options", "needed"),
     [
-        ({}, MetadataOptions(), True),
-        ({}, MetadataOptions(endpoint_mode="IPv6"), True),
-        ({MODE: "IPv6"}, MetadataOptions(), True),
-        ({ENDPOINT: " "}, MetadataOptions(), True),
-        ({DISABLED: "false"}, MetadataOptions(v1_disabled=True), True),
-        ({ENDPOINT: "http://a"}, MetadataOptions(), False),
-        ({}, MetadataOptions(endpoint="http://a"), False),
-        ({DISABLED: "true"}, MetadataOptions(), False),
-        ({DISABLED: "maybe"}, MetadataOptions(), False),
+        ({}, ImdsOptions(), True),
+        ({}, ImdsOptions(endpoint_mode="IPv6"), True),
+        ({MODE: "IPv6"}, ImdsOptions(), True),
+        ({ENDPOINT: " "}, ImdsOptions(), True),
+        ({DISABLED: "false"}, ImdsOptions(v1_disabled=True), True),
+        ({ENDPOINT: "http://a"}, ImdsOptions(), False),
+        ({}, ImdsOptions(endpoint="http://a"), False),
+        ({DISABLED: "true"}, ImdsOptions(), False),
+        ({DISABLED: "maybe"}, ImdsOptions(), False),
     ],
 )
-def test_when_the_profile_is_needed(environ: dict[str, str], options: MetadataOptions, needed: bool) -> None:
+def test_when_the_profile_is_needed(environ: dict[str, str], options: ImdsOptions, needed: bool) -> None:
     """An endpoint in the profile beats every mode, so it is looked for unless option or variable have one."""
     assert needs_profile(environ, options) is needed
+
+
+def endpoint_or_error(environ: dict[str, str], options: ImdsOptions, says: ProfileView | None) -> object:
+    """Return the endpoint, or the class of the error."""
+    try:
+        return resolve_imds_settings(environ, options, WHO, says).endpoint
+    except CredentialsError as error:
+        return type(error)
 
 
 VALUES: list[Any] = [None, "", "true", "false", "maybe", "IPv6", "http://a"]
@@ -180,26 +191,23 @@ def test_a_profile_that_is_not_needed_changes_nothing(
     says = view(f"{KEY} = http://c", f"{KEY}_mode = IPv4")
     for name in (ENDPOINT, MODE, DISABLED, V1):
         environ = {} if variable is None else {name: variable}
-        options = MetadataOptions(endpoint, mode)
+        options = ImdsOptions(endpoint, mode)
         if not needs_profile(environ, options):
-            with_it = find_metadata(environ, options, WHO, says)
-            without = find_metadata(environ, options, WHO)
-            assert type(with_it) is type(without)
-            if isinstance(with_it, MetadataSettings) and isinstance(without, MetadataSettings):
-                assert with_it.endpoint == without.endpoint
+            assert endpoint_or_error(environ, options, says) == endpoint_or_error(environ, options, None)
 
 
 def test_switched_off() -> None:
     """What switches the service off counts before anything else is read, and the profile has no such key."""
     rubbish = view(f"{KEY} = rubbish", "ec2_metadata_v1_disabled = rubbish")
-    assert isinstance(find_metadata({DISABLED: "true"}, MetadataOptions(), WHO, rubbish), NotConfiguredError)
-    assert found({}, MetadataOptions(), view("ec2_metadata_disabled = true")).endpoint.value == V4
+    error = error_of(resolve_imds_settings, {DISABLED: "true"}, ImdsOptions(), WHO, rubbish, kind=NotConfiguredError)
+    assert error.message == "EC2 metadata is disabled by AWS_EC2_METADATA_DISABLED"
+    assert found({}, ImdsOptions(), view("ec2_metadata_disabled = true")).endpoint.value == V4
 
 
 @settings(deadline=None)
 @given(st.dictionaries(st.sampled_from([ENDPOINT, MODE, DISABLED, V1]), shown_texts()), shown_texts())
 def test_anything_is_read(environ: dict[str, str], value: str) -> None:
-    """Whatever environment and profile hold, there is an answer or an error as a value."""
+    """Any environment and profile can be read, or raise a ``CredentialsError``."""
     line = value.replace("\n", "").replace("\r", "")
     says = view(f"{KEY} = {line}", f"{KEY}_mode = {line}", f"ec2_metadata_v1_disabled = {line}")
-    assert isinstance(find_metadata(environ, MetadataOptions(), WHO, says), MetadataSettings | CredentialsError)
+    endpoint_or_error(environ, ImdsOptions(), says)

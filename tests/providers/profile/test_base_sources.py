@@ -576,6 +576,6 @@ def test_services_section_that_is_not_there() -> None:
         "[services mime]\nsts =\n  endpoint_url = https://sts.example.com\n"
     )
     error = failing(io, InvalidConfigurationError)
-    assert "profile 'top' names it (~/.aws/config:4)" in error
+    assert "profile 'top' refers to it (~/.aws/config:4)" in error
     assert "did you mean 'mime'" in error
     assert io.requests == []

@@ -131,10 +131,10 @@ def gigabyte(path: Path) -> None:
         (lambda path: path.mkdir(), "directory"),
         (os.mkfifo, "not a regular file"),
         (lambda path: path.symlink_to(path), "symbolic links"),
-        (lambda path: path.write_bytes(b"[x]\nkey = \xff\n"), r":2 is not UTF-8"),
+        (lambda path: path.write_bytes("[default]\n".encode("utf-16")), r":1: the file is UTF-16 text; expected UTF-8"),
         (gigabyte, "larger than"),
     ],
-    ids=["directory", "fifo", "loop", "undecodable", "gigabyte"],
+    ids=["directory", "fifo", "loop", "UTF-16", "gigabyte"],
 )
 async def test_file_that_cannot_be_read_is_an_error_at_once(aws: Path, make: object, reason: str) -> None:
     """What stands at the path and cannot be read is named with its path and the reason, and nothing waits for it."""

@@ -198,7 +198,7 @@ def test_other_files_and_none() -> None:
     assert (found.region, io.reads) == ("eu-west-2", [])
 
 
-@pytest.mark.parametrize("content", [b"\xff", b"[default]\nrubbish\n"])
+@pytest.mark.parametrize("content", [b"[default]\nregion = \xff", b"[default]\nrubbish\n"])
 def test_files_that_cannot_be_read(content: bytes) -> None:
     """A file or profile that cannot be read is the error, though an option has the region."""
     io = FakeIo(files={CONFIG: content})

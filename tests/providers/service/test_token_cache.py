@@ -20,7 +20,7 @@ from anycreds.events import CacheWriteFailed, Event
 from support.fake_io import FakeIo, assert_no_secret, run
 
 PATH, SHOWN = "/home/me/.aws/sso/cache/x.json", "~/.aws/sso/cache/x.json"
-FILE = Location(PATH, "the path", SHOWN, chosen=True)
+FILE = Location(PATH, "the path", SHOWN, is_explicit=True)
 OLD = {"token": "canary-1", "refresh": "canary-r1", "startUrl": "https://x", "more": {"deep": [1, None]}}
 NEW = {**OLD, "token": "canary-2", "refresh": "canary-r2"}
 OTHER = {"token": "canary-9", "refresh": "canary-r9"}
@@ -81,12 +81,12 @@ def renew(one: TokenFiles[str], io: FakeIo, service: Service, enough: str = "can
 def test_location() -> None:
     """A file in the home directory is where the environment has the home, and is shown with ~."""
     place = token_file(FakeIo(environ={"HOME": "/home/me/"}), Setting("~/.aws/sso/cache", "it"), "x.json", "who")
-    assert place == Location(PATH, "it", SHOWN, chosen=True)
+    assert place == Location(PATH, "it", SHOWN, is_explicit=True)
     place = token_file(FakeIo(), Setting("~/.aws/sso/cache", "it"), "x.json", "who")
     assert isinstance(place, Location)
     assert place.path == "/home/somebody/.aws/sso/cache/x.json"
     place = token_file(FakeIo(), Setting("/cache/", "VARIABLE"), "x.json", "who")
-    assert place == Location("/cache/x.json", "VARIABLE", "/cache/x.json", chosen=True)
+    assert place == Location("/cache/x.json", "VARIABLE", "/cache/x.json", is_explicit=True)
 
 
 def test_no_home() -> None:

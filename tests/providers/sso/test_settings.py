@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from anycreds._config.parser import read
-from anycreds._config.profiles import Profile, merge
+from anycreds._config.profiles import merge
 from anycreds._core.errors import ConfigParseError, InvalidConfigurationError
-from anycreds._providers.sso.settings import SsoSettings, sso_options, sso_settings
+from anycreds._providers.sso.settings import SsoSettings, describe_missing_role, sso_options, sso_settings
+from support.errors import error_of
 
 CONFIG, CREDENTIALS = "~/.aws/config", "~/.aws/credentials"
 URL = "https://d-abc123.awsapps.com/start"
@@ -17,18 +18,15 @@ ROLE = "sso_account_id = 123456789012\nsso_role_name = Dev\n"
 SHARED = f"sso_start_url = {URL}\nsso_region = eu-central-1\n"
 
 
-def settings_of(config: str, credentials: str = "") -> SsoSettings | InvalidConfigurationError | None:
-    """Read what profile "dev" says."""
+def settings_of(config: str, credentials: str = "") -> SsoSettings | None:
+    """Return the settings of profile "dev"."""
     profiles = merge(read(config, "config"), read(credentials, "credentials"), CONFIG, CREDENTIALS)
-    profile = profiles.find("dev")
-    assert isinstance(profile, Profile)
-    return sso_settings(profile, profiles)
+    return sso_settings(profiles.find("dev"), profiles)
 
 
-def error_of(config: str) -> InvalidConfigurationError:
-    """Return what is wrong with profile "dev"."""
-    error = settings_of(config)
-    assert isinstance(error, InvalidConfigurationError)
+def error_in(config: str) -> InvalidConfigurationError:
+    """Return the error of profile "dev"."""
+    error = error_of(settings_of, config, kind=InvalidConfigurationError)
     assert error.source == "SSO"
     return error
 
@@ -65,30 +63,53 @@ def test_profile_and_section_may_agree() -> None:
     assert empty.start_url.origin == f"{CONFIG}:5"
 
 
-@pytest.mark.parametrize(
-    "text", ["region = x", SHARED, f"sso_session = s\n[sso-session s]\n{SHARED}", "sso_session = gone"]
-)
-def test_says_nothing_about_credentials(text: str) -> None:
-    """A profile with neither account nor role is for bearer tokens only, if it is about SSO at all."""
+@pytest.mark.parametrize("text", ["region = x", SHARED, f"sso_session = s\n[sso-session s]\n{SHARED}"])
+def test_profile_without_role_has_no_settings(text: str) -> None:
+    """A profile with neither account nor role has no SSO credentials; it may be for bearer tokens only."""
     assert settings_of(f"[profile dev]\n{text}") is None
 
 
-NEEDED = "sso_start_url, sso_region, sso_account_id, sso_role_name are all needed"
+def test_missing_role_is_described() -> None:
+    """The description of a profile for bearer tokens only names the session and both missing keys."""
+    config = f"[profile dev]\nsso_session = s\n[sso-session s]\n{SHARED}[profile plain]\nregion = x"
+    profiles = merge(read(config, "config"), None, CONFIG, CREDENTIALS)
+    assert describe_missing_role(profiles.find("dev")) == (
+        f"profile 'dev' refers to sso-session 's' ({CONFIG}:2), but sso_account_id and sso_role_name are not set"
+    )
+    assert describe_missing_role(profiles.find("plain")) is None
+    config = f"[profile dev]\nsso_session = s\n{ROLE}"
+    assert describe_missing_role(merge(read(config, "config"), None, CONFIG, CREDENTIALS).find("dev")) is None
+
+
+@pytest.mark.parametrize("role", ["", ROLE])
+def test_missing_session_is_an_error(role: str) -> None:
+    """A missing ``sso-session`` section is an error, even if the profile has no account and role."""
+    error = error_in(f"[profile dev]\nsso_session = gone\n{role}")
+    assert error.message == (
+        f"sso-session 'gone' could not be found in {CONFIG}; profile 'dev' refers to it ({CONFIG}:2)"
+    )
+
+
+@pytest.mark.parametrize("role", ["", ROLE])
+def test_contradicting_region_is_an_error(role: str) -> None:
+    """A profile that contradicts its session is an error, even if the profile has no account and role."""
+    error = error_in(f"[profile dev]\nsso_session = s\nsso_region = a\n{role}[sso-session s]\n{SHARED}")
+    assert "set different values for sso_region" in error.message
 
 
 def test_missing() -> None:
     """All that is missing is told at once, with where the rest is."""
-    error = error_of("[profile dev]\nsso_account_id = 1")
+    error = error_in("[profile dev]\nsso_account_id = 1")
     assert error.message == (
         f"profile 'dev' ({CONFIG}:1): sso_start_url, sso_region and sso_role_name are missing, "
         f"beside sso_account_id ({CONFIG}:2)"
     )
-    assert error.hint == NEEDED
+    assert error.hint == "set sso_start_url, sso_region and sso_role_name"
 
 
 def test_missing_with_session() -> None:
     """With a session, profile and section are both places where it may be missing."""
-    error = error_of(
+    error = error_in(
         f"[profile dev]\nsso_session=s\nsso_role_name=x\nsso_account_id=1\n[sso-session s]\nsso_start_url={URL}"
     )
     assert error.message == (
@@ -99,25 +120,26 @@ def test_missing_with_session() -> None:
 
 def test_account_and_role_are_the_profiles() -> None:
     """What a session serves is not the session's: account and role in its section do not count."""
-    error = error_of(f"[profile dev]\nsso_session=s\nsso_role_name=x\n[sso-session s]\n{SHARED}{ROLE.splitlines()[0]}")
+    error = error_in(f"[profile dev]\nsso_session=s\nsso_role_name=x\n[sso-session s]\n{SHARED}{ROLE.splitlines()[0]}")
     assert "sso_account_id is missing" in error.message
 
 
 @pytest.mark.parametrize("key", ["sso_start_url", "sso_region", "sso_account_id", "sso_role_name"])
 def test_conflict(key: str) -> None:
     """Profile and section must not say two things: both places are named, and neither value."""
-    error = error_of(f"[profile dev]\nsso_session=s\nsso_role_name=x\n{key}=mine\n[sso-session s]\n{key}=theirs\n")
+    error = error_in(f"[profile dev]\nsso_session=s\nsso_role_name=x\n{key}=mine\n[sso-session s]\n{key}=theirs\n")
     assert error.message == (
-        f"{key} in profile 'dev' ({CONFIG}:4) is another than in sso-session 's' ({CONFIG}:6), "
-        "to which the profile refers"
+        f"profile 'dev' and its sso-session 's' set different values for {key} ({CONFIG}:4 and {CONFIG}:6)"
     )
     assert error.hint == "remove one of the two"
 
 
 def test_unknown_session() -> None:
     """A session without a section is told with who names it and close names."""
-    error = error_of(f"[profile dev]\nsso_session = my-ssO\n{ROLE}[sso-session my-sso]\n{SHARED}")
-    assert error.message == (f"sso-session 'my-ssO' is not in {CONFIG}, and profile 'dev' names it ({CONFIG}:2)")
+    error = error_in(f"[profile dev]\nsso_session = my-ssO\n{ROLE}[sso-session my-sso]\n{SHARED}")
+    assert error.message == (
+        f"sso-session 'my-ssO' could not be found in {CONFIG}; profile 'dev' refers to it ({CONFIG}:2)"
+    )
     assert error.hint == "did you mean 'my-sso'?"
 
 
@@ -127,14 +149,14 @@ def test_section_that_cannot_be_read() -> None:
         f"[profile dev]\nsso_session = s\n{ROLE}[sso-session s]\n{SHARED}this is no setting",
         f"[profile dev]\n{ROLE}this is no setting",
     ):
-        error = error_of(text)
+        error = error_in(text)
         assert isinstance(error, ConfigParseError)
         assert error.line == len(text.splitlines())
 
 
 def test_wrong_values() -> None:
     """A value that cannot be right is told with its line, and not shown."""
-    error = error_of(f"[profile dev]\n{SHARED}sso_account_id = 1\nsso_role_name = {'x' * 16385}")
+    error = error_in(f"[profile dev]\n{SHARED}sso_account_id = 1\nsso_role_name = {'x' * 16385}")
     assert error.message == (
         f"profile 'dev' ({CONFIG}:1): sso_role_name ({CONFIG}:5) has 16385 characters; more than 16384 are never right"
     )
@@ -164,16 +186,15 @@ def test_no_options() -> None:
 def test_missing_options(missing: str) -> None:
     """Without one of the four there is an error that names it."""
     for absent in ({}, {missing: " "}):
-        error = sso_options(**{name: value for name, value in OPTIONS.items() if name != missing} | absent)
-        assert isinstance(error, InvalidConfigurationError)
+        given = {name: value for name, value in OPTIONS.items() if name != missing} | absent
+        error = error_of(sso_options, **given, kind=InvalidConfigurationError)
         assert error.message.startswith(f"options: {missing} is missing, beside ")
-        assert error.hint == NEEDED
+        assert error.hint == f"set {missing}"
 
 
 def test_session_alone() -> None:
     """The name of a session is not enough: there is no profile that says for what."""
-    error = sso_options(sso_session="s")
-    assert isinstance(error, InvalidConfigurationError)
+    error = error_of(sso_options, sso_session="s", kind=InvalidConfigurationError)
     assert error.message == (
         "options: sso_start_url, sso_region, sso_account_id and sso_role_name are missing, "
         "beside sso_session (option sso_session)"
@@ -183,6 +204,5 @@ def test_session_alone() -> None:
 @pytest.mark.parametrize("value", [5, b"x", ["x"]])
 def test_options_of_other_types(value: Any) -> None:
     """What is no text is an error that names the option."""
-    error = sso_options(**{**OPTIONS, "sso_account_id": value})
-    assert isinstance(error, InvalidConfigurationError)
+    error = error_of(sso_options, **{**OPTIONS, "sso_account_id": value}, kind=InvalidConfigurationError)
     assert error.message.startswith("options: sso_account_id (option sso_account_id) is not text but ")

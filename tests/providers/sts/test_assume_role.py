@@ -17,7 +17,7 @@ from anycreds._core.provider import ClientContext, Provider
 from anycreds._providers.service.endpoint_resolution import EndpointResolver
 from anycreds._providers.service.retries import GRACE
 from anycreds._providers.sts.assume_role import AssumeRoleProvider, Role
-from anycreds._providers.sts.parameters import params_of
+from anycreds._providers.sts.parameters import sts_parameters
 from support.fake_io import (
     KEY_ID,
     SECRET_KEY,
@@ -72,7 +72,7 @@ class Source(Provider):
 
 
 def role(**params: object) -> Role:
-    checked = params_of({"RoleArn": ROLE, **params}, "role")
+    checked = sts_parameters({"RoleArn": ROLE, **params}, "role")
     assert not isinstance(checked, InvalidConfigurationError)
     return Role(checked, f"role {ROLE!r}")
 

@@ -10,15 +10,17 @@ from hypothesis import strategies as st
 
 from anycreds._config.settings import Setting
 from anycreds._core.errors import InvalidConfigurationError, NotConfiguredError
+from anycreds._core.validation import InvalidValueError
 from anycreds._providers.sts.parameters import (
     ROLE_VARIABLE,
     SESSION_NAME_VARIABLE,
     TOKEN_FILE_VARIABLE,
     WebIdentityRole,
-    duration_problem,
-    params_of,
+    check_duration,
+    sts_parameters,
     web_identity_role,
 )
+from support.errors import error_of
 from support.fake_io import SECRET_KEY
 
 WHO = "somebody"
@@ -27,15 +29,14 @@ ARN = "arn:aws:iam::123456789012:role/demo"
 
 def service_error(**values: object) -> str:
     """Return what is wrong with parameters."""
-    error = params_of(values, WHO)
-    assert type(error) is InvalidConfigurationError
+    error = error_of(sts_parameters, values, WHO, kind=InvalidConfigurationError)
     assert error.source == WHO
     return str(error)
 
 
 def test_the_form_of_the_api() -> None:
     """Each parameter gets the form that the API has for it, under its own name, in the order given."""
-    params = params_of(
+    params = sts_parameters(
         {
             "RoleArn": ARN,
             "RoleSessionName": "me",
@@ -73,17 +74,16 @@ def test_the_form_of_the_api() -> None:
 def test_what_is_empty_is_not_sent(name: str, nothing: Any) -> None:
     """What is None or an empty list is left out; of the wrong type it is refused even if it is empty."""
     needs_mapping = name in ("Tags", "ProvidedContexts")
-    params = params_of({"RoleArn": ARN, name: nothing}, WHO)
     if nothing is None or isinstance(nothing, dict) is needs_mapping:
-        assert params == {"RoleArn": ARN}
+        assert sts_parameters({"RoleArn": ARN, name: nothing}, WHO) == {"RoleArn": ARN}
     else:
-        assert isinstance(params, InvalidConfigurationError)
+        service_error(RoleArn=ARN, **{name: nothing})
 
 
 def test_what_is_given_is_copied() -> None:
     """A list of the program that changes later does not change what is sent."""
     keys = ["a"]
-    params = params_of({"TransitiveTagKeys": keys}, WHO)
+    params = sts_parameters({"TransitiveTagKeys": keys}, WHO)
     keys.append("b")
     assert params == {"TransitiveTagKeys": ["a"]}
 
@@ -133,8 +133,8 @@ def test_values_are_not_shown() -> None:
 @pytest.mark.parametrize("seconds", [900, 901, 3600, 43200, 900.0])
 def test_possible_durations(seconds: float) -> None:
     """Fifteen minutes to twelve hours are possible, both included."""
-    assert duration_problem(seconds) is None
-    assert params_of({"DurationSeconds": seconds}, WHO) == {"DurationSeconds": int(seconds)}
+    assert check_duration(seconds) == int(seconds)
+    assert sts_parameters({"DurationSeconds": seconds}, WHO) == {"DurationSeconds": int(seconds)}
 
 
 @pytest.mark.parametrize(
@@ -142,17 +142,21 @@ def test_possible_durations(seconds: float) -> None:
 )
 def test_impossible_durations(seconds: float) -> None:
     """What is shorter, longer, or not whole seconds is said to be, with the bounds."""
-    problem = duration_problem(seconds)
-    assert problem is not None
-    assert "900 to 43200 whole seconds" in problem
-    assert len(problem) < 200
+    with pytest.raises(InvalidValueError, match="expected 900 to 43200 whole seconds") as caught:
+        check_duration(seconds)
+    assert len(str(caught.value)) < 200
     assert "900 to 43200" in service_error(DurationSeconds=seconds)
 
 
 @given(st.floats() | st.integers())
 def test_any_duration(seconds: float) -> None:
     """Every number is possible or not, and none is too much to tell."""
-    assert (duration_problem(seconds) is None) == (900 <= seconds <= 43200 and seconds == int(seconds))
+    try:
+        assert check_duration(seconds) == seconds
+    except InvalidValueError:
+        assert not (900 <= seconds <= 43200 and seconds == int(seconds))
+    else:
+        assert 900 <= seconds <= 43200
 
 
 # --- a role with a token
@@ -193,8 +197,7 @@ def test_each_option_beats_its_variable(given_at: int) -> None:
 def test_a_role_alone_is_nothing(blank: str, options: tuple[Setting | None, ...]) -> None:
     """A role without a token file is for other purposes, so a chain goes on; a blank variable is not set."""
     for environ in ({ROLE_VARIABLE: ARN}, {**ENVIRON, TOKEN_FILE_VARIABLE: blank}):
-        error = web(environ, *options)
-        assert type(error) is NotConfiguredError
+        error = error_of(web, environ, *options, kind=NotConfiguredError)
         assert (TOKEN_FILE_VARIABLE in str(error), error.source) == (True, WHO)
 
 
@@ -209,8 +212,7 @@ def test_a_role_alone_is_nothing(blank: str, options: tuple[Setting | None, ...]
 )
 def test_a_token_file_alone_is_half(environ: dict[str, str], options: tuple[Setting | None, ...], origin: str) -> None:
     """A token file without a role is broken, and the error says who names the file and what is missing."""
-    error = web(environ, *options)
-    assert type(error) is InvalidConfigurationError
+    error = error_of(web, environ, *options, kind=InvalidConfigurationError)
     assert origin in str(error)
     assert ROLE_VARIABLE in str(error)
     assert "/var/token" not in str(error)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from ..._config.locations import Selected, selected
-from ..._config.settings import first
+from ..._config.locations import ProfileSelection, select_profile
+from ..._config.settings import first_set
 from ..._config.shared_files import FileOptions, SharedFiles
 from ..._core.errors import CredentialsError, NotConfiguredError, ProfileNotFoundError
 from ..._core.logs import told_to
@@ -50,7 +50,7 @@ class Region(NamedTuple):
 class Explanation(NamedTuple):
     """All that there is to tell."""
 
-    profile: Selected
+    profile: ProfileSelection
     sources: tuple[Source, ...]
     credentials: Credentials | None
     region: Region | CredentialsError
@@ -66,7 +66,7 @@ class Explanation(NamedTuple):
 
 def explain(profile: str | None) -> Explanation:
     """Look for credentials as a program does that uses the default chain."""
-    if not selected(profile, None, os.environ).named and first(os.environ, *_KEYS) is not None:
+    if not select_profile(profile, None, os.environ).is_explicit and first_set(os.environ, *_KEYS) is not None:
         return _without_loop(_explain(profile))
     import asyncio
 
@@ -114,10 +114,10 @@ async def _explain(profile: str | None) -> Explanation:
 
     with told_to(note):
         async with runtime.open_io("explain") as io:
-            choice = selected(profile, None, io.environ())
-            if choice.named and first(io.environ(), _KEYS[0]) is not None:
+            choice = select_profile(profile, None, io.environ())
+            if choice.is_explicit and first_set(io.environ(), _KEYS[0]) is not None:
                 texts.append(SKIPPED.format(origin=choice.name.origin))
-            links, providers = (NAMED_CHAIN, named) if choice.named else (UNNAMED_CHAIN, unnamed)
+            links, providers = (NAMED_CHAIN, named) if choice.is_explicit else (UNNAMED_CHAIN, unnamed)
             sources: list[Source] = []
             found: Credentials | None = None
             for link, provider in zip(links, providers, strict=True):

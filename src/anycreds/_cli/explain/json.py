@@ -13,7 +13,7 @@ def document(explanation: Explanation) -> str:
     """Return it as text."""
     choice, region, found = explanation.profile, explanation.region, explanation.credentials
     data: dict[str, Any] = {
-        "profile": {"name": choice.name.value, "origin": choice.name.origin, "named": choice.named},
+        "profile": {"name": choice.name.value, "origin": choice.name.origin, "named": choice.is_explicit},
         "sources": [_source(source) for source in explanation.sources],
         "credentials": None,
         "sts": {"error": str(region)} if isinstance(region, CredentialsError) else region._asdict(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from ..._config.locations import Selected
+from ..._config.locations import ProfileSelection
 from ..._core.errors import CredentialsError, ProfileNotFoundError
 from .._common import MOST_NAMED
 from .inspect import Explanation, Source
@@ -23,7 +23,7 @@ _MEND = "mend that, or remove it; nothing behind it is asked in its place"
 def told(explanation: Explanation) -> str:
     """Return it as text of several lines."""
     choice = explanation.profile
-    if choice.named:
+    if choice.is_explicit:
         head = f"profile {choice.name.value!r} is named ({_origin(choice)}), so it comes first"
     else:
         head = "no profile is named"
@@ -103,11 +103,11 @@ def _instead(explanation: Explanation) -> list[str]:
     ]
 
 
-def _origin(choice: Selected) -> str:
+def _origin(choice: ProfileSelection) -> str:
     return "--profile" if _is_option(choice) else choice.name.origin
 
 
-def _is_option(choice: Selected) -> bool:
+def _is_option(choice: ProfileSelection) -> bool:
     return choice.name.origin == "option profile"  # as programs call it
 
 

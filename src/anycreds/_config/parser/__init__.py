@@ -1,21 +1,26 @@
-"""The grammar of the AWS config and credentials files. It answers for any text; a bad line hurts only its own section.
+"""Parses the AWS config and credentials files. Any text can be parsed: a malformed line affects only its own section.
 
-Follows the AWS "SDKs and Tools" reference, page "Shared config and credentials files". Where SDKs differ, the reading
-counts that loses no section silently:
+Where SDKs differ, the reading was chosen that does not lose a section silently:
 
-- A line ends with LF, CRLF or CR. Blanks are space and tab. A BOM at the start of the text is skipped.
-- A line whose first visible character is ``#`` or ``;`` is a comment. In ``key = value`` a comment begins with a ``#``
-  or ``;`` that has a blank before it, and that is so in commands and secrets too: quotes do not protect it, as in the
-  JavaScript and Rust SDKs. (botocore knows no such comments.) After the ``]`` of a header it needs no blank.
-- A section begins with ``[``, indented or not; ``headers.py`` says whose it is. If that cannot be told, its settings
-  belong to nobody, and never to the section before. Parts of one section merge. In the config file
-  ``[profile default]`` replaces ``[default]``, in either order.
-- Keys ignore case, values end at their last visible character and keep ``=`` and quotes, the last of equal keys counts.
-  ``:`` separates nothing. A key with other characters than ``A-Z a-z 0-9 _ - / . % @ : +`` is ignored, with a warning.
-- A line that is indented more than the key before it goes on with that key. After an empty value it is a nested
-  ``key = value``, one level deep; otherwise it is joined to the value with a line feed, comments included. (Strictly,
-  any indented line goes on; but the AWS CLI and JavaScript read sections whose keys are all indented.)
-- A line with a control character, without ``=`` or without a key cannot be read: who uses its section gets an error.
+- A line ends with LF, CRLF or CR. Blanks are space and tab. A byte order mark at the start of the text is skipped.
+- A line whose first visible character is ``#`` or ``;`` is a comment. In ``key = value`` a comment starts with a ``#``
+  or ``;`` that follows a blank, in commands and secrets too: quotes do not protect it, as in the JavaScript and Rust
+  SDKs. (botocore does not know such comments.) After the ``]`` of a header it needs no blank.
+- A section starts with ``[``, indented or not; ``section_headers.py`` parses its header. If the header is not valid,
+  the settings below it are ignored, and never belong to the section before. Parts of one section are merged. In the
+  config file ``[profile default]`` replaces ``[default]``, in either order.
+- Keys are case-insensitive, values end at their last visible character and include ``=`` and quotes, and the last of
+  equal keys counts. ``:`` is not a separator. A key with characters other than ``A-Z a-z 0-9 _ - / . % @ : +`` is
+  ignored, with a warning.
+- A line that is indented more than the key before it continues the value of that key. After an empty value it is a
+  nested ``key = value``, one level deep; otherwise it is appended to the value after a line feed, comments included.
+  (Strictly, any indented line continues a value; but the AWS CLI and JavaScript read sections whose keys are all
+  indented.) A key that decides about credentials, such as ``aws_secret_access_key``, is never such a continuation: it
+  was indented by mistake, and using the section is an error.
+- A line with a control character, without ``=`` or without a key cannot be parsed: using its section is an error.
+
+See: AWS "SDKs and Tools" reference, "Using shared config and credentials files to globally configure AWS SDKs and
+tools", https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html
 """
 
 from __future__ import annotations
@@ -25,37 +30,43 @@ from typing import Any
 from .reader import UNREADABLE, Reader
 from .sections import FileKind, Sections, Value, values_of
 
-# The ASCII ones of ``UNREADABLE``, without the line feed: deleting them is 20 times as fast as searching for them.
+# The ASCII characters of ``UNREADABLE`` without the line feed: deleting them is 20 times as fast as searching for them.
 _CONTROLS = bytes([*range(9), *range(11, 32), 127])
 
 
 def parse(text: str, kind: FileKind) -> dict[str, dict[str, dict[str, Any]]]:
-    """Return what the text of a shared file says.
+    """Return the settings in the text of a shared file.
 
-    ``kind`` is ``"config"`` or ``"credentials"``. The answer is ``{"profile" | "sso-session" | "services": {name:
-    {key: value}}}``; a value is a text or, one level deep, a dict of texts. All three kinds are always there, and a
-    section without settings is an empty dict. What cannot be read is left out, and ``read`` tells about it; neither
-    raises anything, because a bad line is an error only for those who use its section.
+    Never raises: lines that cannot be parsed are left out, and ``read`` returns their diagnostics.
+
+    Args:
+        text: The contents of the file.
+        kind: ``"config"`` or ``"credentials"``.
+
+    Returns:
+        ``{"profile" | "sso-session" | "services": {name: {key: value}}}``; a value is a text or, one level deep, a dict
+        of texts. All three kinds are always present, and a section without settings is an empty dict.
+
     """
     return {
         section_kind: {
             name: {key: _without_lines(value) for key, (value, _) in values_of(section).items()}
             for name, section in sections.items()
         }
-        for section_kind, sections in read(text, kind).found.items()
+        for section_kind, sections in read(text, kind).stored.items()
     }
 
 
 def read(text: str, kind: FileKind) -> Sections:
-    """Return what the text of a shared file says, with the line of each value and everything that is wrong."""
+    """Return the sections in the text of a shared file, with the line of each value, and all diagnostics."""
     text = text.removeprefix("\ufeff")
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     reader = Reader(kind)
-    if _is_suspicious(text):
-        reader.take(text.split("\n"), suspicious=True)
+    if _has_control_chars(text):
+        reader.read_lines(text.split("\n"), has_control_chars=True)
     else:
-        reader.take_sections(text)
+        reader.read_sections(text)
     return reader.finish()
 
 
@@ -63,8 +74,8 @@ def _without_lines(value: Value) -> str | dict[str, str]:
     return value if isinstance(value, str) else {key: inner for key, (inner, _) in value.items()}
 
 
-def _is_suspicious(text: str) -> bool:
-    """Tell whether there are control characters; quickly, because hardly any text has some."""
+def _has_control_chars(text: str) -> bool:
+    """Return whether the text contains control characters. Optimized, because hardly any text does."""
     if not text.isascii():
         return UNREADABLE.search(text) is not None
     raw = text.encode("ascii")

@@ -1,8 +1,12 @@
-"""Plain sections: what nearly all files consist of. They are recognised at a glance, and read when they are asked for.
+"""The fast path for plain sections, of which nearly all files consist: recognized by one regular expression each.
 
-A section is plain if its header is the name of a profile without quotes, and its lines are comments, blank, or
-``key = value`` without comment marks. Nothing in it can be wrong, so nobody has to look at it before: files may hold
-10,000 of them, and a program uses two. All else is for ``lines.py``, which reads plain sections just like this.
+A section is plain if its header is ``[profile NAME]`` (``[NAME]`` in the credentials file) without quotes, and each of
+its lines is a comment, blank, or ``key = value`` without comment marks. A plain section cannot contain an error, so it
+is stored as text and parsed only when it is used: a file may have 10,000 sections, and a program uses two.
+``reader.py`` parses everything else, and would parse plain sections with the same result.
+
+Without the fast path, reading 10,000 profiles takes 2.3 times as long as a minimal line scan of the same file; with it,
+0.8 times as long (``python -m benchmarks --only profiles``).
 """
 
 from __future__ import annotations
@@ -11,10 +15,10 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-# A match holds the interpreter, in a thread too: for half a millisecond at most, which is what this takes.
-_LONGEST = 64 * 1024
+# ``re`` does not release the interpreter while it matches, even in a thread. This much takes half a millisecond.
+_MAX_LENGTH = 64 * 1024
 _WORD = r"[A-Za-z0-9_\-/.%@:+]++"
-# It never goes back over what is taken already (++ and *+), so that the time grows with the length and no faster.
+# Possessive quantifiers (++ and *+) never backtrack, so the time is linear in the length of the text.
 _LINES = rf"[ \t]*+(?:\n(?:{_WORD}[ \t]*+=[^#;\n]*+|[#;][^\n]*+|[ \t]*+))*+"
 _MATCHES: Mapping[str, Callable[[str], re.Match[str] | None]] = {
     "config": re.compile(rf"\[profile[ \t]++({_WORD})\]{_LINES}").fullmatch,
@@ -22,15 +26,15 @@ _MATCHES: Mapping[str, Callable[[str], re.Match[str] | None]] = {
 }
 
 
-def plain_name(section: str, file: str) -> str | None:
-    """Return the name of the profile whose plain section this text is; None: it is none."""
-    if len(section) > _LONGEST or (match := _MATCHES[file](section)) is None:
+def fast_path_name(section: str, file: str) -> str | None:
+    """Return the name of the profile if the text is one plain section; otherwise None."""
+    if len(section) > _MAX_LENGTH or (match := _MATCHES[file](section)) is None:
         return None
     return match[1]
 
 
-def plain_values(section: str, number: int) -> dict[str, tuple[Any, int]]:
-    """Return what a plain section says, with the line of each value. ``number`` is the line of its header."""
+def fast_path_values(section: str, number: int) -> dict[str, tuple[Any, int]]:
+    """Return the values of a plain section, each with its line. ``number`` is the line of its header."""
     _, *lines = section.split("\n")
     values: dict[str, tuple[Any, int]] = {}
     for at, line in enumerate(lines, number + 1):

@@ -1,8 +1,8 @@
-"""Goes through the lines of a shared file, once. The grammar is told in ``parser.py``.
+"""Reads the lines of a shared file, in one pass. ``parser/__init__.py`` describes the grammar.
 
-Nearly all sections are plain: ``plain.py`` tells which, and nobody reads those here. Elsewhere, too, most lines are
-comments and ``key = value``: ``Reader.take`` deals with those on the spot, as a file may have 100,000 of them.
-Everything else has a method.
+Nearly all sections are plain and are only recognized here (see ``fast_path.py``). In the other sections, too, most
+lines are comments and ``key = value``: ``Reader.read_lines`` reads those inline, because a file may have 100,000 of
+them. Every other kind of line has a method.
 """
 
 from __future__ import annotations
@@ -11,225 +11,260 @@ import re
 from collections.abc import Iterable
 from typing import Any, TypeAlias
 
-from .fast_path import plain_name
+from .fast_path import fast_path_name
 from .section_headers import read_header
-from .sections import KINDS, FileKind, Found, Nested, Problem, SectionKind, Sections, values_of
+from .sections import (
+    KINDS,
+    SINGLE_VALUE_KEYS,
+    Diagnostic,
+    FileKind,
+    Finding,
+    Nested,
+    SectionKind,
+    Sections,
+    StoredSection,
+    values_of,
+)
 
-# Control characters but tab, and lone surrogates, which stand for bytes that are not UTF-8.
+# Control characters except tab, and lone surrogates, which represent bytes that are not UTF-8.
 UNREADABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
-_PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-/.%@:+")
-# Problems that are kept of one section: a large file of rubbish must not become ten times as large in memory.
-_MOST_PROBLEMS = 20
+_KEY_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-/.%@:+")
+# Diagnostics of one section that are kept, so that those of a large malformed file do not take ten times its size.
+_MAX_DIAGNOSTICS = 20
 
-_CONTROL = "the line contains a control character, or bytes that are not UTF-8"
-_NO_EQUALS = "the line is no comment and no [section], and has no ="
-_NO_KEY = "there is no key before the ="
-_NESTED_NO_EQUALS = "the line is indented, below a key without a value, and has no ="
-_ODD_KEY = "the key has characters that no key has: the line is ignored"
-_JOINED = "the line is indented, so it goes on with the value above; but it looks like a setting of its own"
-_UNCLOSED = "the header has no ]"
-_AFTER_HEADER = "something that is no comment follows the ]"
-_BEFORE = "settings before the first section belong to nobody: they are ignored"
-_REPLACED = "[profile default] replaces [default], whose settings are ignored"
+_EXPECTED = "write key = value, [section] or # comment"
+_CONTROL: Finding = (
+    "the line contains a control character or bytes that are not UTF-8",
+    "remove them, or save the file as UTF-8",
+)
+_NO_EQUALS: Finding = ("the line has no =", _EXPECTED)
+_NO_KEY: Finding = ("the line has no key before the =", _EXPECTED)
+_NESTED_NO_EQUALS: Finding = (
+    "the line is indented below a key without a value, and has no =",
+    "write the value on the line of its key",
+)
+_INVALID_KEY: Finding = (
+    "the key has invalid characters, so the line is ignored",
+    "use only A-Z a-z 0-9 _ - / . % @ : + in keys",
+)
+_CONTINUED: Finding = (
+    "the line is indented, so it continues the value above, but it looks like a setting",
+    "remove the indentation if it is a setting",
+)
+_INDENTED_KEY = "{key} is indented below another key, so the line is a part of that key's value"
+_UNCLOSED: Finding = ("the section header has no ]", "write the ] at its end")
+_AFTER_HEADER: Finding = ("the ] of the section header is followed by text", "begin comments with # or ;")
+_OUTSIDE: Finding = ("settings before the first section are ignored", "write them below a section header")
+_REPLACED: Finding = (
+    "[profile default] replaces [default], so the settings of [default] are ignored",
+    "merge the two sections",
+)
 
-_Place: TypeAlias = tuple[SectionKind | None, str | None]
-# While a file is read, a value that goes on over several lines is the list of its parts.
+_Owner: TypeAlias = tuple[SectionKind | None, str | None]
+# While a file is read, a value that continues over several lines is the list of its parts.
 _Reading: TypeAlias = dict[str, tuple[Any, int]]
 
-_NOWHERE: _Place = (None, None)
-_PLAIN_DEFAULT: _Place = (None, "default")  # [default], until it is known whether there is a [profile default]
-_DEFAULT: _Place = ("profile", "default")
+_NO_SECTION: _Owner = (None, None)
+_BARE_DEFAULT: _Owner = (None, "default")  # [default], until it is known whether there is a [profile default]
+_DEFAULT: _Owner = ("profile", "default")
 
 
-class _Here:
-    """The section that lines belong to now. One object for all, because there may be 100,000 of them."""
+class _CurrentSection:
+    """The section that is being read. It is reused, because there may be 100,000 sections."""
 
-    __slots__ = ("indent", "kind", "last", "matters", "name", "values")
+    __slots__ = ("indent", "is_recognized", "kind", "last", "name", "values")
 
     def __init__(self) -> None:
-        self.begin(None, None, {})
+        self.start(None, None, {})
 
-    def begin(self, kind: SectionKind | None, name: str | None, values: _Reading, *, matters: bool = True) -> None:
-        """Begin a section; ``matters``: it is one that is read, so that what is wrong with it is told."""
-        self.kind, self.name, self.values, self.matters = kind, name, values, matters
-        self.last: str | None = None  # the key that an indented line goes on with; "": one that could not be read
+    def start(
+        self, kind: SectionKind | None, name: str | None, values: _Reading, *, is_recognized: bool = True
+    ) -> None:
+        """Start a section. Lines of a section that is not recognized are ignored without diagnostics."""
+        self.kind, self.name, self.values, self.is_recognized = kind, name, values, is_recognized
+        # The key that an indented line continues; "" for a key that could not be parsed, None if there is no key.
+        self.last: str | None = None
         self.indent = 0  # of the line of that key
 
 
 class Reader:
-    """What was read so far of a file of this kind."""
+    """Collects the sections and diagnostics of one file."""
 
     def __init__(self, kind: FileKind) -> None:
         self._kind: FileKind = kind
-        self._found: dict[SectionKind, dict[str, Found]] = {section_kind: {} for section_kind in KINDS}
-        self._plain_default: dict[str, Found] = {}
-        self._problems: dict[_Place, list[Problem]] = {}
-        self._keys: dict[str, str] = {}  # the text before "=", to its key: there are few different ones
-        self._joined: list[tuple[_Reading, str]] = []
-        self._here = _Here()
-        self._before = self._here.values
-        self._suspicious = True
+        self._stored: dict[SectionKind, dict[str, StoredSection]] = {section_kind: {} for section_kind in KINDS}
+        self._bare_default: dict[str, StoredSection] = {}
+        self._diagnostics: dict[_Owner, list[Diagnostic]] = {}
+        self._keys: dict[str, str] = {}  # the text before "=", to its key: files have few different ones
+        self._continued: list[tuple[_Reading, str]] = []
+        self._section = _CurrentSection()
+        self._outside = self._section.values
+        self._has_control_chars = True
 
-    def take_sections(self, text: str) -> None:
-        """Read a text without control characters, section by section; of those that are plain it is enough to know."""
+    def read_sections(self, text: str) -> None:
+        """Read a text without control characters, section by section; plain sections are stored as text."""
         before, *sections = f"\n{text}".split("\n[")
-        self.take(before[1:].split("\n"), suspicious=False)
-        profiles = self._found["profile"]
+        self.read_lines(before[1:].split("\n"), has_control_chars=False)
+        profiles = self._stored["profile"]
         number = before.count("\n") + 1
         for rest in sections:
             section = f"[{rest}"
-            name = plain_name(section, self._kind)
+            name = fast_path_name(section, self._kind)
             if name is None or name in profiles:
-                self.take(section.split("\n"), number, suspicious=False)
+                self.read_lines(section.split("\n"), number, has_control_chars=False)
             else:
                 profiles[name] = (section, number)
             number += rest.count("\n") + 1
 
-    def take(self, lines: Iterable[str], first: int = 1, *, suspicious: bool) -> None:
-        """Read all lines, of which ``first`` is the number of the first.
+    def read_lines(self, lines: Iterable[str], first: int = 1, *, has_control_chars: bool) -> None:
+        """Read all lines.
 
-        ``suspicious``: some of them may contain control characters.
+        Args:
+            lines: The lines, without line feeds.
+            first: The number of the first line.
+            has_control_chars: Whether the lines may contain control characters.
+
         """
-        here, keys, self._suspicious = self._here, self._keys, suspicious
+        section, keys, self._has_control_chars = self._section, self._keys, has_control_chars
         for number, line in enumerate(lines, first):
             if not line or (mark := line[0]) == "#" or mark == ";":
                 continue
-            if mark == "[" or mark == " " or mark == "\t" or suspicious:  # noqa: PLR1714 - this is the fast way
-                self._other(line, number)
+            if mark == "[" or mark == " " or mark == "\t" or has_control_chars:  # noqa: PLR1714 - faster than a set
+                self._read_irregular_line(line, number)
                 continue
             name, equals, value = line.partition("=")
             if equals and (key := keys.get(name)) and "#" not in value and ";" not in value:
-                here.values[key] = (value.strip(" \t"), number)
-                here.last, here.indent = key, 0
+                section.values[key] = (value.strip(" \t"), number)
+                section.last, section.indent = key, 0
             else:
-                self._property(line, number, 0)
+                self._read_property(line, number, 0)
 
     def finish(self) -> Sections:
-        """Put together what goes on over several lines, decide which default counts, and return everything."""
-        for values, key in self._joined:
+        """Join values that continue over several lines, decide which default section counts, and return everything."""
+        for values, key in self._continued:
             parts, line = values[key]
-            if isinstance(parts, list):  # else a later line gave the key another value
+            if isinstance(parts, list):  # otherwise a later line replaced the value
                 values[key] = ("\n".join(parts), line)
-        if self._before:
-            _, line = next(iter(self._before.values()))
-            self._add(_NOWHERE, line, _BEFORE)
-        self._settle_default()
-        return Sections(self._found, {place: tuple(problems) for place, problems in self._problems.items()})
+        if self._outside:
+            _, line = next(iter(self._outside.values()))
+            self._add(_NO_SECTION, line, _OUTSIDE)
+        self._merge_default()
+        return Sections(self._stored, {owner: tuple(found) for owner, found in self._diagnostics.items()})
 
-    def _settle_default(self) -> None:
-        problems = self._problems.pop(_PLAIN_DEFAULT, [])
-        replaced = "default" in self._found["profile"]
-        for problem in problems:
-            self._add(_DEFAULT, problem.line, problem.detail, fatal=problem.fatal and not replaced)
-        for values, line in self._plain_default.values():
-            if replaced:
+    def _merge_default(self) -> None:
+        diagnostics = self._diagnostics.pop(_BARE_DEFAULT, [])
+        is_replaced = "default" in self._stored["profile"]
+        for line, _, _, detail, fix, is_fatal in diagnostics:
+            self._add(_DEFAULT, line, (detail, fix), is_fatal=is_fatal and not is_replaced)
+        for values, line in self._bare_default.values():
+            if is_replaced:
                 self._add(_DEFAULT, line, _REPLACED)
             else:
-                self._found["profile"]["default"] = (values, line)
+                self._stored["profile"]["default"] = (values, line)
 
-    def _other(self, line: str, number: int) -> None:
-        """Read a line that is no plain ``key = value``: a header, an indented or a suspicious one."""
+    def _read_irregular_line(self, line: str, number: int) -> None:
+        """Read a header, an indented line, or a line that may contain control characters."""
         text = line.strip(" \t")
         if not text or text[0] in "#;":
             return
-        unreadable = self._suspicious and UNREADABLE.search(line) is not None
+        is_unreadable = self._has_control_chars and UNREADABLE.search(line) is not None
         if text[0] == "[":
-            self._header(text, number, unreadable=unreadable)
-        elif unreadable:
-            self._unreadable(number, _indent(line))
+            self._read_header(text, number, is_unreadable=is_unreadable)
+        elif is_unreadable:
+            self._skip_unreadable(number, _indent(line))
         else:
-            self._indented(text, number, _indent(line))
+            self._read_indented(text, number, _indent(line))
 
-    def _header(self, text: str, number: int, *, unreadable: bool) -> None:
+    def _read_header(self, text: str, number: int, *, is_unreadable: bool) -> None:
         inner, closed, rest = text[1:].partition("]")
-        kind, name, reason, fatal = read_header(inner if closed else _uncommented(inner), self._kind)
-        broken = _CONTROL if unreadable else "" if closed else _UNCLOSED
+        kind, name, finding, is_fatal = read_header(inner if closed else _uncommented(inner), self._kind)
+        broken = _CONTROL if is_unreadable else None if closed else _UNCLOSED
         if rest and (rest := rest.strip(" \t")) and rest[0] not in "#;":
             broken = broken or _AFTER_HEADER
-        if broken or reason:
-            self._add((kind, name), number, broken or reason or "", fatal=fatal or bool(broken))
-        if broken or reason or name is None:
-            self._here.begin(None, None, {}, matters=False)
+        if finding := broken or finding:
+            self._add((kind, name), number, finding, is_fatal=is_fatal or broken is not None)
+        if finding or name is None:
+            self._section.start(None, None, {}, is_recognized=False)
             return
-        sections = self._found[kind] if kind else self._plain_default
+        sections = self._stored[kind] if kind else self._bare_default
         section = sections.get(name, ({}, number))
         values = values_of(section)
         sections[name] = (values, section[1])
-        self._here.begin(kind, name, values)
+        self._section.start(kind, name, values)
 
-    def _unreadable(self, number: int, indent: int) -> None:
-        here = self._here
-        if here.last is None or indent <= here.indent:  # else it goes on with a key, and so may the next line
-            here.indent = indent
-        here.last = ""
-        self._wrong(number, _CONTROL, fatal=True)
+    def _skip_unreadable(self, number: int, indent: int) -> None:
+        section = self._section
+        if section.last is None or indent <= section.indent:  # otherwise it continues a key, and so may the next line
+            section.indent = indent
+        section.last = ""
+        self._report(number, _CONTROL, is_fatal=True)
 
-    def _indented(self, text: str, number: int, indent: int) -> None:
-        here = self._here
-        if here.last is None or indent <= here.indent:
-            self._property(text, number, indent)
-        elif not here.last:  # it goes on with a line that could not be read
+    def _read_indented(self, text: str, number: int, indent: int) -> None:
+        section = self._section
+        if section.last is None or indent <= section.indent:
+            self._read_property(text, number, indent)
+        elif not section.last:  # it continues a line that could not be parsed
             return
-        elif (value := here.values[here.last][0]) == "" or isinstance(value, dict):
-            self._nested(text, number)
+        elif (value := section.values[section.last][0]) == "" or isinstance(value, dict):
+            self._read_nested(text, number, section.last)
         else:
-            self._continued(text, number)
+            self._read_continuation(text, number, section.last)
 
-    def _property(self, text: str, number: int, indent: int) -> None:
-        here = self._here
+    def _read_property(self, text: str, number: int, indent: int) -> None:
+        section = self._section
         name, equals, value = _uncommented(text).partition("=")
         key = self._key(name, number) if equals else ""
         if not equals:
-            self._wrong(number, _NO_EQUALS, fatal=True)
+            self._report(number, _NO_EQUALS, is_fatal=True)
         elif key:
-            here.values[key] = (value.strip(" \t"), number)
-        here.last, here.indent = key, indent
+            section.values[key] = (value.strip(" \t"), number)
+        section.last, section.indent = key, indent
 
     def _key(self, name: str, number: int) -> str:
-        """Return the key, or "" if it is none."""
+        """Return the key in lower case; "" if it is not valid."""
         key = name.strip(" \t")
         if not key:
-            self._wrong(number, _NO_KEY, fatal=True)
+            self._report(number, _NO_KEY, is_fatal=True)
             return ""
-        if not _PLAIN.issuperset(key):
-            self._wrong(number, _ODD_KEY)
+        if not _KEY_CHARACTERS.issuperset(key):
+            self._report(number, _INVALID_KEY)
             return ""
         return self._keys.setdefault(name, key.lower())
 
-    def _nested(self, text: str, number: int) -> None:
-        here = self._here
-        assert here.last is not None
+    def _read_nested(self, text: str, number: int, outer: str) -> None:
         name, equals, value = _uncommented(text).partition("=")
         key = name.strip(" \t").lower()
         if not equals or not key:
-            self._wrong(number, _NO_KEY if equals else _NESTED_NO_EQUALS, fatal=True)
+            self._report(number, _NO_KEY if equals else _NESTED_NO_EQUALS, is_fatal=True)
             return
-        outer, line = here.values[here.last]
-        nested: Nested = outer or {}
+        found, line = self._section.values[outer]
+        nested: Nested = found or {}
         nested[key] = (value.strip(" \t"), number)
-        here.values[here.last] = (nested, line)
+        self._section.values[outer] = (nested, line)
 
-    def _continued(self, text: str, number: int) -> None:
-        here = self._here
-        assert here.last is not None
-        value, line = here.values[here.last]
+    def _read_continuation(self, text: str, number: int, key: str) -> None:
+        values = self._section.values
+        value, line = values[key]
         if isinstance(value, list):
             value.append(text)
-        else:  # a list, because adding to a text again and again takes time that grows with its square
-            here.values[here.last] = ([value, text], line)
-            self._joined.append((here.values, here.last))
+        else:  # a list, because appending to a text again and again takes quadratic time
+            values[key] = ([value, text], line)
+            self._continued.append((values, key))
         name, equals, _ = text.partition("=")
-        if equals and name[:1].isalpha() and _PLAIN.issuperset(name.rstrip(" \t")):
-            self._wrong(number, _JOINED)
+        name = name.rstrip(" \t")
+        if equals and (known := name.lower()) in SINGLE_VALUE_KEYS:
+            self._report(number, (_INDENTED_KEY.format(key=known), "remove the indentation"), is_fatal=True)
+        elif equals and name[:1].isalpha() and _KEY_CHARACTERS.issuperset(name):
+            self._report(number, _CONTINUED)
 
-    def _wrong(self, number: int, detail: str, *, fatal: bool = False) -> None:
-        if self._here.matters:
-            self._add((self._here.kind, self._here.name), number, detail, fatal=fatal)
+    def _report(self, number: int, finding: Finding, *, is_fatal: bool = False) -> None:
+        if self._section.is_recognized:
+            self._add((self._section.kind, self._section.name), number, finding, is_fatal=is_fatal)
 
-    def _add(self, place: _Place, number: int, detail: str, *, fatal: bool = False) -> None:
-        problems = self._problems.setdefault(place, [])
-        if len(problems) < _MOST_PROBLEMS or (fatal and not any(problem.fatal for problem in problems)):
-            problems.append(Problem(number, *place, detail, fatal))
+    def _add(self, owner: _Owner, number: int, finding: Finding, *, is_fatal: bool = False) -> None:
+        diagnostics = self._diagnostics.setdefault(owner, [])
+        if len(diagnostics) < _MAX_DIAGNOSTICS or (is_fatal and not any(one.is_fatal for one in diagnostics)):
+            diagnostics.append(Diagnostic(number, *owner, *finding, is_fatal))
 
 
 def _indent(line: str) -> int:
@@ -237,7 +272,7 @@ def _indent(line: str) -> int:
 
 
 def _uncommented(line: str) -> str:
-    """Return a line up to the first comment mark that has a blank before it."""
+    """Return a line up to the first comment mark that follows a blank."""
     if "#" not in line and ";" not in line:
         return line
     ends = [end for mark in (" #", "\t#", " ;", "\t;") if (end := line.find(mark)) >= 0]

@@ -1,49 +1,55 @@
-"""Headers of sections: what stands between the brackets becomes a kind and a name, or a reason why nobody reads it.
+"""Section headers: returns the kind and name of a section, or why the section is ignored.
 
-In the config file a header is a kind and a name, ``[profile dev]``, and only ``[default]`` stands alone. In the
-credentials file it is the name of a profile. Blanks around kind and name do not count. A name may stand in single or
-double quotes, and then hold blanks; in the credentials file it may do so anyway, as the AWS CLI writes it.
+In the config file a header is a kind and a name, ``[profile dev]``, and only ``[default]`` has no kind. In the
+credentials file it is the name of a profile. Blanks around kind and name are ignored. A name may be in single or double
+quotes, and may then contain blanks; in the credentials file it may contain them anyway, as the AWS CLI writes it.
 
-The cross-SDK rules drop names with other characters than ``A-Z a-z 0-9 _ - / . % @ : +``. The AWS CLI writes and reads
-such names, so they are read here. Where it cannot be told what a section is, the reason is filed under the name that
-was probably meant: who asks for that profile learns why it is not there.
+The cross-SDK rules drop names with characters other than ``A-Z a-z 0-9 _ - / . % @ : +``. The AWS CLI writes and reads
+such names, so they are read here. If a header is not valid, its diagnostic is stored under the name that was probably
+meant, so that the error for that missing profile can contain it.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from .sections import KINDS, FileKind, SectionKind
+from .sections import KINDS, FileKind, Finding, SectionKind
 
 _KINDS: dict[str, SectionKind] = {kind: kind for kind in KINDS}
-# Sections of the AWS CLI itself: nothing is wrong with them, and nothing in them is for us.
-_OF_THE_CLI = ("plugins", "preview")
+# Sections of the AWS CLI: they are valid, and contain nothing that is needed here.
+_CLI_SECTIONS = ("plugins", "preview")
 _QUOTES = ("'", '"')
 
-_EMPTY = "there is nothing between the brackets: the section is ignored"
-_NO_NAME = "the name is missing: the section is ignored"
-_BARE = "in the config file a profile is written [profile NAME]: the section is ignored"
-_CASE = "the first word of a header is written in lower case: the section is ignored"
-_UNKNOWN = "only profile, sso-session and services are known kinds of sections: the section is ignored"
-_PREFIXED = "in the credentials file a profile is written [NAME], without the word profile: the section is ignored"
-_ELSEWHERE = "sections of this kind are read from the config file only: the section is ignored"
-_BLANKS = "a name with blanks has to stand in quotes"
-_UNBALANCED = "the quotes around the name do not match"
+_EMPTY: Finding = ("the section has no name and is ignored", "write a name between the brackets")
+_NO_NAME: Finding = ("the section has a kind but no name and is ignored", "write [profile NAME]")
+_CASE = "the first word of the section header is not in lower case, so the section is ignored"
+_UNKNOWN: Finding = (
+    "the section is of an unknown kind and is ignored",
+    "write [profile NAME], [sso-session NAME] or [services NAME]",
+)
+_NO_KIND = "the section header lacks the word profile, so the section is ignored"
+_PREFIXED = "the section header has the word profile, so the section is ignored in the credentials file"
+_WRONG_FILE: Finding = (
+    "sections of this kind are ignored in the credentials file",
+    "move the section to the config file",
+)
+_BLANKS: Finding = ("the name of the section contains blanks", "put the name in quotes")
+_UNBALANCED: Finding = ("the quotes around the name of the section do not match", "write the same quote at both ends")
 
 
 class Header(NamedTuple):
-    """Whose section begins. A name without a kind is ``[default]`` in the config file; no name: nobody reads it."""
+    """The kind and name of a section, both None if it is ignored. ``[default]`` in the config file has no kind."""
 
     kind: SectionKind | None
     name: str | None
-    reason: str | None = None
-    """Why it is not read, although it has a name or should have one."""
-    fatal: bool = False
-    """Whether it is an error to use a section of that name: the header cannot be understood."""
+    finding: Finding | None = None
+    """Why the section is ignored, although it has a name or should have one."""
+    is_fatal: bool = False
+    """Whether using a section of that name is an error, because the header cannot be parsed."""
 
 
 def read_header(inner: str, file: FileKind) -> Header:
-    """Read what stands between the brackets."""
+    """Parse the text between the brackets of a section header."""
     inner = inner.strip(" \t")
     word = (inner if "\t" not in inner else inner.replace("\t", " ")).partition(" ")[0]
     name = inner[len(word) :].lstrip(" \t")
@@ -51,38 +57,54 @@ def read_header(inner: str, file: FileKind) -> Header:
         return Header(None, None, _EMPTY)
     kind = _KINDS.get(word) if name else None
     if file == "credentials":
-        if kind is None:
-            return _named("profile", inner, blanks=True)
-        return Header(kind, _unquoted(name) or name, _PREFIXED if kind == "profile" else _ELSEWHERE)
+        return _credentials_header(kind, name, inner)
     if not name:
         return _one_word(word)
     if kind is not None:
-        return _named(kind, name, blanks=False)
+        return _named(kind, name, allows_blanks=False)
     meant = _KINDS.get(word.lower())
-    return Header(meant or "profile", _unquoted(name) or name, _CASE if meant else _UNKNOWN)
+    name = _unquoted(name) or name
+    return Header(meant or "profile", name, (_CASE, f"write {_header(name, meant)}") if meant else _UNKNOWN)
+
+
+def _credentials_header(kind: SectionKind | None, name: str, inner: str) -> Header:
+    if kind is None:
+        return _named("profile", inner, allows_blanks=True)
+    name = _unquoted(name) or name
+    return Header(kind, name, (_PREFIXED, f"write {_header(name)}") if kind == "profile" else _WRONG_FILE)
 
 
 def _one_word(word: str) -> Header:
     if word == "default":
         return Header(None, word)
-    if word in _OF_THE_CLI:
+    if word in _CLI_SECTIONS:
         return Header(None, None)
     if word in _KINDS:
         return Header(None, None, _NO_NAME)
-    return Header("profile", _unquoted(word) or word, _BARE)
+    name = _unquoted(word) or word
+    return Header("profile", name, (_NO_KIND, f"write {_header(name, 'profile')}"))
 
 
-def _named(kind: SectionKind, name: str, *, blanks: bool) -> Header:
+def _header(name: str, kind: SectionKind | None = None) -> str:
+    """Return a header for a hint; with a placeholder for a name that is long or not printable."""
+    if not name.isprintable() or len(name) > 64:
+        name = "NAME"
+    elif kind and " " in name:
+        name = f'"{name}"'
+    return f"[{kind} {name}]" if kind else f"[{name}]"
+
+
+def _named(kind: SectionKind, name: str, *, allows_blanks: bool) -> Header:
     if name[0] in _QUOTES:
         unquoted = _unquoted(name)
-        return Header(kind, name, _UNBALANCED, fatal=True) if unquoted is None else Header(kind, unquoted)
-    if not blanks and (" " in name or "\t" in name):
-        return Header(kind, name, _BLANKS, fatal=True)
+        return Header(kind, name, _UNBALANCED, is_fatal=True) if unquoted is None else Header(kind, unquoted)
+    if not allows_blanks and (" " in name or "\t" in name):
+        return Header(kind, name, _BLANKS, is_fatal=True)
     return Header(kind, name)
 
 
 def _unquoted(name: str) -> str | None:
-    """Return what one pair of quotes holds; None: there is no such pair, or nothing in it."""
+    """Return the text between one pair of quotes; None if there is no such pair, or nothing in it."""
     quote = name[0]
     inner = name[1:-1]
     return inner if quote in _QUOTES and name[-1] == quote and inner and quote not in inner else None

@@ -27,7 +27,7 @@ from ..._wire.credential_documents import credentials_from, http_error, read_obj
 from ..._wire.urls import Url, endpoint, is_direct
 from ..service.retries import Budget, send_with_retries, start_budget
 from .api import Key, key_in, role_in, token_request, version_1
-from .settings import DISABLED, MetadataOptions, find_metadata, needs_profile, v1_disabled_in
+from .settings import DISABLED, ImdsOptions, needs_profile, resolve_imds_settings, v1_disabled_by_profile
 
 NAME = "EC2 instance metadata"
 _EXCHANGES = 3  # token, role, credentials
@@ -46,7 +46,7 @@ class _Place(NamedTuple):
     base: Url
     origin: str
     v1_disabled_by: str | None
-    asks_profile: bool
+    v1_depends_on_profile: bool
     """Only the profile can still rule out version 1."""
     context: ClientContext
 
@@ -78,7 +78,7 @@ class InstanceMetadataProvider(Provider):
         super().__init__(NAME, runtime)
         if problem := timeout_and_retries_reason(timeout, max_retries):
             raise InvalidConfigurationError(problem, source=NAME)
-        self._options = MetadataOptions(endpoint, endpoint_mode, bool(ec2_metadata_v1_disabled))
+        self._options = ImdsOptions(endpoint, endpoint_mode, bool(ec2_metadata_v1_disabled))
         self._files = SharedFiles(FileOptions()) if files is None else files
         self._profile = profile
         self._timeout = timeout
@@ -116,11 +116,7 @@ class InstanceMetadataProvider(Provider):
         view = None
         if needs_profile(environ, self._options):
             view = await self._files.view(io, context.profile, self._profile)
-        if isinstance(view, InvalidConfigurationError):
-            return view
-        settings = find_metadata(environ, self._options, NAME, view)
-        if isinstance(settings, CredentialsError):
-            return settings
+        settings = resolve_imds_settings(environ, self._options, NAME, view)
         origin = settings.endpoint.origin
         base = endpoint(settings.endpoint.value)
         if isinstance(base, InvalidReason):
@@ -129,10 +125,13 @@ class InstanceMetadataProvider(Provider):
             self._warned = True
             message = "the EC2 metadata endpoint %s (%s) is neither on this machine nor on its link"
             log("providers.imds", "warning", message, base.origin, origin)
-        return _Place(base, origin, settings.v1_disabled_by, settings.asks_profile, context)
+        return _Place(base, origin, settings.v1_disabled_by, settings.v1_depends_on_profile, context)
 
     async def _describe_sources(self, io: Io, context: ClientContext) -> list[str]:
-        place = await self._find_place(io, context)
+        try:
+            place = await self._find_place(io, context)
+        except CredentialsError:
+            return []  # the error of the attempt says what is wrong
         return [] if isinstance(place, CredentialsError) else [f"{place.base.origin} (from {place.origin})"]
 
     def _usable_key(self, io: Io, place: _Place) -> Key | None:
@@ -169,8 +168,6 @@ class InstanceMetadataProvider(Provider):
             return self._silent(answer, f"{_told(request)} (from {place.origin})")
         if answer.status in (403, 404, 405):
             disabled_by = await self._v1_disabled_by(io, place)
-            if isinstance(disabled_by, CredentialsError):
-                return disabled_by
             if disabled_by is not None:
                 return _v1_needed(answer.status, disabled_by)
             self._kept = version_1(place.base)
@@ -182,12 +179,12 @@ class InstanceMetadataProvider(Provider):
             self._kept = key
         return key
 
-    async def _v1_disabled_by(self, io: Io, place: _Place) -> str | InvalidConfigurationError | None:
+    async def _v1_disabled_by(self, io: Io, place: _Place) -> str | None:
         """Ask the profile, if it was not needed before, only now that it matters: instances with tokens need none."""
-        if not place.asks_profile:
+        if not place.v1_depends_on_profile:
             return place.v1_disabled_by
         view = await self._files.view(io, place.context.profile, self._profile)
-        return view if isinstance(view, InvalidConfigurationError) else v1_disabled_in(view, NAME)
+        return v1_disabled_by_profile(view, NAME)
 
     async def _get(self, io: Io, budget: Budget, request: Request, asked: str) -> Response | RetrievalError:
         answer = await send_with_retries(io, request, self._retries, budget)

@@ -1,7 +1,10 @@
-"""Where the EC2 metadata service is, and whether it may be asked, from options, environment and profile.
+"""The settings of the EC2 metadata service from options, environment and profile. Pure.
 
-An endpoint beats a mode; of each, options beat the environment, and that the profile, as in Rust. What switches the
-protocol's version 1 off is read in the same order.
+An endpoint takes precedence over an endpoint mode. For each of them, options take precedence over the environment, and
+the environment over the profile, as in the Rust SDK. The switch for IMDSv1 is read in the same order.
+
+See: AWS "SDKs and Tools" reference, "IMDS credential provider",
+https://docs.aws.amazon.com/sdkref/latest/guide/feature-imds-credentials.html
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from ..._config.service_settings import ProfileView
-from ..._config.settings import Setting, first, option, shown, switch
+from ..._config.settings import Setting, display_value, first_set, from_argument, parse_bool
 from ..._core.errors import InvalidConfigurationError, NotConfiguredError
 
 DISABLED = "AWS_EC2_METADATA_DISABLED"
@@ -18,83 +21,84 @@ _V1_DISABLED = "AWS_EC2_METADATA_V1_DISABLED"
 _V1_KEY = "ec2_metadata_v1_disabled"
 _ENDPOINT = "AWS_EC2_METADATA_SERVICE_ENDPOINT"
 _MODE = "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE"
-_BY_MODE = {"ipv4": "http://169.254.169.254", "ipv6": "http://[fd00:ec2::254]"}
+_URL_BY_MODE = {"ipv4": "http://169.254.169.254", "ipv6": "http://[fd00:ec2::254]"}
 
 
-class MetadataOptions(NamedTuple):
-    """What a program itself says."""
+class ImdsOptions(NamedTuple):
+    """The user's options."""
 
     endpoint: str | None = None
     endpoint_mode: str | None = None
     v1_disabled: bool = False
 
 
-class MetadataSettings(NamedTuple):
-    """What counts."""
+class ImdsSettings(NamedTuple):
+    """The settings that apply."""
 
     endpoint: Setting
     v1_disabled_by: str | None
-    """What rules out version 1 of the protocol; None: nothing that was looked at."""
-    asks_profile: bool = False
-    """The profile was not looked at, and only it can still rule out version 1."""
+    """The origin of the setting that disables IMDSv1; None if no setting that was read does."""
+    v1_depends_on_profile: bool = False
+    """Whether the profile was not read, and it alone can still disable IMDSv1."""
 
 
-def needs_profile(environ: Mapping[str, str], options: MetadataOptions) -> bool:
-    """Tell whether it cannot be decided without the profile where the service is, and that matters."""
-    off = first(environ, DISABLED)
-    if off is not None and switch(off) is not False:
-        return False  # it is not asked at all
-    return options.endpoint is None and first(environ, _ENDPOINT) is None
+def needs_profile(environ: Mapping[str, str], options: ImdsOptions) -> bool:
+    """Return whether the profile has to be read to know the endpoint."""
+    disabled = first_set(environ, DISABLED)
+    try:
+        if disabled is not None and parse_bool(disabled):
+            return False
+    except InvalidConfigurationError:
+        return False  # ``resolve_imds_settings`` raises it, whatever the profile contains
+    return options.endpoint is None and first_set(environ, _ENDPOINT) is None
 
 
-def find_metadata(
-    environ: Mapping[str, str], options: MetadataOptions, source: str, view: ProfileView | None = None
-) -> MetadataSettings | NotConfiguredError | InvalidConfigurationError:
-    """Decide. ``source`` is the provider's name, ``view`` what the profile says; None: it was not looked at."""
-    disabled = _origin_if_on(first(environ, DISABLED), source)
-    if isinstance(disabled, InvalidConfigurationError):
-        return disabled
-    if disabled is not None:
-        return NotConfiguredError(f"{DISABLED} switches it off", source=source)
-    says = view or ProfileView()
-    v1 = option(_V1_KEY, "true" if options.v1_disabled else None) or first(environ, _V1_DISABLED)
-    v1_disabled_by = _origin_if_on(v1 or says.named(_V1_KEY), source)
-    if isinstance(v1_disabled_by, InvalidConfigurationError):
-        return v1_disabled_by
-    endpoint = _endpoint(environ, options, says, source)
-    if isinstance(endpoint, InvalidConfigurationError):
-        return endpoint
-    return MetadataSettings(endpoint, v1_disabled_by, asks_profile=v1 is None and view is None)
+def resolve_imds_settings(
+    environ: Mapping[str, str], options: ImdsOptions, source: str, view: ProfileView | None = None
+) -> ImdsSettings:
+    """Return the settings that apply. Settings that are overridden are not validated.
+
+    Args:
+        environ: The environment variables.
+        options: The user's options.
+        source: The name of the provider, for errors.
+        view: The selected profile; None if it was not read.
+
+    Raises:
+        NotConfiguredError: The service is disabled.
+        InvalidConfigurationError: A setting cannot be used.
+
+    """
+    if _origin_if_on(first_set(environ, DISABLED), source) is not None:
+        raise NotConfiguredError(f"EC2 metadata is disabled by {DISABLED}", source=source)
+    profile = view or ProfileView()
+    v1 = from_argument(_V1_KEY, "true" if options.v1_disabled else None) or first_set(environ, _V1_DISABLED)
+    v1_disabled_by = _origin_if_on(v1 or profile.with_key(_V1_KEY), source)
+    endpoint = _endpoint(environ, options, profile, source)
+    return ImdsSettings(endpoint, v1_disabled_by, v1_depends_on_profile=v1 is None and view is None)
 
 
-def v1_disabled_in(view: ProfileView, source: str) -> str | InvalidConfigurationError | None:
-    """Return what rules out version 1, if the profile does."""
-    return _origin_if_on(view.named(_V1_KEY), source)
+def v1_disabled_by_profile(view: ProfileView, source: str) -> str | None:
+    """Return the origin of the profile's setting that disables IMDSv1; None if the profile does not disable it."""
+    return _origin_if_on(view.with_key(_V1_KEY), source)
 
 
-def _origin_if_on(setting: Setting | None, source: str) -> str | InvalidConfigurationError | None:
-    """Return where a switch was set that is on; None: it is off, as it is by default."""
-    if setting is None:
-        return None
-    is_on = switch(setting, source)
-    if isinstance(is_on, InvalidConfigurationError):
-        return is_on
-    return setting.origin if is_on else None
+def _origin_if_on(setting: Setting | None, source: str) -> str | None:
+    return setting.origin if setting is not None and parse_bool(setting, source) else None
 
 
-def _endpoint(
-    environ: Mapping[str, str], options: MetadataOptions, view: ProfileView, source: str
-) -> Setting | InvalidConfigurationError:
-    url = option("endpoint", options.endpoint) or first(environ, _ENDPOINT)
-    url = url or view.named("ec2_metadata_service_endpoint")
+def _endpoint(environ: Mapping[str, str], options: ImdsOptions, view: ProfileView, source: str) -> Setting:
+    url = from_argument("endpoint", options.endpoint) or first_set(environ, _ENDPOINT)
+    url = url or view.with_key("ec2_metadata_service_endpoint")
     if url is not None:
         return url
-    mode = option("endpoint_mode", options.endpoint_mode) or first(environ, _MODE)
-    mode = mode or view.named("ec2_metadata_service_endpoint_mode")
+    mode = from_argument("endpoint_mode", options.endpoint_mode) or first_set(environ, _MODE)
+    mode = mode or view.with_key("ec2_metadata_service_endpoint_mode")
     if mode is None:
-        return Setting(_BY_MODE["ipv4"], "the default endpoint")
-    address = _BY_MODE.get(str(mode.value).strip().lower())
-    if address is None:
-        problem = f"{mode.origin} is {shown(mode.value)}, but only IPv4 and IPv6 exist"
-        return InvalidConfigurationError(problem, source=source)
-    return Setting(address, mode.origin)
+        return Setting(_URL_BY_MODE["ipv4"], "the default endpoint")
+    url_of_mode = _URL_BY_MODE.get(str(mode.value).strip().lower())
+    if url_of_mode is None:
+        raise InvalidConfigurationError(
+            f"{mode.origin} is {display_value(mode.value)}; expected IPv4 or IPv6", source=source
+        )
+    return Setting(url_of_mode, mode.origin)

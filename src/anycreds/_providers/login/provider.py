@@ -7,7 +7,7 @@ a new sign-in, or another process's refresh, counts at once.
 from __future__ import annotations
 
 from ..._config.locations import Location
-from ..._config.settings import Setting, first
+from ..._config.settings import Setting, first_set
 from ..._core.credentials import Credentials, InvalidReason, invalid_reason
 from ..._core.durations import timeout_and_retries_reason
 from ..._core.errors import CredentialsError, InvalidConfigurationError, LoginRequiredError, RetrievalError
@@ -98,13 +98,13 @@ class LoginProvider(Provider):
 
     async def _describe_sources(self, io: Io, context: ClientContext) -> list[str]:
         file = self._file(io)
-        shown = [f"token file {file.shown} ({file.origin})"] if isinstance(file, Location) else []
+        shown = [f"token file {file.display_path} ({file.origin})"] if isinstance(file, Location) else []
         return [f"login_session ({self._session.origin})", *shown]
 
     def _file(self, io: Io) -> Location | InvalidConfigurationError:
         if problem := invalid_reason(self._session.value):
             return InvalidConfigurationError(f"login_session from {self._session.origin} {problem}", source=NAME)
-        directory = first(io.environ(), _DIRECTORY_VARIABLE) or _DIRECTORY
+        directory = first_set(io.environ(), _DIRECTORY_VARIABLE) or _DIRECTORY
         return token_file(io, directory, file_name(self._session.value), NAME)
 
     async def _renewed(
@@ -140,7 +140,7 @@ class LoginProvider(Provider):
         self, io: Io, context: ClientContext, file: Location, token: LoginToken
     ) -> Document | CredentialsError:
         """Ask the service once, and return what changes in the file."""
-        fixed = Setting(token.region, f"signInRegion in {file.shown}") if token.region else None
+        fixed = Setting(token.region, f"signInRegion in {file.display_path}") if token.region else None
         endpoint = await self._endpoints.resolve(io, context, "signin", NAME, fixed=fixed)
         if isinstance(endpoint, CredentialsError):
             return endpoint
@@ -184,7 +184,7 @@ class LoginProvider(Provider):
                 source=NAME,
                 hint="install anycreds[login]",
             )
-        return self._sign_in(f"dpopKey in {file.shown} {problem}")
+        return self._sign_in(f"dpopKey in {file.display_path} {problem}")
 
     def _sign_in(
         self, message: str, reason: str | None = None, status: int | None = None, code: str | None = None

@@ -12,8 +12,9 @@ from ..._config.profiles import Profile, Profiles
 from ..._config.settings import Setting
 from ..._core.credentials import invalid_reason
 from ..._core.errors import InvalidConfigurationError, ProfileLoopError
+from ..._core.validation import InvalidValueError
 from ..sso.settings import SsoSettings, sso_settings
-from ..sts.parameters import duration_problem
+from ..sts.parameters import check_duration
 
 NAME = "shared files"
 KEY, SECRET, TOKEN = "aws_access_key_id", "aws_secret_access_key", "aws_session_token"
@@ -83,7 +84,7 @@ def base_of(profile: Profile, profiles: Profiles, *, is_source: bool) -> Base | 
     if (command := profile.settings.get("credential_process")) is not None:
         return ProcessBase(profile.name, command, profile.settings.get("aws_account_id"))
     if (sso := sso_settings(profile, profiles)) is not None:
-        return SsoBase(profile.name, sso) if isinstance(sso, SsoSettings) else sso
+        return SsoBase(profile.name, sso)
     if (session := profile.settings.get("login_session")) is not None:
         return LoginBase(profile.name, session)
     for key in ("source_profile", "credential_source"):
@@ -148,8 +149,10 @@ def duration_in(profile: Profile) -> int | InvalidConfigurationError | None:
     text = duration.value
     if not (text.isascii() and text.isdigit() and len(text) < 10):
         return profile_error(profile, duration, "duration_seconds is not a whole number of seconds")
-    problem = duration_problem(int(text))
-    return profile_error(profile, duration, f"duration_seconds {problem}") if problem else int(text)
+    try:
+        return check_duration(int(text))
+    except InvalidValueError as error:
+        return profile_error(profile, duration, f"duration_seconds {error}")
 
 
 def profile_error(

@@ -10,8 +10,8 @@ import sys
 from importlib import import_module
 from typing import NamedTuple
 
-from ..._config.locations import selected
-from ..._config.profiles import Profile, Profiles
+from ..._config.locations import select_profile
+from ..._config.profiles import Profiles
 from ..._config.service_settings import ProfileView
 from ..._config.settings import Setting
 from ..._config.shared_files import NAME, SharedFiles, view_of
@@ -75,31 +75,31 @@ class ProfileProvider(Provider):
         return await fetch_source(built.provider, io, context, f"profile {built.name!r}", NAME)
 
     async def _describe_sources(self, io: Io, context: ClientContext) -> list[str]:
-        profiles, built = await self._files.profiles(io), self._built.get(context.profile)
-        if isinstance(profiles, InvalidConfigurationError):
-            return []  # which says where
-        name = selected(self._profile, context.profile, io.environ()).name.value
-        return [profiles.where(name), *(await built.provider._describe_sources(io, context) if built else [])]
+        try:
+            profiles, built = await self._files.profiles(io), self._built.get(context.profile)
+        except InvalidConfigurationError:
+            return []  # the error of the attempt names the file
+        name = select_profile(self._profile, context.profile, io.environ()).name.value
+        return [
+            profiles.describe_location(name),
+            *(await built.provider._describe_sources(io, context) if built else []),
+        ]
 
     async def _planned(self, io: Io, context: ClientContext) -> _Built | CredentialsError:
         """Return what the profile comes down to."""
         profiles = await self._files.profiles(io)
-        if isinstance(profiles, InvalidConfigurationError):
-            return profiles
-        choice = selected(self._profile, context.profile, io.environ())
-        if not choice.named and profiles.look(choice.name.value) is None:
+        choice = select_profile(self._profile, context.profile, io.environ())
+        if not choice.is_explicit and profiles.get(choice.name.value) is None:
             return NotConfiguredError("there is no profile 'default', and none is named", source=NAME)
         plan = self._plan(profiles, choice.name)
         if isinstance(plan, CredentialsError):
             return plan
-        self._files.tell(profiles.other_problems())  # so none of them is in a section that is used
+        self._files.log_diagnostics(profiles.other_diagnostics())  # so none of them is in a section that is used
         used = {choice.name.value, plan.base.profile, *(step.profile for step in plan.roles)}
-        for found in map(profiles.find, sorted(used)):
-            if isinstance(found, Profile):
-                self._files.tell(found.problems)
+        for found in map(profiles.get, sorted(used)):
+            if found is not None:
+                self._files.log_diagnostics(found.diagnostics)
         view = view_of(profiles, choice.name.value)
-        if isinstance(view, CredentialsError):
-            return view
         kept = self._built.get(context.profile)
         if kept is None or (kept.plan, kept.view, kept.name) != (plan, view, choice.name.value):
             provider = await self._provided(io, plan, view, choice.name.value)
@@ -128,16 +128,20 @@ class OnlySsoProvider(ProfileProvider):
     _NAME = SSO
 
     async def _planned(self, io: Io, context: ClientContext) -> _Built | CredentialsError:
-        if selected(self._profile, context.profile, io.environ()).named:
+        if select_profile(self._profile, context.profile, io.environ()).is_explicit:
             return NotConfiguredError("a profile is named, and asked itself", source=SSO)
         return await super()._planned(io, context)
 
     async def _describe_sources(self, io: Io, context: ClientContext) -> list[str]:
-        is_named = selected(self._profile, context.profile, io.environ()).named
+        is_named = select_profile(self._profile, context.profile, io.environ()).is_explicit
         return [] if is_named else await super()._describe_sources(io, context)
 
     def _plan(self, profiles: Profiles, name: Setting) -> Plan | CredentialsError:
-        plan = plan_for(profiles, name)
+        plan: Plan | CredentialsError
+        try:
+            plan = plan_for(profiles, name)
+        except CredentialsError as error:
+            plan = error.with_traceback(None)
         if isinstance(plan, Plan) and isinstance(plan.base, SsoBase) and not plan.roles:
             return plan
         if isinstance(plan, CredentialsError) and plan.source == SSO:  # it is one, and broken

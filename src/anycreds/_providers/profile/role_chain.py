@@ -16,6 +16,7 @@ from ..._core.errors import (
     ProfileLoopError,
     ProfileNotFoundError,
 )
+from ..sso.settings import describe_missing_role
 from ..sts.parameters import LONGEST_CHAINED_SESSION
 from .base_sources import (
     NAME,
@@ -63,11 +64,11 @@ def plan_for(profiles: Profiles, name: Setting) -> Plan | CredentialsError:
     roles: list[RoleStep] = []
     path: list[str] = []
     while True:
-        profile = profiles.find(name.value)
-        if isinstance(profile, ProfileNotFoundError):
-            return named_by(profile, name, path)
-        if (problem := profile.error(NAME)) is not None:
-            return problem
+        try:
+            profile = profiles.find(name.value)
+        except ProfileNotFoundError as error:
+            raise named_by(error, name, path) from None
+        profile.check(NAME)
         if profile.name in path:
             circle = " -> ".join([*path, profile.name])
             return ProfileLoopError(f"{circle} are each other's source ({name.origin})", source=NAME)
@@ -95,7 +96,7 @@ def _finish(base: Base | CredentialsError | None, roles: list[RoleStep], profile
         return base
     if base is not None:
         return _chaining_problem(base, roles) or Plan(base, tuple(roles))
-    message = f"profile {profile.name!r} says nothing about credentials"
+    message = describe_missing_role(profile) or f"profile {profile.name!r} says nothing about credentials"
     if roles:  # a role needs them
         return InvalidConfigurationError(
             f"{message}, and profile {roles[0].profile!r} ({roles[0].role_arn.origin}) names it as its source",

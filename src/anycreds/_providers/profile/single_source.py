@@ -6,7 +6,7 @@ from ..._config.profiles import Profile, Profiles
 from ..._config.settings import Setting
 from ..._config.shared_files import NAME
 from ..._core.errors import CredentialsError, NotConfiguredError, ProfileNotFoundError
-from ..sso.settings import SsoSettings, sso_settings
+from ..sso.settings import describe_missing_role, sso_settings
 from .base_sources import LoginBase, ProcessBase, SsoBase
 from .provider import ProfileProvider
 from .role_chain import Plan, named_by
@@ -18,10 +18,12 @@ class _OneWayProvider(ProfileProvider):
     __slots__ = ()
 
     def _plan(self, profiles: Profiles, name: Setting) -> Plan | CredentialsError:
-        profile = profiles.find(name.value, NAME)
-        if isinstance(profile, ProfileNotFoundError):
-            return named_by(profile, name, [])
-        return profile.error(NAME) or self._way(profile, profiles)
+        try:
+            profile = profiles.find(name.value, NAME)
+        except ProfileNotFoundError as error:
+            raise named_by(error, name, []) from None
+        profile.check(NAME)
+        return self._way(profile, profiles)
 
     def _way(self, profile: Profile, profiles: Profiles) -> Plan | CredentialsError:
         raise TypeError(f"{type(self).__name__} does not say what it looks at")
@@ -47,9 +49,9 @@ class SsoProfileProvider(_OneWayProvider):
     def _way(self, profile: Profile, profiles: Profiles) -> Plan | CredentialsError:
         settings = sso_settings(profile, profiles)
         if settings is None:
-            message = f"profile {profile.name!r} has neither sso_account_id nor sso_role_name"
-            return NotConfiguredError(message, source=NAME)
-        return Plan(SsoBase(profile.name, settings)) if isinstance(settings, SsoSettings) else settings
+            nothing = f"profile {profile.name!r} has neither sso_account_id nor sso_role_name"
+            return NotConfiguredError(describe_missing_role(profile) or nothing, source=NAME)
+        return Plan(SsoBase(profile.name, settings))
 
 
 class LoginProfileProvider(_OneWayProvider):

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from ..._config.client_config import ClientConfig, refuse_other
-from ..._config.settings import Setting, option
+from ..._config.client_config import ClientConfig, check_client_config
+from ..._config.settings import Setting, from_argument
 from ..._core.credentials import InvalidReason
-from ..._core.errors import CredentialsError, InvalidConfigurationError
+from ..._core.errors import InvalidConfigurationError
 from ..._core.http import Request, Transport
 from ..._core.io import Io
 from ..._core.logs import log
@@ -22,7 +22,7 @@ from ..._wire.regions import region_problem
 from ..._wire.urls import Url, endpoint, is_direct, is_loopback
 
 if TYPE_CHECKING:
-    from ..._config.service_settings import Configured, ProfileView
+    from ..._config.service_settings import ProfileView, ServiceSettings
     from ..._config.shared_files import SharedFiles
 
 # What people are told is called.
@@ -100,7 +100,7 @@ class EndpointResolver:
         view: ProfileView | None = None,
     ) -> None:
         """``view`` is what the profile says, if that is known; else ``files`` are read for ``profile``."""
-        refuse_other(config)
+        check_client_config(config)
         self._config = ClientConfig() if config is None else config
         self._files = files
         self._profile = profile
@@ -122,20 +122,22 @@ class EndpointResolver:
         ``fixed`` is the only region that it may be in; ``second`` a region that only an option beats. ``name`` is the
         provider that asks.
         """
-        view = self._view
-        if view is None:
-            found = await self._shared().view(io, context.profile, self._profile)
-            if isinstance(found, InvalidConfigurationError):
-                return found
-            view = found
-        from ..._config.service_settings import Configured
+        from ..._config.service_settings import read_service_settings
 
-        configured = Configured(io.environ(), view, name)
-        there = fixed or option("client_config.region", self._config.region) or second
-        there = there or configured.region(context.region) or self._last_region(name)
-        if problem := region_problem(there.value):
-            return InvalidConfigurationError(f"the region from {there.origin} {problem}", source=name)
-        return self._place(configured, service, there)
+        try:
+            view = self._view or await self._shared().view(io, context.profile, self._profile)
+            settings = read_service_settings(
+                service.replace("-", "_"),
+                io.environ(),
+                view,
+                name,
+                config=self._config,
+                region=fixed or from_argument("client_config.region", self._config.region) or second,
+                client_region=context.region,
+            )
+        except InvalidConfigurationError as error:
+            return error.with_traceback(None)
+        return self._place(settings, service, name)
 
     def _shared(self) -> SharedFiles:
         if self._files is None:
@@ -146,19 +148,13 @@ class EndpointResolver:
         return self._files
 
     def _place(
-        self, configured: Configured, service: Service, there: Setting
+        self, settings: ServiceSettings, service: Service, name: str
     ) -> ResolvedEndpoint | InvalidConfigurationError:
-        config, name = self._config, configured.source
-        tries = config.max_attempts or configured.attempts()
-        kind = self._kind(configured, there)
-        url = option("client_config.endpoint_url", config.endpoint_url)
-        custom = url or configured.endpoint_url(service.replace("-", "_"))
-        for setting in (tries, kind, custom):
-            if isinstance(setting, InvalidConfigurationError):
-                return setting
-        assert not isinstance(tries, CredentialsError)
-        assert not isinstance(kind, CredentialsError)
-        assert not isinstance(custom, CredentialsError)
+        there = settings.region or self._last_region(name)
+        if problem := region_problem(there.value):
+            return InvalidConfigurationError(f"the region from {there.origin} {problem}", source=name)
+        kind = _Kind(settings.use_fips or without_fips(there.value)[1], settings.use_dualstack)
+        custom = settings.endpoint_url
         if custom is not None and kind.told:
             message = f"an endpoint is set ({custom.origin}), and {kind.told} are asked for: both cannot be"
             return InvalidConfigurationError(message, source=name)
@@ -169,21 +165,13 @@ class EndpointResolver:
             return InvalidConfigurationError(f"the endpoint ({url.origin}) {base}", source=name)
         self._warn_of_plain(base, url.origin)
         return ResolvedEndpoint(
-            SERVICE_NAMES[service], base, computed.signing_region, tries, config._transport(), url.origin
+            SERVICE_NAMES[service],
+            base,
+            computed.signing_region,
+            settings.max_attempts,
+            self._config._transport(),
+            url.origin,
         )
-
-    def _kind(self, configured: Configured, there: Setting) -> _Kind | InvalidConfigurationError:
-        fips, dualstack = self._config.use_fips, self._config.use_dualstack
-        found = (
-            configured.is_on("AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint") if fips is None else fips,
-            configured.is_on("AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint")
-            if dualstack is None
-            else dualstack,
-        )
-        for one in found:
-            if isinstance(one, InvalidConfigurationError):
-                return one
-        return _Kind(found[0] is True or without_fips(there.value)[1], found[1] is True)
 
     def _last_region(self, name: str) -> Setting:
         if "region" not in self._told:

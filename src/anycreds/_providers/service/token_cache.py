@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
-from ..._config.locations import Location, located
+from ..._config.locations import Location, resolve_path
 from ..._config.settings import Setting
 from ..._core.credentials import InvalidReason
 from ..._core.errors import CredentialsError, InvalidConfigurationError, LoginRequiredError
@@ -64,7 +64,10 @@ class _Kept(NamedTuple):
 def token_file(io: Io, directory: Setting, name: str, source: str) -> Location | InvalidConfigurationError:
     """Return where a token is to be looked for. A leading ``~`` in the directory is the home directory."""
     path = Setting(f"{directory.value.rstrip('/')}/{name}", directory.origin)
-    return located(path, io.environ(), io.home_directory, source)
+    try:
+        return resolve_path(path, io.environ(), io.home_directory, source)
+    except InvalidConfigurationError as error:
+        return error.with_traceback(None)
 
 
 class TokenFiles(Generic[T]):
@@ -94,9 +97,9 @@ class TokenFiles(Generic[T]):
             if self._kept is kept:  # else another thread knows better
                 self._kept = None  # somebody has signed in, signed out, or refreshed
         if found is None:
-            return InvalidReason(f"{file.shown} does not exist")
+            return InvalidReason(f"{file.display_path} does not exist")
         return (
-            InvalidReason(f"{file.shown} {found}")
+            InvalidReason(f"{file.display_path} {found}")
             if isinstance(found, InvalidReason)
             else self._held(file, found, found)
         )
@@ -115,7 +118,14 @@ class TokenFiles(Generic[T]):
             return self._last(held)
         async with io.file_lock(file.path, LOCK_SECONDS) as problem:
             if problem is not None:
-                log("token_files", "warning", "%s: %s %s; it goes on without", self._name, file.shown, problem.detail)
+                log(
+                    "token_files",
+                    "warning",
+                    "%s: %s %s; it goes on without",
+                    self._name,
+                    file.display_path,
+                    problem.detail,
+                )
             newest = await self.load(io, file)
             if isinstance(newest, InvalidReason):
                 return newest
@@ -165,8 +175,8 @@ class TokenFiles(Generic[T]):
         problem = await io.write_private(file.path, content) if isinstance(content, bytes) else content
         if problem is not None:
             message = "%s: %s %s; the new token is kept in memory only"
-            log("token_files", "warning", message, self._name, file.shown, problem.detail)
-            notify(CacheWriteFailed(self._name, file.shown, problem.detail))
+            log("token_files", "warning", message, self._name, file.display_path, problem.detail)
+            notify(CacheWriteFailed(self._name, file.display_path, problem.detail))
         return new.token
 
     async def _document(self, io: Io, file: Location) -> Document | InvalidReason | None:
@@ -177,13 +187,13 @@ class TokenFiles(Generic[T]):
             content = await io.read_private(file.path, LIMIT)
         if isinstance(content, PrivateFile) and content.is_open and not self._warned:
             self._warned = True
-            log("token_files", "warning", "%s: others can read %s; chmod 600 it", self._name, file.shown)
+            log("token_files", "warning", "%s: others can read %s; chmod 600 it", self._name, file.display_path)
         return _read(content)
 
     def _held(self, file: Location, document: Document, in_file: Document) -> Held[T] | InvalidReason:
         token = self._parse(document)
         return (
-            InvalidReason(f"{file.shown}: {token}")
+            InvalidReason(f"{file.display_path}: {token}")
             if isinstance(token, InvalidReason)
             else Held(token, document, in_file)
         )

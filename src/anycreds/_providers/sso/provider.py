@@ -11,7 +11,7 @@ from functools import partial
 from typing import NamedTuple
 
 from ..._config.locations import Location
-from ..._config.parser.sections import shown_name
+from ..._config.parser.sections import display_name
 from ..._config.service_settings import DEFAULT_ATTEMPTS
 from ..._config.settings import Setting
 from ..._core.credentials import Credentials, InvalidReason
@@ -104,7 +104,7 @@ class SsoProvider(Provider):
     async def _describe_sources(self, io: Io, context: ClientContext) -> list[str]:
         settings, file = self._settings, self._file(io)
         role = f"sso_role_name ({settings.role_name.origin}), sso_start_url ({settings.start_url.origin})"
-        return [f"{self._told()}, {role}", *([f"token file {file.shown}"] if isinstance(file, Location) else [])]
+        return [f"{self._told()}, {role}", *([f"token file {file.display_path}"] if isinstance(file, Location) else [])]
 
     def _file(self, io: Io) -> Location | InvalidConfigurationError:
         named = self._settings.session or self._settings.start_url
@@ -132,7 +132,7 @@ class SsoProvider(Provider):
             return newest
         end = "is rejected" if token.end > run.io.time() else f"ended at {instant(token.end):%Y-%m-%dT%H:%M:%SZ}"
         why = f"; {newest}" if isinstance(newest, InvalidReason) else ""
-        return self._login_required(f"the token of {self._told()} in {run.file.shown} {end}{why}")
+        return self._login_required(f"the token of {self._told()} in {run.file.display_path} {end}{why}")
 
     async def _renewed(
         self, run: _Run, held: Held[SsoToken], is_enough: Callable[[SsoToken], bool]
@@ -148,13 +148,15 @@ class SsoProvider(Provider):
         """Refresh a token: what has to change in its file, or what went wrong."""
         fields = refresh_fields(token, run.io.time())
         if isinstance(fields, InvalidReason):
-            return self._login_required(f"the token of {self._told()} in {run.file.shown} is not refreshed: {fields}")
+            return self._login_required(
+                f"the token of {self._told()} in {run.file.display_path} is not refreshed: {fields}"
+            )
         endpoint = await self._endpoints.resolve(run.io, run.context, "sso-oidc", NAME, fixed=self._settings.region)
         if isinstance(endpoint, InvalidConfigurationError):
             return endpoint
         request = endpoint.request("POST", REFRESH_TARGET, _JSON, self._timeout, refresh_body(fields))
         answer = await self._exchanged(run, endpoint, request, token)
-        asked = f"the refresh of the token of {self._told()} in {run.file.shown}, by {endpoint},"
+        asked = f"the refresh of the token of {self._told()} in {run.file.display_path}, by {endpoint},"
         if isinstance(answer, TransportFailure):
             return transport_error(answer, NAME, asked, f"if that lasts, sign in again: {self._command()}")
         if answer.status == 200:
@@ -185,7 +187,7 @@ class SsoProvider(Provider):
     ) -> Credentials | CredentialsError:
         account, role = self._settings.account_id, self._settings.role_name
         asked = (
-            f"the request for role {shown_name(role.value)} ({role.origin}) in account {shown_name(account.value)} "
+            f"the request for role {display_name(role.value)} ({role.origin}) in account {display_name(account.value)} "
             f"({account.origin}), to {portal},"
         )
         if isinstance(answer, TransportFailure):
@@ -218,7 +220,7 @@ class SsoProvider(Provider):
         session = self._settings.session
         if session is None:
             return f"the start URL from {self._settings.start_url.origin}"
-        return f"sso-session {shown_name(session.value)} ({session.origin})"
+        return f"sso-session {display_name(session.value)} ({session.origin})"
 
 
 class _Run(NamedTuple):

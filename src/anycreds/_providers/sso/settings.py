@@ -1,6 +1,7 @@
-"""What a profile, or options of the program, say about a sign-in at IAM Identity Center (SSO). Pure.
+"""The settings of IAM Identity Center (SSO) from a profile or from options. Pure.
 
-Follows the AWS "SDKs and Tools" reference, page "IAM Identity Center credential provider".
+See: AWS "SDKs and Tools" reference, "IAM Identity Center credential provider",
+https://docs.aws.amazon.com/sdkref/latest/guide/feature-sso-credentials.html
 """
 
 from __future__ import annotations
@@ -8,58 +9,75 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from ..._config.parser.sections import shown_name
+from ..._config.parser.sections import display_name
 from ..._config.profiles import Profile, Profiles
-from ..._config.settings import Setting, option
+from ..._config.settings import Setting, from_argument
 from ..._core.credentials import invalid_reason
 from ..._core.errors import InvalidConfigurationError
 
 NAME = "SSO"
 _SESSION = "sso_session"
-# What an ``sso-session`` section says; the rest is the profile's, as one sign-in serves many accounts and roles.
-_SHARED = ("sso_start_url", "sso_region")
-_OWN = ("sso_account_id", "sso_role_name")
-_NEEDED = (*_SHARED, *_OWN)
+# An ``sso-session`` section contains the first two keys, and the profile the others: one sign-in serves many accounts
+# and roles.
+_SESSION_KEYS = ("sso_start_url", "sso_region")
+_ROLE_KEYS = ("sso_account_id", "sso_role_name")
+_REQUIRED = (*_SESSION_KEYS, *_ROLE_KEYS)
 
 
 class SsoSettings(NamedTuple):
-    """All that it takes to ask for the credentials of a role, and who has signed in for it."""
+    """The settings for the credentials of one role."""
 
     start_url: Setting
     account_id: Setting
     region: Setting
-    """Of IAM Identity Center, not of the services that the credentials are for."""
+    """The region of IAM Identity Center, not of the services that the credentials are for."""
     role_name: Setting
     session: Setting | None = None
-    """The name of the ``sso-session`` section; None: the legacy form, in which tokens are not refreshed."""
+    """The name of the ``sso-session`` section; None for the legacy configuration, whose tokens are not refreshed."""
     profile: str | None = None
-    """The profile that says so, for the command that signs in."""
+    """The name of the profile, for the command that signs in; None if the settings are options."""
 
 
-def sso_settings(profile: Profile, profiles: Profiles) -> SsoSettings | InvalidConfigurationError | None:
-    """Return what a profile says, with the ``sso-session`` section that it refers to.
+def sso_settings(profile: Profile, profiles: Profiles) -> SsoSettings | None:
+    """Return the settings of a profile, with the ``sso-session`` section that it refers to.
 
-    None: it says nothing about credentials. A profile with neither account nor role is for bearer tokens only.
+    None if the profile has neither ``sso_account_id`` nor ``sso_role_name``: a profile for bearer tokens only looks
+    like this. ``describe_missing_role`` explains it.
+
+    Raises:
+        InvalidConfigurationError: A setting is missing, blank or contradicts the ``sso-session`` section, or there is
+            no such section.
+        ConfigParseError: A line of the profile or of the section cannot be parsed.
+
     """
-    if (problem := profile.error(NAME)) is not None:
-        return problem
-    found = {key: setting for key in _NEEDED if (setting := profile.settings.get(key)) is not None}
-    if found.keys().isdisjoint(_OWN):
+    profile.check(NAME)
+    found = {key: setting for key in _REQUIRED if (setting := profile.settings.get(key)) is not None}
+    owner = f"profile {display_name(profile.name)} ({', '.join(profile.origins)})"
+    reference = profile.settings.get(_SESSION)
+    if reference is not None:
+        section = profiles.find_section("sso-session", reference, profile, NAME)
+        section.check(NAME)
+        _check_consistent(profile, section)
+        found |= {key: setting for key in _SESSION_KEYS if (setting := section.settings.get(key)) is not None}
+        owner += f" with sso-session {display_name(section.name)} ({', '.join(section.origins)})"
+    if found.keys().isdisjoint(_ROLE_KEYS):
         return None
-    named = profile.settings.get(_SESSION)
-    where = f"profile {shown_name(profile.name)} ({', '.join(profile.origins)})"
-    if named is not None:
-        section = profiles.find_section("sso-session", named.value, NAME)
-        if isinstance(section, InvalidConfigurationError):
-            message = f"{section.message}, and profile {shown_name(profile.name)} names it ({named.origin})"
-            return InvalidConfigurationError(message, source=NAME, hint=section.hint)
-        if (problem := section.error(NAME)) is not None:
-            return problem
-        if (conflict := _conflict(profile, section)) is not None:
-            return conflict
-        found |= {key: setting for key in _SHARED if (setting := section.settings.get(key)) is not None}
-        where += f" with sso-session {shown_name(section.name)} ({', '.join(section.origins)})"
-    return _settings(found, named, profile.name, where)
+    return _settings(found, reference, profile.name, owner)
+
+
+def describe_missing_role(profile: Profile) -> str | None:
+    """Return why a profile that refers to an ``sso-session`` has no credentials, for messages.
+
+    None if it does not refer to one, or has ``sso_account_id`` or ``sso_role_name``.
+    """
+    reference = profile.settings.get(_SESSION)
+    if reference is None or not profile.settings.keys().isdisjoint(_ROLE_KEYS):
+        return None
+    keys = " and ".join(_ROLE_KEYS)
+    return (
+        f"profile {display_name(profile.name)} refers to sso-session {display_name(reference.value)} "
+        f"({reference.origin}), but {keys} are not set"
+    )
 
 
 def sso_options(
@@ -69,28 +87,37 @@ def sso_options(
     sso_region: str | None = None,
     sso_role_name: str | None = None,
     sso_session: str | None = None,
-) -> SsoSettings | InvalidConfigurationError | None:
-    """Return what options of the program say; None: none of them is given. But for ``sso_session`` all are needed."""
-    given = (sso_start_url, sso_account_id, sso_region, sso_role_name, sso_session)
-    names = ("sso_start_url", "sso_account_id", "sso_region", "sso_role_name", _SESSION)
+) -> SsoSettings | None:
+    """Return the settings of options; None if none is given. All of them but ``sso_session`` are required.
+
+    Raises:
+        InvalidConfigurationError: An option is missing or cannot be used.
+
+    """
+    options = {
+        "sso_start_url": sso_start_url,
+        "sso_account_id": sso_account_id,
+        "sso_region": sso_region,
+        "sso_role_name": sso_role_name,
+        _SESSION: sso_session,
+    }
     found = {
         name: setting
-        for name, value in zip(names, given, strict=True)
-        if (setting := option(name, value)) is not None and not (isinstance(value, str) and not value.strip())
+        for name, value in options.items()
+        if not (isinstance(value, str) and not value.strip()) and (setting := from_argument(name, value)) is not None
     }
     return _settings(found, found.get(_SESSION), None, "options") if found else None
 
 
-def _settings(
-    found: Mapping[str, Setting], session: Setting | None, profile: str | None, where: str
-) -> SsoSettings | InvalidConfigurationError:
-    if missing := [key for key in _NEEDED if key not in found]:
+def _settings(found: Mapping[str, Setting], session: Setting | None, profile: str | None, owner: str) -> SsoSettings:
+    if missing := [key for key in _REQUIRED if key not in found]:
         present = ", ".join(f"{key} ({setting.origin})" for key, setting in found.items())
-        message = f"{where}: {_listed(missing)} missing, beside {present}"
-        return InvalidConfigurationError(message, source=NAME, hint=f"{', '.join(_NEEDED)} are all needed")
+        raise InvalidConfigurationError(
+            f"{owner}: {_listed(missing)} missing, beside {present}", source=NAME, hint=f"set {_listed(missing, '')}"
+        )
     for key, setting in (*found.items(), *([] if session is None else [(_SESSION, session)])):
-        if problem := invalid_reason(setting.value):
-            return InvalidConfigurationError(f"{where}: {key} ({setting.origin}) {problem}", source=NAME)
+        if reason := invalid_reason(setting.value):
+            raise InvalidConfigurationError(f"{owner}: {key} ({setting.origin}) {reason}", source=NAME)
     return SsoSettings(
         found["sso_start_url"],
         found["sso_account_id"],
@@ -101,20 +128,21 @@ def _settings(
     )
 
 
-def _conflict(profile: Profile, section: Profile) -> InvalidConfigurationError | None:
-    """Return the error that profile and section do not say the same. Which of them is meant, nobody can tell."""
-    for key in _NEEDED:
+def _check_consistent(profile: Profile, section: Profile) -> None:
+    """Raise ``InvalidConfigurationError`` if profile and section contradict each other: either could be meant."""
+    for key in _REQUIRED:
         own, shared = profile.settings.get(key), section.settings.get(key)
         if own is not None and shared is not None and own.value != shared.value:
-            return InvalidConfigurationError(
-                f"{key} in profile {shown_name(profile.name)} ({own.origin}) is another than in sso-session "
-                f"{shown_name(section.name)} ({shared.origin}), to which the profile refers",
+            raise InvalidConfigurationError(
+                f"profile {display_name(profile.name)} and its sso-session {display_name(section.name)} set different "
+                f"values for {key} ({own.origin} and {shared.origin})",
                 source=NAME,
                 hint="remove one of the two",
             )
-    return None
 
 
-def _listed(names: Iterable[str]) -> str:
+def _listed(names: Iterable[str], verb: str = "are") -> str:
     *some, last = names
+    if not verb:
+        return f"{', '.join(some)} and {last}" if some else last
     return f"{', '.join(some)} and {last} are" if some else f"{last} is"

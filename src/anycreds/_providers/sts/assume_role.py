@@ -22,7 +22,7 @@ from ..service.callbacks import call_user_function, credentials_from_callback, f
 from ..service.calling import call
 from ..service.endpoint_resolution import EndpointResolver, ResolvedEndpoint
 from ..service.retries import GRACE, start_budget
-from .parameters import LONGEST_CHAINED_SESSION, Params, no_codes
+from .parameters import LONGEST_CHAINED_SESSION, Params, missing_mfa_callback
 from .requests import FORM_TYPE, assume_role_form
 from .responses import HINTS, credentials_in, parse_error_response
 
@@ -87,7 +87,7 @@ class AssumeRoleProvider(Provider):
         )
         problem = timeout_and_retries_reason(timeout, 0)
         if problem is None and "SerialNumber" in role.params and callbacks.mfa_code_provider is None:
-            problem = no_codes(role.told)
+            problem = missing_mfa_callback(role.told)
         if problem is not None:
             del role  # a traceback keeps this frame
             raise InvalidConfigurationError(problem, source=NAME)

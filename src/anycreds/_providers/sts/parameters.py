@@ -1,6 +1,9 @@
-"""What a role is to be assumed with, checked before anything is asked: parameters in the names of the STS API.
+"""The parameters of AssumeRole and AssumeRoleWithWebIdentity, validated before any request. Pure.
 
-Of ARNs and names only that they are text: their formats belong to AWS. How long a session may be is published.
+Parameters have the names of the STS API. ARNs and names are only checked to be text, because AWS may extend their
+formats. The limits of the duration are documented.
+
+See: AWS STS API reference, "AssumeRole", https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
 """
 
 from __future__ import annotations
@@ -8,19 +11,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
-from ..._config.settings import Setting, first
-from ..._core.credentials import InvalidReason, invalid_reason
+from ..._config.settings import Setting, first_set
+from ..._core.credentials import invalid_reason
 from ..._core.errors import InvalidConfigurationError, NotConfiguredError
+from ..._core.validation import InvalidValueError
 
 Params: TypeAlias = Mapping[str, Any]
-"""Parameters of AssumeRole or AssumeRoleWithWebIdentity, such as ``RoleArn``. Of them, assertions are secrets."""
+"""Parameters of AssumeRole or AssumeRoleWithWebIdentity, such as ``RoleArn``. ``ProvidedContexts`` has secrets."""
 
-# Seconds, as the API reference of AssumeRole has them.
+# Seconds, from the API reference of AssumeRole.
 SHORTEST_SESSION = 900
 LONGEST_SESSION = 43_200
 LONGEST_CHAINED_SESSION = 3600
 
-LONGEST_TOKEN = 20_000  # characters of a web identity token, as the API reference has it
+LONGEST_TOKEN = 20_000  # characters of a web identity token, from the API reference
 
 TOKEN_FILE_VARIABLE = "AWS_WEB_IDENTITY_TOKEN_FILE"
 ROLE_VARIABLE = "AWS_ROLE_ARN"
@@ -28,41 +32,54 @@ SESSION_NAME_VARIABLE = "AWS_ROLE_SESSION_NAME"
 
 
 class WebIdentityRole(NamedTuple):
-    """A role, and the file with the token that it is assumed with."""
+    """A role to assume with the web identity token in a file."""
 
     token_file: Setting
     role_arn: Setting
     session_name: Setting | None
 
 
-def params_of(values: Mapping[str, object], source: str) -> Params | InvalidConfigurationError:
-    """Return the parameters that are given, in the API's form, or what is wrong with one of them.
+def sts_parameters(values: Mapping[str, object], source: str) -> Params:
+    """Return the parameters that are given, in the form of the API.
 
-    ``values`` has the API's names; None is not given. Lists of ARNs are texts here, tags a mapping.
+    Args:
+        values: The parameters by their name in the API; None for one that is not given. Lists of ARNs are lists of
+            texts, and tags are a mapping.
+        source: The name of the provider, for errors.
+
+    Raises:
+        InvalidConfigurationError: A parameter cannot be used. The error contains its name, not its value.
+
     """
     params: dict[str, Any] = {}
     for name, value in values.items():
         if value is None:
             continue
-        read = _READERS.get(name, _text)(value)
-        if isinstance(read, InvalidReason):
-            return InvalidConfigurationError(f"{name} {read}", source=source)
-        if read != []:
-            params[name] = read
+        try:
+            converted = _CONVERTERS.get(name, _text)(value)
+        except InvalidValueError as error:
+            raise InvalidConfigurationError(f"{name} {error}", source=source) from None
+        if converted != []:
+            params[name] = converted
     return params
 
 
-def duration_problem(seconds: float) -> str | None:
-    """Say why a session cannot be so long; None: it can, unless its role says otherwise."""
+def check_duration(seconds: float) -> int:
+    """Return the duration of a session in whole seconds. A role may have a lower limit than this checks.
+
+    Raises:
+        InvalidValueError: No session can have this duration.
+
+    """
     if not SHORTEST_SESSION <= seconds <= LONGEST_SESSION or seconds != int(seconds):
-        told = f"{seconds:g} s" if abs(seconds) < 1e9 else "no such time"  # an int may be too long to be written
-        return f"is {told}; a session is {SHORTEST_SESSION} to {LONGEST_SESSION} whole seconds long"
-    return None
+        given = f"{seconds:g} s" if abs(seconds) < 1e9 else "out of range"  # an int may be too long to be displayed
+        raise InvalidValueError(f"is {given}; expected {SHORTEST_SESSION} to {LONGEST_SESSION} whole seconds")
+    return int(seconds)
 
 
-def no_codes(told: str) -> str:
-    """Say that a role needs a code, and nobody can be asked for one."""
-    return f"{told} needs a code of the MFA device, and there is no mfa_code_provider to ask for it"
+def missing_mfa_callback(role: str) -> str:
+    """Return the message that a role requires an MFA code, and no function is given that returns one."""
+    return f"{role} requires a code of the MFA device, but no mfa_code_provider is given"
 
 
 def web_identity_role(
@@ -71,73 +88,72 @@ def web_identity_role(
     role_arn: Setting | None,
     session_name: Setting | None,
     source: str,
-) -> WebIdentityRole | NotConfiguredError | InvalidConfigurationError:
-    """Take each of the three from its option, else from its variable.
+) -> WebIdentityRole:
+    """Return the role, with each of the three settings from its option, otherwise from its variable.
 
-    A role alone is nothing: many programs set it for purposes of their own. A token file alone is half of something.
+    Raises:
+        NotConfiguredError: No token file is set. A role alone is not a configuration: many programs set the variable
+            for other purposes.
+        InvalidConfigurationError: A token file is set, but no role.
+
     """
-    token_file = token_file or first(environ, TOKEN_FILE_VARIABLE)
-    role_arn = role_arn or first(environ, ROLE_VARIABLE)
+    token_file = token_file or first_set(environ, TOKEN_FILE_VARIABLE)
+    role_arn = role_arn or first_set(environ, ROLE_VARIABLE)
     if token_file is None:
-        return NotConfiguredError(f"{TOKEN_FILE_VARIABLE} is not set", source=source)
+        raise NotConfiguredError(f"{TOKEN_FILE_VARIABLE} is not set", source=source)
     if role_arn is None:
-        return InvalidConfigurationError(
-            f"a web identity token file is named by {token_file.origin}, but no role",
+        raise InvalidConfigurationError(
+            f"a web identity token file is set ({token_file.origin}), but no role",
             source=source,
-            hint=f"set {ROLE_VARIABLE}, too, or the option role_arn",
+            hint=f"set {ROLE_VARIABLE} or the option role_arn",
         )
-    return WebIdentityRole(token_file, role_arn, session_name or first(environ, SESSION_NAME_VARIABLE))
+    return WebIdentityRole(token_file, role_arn, session_name or first_set(environ, SESSION_NAME_VARIABLE))
 
 
-def _text(value: object) -> str | InvalidReason:
-    problem = invalid_reason(value)
-    return InvalidReason(problem) if problem else str(value)
+def _text(value: object) -> str:
+    if reason := invalid_reason(value):
+        raise InvalidValueError(reason)
+    return str(value)
 
 
-def _seconds(value: object) -> int | InvalidReason:
+def _seconds(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        return InvalidReason(f"is not a number of seconds but {type(value).__name__}")
-    problem = duration_problem(value)
-    return InvalidReason(problem) if problem else int(value)
+        raise InvalidValueError(f"is not a number of seconds but {type(value).__name__}")
+    return check_duration(value)
 
 
-def _texts(value: object) -> list[str] | InvalidReason:
+def _texts(value: object) -> list[str]:
     if isinstance(value, str) or not isinstance(value, Sequence):
-        return InvalidReason(f"is not a list of texts but {type(value).__name__}")
-    for one in value:
-        if problem := invalid_reason(one):
-            return InvalidReason(f"has a text that {problem}")
-    return list(value)
+        raise InvalidValueError(f"is not a list of texts but {type(value).__name__}")
+    return [_item(text) for text in value]
 
 
-def _arns(value: object) -> list[dict[str, str]] | InvalidReason:
-    read = _texts(value)
-    return read if isinstance(read, InvalidReason) else [{"arn": arn} for arn in read]
+def _arns(value: object) -> list[dict[str, str]]:
+    return [{"arn": arn} for arn in _texts(value)]
 
 
-def _tags(value: object) -> list[dict[str, str]] | InvalidReason:
-    pairs = _pairs(value)
-    return pairs if isinstance(pairs, InvalidReason) else [{"Key": key, "Value": tag} for key, tag in pairs]
+def _tags(value: object) -> list[dict[str, str]]:
+    return [{"Key": key, "Value": tag} for key, tag in _pairs(value)]
 
 
-def _contexts(value: object) -> list[dict[str, str]] | InvalidReason:
-    pairs = _pairs(value)
-    if isinstance(pairs, InvalidReason):
-        return pairs
-    return [{"ProviderArn": arn, "ContextAssertion": assertion} for arn, assertion in pairs]
+def _contexts(value: object) -> list[dict[str, str]]:
+    return [{"ProviderArn": arn, "ContextAssertion": assertion} for arn, assertion in _pairs(value)]
 
 
-def _pairs(value: object) -> list[tuple[str, str]] | InvalidReason:
+def _pairs(value: object) -> list[tuple[str, str]]:
     if not isinstance(value, Mapping):
-        return InvalidReason(f"is not a mapping of texts but {type(value).__name__}")
-    for key, text in value.items():
-        # The value of a tag may be empty, its key may not.
-        if problem := invalid_reason(key) or (invalid_reason(text) if text != "" else None):
-            return InvalidReason(f"has a text that {problem}")
-    return list(value.items())
+        raise InvalidValueError(f"is not a mapping of texts but {type(value).__name__}")
+    # The value of a tag may be empty, its key may not.
+    return [(_item(key), "" if text == "" else _item(text)) for key, text in value.items()]
 
 
-_READERS = {
+def _item(value: object) -> str:
+    if reason := invalid_reason(value):
+        raise InvalidValueError(f"contains a text that {reason}")
+    return str(value)
+
+
+_CONVERTERS = {
     "DurationSeconds": _seconds,
     "PolicyArns": _arns,
     "ProvidedContexts": _contexts,

@@ -10,7 +10,7 @@ from copy import deepcopy
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from ..._config.locations import Location, located
+from ..._config.locations import Location, resolve_path
 from ..._config.settings import Setting
 from ..._core.callbacks import TokenFunction, WebIdentityAssumer
 from ..._core.credentials import Credentials, InvalidReason, invalid_reason
@@ -108,11 +108,19 @@ class WebIdentityProvider(Provider):
         return await self._exchanged(io, endpoint, role, newer, token)
 
     async def _describe_sources(self, io: Io, context: ClientContext) -> list[str]:
-        role = self._role(io)
+        try:
+            role = self._role(io)
+        except CredentialsError:
+            return []  # the error of the attempt says what is wrong
         if isinstance(role, CredentialsError):
             return []
-        file = None if role.token_file is None else located(role.token_file, io.environ(), io.home_directory, NAME)
-        return [role.told, *([f"token file {file.shown} ({file.origin})"] if isinstance(file, Location) else [])]
+        if role.token_file is None:
+            return [role.told]
+        try:
+            file = resolve_path(role.token_file, io.environ(), io.home_directory, NAME)
+        except InvalidConfigurationError:
+            return [role.told]
+        return [role.told, f"token file {file.display_path} ({file.origin})"]
 
     async def _place(self, io: Io, context: ClientContext) -> ResolvedEndpoint | InvalidConfigurationError | None:
         """Return where STS is called; None: it is not, as the program does that itself."""
@@ -128,7 +136,7 @@ class WebIdentityProvider(Provider):
             return _Role(params, None, f"role {params['RoleArn']!r}")
         environ = {} if options.only_options else io.environ()
         found = web_identity_role(environ, options.token_file, options.role_arn, options.session_name, NAME)
-        return _with_file(found, params) if isinstance(found, WebIdentityRole) else found
+        return _with_file(found, params)
 
     async def _token(self, io: Io, role: _Role) -> str | CredentialsError:
         if role.token_file is not None:
@@ -178,11 +186,9 @@ def _with_file(found: WebIdentityRole, params: Params) -> _Role | InvalidConfigu
 
 
 async def _token_in_file(io: Io, setting: Setting) -> str | CredentialsError:
-    endpoint = located(setting, io.environ(), io.home_directory, NAME)
-    if isinstance(endpoint, InvalidConfigurationError):
-        return endpoint
+    endpoint = resolve_path(setting, io.environ(), io.home_directory, NAME)
     content = await _content(io, endpoint)
-    told = f"the web identity token file {endpoint.shown} ({endpoint.origin})"
+    told = f"the web identity token file {endpoint.display_path} ({endpoint.origin})"
     if isinstance(content, ReadFailure):
         # Also where it is not there: it is named, and whoever waits for it can ask again.
         return RetrievalError(f"{told} {content.detail}", source=NAME)
