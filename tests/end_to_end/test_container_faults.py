@@ -51,10 +51,10 @@ def provider_for(aws: FakeAWS, timeout: float = TIMEOUT, max_retries: int = 0) -
 
 
 FAULTS: list[tuple[str, Fault, type[CredentialsError], str]] = [
-    ("silent", Hang(), ProviderTimeoutError, "no answer within"),
-    ("silent after the head", Drip(b"", 60.0), ProviderTimeoutError, "no answer within"),
-    ("late", Delay(60.0), ProviderTimeoutError, "no answer within"),
-    ("body drips", Drip(b"{", 0.01), ProviderTimeoutError, "no answer within"),
+    ("silent", Hang(), ProviderTimeoutError, "no response within"),
+    ("silent after the head", Drip(b"", 60.0), ProviderTimeoutError, "no response within"),
+    ("late", Delay(60.0), ProviderTimeoutError, "no response within"),
+    ("body drips", Drip(b"{", 0.01), ProviderTimeoutError, "no response within"),
     ("half a body", HalfBody(), MalformedResponseError, "RemoteProtocolError"),
     ("endless body", Flood(), MalformedResponseError, "more than 65536 bytes"),
     ("declared too large", Flood(1 << 30), MalformedResponseError, "1073741824 bytes; at most 65536"),

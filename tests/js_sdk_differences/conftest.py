@@ -5,15 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
 from anycreds.testing import FakeAWS, MemoryNetwork, virtual_backend
 from js_sdk_differences.backends import REAL, VIRTUAL
 from js_sdk_differences.environment import Machine
-
-T = TypeVar("T")
 
 
 @pytest.fixture(params=list(REAL))

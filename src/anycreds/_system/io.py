@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import sys
 from contextlib import contextmanager, suppress
-from importlib import import_module
 from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
 import anyio
@@ -14,7 +12,6 @@ from .._core.io import ATTEMPT_TIMEOUT
 from . import event_loop, fork, preload, threads
 from .clock import SystemClock
 from .deadlines import Attempt, Deadline, leave_attempts, pause_attempt
-from .pausing import AttemptTime
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterator, Mapping, Sequence
@@ -121,19 +118,18 @@ class SystemIo:
 
     async def preload_http(self) -> None:
         """Import what HTTP exchanges need; see ``Io``."""
-        if _HTTP not in sys.modules:
-            await self.run_in_thread(import_module, _HTTP)
-        from . import http
+        if self._http is None:
+            started = anyio.current_time()
+            await preload.preload((_HTTP,))
+            from .http import HttpClients, load
 
-        await http.load()
+            await load()
+            self._http = self._http or HttpClients(self._transport_factory, anyio.current_time() - started)
 
     async def send(self, request: Request) -> Response | TransportFailure:
         """Make one HTTP exchange."""
-        if self._http is None:
-            await self.preload_http()
-            from .http import HttpClients
-
-            self._http = self._http or HttpClients(AttemptTime(self.monotonic))
+        await self.preload_http()
+        assert self._http is not None
         return await self._http.send(request)
 
     async def read_file(self, path: str, limit: int) -> bytes | ReadFailure:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ssl
 import sys
-import time
 import types
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -20,7 +19,6 @@ from anycreds._core.http import Request, Response, Transport, TransportFailure
 from anycreds._system import http
 from anycreds._system.http import HttpClients, tls
 from anycreds._system.io import SystemRuntime
-from anycreds._system.pausing import AttemptTime
 from anycreds._wire.urls import Url, parse
 from anycreds.testing import CANARY
 from support.raw_http_server import httpx_loaded, ok, serving  # noqa: F401
@@ -201,7 +199,7 @@ async def test_direct_requests_have_their_own_way() -> None:
 async def test_exchanges_at_once_share_a_client() -> None:
     """Exchanges of one attempt that begin at the same time open one client, and leave none behind."""
     factory = Factory()
-    clients = HttpClients(AttemptTime(time.monotonic))
+    clients = HttpClients()
     async with anyio.create_task_group() as tasks:
         for _ in range(5):
             tasks.start_soon(clients.send, post(FAR, Transport(factory)))
@@ -259,7 +257,7 @@ async def test_factory_that_makes_something_else(factory: Callable[[], Any], kin
     """What can be no client is refused by its kind, and a coroutine is not left to complain."""
     error = await refusal(Transport(factory))
     assert type(error) is anycreds.InvalidConfigurationError
-    assert f"http_client_factory returned {kind}, which is no httpx.AsyncClient" in str(error)
+    assert f"http_client_factory returned {kind}; expected an httpx.AsyncClient" in str(error)
 
 
 async def test_client_that_is_given_again() -> None:
@@ -284,16 +282,16 @@ async def test_client_that_is_closed_by_others() -> None:
 @pytest.mark.parametrize(
     ("error", "answer"),
     [
-        (httpx.ConnectError("canary"), TransportFailure("unreachable", "no more is known")),
-        (httpx.ReadError("canary"), TransportFailure("broken", "ReadError: no more is known")),
+        (httpx.ConnectError("canary"), TransportFailure("unreachable", "no further details")),
+        (httpx.ReadError("canary"), TransportFailure("broken", "ReadError: no further details")),
         (OSError(5, "canary"), TransportFailure("broken", "OSError: Input/output error")),
         (
             OwnError("canary"),
-            TransportFailure("broken", "OwnError in the client of http_client_factory: no more is known"),
+            TransportFailure("broken", "OwnError in the client of http_client_factory: no further details"),
         ),
         (
             AssertionError(),
-            TransportFailure("broken", "AssertionError in the client of http_client_factory: no more is known"),
+            TransportFailure("broken", "AssertionError in the client of http_client_factory: no further details"),
         ),
     ],
 )
@@ -319,7 +317,7 @@ async def test_client_that_hangs() -> None:
             raise AssertionError
 
     transport = Transport(lambda: httpx.AsyncClient(transport=Hanging(), timeout=99))
-    assert await one(post(FAR, transport, timeout=0.02)) == TransportFailure("timeout", "no answer within 0.02 s")
+    assert await one(post(FAR, transport, timeout=0.02)) == TransportFailure("timeout", "no response within 0.02 s")
 
 
 async def test_hook_that_reads_the_answer() -> None:
@@ -357,7 +355,7 @@ async def test_limit_counts_for_every_client(is_declared: bool) -> None:
 
 async def test_clients_that_cannot_be_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A client that fails or hangs when it is closed keeps neither the answer nor the others from being closed."""
-    monkeypatch.setattr(http, "_CLOSING", 0.02)
+    monkeypatch.setattr(http, "CLOSE_TIMEOUT", 0.02)
 
     async def fail() -> None:
         raise OwnError
@@ -412,4 +410,4 @@ async def test_client_of_httpxs_successor(monkeypatch: pytest.MonkeyPatch) -> No
     assert isinstance(seen[0], library.Request)
     assert isinstance(seen[0].url, library.URL)
     errors.append(library.ConnectError("canary"))
-    assert await one(request) == TransportFailure("unreachable", "no more is known")
+    assert await one(request) == TransportFailure("unreachable", "no further details")

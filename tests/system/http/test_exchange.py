@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import socket
 import sys
-import time
 from typing import Any
 
 import pytest
@@ -13,7 +12,6 @@ import pytest
 import anycreds
 from anycreds._core.http import Request, Response
 from anycreds._system.http import HttpClients
-from anycreds._system.pausing import AttemptTime
 from anycreds._wire.urls import Url, parse
 from anycreds.testing import CANARY, FakeAWS, Status
 from support.raw_http_server import closed, httpx_loaded, ok, serving  # noqa: F401
@@ -83,7 +81,7 @@ async def test_metadata_requests() -> None:
 async def test_body_has_its_length() -> None:
     """A body is sent whole, with its length and not in chunks."""
     async with serving(ok(b"yes")) as peer:
-        clients = HttpClients(AttemptTime(time.monotonic))
+        clients = HttpClients()
         request = Request("POST", url(f"http://127.0.0.1:{peer.port}/"), {"X": "y"}, 5.0, body=b"hello")
         answer = await clients.send(request)
         await clients.close()
@@ -99,7 +97,7 @@ async def test_length_of_every_body(method: str, body: bytes, direct: bool, monk
     """Every request but a GET says how long its body is, also if there is none, and says it once."""
     monkeypatch.setenv("NO_PROXY", "*")
     async with serving(ok(b"yes")) as peer:
-        clients = HttpClients(AttemptTime(time.monotonic))
+        clients = HttpClients()
         request = Request(method, url(f"http://127.0.0.1:{peer.port}/"), {}, 5.0, body=body, direct=direct)
         assert isinstance(await clients.send(request), Response)
         await clients.close()

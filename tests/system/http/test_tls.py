@@ -69,7 +69,7 @@ async def test_folder_of_certificates_is_trusted(bundle: Path, monkeypatch: pyte
     folder = bundle.parent / "certificates"
     folder.mkdir()
     monkeypatch.setenv("AWS_CA_BUNDLE", str(folder))
-    context = await tls.trusting(None)
+    context = await tls.verified_context(None)
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.get_ca_certs() == []
 

@@ -1,7 +1,6 @@
-"""HTTP through httpx: no redirects, no decoding, nothing read beyond a limit, and no raise for what comes.
+"""HTTP through httpx: no redirects, no decoding, nothing read beyond a limit, and failures as values.
 
-Clients live as long as one attempt, so nothing is bound to an event loop or left open. Only this file imports httpx;
-its successor is one import away.
+Clients live as long as one attempt, so none is bound to an event loop or left open. Only this package imports httpx.
 """
 
 from __future__ import annotations
@@ -11,139 +10,105 @@ from contextlib import suppress
 from typing import Any
 
 import anyio
-from anyio import CapacityLimiter
-from anyio.to_thread import run_sync
 
 from ..._core.http import Request, Response, Transport, TransportFailure
-from ..pausing import AttemptTime, busyness
-from . import clients, tls
-from .clients import Client
-from .exchange import ask
+from .. import threads
+from . import tls
+from .clients import Client, check_open, open_client
+from .exchange import CLOSE_TIMEOUT, exchange
 
 _httpx: Any = None
 
-# What makes transports in the place of sockets: ``anycreds.testing.MemoryNetwork`` puts it here, and nobody else. Not a
-# context variable: a refresh that was begun elsewhere must not reach the real network from within a test.
+# Replaces the network for every attempt, for tests. Not a context variable: a refresh may have started in another
+# context, and must not reach the real network either.
 make_transport: Callable[[Any], Any] | None = None
 
-_CLOSING = 2.0  # seconds for closing a socket, which is local work
+# Loading the HTTP library counts against the time of the first exchange, so that programs outside EC2 do not wait
+# longer for its metadata service; but this much is left for the network, in case the disk or the processor is slow.
+MIN_NETWORK_FRACTION = 0.75
 
-# Loading the HTTP library counts against the time of an exchange, so that a program off EC2 waits no longer; but so
-# much of it is left for the network, lest a slow disk or processor makes a service look unreachable.
-NETWORK_SHARE = 0.75
-LOADING = 30.0  # seconds: a hundred times what it takes, and half of what a flight has
-
-# The name that means this machine, and where it is; asked in this order and never looked up.
-LOCALHOST = ("127.0.0.1", "::1")
+# The addresses of `localhost`, in the order of trying. The name is never resolved: it must not lead to another machine.
+_LOCALHOST = ("127.0.0.1", "::1")
 
 
 async def load() -> Any:
-    """Return httpx, ready to be used.
+    """Return httpx, imported in a thread. That and what its first client imports take 100 ms and more."""
+    return _httpx or await threads.run_in_thread(import_httpx)
 
-    Importing it, and what it imports at its first client (trio too, if that is installed), takes 100 ms and more: in a
-    thread, so that the event loop runs on.
-    """
+
+def import_httpx() -> Any:
+    """Return httpx, imported in this thread."""
     global _httpx  # noqa: PLW0603
     if _httpx is None:
-        _httpx = await run_sync(_import, abandon_on_cancel=True, limiter=CapacityLimiter(1))
+        import httpcore._backends.anyio
+        import httpcore._backends.auto  # noqa: F401 - httpx imports it for the first request
+        import httpx
+        import idna  # noqa: F401 - httpx does this for the first host
+
+        httpx.AsyncHTTPTransport(verify=tls.unverified_context(), trust_env=False)
+        _httpx = httpx
     return _httpx
-
-
-def preload() -> Any:
-    """Do what ``load`` does, but at once and in this thread: threads do not mix with virtual time."""
-    global _httpx  # noqa: PLW0603
-    if _httpx is None:
-        _httpx = _import()
-    return _httpx
-
-
-def _import() -> Any:
-    import httpx
-    import idna  # noqa: F401 - httpx does this when it meets the first host
-
-    httpx.AsyncHTTPTransport(verify=tls.untrusting(), trust_env=False)
-    for backend in ("httpcore._backends.auto", "httpcore._backends.anyio"):
-        __import__(backend)
-    return httpx
 
 
 class HttpClients:
-    """The clients of one attempt: one connection per host, however many exchanges."""
+    """The clients of one attempt: one connection per host for all its exchanges.
 
-    __slots__ = ("_clients", "_time")
+    Args:
+        transport_factory: Makes the transport of every client instead of httpx, for tests. It is called with httpx.
+        loading_time: Seconds that importing this package and httpx took for this attempt.
 
-    def __init__(self, time: AttemptTime) -> None:
-        self._time = time
-        self._clients: list[tuple[str | Transport, Client]] = []  # not a dict: a program's factory may have no hash
+    """
+
+    __slots__ = ("_clients", "_loading_time", "_transport_factory")
+
+    def __init__(self, transport_factory: Callable[[Any], Any] | None = None, loading_time: float = 0.0) -> None:
+        self._transport_factory = transport_factory or make_transport
+        self._loading_time = loading_time
+        self._clients: list[tuple[str | Transport, Client]] = []  # not a dict: a user's factory may not be hashable
 
     async def close(self) -> None:
-        """Close every connection, whatever becomes of the others."""
-        made, self._clients = self._clients, []
-        for _, client in made:
-            with suppress(Exception), anyio.move_on_after(_CLOSING):
+        """Close every client, even if closing another one fails."""
+        opened, self._clients = self._clients, []
+        for _, client in opened:
+            with suppress(Exception), anyio.move_on_after(CLOSE_TIMEOUT):
                 await client.made.aclose()
 
     async def send(self, request: Request) -> Response | TransportFailure:
-        """Make one exchange, or say why it brought nothing.
+        """Make one exchange.
 
-        Raises ``InvalidConfigurationError`` or ``RetrievalError`` if there is no client for it.
+        Raises:
+            InvalidConfigurationError: the user's factory, a proxy or a CA bundle is unusable.
+            RetrievalError: the user's factory raised an error.
+
         """
-        begun = anyio.current_time()
-        client = self._find(_key(request)) or await self._loaded(request)
+        started = anyio.current_time() - self._loading_time
+        self._loading_time = 0.0
+        client = self._find(request) or await self._open(request)
+        check_open(client)
+        loading = anyio.current_time() - started
+        with anyio.move_on_after(max(request.timeout - loading, request.timeout * MIN_NETWORK_FRACTION)):
+            return await _exchange(client, request)
+        return TransportFailure("timeout", f"no response within {round(request.timeout, 3):g} s")
+
+    async def _open(self, request: Request) -> Client:
+        httpx = await load()
+        context = await self._tls_context(httpx, request)
+        client = self._find(request)  # another exchange may have opened it meanwhile
         if client is None:
-            return TransportFailure("timeout", f"the HTTP library was not loaded within {LOADING:g} s")
-        clients.refuse_closed(client)
-        spent = anyio.current_time() - begun  # the first time only
-        busy = await busyness()
-        self._time.give(busy)
-        with anyio.move_on_after(max(request.timeout - spent, request.timeout * NETWORK_SHARE) + busy):
-            first, *others = LOCALHOST if _is_localhost(request) else (request.url.host,)
-            answer = await ask(client, request, first)
-            for host in others:
-                if isinstance(answer, TransportFailure) and answer.kind == "unreachable":
-                    answer = await ask(client, request, host)
-            return answer
-        return TransportFailure("timeout", f"no answer within {round(request.timeout, 3):g} s")
-
-    async def _loaded(self, request: Request) -> Client | None:
-        """Load what is needed, and return a client; None: that took too long. Only a part of this time counts."""
-        if _httpx is not None and _needs_no_tls(request):
-            return self._open(_httpx, request, tls.untrusting())
-        with self._time.paused(request.timeout * (1 - NETWORK_SHARE)), anyio.move_on_after(LOADING):
-            httpx = await load()
-            return self._open(httpx, request, await _context(httpx, request))
-        return None
-
-    def _open(self, httpx: Any, request: Request, context: Any) -> Client:
-        key = _key(request)
-        if (client := self._find(key)) is None:  # else another exchange has made it meanwhile
-            client = _made(httpx, request, context)
-            self._clients.append((key, client))
+            client = open_client(httpx, request, context, self._transport_factory)
+            self._clients.append((_key(request), client))
         return client
 
-    def _find(self, key: str | Transport) -> Client | None:
+    async def _tls_context(self, httpx: Any, request: Request) -> Any:
+        if self._transport_factory is not None or (request.direct and request.url.scheme == "http"):
+            return tls.unverified_context()  # for plain http only
+        if not request.direct and request.transport != Transport():
+            return request.transport.ssl_context  # the client of a user's factory has its own
+        return await tls.verified_context(httpx)
+
+    def _find(self, request: Request) -> Client | None:
+        key = _key(request)
         return next((client for known, client in self._clients if known == key), None)
-
-
-def _needs_no_tls(request: Request) -> bool:
-    return make_transport is not None or (request.direct and request.url.scheme == "http")
-
-
-async def _context(httpx: Any, request: Request) -> Any:
-    if _needs_no_tls(request):
-        return tls.untrusting()
-    if not request.direct and request.transport != Transport():
-        return request.transport.ssl_context  # a factory's client has its own
-    return await tls.trusting(httpx)
-
-
-def _made(httpx: Any, request: Request, context: Any) -> Client:
-    if not request.direct and request.transport.client_factory is not None:
-        return clients.from_factory(httpx, request.transport.client_factory)
-    if make_transport is not None:
-        network = make_transport(httpx)
-        return Client(httpx, network if request.direct else httpx.AsyncClient(transport=network, timeout=None))
-    return clients.direct(httpx, context) if request.direct else clients.behind_proxies(httpx, context)
 
 
 def _key(request: Request) -> str | Transport:
@@ -151,5 +116,10 @@ def _key(request: Request) -> str | Transport:
     return request.url.scheme if request.direct else request.transport
 
 
-def _is_localhost(request: Request) -> bool:
-    return request.url.scheme == "http" and request.url.host == "localhost"
+async def _exchange(client: Client, request: Request) -> Response | TransportFailure:
+    if request.url.scheme != "http" or request.url.host != "localhost":
+        return await exchange(client, request, request.url.host)
+    result = await exchange(client, request, _LOCALHOST[0])
+    if isinstance(result, TransportFailure) and result.kind == "unreachable":
+        result = await exchange(client, request, _LOCALHOST[1])
+    return result

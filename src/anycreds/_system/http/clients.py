@@ -1,80 +1,94 @@
-"""What carries the requests of one attempt: transports and clients of our own, or what the program's factory makes."""
+"""What sends the requests of one attempt: a transport or client of ours, or the client of the user's factory."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import Any, NamedTuple
 
 from ..._core.errors import InvalidConfigurationError, RetrievalError
+from ..._core.http import Request
 
 _FACTORY = "client_config: http_client_factory"
-_ANEW = "return a new httpx.AsyncClient from each call; it is closed together with the attempt that it was made for"
-# Where a program's client may come from; the second is the successor of the first, and has its names.
-_LIBRARIES = ("httpx", "httpx2")
-_NEEDED = ("send", "build_request", "aclose")  # what an asynchronous client can do; a synchronous one has no ``aclose``
+_HINT = "return a new httpx.AsyncClient from each call; it is closed at the end of the attempt that it was made for"
+_LIBRARIES = ("httpx", "httpx2")  # where a user's client may come from; httpx2 has the same names
+_METHODS = ("send", "build_request", "aclose")  # of an asynchronous client; a synchronous one has no `aclose`
 
 
 class Client(NamedTuple):
-    """A client, or the transport of one, and the library that its requests and errors come from."""
+    """What sends requests, and the library whose requests it takes and whose errors it raises."""
 
     library: Any
     made: Any
+    send: Callable[[Any], Awaitable[Any]]
     is_ours: bool = True
 
 
-def direct(httpx: Any, context: Any) -> Client:
-    """Return what goes straight to a host: a transport alone, so that there are no proxies, cookies or redirects."""
-    return Client(httpx, httpx.AsyncHTTPTransport(verify=context, trust_env=False))
+def open_client(
+    httpx: Any, request: Request, context: Any, transport_factory: Callable[[Any], Any] | None = None
+) -> Client:
+    """Return a client for requests like this one.
 
+    Raises:
+        InvalidConfigurationError: the user's factory returned no client, or a proxy is unusable.
+        RetrievalError: the user's factory raised an error.
 
-def behind_proxies(httpx: Any, context: Any) -> Client:
-    """Return the client that goes through the proxies which the environment names.
-
-    Raises ``InvalidConfigurationError`` if one of them can be none. It does not repeat it: there may be a password.
     """
+    if not request.direct and request.transport.client_factory is not None:
+        made = _call_factory(request.transport.client_factory)
+        return Client(_library_of(made, httpx), made, _sender(made), is_ours=False)
+    if request.direct or transport_factory is not None:
+        # A transport alone: it has no proxies, cookies or redirects.
+        make = transport_factory or partial(_direct_transport, context=context)
+        transport = make(httpx)
+        return Client(httpx, transport, transport.handle_async_request)
+    client = _proxied_client(httpx, context)
+    return Client(httpx, client, _sender(client))
+
+
+def check_open(client: Client) -> None:
+    """Raise ``InvalidConfigurationError`` if the user's client is closed, such as one that was returned before."""
+    if not client.is_ours and getattr(client.made, "is_closed", False) is True:
+        raise InvalidConfigurationError(f"{_FACTORY} returned a client that is closed", hint=_HINT)
+
+
+def _sender(client: Any) -> Callable[[Any], Awaitable[Any]]:
+    return partial(client.send, stream=True, auth=None, follow_redirects=False)
+
+
+def _direct_transport(httpx: Any, context: Any) -> Any:
+    return httpx.AsyncHTTPTransport(verify=context, trust_env=False)
+
+
+def _proxied_client(httpx: Any, context: Any) -> Any:
+    """Return a client that uses the proxies in environment variables."""
     try:
-        return Client(httpx, httpx.AsyncClient(verify=context, timeout=None, follow_redirects=False))
+        return httpx.AsyncClient(verify=context, timeout=None, follow_redirects=False)
     except (httpx.InvalidURL, ValueError, ImportError) as error:
-        kind = type(error).__name__
+        kind = type(error).__name__  # the error's text may contain the password of the proxy
     raise InvalidConfigurationError(
         f"HTTPS_PROXY, HTTP_PROXY, ALL_PROXY or NO_PROXY cannot be used ({kind})",
-        hint="a proxy is http://host:port or https://host:port; for socks5:// install httpx[socks]",
+        hint="set proxies as http://host:port or https://host:port; for socks5:// install httpx[socks]",
     )
 
 
-def from_factory(httpx: Any, factory: Callable[[], Any]) -> Client:
-    """Return the client that the program makes.
-
-    Raises ``RetrievalError`` if its factory fails, and ``InvalidConfigurationError`` if what it returns is no client.
-    """
-    made = _call(factory)
-    if isinstance(made, type) or not all(callable(getattr(made, name, None)) for name in _NEEDED):
-        if isinstance(made, Coroutine):
-            made.close()  # or else it is a warning that nobody awaited it
-        kind = type(made).__name__
-        raise InvalidConfigurationError(f"{_FACTORY} returned {kind}, which is no httpx.AsyncClient", hint=_ANEW)
-    return Client(_library_of(made, httpx), made, is_ours=False)
-
-
-def refuse_closed(client: Client) -> None:
-    """Raise ``InvalidConfigurationError`` for a program's client that is closed, as one is that it has given before."""
-    if not client.is_ours and getattr(client.made, "is_closed", False) is True:
-        raise InvalidConfigurationError(f"{_FACTORY} returned a client that is closed", hint=_ANEW)
-
-
-def _call(factory: Callable[[], Any]) -> object:
+def _call_factory(factory: Callable[[], Any]) -> Any:
     try:
-        made: object = factory()
-        return made
-    except Exception as error:  # noqa: BLE001 - whatever a stranger's code raises has one meaning here
-        failure = RetrievalError(f"{_FACTORY} raised {type(error).__name__}", hint="its own error is the cause of this")
-        failure.__cause__ = error
-    raise failure
+        made = factory()
+    except Exception as error:
+        raised = RetrievalError(f"{_FACTORY} raised {type(error).__name__}", hint="see the cause of this error")
+        raise raised._keep_cause(error) from error
+    if isinstance(made, type) or not all(callable(getattr(made, name, None)) for name in _METHODS):
+        if isinstance(made, Coroutine):
+            made.close()  # otherwise Python warns that it was never awaited
+        kind = type(made).__name__
+        raise InvalidConfigurationError(f"{_FACTORY} returned {kind}; expected an httpx.AsyncClient", hint=_HINT)
+    return made
 
 
-def _library_of(made: object, httpx: Any) -> Any:
-    for kind in type(made).__mro__:
+def _library_of(client: object, httpx: Any) -> Any:
+    for kind in type(client).__mro__:
         name = kind.__module__.partition(".")[0]
         if name in _LIBRARIES:
             return sys.modules.get(name, httpx)

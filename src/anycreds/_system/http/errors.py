@@ -1,4 +1,4 @@
-"""Why a connection failed, in the words of the system."""
+"""Describes why a connection failed, in the words of the operating system or OpenSSL."""
 
 from __future__ import annotations
 
@@ -6,27 +6,27 @@ import os
 import ssl
 
 
-def reason_of(error: BaseException) -> str:
-    """Return what the operating system or TLS said, from the depth of the exceptions, and nothing of what was sent.
+def describe_os_error(error: BaseException) -> str:
+    """Return the reason that the operating system or TLS gave, from anywhere among an error's causes and contexts.
 
-    The texts of the libraries between are not used: some repeat bytes of a header or an answer.
+    Texts of other libraries are not used: some of them repeat bytes of a header or a response.
     """
-    waiting: list[BaseException] = [error]
+    pending: list[BaseException] = [error]
     seen: set[int] = set()
-    while waiting:
-        found = waiting.pop()
+    while pending:
+        found = pending.pop()
         if id(found) in seen:
             continue
         seen.add(id(found))
-        if text := _said_by_system(found):
+        if text := _system_text(found):
             return text
-        waiting += [inner for inner in (found.__context__, found.__cause__) if inner is not None]
+        pending += [inner for inner in (found.__context__, found.__cause__) if inner is not None]
         if isinstance(found, BaseExceptionGroup):
-            waiting += found.exceptions
-    return "no more is known"
+            pending += found.exceptions
+    return "no further details"
 
 
-def _said_by_system(error: BaseException) -> str | None:
+def _system_text(error: BaseException) -> str | None:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"certificate not trusted: {error.verify_message}"
     if isinstance(error, ssl.SSLError):

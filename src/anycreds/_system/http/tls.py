@@ -1,4 +1,4 @@
-"""Whom to trust: one TLS context per process and bundle, made in a thread: reading certificates takes 30 ms."""
+"""TLS contexts, one per process and CA bundle. They are made in a thread: reading certificates takes 30 ms."""
 
 from __future__ import annotations
 
@@ -7,48 +7,51 @@ import ssl
 from functools import cache
 from typing import Any
 
-from anyio import CapacityLimiter
-from anyio.to_thread import run_sync
-
 from ..._core.errors import InvalidConfigurationError
+from ..threads import run_in_thread
 
-BUNDLE = "AWS_CA_BUNDLE"
-_FILE = "SSL_CERT_FILE"  # OpenSSL's own variable, which httpx follows
+_BUNDLE = "AWS_CA_BUNDLE"
+_CERT_FILE = "SSL_CERT_FILE"  # a variable of OpenSSL that httpx uses too
 
 _contexts: dict[str, ssl.SSLContext] = {}
 
 
 @cache
-def untrusting() -> ssl.SSLContext:
-    """Return the context that trusts nobody: for clients that speak plain http only. Making one takes 0.1 ms."""
+def unverified_context() -> ssl.SSLContext:
+    """Return a context without certificates, for clients that send plain http only. Making it takes 0.1 ms."""
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
-async def trusting(httpx: Any) -> ssl.SSLContext:
-    """Return the context for services: ``AWS_CA_BUNDLE``, else what httpx trusts, by ``SSL_CERT_FILE`` too.
+async def verified_context(httpx: Any) -> ssl.SSLContext:
+    """Return the context for services, with ``AWS_CA_BUNDLE`` or else what httpx trusts, such as ``SSL_CERT_FILE``.
 
-    Raises ``InvalidConfigurationError`` if the bundle cannot be read.
+    Raises:
+        InvalidConfigurationError: the bundle cannot be read.
+
     """
-    bundle = os.environ.get(BUNDLE, "").strip()
-    if (context := _contexts.get(bundle)) is not None:
-        return context
-    made = await run_sync(_make, httpx, bundle, abandon_on_cancel=True, limiter=CapacityLimiter(1))
-    if isinstance(made, str):
-        name, path = (BUNDLE, bundle) if bundle else (_FILE, os.environ.get(_FILE, ""))
-        raise InvalidConfigurationError(f"{name} is {path!r}, which cannot be used: {made}")
-    return _contexts.setdefault(bundle, made)
+    bundle = os.environ.get(_BUNDLE, "").strip()
+    context = _contexts.get(bundle)
+    if context is None:
+        try:
+            context = await run_in_thread(_make, httpx, bundle)
+        except OSError as error:
+            name, path = (_BUNDLE, bundle) if bundle else (_CERT_FILE, os.environ.get(_CERT_FILE, ""))
+            raise InvalidConfigurationError(f"{name} is {path!r}, which cannot be used: {_reason(error)}") from None
+        context = _contexts.setdefault(bundle, context)
+    return context
 
 
-def _make(httpx: Any, bundle: str) -> ssl.SSLContext | str:
-    try:
-        if not bundle:
-            if file := os.environ.get(_FILE):
-                os.stat(file)  # older releases of httpx pass over a file that is not there
-            context: ssl.SSLContext = httpx.create_ssl_context()
-            return context
+def _make(httpx: Any, bundle: str) -> ssl.SSLContext:
+    if bundle:
         is_folder = os.path.isdir(bundle)
         return ssl.create_default_context(cafile=None if is_folder else bundle, capath=bundle if is_folder else None)
-    except ssl.SSLError:
-        return "it holds no certificates"
-    except OSError as error:
-        return os.strerror(error.errno) if error.errno else type(error).__name__
+    if file := os.environ.get(_CERT_FILE):
+        os.stat(file)  # older releases of httpx ignore a missing file
+    context: ssl.SSLContext = httpx.create_ssl_context()
+    return context
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, ssl.SSLError):
+        return "it contains no certificates"
+    return os.strerror(error.errno) if error.errno else type(error).__name__

@@ -116,10 +116,10 @@ class MemoryNetwork:
 
     def transport(self) -> Any:
         """Return an ``httpx.AsyncHTTPTransport`` on this network, for a test's own client."""
-        return self._transport(http.preload())
+        return self._transport(http.import_httpx())
 
     def __enter__(self) -> Self:
-        http.preload()  # in this thread, because worker threads do not work under virtual time
+        http.import_httpx()  # in this thread, because worker threads do not work under virtual time
         self._replaced.append((http.make_transport, threads.enabled))
         http.make_transport, threads.enabled = self._transport, False
         return self
@@ -132,11 +132,11 @@ class MemoryNetwork:
     def _transport(self, httpx: Any) -> Any:
         import httpcore  # with httpx, which the library imports only when it is needed
 
-        transport = httpx.AsyncHTTPTransport(verify=tls.untrusting(), trust_env=False)
+        transport = httpx.AsyncHTTPTransport(verify=tls.unverified_context(), trust_env=False)
         backend: Any = self
         # httpx has no option for the network backend. The limits are httpx's defaults.
         transport._pool = httpcore.AsyncConnectionPool(
-            ssl_context=tls.untrusting(),
+            ssl_context=tls.unverified_context(),
             max_connections=100,
             max_keepalive_connections=20,
             keepalive_expiry=5.0,
