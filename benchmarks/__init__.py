@@ -1,1 +1,1 @@
-"""Benchmarks: anycreds beside other libraries, and beside the least that one can do, in one run."""
+"""Benchmarks that compare anycreds with other libraries and with minimal baselines, in one run."""

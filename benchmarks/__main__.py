@@ -1,7 +1,7 @@
 """``python -m benchmarks [--quick] [--only NAME] [--loop NAME] [--callers N] [--json FILE] [--results FOLDER]``.
 
-Measures anycreds beside the least that one can do, and beside other libraries, and prints tables. The exit code tells
-whether all could be measured and what needs no luck is so (exchanges, modules); a goal that is missed only shows.
+Compares anycreds with minimal baselines and with other libraries, and prints tables. The exit code is 1 if a benchmark
+failed or a deterministic figure (requests, modules) is wrong. A missed goal is only shown.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from . import results, summary
-from .measuring import LOOPS
-from .running import BENCHMARKS, COMPARISONS, run, work
+from .measurement import LOOPS
+from .runner import BENCHMARKS, COMPARISONS, run, run_worker
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do what the command line says, and return the exit code."""
+    """Run the command line, and return the exit code."""
     options = _parser().parse_args(arguments)
     if options.worker:
-        work(options)
+        run_worker(options)
         return 0
     started = time.perf_counter()
     found = run(options)
@@ -48,20 +48,26 @@ def _write_all(folder: Path, text: str, data: results.Data) -> None:
 
         draw(data, folder)
     else:
-        print("there are no plots: matplotlib is not installed", file=sys.stderr)
+        print("no plots: matplotlib is not installed", file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks", description="Measure anycreds, beside floors and beside other libraries."
+        prog="python -m benchmarks", description="Compare anycreds with minimal baselines and with other libraries."
     )
     names = [*COMPARISONS, *BENCHMARKS]
-    parser.add_argument("--quick", action="store_true", help="a look of less than a minute: fewer of everything")
+    parser.add_argument(
+        "--quick", action="store_true", help="take less than a minute, with fewer benchmarks and rounds"
+    )
     parser.add_argument("--only", action="append", choices=names, metavar="NAME", help=", ".join(names))
     parser.add_argument("--loop", action="append", choices=LOOPS, metavar="NAME", help=", ".join(LOOPS))
-    parser.add_argument("--callers", action="append", type=int, metavar="N", help="play every scenario with so many")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there too")
-    parser.add_argument("--results", type=Path, metavar="FOLDER", help="write tables, figures and plots there too")
+    parser.add_argument(
+        "--callers", action="append", type=int, metavar="N", help="run every scenario with this number of callers"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write all figures to this file")
+    parser.add_argument(
+        "--results", type=Path, metavar="FOLDER", help="also write tables, figures and plots to this folder"
+    )
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     return parser
 

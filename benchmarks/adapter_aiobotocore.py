@@ -1,7 +1,7 @@
-"""What the adapter for aiobotocore adds to a signed request, beside the library's own static credentials.
+"""A signed request with the adapter for aiobotocore, compared with aiobotocore's static credentials.
 
-The network is left out, since it would hide anything: a handler answers in its place. All else is as in programs, from
-the call of the client's method to the answer that it returns.
+A handler returns the response instead of the network, whose time would hide the difference. Everything else is as in a
+program, from the call of the client's method to its result.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from typing import Any
 
 from anycreds import Credentials, cached
 
-from .measuring import Row, interleaved, ratio, run_on, span
+from .measurement import Row, interleaved, ratio, run_on, span
 
-GOAL = 1.15  # of the time that the same call takes with static credentials
-CALLS = 20  # in one sample: some milliseconds, which no clock's grain disturbs
+GOAL = 1.15  # ratio to the same call with static credentials
+CALLS = 20  # per sample: some milliseconds, well above the clock's resolution
 ROUNDS, QUICK_ROUNDS = 70, 10
 REGION = "us-east-1"
-TOKEN = "t" * 900  # about as long as those of STS
-WHERE = {"Bucket": "bucket", "Key": "key"}
+TOKEN = "t" * 900  # about as long as a token of STS
+OBJECT = {"Bucket": "bucket", "Key": "key"}
 
 Call = Callable[[], Awaitable[Any]]
 
 
-class Answer:
-    """What the network would have brought."""
+class CannedResponse:
+    """A response without a network."""
 
     def __init__(self, body: bytes) -> None:
         self.status_code = 200
@@ -40,19 +40,19 @@ class Answer:
 
     @property
     async def content(self) -> bytes:
-        """Return the body, as aiobotocore's own answers do."""
+        """Return the body, as aiobotocore's own responses do."""
         return self._body
 
 
-WHO = Answer(
-    b"<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:iam::123456789012:user/somebody</Arn>"
-    b"<UserId>somebody</UserId><Account>123456789012</Account></GetCallerIdentityResult></GetCallerIdentityResponse>"
+CALLER_IDENTITY = CannedResponse(
+    b"<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:iam::123456789012:user/alice</Arn>"
+    b"<UserId>alice</UserId><Account>123456789012</Account></GetCallerIdentityResult></GetCallerIdentityResponse>"
 )
-HEAD = Answer(b"")
+HEAD = CannedResponse(b"")
 
 
 def measure(loop: str, *, quick: bool) -> list[Row]:
-    """Return the rows of one event loop; without aiobotocore, or with one that does not run there, there is nothing."""
+    """Return the rows of one event loop, or none if aiobotocore is missing or does not support it."""
     if not find_spec("aiobotocore"):
         return []
     from aiobotocore import endpoint
@@ -74,9 +74,9 @@ async def _measure(loop: str, rounds: int) -> list[Row]:
     static.set_credentials(keys.access_key_id, keys.secret_access_key, keys.session_token)
     async with AsyncExitStack() as stack:
         ours = await _calls(stack, create_session(cached(source)))
-        floor = await _calls(stack, static)
-        samples = [_timed(call) for pair in zip(ours, floor, strict=True) for call in pair]
-        await interleaved(3, *samples)  # imports, models, and the interpreter adapts to what runs often
+        baseline = await _calls(stack, static)
+        samples = [_timed(call) for pair in zip(ours, baseline, strict=True) for call in pair]
+        await interleaved(3, *samples)  # warm up: imports, models and specialized bytecode
         gc.collect()
         found = await interleaved(rounds, *samples)
     whats = ("signed request, GetCallerIdentity", "signed request, HeadObject", "presigned URL, GetObject")
@@ -84,7 +84,7 @@ async def _measure(loop: str, rounds: int) -> list[Row]:
 
 
 def _plain_session(loop: str) -> Any:
-    """Return a session of aiobotocore's own, with the HTTP library that ours takes on this event loop."""
+    """Return a plain session of aiobotocore, with the HTTP library that the adapter uses on this event loop."""
     from aiobotocore.config import AioConfig
     from aiobotocore.httpxsession import HttpxSession
     from aiobotocore.session import get_session
@@ -98,12 +98,12 @@ def _plain_session(loop: str) -> Any:
 async def _calls(stack: AsyncExitStack, session: Any) -> tuple[Call, ...]:
     sts = await stack.enter_async_context(session.create_client("sts", region_name=REGION))
     s3 = await stack.enter_async_context(session.create_client("s3", region_name=REGION))
-    sts.meta.events.register("before-send", lambda **_: WHO)
+    sts.meta.events.register("before-send", lambda **_: CALLER_IDENTITY)
     s3.meta.events.register("before-send", lambda **_: HEAD)
     return (
         sts.get_caller_identity,
-        lambda: s3.head_object(**WHERE),
-        lambda: s3.generate_presigned_url("get_object", Params=WHERE),
+        lambda: s3.head_object(**OBJECT),
+        lambda: s3.generate_presigned_url("get_object", Params=OBJECT),
     )
 
 
@@ -117,15 +117,15 @@ def _timed(call: Call) -> Callable[[], Awaitable[float]]:
     return sample
 
 
-def _row(what: str, loop: str, ours: list[float], floor: list[float]) -> Row:
+def _row(what: str, loop: str, ours: list[float], baseline: list[float]) -> Row:
     return Row(
         what=f"aiobotocore: {what}",
         loop=loop,
         unit="s",
         ours=span(ours),
-        floor=span(floor),
-        floor_is="aiobotocore with static credentials; the network is left out of both",
+        baseline=span(baseline),
+        baseline_is="aiobotocore with static credentials, both without a network",
         kind="ratio",
-        judged=ratio(ours, floor),
+        judged=ratio(ours, baseline),
         goal=GOAL,
     )

@@ -1,4 +1,4 @@
-"""What ``SigV4Auth`` adds to a request of httpx: its whole flow beside botocore's signer, and a call over loopback."""
+"""``SigV4Auth`` for httpx: its whole flow compared with botocore's signer, and a signed call over loopback."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from anycreds import Credentials
 from anycreds.adapters.httpx import SigV4Auth
 
 from . import signing
-from .measuring import Row, interleaved, ratio, run_on, span
+from .measurement import Row, interleaved, ratio, run_on, span
 
-GOAL = 1.0  # of the time that botocore's signer takes
-SIGNATURES = 200  # in one sample: some milliseconds, which no clock's grain disturbs
-CALLS = 20  # in one sample: about ten milliseconds
+GOAL = 1.0  # ratio to botocore's signer
+SIGNATURES = 200  # per sample: some milliseconds, well above the clock's resolution
+CALLS = 20  # per sample: about ten milliseconds
 ROUNDS, QUICK_ROUNDS = 60, 10
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 KEYS = Credentials("AKIDEXAMPLE", "no-secret", signing.TOKEN)
@@ -45,25 +45,25 @@ async def _measure(loop: str, rounds: int) -> list[Row]:
 
 
 async def _signature(loop: str, rounds: int, auth: SigV4Auth) -> Row:
-    answer = httpx.Response(200)
+    response = httpx.Response(200)
 
     async def ours() -> float:
-        place, head = str(signing.URL), signing.HEADERS
-        requests = [httpx.Request("POST", place, headers=head, content=signing.BODY) for _ in range(SIGNATURES)]
-        gc.collect()  # so that none pays for what the other left
+        endpoint, head = str(signing.URL), signing.HEADERS
+        requests = [httpx.Request("POST", endpoint, headers=head, content=signing.BODY) for _ in range(SIGNATURES)]
+        gc.collect()  # garbage of one side must not slow down the other
         started = perf_counter()
         for request in requests:
             flow = auth.async_auth_flow(request)
             await anext(flow)
             with suppress(StopAsyncIteration):
-                await flow.asend(answer)
+                await flow.asend(response)
         return (perf_counter() - started) / SIGNATURES
 
     async def botocores() -> float:
         gc.collect()
         return signing._botocores(KEYS)
 
-    await interleaved(1, ours, botocores)  # imports, and the interpreter adapts to what runs often
+    await interleaved(1, ours, botocores)  # warm up: imports and specialized bytecode
     mine, theirs = await interleaved(rounds, ours, botocores)
     what = "SigV4Auth: provider, hash, signature, headers"
     return Row(what, loop, "s", span(mine), span(theirs), "botocore's signer", "ratio", ratio(mine, theirs), GOAL)
@@ -75,7 +75,7 @@ async def _call(
     await interleaved(2, ours, plain)
     mine, least = await interleaved(rounds, ours, plain)
     what = "httpx call over loopback, signed"
-    return Row(what, loop, "s", span(mine), span(least), "the same, not signed", "ratio", ratio(mine, least), None)
+    return Row(what, loop, "s", span(mine), span(least), "the same call, not signed", "ratio", ratio(mine, least), None)
 
 
 def _calls(client: httpx.AsyncClient, url: str, auth: SigV4Auth | None) -> Callable[[], Awaitable[float]]:
@@ -90,7 +90,7 @@ def _calls(client: httpx.AsyncClient, url: str, auth: SigV4Auth | None) -> Calla
 
 @asynccontextmanager
 async def _service() -> AsyncIterator[str]:
-    """Serve on loopback: whatever comes in one piece gets the same answer."""
+    """Run a server on loopback that sends the same response to every request."""
 
     async def serve(stream: ByteStream) -> None:
         async with stream:
@@ -103,6 +103,6 @@ async def _service() -> AsyncIterator[str]:
         anyio.create_task_group() as tasks,
     ):
         tasks.start_soon(listener.serve, serve)
-        port = listener.extra(SocketAttribute.local_port)  # noqa: S610 - no database is near
+        port = listener.extra(SocketAttribute.local_port)  # noqa: S610 - not a database query
         yield f"http://127.0.0.1:{port}/"
         tasks.cancel_scope.cancel()

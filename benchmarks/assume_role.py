@@ -1,4 +1,4 @@
-"""A role assumed, cold: one signed exchange with STS, against the same exchange by one httpx client."""
+"""Assuming a role, cold: one signed exchange with STS, compared with one httpx client."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from anycreds._wire.sigv4 import Scope, sign_headers
 from anycreds._wire.urls import Url
 
 from .imds import timed
-from .measuring import Fake, Row, fake_aws, interleaved, ratio, run_on, span
+from .measurement import Fake, Row, fake_aws, interleaved, ratio, run_on, span
 
 GOAL = 1.5
 ROLE = "arn:aws:iam::123456789012:role/Demo"
@@ -29,7 +29,7 @@ def measure(loop: str, *, quick: bool) -> list[Row]:
 
 
 async def _measure(loop: str, rounds: int, fake: Fake) -> list[Row]:
-    bare = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # made once: the floor pays for no certificates, as we do not
+    bare = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # created once, without certificates: ours needs none
     keys = Credentials(fake.access_key_id, fake.secret_access_key)
     config = ClientConfig(region=REGION, endpoint_url=fake.metadata_url)
 
@@ -43,16 +43,16 @@ async def _measure(loop: str, rounds: int, fake: Fake) -> list[Row]:
 
     async def client() -> None:
         async with httpx.AsyncClient(trust_env=False, verify=bare) as http:
-            await _by_hand(http, fake.metadata_url, keys)
+            await _client_exchanges(http, fake.metadata_url, keys)
 
     async def client_chained() -> None:
         async with httpx.AsyncClient(trust_env=False, verify=bare) as http:
             found = keys
             for _ in range(3):
-                found = await _by_hand(http, fake.metadata_url, found)
+                found = await _client_exchanges(http, fake.metadata_url, found)
 
     samples = [timed(what) for what in (ours, client, chained, client_chained)]
-    await interleaved(2, *samples)  # all with their imports done
+    await interleaved(2, *samples)  # warm up: imports
     mine, least, my_chains, least_chains = await interleaved(rounds, *samples)
     return [
         _row("assume role cold, one exchange", loop, mine, least),
@@ -66,8 +66,8 @@ def _row(what: str, loop: str, mine: list[float], least: list[float]) -> Row:
         loop=loop,
         unit="s",
         ours=span(mine),
-        floor=span(least),
-        floor_is="one httpx client, TLS context ready, requests signed by the same code",
+        baseline=span(least),
+        baseline_is="one httpx client, TLS context ready, requests signed by the same code",
         kind="ratio",
         judged=ratio(mine, least),
         goal=GOAL,
@@ -75,17 +75,17 @@ def _row(what: str, loop: str, mine: list[float], least: list[float]) -> Row:
     )
 
 
-async def _by_hand(http: httpx.AsyncClient, base: str, keys: Credentials) -> Credentials:
+async def _client_exchanges(http: httpx.AsyncClient, base: str, keys: Credentials) -> Credentials:
     body = assume_role_form({"RoleArn": ROLE, "RoleSessionName": f"by-hand-{time():.0f}"})
     head = {"Content-Type": FORM_TYPE}
-    place = httpx.URL(base)
-    url = Url("http", place.host, place.port, "/")
+    endpoint = httpx.URL(base)
+    url = Url("http", endpoint.host, endpoint.port, "/")
     signed = sign_headers(keys, Scope(REGION, "sts"), time(), "POST", url, headers=head, body=body)
     assert isinstance(signed, dict)
-    answer = (await http.post(f"{base}/", content=body, headers={**head, **signed})).raise_for_status()
-    found = {field.tag.rpartition("}")[2]: field.text or "" for field in _elements(answer.content)}
+    response = (await http.post(f"{base}/", content=body, headers={**head, **signed})).raise_for_status()
+    found = {field.tag.rpartition("}")[2]: field.text or "" for field in _elements(response.content)}
     return Credentials(found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"])
 
 
 def _elements(document: bytes) -> Iterator[Element]:
-    return fromstring(document).iter()  # noqa: S314 - the fake's own answer
+    return fromstring(document).iter()  # noqa: S314 - the fake's own response

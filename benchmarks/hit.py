@@ -1,4 +1,4 @@
-"""A hit: ``await provider()`` while a fresh set is cached, against the least that an await of an object can be."""
+"""A cache hit (``await provider()`` with fresh credentials), compared with a trivial await."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from time import perf_counter
 
 from anycreds import Credentials, cached
 
-from .measuring import Row, interleaved, ratio, run_on, span
+from .measurement import Row, interleaved, ratio, run_on, span
 
-AWAITS = 10_000  # in one sample: about a millisecond, which no clock's grain disturbs
+AWAITS = 10_000  # per sample: about a millisecond, well above the clock's resolution
 GOAL = 2.0
 
 
-class Plain:
-    """The floor: an object with slots, and an async method that gives what stands in one of them."""
+class PlainMethod:
+    """The baseline: an object with an async method that returns an attribute."""
 
     __slots__ = ("value",)
 
@@ -25,17 +25,17 @@ class Plain:
         self.value = value
 
     async def method(self) -> Credentials:
-        """Return it."""
+        """Return the attribute."""
         return self.value
 
 
-class Smallest(Plain):
-    """The smallest provider there can be. Python takes longer to call an object than a method of one."""
+class SmallestProvider(PlainMethod):
+    """The smallest possible provider. Calling an object takes longer in Python than calling a method."""
 
     __slots__ = ()
 
     async def __call__(self) -> Credentials:
-        """Return it."""
+        """Return the attribute."""
         return self.value
 
 
@@ -52,7 +52,7 @@ async def _measure(loop: str, rounds: int) -> list[Row]:
 
     provider = cached(source)
     fresh = await provider()
-    plain, smallest = Plain(fresh), Smallest(fresh)
+    plain, smallest = PlainMethod(fresh), SmallestProvider(fresh)
 
     async def hits() -> float:
         started = perf_counter()
@@ -82,9 +82,9 @@ async def _measure(loop: str, rounds: int) -> list[Row]:
 
 
 async def _compare(loop: str, rounds: int, *samples: Callable[[], Awaitable[float]]) -> Row:
-    await interleaved(3, *samples)  # the interpreter adapts to what runs often
+    await interleaved(3, *samples)  # warm up: the interpreter specializes hot code
     gc.collect()
-    gc.disable()  # nothing here makes garbage that needs it; as ``timeit`` does
+    gc.disable()  # as ``timeit`` does; no reference cycles are created here
     try:
         ours, plain, smallest, nothing = await interleaved(rounds, *samples)
     finally:
@@ -93,18 +93,18 @@ async def _compare(loop: str, rounds: int, *samples: Callable[[], Awaitable[floa
     empty = span(nothing).median
     bare = (span(ours).median - empty) / (span(plain).median - empty)
     return Row(
-        what="fresh hit, one await",
+        what="cache hit, one await",
         loop=loop,
         unit="s",
         ours=span([seconds / AWAITS for seconds in ours]),
-        floor=span([seconds / AWAITS for seconds in plain]),
-        floor_is="await of a trivial async method",
+        baseline=span([seconds / AWAITS for seconds in plain]),
+        baseline_is="await of a trivial async method",
         kind="ratio",
         judged=judged,
         goal=GOAL,
         notes=(
-            f"against the smallest provider (an async __call__ that returns an attribute): {to_smallest.median:.2f} ×",
-            f"without the loop around it, which takes {empty / AWAITS * 1e9:.1f} ns: {bare:.2f} ×",
+            f"compared with the smallest provider (an async __call__): {to_smallest.median:.2f} ×",
+            f"without the surrounding loop, which takes {empty / AWAITS * 1e9:.1f} ns: {bare:.2f} ×",
         ),
         details={"to_smallest_provider": to_smallest, "without_loop": bare},
     )

@@ -1,7 +1,7 @@
-"""A hit: every library is asked for a set that is fresh, which it has from the container endpoint and could refresh.
+"""Cache hits: every library returns fresh credentials that it got from the container endpoint.
 
-Each peer has a process of its own, and they take turns, in several rounds. A figure is the mean of many asks, one after
-another, the loop around them included.
+Each peer has its own process, and they take turns in several rounds. A figure is the mean of many consecutive calls,
+including the loop around them.
 """
 
 from __future__ import annotations
@@ -9,36 +9,36 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 
-from .compared import Compared
+from .peer_figures import PeerFigure
+from .peer_turns import PeerTurns
 from .peers import Peer
-from .turns import Turns
 from .upstream import upstream
 from .workers.jobs import Job
 
 BENCHMARK = WHAT = "hits"
-AWAITS = 2_000  # in one sample: the fastest take a fifth of a millisecond, which no clock's grain disturbs
-MOST_SAMPLES = 100  # in one turn
+AWAITS = 2_000  # per sample: at least a fifth of a millisecond, well above the clock's resolution
+MAX_SAMPLES = 100  # per turn
 ROUNDS, TURN = 5, 0.06  # seconds
 QUICK_ROUNDS, QUICK_TURN = 1, 0.02
 
 
-def play(peers: Sequence[Peer], say: Callable[[str], None], quick: bool) -> Iterator[Compared]:
-    """Ask each peer again and again. ``say`` is told what comes next."""
-    say("hits")
-    job = Job(kind="hit", callers=AWAITS, asks=MOST_SAMPLES)
+def run(peers: Sequence[Peer], progress: Callable[[str], None], quick: bool) -> Iterator[PeerFigure]:
+    """Measure cache hits of each peer. ``progress`` is called with the next step."""
+    progress("hits")
+    job = Job(kind="hit", callers=AWAITS, calls=MAX_SAMPLES)
     turn = QUICK_TURN if quick else TURN
     with upstream() as source, ExitStack() as stack:
-        everyone = [
-            Turns(peer, source.environ, job, peer.missing or peer.cannot.get("container"), turn)
+        all_turns = [
+            PeerTurns(peer, source.environ, job, peer.missing or peer.cannot.get("container"), turn)
             for peer in peers
-            if BENCHMARK in peer.plays
+            if BENCHMARK in peer.benchmarks
         ]
-        for one in everyone:
+        for one in all_turns:
             stack.callback(one.end)
-        for one in everyone:
+        for one in all_turns:
             one.warm_up()
         for _ in range(QUICK_ROUNDS if quick else ROUNDS):
-            for one in everyone:
-                one.play()
-    for one in everyone:
+            for one in all_turns:
+                one.run()
+    for one in all_turns:
         yield one.figures.compared(BENCHMARK, WHAT, one.peer.name)

@@ -1,4 +1,4 @@
-"""EC2 instance metadata, cold: token, role list, role document, against the same exchanges by one httpx client."""
+"""EC2 instance metadata, cold: token, role list and role document, compared with one httpx client."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import httpx
 
 from anycreds import from_instance_metadata
 
-from .measuring import Fake, Row, fake_aws, interleaved, ratio, run_on, span
+from .measurement import Fake, Row, fake_aws, interleaved, ratio, run_on, span
 
 GOAL = 1.2
-EACH = 5  # resolves in one sample, so that one slow system call does not make the figure
+CALLS = 5  # per sample, so that one slow system call does not dominate the figure
 ROLES = "/latest/meta-data/iam/security-credentials/"
 
 
@@ -25,21 +25,21 @@ def measure(loop: str, *, quick: bool) -> list[Row]:
 
 
 async def _measure(loop: str, rounds: int, fake: Fake) -> list[Row]:
-    bare = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # made once: the floor pays for no certificates, as we do not
+    bare = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # created once, without certificates: ours needs none
 
     async def ours() -> None:
         await from_instance_metadata(endpoint=fake.metadata_url)()
 
     async def client() -> None:
         async with httpx.AsyncClient(trust_env=False, verify=bare) as http:
-            await _by_hand(http, fake.metadata_url)
+            await _client_exchanges(http, fake.metadata_url)
 
     async def default_client() -> None:
         async with httpx.AsyncClient() as http:
-            await _by_hand(http, fake.metadata_url)
+            await _client_exchanges(http, fake.metadata_url)
 
     samples = [timed(what) for what in (ours, client)]
-    await interleaved(2, *samples)  # both with their imports done
+    await interleaved(2, *samples)  # warm up: imports
     mine, least = await interleaved(rounds, *samples)
     few, default = await interleaved(max(2, rounds // 20), samples[0], timed(default_client))
     to_default = ratio(few, default)
@@ -48,32 +48,30 @@ async def _measure(loop: str, rounds: int, fake: Fake) -> list[Row]:
         loop=loop,
         unit="s",
         ours=span(mine),
-        floor=span(least),
-        floor_is="one httpx client, TLS context ready",
+        baseline=span(least),
+        baseline_is="one httpx client, TLS context ready",
         kind="ratio",
         judged=ratio(mine, least),
         goal=GOAL,
-        notes=(
-            f"against a client as httpx makes it, which loads the certificates each time: {to_default.median:.2f} ×",
-        ),
+        notes=(f"compared with a default client, which loads the certificates each time: {to_default.median:.2f} ×",),
         details={"default_client": span(default), "to_default_client": to_default},
     )
     return [row]
 
 
 def timed(what: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[float]]:
-    """Return a sample for ``interleaved``: the mean time of a few resolves."""
+    """Return a sample for ``interleaved``: the mean time of a few calls."""
 
     async def sample() -> float:
         started = perf_counter()
-        for _ in range(EACH):
+        for _ in range(CALLS):
             await what()
-        return (perf_counter() - started) / EACH
+        return (perf_counter() - started) / CALLS
 
     return sample
 
 
-async def _by_hand(http: httpx.AsyncClient, base: str) -> None:
+async def _client_exchanges(http: httpx.AsyncClient, base: str) -> None:
     ttl = {"X-aws-ec2-metadata-token-ttl-seconds": "21600"}
     token = (await http.put(f"{base}/latest/api/token", headers=ttl)).raise_for_status().text
     head = {"X-aws-ec2-metadata-token": token}

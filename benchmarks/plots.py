@@ -1,4 +1,4 @@
-"""``python -m benchmarks.plots RESULTS.json FOLDER``: draw what ``python -m benchmarks`` has found, as SVG and PNG."""
+"""``python -m benchmarks.plots RESULTS.json FOLDER``: plots the results of ``python -m benchmarks`` as SVG and PNG."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 CALLERS = 1_000
-WAITS_OF = ("cold", "expiry", "ahead", "outage", "sticky", "deadlines")
-CALLS_OF = ("cold", "expiry")
-SHORTEST = 1e-6  # seconds; shorter waits are hits, and are drawn as so long
-FLOOR = "one event on asyncio"
-# Colours that people with any colour vision tell apart (Okabe and Ito), and a line of its own for each.
+WAITS_OF = ("cold", "expired", "advisory", "outage", "unchanged", "deadlines")
+REQUESTS_OF = ("cold", "expired")
+SHORTEST = 1e-6  # seconds; shorter waits are cache hits, and are drawn at this value
+BASELINE = "one event on asyncio"
+# Colours for all types of colour vision (Okabe and Ito), each with its own line style.
 STYLES: dict[str, dict[str, Any]] = {
     "anycreds on asyncio": {"color": "#D55E00", "linewidth": 2.6, "zorder": 5},
     "anycreds on trio": {"color": "#E69F00", "linewidth": 2.6, "linestyle": (0, (5, 1)), "zorder": 4},
@@ -28,14 +28,14 @@ STYLES: dict[str, dict[str, Any]] = {
     "botocore in threads": {"color": "#009E73", "linestyle": (0, (1, 1))},
     "awscrt on asyncio": {"color": "#CC79A7", "linestyle": (0, (3, 1, 1, 1))},
     "JavaScript SDK on node": {"color": "#444444", "linestyle": (0, (6, 2, 1, 2))},
-    FLOOR: {"color": "#AAAAAA", "linewidth": 1.0},
+    BASELINE: {"color": "#AAAAAA", "linewidth": 1.0},
 }
 
 Data = Mapping[str, Any]
 
 
 def draw(data: Data, folder: Path) -> list[Path]:
-    """Draw all plots that there are figures for. Return the files."""
+    """Draw all plots for which there are figures. Return the files."""
     folder.mkdir(parents=True, exist_ok=True)
     drawn = []
     with mpl.rc_context({"svg.hashsalt": "anycreds", "font.size": 9, "axes.grid": True, "grid.alpha": 0.25}):
@@ -43,43 +43,41 @@ def draw(data: Data, folder: Path) -> list[Path]:
             figure = plot(data)
             if figure is None:
                 continue
-            for ending in ("svg", "png"):
-                drawn.append(folder / f"{name}.{ending}")
-                figure.savefig(drawn[-1], dpi=110, metadata={"Date": None} if ending == "svg" else None)
+            for suffix in ("svg", "png"):
+                drawn.append(folder / f"{name}.{suffix}")
+                figure.savefig(drawn[-1], dpi=110, metadata={"Date": None} if suffix == "svg" else None)
     return drawn
 
 
 def _waits(data: Data) -> Figure | None:
-    """How many of 1,000 callers are served within how long."""
-    played = [one for one in data["concurrent"] if one["callers"] == CALLERS and one["scenario"] in WAITS_OF]
-    if not played:
+    """Draw the share of 1,000 callers that have credentials, by time."""
+    results = [one for one in data["concurrent"] if one["callers"] == CALLERS and one["scenario"] in WAITS_OF]
+    if not results:
         return None
     figure = Figure(figsize=(11, 6.4), layout="constrained")
     grid = figure.subplots(2, 3, sharey=True)
     for axes, scenario in zip(grid.flat, WAITS_OF, strict=True):
-        for one in played:
+        for one in results:
             if one["scenario"] == scenario and one["peer"] in STYLES and one["reason"] is None:
                 _served(axes, one)
         axes.set_xscale("log")
-        axes.set_xlim(SHORTEST, data["cap"])
+        axes.set_xlim(SHORTEST, data["time_limit"])
         axes.set_ylim(-4, 104)
         axes.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: _seconds(seconds)))
         axes.set_title(_title(data, scenario), fontsize=8.5)
     for axes in grid[:, 0]:
-        axes.set_ylabel("served, % of all asks")
+        axes.set_ylabel("calls with credentials (%)")
     for axes in grid[-1]:
-        axes.set_xlabel("within so long after they asked")
-    figure.suptitle(
-        f"{CALLERS:,} callers of one source; a line that ends below 100 % left the others without credentials"
-    )
+        axes.set_xlabel("time since the call")
+    figure.suptitle(f"{CALLERS:,} callers of one source; where a line ends below 100 %, the others got no credentials")
     _legend(figure, grid.flat)
     return figure
 
 
 def _served(axes: Axes, one: Data) -> None:
-    asks, waits = sum(one["endings"].values()), one["waits"]
-    share = 100.0 * one["endings"].get("served", 0) / max(asks, 1)
-    if one["scenario"] == "deadlines":  # there an ask may come to nothing, but the caller asks again
+    calls, waits = sum(one["outcomes"].values()), one["waits"]
+    share = 100.0 * one["outcomes"].get("served", 0) / max(calls, 1)
+    if one["scenario"] == "deadlines":  # a call may time out, but the caller calls again
         share = 100.0 * one["served"] / one["callers"]
     steps = len(waits) - 1
     times = [max(wait, SHORTEST) for wait in waits] or [SHORTEST]
@@ -87,36 +85,36 @@ def _served(axes: Axes, one: Data) -> None:
     axes.plot([*times, 1e3], [*shares, shares[-1]], label=one["peer"], **STYLES[one["peer"]])
 
 
-def _calls(data: Data) -> Figure | None:
-    """How many upstream calls so many callers make."""
-    played = [one for one in data["concurrent"] if one["scenario"] in CALLS_OF and one["reason"] is None]
-    if len({one["callers"] for one in played}) < 2:
+def _requests(data: Data) -> Figure | None:
+    """Draw the number of upstream requests by number of callers."""
+    results = [one for one in data["concurrent"] if one["scenario"] in REQUESTS_OF and one["reason"] is None]
+    if len({one["callers"] for one in results}) < 2:
         return None
     figure = Figure(figsize=(11, 3.9), layout="constrained")
-    row = figure.subplots(1, len(CALLS_OF), sharey=True)
-    for axes, scenario in zip(row, CALLS_OF, strict=True):
+    row = figure.subplots(1, len(REQUESTS_OF), sharey=True)
+    for axes, scenario in zip(row, REQUESTS_OF, strict=True):
         for peer, style in STYLES.items():
-            mine = [one for one in played if one["scenario"] == scenario and one["peer"] == peer]
-            points = sorted((one["callers"], max(one["calls"], 1)) for one in mine)
-            late = [(one["callers"], max(one["calls"], 1)) for one in mine if one["served"] < one["callers"]]
-            if points and peer != FLOOR:
+            mine = [one for one in results if one["scenario"] == scenario and one["peer"] == peer]
+            points = sorted((one["callers"], max(one["requests"], 1)) for one in mine)
+            late = [(one["callers"], max(one["requests"], 1)) for one in mine if one["served"] < one["callers"]]
+            if points and peer != BASELINE:
                 axes.plot(*zip(*points, strict=True), label=peer, marker="o", markersize=4, **style)
                 for point in late:
                     axes.scatter(*point, s=40, color="white", edgecolors=style["color"], zorder=6)
         axes.set_xscale("log")
         axes.set_yscale("log")
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda calls, _: f"{calls:,.0f}"))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda requests, _: f"{requests:,.0f}"))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda callers, _: f"{callers:,.0f}"))
         axes.set_title(_title(data, scenario), fontsize=8.5)
         axes.set_xlabel("callers")
-    row[0].set_ylabel(f"upstream calls, in {data['cap']:g} s at most")
-    figure.suptitle("Upstream calls by number of callers; white: not all of them were served in time")
+    row[0].set_ylabel(f"upstream requests, within {data['time_limit']:g} s")
+    figure.suptitle("Upstream requests by number of callers; white: not all callers got credentials in time")
     _legend(figure, row)
     return figure
 
 
 def _sources(data: Data) -> Figure | None:
-    """How long a cold resolve takes, by source."""
+    """Draw the duration of a cold call, by source."""
     found = [one for one in data["compared"] if one["benchmark"] == "cold" and one["figure"] is not None]
     names = list(dict.fromkeys(one["what"] for one in found))
     if len(names) < 3:
@@ -124,19 +122,21 @@ def _sources(data: Data) -> Figure | None:
     peers = list(dict.fromkeys(one["peer"] for one in found))
     figure = Figure(figsize=(11, 0.7 * len(names) + 1.8), layout="constrained")
     axes = figure.subplots()
-    for place, peer in enumerate(peers):
+    for index, peer in enumerate(peers):
         mine = {one["what"]: one["figure"]["median"] for one in found if one["peer"] == peer}
-        spots = [(names.index(name) + 0.75 * (place / max(len(peers) - 1, 1) - 0.5), at) for name, at in mine.items()]
+        points = [(names.index(name) + 0.75 * (index / max(len(peers) - 1, 1) - 0.5), at) for name, at in mine.items()]
         color = STYLES.get(peer, {}).get("color", "#AAAAAA")
         marker = "D" if peer.startswith("anycreds") else "o" if peer in STYLES else "|"
-        axes.scatter([at for _, at in spots], [spot for spot, _ in spots], label=peer, color=color, marker=marker, s=34)
+        axes.scatter(
+            [at for _, at in points], [position for position, _ in points], label=peer, color=color, marker=marker, s=34
+        )
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: _seconds(seconds)))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
-    axes.set_xlabel("until the first credentials, imports done (median)")
-    figure.suptitle("Cold resolve by source; floors in grey")
+    axes.set_xlabel("time to the first credentials, imports done (median)")
+    figure.suptitle("Cold call by source; baselines in grey")
     _legend(figure, [axes])
     return figure
 
@@ -161,7 +161,7 @@ def _seconds(seconds: float) -> str:
     return f"{seconds * 1e9:g} ns"
 
 
-PLOTS: dict[str, Callable[[Data], Figure | None]] = {"waits": _waits, "calls": _calls, "cold-start": _sources}
+PLOTS: dict[str, Callable[[Data], Figure | None]] = {"waits": _waits, "calls": _requests, "cold-start": _sources}
 
 if __name__ == "__main__":
     draw(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")), Path(sys.argv[2]))

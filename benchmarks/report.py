@@ -1,4 +1,4 @@
-"""What was measured, for people (a table) and for programs (JSON), with the machine that it was measured on."""
+"""Formats rows as a table and as JSON, and describes the machine."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from collections.abc import Iterable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from .measuring import Row, Span
+from .measurement import Row, Span
 from .peers import Peer
 
-PACKAGES = ("anycreds", "anyio", "httpx", "httpcore", "h11", "trio", "uvloop", "botocore")  # beside the peers' own
-HEAD = ("what", "loop", "ours", "floor", "compared", "goal", "met?")
+PACKAGES = ("anycreds", "anyio", "httpx", "httpcore", "h11", "trio", "uvloop", "botocore")  # besides those of the peers
+HEAD = ("benchmark", "loop", "anycreds", "baseline", "comparison", "goal", "met?")
 _SCALES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (0.0, "ns"))
 _PER_SECOND = {"s": 1.0, "ms": 1e3, "µs": 1e6, "ns": 1e9}
 
 
 def machine(peers: Iterable[Peer] = ()) -> dict[str, Any]:
-    """Return the facts that figures depend on."""
+    """Return the facts about the machine that influence figures."""
     names = dict.fromkeys([*PACKAGES, *(name for peer in peers for name in peer.packages)])
     others = {name: number for peer in peers for name, number in peer.versions.items()}
     affinity = getattr(os, "sched_getaffinity", None)
@@ -39,15 +39,15 @@ def _version(name: str) -> str | None:
         return None
 
 
-def described(facts: dict[str, Any]) -> str:
-    """Return the machine's facts in a line or two."""
+def describe(facts: dict[str, Any]) -> str:
+    """Return the machine's facts as two lines of text."""
     load = "" if facts["load"] is None else f" (load before the run: {facts['load']:.2f})"
     packages = ", ".join(f"{name} {number}" for name, number in facts["packages"].items())
     return f"{facts['cpus']} CPUs{load}, {facts['system']}, {facts['python']}\n{packages}"
 
 
 def as_data(row: Row) -> dict[str, Any]:
-    """Return a row for JSON."""
+    """Return a row as JSON data."""
     return {name: _plain(value) for name, value in {**row._asdict(), "met": row.met}.items()}
 
 
@@ -60,18 +60,18 @@ def _plain(value: Any) -> Any:
 
 
 def from_data(data: dict[str, Any]) -> Row:
-    """Return the row that JSON was made of."""
-    spans = {key: data[key] and Span(**data[key]) for key in ("ours", "floor", "judged")}
+    """Return the row for JSON data."""
+    spans = {key: data[key] and Span(**data[key]) for key in ("ours", "baseline", "judged")}
     return Row(**{name: spans.get(name, data[name]) for name in Row._fields})
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Return the table, and below it what else is to be said of its rows."""
+    """Return the table of the rows, followed by their notes."""
     return "\n".join([columns([HEAD, *(_cells(row) for row in rows)]), "", *_remarks(rows)])
 
 
 def columns(cells: Sequence[Sequence[str]]) -> str:
-    """Return lines of cells, the first of which is the head, in columns."""
+    """Return lines of cells as aligned columns; the first line is the head."""
     widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells]
     lines.insert(1, "  ".join("-" * width for width in widths))
@@ -79,9 +79,9 @@ def columns(cells: Sequence[Sequence[str]]) -> str:
 
 
 def _cells(row: Row) -> tuple[str, ...]:
-    floor = "" if row.floor is None else _figure(row.floor, row.unit)
+    baseline = "" if row.baseline is None else _figure(row.baseline, row.unit)
     met = {True: "yes", False: "NO", None: ""}[row.met]
-    return (row.what, row.loop, _figure(row.ours, row.unit), floor, _compared(row), _goal(row), met)
+    return (row.what, row.loop, _figure(row.ours, row.unit), baseline, _compared(row), _goal(row), met)
 
 
 def _compared(row: Row) -> str:
@@ -102,7 +102,7 @@ def _goal(row: Row) -> str:
 
 
 def _figure(figure: Span, unit: str, sign: str = "") -> str:
-    """Write a median with its bounds, in a unit that suits it."""
+    """Format a median with its bounds, in a suitable unit."""
     if figure.least == figure.most:
         return amount(figure.median, unit, sign)
     factor, name = _scale(figure.median, unit)
@@ -111,8 +111,8 @@ def _figure(figure: Span, unit: str, sign: str = "") -> str:
 
 
 def amount(value: float, unit: str, sign: str = "", *, short: bool = False) -> str:
-    """Write a figure, in a unit that suits it."""
-    if unit in ("calls", "modules"):
+    """Format a figure in a suitable unit."""
+    if unit in ("requests", "modules"):
         return f"{value:g}"
     factor, name = _scale(value, unit)
     number = f"{value * factor:g}" if short else f"{value * factor:.{_digits(value * factor)}f}"
@@ -131,14 +131,14 @@ def _scale(value: float, unit: str) -> tuple[float, str]:
 
 
 def _remarks(rows: Iterable[Row]) -> list[str]:
-    """Return for each figure what its floor is, and what else is to be said, by event loop."""
-    said: dict[str, dict[str, list[str]]] = {}
+    """Return the baseline and the notes of each figure, by event loop."""
+    notes_by_row: dict[str, dict[str, list[str]]] = {}
     for row in rows:
-        texts = said.setdefault(row.what, {})
-        for text in (*((f"floor: {row.floor_is}",) if row.floor_is else ()), *row.notes):
+        texts = notes_by_row.setdefault(row.what, {})
+        for text in (*((f"baseline: {row.baseline_is}",) if row.baseline_is else ()), *row.notes):
             texts.setdefault(text, []).append(row.loop)
     lines = []
-    for what, texts in said.items():
+    for what, texts in notes_by_row.items():
         everywhere = max((len(loops) for loops in texts.values()), default=0)
         lines += [what] if texts else []
         for text, loops in texts.items():

@@ -1,4 +1,4 @@
-"""All that was found, as one text for people and as one document for programs."""
+"""Formats the results of a run as text and as JSON."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import re
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from . import compared_table, concurrent_table, report
-from .running import Found
+from . import concurrent_tables, peer_tables, report
+from .runner import Measurements
 from .scenarios import SCENARIOS
 from .sources import SOURCES
 
@@ -16,32 +16,32 @@ Data: TypeAlias = dict[str, Any]
 _FIGURES = re.compile(r"\[[-+.e\d,\s]+\]")
 
 
-def as_data(found: Found, *, seconds: float, quick: bool) -> Data:
-    """Return everything for JSON."""
+def as_data(found: Measurements, *, seconds: float, quick: bool) -> Data:
+    """Return the results as JSON data."""
     return {
         "quick": quick,
         "seconds": seconds,
         "machine": report.machine(found.peers),
-        "cap": found.cap,
+        "time_limit": found.time_limit,
         "rates": dict(found.rates),
-        "scenarios": {scenario.name: scenario.says for scenario in SCENARIOS},
-        "sources": {source.name: source.says for source in SOURCES},
+        "scenarios": {scenario.name: scenario.description for scenario in SCENARIOS},
+        "sources": {source.name: source.description for source in SOURCES},
         "failed": list(found.failed),
-        "concurrent": [one._asdict() for one in found.played],
+        "concurrent": [one._asdict() for one in found.results],
         "compared": [one.as_data() for one in found.compared],
         "rows": [report.as_data(row) for row in found.rows],
     }
 
 
-def as_text(found: Found, data: Data) -> str:
-    """Return the tables, with the machine above them and the verdict below."""
-    parts = [report.described(data["machine"])]
+def as_text(found: Measurements, data: Data) -> str:
+    """Return the tables, with the machine above and the missed goals below."""
+    parts = [report.describe(data["machine"])]
     if found.rates:
-        rates = ", ".join(f"{name} {rate:,.0f} requests a second" for name, rate in found.rates.items())
-        parts.append(f"The servers that all of this talks to: {rates}.")
-    if found.played:
-        parts += [concurrent_table.tables(found.played, found.cap)]
-    parts += compared_table.tables(found.compared)
+        rates = ", ".join(f"{name} {rate:,.0f} requests per second" for name, rate in found.rates.items())
+        parts.append(f"Benchmark servers: {rates}.")
+    if found.results:
+        parts += [concurrent_tables.tables(found.results, found.time_limit)]
+    parts += peer_tables.tables(found.compared)
     if found.rows:
         parts.append(report.table(found.rows))
     missed = [f"{row.what} [{row.loop}]" for row in found.rows if row.met is False]
@@ -51,7 +51,7 @@ def as_text(found: Found, data: Data) -> str:
 
 
 def write(data: Data, file: Path) -> None:
-    """Write the document. Each list of figures stands on one line, so that a change can be read."""
+    """Write the JSON file. Each list of figures is one line, so that diffs are readable."""
     text = json.dumps(data, indent=1, allow_nan=False)
     short = _FIGURES.sub(lambda found: " ".join(found[0].split()), text)
     file.write_text(short + "\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Signing one AssumeRole request, beside botocore's signer."""
+"""Signing one AssumeRole request, compared with botocore's signer."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from anycreds import Credentials
 from anycreds._wire.sigv4 import Scope, sign_headers
 from anycreds._wire.urls import Url
 
-from .measuring import Row, ratio, span
+from .measurement import Row, ratio, span
 
-GOAL = 1.0  # of the time that botocore's signer takes
-SIGNATURES = 200  # in one sample: some milliseconds, which no clock's grain disturbs
+GOAL = 1.0  # ratio to botocore's signer
+SIGNATURES = 200  # per sample: some milliseconds, well above the clock's resolution
 ROUNDS, QUICK_ROUNDS = 100, 10
-TOKEN = "t" * 900  # about as long as those of STS
+TOKEN = "t" * 900  # about as long as a token of STS
 
 URL = Url("https", "sts.us-east-1.amazonaws.com", None, "/")
 HEADERS = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -28,7 +28,7 @@ BODY = (
 
 
 def measure(loop: str, *, quick: bool) -> list[Row]:
-    """Return the rows. Nothing here waits, so no event loop runs; without botocore there is nothing to compare with."""
+    """Return the rows, or none without botocore. Nothing is awaited, so no event loop runs."""
     if not find_spec("botocore"):
         return []
     rounds = QUICK_ROUNDS if quick else ROUNDS
@@ -37,10 +37,10 @@ def measure(loop: str, *, quick: bool) -> list[Row]:
 
 def _measure(loop: str, rounds: int, token: str | None) -> Row:
     keys = Credentials("AKIDEXAMPLE", "no-secret", token)
-    _ours(keys), _botocores(keys)  # imports, and the interpreter adapts to what runs often
+    _ours(keys), _botocores(keys)  # warm up: imports and specialized bytecode
     ours, theirs = [], []
     for _ in range(rounds):
-        gc.collect()  # so that none pays for what the other left
+        gc.collect()  # garbage of one side must not slow down the other
         ours.append(_ours(keys))
         theirs.append(_botocores(keys))
     what = "sign an AssumeRole" + (", session token" if token else "")
@@ -48,7 +48,7 @@ def _measure(loop: str, rounds: int, token: str | None) -> Row:
 
 
 def _ours(keys: Credentials) -> float:
-    """Return the seconds that one signature takes."""
+    """Return the seconds per signature."""
     scope = Scope("us-east-1", "sts")
     started = perf_counter()
     for _ in repeat(None, SIGNATURES):
@@ -57,7 +57,7 @@ def _ours(keys: Credentials) -> float:
 
 
 def _botocores(keys: Credentials) -> float:
-    """Return the seconds that one of botocore's takes, the making of its request not counted."""
+    """Return the seconds per signature of botocore, without the creation of the request."""
     from botocore.auth import SigV4Auth
     from botocore.awsrequest import AWSRequest
     from botocore.credentials import ReadOnlyCredentials

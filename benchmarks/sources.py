@@ -1,7 +1,7 @@
-"""Where credentials come from, as data: the environment and the files that lead a program to one source, and no other.
+"""Credential sources, as data: the environment and files that configure exactly one source.
 
-``{home}`` and the like stand for what differs from run to run; see ``furnished``. Names of sources are also those in
-``Peer.cannot``. Wherever EC2 metadata is not the source, it is switched off: nothing here may ask the real one.
+``{home}`` and other placeholders are replaced by ``source_environment``. The names of sources are also used in
+``Peer.cannot``. EC2 metadata is disabled for all other sources, so that the real service is never called.
 """
 
 from __future__ import annotations
@@ -14,35 +14,35 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from .measuring import Fake
+from .measurement import Fake
 
 CONFIG, CREDENTIALS = ".aws/config", ".aws/credentials"
 ROLE = "arn:aws:iam::123456789012:role/Demo"
 ACCOUNT = "123456789012"
 SSO_SESSION = "demo"
 SSO_TOKEN = f".aws/sso/cache/{hashlib.sha1(SSO_SESSION.encode(), usedforsecurity=False).hexdigest()}.json"
-# Of keys that are invented here. Those of the fake begin otherwise.
-KEY, SECRET, TOKEN = "AKIABENCHMARK", "no-secret", "t" * 900  # a token about as long as those of STS
+# Invented credentials. Those of the fake have another prefix.
+KEY, SECRET, TOKEN = "AKIABENCHMARK", "no-secret", "t" * 900  # about as long as a token of STS
 OFF = {"AWS_EC2_METADATA_DISABLED": "true"}
 
 
 class Source(NamedTuple):
-    """One place that credentials come from."""
+    """One source of credentials."""
 
     name: str
-    says: str
+    description: str
     environ: Mapping[str, str]
     files: Mapping[str, str] = {}
-    """What stands in the home directory, by path."""
+    """Files in the home directory, by path."""
     route: str | None = None
-    """What comes to the fake each time that somebody asks; so it shows whether this source was asked, and no other."""
+    """The fake's route that each call requests once; its count proves that this source was called."""
     key: str | None = None
-    """The access key id that it gives; None: one of the fake's."""
-    asks: int = 20
-    """How often each process asks: of milliseconds each, so many that one slow system call does not make the figure."""
+    """The access key id of the credentials, or None for one of the fake's."""
+    calls: int = 20
+    """Calls of each process: enough that one slow system call does not dominate the figure."""
 
 
-def _of_files(count: int, asks: int) -> Source:
+def _of_files(count: int, calls: int) -> Source:
     profiles = (
         f"[team-{number}]\n"
         f"aws_access_key_id = {KEY}{number:07}\n"
@@ -52,25 +52,27 @@ def _of_files(count: int, asks: int) -> Source:
     )
     return Source(
         name=f"file {count:,}",
-        says=f"the last of {count:,} profiles in the shared credentials file" if count > 1 else "a file of one profile",
+        description=f"the last of {count:,} profiles in the shared credentials file"
+        if count > 1
+        else "a file of one profile",
         environ={**OFF, "AWS_SHARED_CREDENTIALS_FILE": f"{{home}}/{CREDENTIALS}", "AWS_PROFILE": f"team-{count - 1}"},
         files={CREDENTIALS: "".join(profiles)},
         key=f"{KEY}{count - 1:07}",
-        asks=asks,
+        calls=calls,
     )
 
 
-def _of_profile(name: str, says: str, profile: str, route: str | None = None, **more: str) -> Source:
-    """Return a source that stands in a config file."""
+def _of_profile(name: str, description: str, profile: str, route: str | None = None, **more: str) -> Source:
+    """Return a source that is configured in a config file."""
     return Source(
         name=name,
-        says=says,
+        description=description,
         environ={
             **OFF,
             "AWS_CONFIG_FILE": f"{{home}}/{CONFIG}",
             "AWS_PROFILE": "demo",
             "AWS_REGION": "us-east-1",
-            "AWS_DEFAULT_REGION": "us-east-1",  # what botocore reads
+            "AWS_DEFAULT_REGION": "us-east-1",  # for botocore
             "AWS_ENDPOINT_URL": "{metadata_url}",
         },
         files={CONFIG: f"[profile demo]\n{profile}", **more},
@@ -85,14 +87,14 @@ SOURCES = (
         "keys in the environment",
         {**OFF, "AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_SESSION_TOKEN": TOKEN},
         key=KEY,
-        asks=50,  # of which each takes less than a tenth of a millisecond
+        calls=50,  # each takes less than 0.1 ms
     ),
-    _of_files(1, asks=20),
-    _of_files(100, asks=20),
-    _of_files(10_000, asks=4),  # some peers take a second for each
+    _of_files(1, calls=20),
+    _of_files(100, calls=20),
+    _of_files(10_000, calls=4),  # some peers take a second per call
     _of_profile(
         "process",
-        "a program that prints keys: cat",
+        "a command that prints credentials: cat",
         "credential_process = {cat} {home}/keys.json\n",
         **{
             "keys.json": f'{{{{"Version": 1, "AccessKeyId": "{KEY}", "SecretAccessKey": "{SECRET}", '
@@ -124,7 +126,7 @@ SOURCES = (
     ),
     _of_profile(
         "sso",
-        "IAM Identity Center with a token that is good for an hour, one exchange",
+        "IAM Identity Center with a token that is valid for an hour, one exchange",
         f"sso_session = {SSO_SESSION}\nsso_account_id = {ACCOUNT}\nsso_role_name = Demo\n\n"
         f"[sso-session {SSO_SESSION}]\nsso_region = us-east-1\nsso_start_url = https://example.awsapps.com/start\n",
         route="sso role",
@@ -134,18 +136,18 @@ SOURCES = (
 
 
 @contextmanager
-def furnished(source: Source, fake: Fake) -> Iterator[dict[str, str]]:
-    """Give the environment that leads to a source; its files are there as long as the ``with`` lasts."""
+def source_environment(source: Source, fake: Fake) -> Iterator[dict[str, str]]:
+    """Yield the environment of a source; its files exist inside the ``with`` block."""
     with TemporaryDirectory() as home:
-        places = {
+        placeholders = {
             **{name: value for name, value in fake._asdict().items() if isinstance(value, str)},
             "home": home,
             "cat": str(shutil.which("cat")),
-            "sso_token": fake.answer("sso valid").strip(),
+            "sso_token": fake.send_command("sso valid").strip(),
         }
         for path, text in source.files.items():
             file = Path(home, path)
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text.format(**places), encoding="utf-8")
-        environ = {name: value.format(**places) for name, value in source.environ.items()}
+            file.write_text(text.format(**placeholders), encoding="utf-8")
+        environ = {name: value.format(**placeholders) for name, value in source.environ.items()}
         yield {**environ, "HOME": home, "ANYCREDS_BENCH_SOURCE": source.name.partition(" ")[0]}

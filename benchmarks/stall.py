@@ -1,4 +1,4 @@
-"""How long the event loop stands still at most during the first resolve of a process, in each way, imports included."""
+"""The longest stall of the event loop during a process's first call of each provider, imports included."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from .measuring import Fake, Row, excess, fake_aws, fresh_process, span
+from .measurement import Fake, Row, excess, fake_aws, fresh_process, span
 
 GOAL = 0.010  # seconds
 ROUNDS, QUICK_ROUNDS = 3, 2
 ROLE = "arn:aws:iam::123456789012:role/Demo"
 LOGIN = "arn:aws:iam::123456789012:user/demo"
-# Each way to get credentials, and how people are told of it. In the chain, EC2 metadata is the first with any.
-WAYS = {
+# Providers and their titles. In the default chain, EC2 metadata is the first with credentials.
+VARIANTS = {
     "imds": "IMDS",
     "role": "assume-role",
     "profile": "profile with a role",
@@ -25,7 +25,7 @@ WAYS = {
     "cognito": "Cognito guest",
     "chain": "default chain to IMDS",
 }
-QUICK_WAYS = ("imds", "role")
+QUICK_VARIANTS = ("imds", "role")
 CONFIG = f"""
 [profile role]
 role_arn = {ROLE}
@@ -47,55 +47,61 @@ sso_start_url = https://example.awsapps.com/start
 
 def measure(loop: str, *, quick: bool) -> list[Row]:
     """Return the rows of one event loop."""
-    ways = QUICK_WAYS if quick else [way for way in WAYS if way != "login" or find_spec("cryptography")]
+    variants = (
+        QUICK_VARIANTS
+        if quick
+        else [variant for variant in VARIANTS if variant != "login" or find_spec("cryptography")]
+    )
     with _machine() as (fake, environ):
-        return [_measure(loop, way, QUICK_ROUNDS if quick else ROUNDS, fake, environ) for way in ways]
+        return [_measure(loop, variant, QUICK_ROUNDS if quick else ROUNDS, fake, environ) for variant in variants]
 
 
-def _measure(loop: str, way: str, rounds: int, fake: Fake, environ: Mapping[str, str]) -> Row:
+def _measure(loop: str, variant: str, rounds: int, fake: Fake, environ: Mapping[str, str]) -> Row:
     mine, least, whole, collecting = [], [], [], []
-    _resolve(loop, way, fake, environ)  # so that everything is compiled
+    _resolve(loop, variant, fake, environ)  # compile everything
     for _ in range(rounds):
         least.append(float(fresh_process("stall.py", loop, "nothing", **environ).words[0]))
-        longest, seconds, collection = _resolve(loop, way, fake, environ)
+        longest, seconds, collection = _resolve(loop, variant, fake, environ)
         mine.append(longest)
         whole.append(seconds)
         collecting.append(collection)
     return Row(
-        what=f"first resolve, {WAYS[way]}: longest stall",
+        what=f"first call, {VARIANTS[variant]}: longest stall",
         loop=loop,
         unit="s",
         ours=span(mine),
-        floor=span(least),
-        floor_is="the same process does nothing",
+        baseline=span(least),
+        baseline_is="the same process without a call",
         kind="value",
         judged=span(mine),
         goal=GOAL,
         notes=(
-            f"the whole first resolve took {span(whole).median * 1e3:.0f} ms",
-            f"the longest garbage collection in it took {span(collecting).median * 1e3:.1f} ms",
+            f"duration of the first call: {span(whole).median * 1e3:.0f} ms",
+            f"longest garbage collection in it: {span(collecting).median * 1e3:.1f} ms",
         ),
         details={"whole_resolve": span(whole), "collection": span(collecting), "excess": excess(mine, least)},
     )
 
 
-def _resolve(loop: str, way: str, fake: Fake, environ: Mapping[str, str]) -> tuple[float, float, float]:
-    """Run one process. Return the longest stall, the time of the whole and the longest garbage collection."""
+def _resolve(loop: str, variant: str, fake: Fake, environ: Mapping[str, str]) -> tuple[float, float, float]:
+    """Run one process. Return the longest stall, the duration of the call and the longest garbage collection."""
     home = Path(environ["HOME"])
     keys = {}
-    if way == "sso":
-        _write_token(home / ".aws" / "sso" / "cache", hashlib.sha1(b"demo", usedforsecurity=False), fake.answer(way))
-    elif way == "login":
-        _write_token(home / ".aws" / "login" / "cache", hashlib.sha256(LOGIN.encode()), fake.answer(way))
-    elif way in ("role", "profile"):
+    if variant == "sso":
+        _write_token(
+            home / ".aws" / "sso" / "cache", hashlib.sha1(b"demo", usedforsecurity=False), fake.send_command(variant)
+        )
+    elif variant == "login":
+        _write_token(home / ".aws" / "login" / "cache", hashlib.sha256(LOGIN.encode()), fake.send_command(variant))
+    elif variant in ("role", "profile"):
         keys = {"AWS_ACCESS_KEY_ID": fake.access_key_id, "AWS_SECRET_ACCESS_KEY": fake.secret_access_key}
-    longest, seconds, collection = map(float, fresh_process("stall.py", loop, way, **environ, **keys).words)
+    longest, seconds, collection = map(float, fresh_process("stall.py", loop, variant, **environ, **keys).words)
     return longest, seconds, collection
 
 
 @contextmanager
 def _machine() -> Iterator[tuple[Fake, dict[str, str]]]:
-    """Give a fake and the environment that leads to it, with a home directory."""
+    """Yield a fake and an environment that uses it, with a home directory."""
     with fake_aws() as fake, TemporaryDirectory() as home:
         config = Path(home) / "config"
         config.write_text(CONFIG, encoding="utf-8")

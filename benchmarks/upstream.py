@@ -1,4 +1,4 @@
-"""The upstream of all peers: a program of its own, told by lines how to answer."""
+"""The container endpoint of all peers: a separate program that is configured over its standard input."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from time import perf_counter
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from .measuring import serving
+from .measurement import serving
 
 RATE_SECONDS = 0.5
-RATE_LINES = 16  # connections, so that the server need never wait for who measures it
+RATE_CONNECTIONS = 16  # connections, so that the server never waits for the client
 
 
 class Upstream(NamedTuple):
-    """Where it is."""
+    """The running endpoint."""
 
     url: str
     process: subprocess.Popen[str]
 
     @property
     def environ(self) -> dict[str, str]:
-        """The environment that leads a program there, and nowhere else."""
+        """The environment that makes this endpoint a program's only source."""
         return {
             "AWS_CONTAINER_CREDENTIALS_FULL_URI": self.url,
             "AWS_CONTAINER_AUTHORIZATION_TOKEN": "Bearer benchmark",
@@ -33,41 +33,41 @@ class Upstream(NamedTuple):
             "AWS_REGION": "us-east-1",
         }
 
-    def answers(self, settings: Mapping[str, Any]) -> None:
-        """Let it answer so from now on, and count anew; see the program."""
-        self._say(settings)
+    def configure(self, settings: Mapping[str, Any]) -> None:
+        """Change the endpoint's behaviour and reset its counter; see ``programs/upstream.py``."""
+        self._send(settings)
 
-    def calls(self) -> int:
-        """Return how many requests have come since."""
-        return self._say(None)
+    def requests(self) -> int:
+        """Return the number of requests since the last ``configure``."""
+        return self._send(None)
 
-    def _say(self, line: Mapping[str, Any] | None) -> int:
+    def _send(self, line: Mapping[str, Any] | None) -> int:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         print(json.dumps(line), file=self.process.stdin, flush=True)
         return int(self.process.stdout.readline())
 
 
-def rate_of(url: str, token: str = "") -> float:
-    """Return how many requests for credentials a server answers in a second, over connections that are kept."""
-    where = urlsplit(url)
-    head = f"GET {where.path} HTTP/1.1\r\nHost: {where.netloc}\r\nAuthorization: {token}\r\n\r\n".encode()
+def measure_rate(url: str, token: str = "") -> float:
+    """Return the number of credentials requests per second that a server responds to, over persistent connections."""
+    url_parts = urlsplit(url)
+    head = f"GET {url_parts.path} HTTP/1.1\r\nHost: {url_parts.netloc}\r\nAuthorization: {token}\r\n\r\n".encode()
     with ExitStack() as stack:
-        place = (where.hostname, where.port)
-        lines = [stack.enter_context(socket.create_connection(place)) for _ in range(RATE_LINES)]
-        answered, started = 0, perf_counter()
+        endpoint = (url_parts.hostname, url_parts.port)
+        connections = [stack.enter_context(socket.create_connection(endpoint)) for _ in range(RATE_CONNECTIONS)]
+        responses, started = 0, perf_counter()
         while perf_counter() - started < RATE_SECONDS:
-            for line in lines:
-                line.sendall(head)
-            for line in lines:
-                while not line.recv(65_536).endswith(b"}"):
+            for connection in connections:
+                connection.sendall(head)
+            for connection in connections:
+                while not connection.recv(65_536).endswith(b"}"):
                     pass
-            answered += len(lines)
-        return answered / (perf_counter() - started)
+            responses += len(connections)
+        return responses / (perf_counter() - started)
 
 
 @contextmanager
 def upstream() -> Iterator[Upstream]:
-    """Serve as long as the ``with`` lasts."""
+    """Run the endpoint inside the ``with`` block."""
     with serving("upstream.py") as (process, words):
         yield Upstream(words[0], process)

@@ -1,4 +1,4 @@
-"""Thousands of tasks at a cold provider: one upstream exchange, and little more time and memory than for one event."""
+"""Thousands of concurrent callers of a cold provider, compared with tasks that wait for one event."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import anyio
 
 from anycreds import Credentials, cached, from_http
 
-from .measuring import Fake, Row, excess, fake_aws, interleaved, ratio, run_on, span
+from .measurement import Fake, Row, excess, fake_aws, interleaved, ratio, run_on, span
 
-LATENCY = 0.05  # seconds that the upstream takes: about what STS does
-FEW = 100  # callers of a first round, which only makes both ready
-GOAL_MEMORY = 1024.0  # bytes a waiter
-# How many tasks, and in what part of the time that as many take which wait for one event.
+LATENCY = 0.05  # seconds: about the response time of STS
+FEW = 100  # callers of the warm-up round
+GOAL_MEMORY = 1024.0  # bytes per waiter
+# Number of tasks, and the goal for the ratio to the time of as many tasks that wait for one event.
 SOME, GOAL_SOME = 1_000, 1.6
 MANY, GOAL_MANY = 10_000, 2.0
-Ask = Callable[[], Awaitable[object]]
+Call = Callable[[], Awaitable[object]]
 
 
 def measure(loop: str, *, quick: bool) -> list[Row]:
@@ -43,13 +43,13 @@ def _fresh() -> Credentials:
     return Credentials("AKIDEXAMPLE", "no-secret", "t", expiration=datetime.now(UTC) + timedelta(hours=6))
 
 
-async def _all_ask(callers: int, ask: Ask) -> int:
-    """Let that many tasks ask at once. Return how many were served."""
+async def _call_all(callers: int, call: Call) -> int:
+    """Make concurrent calls. Return how many succeeded."""
     served = 0
 
     async def caller() -> None:
         nonlocal served
-        await ask()
+        await call()
         served += 1
 
     async with anyio.create_task_group() as tasks:
@@ -59,20 +59,20 @@ async def _all_ask(callers: int, ask: Ask) -> int:
 
 
 async def _exchanges(loop: str, callers: int, fake: Fake) -> Row:
-    """Count what a server in another process gets."""
+    """Count the requests to a server in another process."""
     before = fake.count("container")
     provider = cached(
         from_http(full_uri=fake.container_url, authorization_token=fake.container_token, timeout=30.0, max_retries=0)
     )
-    served = await _all_ask(callers, provider)
+    served = await _call_all(callers, provider)
     exchanges = span([fake.count("container") - before])
     return Row(
-        what=f"{callers:,} cold callers: HTTP exchanges",
+        what=f"{callers:,} cold callers: HTTP requests",
         loop=loop,
-        unit="calls",
+        unit="requests",
         ours=exchanges,
-        floor=None,
-        floor_is="",
+        baseline=None,
+        baseline_is="",
         kind="exact",
         judged=exchanges,
         goal=1.0,
@@ -82,25 +82,25 @@ async def _exchanges(loop: str, callers: int, fake: Fake) -> Row:
 
 
 async def _time(loop: str, callers: int, rounds: int, goal: float) -> Row:
-    calls: list[int] = []
+    requests: list[int] = []
 
     async def ours(callers: int = callers) -> float:
-        asked = 0
+        made = 0
 
         async def source() -> Credentials:
-            nonlocal asked
-            asked += 1
+            nonlocal made
+            made += 1
             await anyio.sleep(LATENCY)
             return _fresh()
 
         provider = cached(source)
         gc.collect()
         started = perf_counter()
-        assert await _all_ask(callers, provider) == callers
-        calls.append(asked)
+        assert await _call_all(callers, provider) == callers
+        requests.append(made)
         return perf_counter() - started
 
-    async def floor(callers: int = callers) -> float:
+    async def baseline(callers: int = callers) -> float:
         event = anyio.Event()
 
         async def upstream() -> None:
@@ -111,28 +111,28 @@ async def _time(loop: str, callers: int, rounds: int, goal: float) -> Row:
         started = perf_counter()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(upstream)
-            assert await _all_ask(callers, event.wait) == callers
+            assert await _call_all(callers, event.wait) == callers
         return perf_counter() - started
 
-    await ours(FEW), await floor(FEW)
-    calls.clear()
-    mine, least = await interleaved(rounds, ours, floor)
+    await ours(FEW), await baseline(FEW)
+    requests.clear()
+    mine, least = await interleaved(rounds, ours, baseline)
     rest = ratio([seconds - LATENCY for seconds in mine], [seconds - LATENCY for seconds in least])
     return Row(
         what=f"{callers:,} cold callers: all served",
         loop=loop,
         unit="s",
         ours=span(mine),
-        floor=span(least),
-        floor_is="as many tasks wait for one event",
+        baseline=span(least),
+        baseline_is="as many tasks that wait for one event",
         kind="ratio",
         judged=ratio(mine, least),
         goal=goal,
         notes=(
-            f"without the upstream's {LATENCY * 1e3:.0f} ms, which both contain: {rest.median:.2f} ×",
-            f"upstream calls in each round: {sorted(set(calls))}",
+            f"without the upstream's latency of {LATENCY * 1e3:.0f} ms, which both contain: {rest.median:.2f} ×",
+            f"upstream requests in each round: {sorted(set(requests))}",
         ),
-        details={"without_latency": rest, "upstream_calls": calls, "latency": LATENCY},
+        details={"without_latency": rest, "upstream_requests": requests, "latency": LATENCY},
     )
 
 
@@ -146,36 +146,36 @@ async def _memory(loop: str, callers: int, rounds: int) -> Row:
 
         return await _peak(callers, cached(source), release)
 
-    async def floor(callers: int = callers) -> float:
+    async def baseline(callers: int = callers) -> float:
         release = anyio.Event()
         return await _peak(callers, release.wait, release)
 
-    await ours(FEW), await floor(FEW)
-    mine, least = await interleaved(rounds, ours, floor)
+    await ours(FEW), await baseline(FEW)
+    mine, least = await interleaved(rounds, ours, baseline)
     return Row(
-        what=f"{callers:,} waiters: memory of each",
+        what=f"{callers:,} waiters: memory per waiter",
         loop=loop,
         unit="bytes",
         ours=span([peak / callers for peak in mine]),
-        floor=span([peak / callers for peak in least]),
-        floor_is="a task that waits for an event",
+        baseline=span([peak / callers for peak in least]),
+        baseline_is="a task that waits for an event",
         kind="excess",
         judged=excess([peak / callers for peak in mine], [peak / callers for peak in least]),
         goal=GOAL_MEMORY,
     )
 
 
-async def _peak(callers: int, ask: Ask, release: anyio.Event) -> float:
-    """Return by how many bytes Python's memory rises at most, from before the first task until all have been served.
+async def _peak(callers: int, call: Call, release: anyio.Event) -> float:
+    """Return the peak growth of Python's memory in bytes, from before the first task until all calls have returned.
 
-    The figure has steps: a table of the event loop that has just become too small is replaced by one twice as large.
+    The figure has steps, because the event loop doubles its tables when they are full.
     """
     gc.collect()
     tracemalloc.start()
     try:
         before, _ = tracemalloc.get_traced_memory()
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(_all_ask, callers, ask)
+            tasks.start_soon(_call_all, callers, call)
             await anyio.wait_all_tasks_blocked()
             release.set()
         _, peak = tracemalloc.get_traced_memory()

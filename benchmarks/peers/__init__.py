@@ -1,9 +1,9 @@
-"""Who is compared: one file each, and nothing else to say of a library. Every file here is found by itself.
+"""The libraries that are compared, one file each. The files are discovered automatically.
 
-A peer's file has ``PEERS``, a tuple of ``Peer``. If it is played in Python, it also has ``opened(loop)``, which makes
-what a program makes once, in the way of the library's documentation and with its defaults, and returns what all callers
-share: a function without arguments that gives the access key id of valid credentials. Where they come from is in the
-environment. Both are ``async def`` for tasks, and plain functions for threads.
+A peer's file has ``PEERS``, a tuple of ``Peer``. A Python peer also has ``setup(loop)``, which creates what a program
+creates once (as documented by the library, with its defaults) and returns what all callers share: a function without
+arguments that returns the access key id of valid credentials. The environment configures their source. Both are
+``async def`` for tasks, and plain functions for threads.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from pkgutil import iter_modules
 from typing import NamedTuple
 
 
-class Ahead(NamedTuple):
-    """A set that is good, and due for a refresh: how long it lives, and how long after it came that is so (seconds)."""
+class AdvisoryWindow(NamedTuple):
+    """When credentials are in the advisory window: their lifetime, and the time after they arrived (seconds)."""
 
-    life: float
+    lifetime: float
     after: float
 
 
@@ -29,37 +29,37 @@ class Peer(NamedTuple):
 
     name: str
     worker: tuple[str, ...]
-    """How the process is started that does as its standard input says; see ``benchmarks.workers``."""
+    """The command of the process that runs jobs from its standard input; see ``benchmarks.workers``."""
     packages: tuple[str, ...]
-    """Whose releases make a difference, of those that Python knows."""
+    """The Python packages whose versions are reported."""
     versions: Mapping[str, str] = {}
-    """The others, with their releases."""
+    """Other packages with their versions."""
     first: tuple[str, ...] | None = None
-    """How a process is started that gets credentials once, as short as such a program can be, and ends."""
+    """The command of the shortest program that gets credentials once and exits."""
     missing: str | None = None
-    """Why it cannot be played here."""
-    ahead: Ahead | None = None
+    """Why the peer cannot be run here."""
+    advisory_window: AdvisoryWindow | None = None
     cannot: Mapping[str, str] = {}
-    """What it cannot do, each with the reason: names of scenarios and of sources."""
-    is_floor: bool = False
-    """No library, but the least that a program could do."""
-    plays: tuple[str, ...] = ("concurrent", "cold", "hits", "fresh")
-    """The benchmarks in which it takes part. A floor is one of some only."""
+    """Scenarios and sources that the peer does not support, each with the reason."""
+    is_baseline: bool = False
+    """Whether this is a baseline instead of a library."""
+    benchmarks: tuple[str, ...] = ("concurrent", "cold", "hits", "fresh")
+    """The benchmarks in which the peer takes part."""
 
 
 def python_peer(module: str, on: str) -> tuple[str, ...]:
-    """Return how a peer that is played in Python is started: its file, and what it runs on."""
+    """Return the command of a Python peer: its module, and what it runs on."""
     return (sys.executable, "-m", "benchmarks.workers", module.rpartition(".")[2], on)
 
 
 def not_installed(*modules: str) -> str | None:
-    """Say which of these modules are not installed; None: all are."""
+    """Return which of these modules are not installed, or None if all are."""
     lacking = [name for name in modules if find_spec(name) is None]
     return f"not installed: {', '.join(lacking)}" if lacking else None
 
 
 def all_peers() -> list[Peer]:
-    """Return all there are, the libraries first, each file in the order of its own."""
+    """Return all peers, anycreds first and baselines last."""
     files = (import_module(f"{__name__}.{file.name}") for file in iter_modules([str(Path(__file__).parent)]))
     found: Iterable[Peer] = (peer for file in files for peer in file.PEERS)
-    return sorted(found, key=lambda peer: (peer.is_floor, not peer.name.startswith("anycreds")))
+    return sorted(found, key=lambda peer: (peer.is_baseline, not peer.name.startswith("anycreds")))

@@ -1,4 +1,4 @@
-"""aiobotocore: one session, whose credentials are asked before each request, as its own signer does."""
+"""aiobotocore: one session; its frozen credentials are requested for each call, as its signer does."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from . import Ahead, Peer, not_installed, python_peer
+from . import AdvisoryWindow, Peer, not_installed, python_peer
 
 ON_ASYNCIO = """
 import asyncio
@@ -35,16 +35,16 @@ def _peer(loop: str, first: str, http: str) -> Peer:
         packages=("aiobotocore", "botocore", http),
         first=(sys.executable, "-c", first),
         missing=not_installed("aiobotocore", loop, http),
-        # It refreshes from 15 minutes before the end, and lets callers wait for it from 10 minutes before.
-        ahead=Ahead(life=12 * 60.0, after=0.0),
+        # Its advisory window is 15 minutes, its mandatory window 10 minutes.
+        advisory_window=AdvisoryWindow(lifetime=12 * 60.0, after=0.0),
     )
 
 
 PEERS = (_peer("asyncio", ON_ASYNCIO, "aiohttp"), _peer("trio", ON_TRIO, "httpx2"))
 
 
-async def opened(loop: str) -> Callable[[], Awaitable[str]]:
-    """Return the way to ask."""
+async def setup(loop: str) -> Callable[[], Awaitable[str]]:
+    """Create the session, and return the function that gets credentials."""
     from aiobotocore.session import get_session
 
     session = get_session()
@@ -54,9 +54,9 @@ async def opened(loop: str) -> Callable[[], Awaitable[str]]:
 
         session.set_default_client_config(AioConfig(http_session_cls=HttpxSession))
 
-    async def ask() -> str:
+    async def get_key() -> str:
         credentials: Any = await session.get_credentials()
         key: str = (await credentials.get_frozen_credentials()).access_key
         return key
 
-    return ask
+    return get_key

@@ -1,11 +1,11 @@
-"""anycreds, which all this is about: the default chain, which is cached."""
+"""anycreds: the cached default chain."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable
 
-from . import Ahead, Peer, not_installed, python_peer
+from . import AdvisoryWindow, Peer, not_installed, python_peer
 
 FIRST = """
 import anycreds, {loop}
@@ -21,22 +21,22 @@ PEERS = tuple(
         first=(sys.executable, "-c", FIRST.format(loop=loop, argument="main" if loop == "trio" else "main()")),
         packages=("anycreds", "anyio", "httpx"),
         missing=not_installed(loop),
-        # Of a life so short, between 7 and 8 s by the whole second in which it ends, a refresh is due after 50 to 55 %,
-        # and callers wait for it after 75 %.
-        ahead=Ahead(life=8.0, after=4.45),
+        # The lifetime is 7 to 8 s, since expirations have whole seconds. The refresh is due after 50 to 55 % of it, and
+        # callers wait for it after 75 %.
+        advisory_window=AdvisoryWindow(lifetime=8.0, after=4.45),
     )
     for loop in ("asyncio", "trio")
 )
 
 
-async def opened(loop: str) -> Callable[[], Awaitable[str]]:
-    """Return the way to ask."""
+async def setup(loop: str) -> Callable[[], Awaitable[str]]:
+    """Create the provider, and return the function that gets credentials."""
     del loop  # a provider is the same on all
     from anycreds import from_default_chain
 
     provider = from_default_chain()
 
-    async def ask() -> str:
+    async def get_key() -> str:
         return (await provider()).access_key_id
 
-    return ask
+    return get_key

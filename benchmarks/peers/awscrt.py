@@ -1,11 +1,11 @@
-"""awscrt, AWS's common runtime in C: its default chain, which is cached. Its futures are awaited on asyncio."""
+"""awscrt (AWS Common Runtime, in C): the cached default chain, whose futures are awaited on asyncio."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable
 
-from . import Ahead, Peer, not_installed, python_peer
+from . import AdvisoryWindow, Peer, not_installed, python_peer
 
 FIRST = """
 from awscrt.auth import AwsCredentialsProvider
@@ -19,26 +19,26 @@ PEERS = (
         packages=("awscrt",),
         first=(sys.executable, "-c", FIRST),
         missing=not_installed("awscrt"),
-        ahead=Ahead(life=240.0, after=0.0),
+        advisory_window=AdvisoryWindow(lifetime=240.0, after=0.0),
         cannot={
-            "role": "it takes the whole of AWS_ENDPOINT_URL for the name of a host, and aborts the process",
-            "sso": "its default chain does not ask IAM Identity Center",
+            "role": "it uses the whole AWS_ENDPOINT_URL as a host name, and aborts the process",
+            "sso": "its default chain does not support IAM Identity Center",
         },
     ),
 )
 
 
-async def opened(loop: str) -> Callable[[], Awaitable[str]]:
-    """Return the way to ask."""
-    del loop  # asyncio, as futures of threads can be awaited there
+async def setup(loop: str) -> Callable[[], Awaitable[str]]:
+    """Create the provider, and return the function that gets credentials."""
+    del loop  # always asyncio, which can await futures of threads
     from asyncio import wrap_future
 
     from awscrt.auth import AwsCredentialsProvider
 
     provider = AwsCredentialsProvider.new_default_chain()
 
-    async def ask() -> str:
+    async def get_key() -> str:
         key: str = (await wrap_future(provider.get_credentials())).access_key_id
         return key
 
-    return ask
+    return get_key

@@ -1,11 +1,11 @@
-"""botocore: one session for all threads, whose credentials are asked before each request, as its own signer does."""
+"""botocore: one session for all threads; its frozen credentials are requested for each call, as its signer does."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
 
-from . import Ahead, Peer, not_installed, python_peer
+from . import AdvisoryWindow, Peer, not_installed, python_peer
 
 FIRST = """
 from botocore.session import get_session
@@ -19,22 +19,22 @@ PEERS = (
         packages=("botocore",),
         first=(sys.executable, "-c", FIRST),
         missing=not_installed("botocore"),
-        # It refreshes from 15 minutes before the end, and lets callers wait for it from 10 minutes before.
-        ahead=Ahead(life=12 * 60.0, after=0.0),
-        cannot=dict.fromkeys(("cancelled", "deadlines"), "a thread cannot be cancelled, nor a call given up"),
+        # Its advisory window is 15 minutes, its mandatory window 10 minutes.
+        advisory_window=AdvisoryWindow(lifetime=12 * 60.0, after=0.0),
+        cannot=dict.fromkeys(("cancelled", "deadlines"), "a thread cannot be cancelled, and a call has no timeout"),
     ),
 )
 
 
-def opened(loop: str) -> Callable[[], str]:
-    """Return the way to ask."""
-    del loop  # there is none
+def setup(loop: str) -> Callable[[], str]:
+    """Create the session, and return the function that gets credentials."""
+    del loop  # threads have no event loop
     from botocore.session import get_session
 
     session = get_session()
 
-    def ask() -> str:
+    def get_key() -> str:
         key: str = session.get_credentials().get_frozen_credentials().access_key
         return key
 
-    return ask
+    return get_key

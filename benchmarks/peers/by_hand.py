@@ -1,4 +1,4 @@
-"""The floor of a cold resolve: a program for one source only, over a bare socket or with one process."""
+"""The baseline of a cold call: minimal code for one source, with a bare socket or one subprocess."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import socket
 from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
-from benchmarks.least import Exchanges, Request
+from benchmarks.minimal_exchanges import Exchanges, Request
 
 from . import Peer, not_installed, python_peer
 
@@ -17,54 +17,54 @@ PEERS = tuple(
         worker=python_peer(__name__, loop),
         packages=("anyio",),
         missing=not_installed(loop),
-        is_floor=True,
-        plays=("cold",),
+        is_baseline=True,
+        benchmarks=("cold",),
     )
     for loop in ("asyncio", "trio")
 )
-MOST = 65_536  # bytes at a time; every answer is shorter
+MAX_BYTES = 65_536  # per read; every response is shorter
 
 
-async def opened(loop: str) -> Callable[[], Awaitable[str]]:
-    """Return the way to ask."""
-    from benchmarks import least
+async def setup(loop: str) -> Callable[[], Awaitable[str]]:
+    """Return the function that gets credentials."""
+    from benchmarks import minimal_exchanges
 
-    async def ask() -> str:
+    async def get_key() -> str:
         environ = os.environ
-        if (asked := least.exchanges(environ)) is not None:
-            return await _exchanged(*asked)
+        if (exchange := minimal_exchanges.exchanges(environ)) is not None:
+            return await _exchanged(*exchange)
         if environ["ANYCREDS_BENCH_SOURCE"] == "environment":
             return environ["AWS_ACCESS_KEY_ID"]
         if environ["ANYCREDS_BENCH_SOURCE"] == "file":
-            return least.from_file(environ)
-        return least.key_printed(await _printed(loop, least.command(environ)))
+            return minimal_exchanges.key_from_file(environ)
+        return minimal_exchanges.key_from_output(await _printed(loop, minimal_exchanges.command(environ)))
 
-    return ask
+    return get_key
 
 
-async def _exchanged(place: str, exchanges: Exchanges) -> str:
-    """Do the exchanges over one socket, one after another."""
+async def _exchanged(endpoint: str, exchanges: Exchanges) -> str:
+    """Make the exchanges over one socket, one after another."""
     import anyio
 
-    where = urlsplit(place)
+    url_parts = urlsplit(endpoint)
     with socket.socket() as line:
         line.setblocking(False)
         line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if line.connect_ex((where.hostname, where.port)):
+        if line.connect_ex((url_parts.hostname, url_parts.port)):
             await anyio.wait_writable(line)
         request = next(exchanges)
         while True:
-            line.send(_written(request, where.netloc))  # which the system takes at once, short as it is
-            answer = b""
-            while not _is_whole(answer):
+            line.send(_written(request, url_parts.netloc))  # short enough for the socket buffer
+            response = b""
+            while not _is_whole(response):
                 await anyio.wait_readable(line)
-                if not (more := line.recv(MOST)):
-                    raise ConnectionError(f"{place} closed the connection")
-                answer += more
-            if not answer.startswith(b"HTTP/1.1 200 "):
-                raise RuntimeError(answer.split(b"\r\n", 1)[0])
+                if not (more := line.recv(MAX_BYTES)):
+                    raise ConnectionError(f"{endpoint} closed the connection")
+                response += more
+            if not response.startswith(b"HTTP/1.1 200 "):
+                raise RuntimeError(response.split(b"\r\n", 1)[0])
             try:
-                request = exchanges.send(answer.partition(b"\r\n\r\n")[2])
+                request = exchanges.send(response.partition(b"\r\n\r\n")[2])
             except StopIteration as end:
                 return str(end.value)
 
@@ -75,13 +75,13 @@ def _written(request: Request, host: str) -> bytes:
     return f"{request.method} {request.path} HTTP/1.1\r\n{head}\r\n".encode() + request.body
 
 
-def _is_whole(answer: bytes) -> bool:
-    head, end, body = answer.partition(b"\r\n\r\n")
+def _is_whole(response: bytes) -> bool:
+    head, end, body = response.partition(b"\r\n\r\n")
     return bool(end) and len(body) >= int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
 
 
 async def _printed(loop: str, command: list[str]) -> bytes:
-    """Return what a process prints."""
+    """Return the standard output of a command."""
     if loop == "trio":
         import trio
 

@@ -1,4 +1,4 @@
-"""The floor of an await that really waits: a checkpoint of the event loop's own, by which a task lets others run."""
+"""The baseline of an await that yields to the event loop: one checkpoint."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ PEERS = tuple(
         worker=python_peer(__name__, loop),
         packages=(),
         missing=not_installed(loop),
-        is_floor=True,
-        plays=("hits",),
+        is_baseline=True,
+        benchmarks=("hits",),
     )
     for loop in ("asyncio", "trio")
 )
 
 
-async def opened(loop: str) -> Callable[[], Awaitable[str]]:
-    """Return the way to ask."""
+async def setup(loop: str) -> Callable[[], Awaitable[str]]:
+    """Return a function with one checkpoint."""
     if loop == "trio":
         from trio.lowlevel import checkpoint
 

@@ -1,4 +1,4 @@
-"""The floor of a cold resolve with HTTP: the same exchanges as by hand, by one httpx client, which is new each time."""
+"""The baseline of a cold call with HTTP: the minimal exchanges, with a new httpx client for each call."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from . import Peer, not_installed, python_peer
 if TYPE_CHECKING:
     from ssl import SSLContext
 
-NO_HTTP = "nothing here goes over HTTP"
+NO_HTTP = "this source does not use HTTP"
 
 PEERS = tuple(
     Peer(
@@ -21,8 +21,8 @@ PEERS = tuple(
         packages=("httpx", "httpcore", "anyio"),
         missing=not_installed(loop, "httpx"),
         cannot=dict.fromkeys(("environment", "file 1", "file 100", "file 10,000", "process"), NO_HTTP),
-        is_floor=True,
-        plays=("cold",),
+        is_baseline=True,
+        benchmarks=("cold",),
     )
     for loop in ("asyncio", "trio")
 )
@@ -30,33 +30,33 @@ PEERS = tuple(
 
 @cache
 def _tls() -> SSLContext:
-    """Return a context without certificates, made once: loading them for plain http would be an unfair floor."""
+    """Return a context without certificates, created once: plain http does not need them."""
     import ssl
 
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
-async def opened(loop: str) -> Callable[[], Awaitable[str]]:
-    """Return the way to ask."""
-    del loop  # it is the same on all
+async def setup(loop: str) -> Callable[[], Awaitable[str]]:
+    """Return the function that gets credentials."""
+    del loop  # the code is the same on all event loops
     import httpx
 
-    from benchmarks import least
+    from benchmarks import minimal_exchanges
 
-    async def ask() -> str:
-        asked = least.exchanges(os.environ)
-        assert asked is not None
-        place, exchanges = asked
+    async def get_key() -> str:
+        exchange = minimal_exchanges.exchanges(os.environ)
+        assert exchange is not None
+        endpoint, exchanges = exchange
         async with httpx.AsyncClient(
-            trust_env=False, verify=_tls(), base_url=httpx.URL(place).copy_with(path="/")
+            trust_env=False, verify=_tls(), base_url=httpx.URL(endpoint).copy_with(path="/")
         ) as http:
             request = next(exchanges)
             while True:
                 method, path, headers, body = request
-                answer = await http.request(method, path, headers=headers, content=body)
+                response = await http.request(method, path, headers=headers, content=body)
                 try:
-                    request = exchanges.send(answer.raise_for_status().content)
+                    request = exchanges.send(response.raise_for_status().content)
                 except StopIteration as end:
                     return str(end.value)
 
-    return ask
+    return get_key

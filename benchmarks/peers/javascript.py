@@ -1,4 +1,4 @@
-"""The AWS SDK for JavaScript on node: its default chain, which is memoized. What plays it is ``node/worker.mjs``."""
+"""The AWS SDK for JavaScript on node: its memoized default chain. Its process is ``node/worker.mjs``."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from . import Ahead, Peer
+from . import AdvisoryWindow, Peer
 
 SDK = "@aws-sdk/credential-providers"
 WORKER = Path(__file__).parent / "node" / "worker.mjs"
 VARIABLE = "ANYCREDS_JAVASCRIPT"
-FOLDER = Path(os.environ.get(VARIABLE) or os.devnull).absolute()  # has node_modules, for the release in package.json
+FOLDER = Path(
+    os.environ.get(VARIABLE) or os.devnull
+).absolute()  # contains node_modules with the version in package.json
 PACKAGE = FOLDER / "node_modules" / SDK / "package.json"
 
 FIRST = f"""
@@ -43,8 +45,8 @@ PEERS = (
         versions={} if MISSING else _versions(),
         first=("node", "-e", FIRST, str(FOLDER)),
         missing=MISSING,
-        # It refreshes in the background in the last 5 minutes. Nobody waits for that before the end.
-        ahead=Ahead(life=240.0, after=0.0),
+        # It refreshes in the background in the last 5 minutes; callers wait only after the expiration.
+        advisory_window=AdvisoryWindow(lifetime=240.0, after=0.0),
         cannot={"cancelled": "a promise cannot be cancelled"},
     ),
 )

@@ -1,4 +1,4 @@
-"""The floor of many callers: one exchange over a bare socket, one event for all who wait, and no promises."""
+"""The baseline of concurrent callers: one exchange over a bare socket, and one event for all waiters."""
 
 from __future__ import annotations
 
@@ -18,38 +18,39 @@ PEERS = tuple(
         packages=("anyio",),
         missing=not_installed(loop),
         cannot=dict.fromkeys(
-            ("ahead", "outage", "down", "sticky", "cancelled", "deadlines"), "a floor promises no more than a set"
+            ("advisory", "outage", "down", "unchanged", "cancelled", "deadlines"),
+            "the baseline only returns credentials",
         ),
-        is_floor=True,
-        plays=("concurrent",),
+        is_baseline=True,
+        benchmarks=("concurrent",),
     )
     for loop in ("asyncio", "trio")
 )
 
 
-async def opened(loop: str) -> Callable[[], Awaitable[str]]:
-    """Return the way to ask."""
-    del loop  # it is the same on all
+async def setup(loop: str) -> Callable[[], Awaitable[str]]:
+    """Return the function that gets credentials."""
+    del loop  # the code is the same on all event loops
     import anyio
 
-    where = urlsplit(os.environ["AWS_CONTAINER_CREDENTIALS_FULL_URI"])
-    host, port = str(where.hostname), int(where.port or 80)
-    head = f"Host: {where.netloc}\r\nAuthorization: {os.environ['AWS_CONTAINER_AUTHORIZATION_TOKEN']}"
-    request = f"GET {where.path} HTTP/1.1\r\n{head}\r\n\r\n".encode()
+    url_parts = urlsplit(os.environ["AWS_CONTAINER_CREDENTIALS_FULL_URI"])
+    host, port = str(url_parts.hostname), int(url_parts.port or 80)
+    head = f"Host: {url_parts.netloc}\r\nAuthorization: {os.environ['AWS_CONTAINER_AUTHORIZATION_TOKEN']}"
+    request = f"GET {url_parts.path} HTTP/1.1\r\n{head}\r\n\r\n".encode()
     key, end = "", 0.0
     refreshed: anyio.Event | None = None
 
     async def refresh() -> None:
         nonlocal key, end
-        answer = b""
+        response = b""
         async with await anyio.connect_tcp(host, port) as stream:
             await stream.send(request)
-            while not answer.endswith(b"}"):
-                answer += await stream.receive()
-        document = json.loads(answer.partition(b"\r\n\r\n")[2])
+            while not response.endswith(b"}"):
+                response += await stream.receive()
+        document = json.loads(response.partition(b"\r\n\r\n")[2])
         key, end = document["AccessKeyId"], datetime.fromisoformat(document["Expiration"]).timestamp()
 
-    async def ask() -> str:
+    async def get_key() -> str:
         nonlocal refreshed
         if time() < end:
             return key
@@ -62,4 +63,4 @@ async def opened(loop: str) -> Callable[[], Awaitable[str]]:
             refreshed = None
         return key
 
-    return ask
+    return get_key

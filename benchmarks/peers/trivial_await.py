@@ -1,4 +1,4 @@
-"""The floor of a hit: the await of an async method that returns what stands in an attribute."""
+"""The baseline of a cache hit: the await of an async method that returns an attribute."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ PEERS = tuple(
         worker=python_peer(__name__, loop),
         packages=(),
         missing=not_installed(loop),
-        is_floor=True,
-        plays=("hits",),
+        is_baseline=True,
+        benchmarks=("hits",),
     )
     for loop in ("asyncio", "trio")
 )
 
 
-class Plain:
-    """An object with one slot."""
+class PlainMethod:
+    """An object with one attribute."""
 
     __slots__ = ("key",)
 
@@ -28,11 +28,11 @@ class Plain:
         self.key = key
 
     async def method(self) -> str:
-        """Return it."""
+        """Return the attribute."""
         return self.key
 
 
-async def opened(loop: str) -> Callable[[], Awaitable[str]]:
-    """Return the way to ask."""
-    del loop  # no loop takes part in an await that does not wait
-    return Plain("AKIDEXAMPLE").method
+async def setup(loop: str) -> Callable[[], Awaitable[str]]:
+    """Return the trivial async method."""
+    del loop  # this await does not involve the event loop
+    return PlainMethod("AKIDEXAMPLE").method

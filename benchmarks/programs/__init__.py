@@ -1,1 +1,1 @@
-"""Programs that are measured, or that serve, in a fresh process: run by their path, so that nothing else is loaded."""
+"""Measured programs and servers. They are run by path in a fresh process, so that nothing else is loaded."""

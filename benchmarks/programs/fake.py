@@ -1,7 +1,7 @@
-"""Serve a ``FakeAWS`` until the standard input ends. Print where and for which keys, and then an answer to each line.
+"""Run a ``FakeAWS`` until the standard input ends. Print its URLs and keys, and then a response to each line.
 
-A line is ``count ROUTE``: how many requests have come for it; ``sso`` or ``login``: a token to refresh, as JSON; or
-``sso valid``: one that is good for an hour.
+A line is a command: ``count ROUTE`` (the number of requests for a route), ``sso`` or ``login`` (a token that is due for
+a refresh, as JSON), or ``sso valid`` (one that is valid for an hour).
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ import sys
 
 from anycreds.testing import FakeAWS
 
-# Seconds. An SSO token is refreshed in its last five minutes, and that of a login when its credentials have ended.
+# Seconds. An SSO token is refreshed in its last five minutes, a login token when its credentials have expired.
 SSO_LEFT, LOGIN_LEFT = 60.0, -60.0
 
 
-def answer(aws: FakeAWS, line: str) -> str:
-    """Return what a line asks for."""
+def response(aws: FakeAWS, line: str) -> str:
+    """Return the response to a command."""
     if line == "sso":
         return json.dumps(aws.sso_token(expires_in=SSO_LEFT))
     if line == "sso valid":
@@ -30,4 +30,4 @@ if __name__ == "__main__":
     with FakeAWS.in_thread() as aws:
         print(aws.metadata_url, aws.container_url, aws.container_token, *aws.key_environ().values(), flush=True)
         for line in sys.stdin:
-            print(answer(aws, line.strip()), flush=True)
+            print(response(aws, line.strip()), flush=True)

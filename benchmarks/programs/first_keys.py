@@ -17,7 +17,7 @@ async def with_anyio() -> None:
 
 
 async def with_wait() -> None:
-    """Wait once, in the way of libraries that run on any event loop."""
+    """Wait once with anyio, as libraries for several event loops do."""
     import anyio
 
     event = anyio.Event()
@@ -27,14 +27,14 @@ async def with_wait() -> None:
 
 
 async def with_env() -> None:
-    """Get the keys that stand in the environment."""
+    """Get the keys of the environment."""
     import anycreds
 
     await anycreds.from_env()()
 
 
 async def with_chain() -> None:
-    """Get the same keys as most programs do."""
+    """Get the same keys by the default chain."""
     import anycreds
 
     await anycreds.from_default_chain()()
@@ -43,10 +43,10 @@ async def with_chain() -> None:
 FIRST = {"anyio": with_anyio, "wait": with_wait, "env": with_env, "chain": with_chain}
 
 
-def main(loop: str, way: str) -> None:
-    """Do what the arguments say."""
-    __import__("anycreds" if way in ("env", "chain") else "anyio")  # before the event loop runs, as programs do
-    first = FIRST[way]
+def main(loop: str, variant: str) -> None:
+    """Run and time the coroutine that the arguments select."""
+    __import__("anycreds" if variant in ("env", "chain") else "anyio")  # before the event loop runs, as programs do
+    first = FIRST[variant]
     if loop == "trio":
         import trio
 

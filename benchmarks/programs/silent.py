@@ -1,4 +1,4 @@
-"""Find no credentials in a fresh process, where the metadata port never answers; or sleep for as long as that may take.
+"""Find no credentials with a metadata port that never responds, or sleep for as long as its timeout.
 
 Arguments: the event loop, the metadata endpoint, ``resolve`` or ``sleep``. Prints the name of the error.
 """
@@ -9,11 +9,11 @@ import sys
 
 import anyio
 
-SECONDS = 1.0  # how long an exchange with the metadata service may take, by default
+SECONDS = 1.0  # the default timeout of the metadata service
 
 
 async def resolve(endpoint: str) -> None:
-    """Ask the default chain."""
+    """Call the default chain."""
     import anycreds
 
     try:
@@ -23,13 +23,13 @@ async def resolve(endpoint: str) -> None:
 
 
 async def sleep(endpoint: str) -> None:
-    """Wait as long as the metadata service is given, and do nothing else."""
+    """Sleep for the timeout of the metadata service."""
     await anyio.sleep(SECONDS)
     print(endpoint)
 
 
 def main(loop: str, endpoint: str, task: str) -> None:
-    """Do what the arguments say."""
+    """Run the task that the arguments select."""
     does = resolve if task == "resolve" else sleep
     if loop == "trio":
         import trio

@@ -1,8 +1,8 @@
-"""Say how long the event loop of a fresh process stood still at most, while it did its first resolve, or nothing.
+"""Measure the longest stall of the event loop in a fresh process, during its first call of a provider or without one.
 
-Arguments: the event loop, and ``nothing`` or one of ``WAYS``; whom to ask stands in the environment. Prints the longest
-stall, how long the whole took, and the longest garbage collection in it, in seconds. The event loops are used as they
-are: what anyio loads for them counts as the resolve's.
+Arguments: the event loop, and ``nothing`` or one of ``VARIANTS``, which the environment configures. Prints the longest
+stall, the duration of the call and the longest garbage collection, in seconds. The event loops are used without anyio,
+so that the modules which anyio loads for them are part of the call.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from typing import Any
 import anycreds
 
 TICK = 0.001
-SETTLE = 0.02  # seconds, until the loop's own first steps are done
-IDLE = 0.3  # seconds, about as long as the first resolve takes
+SETTLE = 0.02  # seconds until the start of the event loop is over
+IDLE = 0.3  # seconds: about the duration of a first call
 
 Sleep = Callable[[float], Awaitable[None]]
 
 ROLE = "arn:aws:iam::123456789012:role/Demo"
-POOL = "us-east-1:00000000-0000-4000-8000-00000000c0de"  # the one that FakeAWS has
-WAYS: dict[str, Callable[[], anycreds.CredentialProvider]] = {
+POOL = "us-east-1:00000000-0000-4000-8000-00000000c0de"  # the default pool of FakeAWS
+VARIANTS: dict[str, Callable[[], anycreds.CredentialProvider]] = {
     "imds": anycreds.from_instance_metadata,
     "role": lambda: anycreds.from_temporary_credentials(ROLE, source_credentials=anycreds.from_env()),
     "profile": lambda: anycreds.from_ini("role"),
@@ -35,7 +35,7 @@ WAYS: dict[str, Callable[[], anycreds.CredentialProvider]] = {
 
 
 class Ticker:
-    """A task that wants to run every millisecond, and notes the longest time that it was late."""
+    """A task that runs every millisecond and records its longest delay."""
 
     def __init__(self, sleep: Sleep) -> None:
         self.sleep = sleep
@@ -46,7 +46,7 @@ class Ticker:
         gc.callbacks.append(self.collecting)
 
     def collecting(self, phase: str, info: dict[str, Any]) -> None:
-        """Note how long a garbage collection takes, in whichever thread: all of them stand still meanwhile."""
+        """Record the duration of a garbage collection in any thread, since it stops all threads."""
         now = perf_counter()
         if phase == "start":
             self.collection_began = now
@@ -54,7 +54,7 @@ class Ticker:
             self.longest_collection = max(self.longest_collection, now - self.collection_began)
 
     async def run(self) -> None:
-        """Tick until told to stop, and once more after that."""
+        """Tick until ``is_running`` is false."""
         last = perf_counter()
         while self.is_running:
             await self.sleep(TICK)
@@ -63,22 +63,22 @@ class Ticker:
             last = now
 
     async def watch(self, task: str) -> None:
-        """Do the task, and print."""
+        """Run the task, and print the figures."""
         await self.sleep(SETTLE)
         self.longest = self.longest_collection = 0.0
         started = perf_counter()
         if task == "nothing":
             await self.sleep(IDLE)
         else:
-            await WAYS[task]()()
+            await VARIANTS[task]()()
         seconds = perf_counter() - started
-        await self.sleep(2 * TICK)  # a stall at the very end shows at the next tick
+        await self.sleep(2 * TICK)  # a stall at the end is recorded by the next tick
         self.is_running = False
         print(self.longest, seconds, self.longest_collection)
 
 
 async def on_trio(task: str) -> None:
-    """Run both in a nursery."""
+    """Run the ticker and the task in a nursery."""
     import trio
 
     ticker = Ticker(trio.sleep)
@@ -88,7 +88,7 @@ async def on_trio(task: str) -> None:
 
 
 async def on_asyncio(task: str) -> None:
-    """Run both as tasks."""
+    """Run the ticker and the task as asyncio tasks."""
     import asyncio
 
     ticker = Ticker(asyncio.sleep)
@@ -98,7 +98,7 @@ async def on_asyncio(task: str) -> None:
 
 
 def main(loop: str, task: str) -> None:
-    """Do what the arguments say."""
+    """Run the task that the arguments select."""
     if loop == "trio":
         import trio
 

@@ -10,11 +10,11 @@ from .jobs import jobs
 
 
 def main(peer: str, loop: str) -> None:
-    """Do the jobs that stand on the standard input."""
-    opened = partial(import_module(f"benchmarks.peers.{peer}").opened, loop)
-    play = import_module(f"{__package__}.on_{loop}").play
+    """Run the jobs from the standard input."""
+    setup = partial(import_module(f"benchmarks.peers.{peer}").setup, loop)
+    run = import_module(f"{__package__}.on_{loop}").run
     for job in jobs():
-        play(opened, job)
+        run(setup, job)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a peer's process is told to do, and what it answers."""
+"""The protocol of a peer's process: its jobs and their results."""
 
 from __future__ import annotations
 
@@ -10,109 +10,109 @@ from pathlib import Path
 from time import perf_counter
 from typing import Literal, NamedTuple, TypeAlias
 
-CAP = 2.0  # seconds; who has not got its callers served by then, is shown as it stands
-LINGER = 0.5  # seconds that a process lives on after its answer: what is in the air then still comes to the upstream
+TIME_LIMIT = 2.0  # seconds; then the results are reported as they are
+EXIT_DELAY = 0.5  # seconds from the results to the exit, so that requests in progress still reach the upstream
 
-Ending: TypeAlias = str
-"""How one ask ended: ``served``; ``stale``, with a set that had ended; ``gave up`` at its deadline; ``cancelled``;
-``waits`` still when time was up; or the name of an error."""
+Outcome: TypeAlias = str
+"""The outcome of one call: ``served``; ``stale`` (expired credentials); ``timed out``; ``cancelled``; ``waiting`` at
+the time limit; or the name of an error."""
 
 
 class Job(NamedTuple):
-    """One thing to do. Times are seconds."""
+    """One job. Times are seconds."""
 
     kind: Literal["concurrent", "resolve", "hit"]
-    """Let many callers ask; make the source anew and ask, several times; ask for what is fresh, several times."""
+    """Concurrent callers; several cold calls, each with a new source; or several cache hits."""
     callers: int = 1
     is_warm: bool = False
-    """Another source was asked before, in the same process."""
-    life: float | None = None
-    """There is a set before, which lives so long."""
+    """Whether another source is called first in the same process."""
+    lifetime: float | None = None
+    """Lifetime of credentials that are cached before the callers start. None if nothing is cached."""
     after: float = 0.0
-    """The callers begin so long after that."""
-    asks: int = 1
-    every: float = 0.0
+    """Delay of the callers after those credentials arrived."""
+    calls: int = 1
+    pause: float = 0.0
     deadline: float | None = None
     cancel_first: float | None = None
-    cap: float = CAP
+    time_limit: float = TIME_LIMIT
 
     def line(self) -> str:
-        """Return what stands on the worker's standard input."""
+        """Return the line for the worker's standard input."""
         return json.dumps(self._asdict())
 
 
 def jobs() -> Iterator[Job]:
-    """Give what each line of the standard input says, until it ends."""
+    """Yield the job of each line of the standard input."""
     while line := sys.stdin.readline():
         yield Job(**json.loads(line))
 
 
 def wait_for_go() -> None:
-    """Tell that all is ready, and wait for the sign to begin. Nothing else runs meanwhile."""
+    """Print that the process is ready, and block until the start signal."""
     print('"ready"', flush=True)
     sys.stdin.readline()
 
 
-class Asks:
-    """What became of every ask of every caller."""
+class CallLog:
+    """Records every call of every caller."""
 
     def __init__(self, job: Job, first_key: str | None, first_came: float) -> None:
         self._job = job
         self._first_key = first_key
         self._first_came = first_came
-        self._found: list[tuple[int, float, float, Ending]] = []
+        self._found: list[tuple[int, float, float, Outcome]] = []
         self._open: dict[int, float] = {}
         self._memory = resident()
         self.began = perf_counter()
 
     def begin(self, caller: int) -> None:
-        """Note that a caller begins to ask."""
+        """Record the start of a call."""
         self._open[caller] = perf_counter()
 
     def got(self, caller: int, key: str) -> None:
-        """Note that a caller got a set."""
-        is_old = self._job.life is not None and key == self._first_key
-        has_ended = is_old and perf_counter() - self._first_came > (self._job.life or 0.0)
-        self.end(caller, "stale" if has_ended else "served")
+        """Record a call that returned credentials."""
+        is_old = self._job.lifetime is not None and key == self._first_key
+        is_expired = is_old and perf_counter() - self._first_came > (self._job.lifetime or 0.0)
+        self.end(caller, "stale" if is_expired else "served")
 
     def cancelled(self, caller: int) -> None:
-        """Note that a caller was cancelled: by the scenario, or because all took too long."""
-        self.end(caller, "waits" if perf_counter() - self.began >= self._job.cap else "cancelled")
+        """Record a cancelled call: by the scenario, or at the time limit."""
+        self.end(caller, "waiting" if perf_counter() - self.began >= self._job.time_limit else "cancelled")
 
-    def end(self, caller: int, ending: Ending) -> None:
-        """Note how an ask ended."""
-        self._found.append((caller, self._open.pop(caller), perf_counter(), ending))
+    def end(self, caller: int, outcome: Outcome) -> None:
+        """Record the outcome of a call."""
+        self._found.append((caller, self._open.pop(caller), perf_counter(), outcome))
 
-    def tell(self) -> None:
-        """Print everything. Asks that are still open wait."""
+    def print_results(self) -> None:
+        """Print all calls. Unfinished ones are ``waiting``."""
         now = perf_counter()
-        waiting = [(caller, begun, now, "waits") for caller, begun in list(self._open.items())]
-        told = {
-            "asks": [
-                (caller, round(begun - self.began, 7), round(end - begun, 9), ending)
-                for caller, begun, end, ending in (*self._found, *waiting)
+        waiting = [(caller, started, now, "waiting") for caller, started in list(self._open.items())]
+        result = {
+            "calls": [
+                (caller, round(started - self.began, 7), round(end - started, 9), outcome)
+                for caller, started, end, outcome in (*self._found, *waiting)
             ],
             "seconds": now - self.began,
             "memory": max(0, peak() - self._memory),
         }
-        print(json.dumps(told), flush=True)
+        print(json.dumps(result), flush=True)
 
 
-def tell_samples(samples: Sequence[float]) -> None:
-    """Print how long each took, in seconds."""
+def print_samples(samples: Sequence[float]) -> None:
+    """Print the duration of each call in seconds."""
     print(json.dumps({"samples": samples}), flush=True)
 
 
 def resident() -> int:
-    """Return how many bytes of memory this process has now."""
+    """Return the resident memory of this process in bytes."""
     try:
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     except OSError:
-        return peak()  # not Linux: the most so far
+        return peak()  # not Linux: use the peak so far
     return pages * resource.getpagesize()
 
 
 def peak() -> int:
-    """Return how many bytes of memory this process has had at most."""
+    """Return the peak memory of this process in bytes."""
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return most if sys.platform == "darwin" else most * 1024

@@ -1,4 +1,4 @@
-"""Callers that are threads. They cannot be cancelled, nor given up."""
+"""Callers that are threads, which cannot be cancelled."""
 
 from __future__ import annotations
 
@@ -9,69 +9,69 @@ from itertools import repeat
 from time import perf_counter, sleep
 from typing import TypeAlias
 
-from .jobs import LINGER, Asks, Job, tell_samples, wait_for_go
+from .jobs import EXIT_DELAY, CallLog, Job, print_samples, wait_for_go
 
-Ask: TypeAlias = Callable[[], str]
-Opened: TypeAlias = Callable[[], Ask]
-STACK = 256 * 1024  # bytes; what the system gives by default, 8 MiB of address space, is too much for ten thousand
-
-
-def play(opened: Opened, job: Job) -> None:
-    """Do a job."""
-    {"concurrent": _concurrent, "resolve": _resolve, "hit": _hit}[job.kind](opened, job)
+GetKey: TypeAlias = Callable[[], str]
+Setup: TypeAlias = Callable[[], GetKey]
+STACK = 256 * 1024  # bytes; the default of 8 MiB of address space is too much for 10,000 threads
 
 
-def _concurrent(opened: Opened, job: Job) -> None:
+def run(setup: Setup, job: Job) -> None:
+    """Run a job."""
+    {"concurrent": _concurrent, "resolve": _resolve, "hit": _hit}[job.kind](setup, job)
+
+
+def _concurrent(setup: Setup, job: Job) -> None:
     if job.is_warm:
-        opened()()
-    ask = opened()
-    first = None if job.life is None else ask()
+        setup()()
+    get_key = setup()
+    first = None if job.lifetime is None else get_key()
     came = perf_counter()
     sleep(job.after)
     threading.stack_size(STACK)
     wait_for_go()
-    asks = Asks(job, first, came)
+    log = CallLog(job, first, came)
     callers = [
-        threading.Thread(target=_caller, args=(number, ask, job, asks), daemon=True) for number in range(job.callers)
+        threading.Thread(target=_caller, args=(number, get_key, job, log), daemon=True) for number in range(job.callers)
     ]
     for caller in callers:
         caller.start()
     for caller in callers:
-        caller.join(max(0.0, asks.began + job.cap - perf_counter()))
-    asks.tell()
-    sleep(LINGER)
-    os._exit(0)  # threads that still wait would keep the process
+        caller.join(max(0.0, log.began + job.time_limit - perf_counter()))
+    log.print_results()
+    sleep(EXIT_DELAY)
+    os._exit(0)  # waiting threads would keep the process alive
 
 
-def _caller(number: int, ask: Ask, job: Job, asks: Asks) -> None:
-    for again in range(job.asks):
-        if again and job.every:
-            sleep(job.every)
-        asks.begin(number)
+def _caller(number: int, get_key: GetKey, job: Job, log: CallLog) -> None:
+    for again in range(job.calls):
+        if again and job.pause:
+            sleep(job.pause)
+        log.begin(number)
         try:
-            key = ask()
-        except Exception as error:  # noqa: BLE001 - whatever a library raises is what its users get
-            asks.end(number, type(error).__name__)
+            key = get_key()
+        except Exception as error:  # noqa: BLE001 - every error of a library is an outcome
+            log.end(number, type(error).__name__)
         else:
-            asks.got(number, key)
+            log.got(number, key)
 
 
-def _resolve(opened: Opened, job: Job) -> None:
+def _resolve(setup: Setup, job: Job) -> None:
     samples = []
-    for _ in range(job.asks):
+    for _ in range(job.calls):
         started = perf_counter()
-        opened()()
+        setup()()
         samples.append(perf_counter() - started)
-    tell_samples(samples)
+    print_samples(samples)
 
 
-def _hit(opened: Opened, job: Job) -> None:
-    ask = opened()
-    ask()
+def _hit(setup: Setup, job: Job) -> None:
+    get_key = setup()
+    get_key()
     samples = []
-    for _ in range(job.asks):
+    for _ in range(job.calls):
         started = perf_counter()
         for _ in repeat(None, job.callers):
-            ask()
+            get_key()
         samples.append((perf_counter() - started) / job.callers)
-    tell_samples(samples)
+    print_samples(samples)

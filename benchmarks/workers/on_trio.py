@@ -8,41 +8,41 @@ from time import perf_counter
 import trio
 
 from . import tasks
-from .jobs import LINGER, Asks, Job, wait_for_go
+from .jobs import EXIT_DELAY, CallLog, Job, wait_for_go
 
 
-def play(opened: tasks.Opened, job: Job) -> None:
-    """Do a job."""
-    trio.run({"concurrent": _concurrent, "resolve": tasks.resolve, "hit": tasks.hit}[job.kind], opened, job)
+def run(setup: tasks.Setup, job: Job) -> None:
+    """Run a job."""
+    trio.run({"concurrent": _concurrent, "resolve": tasks.resolve, "hit": tasks.hit}[job.kind], setup, job)
 
 
-async def _concurrent(opened: tasks.Opened, job: Job) -> None:
+async def _concurrent(setup: tasks.Setup, job: Job) -> None:
     if job.is_warm:
-        await (await opened())()
-    ask = await opened()
-    first = None if job.life is None else await ask()
+        await (await setup())()
+    get_key = await setup()
+    first = None if job.lifetime is None else await get_key()
     came = perf_counter()
     await trio.sleep(job.after)
     wait_for_go()
-    asks = Asks(job, first, came)
+    log = CallLog(job, first, came)
     async with trio.open_nursery() as nursery:
-        nursery.cancel_scope.deadline = trio.current_time() + job.cap
-        nursery.start_soon(_first, ask, job, asks)
+        nursery.cancel_scope.deadline = trio.current_time() + job.time_limit
+        nursery.start_soon(_first, get_key, job, log)
         for number in range(1, job.callers):
-            nursery.start_soon(tasks.call, LOOP, number, ask, job, asks)
-    asks.tell()
-    await trio.sleep(LINGER)
+            nursery.start_soon(tasks.call, LOOP, number, get_key, job, log)
+    log.print_results()
+    await trio.sleep(EXIT_DELAY)
 
 
-async def _first(ask: tasks.Ask, job: Job, asks: Asks) -> None:
+async def _first(get_key: tasks.GetKey, job: Job, log: CallLog) -> None:
     with trio.move_on_after(inf if job.cancel_first is None else job.cancel_first):
-        await tasks.call(LOOP, 0, ask, job, asks)
+        await tasks.call(LOOP, 0, get_key, job, log)
 
 
-async def _patiently(ask: tasks.Ask, seconds: float) -> str | None:
+async def _with_timeout(get_key: tasks.GetKey, seconds: float) -> str | None:
     with trio.move_on_after(seconds):
-        return await ask()
+        return await get_key()
     return None
 
 
-LOOP = tasks.Loop(trio.sleep, _patiently, trio.Cancelled)
+LOOP = tasks.Loop(trio.sleep, _with_timeout, trio.Cancelled)

@@ -1,4 +1,4 @@
-"""What callers that are tasks do, on whichever event loop."""
+"""Callers that are tasks, on any event loop."""
 
 from __future__ import annotations
 
@@ -7,61 +7,61 @@ from itertools import repeat
 from time import perf_counter
 from typing import NamedTuple, TypeAlias
 
-from .jobs import Asks, Job, tell_samples
+from .jobs import CallLog, Job, print_samples
 
-Ask: TypeAlias = Callable[[], Awaitable[str]]
-Opened: TypeAlias = Callable[[], Awaitable[Ask]]
+GetKey: TypeAlias = Callable[[], Awaitable[str]]
+Setup: TypeAlias = Callable[[], Awaitable[GetKey]]
 
 
 class Loop(NamedTuple):
-    """What differs between event loops."""
+    """The differences between event loops."""
 
     sleep: Callable[[float], Awaitable[None]]
-    patiently: Callable[[Ask, float], Awaitable[str | None]]
-    """Ask, for at most so many seconds; None: that was too short."""
+    with_timeout: Callable[[GetKey, float], Awaitable[str | None]]
+    """Call with a timeout in seconds. Returns None if it expires."""
     cancelled: type[BaseException]
 
 
-async def call(loop: Loop, number: int, ask: Ask, job: Job, asks: Asks) -> None:
-    """Be one caller."""
-    for again in range(job.asks):
-        if again and job.every:
-            await loop.sleep(job.every)
-        asks.begin(number)
+async def call(loop: Loop, number: int, get_key: GetKey, job: Job, log: CallLog) -> None:
+    """Run one caller."""
+    for again in range(job.calls):
+        if again and job.pause:
+            await loop.sleep(job.pause)
+        log.begin(number)
         try:
-            key = await (ask() if job.deadline is None else loop.patiently(ask, job.deadline))
+            key = await (get_key() if job.deadline is None else loop.with_timeout(get_key, job.deadline))
         except loop.cancelled:
-            asks.cancelled(number)
+            log.cancelled(number)
             raise
-        except Exception as error:  # noqa: BLE001 - whatever a library raises is what its users get
-            asks.end(number, type(error).__name__)
+        except Exception as error:  # noqa: BLE001 - every error of a library is an outcome
+            log.end(number, type(error).__name__)
         else:
             if key is None:
-                asks.end(number, "gave up")
+                log.end(number, "timed out")
                 continue
-            asks.got(number, key)
+            log.got(number, key)
             if job.deadline is not None:
                 return
 
 
-async def resolve(opened: Opened, job: Job) -> None:
-    """Make the source anew and ask it, again and again."""
+async def resolve(setup: Setup, job: Job) -> None:
+    """Measure cold calls, each with a new source."""
     samples = []
-    for _ in range(job.asks):
+    for _ in range(job.calls):
         started = perf_counter()
-        await (await opened())()
+        await (await setup())()
         samples.append(perf_counter() - started)
-    tell_samples(samples)
+    print_samples(samples)
 
 
-async def hit(opened: Opened, job: Job) -> None:
-    """Ask for what is fresh, again and again."""
-    ask = await opened()
-    await ask()
+async def hit(setup: Setup, job: Job) -> None:
+    """Measure cache hits."""
+    get_key = await setup()
+    await get_key()
     samples = []
-    for _ in range(job.asks):
+    for _ in range(job.calls):
         started = perf_counter()
         for _ in repeat(None, job.callers):
-            await ask()
+            await get_key()
         samples.append((perf_counter() - started) / job.callers)
-    tell_samples(samples)
+    print_samples(samples)

@@ -1,4 +1,4 @@
-"""The comparison with other libraries counts what comes to the upstream, and says what cannot be played."""
+"""The comparison with other libraries counts upstream requests, and reports what cannot be run."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ CALLERS = 20
 
 
 @pytest.fixture(scope="module")
-def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Any]]:
-    """Let some callers ask in a few scenarios, with all peers that are installed; give the tables and the JSON."""
+def results(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Any]]:
+    """Run a few scenarios with all installed peers, and return the tables and the JSON."""
     folder = tmp_path_factory.mktemp("comparing")
     done = run("--quick", "--only", "concurrent", "--callers", str(CALLERS), "--results", str(folder))
     assert done.returncode == 0, done.stdout + done.stderr
@@ -26,76 +26,76 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Any
 
 
 def of(data: dict[str, Any], scenario: str, *peers: str) -> Iterable[dict[str, Any]]:
-    """Return what became of peers in a scenario."""
+    """Return the results of peers in a scenario."""
     found = [one for one in data["concurrent"] if one["scenario"] == scenario and one["peer"] in peers]
     assert len(found) == len(peers), data["concurrent"]
     return found
 
 
 OURS = ("anycreds on asyncio", "anycreds on trio")
-FLOORS = ("one event on asyncio", "one event on trio")
+BASELINES = ("one event on asyncio", "one event on trio")
 
 
-def test_cold_callers_make_one_call(played: tuple[str, dict[str, Any]]) -> None:
-    """All callers of ours and of the floor are served by one call, and waits and memory are told."""
-    _, data = played
-    for one in of(data, "cold", *OURS, *FLOORS):
-        assert one["calls"] == 1
+def test_cold_callers_make_one_request(results: tuple[str, dict[str, Any]]) -> None:
+    """All callers of anycreds and of the baseline get credentials by one request."""
+    _, data = results
+    for one in of(data, "cold", *OURS, *BASELINES):
+        assert one["requests"] == 1
         assert one["served"] == one["callers"] == CALLERS
-        assert one["endings"] == {"served": CALLERS}
+        assert one["outcomes"] == {"served": CALLERS}
         assert 0.04 < one["p50"] <= one["p99"] <= one["longest"] <= one["seconds"]
         assert one["waits"] == sorted(one["waits"])
 
 
-def test_nobody_notices_an_outage(played: tuple[str, dict[str, Any]]) -> None:
-    """While the set is good and the upstream is down, every ask of ours is served."""
-    _, data = played
+def test_outage_with_valid_credentials(results: tuple[str, dict[str, Any]]) -> None:
+    """During an outage every call of anycreds returns the credentials that are still valid."""
+    _, data = results
     for one in of(data, "outage", *OURS):
-        assert one["endings"] == {"served": 5 * CALLERS}
-        assert one["calls"] <= 1
+        assert one["outcomes"] == {"served": 5 * CALLERS}
+        assert one["requests"] <= 1
 
 
-def test_short_deadlines_are_met_in_the_end(played: tuple[str, dict[str, Any]]) -> None:
-    """Callers that give up before a refresh has ended are served by the same refresh when they ask again."""
-    _, data = played
+def test_timeouts_shorter_than_a_refresh(results: tuple[str, dict[str, Any]]) -> None:
+    """Callers whose timeout is shorter than a refresh get its credentials when they call again."""
+    _, data = results
     for one in of(data, "deadlines", *OURS):
-        assert one["calls"] == 1
+        assert one["requests"] == 1
         assert one["served"] == CALLERS
-        assert one["endings"]["gave up"] >= CALLERS
+        assert one["outcomes"]["timed out"] >= CALLERS
         assert one["p50"] > 0.5
 
 
-def test_a_peer_is_shown_as_it_is(played: tuple[str, dict[str, Any]]) -> None:
-    """Botocore is played, too: its threads race for cold credentials, and an outage leaves them without."""
-    _, data = played
+def test_botocore_is_measured(results: tuple[str, dict[str, Any]]) -> None:
+    """Botocore is measured too: an outage leaves its threads without credentials."""
+    _, data = results
     (cold,) = of(data, "cold", "botocore in threads")
     assert cold["served"] == CALLERS
-    assert cold["calls"] >= 1
+    assert cold["requests"] >= 1
     (outage,) = of(data, "outage", "botocore in threads")
     assert outage["served"] == 0
-    assert outage["endings"]["waits"] > 0  # within the cap of a quick look: it tries again and again
+    assert outage["outcomes"]["waiting"] > 0  # it retries until the time limit
 
 
-def test_what_cannot_be_played_has_its_reason(played: tuple[str, dict[str, Any]]) -> None:
-    """A peer that is not installed, or cannot do a thing, is named with the reason in the tables and the JSON."""
-    text, data = played
+def test_missing_results_have_a_reason(results: tuple[str, dict[str, Any]]) -> None:
+    """A peer that is not installed, or lacks a feature, is listed with the reason."""
+    text, data = results
     (deadlines,) = of(data, "deadlines", "botocore in threads")
-    assert deadlines["reason"] == "a thread cannot be cancelled, nor a call given up"
+    assert deadlines["reason"] == "a thread cannot be cancelled, and a call has no timeout"
     assert f"botocore in threads: n/a, {deadlines['reason']}" in text
     (javascript,) = of(data, "cold", "JavaScript SDK on node")
     assert javascript["reason"] is not None
     assert f"JavaScript SDK on node: n/a, {javascript['reason']}" in text
 
 
-def test_the_upstream_is_no_bottleneck(played: tuple[str, dict[str, Any]]) -> None:
-    """How many requests the servers answer is told, and is more than any Python client can make."""
-    text, data = played
-    assert "requests a second" in text
+def test_the_upstream_is_no_bottleneck(results: tuple[str, dict[str, Any]]) -> None:
+    """The servers handle more requests per second than any Python client can make."""
+    text, data = results
+    assert "requests per second" in text
     assert data["rates"]["container endpoint"] > 2_000
 
 
-def test_sources_are_asked_by_every_peer(tmp_path: Path) -> None:
-    """Each peer that is installed resolves from the sources that lead to it, or it is said why not."""
+def test_cold_calls_of_every_peer(tmp_path: Path) -> None:
+    """Each installed peer makes cold calls to each source, or its reason is reported."""
     file = tmp_path / "cold.json"
     done = run("--quick", "--only", "cold", "--json", str(file))
     assert done.returncode == 0, done.stdout + done.stderr
@@ -105,4 +105,4 @@ def test_sources_are_asked_by_every_peer(tmp_path: Path) -> None:
             one = found[peer, source]
             assert one["reason"] is None, one
             assert 0 < one["figure"]["least"] <= one["figure"]["median"] <= one["figure"]["most"]
-    assert "nothing here goes over HTTP" in found["one httpx client on trio", "file 100"]["reason"]
+    assert "this source does not use HTTP" in found["one httpx client on trio", "file 100"]["reason"]

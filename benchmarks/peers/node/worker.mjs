@@ -1,24 +1,24 @@
-// What runs in node's process: it reads a `Job` and answers as `benchmarks.workers` does, and has the names of its
-// `jobs.py` and `tasks.py`. The argument is the folder that has node_modules. Times are seconds.
+// The process of the JavaScript peer. It has the protocol of `benchmarks.workers`, with the names of its `jobs.py` and
+// `tasks.py`. The argument is the folder that contains node_modules. Times are seconds.
 import { Console } from "node:console";
 import { readSync } from "node:fs";
 import { createRequire } from "node:module";
 import net from "node:net";
 
 const LINE_END = 10;
-const LINGER = 0.5; // as in jobs.py
+const EXIT_DELAY = 0.5; // as in jobs.py
 const now = () => performance.now() / 1000;
 const sleep = (seconds) => new Promise((wake) => setTimeout(wake, seconds * 1000));
-const tell = (what) => new Promise((told) => process.stdout.write(`${JSON.stringify(what)}\n`, told));
+const print = (value) => new Promise((written) => process.stdout.write(`${JSON.stringify(value)}\n`, written));
 
-// Its default chain is memoized, and all callers share it. What it loads, it loads when it is made or asked.
-function opened() {
+// All callers share the memoized default chain. Its modules are loaded when it is created or called.
+function setup() {
   const sdk = createRequire(`${process.argv[2]}/`)("@aws-sdk/credential-providers");
   const provider = sdk.fromNodeProviderChain();
   return async () => (await provider()).accessKeyId;
 }
 
-// Waits for a line while nothing else runs. `process.stdin` would let the event loop run.
+// Blocks until a line arrives. `process.stdin` would let the event loop run.
 function readLine() {
   const line = [];
   const byte = Buffer.alloc(1);
@@ -26,11 +26,11 @@ function readLine() {
   return Buffer.from(line).toString();
 }
 
-// What became of every ask of every caller.
-class Asks {
+// Records every call of every caller.
+class CallLog {
   constructor(job, firstKey, firstCame) {
     Object.assign(this, { job, firstKey, firstCame, found: [] });
-    this.open = new Float64Array(job.callers).fill(NaN); // ten thousand entries of a Map take node a quarter longer
+    this.open = new Float64Array(job.callers).fill(NaN); // a Map of 10,000 entries is a quarter slower
     this.memory = process.memoryUsage().rss;
     this.began = now();
   }
@@ -40,103 +40,103 @@ class Asks {
   }
 
   got(caller, key) {
-    const isOld = this.job.life !== null && key === this.firstKey;
-    this.end(caller, isOld && now() - this.firstCame > this.job.life ? "stale" : "served");
+    const isOld = this.job.lifetime !== null && key === this.firstKey;
+    this.end(caller, isOld && now() - this.firstCame > this.job.lifetime ? "stale" : "served");
   }
 
-  end(caller, ending) {
-    this.found.push([caller, this.open[caller], now(), ending]);
+  end(caller, outcome) {
+    this.found.push([caller, this.open[caller], now(), outcome]);
     this.open[caller] = NaN;
   }
 
-  async tell() {
+  async printResults() {
     const end = now();
-    const all = [...this.open].map((begun, caller) => [caller, begun, end, "waits"]);
-    const waiting = all.filter(([, begun]) => !Number.isNaN(begun));
-    await tell({
-      asks: [...this.found, ...waiting].map(([caller, begun, ended, ending]) => [
+    const all = [...this.open].map((started, caller) => [caller, started, end, "waiting"]);
+    const waiting = all.filter(([, started]) => !Number.isNaN(started));
+    await print({
+      calls: [...this.found, ...waiting].map(([caller, started, ended, outcome]) => [
         caller,
-        Number((begun - this.began).toFixed(7)),
-        Number((ended - begun).toFixed(9)),
-        ending,
+        Number((started - this.began).toFixed(7)),
+        Number((ended - started).toFixed(9)),
+        outcome,
       ]),
       seconds: end - this.began,
-      memory: Math.max(0, process.resourceUsage().maxRSS * 1024 - this.memory), // it counts in KiB
+      memory: Math.max(0, process.resourceUsage().maxRSS * 1024 - this.memory), // maxRSS is in KiB
     });
   }
 }
 
-// Asks, for at most so many seconds; null: that was too short. The ask goes on, as a promise cannot be cancelled.
-async function patiently(ask, seconds) {
+// Calls with a timeout in seconds; null if it expires. The call continues, since a promise cannot be cancelled.
+async function withTimeout(getKey, seconds) {
   let timer;
-  const tooLong = new Promise((giveUp) => {
-    timer = setTimeout(giveUp, seconds * 1000, null);
+  const timeout = new Promise((expire) => {
+    timer = setTimeout(expire, seconds * 1000, null);
   });
   try {
-    return await Promise.race([ask(), tooLong]);
+    return await Promise.race([getKey(), timeout]);
   } finally {
     clearTimeout(timer);
   }
 }
 
-async function call(number, ask, job, asks) {
-  for (let again = 0; again < job.asks; again++) {
-    if (again && job.every) await sleep(job.every);
-    asks.begin(number);
+async function call(number, getKey, job, log) {
+  for (let again = 0; again < job.calls; again++) {
+    if (again && job.pause) await sleep(job.pause);
+    log.begin(number);
     try {
-      const key = await (job.deadline === null ? ask() : patiently(ask, job.deadline));
+      const key = await (job.deadline === null ? getKey() : withTimeout(getKey, job.deadline));
       if (key === null) {
-        asks.end(number, "gave up");
+        log.end(number, "timed out");
         continue;
       }
-      asks.got(number, key);
+      log.got(number, key);
       if (job.deadline !== null) return;
     } catch (error) {
-      asks.end(number, error?.name ?? String(error)); // anything can be thrown
+      log.end(number, error?.name ?? String(error)); // anything can be thrown
     }
   }
 }
 
 async function concurrent(job) {
   if (job.cancel_first !== null) throw new Error("a promise cannot be cancelled");
-  if (job.is_warm) await opened()();
-  const ask = opened();
-  const first = job.life === null ? null : await ask();
+  if (job.is_warm) await setup()();
+  const getKey = setup();
+  const first = job.lifetime === null ? null : await getKey();
   const came = now();
   await sleep(job.after);
-  await tell("ready");
+  await print("ready");
   readLine();
-  const asks = new Asks(job, first, came);
-  const callers = Array.from({ length: job.callers }, (_, number) => call(number, ask, job, asks));
-  await Promise.race([Promise.all(callers), sleep(job.cap)]);
-  await asks.tell();
-  await sleep(LINGER);
+  const log = new CallLog(job, first, came);
+  const callers = Array.from({ length: job.callers }, (_, number) => call(number, getKey, job, log));
+  await Promise.race([Promise.all(callers), sleep(job.time_limit)]);
+  await log.printResults();
+  await sleep(EXIT_DELAY);
 }
 
 async function resolve(job) {
   const samples = [];
-  for (let again = 0; again < job.asks; again++) {
+  for (let again = 0; again < job.calls; again++) {
     const started = now();
-    await opened()();
+    await setup()();
     samples.push(now() - started);
   }
-  await tell({ samples });
+  await print({ samples });
 }
 
 async function hit(job) {
-  const ask = opened();
-  await ask();
+  const getKey = setup();
+  await getKey();
   const samples = [];
-  for (let again = 0; again < job.asks; again++) {
+  for (let again = 0; again < job.calls; again++) {
     const started = now();
-    for (let once = 0; once < job.callers; once++) await ask();
+    for (let once = 0; once < job.callers; once++) await getKey();
     samples.push((now() - started) / job.callers);
   }
-  await tell({ samples });
+  await print({ samples });
 }
 
-globalThis.console = new Console(process.stderr); // the output is for answers
-// Nothing is reached beyond loopback. An error would not do, as the SDK tries again and goes on.
+globalThis.console = new Console(process.stderr); // standard output carries the results only
+// Connections beyond loopback end the process. An error would not be enough, since the SDK retries.
 const connect = net.Socket.prototype.connect;
 net.Socket.prototype.connect = function (...given) {
   const host = net._normalizeArgs(Array.isArray(given[0]) ? given[0] : given)[0].host ?? "localhost";
@@ -144,15 +144,15 @@ net.Socket.prototype.connect = function (...given) {
   console.error(`reached beyond loopback: ${host}`);
   return process.exit(1);
 };
-process.on("unhandledRejection", () => {}); // it would end the process, and with it all who still wait
+process.on("unhandledRejection", () => {}); // it would end the process and all waiting callers
 
 try {
   for (let line = readLine(); line; line = readLine()) {
     const job = JSON.parse(line);
     await { concurrent, resolve, hit }[job.kind](job);
   }
-  process.exit(0); // callers that still wait would keep the process
+  process.exit(0); // waiting callers would keep the process alive
 } catch (error) {
-  console.error(String(error).replaceAll("\n", " ")); // the last line says why there is no answer
+  console.error(String(error).replaceAll("\n", " ")); // the last line is shown as the reason
   process.exit(1);
 }

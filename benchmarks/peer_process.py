@@ -1,4 +1,4 @@
-"""The process of a peer, from outside: started, told what to do, listened to, and ended whatever it does."""
+"""The process of a peer: starting it, sending it jobs, reading its results, and killing it."""
 
 from __future__ import annotations
 
@@ -11,22 +11,21 @@ from threading import Timer
 from types import TracebackType
 from typing import Any, Self
 
-from .measuring import ROOT, plain_environ
+from .measurement import ROOT, plain_environ
 from .peers import Peer
 from .workers.jobs import Job
 
-MOST_START = 30.0  # seconds: node and botocore take one
-MOST_OVER = 15.0  # seconds beyond its time for a peer to say how far it came
-
-MOST_END = 1.0  # seconds from the end of its output to that of the process
+START_TIMEOUT = 30.0  # seconds: node and botocore take one
+RESULT_TIMEOUT = 15.0  # seconds beyond the time limit for a peer to print its results
+EXIT_TIMEOUT = 1.0  # seconds from the end of its output to its exit
 
 
 class WorkerError(Exception):
-    """A peer's process did not do what it was told."""
+    """A peer's process failed to do its job."""
 
 
 class Worker:
-    """One process of a peer. Without a job it waits until it is given one."""
+    """One process of a peer. Without a job it waits for one."""
 
     def __init__(self, peer: Peer, job: Job | None, environ: Mapping[str, str]) -> None:
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed in ``end``
@@ -41,7 +40,7 @@ class Worker:
         )
         self._is_ready = True
         if job is not None:
-            self.give(job)
+            self.send_job(job)
 
     def __enter__(self) -> Self:
         return self
@@ -52,45 +51,45 @@ class Worker:
         self.end()
 
     @property
-    def has_ended(self) -> bool:
-        """Tell whether the process has come to its end, as it should: some do only one job."""
+    def has_exited(self) -> bool:
+        """Whether the process has exited without an error: some do only one job."""
         return self._process.poll() == 0
 
-    def give(self, job: Job) -> None:
-        """Let it do a job."""
-        self._say(job.line())
+    def send_job(self, job: Job) -> None:
+        """Send a job to the process."""
+        self._send(job.line())
 
     def wait_until_ready(self, after: float) -> None:
-        """Wait until it has what it is to have before. ``after``: it is to rest for so many seconds then."""
-        self._is_ready = self._line(MOST_START + after) is not None
+        """Wait until the process is ready to start. ``after`` is the delay of the job in seconds."""
+        self._is_ready = self._read_line(START_TIMEOUT + after) is not None
 
-    def go(self, cap: float) -> dict[str, Any]:
-        """Give the sign to begin, and return what it tells at the end. Raises ``WorkerError``."""
+    def start(self, time_limit: float) -> dict[str, Any]:
+        """Start the callers, and return the results. Raises ``WorkerError``."""
         if self._is_ready:
-            self._say("go")
-        return self.result(cap)
+            self._send("go")
+        return self.result(time_limit)
 
     def result(self, seconds: float) -> dict[str, Any]:
-        """Return what it tells at the end. ``seconds``: about how long it may take. Raises ``WorkerError``."""
-        told = self._line(seconds + MOST_OVER)
-        if not isinstance(told, dict):
-            raise WorkerError(self._last_words())
-        return told
+        """Return the results. ``seconds`` is the expected duration. Raises ``WorkerError``."""
+        result = self._read_line(seconds + RESULT_TIMEOUT)
+        if not isinstance(result, dict):
+            raise WorkerError(self._last_error_line())
+        return result
 
     def end(self) -> None:
-        """End it."""
+        """Kill the process."""
         self._process.kill()
         self._process.communicate()
         self._errors.close()
 
-    def _say(self, line: str) -> None:
+    def _send(self, line: str) -> None:
         assert self._process.stdin is not None
         try:
             print(line, file=self._process.stdin, flush=True)
         except BrokenPipeError:
-            self._is_ready = False  # it has ended; why shows when it is asked for its result
+            self._is_ready = False  # it has exited; ``result`` raises the error
 
-    def _line(self, within: float) -> Any:
+    def _read_line(self, within: float) -> Any:
         assert self._process.stdout is not None
         watch = Timer(within, self._process.kill)
         watch.start()
@@ -100,11 +99,11 @@ class Worker:
             watch.cancel()
         return json.loads(line) if line else None
 
-    def _last_words(self) -> str:
+    def _last_error_line(self) -> str:
         with suppress(subprocess.TimeoutExpired):
-            self._process.wait(MOST_END)  # its output has ended, and so it is about to
+            self._process.wait(EXIT_TIMEOUT)  # its output has ended, so it is about to exit
         self._process.kill()
         self._process.wait()
         self._errors.seek(0)
         lines = self._errors.read().strip().splitlines()
-        return lines[-1] if lines else f"ended with {self._process.returncode} and without a word"
+        return lines[-1] if lines else f"exited with code {self._process.returncode} without an error message"

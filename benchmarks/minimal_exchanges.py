@@ -1,7 +1,7 @@
-"""What each source takes at least, written by hand: no checks, no errors, no order of places to look.
+"""Minimal code for each source, as a baseline: no checks, no error handling, no precedence of settings.
 
-Exchanges are generators that yield a request, are sent the body of its answer, and return the access key id. Who sends
-them is none of their business, so that a bare socket and an HTTP client do the same.
+Exchanges are generators that yield a request, receive the body of its response, and return the access key id. They do
+no I/O, so that a bare socket and an HTTP client share them.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ Exchanges: TypeAlias = Generator[Request, bytes, str]
 
 
 def exchanges(environ: Environ) -> tuple[str, Exchanges] | None:
-    """Return with whom the exchanges are (a URL), and the exchanges; None: it takes none."""
+    """Return the URL of the endpoint and the exchanges, or None for a source without requests."""
     match environ["ANYCREDS_BENCH_SOURCE"]:
         case "container":
-            place = environ["AWS_CONTAINER_CREDENTIALS_FULL_URI"]
-            return place, _container(urlsplit(place).path, environ["AWS_CONTAINER_AUTHORIZATION_TOKEN"])
+            endpoint = environ["AWS_CONTAINER_CREDENTIALS_FULL_URI"]
+            return endpoint, _container(urlsplit(endpoint).path, environ["AWS_CONTAINER_AUTHORIZATION_TOKEN"])
         case "imds":
             return environ["AWS_EC2_METADATA_SERVICE_ENDPOINT"], _imds()
         case "role":
@@ -68,46 +68,46 @@ def _role(environ: Environ) -> Exchanges:
     from anycreds._wire.sigv4 import Scope, sign_headers
     from anycreds._wire.urls import Url
 
-    sections = scanned(Path(environ["HOME"], CONFIG).read_text(encoding="utf-8"))
+    sections = scan_sections(Path(environ["HOME"], CONFIG).read_text(encoding="utf-8"))
     profile = sections[f"profile {environ['AWS_PROFILE']}"]
     base = sections[f"profile {profile['source_profile']}"]
     keys = Credentials(base["aws_access_key_id"], base["aws_secret_access_key"])
     body = assume_role_form({"RoleArn": profile["role_arn"], "RoleSessionName": f"by-hand-{time():.0f}"})
     head = {"Content-Type": FORM_TYPE}
-    place = urlsplit(environ["AWS_ENDPOINT_URL"])
-    url = Url("http", str(place.hostname), place.port, "/")
+    endpoint = urlsplit(environ["AWS_ENDPOINT_URL"])
+    url = Url("http", str(endpoint.hostname), endpoint.port, "/")
     signed = sign_headers(keys, Scope(environ[REGION], "sts"), time(), "POST", url, headers=head, body=body)
     assert isinstance(signed, dict)
-    answer = yield Request("POST", "/", {**head, **signed}, body)
-    found = {field.tag.rpartition("}")[2]: field.text for field in fromstring(answer).iter()}  # noqa: S314 - the fake's
+    response = yield Request("POST", "/", {**head, **signed}, body)
+    found = {field.tag.rpartition("}")[2]: field.text for field in fromstring(response).iter()}  # noqa: S314 - the fake's
     return _key(found)
 
 
 def _sso(environ: Environ) -> Exchanges:
-    sections = scanned(Path(environ["HOME"], CONFIG).read_text(encoding="utf-8"))
+    sections = scan_sections(Path(environ["HOME"], CONFIG).read_text(encoding="utf-8"))
     profile = sections[f"profile {environ['AWS_PROFILE']}"]
     name = hashlib.sha1(profile["sso_session"].encode(), usedforsecurity=False).hexdigest()
     token = json.loads(Path(environ["HOME"], f".aws/sso/cache/{name}.json").read_text(encoding="utf-8"))
     query = f"account_id={profile['sso_account_id']}&role_name={profile['sso_role_name']}"
     head = {"x-amz-sso_bearer_token": token["accessToken"]}
-    answer = json.loads((yield Request("GET", f"/federation/credentials?{query}", head)))
-    return str(answer["roleCredentials"]["accessKeyId"])
+    response = json.loads((yield Request("GET", f"/federation/credentials?{query}", head)))
+    return str(response["roleCredentials"]["accessKeyId"])
 
 
-def from_file(environ: Environ) -> str:
-    """Return the key of a profile, after a scan of all."""
+def key_from_file(environ: Environ) -> str:
+    """Return the key id of a profile, after a scan of the file."""
     text = Path(environ["HOME"], CREDENTIALS).read_text(encoding="utf-8")
-    return scanned(text)[environ["AWS_PROFILE"]]["aws_access_key_id"]
+    return scan_sections(text)[environ["AWS_PROFILE"]]["aws_access_key_id"]
 
 
 def command(environ: Environ) -> list[str]:
-    """Return the command of a profile."""
-    sections = scanned(Path(environ["HOME"], CONFIG).read_text(encoding="utf-8"))
+    """Return the ``credential_process`` of a profile."""
+    sections = scan_sections(Path(environ["HOME"], CONFIG).read_text(encoding="utf-8"))
     return shlex.split(sections[f"profile {environ['AWS_PROFILE']}"]["credential_process"])
 
 
-def key_printed(output: bytes) -> str:
-    """Return the key that a process printed."""
+def key_from_output(output: bytes) -> str:
+    """Return the key id that a command printed."""
     return _key(json.loads(output))
 
 
@@ -115,14 +115,14 @@ def _key(document: Mapping[str, str | None]) -> str:
     return str(document["AccessKeyId"])
 
 
-def scanned(text: str) -> dict[str, dict[str, str]]:
-    """Return the sections of a file without comments, nested settings, quotes or anything else of the grammar."""
+def scan_sections(text: str) -> dict[str, dict[str, str]]:
+    """Return the sections of a file that has no comments, nested settings or quotes."""
     sections: dict[str, dict[str, str]] = {}
-    here: dict[str, str] = {}
+    current: dict[str, str] = {}
     for line in text.split("\n"):
         if line.startswith("["):
-            here = sections.setdefault(line[1:-1], {})
+            current = sections.setdefault(line[1:-1], {})
         elif line:
             key, _, value = line.partition("=")
-            here[key.strip()] = value.strip()
+            current[key.strip()] = value.strip()
     return sections

@@ -1,4 +1,4 @@
-"""What there is to measure, and how: ours beside floors, in a process each, and peers beside each other."""
+"""Runs the selected benchmarks: comparisons with baselines, each in its own process, and comparisons of peers."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ from . import (
     stall,
     waiters,
 )
-from .compared import Compared
-from .concurrent import Played
-from .measuring import LOOPS, ROOT, Row, fake_aws, here, plain_environ
+from .concurrent import ScenarioResult
+from .measurement import LOOPS, ROOT, Row, fake_aws, is_installed, plain_environ
+from .peer_figures import PeerFigure
 from .peers import Peer, all_peers
 from .scenarios import SCENARIOS, Scenario
-from .upstream import rate_of, upstream
-from .workers.jobs import CAP
+from .upstream import measure_rate, upstream
+from .workers.jobs import TIME_LIMIT
 
-COMPARING = {"hits": hits.play, "cold": cold.play, "fresh": fresh.play}
-COMPARISONS = ("concurrent", *COMPARING)
+COMPARED_BY_PEER = {"hits": hits.run, "cold": cold.run, "fresh": fresh.run}
+COMPARISONS = ("concurrent", *COMPARED_BY_PEER)
 BENCHMARKS = {
     "hit": hit.measure,
     "waiters": waiters.measure,
@@ -54,41 +54,48 @@ BENCHMARKS = {
     "adapter_httpx": adapter_httpx.measure,
     "silent": silent.measure,
 }
-EVERYWHERE = {"hit", "waiters", "first_keys"}  # on uvloop, too, which is asyncio's loop written in C
-LOOPLESS = {"explain", "profiles", "signing"}  # no event loop runs there, so it is measured once
-LONGEST = 120.0  # seconds for one benchmark on one event loop; each takes some seconds
-# What a quick look measures beside floors; what it plays, with how many callers, and when it gives a peer up (seconds).
+ON_UVLOOP = {"hit", "waiters", "first_keys"}  # these also run on uvloop, which is asyncio's loop in C
+WITHOUT_LOOP = {"explain", "profiles", "signing"}  # these run no event loop, so they are measured once
+BENCHMARK_TIMEOUT = 120.0  # seconds for one benchmark on one event loop; each takes some seconds
+# --quick: benchmarks with a baseline; scenarios, number of callers and time limit per peer (seconds).
 QUICK = ("hit", "waiters", "first_keys", "imds", "assume_role", "profiles")
-QUICK_SCENARIOS, QUICK_CALLERS, QUICK_CAP = ("cold", "outage", "deadlines"), (1_000,), 1.0
+QUICK_SCENARIOS, QUICK_CALLERS, QUICK_TIME_LIMIT = ("cold", "outage", "deadlines"), (1_000,), 1.0
 
 
-class Found(NamedTuple):
-    """All that was measured."""
+class Measurements(NamedTuple):
+    """The results of a run."""
 
     peers: Sequence[Peer] = ()
-    cap: float = CAP
+    time_limit: float = TIME_LIMIT
     rates: Mapping[str, float] = {}
-    """How many requests the servers here answer in a second."""
-    played: Sequence[Played] = ()
-    compared: Sequence[Compared] = ()
+    """Requests per second of the benchmark servers."""
+    results: Sequence[ScenarioResult] = ()
+    compared: Sequence[PeerFigure] = ()
     rows: Sequence[Row] = ()
     failed: Sequence[str] = ()
 
 
-def run(options: Namespace) -> Found:
-    """Measure what the options say, and tell on the standard error what is being done."""
+def run(options: Namespace) -> Measurements:
+    """Run the selected benchmarks, and print progress to the standard error."""
     names = options.only or [*COMPARISONS, *(QUICK if options.quick else BENCHMARKS)]
     compares = set(names) & set(COMPARISONS)
-    found = Found(all_peers() if compares else (), QUICK_CAP if options.quick else CAP, _rates() if compares else {})
+    found = Measurements(
+        all_peers() if compares else (), QUICK_TIME_LIMIT if options.quick else TIME_LIMIT, _rates() if compares else {}
+    )
     if "concurrent" in names:
-        found = found._replace(played=_concurrent(found, options))
-    compared = [one for name in names if name in COMPARING for one in COMPARING[name](found.peers, _say, options.quick)]
-    rows, failed = _beside_floors([name for name in names if name in BENCHMARKS], options)
-    return found._replace(compared=compared, rows=[*goals.rows(found.played), *rows], failed=failed)
+        found = found._replace(results=_concurrent(found, options))
+    compared = [
+        one
+        for name in names
+        if name in COMPARED_BY_PEER
+        for one in COMPARED_BY_PEER[name](found.peers, _progress, options.quick)
+    ]
+    rows, failed = _measure_baselines([name for name in names if name in BENCHMARKS], options)
+    return found._replace(compared=compared, rows=[*goals.rows(found.results), *rows], failed=failed)
 
 
-def work(options: Namespace) -> None:
-    """Be the process of one benchmark on one event loop: print its rows as JSON."""
+def run_worker(options: Namespace) -> None:
+    """Run one benchmark on one event loop in this process, and print its rows as JSON."""
     rows = BENCHMARKS[options.only[0]](options.loop[0], quick=options.quick)
     json.dump([report.as_data(row) for row in rows], sys.stdout)
 
@@ -96,26 +103,26 @@ def work(options: Namespace) -> None:
 def _rates() -> dict[str, float]:
     with upstream() as fast, fake_aws() as fake:
         return {
-            "container endpoint": rate_of(fast.url),
-            "FakeAWS": rate_of(fake.container_url, fake.container_token),
+            "container endpoint": measure_rate(fast.url),
+            "FakeAWS": measure_rate(fake.container_url, fake.container_token),
         }
 
 
-def _concurrent(found: Found, options: Namespace) -> list[Played]:
+def _concurrent(found: Measurements, options: Namespace) -> list[ScenarioResult]:
     chosen: Sequence[Scenario] = SCENARIOS
     if options.quick:
         chosen = [one._replace(callers=QUICK_CALLERS) for one in chosen if one.name in QUICK_SCENARIOS]
     if options.callers:
         chosen = [one._replace(callers=tuple(options.callers)) for one in chosen]
     with upstream() as source:
-        return list(concurrent.play(found.peers, source, chosen, found.cap, _say))
+        return list(concurrent.run(found.peers, source, chosen, found.time_limit, _progress))
 
 
-def _beside_floors(names: Sequence[str], options: Namespace) -> tuple[list[Row], list[str]]:
+def _measure_baselines(names: Sequence[str], options: Namespace) -> tuple[list[Row], list[str]]:
     rows: list[Row] = []
     failed: list[str] = []
     for name, loop in _plan(names, options):
-        _say(f"{name} on {loop}")
+        _progress(f"{name} on {loop}")
         try:
             rows += _in_own_process(name, loop, quick=options.quick)
         except (subprocess.SubprocessError, ValueError) as error:
@@ -125,13 +132,13 @@ def _beside_floors(names: Sequence[str], options: Namespace) -> tuple[list[Row],
 
 def _plan(names: Sequence[str], options: Namespace) -> Iterator[tuple[str, str]]:
     for name in names:
-        usual = [loop for loop in LOOPS if loop != "uvloop" or name in EVERYWHERE]
+        usual = [loop for loop in LOOPS if loop != "uvloop" or name in ON_UVLOOP]
         loops = options.loop or usual[: 1 if options.quick else None]
-        for loop in loops[:1] if name in LOOPLESS else loops:
-            if here(loop):
+        for loop in loops[:1] if name in WITHOUT_LOOP else loops:
+            if is_installed(loop):
                 yield name, loop
             else:
-                _say(f"{name} on {loop}: not installed")
+                _progress(f"{name} on {loop}: not installed")
 
 
 def _in_own_process(name: str, loop: str, *, quick: bool) -> list[Row]:
@@ -143,7 +150,7 @@ def _in_own_process(name: str, loop: str, *, quick: bool) -> list[Row]:
         stdout=subprocess.PIPE,
         text=True,
         check=True,
-        timeout=LONGEST,
+        timeout=BENCHMARK_TIMEOUT,
     )
     return [report.from_data(data) for data in json.loads(done.stdout)]
 
@@ -151,6 +158,6 @@ def _in_own_process(name: str, loop: str, *, quick: bool) -> list[Row]:
 _started = time.perf_counter()
 
 
-def _say(what: str) -> None:
-    """Tell what comes next, and how long all has taken so far."""
+def _progress(what: str) -> None:
+    """Print the elapsed time and the next step."""
     print(f"{time.perf_counter() - _started:4.0f} s  {what}", file=sys.stderr, flush=True)

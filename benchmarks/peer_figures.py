@@ -1,15 +1,15 @@
-"""One figure of one peer, for the benchmarks in which every peer does the same thing by itself."""
+"""One figure of one peer, for benchmarks without concurrency."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
-from .measuring import Span, span
+from .measurement import Span, span
 
 
-class Compared(NamedTuple):
-    """What one peer took to do one thing. Times are seconds, memory is bytes."""
+class PeerFigure(NamedTuple):
+    """The time or memory of one peer for one task. Times are seconds, memory is bytes."""
 
     benchmark: str
     what: str
@@ -20,32 +20,32 @@ class Compared(NamedTuple):
     """Why there is no figure."""
 
     def as_data(self) -> dict[str, Any]:
-        """Return it for JSON."""
+        """Return the figure as JSON data."""
         return {**self._asdict(), "figure": self.figure and self.figure._asdict()}
 
     @classmethod
-    def from_data(cls, data: dict[str, Any]) -> Compared:
-        """Return what JSON was made of."""
+    def from_data(cls, data: dict[str, Any]) -> PeerFigure:
+        """Return the figure for JSON data."""
         return cls(**{**data, "figure": data["figure"] and Span(**data["figure"])})
 
 
-class Figures:
-    """What the rounds of one peer bring, until one of them fails: then nothing is asked of it any more."""
+class PeerSamples:
+    """The samples of one peer, until a round fails."""
 
     def __init__(self, reason: str | None) -> None:
         self.reason = reason
         self._values: list[float] = []
 
     def add(self, values: Sequence[float]) -> None:
-        """Keep what one round brought."""
+        """Add the samples of one round."""
         self._values += values
 
     @property
     def least(self) -> float:
-        """The least so far; 0: there is none."""
+        """The smallest sample so far, or 0 if there is none."""
         return min(self._values, default=0.0)
 
-    def compared(self, benchmark: str, what: str, peer: str, unit: Literal["s", "bytes"] = "s") -> Compared:
-        """Return what all rounds come to."""
+    def compared(self, benchmark: str, what: str, peer: str, unit: Literal["s", "bytes"] = "s") -> PeerFigure:
+        """Return the figure of all rounds."""
         figure = span(self._values) if self._values and self.reason is None else None
-        return Compared(benchmark, what, peer, unit, figure, self.reason)
+        return PeerFigure(benchmark, what, peer, unit, figure, self.reason)

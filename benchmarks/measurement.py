@@ -1,6 +1,6 @@
-"""How everything here is measured: a figure and its floor take turns in one run, and only their medians are compared.
+"""Measuring: a figure and its baseline are measured alternately in one run, and their medians are compared.
 
-What the machine does meanwhile hits both alike, so a ratio says more than either figure.
+Other load of the machine then affects both equally, so a ratio is more reliable than either figure.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ import anyio
 ROOT = Path(__file__).parents[1]
 PROGRAMS = Path(__file__).parent / "programs"
 LOOPS = ("asyncio", "uvloop", "trio")
-LONGEST_PROGRAM = 60.0  # seconds; a program here takes two at most, so one that takes this long hangs
+PROGRAM_TIMEOUT = 60.0  # seconds; a program takes two at most, so this means that it hangs
 
-# What the environment of whoever measures would change: whom AWS code asks, and how Python runs.
+# Variables of the caller's environment that would change what AWS code calls, or how Python and node run.
 _FOREIGN = (
     "AWS_",
     "NODE_OPTIONS",
@@ -38,7 +38,7 @@ _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 
 class Span(NamedTuple):
-    """A figure that was taken several times."""
+    """Median and bounds of a figure that was measured several times."""
 
     median: float
     least: float
@@ -47,16 +47,16 @@ class Span(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One figure, its floor, and what the goal says of them. Times are seconds, memory is bytes."""
+    """One figure, its baseline and its goal. Times are seconds, memory is bytes."""
 
     what: str
     loop: str
-    unit: Literal["s", "bytes", "calls", "modules"]
+    unit: Literal["s", "bytes", "requests", "modules"]
     ours: Span
-    floor: Span | None
-    floor_is: str
+    baseline: Span | None
+    baseline_is: str
     kind: Literal["ratio", "excess", "value", "exact"]
-    """What is judged: ours / floor, ours - floor, or ours alone (at most the goal, or exactly that)."""
+    """What is compared with the goal: ours / baseline, ours - baseline, or ours (at most, or exactly, the goal)."""
     judged: Span
     goal: float | None
     notes: tuple[str, ...] = ()
@@ -64,7 +64,7 @@ class Row(NamedTuple):
 
     @property
     def met(self) -> bool | None:
-        """Tell whether the goal is met; None: there is none."""
+        """Whether the goal is met. None if there is no goal."""
         if self.goal is None:
             return None
         if self.kind == "exact":
@@ -77,18 +77,18 @@ def span(values: Sequence[float]) -> Span:
     return Span(median(values), min(values), max(values), len(values))
 
 
-def ratio(ours: Sequence[float], floor: Sequence[float]) -> Span:
-    """Return ours / floor, taken round by round."""
-    return span([mine / least for mine, least in zip(ours, floor, strict=True)])
+def ratio(ours: Sequence[float], baseline: Sequence[float]) -> Span:
+    """Return ours / baseline, computed round by round."""
+    return span([mine / least for mine, least in zip(ours, baseline, strict=True)])
 
 
-def excess(ours: Sequence[float], floor: Sequence[float]) -> Span:
-    """Return ours - floor, taken round by round."""
-    return span([mine - least for mine, least in zip(ours, floor, strict=True)])
+def excess(ours: Sequence[float], baseline: Sequence[float]) -> Span:
+    """Return ours - baseline, computed round by round."""
+    return span([mine - least for mine, least in zip(ours, baseline, strict=True)])
 
 
 async def interleaved(rounds: int, *samples: Callable[[], Awaitable[float]]) -> list[list[float]]:
-    """Take every sample once a round, in turn: A B A B …. Return the figures of each."""
+    """Measure every sample once per round, alternately (A B A B …). Return the figures of each."""
     found: list[list[float]] = [[] for _ in samples]
     for _ in range(rounds):
         for figures, sample in zip(found, samples, strict=True):
@@ -96,8 +96,8 @@ async def interleaved(rounds: int, *samples: Callable[[], Awaitable[float]]) -> 
     return found
 
 
-def here(loop: str) -> bool:
-    """Tell whether this event loop is installed."""
+def is_installed(loop: str) -> bool:
+    """Return whether an event loop is installed."""
     return find_spec(loop) is not None
 
 
@@ -109,35 +109,35 @@ def run_on(loop: str, main: Callable[[], Awaitable[list[Row]]]) -> list[Row]:
 
 
 def plain_environ(**more: str) -> dict[str, str]:
-    """Return this process's environment without what would change a figure, and with ``more``."""
-    kept = {
+    """Return this process's environment without variables that would change a figure, and with ``more``."""
+    inherited = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(_FOREIGN) and name.lower() not in _PROXIES
     }
     nowhere = str(ROOT / "benchmarks" / "there-is-no-such-file")
-    return {**kept, "AWS_CONFIG_FILE": nowhere, "AWS_SHARED_CREDENTIALS_FILE": nowhere, **more}
+    return {**inherited, "AWS_CONFIG_FILE": nowhere, "AWS_SHARED_CREDENTIALS_FILE": nowhere, **more}
 
 
 class Finished(NamedTuple):
-    """What a fresh process did: how long it took from start to end, and what it printed."""
+    """The duration of a fresh process, and the words that it printed."""
 
     seconds: float
     words: list[str]
 
 
 def fresh_process(program: str, *arguments: str, **environ: str) -> Finished:
-    """Run one of the programs in a process of its own."""
+    """Run one of the programs in a fresh process."""
     command = [sys.executable, str(PROGRAMS / program), *arguments]
     started = time.perf_counter()
     done = subprocess.run(
-        command, env=plain_environ(**environ), stdout=subprocess.PIPE, text=True, check=True, timeout=LONGEST_PROGRAM
+        command, env=plain_environ(**environ), stdout=subprocess.PIPE, text=True, check=True, timeout=PROGRAM_TIMEOUT
     )
     return Finished(time.perf_counter() - started, done.stdout.split())
 
 
 class Fake(NamedTuple):
-    """A ``FakeAWS`` that serves in a process of its own, so that it and what is measured do not share a lock."""
+    """A ``FakeAWS`` in its own process, so that it does not share the interpreter lock with the measured code."""
 
     metadata_url: str
     container_url: str
@@ -147,11 +147,11 @@ class Fake(NamedTuple):
     process: subprocess.Popen[str]
 
     def count(self, route: str) -> int:
-        """Return how many requests have come for one route."""
-        return int(self.answer(f"count {route}"))
+        """Return the number of requests for one route."""
+        return int(self.send_command(f"count {route}"))
 
-    def answer(self, line: str) -> str:
-        """Return what the program answers to a line; see there."""
+    def send_command(self, line: str) -> str:
+        """Return the response of ``programs/fake.py`` to a command."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         print(line, file=self.process.stdin, flush=True)
@@ -160,7 +160,7 @@ class Fake(NamedTuple):
 
 @contextmanager
 def fake_aws() -> Iterator[Fake]:
-    """Serve as long as the ``with`` lasts."""
+    """Run a ``FakeAWS`` inside the ``with`` block."""
     with serving("fake.py") as (process, words):
         metadata_url, container_url, container_token, *keys = words
         yield Fake(metadata_url, container_url, container_token, keys[0], keys[1], process)
@@ -168,7 +168,7 @@ def fake_aws() -> Iterator[Fake]:
 
 @contextmanager
 def serving(program: str) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
-    """Run one of the programs as long as the ``with`` lasts. Give the process, and what its first line says."""
+    """Run one of the programs inside the ``with`` block. Yield the process and the words of its first line."""
     command = [sys.executable, str(PROGRAMS / program)]
     with subprocess.Popen(
         command, env=plain_environ(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
