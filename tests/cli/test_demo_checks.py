@@ -1,102 +1,69 @@
-"""The demo judges and tells what was measured: in figures, as text and as a picture."""
+"""The demo compares measurements with the promises of the cache, and prints both."""
 
 from __future__ import annotations
 
-import re
-from xml.etree import ElementTree as ET
-
 import pytest
 
-from anycreds._cli.demo import BACKENDS, MOST_CALLERS
-from anycreds._cli.demo import text as _demo_text
-from anycreds._cli.demo.checks import PROMISES, Figures, Verdict, Waits, verdict_on
-from anycreds._cli.demo.svg import draw
-from cli.demo_runs import WRONG, perfect, spoil
+from anycreds._cli.demo import BACKENDS, MAX_CALLERS
+from anycreds._cli.demo.checks import broken_promises, expected_result, measured_result
+from anycreds._cli.demo.report import HEADING, document, row
+from cli.demo_samples import MISTAKES, correct_run, incorrect_run
 
-SVG = "{http://www.w3.org/2000/svg}"
-
-SPOILED = {
-    "two cold refreshes": ["cold start: 2 upstream calls instead of 1", "cold start: 6 HTTP requests instead of 3"],
-    "asked while fresh": ["fresh: 1 upstream calls instead of 0", "fresh: 2 HTTP requests instead of 0"],
-    "no advisory refresh": ["advisory window: 0 upstream calls instead of 1", "advisory window: no new set came"],
-    "token not kept": ["expiry: 3 HTTP requests instead of 2"],
-    "waits in the advisory window": ["advisory window: a task waited for 0.300 s"],
-    "ended set served": ["expiry: not all tasks were served the new set"],
-    "sets differ": ["cold start: not all tasks were served the new set"],
-    "a task fails": ["expiry: 999 tasks were served instead of 1000; one failed: metadata: status 500"],
-    "a task is forgotten": ["999 tasks were served instead of 1000; 1 were still waiting"],
-    "cancelled in vain": ["cold start: 99 cancelled tasks left instead of 100"],
-    "cancelled too late": ["cold start: a cancelled task left after 0.375 s, not within"],
-    "nothing came": ["not played, for want of a set: fresh, advisory window, expiry"],
+REPORTED = {
+    "two cold refreshes": ["cold start: upstream calls: 2; expected 1", "cold start: http requests: 6; expected 3"],
+    "a refresh while fresh": ["fresh: upstream calls: 1; expected 0", "fresh: http requests: 2; expected 0"],
+    "no advisory refresh": [
+        "advisory window: upstream calls: 0; expected 1",
+        "advisory window: no new credentials were received",
+    ],
+    "IMDS token not cached": ["expired: http requests: 3; expected 2"],
+    "wait in the advisory window": ["advisory window: longest wait: 0.300 s; expected at most 0.150 s"],
+    "expired credentials": ["expired: not all callers got the new credentials"],
+    "different credentials": ["cold start: not all callers got the new credentials"],
+    "a caller fails": ["expired: returned: 999; expected 1000", "expired: a caller failed: metadata: status 500"],
+    "a caller is lost": ["expired: returned: 999; expected 1000"],
+    "cancellation without effect": ["cold start: cancelled: 99; expected 100"],
+    "slow cancellation": ["cold start: slowest cancellation: 0.375 s; expected at most 0.101 s"],
+    "no credentials": ["not run, because no credentials were received: fresh, advisory window, expired"],
 }
 
 
 @pytest.mark.parametrize("callers", [1, 2, 10, 1000])
-def test_what_is_as_promised_is_found_so(callers: int) -> None:
-    """One refresh for all, none while fresh, nobody waiting in the advisory window: there is nothing to complain of."""
-    verdict = verdict_on(perfect("trio", callers))
-    assert verdict.problems == ()
-    assert [act.upstream_calls for act in verdict.acts] == [1, 0, 1, 1]
-    assert [act.http_requests for act in verdict.acts] == [3, 0, 2, 2]
+def test_correct_run_has_no_broken_promise(callers: int) -> None:
+    """A run with one refresh where one is due, and no wait for valid credentials, is accepted."""
+    run = correct_run("trio", callers)
+    assert broken_promises(run) == []
+    results = [measured_result(scenario) for scenario in run.scenarios]
+    assert [result.upstream_calls for result in results] == [1, 0, 1, 1]
+    assert [result.http_requests for result in results] == [3, 0, 2, 2]
 
 
-@pytest.mark.parametrize("how", WRONG)
-def test_what_is_off_is_told(how: str) -> None:
-    """Each figure that is not as promised is told in a sentence that names backend and act."""
-    problems = verdict_on(spoil(perfect("trio"), how)).problems
-    assert all(problem.startswith("trio") for problem in problems)
-    assert all(any(expected in problem for problem in problems) for expected in SPOILED[how]), problems
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_each_broken_promise_is_reported(mistake: str) -> None:
+    """Each figure that differs from the promise is reported in a sentence that names backend and scenario."""
+    broken = broken_promises(incorrect_run(mistake, "trio"))
+    assert all(sentence.startswith("trio") for sentence in broken)
+    assert all(any(expected in sentence for sentence in broken) for expected in REPORTED[mistake]), broken
 
 
-def test_the_largest_figures_fit_80_columns() -> None:
-    """The summary of the most tasks that may be asked for is not wider than 80 columns, be it good or bad."""
-    figures = Figures(PROMISES[0], MOST_CALLERS, MOST_CALLERS, MOST_CALLERS // 10, 1, 3, Waits(0, 0, 0, 0), 0.1, ())
-    for problems in ((), ("something",)):
-        told = _demo_text.closing([Verdict(backend, (figures,) * 4, problems) for backend in BACKENDS])
-        assert max(map(len, told.splitlines())) <= 80
+def test_table_fits_80_columns() -> None:
+    """The table has at most 80 columns, also with the largest figures, and its columns are aligned."""
+    scenario = correct_run(callers=1).scenarios[0]
+    line = row(scenario._replace(callers=scenario.callers * MAX_CALLERS))
+    for backend in BACKENDS:
+        assert len(HEADING.format(backend).strip("\n")) == len(line) <= 80
 
 
-def test_a_poor_terminal_gets_plain_letters() -> None:
-    """Where bars and Greek letters cannot be printed, others stand for them, one for one."""
-    verdict = verdict_on(perfect())
-    told = "\n".join(_demo_text.act(*both) for both in zip(perfect().acts, verdict.acts, strict=True))
-    plain = _demo_text.printable(told, "ascii")
-    assert plain.isascii()
-    assert "?" not in plain
-    assert [len(line) for line in plain.splitlines()] == [len(line) for line in told.splitlines()]
-    assert _demo_text.printable(told, "utf-8") == told
-
-
-def test_the_bars_show_who_waited_when() -> None:
-    """All wait until their bar ends, the cancelled leave early, and each request stands where it happened."""
-    cold = perfect().acts[0]
-    told = _demo_text.act(cold, verdict_on(perfect()).acts[0]).splitlines()[-3:]
-    served, cancelled, upstream = (line[13:] for line in told)  # 10 ms a column, after the names
-    assert served == "█" * 45
-    assert cancelled == "█" * 8
-    assert re.fullmatch(r"├─* token ─*┤├─* role list ─*┤├─* role ─*┤", upstream)
-    assert len(upstream) == 45
-
-
-@pytest.mark.parametrize("callers", [1, 10, 10_000])
-def test_the_picture_is_sound(callers: int) -> None:
-    """The SVG is well-formed, has both backends, stays within its edges, and does not grow with the callers."""
-    plays = [perfect(backend, callers) for backend in BACKENDS]
-    picture = draw(plays, [verdict_on(play) for play in plays])
-    assert len(picture) < 150_000
-    root = ET.fromstring(picture)
-    words = [element.text for element in root.iter(f"{SVG}text")]
-    assert {"trio", "asyncio", "cold start", "fresh", "advisory window", "expiry", "set 3"} <= set(words)
-    assert words.count("as promised") == 2
-    width, height = float(root.attrib["width"]), float(root.attrib["height"])
-    for element in root.iter():
-        for names, limit in ((("x", "x1", "x2", "cx"), width), (("y", "y1", "y2", "cy"), height)):
-            assert all(0 <= float(element.attrib[name]) <= limit for name in names if name in element.attrib)
-
-
-def test_the_picture_shows_failures_too() -> None:
-    """Whatever went wrong can be drawn, and is called so."""
-    plays = [spoil(perfect("trio"), how) for how in WRONG]
-    root = ET.fromstring(draw(plays, [verdict_on(play) for play in plays]))
-    words = [element.text for element in root.iter(f"{SVG}text")]
-    assert words.count("not as promised") == len(plays)
+def test_json_document_has_the_timeline_of_every_caller() -> None:
+    """The document has figures, expectations, and one entry for each caller, in seconds since the first call."""
+    found = document([correct_run("trio", 20), incorrect_run("slow cancellation", callers=20)], 20)
+    assert (found["callers"], found["ok"]) == (20, False)
+    trio, asyncio = found["backends"]
+    assert (trio["problems"], len(asyncio["problems"])) == ([], 1)
+    cold = trio["scenarios"][0]
+    assert cold["expected"] == expected_result("cold", 20)._asdict()
+    assert cold["measured"]["cancelled"] == 2
+    assert len(cold["called_at"]) == len(cold["ended_at"]) == len(cold["outcome"]) == 20
+    assert (cold["called_at"][0], cold["ended_at"][1], cold["outcome"][0]) == (0.0, 0.450001, "cancelled")
+    assert cold["requests"][1] == {"route": "role list", "at": 0.15}
+    assert trio["credentials"][0] == {"received_at": 0.46, "expires_at": 3.0}

@@ -1,4 +1,4 @@
-"""``exec``: the command has these credentials and no others, and is on its own: its process, signals and status."""
+"""``exec``: the command gets these credentials and no others, and has its own process, signals and exit status."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import pytest
 
 from anycreds.__main__ import main
 from anycreds._cli import exec as exec_
-from anycreds._cli._formats import IDENTITY_VARIABLES
+from anycreds._cli._formats import CREDENTIAL_VARIABLES
 from anycreds._cli._recursion_guard import VARIABLE
 from cli.commands import HOSTILE, MODULE, run_module, write_config
 
-# What SDKs look at, from their documentation.
-EVERY_WAY = (
+# The credential variables of all SDKs, from their documentation.
+ALL_VARIABLES = (
     "AWS_ACCESS_KEY",
     "AWS_ACCESS_KEY_ID",
     "AWS_ACCOUNT_ID",
@@ -41,24 +41,24 @@ EVERY_WAY = (
 )
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIDTEST", "AWS_SECRET_ACCESS_KEY": f"canary-secret {HOSTILE}"}
 SHOW = "import json, os, sys; print(json.dumps([sys.argv[1:], dict(os.environ)]))"
-posix = pytest.mark.skipif(os.name != "posix", reason="a process takes another's place on POSIX only")
+posix = pytest.mark.skipif(os.name != "posix", reason="processes can be replaced on POSIX only")
 
 
-def shown_by(*options: str, environ: dict[str, str]) -> dict[str, str]:
-    """Return the environment that a command gets."""
+def environment_of_command(*options: str, environ: dict[str, str]) -> dict[str, str]:
+    """Return the environment that the command gets."""
     done = run_module("exec", *options, "--", sys.executable, "-c", SHOW, environ=environ)
     assert (done.returncode, done.stderr) == (0, "")
     found: dict[str, str] = json.loads(done.stdout)[1]
     return found
 
 
-def test_the_command_has_these_credentials_and_no_others(isolated: Path) -> None:
-    """All variables by which SDKs find credentials are gone but for those of the set; the rest is as it was."""
+def test_command_gets_these_credentials_and_no_others(isolated: Path) -> None:
+    """Other credential variables are removed; all other variables are unchanged."""
     write_config(isolated, "[profile dev]\naws_access_key_id=AKIDDEV\naws_secret_access_key=canary-dev\n")
-    assert set(IDENTITY_VARIABLES) == set(EVERY_WAY)
-    stale = dict.fromkeys(EVERY_WAY, "canary-stale") | {"AWS_PROFILE": "dev", "OTHER": "kept"}
-    found = shown_by(environ=stale)
-    assert {name: found[name] for name in EVERY_WAY if name in found} == {
+    assert set(CREDENTIAL_VARIABLES) == set(ALL_VARIABLES)
+    stale = dict.fromkeys(ALL_VARIABLES, "canary-stale") | {"AWS_PROFILE": "dev", "OTHER": "kept"}
+    found = environment_of_command(environ=stale)
+    assert {name: found[name] for name in ALL_VARIABLES if name in found} == {
         "AWS_ACCESS_KEY_ID": "AKIDDEV",
         "AWS_SECRET_ACCESS_KEY": "canary-dev",
     }
@@ -67,15 +67,15 @@ def test_the_command_has_these_credentials_and_no_others(isolated: Path) -> None
     assert VARIABLE not in found
 
 
-def test_all_of_the_set_is_carried() -> None:
-    """Token, end, account and scope go along, character by character."""
+def test_command_gets_every_field() -> None:
+    """The command gets token, expiration, account and scope unchanged."""
     more = {
         "AWS_SESSION_TOKEN": f"canary-session {HOSTILE}",
         "AWS_CREDENTIAL_EXPIRATION": "2999-01-01T00:00:00Z",
         "AWS_ACCOUNT_ID": "012345678901",
         "AWS_CREDENTIAL_SCOPE": "eu-west-1",
     }
-    found = shown_by(environ=KEYS | more)
+    found = environment_of_command(environ=KEYS | more)
     assert {name: found[name] for name in KEYS | more} == KEYS | more
 
 
@@ -90,36 +90,36 @@ def test_all_of_the_set_is_carried() -> None:
         ([], {}, [None, None]),
     ],
 )
-def test_the_region_of_a_named_profile_goes_along(
+def test_command_gets_the_region_of_a_selected_profile(
     options: list[str], environ: dict[str, str], regions: list[str | None], isolated: Path
 ) -> None:
-    """The profile's name is taken away, so its region is given instead, unless one is set."""
+    """AWS_PROFILE is removed, so the region of the profile is set, unless a region variable is set."""
     keys = "aws_access_key_id=AKIDDEV\naws_secret_access_key=canary-dev\n"
     config = f"[profile dev]\nregion=eu-west-1\n{keys}[default]\nregion=us-west-2\n{keys}[profile none]\n{keys}"
     write_config(isolated, config)
-    found = shown_by(*options, environ=environ)
+    found = environment_of_command(*options, environ=environ)
     assert [found.get(name) for name in ("AWS_REGION", "AWS_DEFAULT_REGION")] == regions
 
 
-def test_words_are_passed_on_as_they_came() -> None:
-    """Options, further dashes and odd characters belong to the command."""
+def test_arguments_are_passed_on_unchanged() -> None:
+    """Options, further dashes and special characters belong to the command."""
     words = ["--profile", "x", "--", "-h", "", HOSTILE]
     done = run_module("exec", "--", sys.executable, "-c", SHOW, *words, environ=KEYS)
     assert json.loads(done.stdout)[0] == words
 
 
 @pytest.mark.parametrize("arguments", [[], ["--"], ["--", ""], ["ls"], ["ls", "--", "-l"], ["--profile", "x", "ls"]])
-def test_the_dashes_are_needed(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """Without ``--`` and a command, one line says how it is meant, with status 2."""
+def test_dashes_are_required(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Without ``--`` and a command, one line shows the usage, with status 2."""
     with pytest.raises(SystemExit) as end:
         main(["exec", *arguments])
-    shown = capsys.readouterr()
-    assert (end.value.code, shown.out, shown.err.count("\n")) == (2, "", 1)
-    assert "anycreds exec [--profile NAME] -- COMMAND" in shown.err
+    output = capsys.readouterr()
+    assert (end.value.code, output.out, output.err.count("\n")) == (2, "", 1)
+    assert "anycreds exec [--profile NAME] -- COMMAND" in output.err
 
 
-def test_an_unknown_option_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    """An option that there is not is told, and nothing is run."""
+def test_unknown_option_is_rejected(capsys: pytest.CaptureFixture[str]) -> None:
+    """An unknown option is reported, and no command is run."""
     with pytest.raises(SystemExit) as end:
         main(["exec", "--bogus", "--", "true"])
     assert end.value.code == 2
@@ -127,15 +127,15 @@ def test_an_unknown_option_is_refused(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 @pytest.mark.parametrize("status", [0, 1, 42])
-def test_the_status_is_the_commands(status: int) -> None:
-    """The exit status is that of the command, and so is what it prints."""
+def test_exit_status_of_the_command(status: int) -> None:
+    """Exit status and output are those of the command."""
     done = run_module("exec", "--", sys.executable, "-c", f"print('hi'); raise SystemExit({status})", environ=KEYS)
     assert (done.returncode, done.stdout, done.stderr) == (status, "hi\n", "")
 
 
 @posix
-def test_the_command_takes_the_place_of_the_process() -> None:
-    """The command is the very process that was started, and no signal is ignored in it that was not before."""
+def test_command_replaces_the_process() -> None:
+    """The command has the id of the process, and does not inherit the signals that Python ignores."""
     script = 'echo $$; kill -PIPE $$; echo "still there"'
     with subprocess.Popen(
         [*MODULE, "exec", "--", "/bin/sh", "-c", script], env={**os.environ, **KEYS}, stdout=subprocess.PIPE, text=True
@@ -145,22 +145,22 @@ def test_the_command_takes_the_place_of_the_process() -> None:
 
 
 @posix
-def test_commands_that_cannot_be_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """What is not found ends in 127, what cannot be executed in 126, as in shells; and nothing of us has changed."""
+def test_command_cannot_be_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As in shells, the status is 127 for a missing command and 126 for one that cannot be executed."""
     before = signal.getsignal(signal.SIGPIPE)
     plain = tmp_path / "plain"
     plain.write_text("no program")
     with pytest.MonkeyPatch.context() as patch:
         for name, value in KEYS.items():
             patch.setenv(name, value)
-        for command, status, told in (
+        for command, status, reason in (
             ("not-there-at-all", 127, "not found"),
             (f"{plain}/x", 127, "not found"),
             (str(plain), 126, "Permission denied"),
             (str(tmp_path), 126, "Permission denied"),
         ):
             assert main(["exec", "--", command]) == status
-            assert capsys.readouterr().err == f"anycreds exec: {command}: {told}\n"
+            assert capsys.readouterr().err == f"anycreds exec: {command}: {reason}\n"
         plain.chmod(0o700)
         assert main(["exec", "--", str(plain)]) == 126
         assert "Exec format error" in capsys.readouterr().err
@@ -171,11 +171,9 @@ def test_commands_that_cannot_be_run(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert signal.getsignal(signal.SIGPIPE) is before
 
 
-def test_where_no_process_takes_anothers_place(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    """On Windows the command is a child that is waited for; its status is passed on, and Control-C is its own."""
-    monkeypatch.setattr(exec_, "_REPLACES_ITSELF", False)
+def test_command_as_a_child_process(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    """On Windows the command is a child process, which handles Control-C; its status is passed on."""
+    monkeypatch.setattr(exec_, "_CAN_REPLACE_PROCESS", False)
     for name, value in KEYS.items():
         monkeypatch.setenv(name, value)
     script = "import os; print(os.environ['AWS_ACCESS_KEY_ID']); raise SystemExit(7)"
@@ -187,8 +185,8 @@ def test_where_no_process_takes_anothers_place(
 
 
 @posix
-def test_who_was_run_can_run_us(isolated: Path) -> None:
-    """A command may ask for the same profile once more: that is no circle, unless the profile itself runs all that."""
+def test_command_may_run_anycreds(isolated: Path) -> None:
+    """A command may run anycreds for the same profile. A profile that runs such a command for itself is a loop."""
     keys = "aws_access_key_id=AKIDDEV\naws_secret_access_key=canary-dev\n"
     us = " ".join(MODULE)
     circle = f"{us} exec --profile dev -- {us} process --profile circle"
@@ -197,4 +195,4 @@ def test_who_was_run_can_run_us(isolated: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     done = run_module("exec", "--profile", "circle", "--", "true")
     assert done.returncode == 1
-    assert "circle" in done.stderr
+    assert "exit code 1" in done.stderr

@@ -1,4 +1,4 @@
-"""``export``: what it prints is what a shell or a program takes, whatever stands in it; and nothing else is printed."""
+"""``export``: shells and programs read the output without change, and nothing else is printed."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from anycreds._providers.process_output import credentials_in_output
 from cli.commands import HOSTILE, run_module, write_config
 
 END = datetime(2999, 1, 2, 3, 4, 5, 999_999, tzinfo=UTC)
-LASTING = Credentials("AKIDTEST", "canary-secret")
-WHOLE = Credentials(
+KEYS = Credentials("AKIDTEST", "canary-secret")
+FULL = Credentials(
     "ASIATEST",
     f"canary-secret {HOSTILE}",
     f"canary-session {HOSTILE}",
@@ -31,15 +31,15 @@ WHOLE = Credentials(
     credential_scope="eu-west-1",
     source="a test",
 )
-CARRIED = {
-    "AWS_ACCESS_KEY_ID": WHOLE.access_key_id,
-    "AWS_SECRET_ACCESS_KEY": WHOLE.secret_access_key,
-    "AWS_SESSION_TOKEN": WHOLE.session_token,
+VARIABLES = {
+    "AWS_ACCESS_KEY_ID": FULL.access_key_id,
+    "AWS_SECRET_ACCESS_KEY": FULL.secret_access_key,
+    "AWS_SESSION_TOKEN": FULL.session_token,
     "AWS_CREDENTIAL_EXPIRATION": "2999-01-02T03:04:05Z",
     "AWS_ACCOUNT_ID": "012345678901",
     "AWS_CREDENTIAL_SCOPE": "eu-west-1",
 }
-LEFT_OVER = {
+OLD_VARIABLES = {
     "AWS_SESSION_TOKEN": "old",
     "AWS_SECURITY_TOKEN": "older",
     "AWS_CREDENTIAL_EXPIRATION": "2001-01-01T00:00:00Z",
@@ -58,12 +58,12 @@ def with_keys(monkeypatch: pytest.MonkeyPatch, **more: str) -> None:
 
 
 def evaluated(shell: str, text: str, folder: Path) -> dict[str, str]:
-    """Let a shell evaluate the text as documented, and return what a program that it starts then finds."""
+    """Let a shell evaluate the text as documented, and return the AWS variables of a program that it starts."""
     show = "import json, os; print(json.dumps({n: v for n, v in os.environ.items() if n.startswith('AWS_')}))"
     command = [shell, "sh"] if shell == "busybox" else [shell]
     done = subprocess.run(
         [*command, "-uc", 'eval "$(cat "$0")" && "$1" -c "$2"', str(folder / "text"), sys.executable, show],
-        env={"PATH": os.environ["PATH"], "PYTHONUTF8": "1", **LEFT_OVER},
+        env={"PATH": os.environ["PATH"], "PYTHONUTF8": "1", **OLD_VARIABLES},
         cwd=folder,
         capture_output=True,
         timeout=30,  # seconds, for a shell and an interpreter
@@ -75,9 +75,9 @@ def evaluated(shell: str, text: str, folder: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_shells_take_nothing_apart(shell: str, tmp_path: Path) -> None:
-    """What a POSIX shell has after evaluating is exactly the set, nothing was run, and old values are gone."""
-    for credentials, expected in ((WHOLE, CARRIED), (LASTING, {**variables_of(LASTING)})):
+def test_posix_shells_set_the_variables(shell: str, tmp_path: Path) -> None:
+    """A POSIX shell sets exactly these variables, unsets old ones, and runs nothing from the values."""
+    for credentials, expected in ((FULL, VARIABLES), (KEYS, {**variables_of(KEYS)})):
         (tmp_path / "text").write_text(as_env(credentials), encoding="utf-8")
         assert evaluated(shell, as_env(credentials), tmp_path) == expected
     assert [path.name for path in tmp_path.iterdir() if path.name not in ("text", "home")] == []
@@ -90,32 +90,32 @@ def variables_of(credentials: Credentials) -> dict[str, str]:
     }
 
 
-def test_powershell_takes_nothing_apart() -> None:
-    """By PowerShell's rules every value is one verbatim string, in which each kind of single quote stands twice."""
+def test_powershell_syntax() -> None:
+    """By the rules of PowerShell each value is one verbatim string, in which all single quotes are doubled."""
     string = r"'((?:[^'\u2018\u2019\u201a\u201b]|(?:['\u2018\u2019\u201a\u201b]{2}))*)'"
     found: dict[str, str | None] = {}
-    for line in as_powershell(WHOLE).splitlines():
+    for line in as_powershell(FULL).splitlines():
         match = re.fullmatch(rf"\$Env:(\w+) = (?:{string}|\$null)", line)
         assert match, line.partition("=")[0]
         value = match[2]
         found[match[1]] = None if value is None else re.sub("(['\u2018\u2019\u201a\u201b]).", r"\1", value)
-    assert found == {**CARRIED, "AWS_SECURITY_TOKEN": None, "AWS_PROFILE": None}
-    assert "$Env:AWS_SESSION_TOKEN = $null" in as_powershell(LASTING).splitlines()
+    assert found == {**VARIABLES, "AWS_SECURITY_TOKEN": None, "AWS_PROFILE": None}
+    assert "$Env:AWS_SESSION_TOKEN = $null" in as_powershell(KEYS).splitlines()
 
 
 @pytest.mark.skipif(not shutil.which("pwsh"), reason="needs PowerShell (pwsh)")
-def test_powershell_itself(tmp_path: Path) -> None:
-    """PowerShell evaluates it to exactly the set."""
+def test_powershell_sets_the_variables(tmp_path: Path) -> None:
+    """PowerShell sets exactly these variables."""
     script = tmp_path / "lines.ps1"
-    script.write_text(f"{as_powershell(WHOLE)}\nGet-ChildItem Env:AWS_* | ConvertTo-Json", encoding="utf-8-sig")
+    script.write_text(f"{as_powershell(FULL)}\nGet-ChildItem Env:AWS_* | ConvertTo-Json", encoding="utf-8-sig")
     done = subprocess.run(["pwsh", "-NoProfile", "-File", script], capture_output=True, timeout=60, check=True)
     found = {one["Name"]: one["Value"] for one in json.loads(done.stdout)}
-    assert {name: value for name, value in found.items() if name in CARRIED} == CARRIED
+    assert {name: value for name, value in found.items() if name in VARIABLES} == VARIABLES
 
 
-@pytest.mark.parametrize("credentials", [WHOLE, LASTING], ids=["whole", "lasting"])
-def test_process_is_read_back(credentials: Credentials) -> None:
-    """What is printed for ``credential_process`` is read back as the same set, to the second."""
+@pytest.mark.parametrize("credentials", [FULL, KEYS], ids=["full", "keys"])
+def test_process_format_is_parsed_as_the_same_credentials(credentials: Credentials) -> None:
+    """The output for ``credential_process`` is parsed as the same credentials, with whole seconds."""
     read = credentials_in_output(as_process(credentials).encode(), "a test", "it")
     assert isinstance(read, Credentials)
     end = None if credentials.expiration is None else END.replace(microsecond=0)
@@ -123,16 +123,16 @@ def test_process_is_read_back(credentials: Credentials) -> None:
 
 
 def test_json_has_every_field() -> None:
-    """The JSON form has each field of the set by its name, and null for what there is not."""
-    document = json.loads(as_json(WHOLE))
+    """The JSON format has each field by its name, and null for a field that is not set."""
+    document = json.loads(as_json(FULL))
     assert document.keys() == set(Credentials.__slots__)
     assert document["expiration"] == "2999-01-02T03:04:05Z"
-    assert document["session_token"] == WHOLE.session_token
-    assert json.loads(as_json(LASTING))["expiration"] is None
+    assert document["session_token"] == FULL.session_token
+    assert json.loads(as_json(KEYS))["expiration"] is None
 
 
-def test_the_formats_are_those_of_the_help() -> None:
-    """The names that stand in the help are those that there are."""
+def test_help_lists_the_formats() -> None:
+    """The names in the help are those of the formats."""
     assert tuple(FORMATS) == export.FORMATS
 
 
@@ -151,61 +151,59 @@ def test_the_formats_are_those_of_the_help() -> None:
 def test_each_format_is_printed(
     options: list[str], begins: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Each format can be asked for, and is all that is printed."""
+    """Each format can be selected, and nothing else is printed."""
     with_keys(monkeypatch)
     assert main(["export", *options]) == 0
-    shown = capsys.readouterr()
-    assert shown.out.startswith(begins)
-    assert "canary-secret" in shown.out
-    assert shown.err == ""
+    output = capsys.readouterr()
+    assert output.out.startswith(begins)
+    assert "canary-secret" in output.out
+    assert output.err == ""
 
 
-def test_a_profile_is_taken(
-    isolated: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """``--profile`` wins over ``AWS_PROFILE`` and over keys in the environment."""
+def test_profile_option(isolated: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """``--profile`` takes precedence over ``AWS_PROFILE`` and over keys in the environment."""
     write_config(isolated, "[profile one]\naws_access_key_id=AKIDONE\naws_secret_access_key=canary-one\n")
     with_keys(monkeypatch, AWS_PROFILE="other")
     assert main(["export", "--profile", "one"]) == 0
     assert json.loads(capsys.readouterr().out)["AccessKeyId"] == "AKIDONE"
 
 
-@pytest.mark.parametrize("verb", [["export"], ["process"], ["exec", "--", "true"], ["serve"]])
-def test_no_credentials_is_status_1(verb: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """Without credentials nothing is printed on stdout, and stderr has the whole story, or one JSON object."""
-    assert main(verb) == 1
-    shown = capsys.readouterr()
-    assert shown.out == ""
-    assert shown.err.startswith(f"anycreds {verb[0]}: none of ")
-    assert "environment variables" in shown.err
-    assert main([verb[0], "--json", *verb[1:]]) == 1
-    shown = capsys.readouterr()
-    assert shown.out == ""
-    assert shown.err.count("\n") == 1
-    document = json.loads(shown.err)
+@pytest.mark.parametrize("command", [["export"], ["process"], ["exec", "--", "true"], ["serve"]])
+def test_no_credentials_found(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Without credentials the status is 1, and stderr has the reasons of all providers, or one JSON object."""
+    assert main(command) == 1
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.startswith(f"anycreds {command[0]}: default chain: no credentials found: none of ")
+    assert "environment variables" in output.err
+    assert main([command[0], "--json", *command[1:]]) == 1
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.count("\n") == 1
+    document = json.loads(output.err)
     assert (document["error"], document["command"]) == ("NoCredentialsError", None)
-    assert document["message"].startswith("none of ")
+    assert "no credentials found: none of " in document["message"]
 
 
-@pytest.mark.parametrize("verb", [["export"], ["process"], ["exec", "--", "true"], ["serve"]])
-def test_a_profile_that_is_missing_is_wrong_use(
-    verb: list[str], isolated: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("command", [["export"], ["process"], ["exec", "--", "true"], ["serve"]])
+def test_missing_profile_is_wrong_use(
+    command: list[str], isolated: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A profile that is not there ends in status 2, and one line says what was meant, or which there are."""
+    """A missing profile exits with 2, and one line suggests a similar name, or lists the existing profiles."""
     write_config(isolated, "[profile dev]\nregion=x\n[profile prod]\nregion=x\n")
-    assert main([verb[0], "--profile", "deb", *verb[1:]]) == 2
-    shown = capsys.readouterr()
-    assert (shown.out, shown.err.count("\n")) == ("", 1)
-    assert "did you mean 'dev'?" in shown.err
+    assert main([command[0], "--profile", "deb", *command[1:]]) == 2
+    output = capsys.readouterr()
+    assert (output.out, output.err.count("\n")) == ("", 1)
+    assert "did you mean 'dev'?" in output.err
     monkeypatch.setenv("AWS_PROFILE", "zzzzz")
-    assert main(verb) == 2
-    shown = capsys.readouterr()
-    assert (shown.out, shown.err.count("\n")) == ("", 1)
-    assert shown.err.endswith("; there is 'dev', 'prod'\n")
+    assert main(command) == 2
+    output = capsys.readouterr()
+    assert (output.out, output.err.count("\n")) == ("", 1)
+    assert output.err.endswith("; existing profiles: 'dev', 'prod'\n")
 
 
-def test_only_some_of_many_profiles_are_named(isolated: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Of many profiles the first ten are named; where there are none, that is said."""
+def test_only_ten_profiles_are_listed(isolated: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of many profiles the first ten are listed. If there are none, the error says so."""
     assert main(["export", "--profile", "zzzzz"]) == 2
     assert capsys.readouterr().err.endswith("; there are no profiles\n")
     write_config(isolated, "".join(f"[profile p{number}]\nregion=x\n" for number in range(11)))
@@ -213,15 +211,15 @@ def test_only_some_of_many_profiles_are_named(isolated: Path, capsys: pytest.Cap
     assert capsys.readouterr().err.endswith("'p9', ...\n")
 
 
-def test_a_source_that_is_missing_is_a_failure(isolated: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A profile that names a missing one is no wrong use: status 1."""
+def test_missing_source_profile_is_a_failure(isolated: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """If an existing profile refers to a missing one, the status is 1."""
     write_config(isolated, "[profile dev]\nrole_arn=arn:aws:iam::1:role/x\nsource_profile=gone\n")
     assert main(["export", "--profile", "dev"]) == 1
     assert "'gone'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "expected"),
     [
         (["export", "--format", "yaml"], ["'yaml'", "process", "env", "json", "powershell"]),
         (["export", "--profile", ""], ["--profile", "''"]),
@@ -232,57 +230,57 @@ def test_a_source_that_is_missing_is_a_failure(isolated: Path, capsys: pytest.Ca
         (["process", "--format", "env"], ["--format", "--help, --json, --profile"]),
     ],
 )
-def test_wrong_use_is_told_in_one_line(
-    arguments: list[str], told: list[str], capsys: pytest.CaptureFixture[str]
+def test_wrong_use_is_reported_in_one_line(
+    arguments: list[str], expected: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Wrong options end in status 2, and one line that says what there is."""
+    """Wrong options exit with 2, and one line says what is expected."""
     with pytest.raises(SystemExit) as end:
         main(arguments)
-    shown = capsys.readouterr()
-    assert (end.value.code, shown.out, shown.err.count("\n")) == (2, "", 1)
-    assert all(part in shown.err for part in told)
+    output = capsys.readouterr()
+    assert (end.value.code, output.out, output.err.count("\n")) == (2, "", 1)
+    assert all(part in output.err for part in expected)
 
 
-def test_characters_that_cannot_be_printed_are_an_error() -> None:
-    """If the output's encoding lacks a character, nothing is printed, and no traceback either."""
+def test_characters_that_cannot_be_encoded_are_an_error() -> None:
+    """If the encoding of the output lacks a character, one line says so, and nothing is printed."""
     keys = {"AWS_ACCESS_KEY_ID": "AKIDTEST", "AWS_SECRET_ACCESS_KEY": "canary-\u00e9"}
     done = run_module("export", "--format", "env", environ={**keys, "PYTHONUTF8": "1", "PYTHONIOENCODING": "ascii"})
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
-    assert "standard output is ascii" in done.stderr
+    assert "unable to write to standard output: its encoding is ascii" in done.stderr
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
-@pytest.mark.parametrize("verb", [["export"], ["explain"], ["explain", "--json"], ["demo"]])
-def test_a_full_disk_is_told(verb: list[str]) -> None:
+@pytest.mark.parametrize("command", [["export"], ["explain"], ["explain", "--json"], ["demo"]])
+def test_full_disk_is_reported(command: list[str]) -> None:
     """If the output cannot be written, one line says why, with status 1."""
-    command = [sys.executable, "-m", "anycreds", *verb]
+    words = [sys.executable, "-m", "anycreds", *command]
     keys = {"AWS_ACCESS_KEY_ID": "AKIDTEST", "AWS_SECRET_ACCESS_KEY": "canary-secret", "PYTHONUNBUFFERED": ""}
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(
-            command, env={**os.environ, **keys}, stdout=full, stderr=subprocess.PIPE, text=True, timeout=30, check=False
+            words, env={**os.environ, **keys}, stdout=full, stderr=subprocess.PIPE, text=True, timeout=30, check=False
         )
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
-    assert "cannot be written: No space left" in done.stderr
+    assert "unable to write to standard output: No space left" in done.stderr
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a POSIX shell")
-@pytest.mark.parametrize("verb", ["export", "explain", "demo"])
-def test_a_closed_output_is_told(verb: str) -> None:
-    """If there is no standard output at all, one line says so, with status 1."""
+@pytest.mark.parametrize("command", ["export", "explain", "demo"])
+def test_closed_output_is_reported(command: str) -> None:
+    """If standard output is closed, one line says so, with status 1."""
     keys = {"AWS_ACCESS_KEY_ID": "AKIDTEST", "AWS_SECRET_ACCESS_KEY": "canary-secret"}
     done = subprocess.run(
-        ["/bin/sh", "-c", 'exec "$0" -m anycreds "$1" >&-', sys.executable, verb],
+        ["/bin/sh", "-c", 'exec "$0" -m anycreds "$1" >&-', sys.executable, command],
         env={**os.environ, **keys},
         capture_output=True,
         text=True,
         timeout=30,
         check=False,
     )
-    assert (done.returncode, done.stderr) == (1, f"anycreds {verb}: standard output is closed\n")
+    assert (done.returncode, done.stderr) == (1, f"anycreds {command}: standard output is closed\n")
 
 
-def test_little_is_loaded_for_keys_of_the_environment() -> None:
-    """With keys in the environment, neither an HTTP library nor a backend that is not used is loaded."""
+def test_few_modules_are_imported_for_environment_keys() -> None:
+    """With keys in the environment, neither an HTTP library nor an unused backend is imported."""
     heavy = {
         "httpx",
         "httpcore",
@@ -308,4 +306,4 @@ def test_little_is_loaded_for_keys_of_the_environment() -> None:
         timeout=30,
         check=True,
     )
-    assert done.stdout.splitlines()[-1] == "0 ['logging']"  # asyncio has loggers
+    assert done.stdout.splitlines()[-1] == "0 ['logging']"  # asyncio imports logging

@@ -1,4 +1,4 @@
-"""The command line itself: its verbs, its help, and what it says to what it does not understand."""
+"""The command line itself: its commands, its help, and its errors for wrong use."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
+import anycreds
 from anycreds.__main__ import main
 from anycreds._cli import demo
 
@@ -27,30 +28,39 @@ def run_module(*arguments: str, **environ: str) -> subprocess.CompletedProcess[s
     )
 
 
-def test_without_a_verb_the_help_is_shown() -> None:
-    """``python -m anycreds`` shows the verbs on stderr, prints nothing, and fails as wrong use does."""
+def test_without_command_the_help_is_printed() -> None:
+    """``python -m anycreds`` prints the help on stderr, and exits with 2."""
     done = run_module()
     assert (done.returncode, done.stdout) == (2, "")
     assert "usage: anycreds" in done.stderr
+    assert "commands:" in done.stderr
     assert demo.SUMMARY in done.stderr
 
 
-def test_help_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
-    """``--help`` of a verb names all of its options, on stdout, with status 0."""
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    """``--version`` prints the version of the package."""
+    with pytest.raises(SystemExit) as end:
+        main(["--version"])
+    assert end.value.code == 0
+    assert capsys.readouterr().out == f"anycreds {anycreds.__version__}\n"
+
+
+def test_help_of_a_command(capsys: pytest.CaptureFixture[str]) -> None:
+    """``--help`` of a command prints all of its options on stdout, and exits with 0."""
     with pytest.raises(SystemExit) as end:
         main(["demo", "--help"])
     assert end.value.code == 0
-    shown = capsys.readouterr()
-    assert all(option in shown.out for option in ("--callers", "--backend", "--json", "--svg"))
-    assert shown.err == ""
+    output = capsys.readouterr()
+    assert all(option in output.out for option in ("--callers", "--backend", "--json"))
+    assert output.err == ""
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "expected"),
     [
         (["nothing"], ["'nothing'", "demo"]),
-        (["--profile"], ["--profile", "--help, explain, export, process, exec, serve, demo"]),
-        (["demo", "--colour"], ["--colour", "--backend, --callers, --help, --json, --svg"]),
+        (["--profile"], ["--profile", "--help, --version, explain, export, process, exec, serve, demo"]),
+        (["demo", "--colour"], ["--colour", "--backend, --callers, --help, --json"]),
         (["demo", "--call", "3"], ["--call", "--callers"]),
         (["demo", "more"], ["more", "--callers"]),
         (["demo", "a\nb", "\x1b[31m"], ["'a\\nb' '\\x1b[31m'", "--callers"]),
@@ -62,22 +72,18 @@ def test_help_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
         (["demo", "--callers", "100001"], ["'100001'"]),
         (["demo", "--callers", "9" * 5000], ["from 1 to 100,000"]),
         (["demo", "--callers", "\u0663"], ["from 1 to 100,000"]),
-        (["demo", "--svg", "not/there/x.svg"], ["'not/there/x.svg'", "cannot be written", "No such file"]),
-        (["demo", "--svg", "."], ["cannot be written", "Is a directory"]),
-        (["demo", "--svg", "a\0b"], ["cannot be written"]),
-        (["demo", "--svg"], ["--svg"]),
     ],
 )
-def test_what_is_not_understood_is_told_in_one_line(
-    arguments: list[str], told: list[str], capsys: pytest.CaptureFixture[str]
+def test_wrong_use_is_reported_in_one_line(
+    arguments: list[str], expected: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Wrong input ends at once with status 2, and one line on stderr that says what was wrong or what there is."""
+    """Wrong use exits with 2, and one line on stderr says what is wrong and what is expected."""
     with pytest.raises(SystemExit) as end:
         main(arguments)
-    shown = capsys.readouterr()
-    assert (end.value.code, shown.out) == (2, "")
-    assert shown.err.count("\n") == 1
-    assert all(part in shown.err for part in told)
+    output = capsys.readouterr()
+    assert (end.value.code, output.out) == (2, "")
+    assert output.err.count("\n") == 1
+    assert all(part in output.err for part in expected)
 
 
 def interrupt(arguments: Namespace) -> int:
@@ -89,14 +95,14 @@ def interrupt_in_group(arguments: Namespace) -> int:
 
 
 @pytest.mark.parametrize("run", [interrupt, interrupt_in_group])
-def test_an_interrupt_is_no_traceback(run: Callable[[Namespace], int], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Control-C ends with the status that shells know for it, also when a task group has wrapped it."""
+def test_interrupt_exits_without_traceback(run: Callable[[Namespace], int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Control-C exits with the status that shells expect, also if a task group has wrapped the exception."""
     monkeypatch.setattr(demo, "run", run)
     assert main(["demo"]) == 130
 
 
-def test_a_closed_pipe_is_no_traceback() -> None:
-    """If the reader of the output has gone, as ``head`` does, the program ends in silence."""
+def test_closed_pipe_exits_without_traceback() -> None:
+    """If the reader of the output has closed the pipe, as ``head`` does, nothing is printed on stderr."""
     script = (
         "import sys; from anycreds._cli import demo; from anycreds.__main__ import main;"
         f"demo.run = lambda arguments: print('x' * {1 << 20}); sys.exit(main(['demo']))"
@@ -112,8 +118,8 @@ def test_a_closed_pipe_is_no_traceback() -> None:
     assert (done.returncode, done.stderr) == (141, "")
 
 
-def test_other_verbs_do_not_pay_for_the_demo() -> None:
-    """Knowing the demo's options loads neither the fakes nor an HTTP library."""
+def test_help_of_the_demo_does_not_import_it() -> None:
+    """The options of the demo import neither the fake services nor an HTTP library."""
     script = (
         "import sys; from anycreds._cli.main import run\n"
         "try: run(['demo', '--help'])\n"

@@ -1,4 +1,4 @@
-"""``process``: AWS tools take credentials from it, and profiles that run it for each other come to an end."""
+"""``process``: AWS tools get credentials from it, and profiles that run it for each other do not run without end."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ import botocore.session
 import pytest
 
 from anycreds.__main__ import main
-from anycreds._cli._recursion_guard import DEEPEST, VARIABLE, asked_for
+from anycreds._cli._recursion_guard import MAX_DEPTH, VARIABLE
 from cli.commands import run_module, write_config
 
-US = f"{sys.executable} -m anycreds"
+ANYCREDS = f"{sys.executable} -m anycreds"
 KEYS = "aws_access_key_id = AKIDBASE\naws_secret_access_key = canary-base\n"
 
 
-def key_of(shown: str) -> str:
-    key: str = json.loads(shown)["AccessKeyId"]
-    return key
+def access_key_id(output: str) -> str:
+    value: str = json.loads(output)["AccessKeyId"]
+    return value
 
 
-def test_botocore_takes_credentials_from_it(isolated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Botocore runs it as the ``credential_process`` of a profile, and has the whole set of another profile."""
+def test_botocore_gets_credentials(isolated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Botocore runs it as the ``credential_process`` of a profile, and gets the credentials of another profile."""
     account = "aws_session_token = canary-session\naws_account_id = 012345678901\n"
     write_config(
         isolated,
-        f"[profile base]\n{KEYS}{account}[profile dev]\ncredential_process = {US} process --profile base\n",
+        f"[profile base]\n{KEYS}{account}[profile dev]\ncredential_process = {ANYCREDS} process --profile base\n",
     )
     monkeypatch.setenv("AWS_PROFILE", "dev")
     credentials = botocore.session.Session().get_credentials()
@@ -38,134 +38,65 @@ def test_botocore_takes_credentials_from_it(isolated: Path, monkeypatch: pytest.
     assert credentials.account_id == "012345678901"
 
 
-def test_we_take_credentials_from_ourselves(isolated: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A profile may run us for another profile, which may run us for a third."""
+def test_profile_may_run_anycreds_for_another_profile(isolated: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A profile may run anycreds for another profile, and that one for a third."""
     write_config(
         isolated,
-        f"[profile a]\ncredential_process = {US} process --profile b\n"
-        f"[profile b]\ncredential_process = AWS_PROFILE=c {US} export\n[profile c]\n{KEYS}",
+        f"[profile a]\ncredential_process = {ANYCREDS} process --profile b\n"
+        f"[profile b]\ncredential_process = AWS_PROFILE=c {ANYCREDS} export\n[profile c]\n{KEYS}",
     )
     assert main(["process", "--profile", "a"]) == 0
-    assert key_of(capsys.readouterr().out) == "AKIDBASE"
+    assert access_key_id(capsys.readouterr().out) == "AKIDBASE"
     assert VARIABLE not in os.environ
 
 
-@pytest.mark.parametrize(
-    ("config", "named", "circle"),
-    [
-        (
-            f"[profile dev]\ncredential_process = {US} process --profile dev\n",
-            ["--profile", "dev"],
-            "'dev' (~/.aws/config:2) -> 'dev' (",
-        ),
-        (f"[default]\ncredential_process = {US} process\n", [], "'default' (~/.aws/config:2) -> 'default' ("),
-        (
-            (
-                f"[profile dev]\ncredential_process = {US} export --profile=b\n"
-                f"[profile b]\ncredential_process = AWS_PROFILE=dev {US} process\n"
-            ),
-            ["--profile", "dev"],
-            "'dev' (~/.aws/config:2) -> 'b' (~/.aws/config:4) -> 'dev' (",
-        ),
-        (
-            (
-                f"[profile dev]\ncredential_process = {US} process --profile role\n"
-                "[profile role]\nrole_arn = arn:aws:iam::1:role/x\nsource_profile = dev\n"
-            ),
-            ["--profile", "dev"],
-            "'dev' (~/.aws/config:2) -> 'role' (~/.aws/config:2) -> 'role' (",
-        ),
-    ],
-    ids=["itself", "default", "through another", "through a role"],
-)
-def test_a_circle_is_told(
-    config: str, named: list[str], circle: str, isolated: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("command", ["process", "explain"])
+def test_profile_loop_comes_to_an_end(
+    command: str, isolated: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A profile that runs us for itself, however, is an error that shows the circle with file and line."""
-    write_config(isolated, config)
-    assert main(["process", *named]) == 1
-    shown = capsys.readouterr()
-    assert (shown.out, shown.err.count("\n")) == ("", 1)
-    assert f"profiles run anycreds for each other: {circle}" in shown.err
-    assert VARIABLE not in os.environ
-    assert main(["explain", *named]) == 1
-    assert f"profiles run anycreds for each other: {circle[:-2]}" in " ".join(capsys.readouterr().out.split())
-
-
-def test_a_hidden_circle_ends_all_the_same(isolated: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Where the files do not show the circle, as a script runs us, it is run through once and fails."""
+    """A profile that runs anycreds for itself fails after a few processes, whichever command starts the loop."""
     script, count = tmp_path / "script", tmp_path / "count"
-    script.write_text(f"echo run >> {count}\nexec {US} process --profile dev\n")
+    script.write_text(f"echo run >> {count}\nexec {ANYCREDS} process --profile dev\n")
     write_config(isolated, f"[profile dev]\ncredential_process = sh {script}\n")
-    assert main(["process", "--profile", "dev"]) == 1
-    assert "sh (credential_process from ~/.aws/config:2) ended with exit code 1" in capsys.readouterr().err
-    assert count.read_text() == "run\n"
+    assert main([command, "--profile", "dev"]) == 1
+    output = capsys.readouterr()
+    assert "sh (credential_process from ~/.aws/config:2)" in " ".join((output.out + output.err).split())
+    assert count.read_text() == "run\n" * MAX_DEPTH
+    assert VARIABLE not in os.environ
 
 
-def test_who_is_asked_again_says_so(isolated: Path) -> None:
-    """The process that finds its own profile in the chain says so, without a look at any source."""
-    done = run_module("process", "--profile", "dev", environ={VARIABLE: chain("dev"), "AWS_ACCESS_KEY_ID": "x"})
+def test_profile_loop_error() -> None:
+    """The process that is too deep reports the profile loop and what to do, without trying any provider."""
+    environ = {VARIABLE: str(MAX_DEPTH), "AWS_ACCESS_KEY_ID": "x"}
+    done = run_module("process", "--profile", "dev", environ=environ)
     assert (done.returncode, done.stdout) == (1, "")
-    assert "profiles run anycreds for each other: 'dev' -> 'dev' (" in done.stderr
+    assert done.stderr == (
+        "anycreds process: profile loop: credential_process commands have run anycreds 4 times inside each other "
+        "(let no credential_process run anycreds for its own profile, or for one that leads back to it)\n"
+    )
+    document = json.loads(run_module("process", "--json", environ=environ).stderr)
+    assert document["error"] == "ProfileLoopError"
+    assert document["hint"].startswith("let no credential_process run anycreds")
 
 
-def test_a_chain_has_an_end() -> None:
-    """However many profiles there are, no more than a few processes wait for each other."""
-    profiles = [f"p{number}" for number in range(DEEPEST)]
+@pytest.mark.parametrize("depth", ["3", "", "x", "-1", "\u00b2"])
+def test_depth_below_the_limit_is_accepted(depth: str) -> None:
+    """A depth below the limit, or a value that is not a number, does not keep credentials from being found."""
     keys = {"AWS_ACCESS_KEY_ID": "AKIDTEST", "AWS_SECRET_ACCESS_KEY": "canary-secret"}
-    done = run_module("process", "--profile", "more", environ={VARIABLE: chain(*profiles), **keys})
-    assert done.returncode == 1
-    assert "'p7' -> 'more'" in done.stderr
-    done = run_module("process", "--profile", "more", environ={VARIABLE: chain(*profiles[1:]), **keys})
-    assert "'more' could not be found in" in done.stderr
+    done = run_module("process", environ={VARIABLE: depth, **keys})
+    assert done.returncode == 0, done.stderr
 
 
-def chain(*profiles: str) -> str:
-    files = (os.environ["AWS_CONFIG_FILE"], os.environ["AWS_SHARED_CREDENTIALS_FILE"])
-    return "\n".join("\t".join((profile, *files)) for profile in profiles)
-
-
-def test_the_same_name_elsewhere_is_no_circle(
-    isolated: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A profile of the same name in another file is another one, and keys that a command sets are no profile."""
+def test_same_profile_name_in_another_file(isolated: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A command may run anycreds for a profile of the same name in another file, or for keys in the environment."""
     other = tmp_path / "other"
     other.write_text(f"[profile dev]\n{KEYS}")
+    keys = "AWS_ACCESS_KEY_ID=AKIDENV AWS_SECRET_ACCESS_KEY=canary-env"
     write_config(
         isolated,
-        f"[profile dev]\ncredential_process = AWS_CONFIG_FILE={other} {US} process --profile dev\n"
-        f"[default]\ncredential_process = AWS_ACCESS_KEY_ID=AKIDENV AWS_SECRET_ACCESS_KEY=canary-env {US} process\n",
+        f"[profile dev]\ncredential_process = AWS_CONFIG_FILE={other} {ANYCREDS} process --profile dev\n"
+        f"[default]\ncredential_process = {keys} {ANYCREDS} process\n",
     )
-    for named, key in ((["--profile", "dev"], "AKIDBASE"), ([], "AKIDENV")):
-        assert main(["process", *named]) == 0
-        assert key_of(capsys.readouterr().out) == key
-
-
-@pytest.mark.parametrize(
-    ("command", "profile"),
-    [
-        ("anycreds process --profile dev", "dev"),
-        ("/opt/bin/anycreds process --profile=dev", "dev"),
-        (r"'C:\bin\anycreds.exe' export --profile 'my dev'", "my dev"),
-        ("python3 -m anycreds process", "default"),
-        ("AWS_PROFILE=b anycreds process", "b"),
-        ("AWS_PROFILE=b anycreds process --profile c", "c"),
-        ("anycreds serve --profile dev", None),
-        ("aws-vault export --profile dev", None),
-        ("echo process anycreds.json", None),
-        ("anycreds process --profile 'dev", None),
-        ("", None),
-    ],
-)
-def test_which_profile_a_command_asks_for(command: str, profile: str | None) -> None:
-    """The profile for which a command runs us is read from its words; what cannot be told is none."""
-    assert asked_for(command) == profile
-
-
-def test_errors_as_json(capsys: pytest.CaptureFixture[str], isolated: Path) -> None:
-    """With ``--json`` a circle, too, is one JSON object, with the hint by itself."""
-    write_config(isolated, f"[profile dev]\ncredential_process = {US} process --profile dev\n")
-    assert main(["process", "--profile", "dev", "--json"]) == 1
-    document = json.loads(capsys.readouterr().err)
-    assert document["error"] == "InvalidConfigurationError"
-    assert "must not run anycreds" in document["hint"]
+    for options, key in ((["--profile", "dev"], "AKIDBASE"), ([], "AKIDENV")):
+        assert main(["process", *options]) == 0
+        assert access_key_id(capsys.readouterr().out) == key

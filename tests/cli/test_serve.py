@@ -1,4 +1,4 @@
-"""``serve`` as a whole: programs take credentials from it, and it ends when it should, leaving nothing behind."""
+"""``serve`` as a whole: programs get credentials from it, and it ends in time without leaving files behind."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ import pytest
 
 from anycreds import CachedProvider
 from anycreds.__main__ import main
-from anycreds._cli.serve import command as _serve_run
-from anycreds._cli.serve.lifetime import Life, is_alive
-from anycreds._cli.serve.responses import LENT_LIFE
+from anycreds._cli.serve import command
+from anycreds._cli.serve.lifetime import Lifetime, is_running
+from anycreds._cli.serve.responses import ASSUMED_LIFETIME
 from anycreds.testing import FakeAWS
-from cli.commands import LONGEST, MODULE, NO_LONGER, run_module, serving
+from cli.commands import MODULE, SERVE_LIMIT, TIMEOUT, run_module, serving
 
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIDTEST", "AWS_SECRET_ACCESS_KEY": "canary-secret"}
 URI, TOKEN = "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN"
@@ -36,7 +36,7 @@ SHELLS = [shell for shell in ("sh", "bash", "dash") if shutil.which(shell)]
 
 @pytest.fixture(autouse=True)
 def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Give the test a directory for temporary files, and see that nothing is left there."""
+    """Set a directory for temporary files, and check that it is empty at the end."""
     folder = tmp_path / "temporary"
     folder.mkdir()
     monkeypatch.setenv("TMPDIR", str(folder))
@@ -45,8 +45,8 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 
 
 def soon(is_so: Callable[[], bool]) -> bool:
-    """Tell whether something comes to be so."""
-    end = time.monotonic() + LONGEST / 2
+    """Return whether a condition becomes true in time."""
+    end = time.monotonic() + TIMEOUT / 2
     while not is_so():
         if time.monotonic() > end:
             return False
@@ -54,18 +54,18 @@ def soon(is_so: Callable[[], bool]) -> bool:
     return True
 
 
-def answers(variables: dict[str, str]) -> bool:
-    """Tell whether something listens there."""
-    place = urlsplit(variables[URI])
+def is_listening(variables: dict[str, str]) -> bool:
+    """Return whether a server listens at the endpoint."""
+    endpoint = urlsplit(variables[URI])
     try:
-        socket.create_connection((place.hostname, place.port or 0), timeout=5).close()
+        socket.create_connection((endpoint.hostname, endpoint.port or 0), timeout=5).close()
     except OSError:
         return False
     return True
 
 
-def test_botocore_takes_credentials_from_it(fake_aws: FakeAWS, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Several sessions of botocore have the whole set from it, and the source is asked once."""
+def test_botocore_gets_credentials(fake_aws: FakeAWS, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several sessions of botocore get the credentials, and the source is called once."""
     with serving(environ=fake_aws.container_environ()) as (variables, _):
         for names in ({URI, TOKEN}, {URI, FILE}, {URI, TOKEN, FILE}):
             for name in (URI, TOKEN, FILE):
@@ -79,8 +79,8 @@ def test_botocore_takes_credentials_from_it(fake_aws: FakeAWS, monkeypatch: pyte
         assert fake_aws.count() == 1
 
 
-def test_botocore_takes_keys_that_last(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keys without a token and an end are served so that botocore takes them, and signs without a token."""
+def test_botocore_gets_keys_without_expiration(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Botocore accepts keys that have neither token nor expiration, and signs without a token."""
     with serving(environ=KEYS) as (variables, _):
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
@@ -90,22 +90,22 @@ def test_botocore_takes_keys_that_last(monkeypatch: pytest.MonkeyPatch) -> None:
         assert credentials._advisory_refresh_timeout < (credentials._expiry_time - credentials._time_fetcher()).seconds
 
 
-def test_keys_that_last_are_looked_up_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keys without an end are asked for again now and then, so that clients come to have those that replace them."""
+def test_keys_without_expiration_are_rechecked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys without expiration are rechecked before clients refresh, so that clients get replaced keys."""
     options: list[float | None] = []
 
-    def noted(provider: CachedProvider, *, recheck_after: float | None = None) -> CachedProvider:
+    def recording(provider: CachedProvider, *, recheck_after: float | None = None) -> CachedProvider:
         options.append(recheck_after)
         return provider
 
-    monkeypatch.setattr(_serve_run, "cached", noted)
+    monkeypatch.setattr(command, "cached", recording)
     assert main(["serve", "--json"]) == 1
-    assert options == [_serve_run.RECHECK]
-    assert timedelta(seconds=_serve_run.RECHECK) <= LENT_LIFE
+    assert options == [command.RECHECK_AFTER]
+    assert timedelta(seconds=command.RECHECK_AFTER) <= ASSUMED_LIFETIME
 
 
 def test_only_this_user_can_read_the_token(temporary: Path) -> None:
-    """The token's file is in a private directory, is private itself, holds the token and no more, and goes away."""
+    """The token file and its directory are private, contain only the token, and are removed at the end."""
     with serving(environ=KEYS) as (variables, _):
         path = Path(variables[FILE])
         assert path.parent.parent == temporary
@@ -114,13 +114,13 @@ def test_only_this_user_can_read_the_token(temporary: Path) -> None:
         if os.name == "posix":
             assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o700)
     assert not path.parent.exists()
-    assert not answers(variables)
+    assert not is_listening(variables)
 
 
 @posix
 @pytest.mark.parametrize("shell", SHELLS)
-def test_a_shell_evaluates_its_lines(shell: str, fake_aws: FakeAWS) -> None:
-    """After ``eval`` programs find the credentials, whatever was set before; and it ends with the shell."""
+def test_shell_evaluates_the_output(shell: str, fake_aws: FakeAWS) -> None:
+    """After ``eval`` programs find the credentials, whatever was set before. The server ends with the shell."""
     script = (
         f'eval "$({sys.executable} -m anycreds serve --background --for 2m)" || exit 3\n'
         f"{sys.executable} -m anycreds export --json || exit 4\n"
@@ -132,37 +132,37 @@ def test_a_shell_evaluates_its_lines(shell: str, fake_aws: FakeAWS) -> None:
         env={**os.environ, **before, **fake_aws.container_environ()},
         capture_output=True,
         text=True,
-        timeout=LONGEST,
+        timeout=TIMEOUT,
         check=False,
     )
     assert done.returncode == 0, done.stderr.partition("\n")[0]
-    told, _, uri = done.stdout.strip().rpartition("\n")
-    assert json.loads(told)["source"] == "container credentials"
-    assert soon(lambda: not answers({URI: uri}))
+    output, _, uri = done.stdout.strip().rpartition("\n")
+    assert json.loads(output)["source"] == "container credentials"
+    assert soon(lambda: not is_listening({URI: uri}))
 
 
 @posix
-def test_the_lines_replace_all_that_sdks_would_take_instead() -> None:
-    """The lines set the three variables, and remove keys, profiles and whatever else comes before them."""
+def test_output_unsets_other_credential_variables() -> None:
+    """The output sets three variables, and unsets keys, profiles and all that SDKs prefer to the endpoint."""
     with subprocess.Popen(
-        [*MODULE, "serve", *NO_LONGER],
+        [*MODULE, "serve", *SERVE_LIMIT],
         env={**os.environ, **KEYS},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
         assert process.stdout is not None
-        lines = process.stdout.read().splitlines()  # it comes to an end, although the process goes on
+        lines = process.stdout.read().splitlines()  # the output ends, although the process continues
         assert process.poll() is None
         process.terminate()
         assert process.stderr is not None
         note = process.stderr.read()
-        assert process.wait(LONGEST) == 0
+        assert process.wait(TIMEOUT) == 0
     assert [line.partition("=")[0] for line in lines[:3]] == [f"export {name}" for name in (URI, TOKEN, FILE)]
-    gone = lines[3].split()
-    assert gone[0] == "unset"
-    assert {"AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_WEB_IDENTITY_TOKEN_FILE"} <= set(gone)
-    assert not {URI, TOKEN, FILE} & set(gone)
+    unset = lines[3].split()
+    assert unset[0] == "unset"
+    assert {"AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_WEB_IDENTITY_TOKEN_FILE"} <= set(unset)
+    assert not {URI, TOKEN, FILE} & set(unset)
     assert len(lines) == 4
     assert note.startswith("anycreds serve: serving on 127.0.0.1:")
     assert lines[1].partition("=")[2].strip("'") not in note
@@ -171,31 +171,31 @@ def test_the_lines_replace_all_that_sdks_would_take_instead() -> None:
 @posix
 @pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_signals_end_it(number: signal.Signals) -> None:
-    """A polite signal ends it with status 0, and it cleans up."""
+def test_signal_ends_the_server(number: signal.Signals) -> None:
+    """A signal ends the server with status 0, and the token file is removed."""
     with serving(environ=KEYS, ends_itself=True) as (variables, process):
         os.kill(process, number)
         assert soon(lambda: not Path(variables[FILE]).parent.exists())
 
 
 @posix
-def test_an_ignored_signal_stays_ignored() -> None:
-    """What is ignored from the start, as ``nohup`` has it, does not end it."""
+def test_ignored_signal_stays_ignored() -> None:
+    """A signal that is ignored from the start, as with ``nohup``, does not end the server."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    life = Life(None, None, until_eof=False)
+    lifetime = Lifetime(None, None, until_eof=False)
     try:
-        with life.ended_by_signals():
+        with lifetime.handle_signals():
             os.kill(os.getpid(), signal.SIGHUP)
-            assert not life.is_over()
+            assert not lifetime.is_over()
             os.kill(os.getpid(), signal.SIGTERM)
-            assert life.is_over()
+            assert lifetime.is_over()
     finally:
         signal.signal(signal.SIGHUP, before)
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
-def test_it_ends_after_its_time() -> None:
-    """``--for`` ends it with status 0."""
+def test_server_ends_after_the_duration() -> None:
+    """``--for`` ends the server with status 0."""
     started = time.monotonic()
     done = run_module("serve", "--json", "--for", "1s", environ=KEYS)
     assert (done.returncode, done.stderr) == (0, "")
@@ -203,39 +203,39 @@ def test_it_ends_after_its_time() -> None:
 
 
 @posix
-def test_it_ends_with_its_parent() -> None:
-    """When the process that started it is gone, it ends by itself."""
+def test_server_ends_with_its_parent() -> None:
+    """The server ends when the process that started it ends."""
     script = (
         "import subprocess, sys\n"
-        f"p = subprocess.Popen({[*MODULE, 'serve', '--json', *NO_LONGER]!r}, stdout=subprocess.PIPE)\n"
+        f"p = subprocess.Popen({[*MODULE, 'serve', '--json', *SERVE_LIMIT]!r}, stdout=subprocess.PIPE)\n"
         "sys.stdout.buffer.write(p.stdout.readline()); sys.stdout.flush()"
     )
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", script],
         env={**os.environ, **KEYS},
         stdout=subprocess.PIPE,
-        timeout=LONGEST,
+        timeout=TIMEOUT,
         check=True,
     )
     variables = json.loads(done.stdout)
-    assert soon(lambda: not answers(variables))
+    assert soon(lambda: not is_listening(variables))
 
 
 @posix
-def test_it_ends_with_the_process_that_is_named() -> None:
-    """With ``--parent`` it is that process that counts."""
+def test_server_ends_with_the_process_of_the_option() -> None:
+    """With ``--parent`` the server ends when that process ends."""
     with subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE) as other:
         with serving("--parent", str(other.pid), environ=KEYS, ends_itself=True) as (variables, _):
             other.communicate()
-            assert soon(lambda: not answers(variables))
-        assert not is_alive(other.pid)
-    assert is_alive(1)
+            assert soon(lambda: not is_listening(variables))
+        assert not is_running(other.pid)
+    assert is_running(1)
 
 
 @posix
-def test_it_ends_with_its_input() -> None:
-    """With ``--until-eof`` it ends when standard input does; what comes there before is not of interest."""
-    command = [*MODULE, "serve", "--json", "--until-eof", *NO_LONGER]
+def test_server_ends_at_the_end_of_standard_input() -> None:
+    """With ``--until-eof`` the server ends at the end of standard input, and ignores what it reads before."""
+    command = [*MODULE, "serve", "--json", "--until-eof", *SERVE_LIMIT]
     with subprocess.Popen(
         command, env={**os.environ, **KEYS}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
@@ -244,68 +244,68 @@ def test_it_ends_with_its_input() -> None:
         variables = json.loads(process.stdout.readline())
         process.stdin.write("anything\n")
         process.stdin.flush()
-        assert answers(variables)
+        assert is_listening(variables)
         process.stdin.close()
-        assert process.wait(LONGEST) == 0
+        assert process.wait(TIMEOUT) == 0
 
 
 @posix
-def test_an_input_that_is_closed_from_the_start_is_at_its_end() -> None:
-    """Where there is no standard input at all, ``--until-eof`` ends at once."""
+def test_closed_standard_input_is_at_its_end() -> None:
+    """With ``--until-eof`` and a closed standard input the server ends at once."""
     command = ["/bin/sh", "-c", f"{sys.executable} -m anycreds serve --json --until-eof <&-"]
     done = subprocess.run(
-        command, env={**os.environ, **KEYS}, capture_output=True, text=True, timeout=LONGEST, check=False
+        command, env={**os.environ, **KEYS}, capture_output=True, text=True, timeout=TIMEOUT, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
 
 
 @posix
-def test_in_the_background_it_is_out_of_reach() -> None:
-    """With ``--background`` the command returns when it serves; that goes on in a session of its own, until its end."""
+def test_background_server_has_its_own_session() -> None:
+    """With ``--background`` the command returns when the server is ready, which continues in a session of its own."""
     with subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE) as other:
-        command = [*MODULE, "serve", "--json", "--background", "--parent", str(other.pid), *NO_LONGER]
+        command = [*MODULE, "serve", "--json", "--background", "--parent", str(other.pid), *SERVE_LIMIT]
         with subprocess.Popen(
             command, env={**os.environ, **KEYS}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
         ) as caller:
-            told, complaints = caller.communicate(timeout=LONGEST)
-        assert (caller.returncode, complaints) == (0, b"")
-        variables = json.loads(told)
-        assert answers(variables)
+            output, errors = caller.communicate(timeout=TIMEOUT)
+        assert (caller.returncode, errors) == (0, b"")
+        variables = json.loads(output)
+        assert is_listening(variables)
         with pytest.raises(ProcessLookupError):
-            os.killpg(caller.pid, 0)  # nobody is left whom a Control-C of the terminal would reach
+            os.killpg(caller.pid, 0)  # no process is left in the group that Control-C of the terminal reaches
         other.communicate()
-        assert soon(lambda: not answers(variables))
+        assert soon(lambda: not is_listening(variables))
 
 
-def test_a_port_can_be_chosen(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """``--port`` is the port, and one that is taken is told in one line, with status 1."""
+def test_port_option(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """``--port`` sets the port; if it is in use, one line says so, with status 1."""
     for name, value in KEYS.items():
         monkeypatch.setenv(name, value)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         assert main(["serve", "--port", str(port)]) == 1
-        shown = capsys.readouterr()
-        assert (shown.out, shown.err.count("\n")) == ("", 1)
-        assert f"port {port} cannot be used: Address already in use" in shown.err
+        output = capsys.readouterr()
+        assert (output.out, output.err.count("\n")) == ("", 1)
+        assert f"unable to listen on port {port}: Address already in use" in output.err
     with serving("--port", str(port)) as (variables, _):
         assert urlsplit(variables[URI]).port == port
 
 
-def test_no_place_for_the_token(
+def test_token_file_cannot_be_written(
     temporary: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Where no temporary file can be made, as in a container that is read-only, one line says so, with status 1."""
+    """If no temporary file can be written, as in a read-only container, one line says so, with status 1."""
     for name, value in KEYS.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(tempfile, "tempdir", str(temporary / "missing"))
     assert main(["serve", "--for", "1s"]) == 1
-    shown = capsys.readouterr()
-    assert (shown.out, shown.err.count("\n")) == ("", 1)
-    assert "the token's file cannot be written: No such file or directory; TMPDIR says where to" in shown.err
+    output = capsys.readouterr()
+    assert (output.out, output.err.count("\n")) == ("", 1)
+    assert "unable to write the token file: No such file or directory; set TMPDIR to a writable directory" in output.err
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "expected"),
     [
         (["--port", "80"], ["'80'", "1024", "65535"]),
         (["--port", "65536"], ["'65536'", "1024"]),
@@ -318,33 +318,33 @@ def test_no_place_for_the_token(
         (["--profile", ""], ["''"]),
         (["now"], ["now", "--for, --help, --json"]),
         pytest.param(["--parent", "0"], ["'0'", "process"], marks=posix),
-        pytest.param(["--parent", "999999999"], ["'999999999'", "runs"], marks=posix),
+        pytest.param(["--parent", "999999999"], ["'999999999'", "running process"], marks=posix),
         pytest.param(["--background", "--until-eof"], ["--background", "--until-eof"], marks=posix),
     ],
 )
-def test_wrong_use_is_told_in_one_line(
-    arguments: list[str], told: list[str], capsys: pytest.CaptureFixture[str]
+def test_wrong_use_is_reported_in_one_line(
+    arguments: list[str], expected: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Wrong options end in status 2, and one line that says what is allowed."""
+    """Wrong options exit with 2, and one line says what is expected."""
     with pytest.raises(SystemExit) as end:
         main(["serve", *arguments])
-    shown = capsys.readouterr()
-    assert (end.value.code, shown.out, shown.err.count("\n")) == (2, "", 1)
-    assert all(part in shown.err for part in told)
+    output = capsys.readouterr()
+    assert (end.value.code, output.out, output.err.count("\n")) == (2, "", 1)
+    assert all(part in output.err for part in expected)
 
 
-def test_without_a_reader_it_does_not_stay() -> None:
-    """If nobody reads the lines, it ends at once, and leaves nothing behind."""
+def test_closed_pipe_ends_the_server() -> None:
+    """If the reader of the output has closed the pipe, the server ends at once and leaves no files behind."""
     read, write = os.pipe()
     os.close(read)
     try:
         done = subprocess.run(
-            [*MODULE, "serve", *NO_LONGER],
+            [*MODULE, "serve", *SERVE_LIMIT],
             env={**os.environ, **KEYS},
             stdout=write,
             stderr=subprocess.PIPE,
             text=True,
-            timeout=LONGEST,
+            timeout=TIMEOUT,
             check=False,
         )
     finally:

@@ -1,1 +1,1 @@
-"""The command line: one small file per verb, and ``main`` which knows them all."""
+"""The command line: one module or folder per command. ``main`` lists them."""

@@ -1,7 +1,7 @@
-"""What every verb that needs credentials does alike: its options, how it asks, and how it says what went wrong.
+"""What the commands share: their options, getting credentials, and printing results and errors.
 
-Standard output gets what was asked for and nothing else, as it is parsed and evaluated. What went wrong goes to
-standard error, with ``--json`` as one JSON object in one line.
+Standard output gets the result and nothing else, because programs parse and evaluate it. Errors go to standard error,
+with ``--json`` as one JSON object in one line.
 """
 
 from __future__ import annotations
@@ -17,111 +17,124 @@ from .. import Credentials, CredentialsError, ProfileNotFoundError
 if TYPE_CHECKING:
     from .. import CachedProvider
 
-DONE, FAILED, WRONG_USE = range(3)
-# So many profiles are named to who asks for one that is not there.
-MOST_NAMED = 10
+DONE, FAILED, WRONG_USE = range(3)  # exit statuses; 2 is also that of argparse and most Unix tools
+# An error message lists so many of the existing profiles.
+MAX_LISTED_PROFILES = 10
+
+
+class CommandError(Exception):
+    """A command failed for another reason than missing credentials. ``status`` is the exit status."""
+
+    def __init__(self, message: str, *, status: int = FAILED) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 def add_options(parser: ArgumentParser, json_help: str) -> None:
-    """Say which options all of these verbs have."""
-    parser.add_argument("--profile", type=_profile, metavar="NAME", help="as if AWS_PROFILE were this")
+    """Declare the options that all commands share, except demo."""
+    parser.add_argument("--profile", type=_profile, metavar="NAME", help="use this profile instead of AWS_PROFILE")
     parser.add_argument("--json", action="store_true", help=json_help)
 
 
 def _profile(argument: str) -> str:
-    # A blank name counts as none elsewhere, but "$PROFILE" that was never set is no wish for another identity.
+    # A blank name means "not set" elsewhere. Here it comes from a shell variable that was never set.
     if not argument.strip() or "\0" in argument:
         raise ArgumentTypeError(f"{argument!r} is not the name of a profile")
     return argument
 
 
-def obtain(profile: str | None) -> Credentials | CredentialsError:
-    """Return the credentials of a profile, or of the default chain if it is None; or why there are none."""
+def get_credentials(profile: str | None) -> Credentials:
+    """Return the credentials of a profile, or of the default chain if it is None. Raises ``CredentialsError``."""
     from .. import from_default_chain
-    from ._recursion_guard import guarded
+    from ._mfa import prompt_for_mfa_code
+    from ._recursion_guard import recursion_guard
 
-    with guarded(profile) as problem:
-        return problem or asked(from_default_chain(profile), profile)
+    with recursion_guard():
+        return resolve(from_default_chain(profile, mfa_code_provider=prompt_for_mfa_code))
 
 
-def asked(provider: CachedProvider, profile: str | None) -> Credentials | CredentialsError:
-    """Return what a provider answers or raises. Asyncio is loaded with anyio anyway, and starts faster without it."""
+def resolve(provider: CachedProvider) -> Credentials:
+    """Return the credentials of a provider, on asyncio: it starts faster than trio. Raises ``CredentialsError``."""
     import asyncio
 
-    try:
-        return asyncio.run(provider())
-    except CredentialsError as error:
-        missed = error.with_traceback(None)
-    from ._recursion_guard import explained
-
-    return explained(missed, profile)
+    return asyncio.run(provider())
 
 
-def refuse(verb: str, error: CredentialsError, profile: str | None, *, as_json: bool) -> int:
-    """Say why there are no credentials. Return the exit status."""
+def report_no_credentials(command: str, error: CredentialsError, profile: str | None, *, as_json: bool) -> int:
+    """Print why there are no credentials. Return the exit status."""
     if not isinstance(error, ProfileNotFoundError):
-        return complain(verb, error, as_json=as_json)
-    from ._profiles import known, selected_name
+        print_error(command, error, as_json=as_json)
+        return FAILED
+    from ._profiles import profile_names, selected_name
 
+    if error.profile != selected_name(profile):  # another profile refers to the one that is missing
+        print_error(command, error, as_json=as_json)
+        return FAILED
     message = str(error)
-    if error.profile == selected_name(profile) and error.hint is None:
-        names = known()
-        more = ", ..." if len(names) > MOST_NAMED else ""
-        there = f"there is {', '.join(map(ascii, names[:MOST_NAMED]))}{more}" if names else "there are no profiles"
-        message = f"{message}; {there}"
-    is_misuse = error.profile == selected_name(profile)  # else a profile names another one that is missing
-    return complain(verb, error, message, status=WRONG_USE if is_misuse else FAILED, as_json=as_json)
+    if error.hint is None:
+        names = profile_names()
+        more = ", ..." if len(names) > MAX_LISTED_PROFILES else ""
+        listed = ", ".join(map(ascii, names[:MAX_LISTED_PROFILES]))
+        message = f"{message}; existing profiles: {listed}{more}" if names else f"{message}; there are no profiles"
+    print_error(command, error, message, as_json=as_json)
+    return WRONG_USE
 
 
-def complain(
-    verb: str, problem: CredentialsError | str, message: str | None = None, *, status: int = FAILED, as_json: bool
-) -> int:
-    """Say what went wrong. Return the exit status."""
-    error = problem if isinstance(problem, CredentialsError) else CredentialsError(problem)
-    told = str(error) if message is None else message
+def print_error(
+    command: str, error: CredentialsError | str, message: str | None = None, *, as_json: bool = False
+) -> None:
+    """Print an error to standard error.
+
+    Args:
+        command: The name of the command.
+        error: The error, or its text if it is not a ``CredentialsError``.
+        message: The text to print instead of the error's own.
+        as_json: Whether to print one JSON object.
+
+    """
+    if sys.stderr is None:
+        return
+    text = str(error) if message is None else message
     if as_json:
         import json
 
-        name = type(error).__name__ if error is problem else None
-        document = {"error": name, "message": told, "hint": error.hint, "command": getattr(error, "command", None)}
-        told = json.dumps(document)
+        name = type(error).__name__ if isinstance(error, CredentialsError) else None
+        fields = {"hint": getattr(error, "hint", None), "command": getattr(error, "command", None)}
+        text = json.dumps({"error": name, "message": text, **fields})
     else:
-        told = f"anycreds {verb}: {told}"
-    if sys.stderr is not None:
-        print(told, file=sys.stderr, flush=True)
-    return status
+        text = f"anycreds {command}: {text}"
+    print(text, file=sys.stderr, flush=True)
 
 
-def show(verb: str, text: str, *, as_json: bool) -> int:
-    """Print what people read, with escapes for what the output's encoding lacks. Return the exit status."""
+def print_text(text: str) -> None:
+    """Print text that users read, with escapes for characters that the output's encoding lacks."""
     encoding = getattr(sys.stdout, "encoding", None) or "ascii"
-    return deliver(verb, text.encode(encoding, "backslashreplace").decode(encoding), as_json=as_json)
+    write_output(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
-def deliver(verb: str, text: str, *, as_json: bool) -> int:
-    """Print what was asked for, which may be secret. Return the exit status."""
+def write_output(text: str) -> None:
+    """Print a result, which may be secret. Raises ``CommandError``."""
     if sys.stdout is None:
-        return complain(verb, "standard output is closed", as_json=as_json)
-    problem = None
+        raise CommandError("standard output is closed")
     try:
-        sys.stdout.write(f"{text}\n")  # at once, so that nothing of it is printed if a part cannot be
+        sys.stdout.write(f"{text}\n")  # in one call, so that nothing is printed if a part cannot be encoded
         sys.stdout.flush()
+        return
     except UnicodeEncodeError:
-        problem = f"standard output is {sys.stdout.encoding}, and the credentials have other characters"
+        problem = f"its encoding is {sys.stdout.encoding}, which lacks characters of the credentials"
     except BrokenPipeError:
         raise
     except OSError as error:
-        problem = f"standard output cannot be written: {error.strerror}"
-    if problem is None:
-        return DONE
-    drop_output()
-    return complain(verb, problem, as_json=as_json)
+        problem = f"{error.strerror}"
+    close_output()
+    # Outside the except blocks, because a UnicodeEncodeError holds the text.
+    raise CommandError(f"unable to write to standard output: {problem}")
 
 
-def drop_output() -> None:
-    """Close standard output, as far as its reader can tell; nothing more is written there."""
-    with suppress(OSError, ValueError, AttributeError):  # it is no file, or was closed before the start
+def close_output() -> None:
+    """Close standard output for its reader, and discard what is written later."""
+    with suppress(OSError, ValueError, AttributeError):  # it is not a file, or was closed before the start
         descriptor = sys.stdout.fileno()
-        nothing = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nothing, descriptor)
-        os.close(nothing)
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, descriptor)
+        os.close(null)

@@ -1,6 +1,6 @@
-"""A set of credentials as text for shells and programs. Pure; and all of it is secret.
+"""Credentials as text for shells and programs. Pure functions; everything that they return is secret.
 
-``env`` and ``powershell`` also remove what would come before these keys, or be mistaken for a part of them.
+``env`` and ``powershell`` also unset variables that SDKs prefer to these keys, or would combine with them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from datetime import datetime
 
 from .._core.credentials import Credentials
 
-# By variable, the field that it carries.
+# The field of the credentials by variable.
 _VARIABLES = {
     "AWS_ACCESS_KEY_ID": "access_key_id",
     "AWS_SECRET_ACCESS_KEY": "secret_access_key",
@@ -20,10 +20,10 @@ _VARIABLES = {
     "AWS_ACCOUNT_ID": "account_id",
     "AWS_CREDENTIAL_SCOPE": "credential_scope",
 }
-# What every SDK, or some, would take instead: the first is the older name of the session token, which botocore reads
-# first; a profile that is named beats keys in JavaScript and here.
-_BEFORE_KEYS = ("AWS_SECURITY_TOKEN", "AWS_PROFILE")
-# What else says who somebody is.
+# Some SDKs prefer these to the keys. Botocore reads the older name of the session token first. In the JavaScript SDK
+# and in anycreds an explicitly selected profile takes precedence over keys.
+_PREFERRED_TO_KEYS = ("AWS_SECURITY_TOKEN", "AWS_PROFILE")
+# Other variables by which SDKs find credentials.
 _OTHERS = (
     "AWS_DEFAULT_PROFILE",
     "AWS_ACCESS_KEY",
@@ -37,30 +37,30 @@ _OTHERS = (
     "AWS_CONTAINER_AUTHORIZATION_TOKEN",
     "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
 )
-IDENTITY_VARIABLES = (*_VARIABLES, *_BEFORE_KEYS, *_OTHERS)
-"""Every variable by which some SDK finds credentials."""
-# PowerShell takes the typographic quotation marks for its own.
+CREDENTIAL_VARIABLES = (*_VARIABLES, *_PREFERRED_TO_KEYS, *_OTHERS)
+"""Every variable by which an AWS SDK finds credentials."""
+# In PowerShell the typographic quotation marks end a string, too.
 _POWERSHELL_QUOTES = re.compile("['\u2018\u2019\u201a\u201b]")
 
 
-def time(moment: datetime) -> str:
-    """Return a time in the only form that every SDK reads: UTC, whole seconds, with a Z."""
+def format_time(moment: datetime) -> str:
+    """Return a time in the only format that every SDK reads: UTC, whole seconds, with a Z."""
     return f"{moment.replace(tzinfo=None, microsecond=0).isoformat()}Z"
 
 
 def variables(credentials: Credentials) -> dict[str, str]:
-    """Return the variables that carry a set."""
-    found = {name: getattr(credentials, field) for name, field in _VARIABLES.items()}
-    return {name: _text(value) for name, value in found.items() if value is not None}
+    """Return the environment variables for credentials."""
+    values = {name: getattr(credentials, field) for name, field in _VARIABLES.items()}
+    return {name: _text(value) for name, value in values.items() if value is not None}
 
 
 def as_env(credentials: Credentials) -> str:
     """Return lines for a POSIX shell to evaluate."""
-    return shell_lines(variables(credentials), (*_VARIABLES, *_BEFORE_KEYS))
+    return shell_lines(variables(credentials), (*_VARIABLES, *_PREFERRED_TO_KEYS))
 
 
 def shell_lines(values: Mapping[str, str], others: tuple[str, ...]) -> str:
-    """Return lines that set these variables and remove the others."""
+    """Return lines for a POSIX shell that set these variables and unset the others."""
     from shlex import quote
 
     unset = [name for name in others if name not in values]
@@ -72,21 +72,22 @@ def as_powershell(credentials: Credentials) -> str:
     """Return lines for PowerShell to evaluate."""
     values = variables(credentials)
     lines = [f"$Env:{name} = {_powershell_quoted(value)}" for name, value in values.items()]
-    lines += [f"$Env:{name} = $null" for name in (*_VARIABLES, *_BEFORE_KEYS) if name not in values]
+    lines += [f"$Env:{name} = $null" for name in (*_VARIABLES, *_PREFERRED_TO_KEYS) if name not in values]
     return "\n".join(lines)
 
 
 def as_process(credentials: Credentials) -> str:
-    """Return what a ``credential_process`` prints.
+    """Return the output of a ``credential_process``.
 
-    Follows the AWS "SDKs and Tools" reference, page "Process credential provider".
+    See: AWS SDKs and Tools, "Process credential provider",
+    https://docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html
     """
     document = {
         "Version": 1,
         "AccessKeyId": credentials.access_key_id,
         "SecretAccessKey": credentials.secret_access_key,
         "SessionToken": credentials.session_token,
-        "Expiration": None if credentials.expiration is None else time(credentials.expiration),
+        "Expiration": None if credentials.expiration is None else format_time(credentials.expiration),
         "AccountId": credentials.account_id,
         "CredentialScope": credentials.credential_scope,
     }
@@ -94,7 +95,7 @@ def as_process(credentials: Credentials) -> str:
 
 
 def as_json(credentials: Credentials) -> str:
-    """Return every field of the set by its name, null where there is none."""
+    """Return every field by its name, null if it is not set."""
     fields = {name: getattr(credentials, name) for name in type(credentials).__slots__}
     return _json({name: None if value is None else _text(value) for name, value in fields.items()})
 
@@ -108,11 +109,11 @@ FORMATS: dict[str, Callable[[Credentials], str]] = {
 
 
 def _text(value: str | datetime) -> str:
-    return time(value) if isinstance(value, datetime) else value
+    return format_time(value) if isinstance(value, datetime) else value
 
 
 def _powershell_quoted(value: str) -> str:
-    return f"'{_POWERSHELL_QUOTES.sub(lambda found: found[0] * 2, value)}'"
+    return f"'{_POWERSHELL_QUOTES.sub(lambda quote: quote[0] * 2, value)}'"
 
 
 def _json(document: Mapping[str, object]) -> str:

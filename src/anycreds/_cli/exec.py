@@ -1,7 +1,7 @@
-"""``exec``: a command with credentials in its environment. On POSIX it takes this process's place.
+"""``exec``: run a command with credentials in its environment.
 
-So its signals, its terminal and its exit status are its own. The statuses for a command that cannot be run are those
-of shells.
+On POSIX the command replaces this process, so that it has its own signals, terminal and exit status. The exit statuses
+for a command that cannot be run are those of shells.
 """
 
 from __future__ import annotations
@@ -10,90 +10,86 @@ import os
 from argparse import REMAINDER, ArgumentParser, Namespace
 from collections.abc import Mapping
 
-from ._common import FAILED, add_options, complain, obtain, refuse
+from ._common import FAILED, CommandError, add_options, get_credentials
 
 NAME = "exec"
 SUMMARY = "run a command with credentials in its environment"
 DESCRIPTION = (
-    "Runs a command with the credentials of a profile, or of the default chain, in its environment, and with no other "
-    "AWS credential variable. If a profile is named, and no region variable is set, the command also gets the "
-    "profile's region. The exit status is the command's; 127 if it is not found, 126 if it cannot be executed, 1 if "
-    "there are no credentials, 2 if there is no such profile."
+    "Runs a command with the credentials of a profile, or of the default chain, in its environment. All other AWS "
+    "credential variables are removed. If a profile is selected with --profile or AWS_PROFILE, and no region variable "
+    "is set, the command also gets the region of the profile. The exit status is that of the command; 127 if it is not "
+    "found, 126 if it cannot be executed, 1 if no credentials are found, 2 if the profile does not exist."
 )
 
 NOT_EXECUTABLE, NOT_FOUND = 126, 127
-_REPLACES_ITSELF = os.name == "posix"
-# Python ignores these for itself, and what is ignored stays so in the command: `yes | head` would never end.
+_CAN_REPLACE_PROCESS = os.name == "posix"
+# Python ignores these signals. Ignored signals stay ignored in the command: `yes | head` would not end.
 _IGNORED_BY_PYTHON = ("SIGPIPE", "SIGXFSZ", "SIGXFZ")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Say which options there are."""
+    """Declare the options of this command."""
     parser.usage = "%(prog)s [-h] [--profile NAME] [--json] -- COMMAND [ARGUMENT ...]"
-    add_options(parser, "print errors of anycreds itself as one JSON object")
+    add_options(parser, "print errors of anycreds as one JSON object")
     parser.add_argument("command", nargs=REMAINDER, metavar="-- COMMAND", help="the command and its arguments")
 
 
 def run(arguments: Namespace) -> int:
-    """Run the command. Return the exit status, if there is still somebody to return."""
+    """Run the command. Return its exit status, where it does not replace this process."""
     dashes, command = arguments.command[:1], arguments.command[1:]
     if dashes != ["--"] or not any(command[:1]):
-        arguments.parser.error("a command is needed, after --: anycreds exec [--profile NAME] -- COMMAND")
-    credentials = obtain(arguments.profile)
-    if isinstance(credentials, Exception):
-        return refuse(NAME, credentials, arguments.profile, as_json=arguments.json)
+        arguments.parser.error("expected a command after --: anycreds exec [--profile NAME] -- COMMAND")
+    credentials = get_credentials(arguments.profile)
     from ._formats import variables
 
-    environ = environ_with(variables(credentials), os.environ)
-    if region := _region(arguments.profile):
-        environ |= region
+    environ = environ_with(variables(credentials), os.environ) | _region(arguments.profile)
     try:
-        return _replace(command, environ) if _REPLACES_ITSELF else _run_and_wait(command, environ)
+        return _replace_process(command, environ) if _CAN_REPLACE_PROCESS else _run_and_wait(command, environ)
     except (FileNotFoundError, NotADirectoryError):
         problem, status = f"{command[0]}: not found", NOT_FOUND
     except OSError as error:
         problem, status = f"{command[0]}: {error.strerror}", NOT_EXECUTABLE
-    except ValueError:  # characters that the system's encoding does not have, which the error would show
-        problem, status = "the command or the credentials have characters that cannot be passed on", FAILED
-    return complain(NAME, problem, status=status, as_json=arguments.json)
+    except ValueError:  # the error shows the credentials
+        problem, status = "the command or the credentials contain characters that cannot be passed on", FAILED
+    raise CommandError(problem, status=status)
 
 
 def environ_with(values: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment with these credentials and no others."""
-    from ._formats import IDENTITY_VARIABLES
+    """Return the environment with these credential variables and no others."""
+    from ._formats import CREDENTIAL_VARIABLES
 
-    return {name: value for name, value in environ.items() if name not in IDENTITY_VARIABLES} | dict(values)
+    return {name: value for name, value in environ.items() if name not in CREDENTIAL_VARIABLES} | dict(values)
 
 
 def _region(profile: str | None) -> dict[str, str]:
     if profile is None and not os.environ.get("AWS_PROFILE", "").strip():
-        return {}  # the files need not be read: who reads them finds the region of the profile "default" there
+        return {}  # the command finds the region of the profile "default" in the files by itself
     from ._profiles import REGION_VARIABLES, region_to_set
 
     region = region_to_set(profile)
     return {} if region is None else dict.fromkeys(REGION_VARIABLES, region)
 
 
-def _replace(command: list[str], environ: Mapping[str, str]) -> int:
-    """Become the command. Raises ``OSError`` or ``ValueError`` if that cannot be."""
+def _replace_process(command: list[str], environ: Mapping[str, str]) -> int:
+    """Replace this process by the command. Raises ``OSError`` or ``ValueError`` if that is impossible."""
     import signal
 
     numbers = [getattr(signal, name) for name in _IGNORED_BY_PYTHON if hasattr(signal, name)]
     before = {number: signal.signal(number, signal.SIG_DFL) for number in numbers}
     try:
-        os.execvpe(command[0], command, environ)  # noqa: S606 - no shell: the words are passed on as they came
+        os.execvpe(command[0], command, environ)  # noqa: S606 - without a shell, arguments are passed on unchanged
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
 def _run_and_wait(command: list[str], environ: Mapping[str, str]) -> int:
-    """Run the command as a child, where no process can take another's place. Control-C is the child's to handle."""
+    """Run the command as a child, where a process cannot be replaced. The child handles Control-C."""
     import signal
     import subprocess
     from shutil import which
 
-    program = which(command[0])  # it finds what has another ending than .exe, too
+    program = which(command[0])  # unlike subprocess, it finds programs with other extensions than .exe
     if program is None:
         raise FileNotFoundError
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)

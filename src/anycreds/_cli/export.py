@@ -1,36 +1,35 @@
-"""``export``: prints credentials in a form that a shell or another program takes."""
+"""``export``: print credentials in a form that shells and programs read."""
 
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
-from ._common import add_options, deliver, obtain, refuse
+from ._common import DONE, add_options, get_credentials, write_output
 
 NAME = "export"
 SUMMARY = "print credentials for a shell or a program"
 DESCRIPTION = (
-    "Prints the credentials of a profile, or of the default chain. The formats: process, as credential_process has it; "
-    'env, for a POSIX shell: eval "$(anycreds export --format env)"; powershell, for Invoke-Expression; json, every '
-    "field that there is. env and powershell remove AWS_PROFILE and what is left of other keys; the region is no part "
-    "of it. Exits with 1 if there are no credentials, with 2 if there is no such profile."
+    "Prints the credentials of a profile, or of the default chain. Formats: process, for credential_process; env, for "
+    'a POSIX shell: eval "$(anycreds export --format env)"; powershell, for Invoke-Expression; json, with every field. '
+    "env and powershell also unset AWS_PROFILE and variables of other credentials. The region is not included. Exits "
+    "with 1 if no credentials are found, with 2 if the profile does not exist."
 )
 
-# The names of the formats, which stand in _formats. It is not needed for the help.
+# The keys of _formats.FORMATS, which is imported only when credentials are printed.
 FORMATS = ("process", "env", "json", "powershell")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Say which options there are."""
+    """Declare the options of this command."""
     parser.add_argument("--format", choices=FORMATS, default=None, help="default: process")
-    add_options(parser, "the same as --format json, and errors as one JSON object, too")
+    add_options(parser, "same as --format json, and print errors as one JSON object")
 
 
 def run(arguments: Namespace) -> int:
-    """Ask and print. Return the exit status."""
-    credentials = obtain(arguments.profile)
-    if isinstance(credentials, Exception):
-        return refuse(NAME, credentials, arguments.profile, as_json=arguments.json)
-    from ._formats import FORMATS as ALL
+    """Print the credentials. Return the exit status."""
+    credentials = get_credentials(arguments.profile)
+    from ._formats import FORMATS as FORMATTERS
 
-    form = arguments.format or ("json" if arguments.json else FORMATS[0])
-    return deliver(NAME, ALL[form](credentials), as_json=arguments.json)
+    name = arguments.format or ("json" if arguments.json else FORMATS[0])
+    write_output(FORMATTERS[name](credentials))
+    return DONE

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 class Link(NamedTuple):
     """One place of the default chain."""
 
+    name: str
+    """A stable name for programs."""
     title: str
     """What the AWS "SDKs and Tools" reference calls it."""
     build: Callable[..., Provider]
@@ -37,36 +39,42 @@ _METADATA = ("endpoint", "endpoint_mode", "ec2_metadata_v1_disabled")
 _EXCHANGE = ("timeout", "max_retries")
 
 ENVIRONMENT = Link(
+    "environment",
     "AWS access keys (environment variables)",
     links.environment,
     (),
     "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY",
 )
 SSO = Link(
+    "sso",
     "IAM Identity Center credential provider",
     links.sso,
     (*_FILES, *_SSO),
-    "options sso_*; else profile default, if it is for SSO only",
+    "options sso_*, or profile default if it has SSO settings only",
 )
 TOKEN_FILE = Link(
+    "web-identity-token-file",
     "Assume role with web identity (environment variables)",
     links.token_file,
     (*_FILES, *_TOKEN),
     "AWS_WEB_IDENTITY_TOKEN_FILE, AWS_ROLE_ARN",
 )
 SHARED_FILES = Link(
+    "shared-files",
     "Shared config and credentials files",
     links.shared_files,
     (*_FILES, *_HOOKS, *_METADATA),
     "~/.aws/config and ~/.aws/credentials, or AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE",
 )
 CONTAINER = Link(
+    "container",
     "Container credential provider",
     links.container,
     _EXCHANGE,
     "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI, AWS_CONTAINER_CREDENTIALS_FULL_URI",
 )
 METADATA = Link(
+    "imds",
     "IMDS credential provider",
     links.metadata,
     ("files", "profile", *_METADATA, *_EXCHANGE),
@@ -90,6 +98,6 @@ def build_default_chain(runtime: Runtime, options: Mapping[str, Any]) -> tuple[S
 
 def _built(link: Link, runtime: Runtime, options: Mapping[str, Any]) -> Provider:
     given = {name: options[name] for name in link.options if options.get(name) is not None}
-    if given.keys() <= set(_FILES):
-        return links.Later(link.title, runtime, link.build, given)
+    if given.keys() <= {*_FILES, "mfa_code_provider"}:
+        return links.Later(link.title, runtime, link.build, given, may_prompt_user="mfa_code_provider" in given)
     return link.build(runtime, **given)

@@ -43,9 +43,9 @@ async def first_available(providers: Sequence[Provider], io: Io, context: Client
         log("chain", "debug", "%s", missed)
         attempts.append(ProviderAttempt(provider.name, _reason(missed), seconds, missed))
     raise NoCredentialsError(
-        f"none of {len(attempts)} providers has credentials",
+        f"no credentials found: none of {len(attempts)} providers is configured",
         attempts=tuple(attempts),
-        hint="configure one of them; what each looked for is said below",
+        hint="configure one of the providers listed below",
     )
 
 

@@ -1,144 +1,86 @@
-"""Many tasks that ask one provider in one instant: who asked when, who was served or left when, and with what.
-
-Nothing is judged here. Times are seconds of ``now()``.
-"""
+"""Many tasks that call one provider at the same moment, and the record of what each of them observed."""
 
 from __future__ import annotations
 
 import gc
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
-from time import perf_counter
-from typing import Literal, NamedTuple
+from dataclasses import dataclass
+from time import perf_counter as now
+from typing import Literal
 
 import anyio
 
 from ... import CachedProvider, CredentialsError
 
-# Every tenth is cancelled, counted in the order of asking from the very first: that one has started the refresh.
+# Every tenth caller is cancelled, beginning with the very first, which has started the refresh.
 CANCELLED_ONE_IN = 10
-# An act takes half a second. Whoever still waits after this has been forgotten.
-LONGEST_ACT = 30.0
-
-now = perf_counter
-
-Outcome = Literal["served", "cancelled", "failed", "forgotten"]
+# A scenario takes half a second. A caller that still waits after this many seconds has been lost by the cache.
+SCENARIO_TIMEOUT = 30.0
 
 
-class Call(NamedTuple):
-    """What became of one task that asked."""
+@dataclass(slots=True)
+class Caller:
+    """One task that calls the provider. Times are seconds of ``now()``."""
 
-    asked: float
-    ended: float
-    outcome: Outcome
-    key: str = ""
-    """The access key id that it was served; no secret."""
-    problem: str = ""
-    """Why it failed, for people."""
+    called_at: float
+    ended_at: float | None = None
     cancelled_at: float | None = None
+    outcome: Literal["returned", "cancelled", "failed", "waiting"] = "waiting"
+    access_key_id: str = ""
+    error: str = ""
 
-    @property
-    def waited(self) -> float:
-        """Seconds from asking to the end."""
-        return self.ended - self.asked
+    async def call(self, provider: CachedProvider, scope: anyio.CancelScope) -> None:
+        """Call the provider and record the outcome."""
+        with scope:
+            try:
+                self.access_key_id = (await provider()).access_key_id
+                self.ended_at, self.outcome = now(), "returned"
+            except CredentialsError as error:
+                self.ended_at, self.outcome, self.error = now(), "failed", str(error)
+        if scope.cancelled_caught:
+            self.ended_at, self.outcome = now(), "cancelled"
 
 
-def to_cancel(callers: int) -> int:
-    """Return how many of so many are cancelled. A single one is not: nobody would be left to be served."""
+def count_cancelled(callers: int) -> int:
+    """Return how many of the callers are cancelled. A single caller is not, because credentials must arrive."""
     return -(-callers // CANCELLED_ONE_IN) if callers > 1 else 0
 
 
-async def ask_at_once(
-    provider: CachedProvider, callers: int, start: Callable[[], Awaitable[None]], cancel_after: float | None
-) -> list[Call]:
-    """Let so many tasks wait until ``start`` returns, then ask all at once. Return their calls, in the order of asking.
+async def call_at_once(provider: CachedProvider, count: int, start: float, cancel_after: float | None) -> list[Caller]:
+    """Let all tasks call the provider in one turn of the event loop, at ``start`` if that is still to come.
 
-    With ``cancel_after`` some are cancelled that many seconds after all have asked.
+    Some callers are cancelled ``cancel_after`` seconds later; None to cancel none. Returns them in the order of calls.
     """
-    crowd = _Crowd(provider, callers)
-    with _undisturbed(), anyio.move_on_after(None) as limit:
-        async with anyio.create_task_group() as tasks:
-            for _ in range(callers):
-                tasks.start_soon(crowd.ask)
-            await crowd.all_there.wait()
-            await start()
-            limit.deadline = anyio.current_time() + LONGEST_ACT
-            crowd.gate.set()
-            await crowd.all_asked.wait()
-            if cancel_after is not None:
-                await anyio.sleep(cancel_after)
-                crowd.cancel_some()
-    return [one.call() for one in crowd.asking]
+    callers, scopes, started = list[Caller](), list[anyio.CancelScope](), 0
+    all_started, gate, all_called = anyio.Event(), anyio.Event(), anyio.Event()
 
+    async def task() -> None:
+        nonlocal started
+        started += 1
+        if started == count:
+            all_started.set()
+        await gate.wait()
+        scopes.append(scope := anyio.CancelScope())
+        callers.append(caller := Caller(now()))
+        if len(callers) == count:
+            all_called.set()
+        await caller.call(provider, scope)
 
-class _One:
-    """A task that has asked."""
-
-    __slots__ = ("asked", "cancelled_at", "ended", "key", "problem", "scope")
-
-    def __init__(self) -> None:
-        self.scope = anyio.CancelScope()
-        self.key = ""
-        self.problem = ""
-        self.ended: float | None = None
-        self.cancelled_at: float | None = None
-        self.asked = now()
-
-    def call(self) -> Call:
-        outcome: Outcome = "forgotten"
-        if self.key:
-            outcome = "served"
-        elif self.problem:
-            outcome = "failed"
-        elif self.ended is not None and self.cancelled_at is not None:
-            outcome = "cancelled"
-        ended = now() if self.ended is None else self.ended
-        return Call(self.asked, ended, outcome, self.key, self.problem, self.cancelled_at)
-
-
-class _Crowd:
-    """All of them. They are let go by one event, so that all ask in one turn of the event loop."""
-
-    def __init__(self, provider: CachedProvider, callers: int) -> None:
-        self._provider = provider
-        self._callers = callers
-        self._there = 0
-        self.asking: list[_One] = []
-        self.all_there = anyio.Event()
-        self.gate = anyio.Event()
-        self.all_asked = anyio.Event()
-
-    async def ask(self) -> None:
-        self._there += 1
-        if self._there == self._callers:
-            self.all_there.set()
-        await self.gate.wait()
-        one = _One()
-        self.asking.append(one)
-        if len(self.asking) == self._callers:
-            self.all_asked.set()
-        with one.scope:
-            try:
-                one.key = (await self._provider()).access_key_id
-            except CredentialsError as error:
-                one.problem = str(error)
-            one.ended = now()
-        if one.scope.cancelled_caught:
-            one.ended = now()
-
-    def cancel_some(self) -> None:
-        for one in self.asking[::CANCELLED_ONE_IN][: to_cancel(self._callers)]:
-            one.cancelled_at = now()
-            one.scope.cancel()
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Hold the garbage collector off, as ``timeit`` does: with many tasks one collection outlasts what is measured."""
-    was_on = gc.isenabled()
-    gc.disable()
+    gc.disable()  # as timeit does: with many tasks one collection takes longer than the waits that are measured
     try:
-        yield
+        with anyio.move_on_after(None) as limit:
+            async with anyio.create_task_group() as tasks:
+                for _ in range(count):
+                    tasks.start_soon(task)
+                await all_started.wait()
+                await anyio.sleep(max(0.0, start - now()))
+                limit.deadline = anyio.current_time() + SCENARIO_TIMEOUT
+                gate.set()
+                await all_called.wait()
+                if cancel_after is not None:
+                    await anyio.sleep(cancel_after)
+                    for number in range(0, count, CANCELLED_ONE_IN)[: count_cancelled(count)]:
+                        callers[number].cancelled_at = now()
+                        scopes[number].cancel()
     finally:
-        if was_on:
-            gc.enable()
+        gc.enable()
+    return callers

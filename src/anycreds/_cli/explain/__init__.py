@@ -1,36 +1,32 @@
-"""``explain``: where credentials are looked for, in order, what was found there, and what to do next. No secrets."""
+"""``explain``: show where credentials are looked for, what is found, and what to do next. Prints no secrets."""
 
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
-from .._common import DONE, FAILED, add_options, show
+from .._common import DONE, FAILED, add_options, print_text
 
 NAME = "explain"
-SUMMARY = "show where credentials are looked for, what is found there, and what to do next"
+SUMMARY = "show where credentials are looked for, what is found, and what to do next"
 DESCRIPTION = (
-    "Asks the providers of the default chain in order, as a program would, and tells of each where it looked, what "
-    "came of it and how long that took. Shows no secret. Exits with 1 if there are no credentials."
+    "Tries the providers of the default chain in order, as a program would. Prints for each where it looked, the "
+    "result, and how long it took. Prints no secrets. Exits with 1 if no credentials are found."
 )
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Say which options there are."""
-    add_options(parser, "print one JSON document, and nothing else")
+    """Declare the options of this command."""
+    add_options(parser, "print one JSON document")
 
 
 def run(arguments: Namespace) -> int:
-    """Look, and tell. Return the exit status."""
+    """Try the providers and print the explanation. Return the exit status."""
     from .inspect import explain
 
     explanation = explain(arguments.profile)
     if arguments.json:
-        from .json import document
-
-        text = document(explanation)
+        from .json import render
     else:
-        from .text import told
-
-        text = told(explanation)
-    status = show(NAME, text, as_json=arguments.json)
-    return status if status != DONE or explanation.credentials is not None else FAILED
+        from .text import render
+    print_text(render(explanation))
+    return FAILED if explanation.credentials is None else DONE

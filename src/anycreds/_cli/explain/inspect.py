@@ -1,23 +1,27 @@
-"""Asks the links of the default chain one by one, and notes what came of each."""
+"""Try the providers of the default chain one by one, and record the result of each."""
 
 from __future__ import annotations
 
+import logging
 import os
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from collections.abc import Coroutine
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ..._config.locations import ProfileSelection, select_profile
 from ..._config.settings import first_set
 from ..._config.shared_files import FileOptions, SharedFiles
 from ..._core.errors import CredentialsError, NotConfiguredError, ProfileNotFoundError
-from ..._core.logs import told_to
-from ..._core.provider import ClientContext
+from ..._core.io import ATTEMPT_TIMEOUT
+from ..._core.provider import NO_CONTEXT
 from ..._factories.default_chain import NAMED_CHAIN, UNNAMED_CHAIN, build_default_chain
 from ..._system import threads
 from ..._system.io import SystemRuntime
+from .._mfa import prompt_for_mfa_code
+from .._recursion_guard import recursion_guard
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
-    from typing import Any
+    from collections.abc import Iterator
 
     from ..._core.credentials import Credentials
     from ..._core.provider import Provider
@@ -25,129 +29,141 @@ if TYPE_CHECKING:
     from ..._system.io import SystemIo
 
 _KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
-SKIPPED = "keys are set in the environment, but a profile is named ({origin}), so they are not used"
+_KEYS_IGNORED = "access keys in environment variables are ignored, because a profile is selected ({origin})"
+
+Outcome = Literal["found", "not configured", "failed", "not tried"]
 
 
 class Source(NamedTuple):
-    """One link, and what came of it."""
+    """One provider of the default chain, and what came of it."""
 
     link: Link
-    name: str
-    outcome: Literal["found", "nothing", "failed", "not asked"]
+    outcome: Outcome
     milliseconds: float = 0.0
     error: CredentialsError | None = None
-    places: tuple[str, ...] = ()
-    """Where it looked, as found on this machine: the place first, and then what that leads to."""
+    locations: tuple[str, ...] = ()
+    """Where the provider looked on this machine: first a setting, then what it refers to."""
 
 
 class Region(NamedTuple):
-    """Where AWS STS would be called, as an example of a service."""
+    """The endpoint of AWS STS, as an example of how services are called."""
 
     host: str
     origin: str
 
 
 class Explanation(NamedTuple):
-    """All that there is to tell."""
+    """Everything that is printed."""
 
     profile: ProfileSelection
     sources: tuple[Source, ...]
     credentials: Credentials | None
     region: Region | CredentialsError
     notes: tuple[str, ...]
-    known: tuple[str, ...] = ()
-    """The names of all profiles, if the one that is meant is missing."""
+    profile_names: tuple[str, ...] = ()
+    """The names of all profiles, if the selected one does not exist."""
 
     @property
     def failure(self) -> CredentialsError | None:
-        """The error of the source that is configured and failed."""
+        """The error of the provider that is configured but failed."""
         return next((source.error for source in self.sources if source.outcome == "failed"), None)
 
 
 def explain(profile: str | None) -> Explanation:
-    """Look for credentials as a program does that uses the default chain."""
+    """Try the default chain as a program does that uses it."""
     if not select_profile(profile, None, os.environ).is_explicit and first_set(os.environ, *_KEYS) is not None:
-        return _without_loop(_explain(profile))
+        return _run_without_event_loop(_explain(profile, seconds=None))
     import asyncio
 
-    explanation = asyncio.run(_explain(profile))
-    if explanation.failure is None:
-        return explanation
-    from .._profiles import known, selected_name
-    from .._recursion_guard import explained
-
+    with recursion_guard():
+        explanation = asyncio.run(_explain(profile, ATTEMPT_TIMEOUT))
     error = explanation.failure
-    if isinstance(error, ProfileNotFoundError) and error.profile == selected_name(profile):
-        return explanation._replace(known=tuple(known()))
-    better = explained(error, profile)
-    sources = [source._replace(error=better) if source.error is error else source for source in explanation.sources]
-    return explanation._replace(sources=tuple(sources))
+    if isinstance(error, ProfileNotFoundError) and error.profile == explanation.profile.name.value:
+        from .._profiles import profile_names
+
+        return explanation._replace(profile_names=tuple(profile_names()))
+    return explanation
 
 
-def _without_loop(explaining: Coroutine[Any, Any, Explanation]) -> Explanation:
-    """Return what a coroutine gives that waits for files only.
+def _run_without_event_loop(coroutine: Coroutine[Any, Any, Explanation]) -> Explanation:
+    """Run a coroutine that only reads files. Importing asyncio takes as long as everything else in this command.
 
-    Whatever is in the environment, the source behind it is not asked. Most people who look have keys there, and an
-    event loop takes longer to load than all the rest.
+    With a key variable set, the first provider returns or fails, and no other is tried. Most users who look have one.
     """
-    enabled, threads.enabled = threads.enabled, False  # nothing else runs here that would have to go on
+    before, threads.enabled = threads.enabled, False  # no event loop could be blocked by reading files
     try:
-        explaining.send(None)
+        coroutine.send(None)
     except StopIteration as stop:
         explanation: Explanation = stop.value
         return explanation
     finally:
-        threads.enabled = enabled
-        explaining.close()
-    raise RuntimeError("the keys of the environment were waited for")
+        threads.enabled = before
+        coroutine.close()
+    raise RuntimeError("environment variables were awaited")
 
 
-async def _explain(profile: str | None) -> Explanation:
+async def _explain(profile: str | None, seconds: float | None) -> Explanation:
     runtime = SystemRuntime()
     shared = SharedFiles(FileOptions())
-    unnamed, named = build_default_chain(runtime, {"profile": profile, "files": lambda: shared})
-    texts: list[str] = []
-
-    def note(part: str, level: str, text: str) -> None:
-        if level in ("warning", "error") and part != "places":  # the region is told anyway
-            texts.append(text)
-
-    with told_to(note):
-        async with runtime.open_io("explain") as io:
-            choice = select_profile(profile, None, io.environ())
-            if choice.is_explicit and first_set(io.environ(), _KEYS[0]) is not None:
-                texts.append(SKIPPED.format(origin=choice.name.origin))
-            links, providers = (NAMED_CHAIN, named) if choice.is_explicit else (UNNAMED_CHAIN, unnamed)
+    options = {"profile": profile, "files": lambda: shared, "mfa_code_provider": prompt_for_mfa_code}
+    without_profile, with_profile = build_default_chain(runtime, options)
+    with _captured_warnings() as warnings:
+        async with runtime.open_io("explain", seconds) as io:
+            selection = select_profile(profile, None, io.environ())
+            if selection.is_explicit and first_set(io.environ(), _KEYS[0]) is not None:
+                warnings.append(_KEYS_IGNORED.format(origin=selection.name.origin))
+            links, providers = (
+                (NAMED_CHAIN, with_profile) if selection.is_explicit else (UNNAMED_CHAIN, without_profile)
+            )
             sources: list[Source] = []
-            found: Credentials | None = None
+            credentials: Credentials | None = None
             for link, provider in zip(links, providers, strict=True):
-                if found is not None or (sources and sources[-1].outcome in ("failed", "not asked")):
-                    sources.append(Source(link, provider.name, "not asked"))
+                if sources and sources[-1].outcome != "not configured":
+                    sources.append(Source(link, "not tried"))
                     continue
-                found, source = await _ask(io, link, provider)
+                credentials, source = await _try(io, link, provider)
                 sources.append(source)
             region = await _region(io, shared, profile)
-    return Explanation(choice, tuple(sources), found, region, tuple(dict.fromkeys(texts)))
+    return Explanation(selection, tuple(sources), credentials, region, tuple(dict.fromkeys(warnings)))
 
 
-async def _ask(io: SystemIo, link: Link, provider: Provider) -> tuple[Credentials | None, Source]:
-    begun = io.monotonic()
-    found, error = None, None
+async def _try(io: SystemIo, link: Link, provider: Provider) -> tuple[Credentials | None, Source]:
+    credentials, error = None, None
+    outcome: Outcome = "found"
+    started = io.monotonic()
     try:
-        found = await provider._fetch(io, ClientContext())
+        credentials = await provider._fetch(io, NO_CONTEXT)
     except CredentialsError as caught:
         error = caught.with_traceback(None)
-    milliseconds = (io.monotonic() - begun) * 1000
-    places = tuple(await provider._describe_sources(io, ClientContext()))
-    if found is not None:
-        return found, Source(link, provider.name, "found", milliseconds, places=places)
-    outcome: Literal["nothing", "failed"] = "nothing" if isinstance(error, NotConfiguredError) else "failed"
-    return None, Source(link, provider.name, outcome, milliseconds, error, places)
+        outcome = "not configured" if isinstance(error, NotConfiguredError) else "failed"
+    milliseconds = (io.monotonic() - started) * 1000
+    locations = tuple(await provider._describe_sources(io, NO_CONTEXT))
+    return credentials, Source(link, outcome, milliseconds, error, locations)
 
 
 async def _region(io: SystemIo, files: SharedFiles, profile: str | None) -> Region | CredentialsError:
     from ..._providers.service.endpoint_resolution import EndpointResolver
 
-    nobody = ""  # asks: an error has no name in front, as it is told as the region's
-    place = await EndpointResolver(files=files, profile=profile).resolve(io, ClientContext(), "sts", nobody)
-    return place if isinstance(place, CredentialsError) else Region(place.base.origin, place.origin)
+    # The error gets no provider name, because it is printed as one of the region.
+    endpoint = await EndpointResolver(files=files, profile=profile).resolve(io, NO_CONTEXT, "sts", "")
+    return endpoint if isinstance(endpoint, CredentialsError) else Region(endpoint.base.origin, endpoint.origin)
+
+
+@contextmanager
+def _captured_warnings() -> Iterator[list[str]]:
+    """Collect the warnings of the library instead of printing them, except that no region is set, which is shown."""
+    texts: list[str] = []
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            texts.append(record.getMessage())
+
+    logger, handler = logging.getLogger("anycreds"), Handler(logging.WARNING)
+    handler.addFilter(lambda record: record.name != "anycreds.endpoints")
+    propagates, logger.propagate = logger.propagate, False
+    logger.addHandler(handler)
+    try:
+        yield texts
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate = propagates

@@ -1,4 +1,4 @@
-"""An explanation as one JSON document, for programs. No secrets."""
+"""An explanation as one JSON document, for programs. Contains no secrets."""
 
 from __future__ import annotations
 
@@ -9,33 +9,37 @@ from ..._core.errors import CredentialsError
 from .inspect import Explanation, Source
 
 
-def document(explanation: Explanation) -> str:
-    """Return it as text."""
-    choice, region, found = explanation.profile, explanation.region, explanation.credentials
-    data: dict[str, Any] = {
-        "profile": {"name": choice.name.value, "origin": choice.name.origin, "named": choice.is_explicit},
+def render(explanation: Explanation) -> str:
+    """Return the document as text."""
+    selection, region, credentials = explanation.profile, explanation.region, explanation.credentials
+    document: dict[str, Any] = {
+        "profile": {
+            "name": selection.name.value,
+            "origin": selection.name.origin,
+            "selected_explicitly": selection.is_explicit,
+        },
         "sources": [_source(source) for source in explanation.sources],
         "credentials": None,
         "sts": {"error": str(region)} if isinstance(region, CredentialsError) else region._asdict(),
         "notes": list(explanation.notes),
     }
-    if found is not None:
-        data["credentials"] = {
-            "access_key_id": found.access_key_id,
-            "account_id": found.account_id,
-            "expiration": None if found.expiration is None else found.expiration.isoformat(),
-            "source": found.source,
+    if credentials is not None:
+        document["credentials"] = {
+            "access_key_id": credentials.access_key_id,
+            "account_id": credentials.account_id,
+            "expiration": None if credentials.expiration is None else credentials.expiration.isoformat(),
+            "source": credentials.source,
         }
-    return json.dumps(data, indent=2)
+    return json.dumps(document, indent=2)
 
 
 def _source(source: Source) -> dict[str, Any]:
     error = source.error
     return {
+        "name": source.link.name,
         "title": source.link.title,
-        "name": source.name,
-        "looks_at": source.link.looks_at,
-        "places": list(source.places),
+        "reads": source.link.looks_at,
+        "locations": list(source.locations),
         "outcome": source.outcome,
         "milliseconds": round(source.milliseconds, 2),
         "error": None if error is None else type(error).__name__,

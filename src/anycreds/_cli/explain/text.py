@@ -1,136 +1,136 @@
-"""An explanation as people read it: one paragraph for each source, and at the end what to do. No secrets."""
+"""An explanation as text: one paragraph for each provider, and at the end what to do next. Contains no secrets."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from textwrap import wrap
 
-from ..._config.locations import ProfileSelection
 from ..._core.errors import CredentialsError, ProfileNotFoundError
-from .._common import MOST_NAMED
+from .._common import MAX_LISTED_PROFILES
 from .inspect import Explanation, Source
 
 _WIDTH = 100
-# What a newcomer can do, the simplest first.
-_NEXT = (
+# What a new user can do, the simplest first.
+_FIRST_STEPS = (
     "on your own machine, sign in: aws login, or aws configure sso and then aws sso login",
-    "anywhere, for a try: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN, if there is one)",
-    "on EC2, ECS, EKS or Lambda: give the instance, task, service account or function a role",
+    "for a test, set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN, if there is one)",
+    "on EC2, ECS, EKS or Lambda, attach a role to the instance, task, service account or function",
 )
-_MEND = "mend that, or remove it; nothing behind it is asked in its place"
+_FIX = "fix or remove its configuration; sources after it are not tried instead"
 
 
-def told(explanation: Explanation) -> str:
-    """Return it as text of several lines."""
-    choice = explanation.profile
-    if choice.is_explicit:
-        head = f"profile {choice.name.value!r} is named ({_origin(choice)}), so it comes first"
-    else:
-        head = "no profile is named"
-    lines = [f"Where credentials are looked for ({head}):", ""]
+def render(explanation: Explanation) -> str:
+    """Return the explanation as lines of text."""
+    return "\n".join(_lines(explanation))
+
+
+def _lines(explanation: Explanation) -> Iterator[str]:
+    selection = explanation.profile
+    head = "no profile is selected"
+    if selection.is_explicit:
+        head = f"profile {selection.name.value!r} is selected by {_origin(explanation)}, so the shared files come first"
+    yield from _wrapped("", f"Credential sources, in the order in which they are tried ({head}):")
+    yield ""
     for number, source in enumerate(explanation.sources, 1):
-        lines += [*_paragraph(number, source), ""]
-    lines += _outcome(explanation)
-    lines += _region(explanation)
+        yield from _paragraph(number, source)
+        yield ""
+    yield from _result(explanation)
+    region = explanation.region
+    if isinstance(region, CredentialsError):
+        yield from _wrapped("Region: ", str(region))
+    else:
+        yield from _wrapped("Region: ", f"requests to AWS STS are sent to {region.host} ({region.origin}).")
     for note in explanation.notes:
-        lines += _wrapped(note, "Note: ")
-    return "\n".join(lines)
+        yield from _wrapped("Note: ", note)
 
 
-def _paragraph(number: int, source: Source) -> list[str]:
-    took = "" if source.outcome == "not asked" else f"  [{source.milliseconds:.1f} ms]"
-    lines = [f"{number}. {source.link.title}: {source.outcome.upper()}{took}"]
-    if source.outcome == "not asked":
-        return lines
-    lines += _wrapped(source.link.looks_at, "   looks at  ")
+def _paragraph(number: int, source: Source) -> Iterator[str]:
+    duration = "" if source.outcome == "not tried" else f"  [{source.milliseconds:.1f} ms]"
+    yield f"{number}. {source.link.title}: {source.outcome.upper()}{duration}"
+    if source.outcome == "not tried":
+        return
+    yield from _wrapped("   reads     ", source.link.looks_at)
     prefix = "   found in  " if source.outcome == "found" else "   looked at "
-    for place in source.places:
-        lines += _wrapped(place, prefix)
+    for location in source.locations:
+        yield from _wrapped(prefix, location)
         prefix = " " * len(prefix)
     if source.error is not None:
-        lines += _wrapped(source.error.message, "   because   ")
+        yield from _wrapped("   reason    ", source.error.message)
         if source.error.hint:
-            lines += _wrapped(source.error.hint, "   hint      ")
-    return lines
+            yield from _wrapped("   hint      ", source.error.hint)
 
 
-def _outcome(explanation: Explanation) -> list[str]:
-    found = explanation.credentials
-    if found is None:
-        return _nothing(explanation.sources) if explanation.failure is None else _failed(explanation)
-    account = f", account {found.account_id}" if found.account_id else ""
-    lines = [f"Credentials: {found.access_key_id}{account}, from {found.source}"]
-    if found.expiration is None:
-        return [*lines, "They have no expiration."]
-    left = int((found.expiration - datetime.now(UTC)).total_seconds())
-    ends = f"{left // 3600} h {left % 3600 // 60} min" if left >= 3600 else f"{left // 60} min {left % 60} s"
-    return [*lines, f"They end at {found.expiration:%Y-%m-%d %H:%M:%S} UTC, in {ends}."]
+def _result(explanation: Explanation) -> Iterator[str]:
+    credentials = explanation.credentials
+    if credentials is None:
+        yield from _no_credentials(explanation)
+        return
+    account = f", account {credentials.account_id}" if credentials.account_id else ""
+    yield f"Credentials found: {credentials.access_key_id}{account}, from {credentials.source}"
+    if credentials.expiration is None:
+        yield "They do not expire."
+        return
+    seconds = int((credentials.expiration - datetime.now(UTC)).total_seconds())
+    hours, minutes = seconds // 3600, seconds // 60
+    remaining = f"{hours} h {minutes % 60} min" if hours else f"{minutes} min {seconds % 60} s"
+    yield f"They expire at {credentials.expiration:%Y-%m-%d %H:%M:%S} UTC, in {remaining}."
 
 
-def _nothing(sources: Sequence[Source]) -> list[str]:
-    from ..._providers.imds.provider import HOP_HINT  # it was loaded to be asked
-
-    lines = ["No credentials: none of these sources has anything configured. What you can do:"]
-    hints = [source.error.hint for source in sources if source.error is not None]
-    for step in (*_NEXT, *([HOP_HINT] if HOP_HINT in hints else [])):
-        lines += _wrapped(step, "  - ")
-    return lines
-
-
-def _failed(explanation: Explanation) -> list[str]:
-    error, choice = explanation.failure, explanation.profile
-    assert error is not None
-    if isinstance(error, ProfileNotFoundError) and error.profile == choice.name.value:
-        head, steps = f"profile {choice.name.value!r} does not exist.", _instead(explanation)
+def _no_credentials(explanation: Explanation) -> Iterator[str]:
+    error, name = explanation.failure, explanation.profile.name.value
+    if error is None:
+        reason, steps = "none of these sources is configured", _first_steps(explanation.sources)
+    elif isinstance(error, ProfileNotFoundError) and error.profile == name:
+        reason, steps = f"profile {name!r} does not exist", _steps_for_missing_profile(explanation, error.hint)
     else:
-        head = f"{error.source or 'a source'} is configured, and failed."
-        command = getattr(error, "command", None)
-        steps = [f"run: {command}" if command else error.hint or _MEND]
-    return [f"No credentials: {head}", *[line for step in steps for line in _wrapped(step, "  - ")]]
+        failed = next(source.link.title for source in explanation.sources if source.outcome == "failed")
+        reason, command = f"{failed} is configured, but failed", getattr(error, "command", None)
+        steps = [f"run: {command}" if command else error.hint or _FIX]
+    yield from _wrapped("", f"No credentials found: {reason}. What you can do:")
+    for step in steps:
+        yield from _wrapped("  - ", step)
 
 
-def _instead(explanation: Explanation) -> list[str]:
-    """Return what who has named a profile that is missing can do."""
+def _first_steps(sources: Sequence[Source]) -> list[str]:
+    from ..._providers.imds.provider import HOP_HINT  # the provider was tried, so the module is loaded
+
+    hints = [source.error.hint for source in sources if source.error is not None]
+    return [*_FIRST_STEPS, *([HOP_HINT] if HOP_HINT in hints else [])]
+
+
+def _steps_for_missing_profile(explanation: Explanation, hint: str | None) -> list[str]:
     from shlex import quote
 
-    names, choice = explanation.known, explanation.profile
-    name = choice.name.value
-    shown = [*map(ascii, names[:MOST_NAMED]), *(["..."] if len(names) > MOST_NAMED else [])]
+    names, name = explanation.profile_names, explanation.profile.name.value
+    listed = [*map(ascii, names[:MAX_LISTED_PROFILES]), *(["..."] if len(names) > MAX_LISTED_PROFILES else [])]
     return [
-        *([f"name one that there is: {', '.join(shown)}"] if shown else []),
-        *([f"or make this one: aws configure sso --profile {quote(name)}"] if name.isprintable() else []),
-        f"or name none: {'leave out' if _is_option(choice) else 'unset'} {_origin(choice)}",
+        *([hint] if hint else []),
+        *([f"select an existing profile: {', '.join(listed)}"] if listed else []),
+        *([f"create this profile: aws configure sso --profile {quote(name)}"] if name.isprintable() else []),
+        f"select no profile: {'leave out' if _is_option(explanation) else 'unset'} {_origin(explanation)}",
     ]
 
 
-def _origin(choice: ProfileSelection) -> str:
-    return "--profile" if _is_option(choice) else choice.name.origin
+def _origin(explanation: Explanation) -> str:
+    return "--profile" if _is_option(explanation) else explanation.profile.name.origin
 
 
-def _is_option(choice: ProfileSelection) -> bool:
-    return choice.name.origin == "option profile"  # as programs call it
+def _is_option(explanation: Explanation) -> bool:
+    return explanation.profile.name.origin == "option profile"  # the name of the argument in Python
 
 
-def _region(explanation: Explanation) -> list[str]:
-    region = explanation.region
-    if isinstance(region, CredentialsError):
-        return _wrapped(str(region), "Region: ")
-    return _wrapped(f"AWS STS would be called at {region.host} ({region.origin}).", "Region: ")
-
-
-def _wrapped(text: str, prefix: str) -> list[str]:
-    """Return lines that are broken at blanks only. ``textwrap`` would take as long to load as all of this takes."""
+def _wrapped(prefix: str, text: str) -> list[str]:
+    """Return the lines of a text, indented as far as its prefix. Words such as URLs are not broken."""
     indent = " " * len(prefix)
     lines: list[str] = []
     for part in text.splitlines() or [""]:
-        line = indent if lines else prefix
-        is_empty = True
-        for word in part.split():
-            if not is_empty and len(line) + 1 + len(word) > _WIDTH:
-                lines.append(line)
-                line, is_empty = indent, True
-            line += word if is_empty else f" {word}"
-            is_empty = False
-        if not is_empty:
-            lines.append(line)
+        lines += wrap(
+            part,
+            _WIDTH,
+            initial_indent=indent if lines else prefix,
+            subsequent_indent=indent,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
     return lines

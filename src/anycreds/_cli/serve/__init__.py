@@ -1,4 +1,4 @@
-"""``serve``: credentials over loopback HTTP, for every SDK at once, from one provider that refreshes them."""
+"""``serve``: serve credentials over HTTP on 127.0.0.1. All SDKs on the machine share one cached provider."""
 
 from __future__ import annotations
 
@@ -11,60 +11,60 @@ from .._common import add_options
 NAME = "serve"
 SUMMARY = "serve credentials to programs on this machine, in any language"
 DESCRIPTION = (
-    "Serves the credentials of a profile, or of the default chain, as ECS does to its containers, on a port of "
-    "127.0.0.1, to who has the token. Prints lines for a POSIX shell to evaluate; programs that are started there find "
-    "the credentials by themselves, and there is one refresh for all of them. It ends with the process that started "
-    'it, or before. In a shell: eval "$(anycreds serve --background)". A "default" profile that has credentials comes '
-    "before the endpoint in every SDK. The region is no part of it. Exits with 1 if there are no credentials at the "
-    "start, with 2 if there is no such profile."
+    "Serves the credentials of a profile, or of the default chain, on a port of 127.0.0.1, in the same way as ECS "
+    "does in containers. A token protects them. Prints lines for a POSIX shell to evaluate; programs that are started "
+    "from that shell then find the credentials, and share one refresh. Ends when the process that started it ends, or "
+    'earlier. In a shell: eval "$(anycreds serve --background)". In every SDK, credentials of the profile "default" in '
+    "the shared files take precedence over the endpoint. The region is not included. Exits with 1 if no credentials "
+    "are found at the start, with 2 if the profile does not exist."
 )
 
-LOWEST_PORT, HIGHEST_PORT = 1024, 65535  # those below are the system's
+MIN_PORT, MAX_PORT = 1024, 65535  # lower ports are reserved for the system
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 _DURATION = re.compile(r"([0-9]{1,6})([smhd]?)")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Say which options there are."""
-    add_options(parser, "print the variables as one JSON object in one line, and errors, too")
-    parser.add_argument("--port", type=_port, default=0, metavar="N", help="the port (default: any that is free)")
-    parser.add_argument("--for", type=_duration, dest="lifetime", metavar="DURATION", help="end after 30s, 15m, 8h, 1d")
+    """Declare the options of this command."""
+    add_options(parser, "print the variables as one JSON object in one line, and errors as one JSON object")
+    parser.add_argument("--port", type=_port, default=0, metavar="N", help="the port (default: any free port)")
+    parser.add_argument("--for", type=_duration, dest="seconds", metavar="DURATION", help="end after 30s, 15m, 8h, 1d")
     if os.name != "posix":
         parser.set_defaults(parent=None, until_eof=False, background=False)
         return
-    parser.add_argument("--parent", type=_process, metavar="PID", help="end with this process, not the one that starts")
-    parser.add_argument("--until-eof", action="store_true", help="also end when standard input ends")
+    parser.add_argument("--parent", type=_process, metavar="PID", help="end when this process ends, not the parent")
+    parser.add_argument("--until-eof", action="store_true", help="also end at the end of standard input")
     parser.add_argument(
-        "--background", action="store_true", help="return when it serves; it ends with the shell that evaluates"
+        "--background", action="store_true", help="return when ready; the server ends when the calling shell ends"
     )
 
 
 def run(arguments: Namespace) -> int:
     """Serve until the end. Return the exit status."""
     if arguments.background and arguments.until_eof:
-        arguments.parser.error("--background has no standard input; leave out --until-eof, or --background")
+        arguments.parser.error("--background closes standard input; remove --until-eof or --background")
     from .command import serve
 
     return serve(arguments)
 
 
 def _port(argument: str) -> int:
-    if re.fullmatch("[0-9]{1,5}", argument) and LOWEST_PORT <= int(argument) <= HIGHEST_PORT:
+    if re.fullmatch("[0-9]{1,5}", argument) and MIN_PORT <= int(argument) <= MAX_PORT:
         return int(argument)
-    raise ArgumentTypeError(f"{argument!r} is not a port from {LOWEST_PORT} to {HIGHEST_PORT}")
+    raise ArgumentTypeError(f"{argument!r} is not a port from {MIN_PORT} to {MAX_PORT}")
 
 
 def _duration(argument: str) -> float:
-    found = _DURATION.fullmatch(argument)
-    seconds = int(found[1]) * _UNITS[found[2]] if found else 0
+    match = _DURATION.fullmatch(argument)
+    seconds = int(match[1]) * _UNITS[match[2]] if match else 0
     if not seconds:
-        raise ArgumentTypeError(f"{argument!r} is not a length of time such as 90, 30s, 15m, 8h or 1d")
+        raise ArgumentTypeError(f"{argument!r} is not a duration such as 90, 30s, 15m, 8h or 1d")
     return seconds
 
 
 def _process(argument: str) -> int:
-    from .lifetime import is_alive
+    from .lifetime import is_running
 
-    if re.fullmatch("[1-9][0-9]{0,8}", argument) and is_alive(int(argument)):
+    if re.fullmatch("[1-9][0-9]{0,8}", argument) and is_running(int(argument)):
         return int(argument)
-    raise ArgumentTypeError(f"{argument!r} is not the number of a process that runs")
+    raise ArgumentTypeError(f"{argument!r} is not the id of a running process")

@@ -1,4 +1,4 @@
-"""How ``serve`` goes: credentials first, then the socket and the token, the lines that tell of them, the serving."""
+"""Run ``serve``: get credentials, open the socket, write the token file, print the variables, and serve."""
 
 from __future__ import annotations
 
@@ -15,104 +15,104 @@ from pathlib import Path
 
 import anyio
 
-from ... import CachedProvider, CredentialsError, cached, from_default_chain
-from .._common import DONE, asked, complain, deliver, drop_output, refuse
-from .._formats import IDENTITY_VARIABLES, shell_lines
-from .._recursion_guard import guarded
-from .lifetime import TICK, Life
-from .responses import PATH, Door
-from .server import Endpoint, listen
+from ... import CachedProvider, cached, from_default_chain
+from .._common import DONE, CommandError, close_output, resolve, write_output
+from .._formats import CREDENTIAL_VARIABLES, shell_lines
+from .._mfa import prompt_for_mfa_code
+from .._recursion_guard import recursion_guard
+from .lifetime import CHECK_INTERVAL, Lifetime
+from .responses import PATH, AccessCheck
+from .server import CredentialServer, listen
 
-VERB = "serve"
-# Keys that have no end may be replaced all the same. To look again costs a variable, a file or a command.
-RECHECK = 5 * 60.0
+# Seconds. Keys without expiration may be replaced, too. Checking costs a variable, a file or a command.
+RECHECK_AFTER = 5 * 60.0
 
 
 def serve(arguments: Namespace) -> int:
     """Serve until the end. Return the exit status."""
     _open_standard_files()
-    # Who called the program that is about to leave is who evaluates what it prints.
+    # In the background the server ends with the shell that evaluates the output, which is the parent of this process.
     process = os.getppid() if arguments.background and arguments.parent is None else arguments.parent
-    life = Life(process, arguments.lifetime, until_eof=arguments.until_eof)
-    with guarded(arguments.profile) as problem:
-        provider = cached(from_default_chain(arguments.profile), recheck_after=RECHECK)
-        first = problem or asked(provider, arguments.profile)
-        if isinstance(first, CredentialsError):
-            return refuse(VERB, first, arguments.profile, as_json=arguments.json)
-        try:
-            listening = listen(arguments.port)
-        except OSError as error:
-            reason = f"port {arguments.port} cannot be used: {os.strerror(error.errno or 0)}"
-            return complain(VERB, reason, as_json=arguments.json)
+    lifetime = Lifetime(process, arguments.seconds, until_eof=arguments.until_eof)
+    with recursion_guard():
+        source = from_default_chain(arguments.profile, mfa_code_provider=prompt_for_mfa_code)
+        provider = cached(source, recheck_after=RECHECK_AFTER)
+        resolve(provider)  # without credentials, the command fails before it prints anything
         token = secrets.token_urlsafe(32)
-        with listening, life.ended_by_signals(), ExitStack() as places:
-            try:
-                path = places.enter_context(_token_file(token))
-            except OSError as error:  # as in a container whose files are all read-only
-                reason = f"the token's file cannot be written: {error.strerror}; TMPDIR says where to"
-                return complain(VERB, reason, as_json=arguments.json)
-            status = deliver(VERB, _told(listening, token, path, as_json=arguments.json), as_json=arguments.json)
-            if status != DONE:
-                return status
+        with _listen(arguments.port) as listening, lifetime.handle_signals(), _token_file(token) as path:
+            variables = _variables(listening, token, path)
+            write_output(json.dumps(variables) if arguments.json else shell_lines(variables, CREDENTIAL_VARIABLES))
             if arguments.background:
-                _leave_caller()
+                _detach()
             elif not arguments.json and sys.stderr is not None:
-                print(_note(listening, arguments.lifetime), file=sys.stderr, flush=True)
-            drop_output()  # so that who reads to the end comes to one
-            anyio.run(_serve, provider, Door(token, listening.getsockname()[1]), listening, life)
+                print(_started_message(listening, arguments.seconds), file=sys.stderr, flush=True)
+            close_output()  # so that a program that reads the output to its end does not wait for this process
+            anyio.run(_serve, provider, AccessCheck(token, listening.getsockname()[1]), listening, lifetime)
     return DONE
 
 
-async def _serve(provider: CachedProvider, door: Door, listening: socket.socket, life: Life) -> None:
+async def _serve(provider: CachedProvider, access: AccessCheck, listening: socket.socket, lifetime: Lifetime) -> None:
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(Endpoint(provider, door).serve, listening)
-        while not life.is_over():  # noqa: ASYNC110 - there is no event for the end of a parent
-            await anyio.sleep(TICK)
+        tasks.start_soon(CredentialServer(provider, access).serve, listening)
+        while not lifetime.is_over():  # noqa: ASYNC110 - there is no event for the end of a parent process
+            await anyio.sleep(CHECK_INTERVAL)
         tasks.cancel_scope.cancel()
+
+
+def _listen(port: int) -> socket.socket:
+    try:
+        return listen(port)
+    except OSError as error:
+        raise CommandError(f"unable to listen on port {port}: {os.strerror(error.errno or 0)}") from None
 
 
 @contextmanager
 def _token_file(token: str) -> Iterator[str]:
-    """Keep the token in a file that nobody else can read. Some SDKs take it only from there, others not."""
-    with tempfile.TemporaryDirectory(prefix="anycreds-") as folder:  # mode 0700
-        path = Path(folder) / "token"
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(token)  # without a newline, which SDKs would send or refuse
+    """Write the token to a file that only this user can read, and remove it at the end.
+
+    Some SDKs read the token from the file only, others from the variable only.
+    """
+    with ExitStack() as cleanup:
+        try:
+            path = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="anycreds-")), "token")  # mode 0700
+            path.touch(mode=0o600)
+            path.write_text(token, encoding="ascii")  # without a newline: some SDKs would send it, others reject it
+        except OSError as error:  # as in a container with a read-only file system
+            message = f"unable to write the token file: {error.strerror}; set TMPDIR to a writable directory"
+            raise CommandError(message) from None
         yield str(path)
 
 
-def _told(listening: socket.socket, token: str, path: str, *, as_json: bool) -> str:
-    """Return what programs need to know."""
-    variables = {
+def _variables(listening: socket.socket, token: str, path: str) -> dict[str, str]:
+    """Return the environment variables by which SDKs find this server."""
+    return {
         "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"http://127.0.0.1:{listening.getsockname()[1]}{PATH}",
         "AWS_CONTAINER_AUTHORIZATION_TOKEN": token,
         "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": path,
     }
-    return json.dumps(variables) if as_json else shell_lines(variables, IDENTITY_VARIABLES)
 
 
-def _note(listening: socket.socket, lifetime: float | None) -> str:
-    end = "" if lifetime is None else f" or after {lifetime:g} s"
+def _started_message(listening: socket.socket, seconds: float | None) -> str:
+    limit = "" if seconds is None else f", or after {seconds:g} s"
     port = listening.getsockname()[1]
-    return f"anycreds serve: serving on 127.0.0.1:{port} until Control-C, with the process that started it{end}"
+    return f"anycreds serve: serving on 127.0.0.1:{port} until Control-C, or until the parent process ends{limit}"
 
 
 def _open_standard_files() -> None:
-    """See that no socket gets the number of a standard file that was closed before the start."""
+    """Open the null device for each standard file that is closed, so that no socket gets its number."""
     for descriptor in (0, 1, 2):
         try:
             os.fstat(descriptor)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # it gets the lowest number that is free
+            os.open(os.devnull, os.O_RDWR)  # it gets the lowest free number
 
 
-def _leave_caller() -> None:
-    """Go on in a process of its own, which no Control-C of the terminal reaches. The caller ends here, with success."""
+def _detach() -> None:
+    """Continue in a new session, out of reach of Control-C in the terminal. The calling process exits with success."""
     if os.fork():
-        os._exit(DONE)  # without removing what the other one needs
+        os._exit(DONE)  # without cleanup: the other process needs the files
     os.setsid()
-    nothing = os.open(os.devnull, os.O_RDWR)
+    null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
-        os.dup2(nothing, descriptor)
-    os.close(nothing)
+        os.dup2(null, descriptor)
+    os.close(null)

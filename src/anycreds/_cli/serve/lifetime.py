@@ -1,4 +1,4 @@
-"""How long ``serve`` lives: no longer than its parent, its standard input or as was asked, and until a signal."""
+"""When ``serve`` ends: with a process, at the end of standard input, after some time, or by a signal."""
 
 from __future__ import annotations
 
@@ -9,39 +9,46 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic
 
-TICK = 0.25  # seconds between two looks: soon enough for people, too seldom to cost anything
+CHECK_INTERVAL = 0.25  # seconds; users do not notice the delay, and the checks take no measurable time
 _SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP")
-_RECEIVE = 64 * 1024
+_READ_SIZE = 64 * 1024
 
 
-class Life:
-    """What ends it. ``process``: the one that it ends with; None: its parent. ``seconds``: its longest life."""
+class Lifetime:
+    """Decides when the server ends.
 
-    __slots__ = ("_ends_at", "_parent", "_process", "_until_eof", "is_ended")
+    Args:
+        process: The id of the process with which the server ends; None for the parent.
+        seconds: The longest time to serve; None for no limit.
+        until_eof: Whether to end at the end of standard input.
+
+    """
+
+    __slots__ = ("_ends_at", "_parent", "_process", "_signalled", "_until_eof")
 
     def __init__(self, process: int | None, seconds: float | None, *, until_eof: bool) -> None:
         self._process = process
         self._parent = os.getppid()
         self._ends_at = None if seconds is None else monotonic() + seconds
         self._until_eof = until_eof
-        self.is_ended = False
+        self._signalled = False
 
     def is_over(self) -> bool:
-        """Tell whether it has to end."""
-        if self.is_ended or (self._ends_at is not None and monotonic() >= self._ends_at):
+        """Return whether the server has to end now."""
+        if self._signalled or (self._ends_at is not None and monotonic() >= self._ends_at):
             return True
-        if self._process is None:
-            return os.getppid() != self._parent or (self._until_eof and _at_end(0))
-        return not is_alive(self._process) or (self._until_eof and _at_end(0))
+        has_process = os.getppid() == self._parent if self._process is None else is_running(self._process)
+        return not has_process or (self._until_eof and _is_at_end(0))
 
     @contextmanager
-    def ended_by_signals(self) -> Iterator[None]:
-        """Let signals end it, so that it leaves nothing behind, while the ``with`` lasts."""
+    def handle_signals(self) -> Iterator[None]:
+        """End the server on a signal, instead of the process at once, so that files are removed."""
 
         def end(*_: object) -> None:
-            self.is_ended = True
+            self._signalled = True
 
         numbers = [getattr(signal, name) for name in _SIGNALS if hasattr(signal, name)]
+        # A signal that is ignored from the start, as with nohup, stays ignored.
         before = {one: handler for one in numbers if (handler := signal.getsignal(one)) is not signal.SIG_IGN}
         for one in before:
             signal.signal(one, end)
@@ -52,21 +59,21 @@ class Life:
                 signal.signal(one, handler)
 
 
-def is_alive(process: int) -> bool:
-    """Tell whether a process runs. For POSIX only: elsewhere, the question would end it."""
+def is_running(process: int) -> bool:
+    """Return whether a process exists. On POSIX only: on Windows this call ends the process."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:
         return False
-    except OSError:
-        return True  # it is somebody else's
+    except OSError:  # it belongs to another user
+        return True
     return True
 
 
-def _at_end(descriptor: int) -> bool:
-    """Tell whether nothing more can come; what came is not of interest."""
+def _is_at_end(descriptor: int) -> bool:
+    """Return whether a file is at its end. Discard what can be read."""
     try:
         ready, _, _ = select.select([descriptor], [], [], 0)
-        return bool(ready) and not os.read(descriptor, _RECEIVE)
-    except (OSError, ValueError):  # it was never open, or its terminal has gone
+        return bool(ready) and not os.read(descriptor, _READ_SIZE)
+    except (OSError, ValueError):  # it was never open, or its terminal was closed
         return True

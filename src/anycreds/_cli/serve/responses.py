@@ -1,7 +1,8 @@
-"""Who gets what from ``serve``: plain functions from a request to an answer.
+"""The responses of ``serve``: pure functions from a request to a response.
 
-The order of the checks gives nothing away: who has no token does not learn which paths there are.
-Follows the AWS "SDKs and Tools" reference, page "Container credential provider".
+The checks are in an order that reveals nothing: a client without the token does not learn which paths exist.
+See: AWS SDKs and Tools, "Container credential provider",
+https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ from http import HTTPStatus
 from typing import Any, NamedTuple
 
 from ..._core.credentials import Credentials
-from .._formats import time
+from .._formats import format_time
 
 PATH = "/credentials"
-# JavaScript and botocore want an end, also for keys that have none. They ask again 5 and 15 minutes before it: so
-# everybody has keys that were replaced within half an hour, and botocore does not ask at every request, as it would if
-# less than 15 minutes were left.
-LENT_LIFE = timedelta(minutes=30)
-# By status, the code that AWS has for it, or what comes closest.
+# The JavaScript SDK and botocore require an expiration, also for access keys that have none. They refresh 5 and 15
+# minutes before it, so replaced keys are noticed within half an hour. Botocore would send a request for every signature
+# if less than 15 minutes remained.
+ASSUMED_LIFETIME = timedelta(minutes=30)
+# AWS error code by status, or the closest one.
 _CODES = {
     400: "BadRequest",
     401: "MissingAuthenticationToken",
@@ -36,17 +37,17 @@ _CODES = {
 Headers = Iterable[tuple[bytes, bytes]]
 
 
-class Answer(NamedTuple):
-    """What is sent. Its document may be secret."""
+class ServerResponse(NamedTuple):
+    """A status and a JSON document, which may be secret."""
 
     status: int
     document: dict[str, Any]
 
     def __repr__(self) -> str:
-        return f"Answer({self.status})"
+        return f"ServerResponse({self.status})"
 
-    def encoded(self, *, with_body: bool = True) -> bytes:
-        """Return the bytes of the whole answer. There is one on each connection."""
+    def encode(self, *, with_body: bool = True) -> bytes:
+        """Return the bytes of the response, after which the connection is closed."""
         body = json.dumps(self.document).encode("ascii")
         lines = [
             f"HTTP/1.1 {self.status} {HTTPStatus(self.status).phrase}",
@@ -60,13 +61,13 @@ class Answer(NamedTuple):
         return "\r\n".join(lines).encode("ascii") + (body if with_body else b"")
 
 
-def refusal(status: int, message: str, code: str | None = None) -> Answer:
-    """Return an answer in the form in which AWS tells of errors."""
-    return Answer(status, {"Code": code or _CODES[status], "Message": message})
+def error_response(status: int, message: str, code: str | None = None) -> ServerResponse:
+    """Return an error response in the format of AWS."""
+    return ServerResponse(status, {"Code": code or _CODES[status], "Message": message})
 
 
-class Door:
-    """Knows the token, and by which names this server may be asked for."""
+class AccessCheck:
+    """Checks the token and the Host header of requests."""
 
     __slots__ = ("_hosts", "_token")
 
@@ -74,33 +75,37 @@ class Door:
         self._token = token.encode("ascii")
         self._hosts = (f"127.0.0.1:{port}".encode("ascii"), f"localhost:{port}".encode("ascii"))
 
-    def check(self, method: bytes, target: bytes, headers: Headers) -> Answer | None:
-        """Return why a request gets nothing; None: it gets the credentials. The names of headers are in lower case."""
+    def check(self, method: bytes, target: bytes, headers: Headers) -> ServerResponse | None:
+        """Return the error response for a request; None if it may have the credentials.
+
+        Header names must be in lower case.
+        """
         headers = list(headers)
         if [value for name, value in headers if name == b"host"] not in ([host] for host in self._hosts):
-            # A web page whose name leads to this machine, or a program that means another server.
-            return refusal(403, "the Host header does not name this endpoint")
+            # Another host means a web page whose domain resolves to 127.0.0.1, or a request for another server.
+            return error_response(403, "the Host header does not name this endpoint")
         tokens = [value for name, value in headers if name == b"authorization"]
         if not tokens:
-            return refusal(401, "the Authorization header is missing; its value is the token")
+            return error_response(401, "the Authorization header is missing; its value must be the token")
         if len(tokens) > 1 or not compare_digest(tokens[0], self._token):
-            return refusal(403, "the Authorization header is not the token")
+            return error_response(403, "the Authorization header is not the token")
         if target != PATH.encode("ascii"):
-            return refusal(404, f"there is nothing but {PATH}")
+            return error_response(404, f"the only path is {PATH}")
         if method != b"GET":
-            return refusal(405, "only GET is allowed")
+            return error_response(405, "only GET is allowed")
         return None
 
 
-def granted(credentials: Credentials, now: datetime | None = None) -> Answer:
-    """Return the answer with a set: also what has no end gets one, and what has no session token an empty one."""
-    end = credentials.expiration or (now or datetime.now(UTC)) + LENT_LIFE
+def credentials_response(credentials: Credentials, now: datetime | None = None) -> ServerResponse:
+    """Return the response with credentials. A missing expiration or session token is filled in for the SDKs."""
+    expiration = credentials.expiration or (now or datetime.now(UTC)) + ASSUMED_LIFETIME
     document = {
         "AccessKeyId": credentials.access_key_id,
         "SecretAccessKey": credentials.secret_access_key,
-        "Token": credentials.session_token or "",  # JavaScript and botocore want one, and send none if it is empty
-        "Expiration": time(end),
+        # The JavaScript SDK and botocore require a token; if it is empty, they do not send it.
+        "Token": credentials.session_token or "",
+        "Expiration": format_time(expiration),
     }
     if credentials.account_id is not None:
         document["AccountId"] = credentials.account_id
-    return Answer(200, document)
+    return ServerResponse(200, document)

@@ -1,6 +1,6 @@
-"""The server of ``serve``: bounded in connections, time and size; one request on each connection.
+"""The HTTP server of ``serve``, with limits for connections, time and size, and one request for each connection.
 
-It knows HTTP, and asks a provider; who gets what is decided in ``_serve_answers``. No log record holds a token.
+``responses`` decides which request gets credentials. No log record contains a token.
 """
 
 from __future__ import annotations
@@ -14,105 +14,105 @@ from anyio.abc import SocketListener, SocketStream
 
 from ... import CachedProvider, CredentialsError
 from ..._core.logs import log
-from .responses import Answer, Door, granted, refusal
+from .responses import AccessCheck, ServerResponse, credentials_response, error_response
 
-# So many clients are served at once; others wait in the system's queue. A process on this machine that keeps all of
-# them busy must come anew every few seconds.
-MOST_CONNECTIONS = 64
-LARGEST_HEAD = 16 * 1024  # bytes; a request of an SDK has less than one KiB
-READ_TIME = 5.0  # seconds for a request to come in: on loopback it is one packet
-WRITE_TIME = 5.0  # seconds for an answer to be taken
-# After the answer, the client closes. What it has not done by then, or still sends, is not waited for. To close at once
-# would reset the connection if there is something that was not read, and the answer would be lost with it.
-FAREWELL = 1.0
-_RECEIVE = 4096
-_OUT_OF_FILES_PAUSE = 0.1  # seconds until the next try to accept, when the process has no file descriptor left
+# Other clients wait in the backlog of the socket. A process on this machine that occupies all connections has to
+# connect again every few seconds, because of the limits below.
+MAX_CONNECTIONS = 64
+MAX_HEAD_SIZE = 16 * 1024  # bytes; a request of an SDK has less than 1 KiB
+READ_TIMEOUT = 5.0  # seconds for a request: on loopback it is one packet
+WRITE_TIMEOUT = 5.0  # seconds for a response
+# Seconds that a client has to close the connection after the response. Closing at once would reset the connection if
+# some of the request has not been read, and the client would lose the response.
+CLOSE_TIMEOUT = 1.0
+_RECEIVE_SIZE = 4096
+_ACCEPT_RETRY_DELAY = 0.1  # seconds, when the process has no file descriptor left
 
 
 def listen(port: int) -> socket.socket:
-    """Return a socket that listens on loopback; 0: on any free port. Raises ``OSError``."""
+    """Return a socket that listens on loopback, on any free port if it is 0. Raises ``OSError``."""
     return socket.create_server(("127.0.0.1", port), backlog=socket.SOMAXCONN)
 
 
-class Endpoint:
-    """Serves the credentials of one provider, whose one refresh is shared by all clients."""
+class CredentialServer:
+    """Serves the credentials of one provider, whose refresh all clients share."""
 
-    def __init__(self, provider: CachedProvider, door: Door) -> None:
+    def __init__(self, provider: CachedProvider, access: AccessCheck) -> None:
         self._provider = provider
-        self._door = door
-        self._places = anyio.Semaphore(MOST_CONNECTIONS)
+        self._access = access
+        self._connections = anyio.Semaphore(MAX_CONNECTIONS)
 
     async def serve(self, listening: socket.socket) -> None:
         """Serve until it is cancelled."""
         async with await SocketListener.from_socket(listening) as listener, anyio.create_task_group() as tasks:
             while True:
-                await self._places.acquire()
+                await self._connections.acquire()
                 try:
                     stream = await listener.accept()
-                except OSError:  # no descriptor left, or the client has gone already
-                    self._places.release()
-                    await anyio.sleep(_OUT_OF_FILES_PAUSE)
+                except OSError:  # no file descriptor is left, or the client has closed the connection already
+                    self._connections.release()
+                    await anyio.sleep(_ACCEPT_RETRY_DELAY)
                 else:
-                    tasks.start_soon(self._serve, stream)
+                    tasks.start_soon(self._serve_connection, stream)
 
-    async def _serve(self, stream: SocketStream) -> None:
+    async def _serve_connection(self, stream: SocketStream) -> None:
         try:
             async with stream:
-                await self._exchange(stream)
+                await self._respond(stream)
         except (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError):
-            pass  # the client left, which it may do at any time
+            pass  # the client may close the connection at any time
         finally:
-            self._places.release()
+            self._connections.release()
 
-    async def _exchange(self, stream: SocketStream) -> None:
-        request = await _request(stream)
+    async def _respond(self, stream: SocketStream) -> None:
+        request = await _read_request(stream)
         if request is None:
             return
-        if isinstance(request, Answer):
-            answer, with_body = request, True
+        if isinstance(request, ServerResponse):
+            response, with_body = request, True
         else:
-            answer = self._door.check(request.method, request.target, request.headers) or await self._credentials()
-            with_body = request.method != b"HEAD"
-        log("serve", "debug", "answered with status %d", answer.status)
-        with anyio.move_on_after(WRITE_TIME):
-            await stream.send(answer.encoded(with_body=with_body))
+            error = self._access.check(request.method, request.target, request.headers)
+            response, with_body = error or await self._credentials(), request.method != b"HEAD"
+        log("serve", "debug", "sent a response with status %d", response.status)
+        with anyio.move_on_after(WRITE_TIMEOUT):
+            await stream.send(response.encode(with_body=with_body))
             await stream.send_eof()
-            await _drain(stream)
+            await _wait_for_close(stream)
 
-    async def _credentials(self) -> Answer:
+    async def _credentials(self) -> ServerResponse:
         try:
-            return granted(await self._provider())
+            return credentials_response(await self._provider())
         except CredentialsError as error:
-            return refusal(503, str(error), type(error).__name__)
-        except Exception as error:  # noqa: BLE001 - one client's trouble is not the others'
-            log("serve", "error", "asking for credentials raised %s", type(error).__name__)
-            return refusal(500, "an error in anycreds")
+            return error_response(503, str(error), type(error).__name__)
+        except Exception as error:  # noqa: BLE001 - one failed request must not end the server
+            log("serve", "error", "getting credentials raised %s", type(error).__name__)
+            return error_response(500, "an error in anycreds")
 
 
-async def _request(stream: SocketStream) -> h11.Request | Answer | None:
-    """Return a request's head; or what to say if there is none. None: the client has gone."""
-    connection = h11.Connection(h11.SERVER, max_incomplete_event_size=LARGEST_HEAD)
-    with anyio.move_on_after(READ_TIME):
+async def _read_request(stream: SocketStream) -> h11.Request | ServerResponse | None:
+    """Return the head of a request, or the error response; None if the client has closed the connection."""
+    connection = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD_SIZE)
+    with anyio.move_on_after(READ_TIMEOUT):
         while True:
             try:
                 event = connection.next_event()
             except h11.RemoteProtocolError as error:
-                return refusal(431 if error.error_status_hint == 431 else 400, "this is not an HTTP request")
+                return error_response(431 if error.error_status_hint == 431 else 400, "this is not an HTTP request")
             if event is h11.NEED_DATA:
                 connection.receive_data(await _receive(stream))
             else:
                 return event if isinstance(event, h11.Request) else None
-    return refusal(408, "the request did not come in in time")
+    return error_response(408, f"the request was not complete within {READ_TIMEOUT:g} s")
 
 
-async def _drain(stream: SocketStream) -> None:
-    with anyio.move_on_after(FAREWELL):
+async def _wait_for_close(stream: SocketStream) -> None:
+    with anyio.move_on_after(CLOSE_TIMEOUT):
         while await _receive(stream):
             pass
 
 
 async def _receive(stream: SocketStream) -> bytes:
-    """Return what came; nothing: the client sends no more."""
+    """Return the next bytes, none at the end of the stream."""
     with suppress(anyio.EndOfStream):
-        return await stream.receive(_RECEIVE)
+        return await stream.receive(_RECEIVE_SIZE)
     return b""

@@ -1,4 +1,4 @@
-"""``explain`` says of each source where it looked, as found on this machine, and of that never a secret."""
+"""``explain`` prints for each source where it looked on this profiles_and_services, and no secrets."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ CORP = "~/.aws/sso/cache/ee0bfd2552fbd840c02cc48b6e823320543c450f.json"  # the S
 
 
 @pytest.fixture
-def machine(aws_isolated: Path, fake_aws: FakeAWS, monkeypatch: pytest.MonkeyPatch) -> FakeAWS:
-    """Set up a machine with these profiles; its services are a fake."""
+def profiles_and_services(aws_isolated: Path, fake_aws: FakeAWS, monkeypatch: pytest.MonkeyPatch) -> FakeAWS:
+    """Set up a home directory with these profiles, and fake services."""
     ((key, secret),) = fake_aws.keys.items()
     write_config(aws_isolated, FILES.format(key=key, secret=secret))
     for name, value in {**fake_aws.service_environ(), "AWS_MAX_ATTEMPTS": "1"}.items():
@@ -68,26 +68,26 @@ def machine(aws_isolated: Path, fake_aws: FakeAWS, monkeypatch: pytest.MonkeyPat
     return fake_aws
 
 
-def asked(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[Any]:
-    """Return the sources that were asked, as the document has them; text and document are free of secrets."""
+def tried_sources(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[Any]:
+    """Return the sources that were tried, from the JSON document. Check that the text has the same locations."""
     main.run(["explain", "--json", *arguments])
     document = capsys.readouterr().out
     main.run(["explain", *arguments])
     text = capsys.readouterr().out
-    sources = [source for source in json.loads(document)["sources"] if source["outcome"] != "not asked"]
+    sources = [source for source in json.loads(document)["sources"] if source["outcome"] != "not tried"]
     assert CANARY not in document
     assert CANARY not in text
     plain = " ".join(text.split())
     for source in sources:
         label = "found in" if source["outcome"] == "found" else "looked at"
-        places = " ".join(source["places"])
-        assert f"looks at {source['looks_at']} {label + ' ' + places if places else ''}".strip() in plain
+        locations = " ".join(source["locations"])
+        assert f"reads {source['reads']} {label + ' ' + locations if locations else ''}".strip() in plain
     return sources
 
 
-def places(capsys: pytest.CaptureFixture[str], profile: str) -> list[str]:
-    """Return where a named profile was looked for."""
-    found: list[str] = asked(capsys, "--profile", profile)[0]["places"]
+def locations(capsys: pytest.CaptureFixture[str], profile: str) -> list[str]:
+    """Return the locations of a selected profile."""
+    found: list[str] = tried_sources(capsys, "--profile", profile)[0]["locations"]
     return found
 
 
@@ -134,83 +134,89 @@ def places(capsys: pytest.CaptureFixture[str], profile: str) -> list[str]:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_profile(profile: str, expected: list[str], machine: FakeAWS, capsys: pytest.CaptureFixture[str]) -> None:
-    """A profile, found or failed, is told with its line, the roles on top of each other, and what they stand on."""
-    assert places(capsys, profile) == expected
+def test_locations_of_a_profile(
+    profile: str, expected: list[str], profiles_and_services: FakeAWS, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The locations are the line of the profile, each role of its role chain, and the source at its end."""
+    assert locations(capsys, profile) == expected
 
 
-def test_console_login(machine: FakeAWS, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """A console login is told with its line, and its token file with what says where that is."""
+def test_console_login(
+    profiles_and_services: FakeAWS, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The locations of a console login are its line, and the token file with the variable that sets its directory."""
     monkeypatch.setenv("AWS_LOGIN_CACHE_DIRECTORY", "~/logins")
-    first, second, third = places(capsys, "console")
+    first, second, third = locations(capsys, "console")
     assert (first, second) == ("profile 'console' (~/.aws/config:30)", "login_session (~/.aws/config:31)")
     assert third.startswith("token file ~/logins/")
     assert third.endswith(".json (AWS_LOGIN_CACHE_DIRECTORY)")
 
 
 def test_environment(aws_isolated: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """Keys in the environment are told by the variables that are set, half a pair, too; an account alone is nothing."""
+    """The locations are the key variables that are set, also if one is missing; an account id alone is none."""
     monkeypatch.setenv("AWS_ACCOUNT_ID", "123456789012")
-    assert asked(capsys)[0]["places"] == []
+    assert tried_sources(capsys)[0]["locations"] == []
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDENV")
-    assert asked(capsys)[0]["places"] == ["AWS_ACCESS_KEY_ID, AWS_ACCOUNT_ID (environment)"]
+    assert tried_sources(capsys)[0]["locations"] == ["AWS_ACCESS_KEY_ID, AWS_ACCOUNT_ID (environment)"]
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", f"{CANARY}-secret")
-    (source,) = asked(capsys)
-    assert source["places"] == ["AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ACCOUNT_ID (environment)"]
+    (source,) = tried_sources(capsys)
+    assert source["locations"] == ["AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ACCOUNT_ID (environment)"]
 
 
 def test_container(
     aws_isolated: Path, fake_aws: FakeAWS, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Of a container's URL only the origin is told, with the variables: its path may be as good as the keys."""
+    """Of the URL of a container only the origin is printed, because its path may be secret."""
     variables = fake_aws.container_environ()
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    source = asked(capsys)[-1]
+    source = tried_sources(capsys)[-1]
     assert source["outcome"] == "found"
     origin = "/".join(fake_aws.container_url.split("/")[:3])
-    assert source["places"] == [
+    assert source["locations"] == [
         f"{origin} (from AWS_CONTAINER_CREDENTIALS_FULL_URI)",
         "with the token from AWS_CONTAINER_AUTHORIZATION_TOKEN",
     ]
     monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{origin}/{CANARY}?{CANARY}")
-    failed = asked(capsys)[-1]
-    assert (failed["outcome"], failed["places"]) == ("failed", source["places"])
+    failed = tried_sources(capsys)[-1]
+    assert (failed["outcome"], failed["locations"]) == ("failed", source["locations"])
     monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"http://elsewhere.example.com/{CANARY}")
-    assert asked(capsys)[-1]["places"][0] == "AWS_CONTAINER_CREDENTIALS_FULL_URI"  # it may not be asked
+    assert (
+        tried_sources(capsys)[-1]["locations"][0] == "AWS_CONTAINER_CREDENTIALS_FULL_URI"
+    )  # requests to that host are not allowed
 
 
 def test_metadata(
     aws_isolated: Path, fake_aws: FakeAWS, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """EC2 metadata is told with its endpoint, and with what names that; switched off, it has none."""
-    assert asked(capsys)[-1]["places"] == []
+    """The location of EC2 metadata is its endpoint and the variable that sets it; if disabled, there is none."""
+    assert tried_sources(capsys)[-1]["locations"] == []
     for name, value in fake_aws.metadata_environ().items():
         monkeypatch.setenv(name, value)
-    source = asked(capsys)[-1]
+    source = tried_sources(capsys)[-1]
     assert source["outcome"] == "found"
     endpoint = fake_aws.metadata_url.rstrip("/")
-    assert source["places"] == [f"{endpoint} (from AWS_EC2_METADATA_SERVICE_ENDPOINT)"]
+    assert source["locations"] == [f"{endpoint} (from AWS_EC2_METADATA_SERVICE_ENDPOINT)"]
 
 
 def test_token_file(aws_isolated: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """A token file of the environment is told with its path, its role, and both variables."""
+    """The locations of a token file are its path, the role, and both variables."""
     monkeypatch.setenv("AWS_ROLE_ARN", ROLE)
     monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", "~/token")
-    source = asked(capsys)[-1]
+    source = tried_sources(capsys)[-1]
     assert source["outcome"] == "failed"
-    assert source["places"] == [f"role '{ROLE}' (AWS_ROLE_ARN)", "token file ~/token (AWS_WEB_IDENTITY_TOKEN_FILE)"]
+    assert source["locations"] == [f"role '{ROLE}' (AWS_ROLE_ARN)", "token file ~/token (AWS_WEB_IDENTITY_TOKEN_FILE)"]
 
 
-def test_default_profile_that_is_only_a_sign_in(
+def test_default_profile_with_sso_settings_only(
     aws_isolated: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The chain's SSO is told like any profile's; where a profile is named it does not look, and names no place."""
+    """SSO of the default profile has the locations of a profile. If a profile is selected, that provider has none."""
     section = "[sso-session corp]\nsso_start_url = https://corp.awsapps.com/start\nsso_region = eu-central-1\n"
     write_config(aws_isolated, f"[default]\nsso_session = corp\nsso_account_id = 1\nsso_role_name = R\n{section}")
-    source = asked(capsys)[-1]
-    assert (source["outcome"], source["places"][0]) == ("failed", "profile 'default' (~/.aws/config:1)")
-    assert source["places"][-1] == f"token file {CORP}"
+    source = tried_sources(capsys)[-1]
+    assert (source["outcome"], source["locations"][0]) == ("failed", "profile 'default' (~/.aws/config:1)")
+    assert source["locations"][-1] == f"token file {CORP}"
     write_config(aws_isolated, "[profile plain]\nregion = eu-central-1\n")
-    shared, sso, *_ = asked(capsys, "--profile", "plain")
-    assert (shared["places"], sso["places"]) == (["profile 'plain' (~/.aws/config:1)"], [])
+    shared, sso, *_ = tried_sources(capsys, "--profile", "plain")
+    assert (shared["locations"], sso["locations"]) == (["profile 'plain' (~/.aws/config:1)"], [])

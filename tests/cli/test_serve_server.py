@@ -1,4 +1,4 @@
-"""The server of ``serve`` on real sockets: its bounds, one refresh for all, and what it says when there is nothing."""
+"""The HTTP server of ``serve`` on real sockets: its limits, one refresh for all clients, and error responses."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import pytest
 from anyio.abc import SocketListener, SocketStream
 
 from anycreds import Credentials, RetrievalError, cached
-from anycreds._cli.serve import server as _serve_http
-from anycreds._cli.serve.responses import Door
-from anycreds._cli.serve.server import Endpoint, listen
+from anycreds._cli.serve import server
+from anycreds._cli.serve.responses import AccessCheck
+from anycreds._cli.serve.server import CredentialServer, listen
 from anycreds.testing import FakeAWS
 
 TOKEN = "canary-token"
@@ -31,7 +31,7 @@ async def endpoint(provider: Callable[[], Awaitable[Credentials]] = good) -> Asy
     with listen(0) as listening:
         port: int = listening.getsockname()[1]
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(Endpoint(cached(provider), Door(TOKEN, port)).serve, listening)
+            tasks.start_soon(CredentialServer(cached(provider), AccessCheck(TOKEN, port)).serve, listening)
             yield port
             tasks.cancel_scope.cancel()
 
@@ -42,7 +42,7 @@ def request(port: int, *, token: str = TOKEN, method: str = "GET", path: str = "
 
 
 async def read(stream: SocketStream) -> bytes:
-    """Return all that comes until the server closes."""
+    """Return what the server sends until it closes the connection."""
     received = b""
     with anyio.fail_after(10):
         while True:
@@ -52,8 +52,8 @@ async def read(stream: SocketStream) -> bytes:
                 return received
 
 
-async def ask(port: int, data: bytes) -> tuple[int, dict[str, str]]:
-    """Send bytes, and return the status and the document of the answer. The server has to close."""
+async def send(port: int, data: bytes) -> tuple[int, dict[str, str]]:
+    """Send bytes, and return the status and the document of the response. The server has to close the connection."""
     async with await anyio.connect_tcp("127.0.0.1", port) as stream:
         await stream.send(data)
         head, _, body = (await read(stream)).partition(b"\r\n\r\n")
@@ -61,10 +61,10 @@ async def ask(port: int, data: bytes) -> tuple[int, dict[str, str]]:
 
 
 @pytest.mark.anyio
-async def test_each_request_is_answered_and_the_connection_closed() -> None:
-    """The set comes with the token, and other answers are AWS-shaped; each connection has one answer."""
+async def test_each_connection_gets_one_response() -> None:
+    """A request with the token gets credentials, any other an error in the format of AWS."""
     async with endpoint() as port:
-        status, document = await ask(port, request(port) + request(port))
+        status, document = await send(port, request(port) + request(port))
         assert (status, document["SecretAccessKey"]) == (200, "canary-secret")
         for data, expected, code in (
             (request(port, token="wrong"), 403, "AccessDenied"),
@@ -78,23 +78,23 @@ async def test_each_request_is_answered_and_the_connection_closed() -> None:
             (request(port).replace(b"\r\n\r\n", b"\r\nHost: x\r\n\r\n"), 400, "BadRequest"),
             (b"GET / HTTP/1.1\r\nX: " + b"x" * 40_000, 431, "RequestHeadersTooLarge"),
         ):
-            status, document = await ask(port, data)
+            status, document = await send(port, data)
             assert (status, document["Code"]) == (expected, code)
             assert document.keys() == {"Code", "Message"}
-        assert await ask(port, request(port, method="HEAD")) == (405, {})
+        assert await send(port, request(port, method="HEAD")) == (405, {})
 
 
 @pytest.mark.anyio
-async def test_a_large_body_does_not_lose_the_answer() -> None:
-    """Who sends more than is read still gets the refusal, not a reset connection."""
+async def test_large_body_does_not_lose_the_response() -> None:
+    """A client that sends more than is read gets the error response, not a reset connection."""
     async with endpoint() as port:
-        status, document = await ask(port, request(port, method="POST", body="x" * 5_000_000))
+        status, document = await send(port, request(port, method="POST", body="x" * 5_000_000))
         assert (status, document["Code"]) == (405, "MethodNotAllowed")
 
 
 @pytest.mark.anyio
-async def test_all_clients_share_one_flight() -> None:
-    """Two hundred clients at once, more than are served at a time, make one call of the source."""
+async def test_all_clients_share_one_refresh() -> None:
+    """Two hundred concurrent clients, more than the server has connections for, cause one call of the source."""
     calls = 0
 
     async def slow() -> Credentials:
@@ -106,7 +106,7 @@ async def test_all_clients_share_one_flight() -> None:
     statuses: list[int] = []
 
     async def client(port: int) -> None:
-        statuses.append((await ask(port, request(port)))[0])
+        statuses.append((await send(port, request(port)))[0])
 
     async with endpoint(slow) as port, anyio.create_task_group() as tasks:
         for _ in range(200):
@@ -115,23 +115,23 @@ async def test_all_clients_share_one_flight() -> None:
 
 
 @pytest.mark.anyio
-async def test_connections_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who says nothing keeps a place for a short time only, and is told; then the next is served."""
-    monkeypatch.setattr(_serve_http, "MOST_CONNECTIONS", 2)
-    monkeypatch.setattr(_serve_http, "READ_TIME", 0.05)
+async def test_silent_clients_time_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clients that send no request occupy all connections for a short time only, and get an error response."""
+    monkeypatch.setattr(server, "MAX_CONNECTIONS", 2)
+    monkeypatch.setattr(server, "READ_TIMEOUT", 0.05)
     async with endpoint() as port:
         silent = [await anyio.connect_tcp("127.0.0.1", port) for _ in range(2)]
         await silent[0].send(b"GET /cred")
-        assert (await ask(port, request(port)))[0] == 200
+        assert (await send(port, request(port)))[0] == 200
         for stream in silent:
             async with stream:
                 assert b'"Code": "RequestTimeout"' in await read(stream)
 
 
 @pytest.mark.anyio
-async def test_no_more_are_served_than_there_are_places(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who comes when all places are taken is served when one is free, and not before."""
-    monkeypatch.setattr(_serve_http, "MOST_CONNECTIONS", 1)
+async def test_connections_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If all connections are in use, the next client is served when one is closed, and not before."""
+    monkeypatch.setattr(server, "MAX_CONNECTIONS", 1)
     async with endpoint() as port:
         first = await anyio.connect_tcp("127.0.0.1", port)
         await first.send(b"GET")
@@ -145,39 +145,39 @@ async def test_no_more_are_served_than_there_are_places(monkeypatch: pytest.Monk
 
 
 @pytest.mark.anyio
-async def test_who_does_not_close_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A client that keeps its connection after the answer loses its place to the next one."""
-    monkeypatch.setattr(_serve_http, "MOST_CONNECTIONS", 1)
-    monkeypatch.setattr(_serve_http, "WRITE_TIME", 60.0)
-    monkeypatch.setattr(_serve_http, "FAREWELL", 0.05)
-    async with endpoint() as port, await anyio.connect_tcp("127.0.0.1", port) as keeps:
-        await keeps.send(request(port))
-        assert b"200 OK" in await read(keeps)
-        assert (await ask(port, request(port)))[0] == 200
+async def test_client_that_does_not_close_is_disconnected(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that keeps its connection open after the response does not block the next one."""
+    monkeypatch.setattr(server, "MAX_CONNECTIONS", 1)
+    monkeypatch.setattr(server, "WRITE_TIMEOUT", 60.0)
+    monkeypatch.setattr(server, "CLOSE_TIMEOUT", 0.05)
+    async with endpoint() as port, await anyio.connect_tcp("127.0.0.1", port) as client:
+        await client.send(request(port))
+        assert b"200 OK" in await read(client)
+        assert (await send(port, request(port)))[0] == 200
 
 
 @pytest.mark.anyio
-async def test_clients_may_leave_at_any_time() -> None:
-    """Clients that close or reset before, during or after their request harm nobody, and leave no place taken."""
+async def test_clients_may_disconnect_at_any_time() -> None:
+    """Clients that close the connection before, during or after their request do not affect other clients."""
     async with endpoint() as port:
         for data in (b"", b"GET", request(port), request(port, method="POST", body="x" * 50_000)):
-            for _ in range(_serve_http.MOST_CONNECTIONS // 3):
+            for _ in range(server.MAX_CONNECTIONS // 3):
                 stream = await anyio.connect_tcp("127.0.0.1", port)
                 if data:
                     await stream.send(data)
                 await stream.aclose()
-        assert (await ask(port, request(port)))[0] == 200
+        assert (await send(port, request(port)))[0] == 200
 
 
 @pytest.mark.anyio
-async def test_a_failing_source_is_told_by_its_class() -> None:
-    """When the source fails, the answer is 503 with the error's class and text; a bug of ours is 500 without a text."""
+async def test_failing_source_gets_an_error_response() -> None:
+    """If the source fails, the response is 503 with class and text of the error; for a bug it is 500 without text."""
 
     async def failing() -> Credentials:
         raise RetrievalError("the service is down", source="the source")
 
     async with endpoint(failing) as port:
-        assert await ask(port, request(port)) == (
+        assert await send(port, request(port)) == (
             503,
             {"Code": "RetrievalError", "Message": "the source: the service is down"},
         )
@@ -188,10 +188,10 @@ async def test_a_failing_source_is_told_by_its_class() -> None:
 
     with listen(0) as listening:
         port = listening.getsockname()[1]
-        broken = Endpoint(Broken(), Door(TOKEN, port))  # type: ignore[arg-type]
+        broken = CredentialServer(Broken(), AccessCheck(TOKEN, port))  # type: ignore[arg-type]
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(broken.serve, listening)
-            assert await ask(port, request(port)) == (
+            assert await send(port, request(port)) == (
                 500,
                 {"Code": "InternalFailure", "Message": "an error in anycreds"},
             )
@@ -199,8 +199,8 @@ async def test_a_failing_source_is_told_by_its_class() -> None:
 
 
 @pytest.mark.anyio
-async def test_our_own_provider_takes_it(fake_aws: FakeAWS) -> None:
-    """``from_http`` reads a set from here as it came from the source: key, token, end and account."""
+async def test_from_http_gets_the_credentials_of_the_source(fake_aws: FakeAWS) -> None:
+    """``from_http`` gets the same credentials from the server as the server from its source."""
     from anycreds import from_http
 
     source = from_http(full_uri=fake_aws.container_url, authorization_token=fake_aws.container_token)
@@ -212,10 +212,10 @@ async def test_our_own_provider_takes_it(fake_aws: FakeAWS) -> None:
 
 
 @pytest.mark.anyio
-async def test_running_out_of_files_is_waited_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    """When no connection can be accepted for a while, the server goes on afterwards, and keeps no place for it."""
-    monkeypatch.setattr(_serve_http, "MOST_CONNECTIONS", 1)
-    monkeypatch.setattr(_serve_http, "_OUT_OF_FILES_PAUSE", 0.001)
+async def test_failed_accept_is_retried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If no connection can be accepted for a while, the server continues afterwards, with all its connections."""
+    monkeypatch.setattr(server, "MAX_CONNECTIONS", 1)
+    monkeypatch.setattr(server, "_ACCEPT_RETRY_DELAY", 0.001)
     failures = 3
     from_socket = SocketListener.from_socket
 
@@ -241,5 +241,5 @@ async def test_running_out_of_files_is_waited_out(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(SocketListener, "from_socket", wrapped)
     async with endpoint() as port:
-        assert (await ask(port, request(port)))[0] == 200
+        assert (await send(port, request(port)))[0] == 200
     assert failures == 0

@@ -1,4 +1,4 @@
-"""``serve`` used by AWS's own tools: ``nox -s javascript`` installs the one, ``nox -s peers`` the other."""
+"""``serve`` with the tools of AWS: ``nox -s javascript`` installs the JavaScript SDK, ``nox -s peers`` the AWS CLI."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ JAVASCRIPT = os.environ.get("ANYCREDS_JAVASCRIPT", "")
 """The folder whose ``node_modules`` has the JavaScript SDK."""
 AWS_CLI = os.environ.get("ANYCREDS_AWS_CLI", "")
 """The command of the AWS CLI."""
-LASTING = {"AWS_ACCESS_KEY_ID": "AKIDTEST", "AWS_SECRET_ACCESS_KEY": "canary-secret"}
+KEYS = {"AWS_ACCESS_KEY_ID": "AKIDTEST", "AWS_SECRET_ACCESS_KEY": "canary-secret"}
 
 needs_javascript = pytest.mark.skipif(
     not (JAVASCRIPT and shutil.which("node")), reason="needs node and an installed SDK: run `nox -s javascript`"
@@ -30,12 +30,12 @@ needs_aws_cli = pytest.mark.skipif(
 
 @needs_javascript
 @pytest.mark.parametrize("without", ["AWS_CONTAINER_AUTHORIZATION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", ""])
-def test_javascript_takes_credentials_from_it(without: str, fake_aws: FakeAWS, isolated: Path) -> None:
-    """The JavaScript SDK's default chain has the set from it, whichever of the two ways to the token it is left."""
+def test_javascript_sdk_gets_credentials(without: str, fake_aws: FakeAWS, isolated: Path) -> None:
+    """The default chain of the JavaScript SDK gets the credentials, with either of the two variables for the token."""
     driver = Path(__file__).parents[1] / "conformance" / "javascript" / "driver.mjs"
     home = {"HOME": str(isolated), "AWS_EC2_METADATA_DISABLED": "true"}
     with running("javascript", "node", str(driver), JAVASCRIPT) as peer:
-        for source, key in ((fake_aws.container_environ(), "ASIA"), (LASTING, "AKIDTEST")):
+        for source, key in ((fake_aws.container_environ(), "ASIA"), (KEYS, "AKIDTEST")):
             with serving(environ=source) as (variables, _):
                 given = {name: value for name, value in variables.items() if name != without}
                 call = {"factory": "from_default_chain"}
@@ -46,8 +46,8 @@ def test_javascript_takes_credentials_from_it(without: str, fake_aws: FakeAWS, i
 
 
 @needs_aws_cli
-def test_the_aws_cli_takes_credentials_from_it(fake_aws: FakeAWS, isolated: Path) -> None:
-    """The AWS CLI signs a call with the set from it, session token and all, and STS knows whose it is."""
+def test_aws_cli_gets_credentials(fake_aws: FakeAWS, isolated: Path) -> None:
+    """The AWS CLI signs a request with the credentials, including the session token, and STS accepts it."""
     with serving(environ=fake_aws.container_environ()) as (variables, _):
         done = subprocess.run(
             [AWS_CLI, "sts", "get-caller-identity", "--endpoint-url", fake_aws.service_url, "--output", "json"],
