@@ -1,6 +1,6 @@
-"""The core asks the world through ``io``: what goes past it is refused by ruff, and nothing else is.
+"""The core does all I/O through ``Io``: ruff rejects clocks, randomness, files, threads and networks elsewhere.
 
-Run on snippets, so that a ban which ruff stopped to understand is noticed.
+The tests run ruff on snippets, so that a rule that it no longer applies is noticed.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ socket.socket()
 socket.getaddrinfo("host", 80)
 """.strip().splitlines()
 
-# These lines of the above only prepare the ones that follow them.
+# These imports are only needed by the lines that follow them.
 HARMLESS = {"io", "os", "socket", "threading", "time"}
 
 ALLOWED = """
@@ -62,8 +62,8 @@ BEGIN = datetime.fromtimestamp(0, UTC)
 """.lstrip()
 
 
-def refused_lines(filename: str, code: str) -> set[int]:
-    """Return the numbers of the lines that the ban refuses in a file of this name."""
+def rejected_lines(filename: str, code: str) -> set[int]:
+    """Return the numbers of the lines that ruff rejects in a file of this name."""
     command = [sys.executable, "-m", "ruff", "check", "--no-cache", "--select=TID251,PTH123", "--output-format=json"]
     done = subprocess.run(
         [*command, f"--stdin-filename={filename}", "-"],
@@ -82,19 +82,19 @@ def refused_lines(filename: str, code: str) -> set[int]:
     "filename",
     ["src/anycreds/_cache/state.py", "src/anycreds/_providers/imds/provider.py", "src/anycreds/_wire/json.py"],
 )
-def test_the_core_cannot_go_past_io(filename: str) -> None:
-    """In the core every line that reaches for a clock, chance, files, threads or the network is refused."""
+def test_the_core_cannot_bypass_io(filename: str) -> None:
+    """In the core, ruff rejects clocks, randomness, files, threads and networks."""
     expected = {
         number
         for number, line in enumerate(BANNED, 1)
         if line.removeprefix("import ") not in HARMLESS and not line.startswith(("import datetime", "from datetime"))
     }
-    assert refused_lines(filename, "\n".join(BANNED)) == expected
+    assert rejected_lines(filename, "\n".join(BANNED)) == expected
 
 
-def test_the_core_may_have_a_lock_and_compute() -> None:
-    """A plain lock, and computing with dates and addresses, are not refused."""
-    assert refused_lines("src/anycreds/_cache/state.py", ALLOWED) == set()
+def test_the_core_may_use_locks_and_dates() -> None:
+    """In the core, locks, dates and addresses are allowed."""
+    assert rejected_lines("src/anycreds/_cache/state.py", ALLOWED) == set()
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_the_core_may_have_a_lock_and_compute() -> None:
         "tests/test_x.py",
     ],
 )
-def test_the_edges_may_touch_the_world(filename: str) -> None:
-    """Outside the core nothing of it is refused, but for ``open()``, since there are paths there."""
-    refused = refused_lines(filename, "\n".join(BANNED))
-    assert {BANNED[number - 1] for number in refused} <= {'open("file")'}
+def test_other_packages_may_do_io(filename: str) -> None:
+    """Outside the core, ruff rejects only ``open()``, which pathlib replaces."""
+    rejected = rejected_lines(filename, "\n".join(BANNED))
+    assert {BANNED[number - 1] for number in rejected} <= {'open("file")'}

@@ -1,4 +1,4 @@
-"""What README.md shows, works as it stands there."""
+"""The examples, commands and figures in README.md are correct."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from anycreds.testing import FakeAWS, IdentityPool
 
 README = Path(__file__).parents[2] / "README.md"
 
-# The two commands that a newcomer types; ``.ci/run`` takes them from README.md and runs them.
+# The two commands for new users; ``.ci/run`` reads them from README.md and runs them.
 COMMANDS = [
     "python -m pip install '.[trio]' && python -m anycreds demo",
     "python -m pip install nox && python -m nox -s tests",
@@ -27,7 +27,7 @@ COMMANDS = [
 SECRET = "readme-" + "secret-" + "access-key"
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIAREADMEEXAMPLE", "AWS_SECRET_ACCESS_KEY": SECRET}
 POOL = "eu-central-1:0dd2f5b0-5a2c-4e5c-9d3c-1f2a3b4c5d6e"
-# Nobody answers for the metadata service here, so it is out even if the keys were not found.
+# EC2 metadata is disabled, so that it is not called even if the keys were not found.
 SURROUNDINGS = {**KEYS, "AWS_EC2_METADATA_DISABLED": "true"}
 
 
@@ -40,16 +40,16 @@ def first_block() -> tuple[str, int]:
     return found[1], text.count("\n", 0, found.end()) + 1
 
 
-def test_the_comparison_is_what_was_measured() -> None:
-    """The table of the comparison is the one that the committed run has made, and its plot is there."""
+def test_the_comparison_is_the_committed_one() -> None:
+    """The comparison table is that of the committed benchmark results, and its plot exists."""
     results = README.parent / "benchmarks" / "results"
     assert (results / "summary.md").read_text(encoding="utf-8") in README.read_text(encoding="utf-8")
     assert "(benchmarks/results/waits.svg)" in README.read_text(encoding="utf-8")
     assert (results / "waits.svg").is_file()
 
 
-def test_the_committed_results_tell_their_machine() -> None:
-    """The committed results are of a whole run, with its machine and the releases of all that was compared."""
+def test_the_committed_results_are_complete() -> None:
+    """The committed results are those of a full run, with its machine and all versions."""
     results = json.loads((README.parent / "benchmarks" / "results" / "results.json").read_text(encoding="utf-8"))
     assert results["quick"] is False
     assert results["failed"] == []
@@ -58,24 +58,24 @@ def test_the_committed_results_tell_their_machine() -> None:
     assert peers <= results["machine"]["packages"].keys()
 
 
-def test_the_first_code_block_is_seen_at_once() -> None:
+def test_the_first_code_block_is_near_the_top() -> None:
     """The first code block ends within the first 15 lines."""
     assert first_block()[1] <= 15
 
 
-def test_the_first_code_block_runs_as_it_stands(tmp_path: Path) -> None:
-    """The first code block, saved as a script, runs without an error or a warning and prints no secret."""
+def test_the_first_code_block_runs(tmp_path: Path) -> None:
+    """The first code block runs as a script without errors or warnings, and prints no secret."""
     script = tmp_path / "first.py"
     script.write_text(first_block()[0], encoding="utf-8")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     done = subprocess.run(
         [sys.executable, "-W", "error", str(script)],
         env={**inherited, **SURROUNDINGS, "HOME": str(tmp_path)},
-        cwd=README.parent,  # a relative PYTHONPATH, as CONTRIBUTING.md has it, must mean the same
+        cwd=README.parent,  # so that the relative PYTHONPATH of CONTRIBUTING.md works
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=30,  # seconds, for a new interpreter on a busy machine; it needs less than one
+        timeout=30,  # seconds for a new interpreter on a busy machine; usually less than one
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
@@ -85,7 +85,7 @@ def test_the_first_code_block_runs_as_it_stands(tmp_path: Path) -> None:
 def test_all_code_blocks_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The Python code blocks run one after another, each seeing the names of those before, and reach AWS's services."""
+    """The Python code blocks run one after another with shared names, and call AWS's services."""
     with FakeAWS.in_thread(cognito_pools={POOL: IdentityPool()}) as aws:
         signed_in(aws, tmp_path / ".aws")
         here = {"HOME": str(tmp_path), "AWS_CONFIG_FILE": "~/.aws/config"}
@@ -96,13 +96,13 @@ def test_all_code_blocks_run(
         assert examples
         for example in examples:
             example.evaluate()
-        asked = [(exchange.route, exchange.status) for exchange in aws.exchanges]
-    assert asked == [("assume role", 200), ("sso role", 200), ("cognito id", 200), ("cognito credentials", 200)]
+        requests = [(exchange.route, exchange.status) for exchange in aws.exchanges]
+    assert requests == [("assume role", 200), ("sso role", 200), ("cognito id", 200), ("cognito credentials", 200)]
     assert capsys.readouterr().out.count("access_key_id='ASIA") == 3
 
 
 def signed_in(aws: FakeAWS, folder: Path) -> None:
-    """Leave what ``aws sso login --profile dev`` leaves."""
+    """Write the files of ``aws sso login --profile dev``."""
     (folder / "sso/cache").mkdir(parents=True)
     (folder / "config").write_text(
         "[profile dev]\nsso_session = corp\nsso_account_id = 123456789012\nsso_role_name = Developer\n"
@@ -112,7 +112,7 @@ def signed_in(aws: FakeAWS, folder: Path) -> None:
     (folder / f"sso/cache/{name}.json").write_text(json.dumps(aws.sso_token()))
 
 
-def test_the_two_commands_are_given() -> None:
-    """README.md gives the command that shows something and the command that tests everything, in this order."""
+def test_the_two_commands_are_shown() -> None:
+    """README.md shows the command of the demo and then that of the tests."""
     lines = [line.strip().removeprefix("$ ") for line in README.read_text(encoding="utf-8").splitlines()]
     assert [line for line in lines if re.match(r"python3? -m pip install .*&& python3? -m ", line)][:2] == COMMANDS

@@ -1,6 +1,6 @@
-"""What holds for every file of the project, whatever stands in it.
+"""Rules for every file of the project.
 
-The needles are put together here, so that this file does not contain what it looks for.
+The forbidden texts are concatenated here, so that this file does not contain them.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[2]
 
 REGISTRIES = ["py" + "pi.org", "py" + "pi.python.org", "python" + "hosted.org", "npm" + "js.org", "npm" + "js.com"]
-MACHINES = ["/wo" + "rk/", "/tmp/" + "dev/", "." + "pyenv/"]
+MACHINES = ["/wo" + "rk/", "/tmp/" + "dev", "/tmp/" + "w/", "." + "pyenv/", "/home/" + "dev"]
 
-# What tools leave behind, for a copy of the project without git.
-LEFT_BEHIND = {"__pycache__", "build", "dist"}
+# Generated folders, for a copy of the project without git.
+GENERATED = {"__pycache__", "build", "dist"}
 
 
 def project_files() -> list[Path]:
-    """Return the files that are or may be committed; without git, all but what tools leave behind."""
+    """Return the files that are or may be committed; without git, all files that are not generated."""
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     try:
         names = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split("\0")
         found = [ROOT / name for name in names if name]
     except (OSError, subprocess.CalledProcessError):
-        found = [path for path in ROOT.rglob("*") if not any(map(_left_behind, path.relative_to(ROOT).parts))]
+        found = [path for path in ROOT.rglob("*") if not any(map(_is_generated, path.relative_to(ROOT).parts))]
     return [path for path in found if path.is_file()]
 
 
-def _left_behind(part: str) -> bool:
+def _is_generated(part: str) -> bool:
     hidden = part.startswith(".") and part not in {".ci", ".gitignore"}
-    return hidden or part in LEFT_BEHIND or part.endswith(".egg-info")
+    return hidden or part in GENERATED or part.endswith(".egg-info")
 
 
 def pyproject() -> dict[str, Any]:
@@ -56,8 +56,8 @@ def files_with(needles: list[str]) -> list[str]:
     ]
 
 
-def test_the_search_sees_the_files() -> None:
-    """The list that the other tests go through has the files that they are about."""
+def test_the_project_files_are_found() -> None:
+    """The list of project files contains files of every kind."""
     names = {str(path.relative_to(ROOT)) for path in project_files()}
     assert {"pyproject.toml", "noxfile.py", "CHANGELOG.md", "requirements/test.txt"} <= names
     assert {"src/anycreds/_core/credentials.py", "tests/repository/test_repository.py"} <= names
@@ -65,18 +65,18 @@ def test_the_search_sees_the_files() -> None:
 
 
 def test_no_file_names_a_registry() -> None:
-    """Where packages come from is the reader's own setting, so no file names the host of a registry."""
+    """No file names the host of a package registry, which is a setting of the reader's own."""
     assert files_with(REGISTRIES) == []
 
 
 def test_no_file_names_a_machine() -> None:
-    """No file has a path of a machine on which the project was made."""
+    """No file contains a path of a machine on which the project was developed."""
     assert files_with(MACHINES) == []
 
 
 @pytest.mark.parametrize("group", ["test", "lint", "bench", "peers", "adapters"])
 def test_requirements_are_pinned_and_without_addresses(group: str) -> None:
-    """Every line of a requirement file is one release or a hash of it, and none is an option or an address."""
+    """Every line of a requirements file is a pinned version or its hash; none is an option or a URL."""
     text = (ROOT / "requirements" / f"{group}.txt").read_text(encoding="utf-8")
     assert "://" not in text
     for entry in text.replace("\\\n", " ").splitlines():
@@ -88,18 +88,18 @@ def test_requirements_are_pinned_and_without_addresses(group: str) -> None:
 
 @pytest.mark.parametrize("group", ["test", "lint", "bench", "peers", "adapters"])
 def test_requirements_follow_pyproject(group: str) -> None:
-    """What ``pyproject.toml`` asks for is pinned, to a release that it admits; else ``nox -s lock`` was forgotten."""
+    """Every requirement of ``pyproject.toml`` is pinned to a version that it allows (``nox -s lock``)."""
     pins = {}
     for line in (ROOT / "requirements" / f"{group}.txt").read_text(encoding="utf-8").splitlines():
         if "==" in line and not line.startswith(" "):
             name, _, rest = line.partition("==")
             pins[canonicalize_name(name)] = rest.split()[0]
-    asked = [*pyproject()["project"]["dependencies"], *_group(group)]
-    assert len(asked) > 2
-    for requirement in map(Requirement, asked):
+    required = [*pyproject()["project"]["dependencies"], *_group(group)]
+    assert len(required) > 2
+    for requirement in map(Requirement, required):
         pinned = pins.get(canonicalize_name(requirement.name))
         assert pinned is not None, f"{requirement} is not in requirements/{group}.txt"
-        assert requirement.specifier.contains(pinned), f"{requirement} does not admit {pinned}"
+        assert requirement.specifier.contains(pinned), f"{requirement} does not allow {pinned}"
 
 
 def _group(name: str) -> Iterator[str]:
@@ -111,7 +111,7 @@ def _group(name: str) -> Iterator[str]:
 
 
 def test_every_test_is_run_by_some_session() -> None:
-    """Whatever switch a test waits for, some session of ``noxfile.py`` sets it; else that test would never run."""
+    """Every environment variable that enables tests is set by a session of ``noxfile.py``."""
     switches = {
         switch
         for path in project_files()
@@ -124,19 +124,19 @@ def test_every_test_is_run_by_some_session() -> None:
 
 
 def test_one_release_of_the_javascript_sdk() -> None:
-    """The scenarios and the benchmarks are played with the same release of the SDK for JavaScript."""
-    scenarios, benchmarks = (ROOT / "tests/conformance/javascript", ROOT / "benchmarks/peers/node")
-    assert (scenarios / "package.json").read_bytes() == (benchmarks / "package.json").read_bytes()
+    """Conformance cases and benchmarks use the same version of the AWS SDK for JavaScript."""
+    conformance, benchmarks = (ROOT / "tests/conformance/javascript", ROOT / "benchmarks/peers/node")
+    assert (conformance / "package.json").read_bytes() == (benchmarks / "package.json").read_bytes()
 
 
 def test_the_changelog_is_about_this_version() -> None:
-    """The newest entry of the changelog is the version that ``pyproject.toml`` has."""
+    """The newest entry of the changelog is the version of ``pyproject.toml``."""
     headings = re.findall(r"^## \[?([^\]\s]+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert headings[0] == pyproject()["project"]["version"]
 
 
-def test_every_test_says_what_it_proves() -> None:
-    """Every test has a docstring, so that a failure can be understood without reading its code."""
+def test_every_test_has_a_docstring() -> None:
+    """Every test has a docstring."""
     tests = [
         (f"{path.relative_to(ROOT)}:{node.lineno} {node.name}", ast.get_docstring(node))
         for path in project_files()
@@ -144,5 +144,5 @@ def test_every_test_says_what_it_proves() -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_")
     ]
-    assert "test_every_test_says_what_it_proves" in str(tests)
+    assert "test_every_test_has_a_docstring" in str(tests)
     assert [name for name, docstring in tests if not docstring] == []
