@@ -18,24 +18,30 @@ MAX_ATTEMPTS_LIMIT = 100
 class ClientConfig:
     """Options for calls to AWS services: STS, IAM Identity Center (SSO portal and OIDC), AWS Sign-In, Cognito.
 
-    All options are keyword-only and optional. A ``ClientConfig`` is immutable and hashable. An option takes precedence
-    over the environment and the profile; with None they decide.
+    All options are keyword-only and attributes of the same name. An option takes precedence over environment and
+    profile, which decide if it is None, the default. A ``ClientConfig`` is immutable and hashable.
 
     Args:
-        region: The AWS region to call; see the attribute of the same name, as for all of these.
-        endpoint_url: The URL that replaces the hosts of the services.
-        use_fips: Whether to call FIPS endpoints.
-        use_dualstack: Whether to call dual-stack endpoints.
-        http_client_factory: Returns the HTTP client to use.
-        ssl_context: The TLS context for the services.
-        max_attempts: How often one call is made at most.
+        region: The AWS region to call, such as ``"eu-west-1"``; a blank text counts as None. Not used for SSO, whose
+            region is ``sso_region``.
+            See https://docs.aws.amazon.com/sdkref/latest/guide/feature-region.html
+        endpoint_url: The ``http://`` or ``https://`` URL that replaces the hosts of all services that the provider
+            calls; a blank text counts as None.
+            See https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html
+        use_fips: Whether to call endpoints that are validated for FIPS 140; False if nothing sets it.
+            See https://docs.aws.amazon.com/sdkref/latest/guide/feature-endpoints.html
+        use_dualstack: Whether to call endpoints that support IPv6 beside IPv4; False if nothing sets it.
+            See https://docs.aws.amazon.com/sdkref/latest/guide/feature-endpoints.html
+        http_client_factory: A function without arguments that returns a new ``httpx.AsyncClient``; None for clients of
+            this library. It is called once for each attempt that needs a client, and the client is closed when the
+            attempt ends. The metadata services at link-local addresses are never called with it.
+        ssl_context: The ``ssl.SSLContext`` for the services; None for one with the certificates of the system or of
+            ``AWS_CA_BUNDLE``. A client of ``http_client_factory`` has its own.
+        max_attempts: How often one call is made at most, the first attempt included: 1 to 100; 3 if nothing sets it.
+            See https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
 
     Raises:
         InvalidConfigurationError: An option has a value that cannot be used. The error names the option, not the value.
-
-    See:
-        AWS "SDKs and Tools" reference, "Settings reference",
-        https://docs.aws.amazon.com/sdkref/latest/guide/settings-reference.html
 
     """
 
@@ -50,43 +56,12 @@ class ClientConfig:
     )
 
     region: str | None
-    """The AWS region of the services that are called, such as ``"eu-west-1"``. Default: None.
-
-    Not used for SSO, whose region is ``sso_region``. A blank text counts as None.
-    See https://docs.aws.amazon.com/sdkref/latest/guide/feature-region.html
-    """
     endpoint_url: str | None
-    """The ``http://`` or ``https://`` URL that replaces the hosts of all services that the provider calls.
-
-    Default: None. A blank text counts as None.
-    See https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html
-    """
     use_fips: bool | None
-    """Whether to call endpoints that are validated for FIPS 140. Default: None, which is False if nothing sets it.
-
-    See https://docs.aws.amazon.com/sdkref/latest/guide/feature-endpoints.html
-    """
     use_dualstack: bool | None
-    """Whether to call endpoints that support IPv6 beside IPv4. Default: None, which is False if nothing sets it.
-
-    See https://docs.aws.amazon.com/sdkref/latest/guide/feature-endpoints.html
-    """
     http_client_factory: Callable[[], Any] | None
-    """A function without arguments that returns a new ``httpx.AsyncClient``. Default: None, for clients of our own.
-
-    It is called once for each attempt that needs a client, and the client is closed when the attempt ends. The metadata
-    services at link-local addresses are never called with it.
-    """
     ssl_context: Any
-    """The ``ssl.SSLContext`` for the services. Default: None, for the certificates of the system or ``AWS_CA_BUNDLE``.
-
-    A client of ``http_client_factory`` has its own.
-    """
     max_attempts: int | None
-    """How often one call is made at most, the first attempt included: 1 to 100. Default: None, which is 3 if unset.
-
-    See https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
-    """
 
     def __init__(
         self,

@@ -11,7 +11,8 @@ from typing import Literal, NamedTuple
 
 from .._core.errors import ConfigParseError, InvalidConfigurationError, ProfileNotFoundError
 from .merging import FileProfile, LineReference, merge_files
-from .parser.sections import Diagnostic, Finding, SectionKind, Sections, display_name
+from .parser.findings import Finding
+from .parser.sections import SectionKind, Sections, display_name
 from .settings import Setting
 
 _UNUSED_KEYS: Finding = (
@@ -30,31 +31,25 @@ _MAX_COMPARED_LENGTH = 64
 
 
 class FileDiagnostic(NamedTuple):
-    """A diagnostic and the file that it is about. It contains no value or key of the file."""
+    """A ``Diagnostic`` and the file that it is about. It contains no value of the file."""
 
     path: str
     """The file, for messages: ``~/.aws/config``."""
-    diagnostic: Diagnostic
-
-    @property
-    def line(self) -> int:
-        """The line, counted from 1."""
-        return self.diagnostic.line
-
-    @property
-    def is_fatal(self) -> bool:
-        """Whether using the section is an error."""
-        return self.diagnostic.is_fatal
+    line: int
+    kind: SectionKind | None
+    name: str | None
+    detail: str
+    fix: str
+    is_fatal: bool
 
     @property
     def summary(self) -> str:
         """File, line, what is wrong, and the section."""
-        line, kind, name, detail, *_ = self.diagnostic
-        section = "" if name is None else f" ({kind or 'section'} {display_name(name)})"
-        return f"{self.path}:{line}: {detail}{section}"
+        section = "" if self.name is None else f" ({self.kind or 'section'} {display_name(self.name)})"
+        return f"{self.path}:{self.line}: {self.detail}{section}"
 
     def __str__(self) -> str:
-        return f"{self.summary}; {self.diagnostic.fix}"
+        return f"{self.summary}; {self.fix}"
 
 
 class Profile(NamedTuple):
@@ -83,7 +78,7 @@ class Profile(NamedTuple):
                     path=diagnostic.path,
                     line=diagnostic.line,
                     source=source,
-                    hint=diagnostic.diagnostic.fix,
+                    hint=diagnostic.fix,
                 )
 
     def __repr__(self) -> str:
@@ -100,7 +95,7 @@ class _File(NamedTuple):
         return FileProfile(self.display_path, {} if section is None else section.values)
 
     def diagnostics(self, kind: SectionKind, name: str) -> list[FileDiagnostic]:
-        return [FileDiagnostic(self.display_path, one) for one in self.sections.diagnostics(kind, name)]
+        return [FileDiagnostic(self.display_path, *one) for one in self.sections.diagnostics(kind, name)]
 
     def __str__(self) -> str:
         return self.display_path if self.exists else f"{self.display_path} (which does not exist)"
@@ -174,7 +169,7 @@ class Profiles:
         for file in (self._config, self._credentials):
             for diagnostic in file.sections.all_diagnostics():
                 if (diagnostic.kind, diagnostic.name) not in used:
-                    yield FileDiagnostic(file.display_path, diagnostic)
+                    yield FileDiagnostic(file.display_path, *diagnostic)
 
     def __repr__(self) -> str:
         return f"Profiles({len(self.names())} in {self._config} and {self._credentials})"
@@ -191,8 +186,7 @@ class Profiles:
         merged = merge_files(*(file.profile(kind, name) for file in files))
 
         def add(reference: LineReference, finding: Finding, *, is_fatal: bool) -> None:
-            found = Diagnostic(reference.line, kind, name, *finding, is_fatal)
-            diagnostics.append(FileDiagnostic(reference.display_path, found))
+            diagnostics.append(FileDiagnostic(*reference, kind, name, *finding, is_fatal))
 
         if merged.unused_keys is not None:
             add(merged.unused_keys, _UNUSED_KEYS, is_fatal=False)
@@ -213,7 +207,7 @@ def _not_found(kind: SectionKind, name: str, *files: _File) -> tuple[str, str | 
     """Return message and hint of the error that these files have no section of that kind and name."""
     message = f"{kind} {display_name(name)} could not be found in {' or '.join(map(str, files))}"
     if ignored := [diagnostic for file in files for diagnostic in file.diagnostics(kind, name)]:
-        return "; ".join((message, *(one.summary for one in ignored))), ignored[0].diagnostic.fix
+        return "; ".join((message, *(one.summary for one in ignored))), ignored[0].fix
     similar = _similar(name, [known for file in files for known in file.sections.stored[kind]])
     return message, f"did you mean {' or '.join(map(display_name, similar))}?" if similar else None
 

@@ -48,21 +48,6 @@ class _ParsedFile(NamedTuple):
     sections: Sections
 
 
-class _SharedFile(NamedTuple):
-    display_path: str
-    sections: Sections | None
-    """None if the file does not exist."""
-
-    def is_same(self, other: _SharedFile) -> bool:
-        return self.sections is other.sections and self.display_path == other.display_path
-
-
-class _MergedFiles(NamedTuple):
-    config: _SharedFile
-    credentials: _SharedFile
-    profiles: Profiles
-
-
 class SharedFiles:
     """Reads the files for one provider and caches what it has read."""
 
@@ -71,7 +56,7 @@ class SharedFiles:
     def __init__(self, options: FileOptions) -> None:
         self._options = options
         self._parsed: dict[tuple[FileKind, str], _ParsedFile] = {}
-        self._merged: _MergedFiles | None = None
+        self._merged: tuple[tuple[str, str, int, int], Profiles] | None = None
         self._logged: set[tuple[str, int]] = set()
 
     async def profiles(self, io: Io) -> Profiles:
@@ -99,11 +84,15 @@ class SharedFiles:
         found: dict[FileKind, Sections | None] = {}
         for (kind, location), version in zip(files, versions, strict=True):
             found[kind] = await self._sections(io, location, kind, version)
-        config, credentials = (
-            _SharedFile(f"~/.aws/{kind}" if location is None else location.display_path, found.get(kind))
-            for kind, location in zip(_KINDS, locations, strict=True)
-        )
-        return self._merge(config, credentials)
+        config, credentials = found.get("config"), found.get("credentials")
+        config_path = locations.config.display_path if locations.config else "~/.aws/config"
+        credentials_path = locations.credentials.display_path if locations.credentials else "~/.aws/credentials"
+        # No other object can have one of these identities, because the profiles refer to the sections.
+        identity = (config_path, credentials_path, id(config), id(credentials))
+        merged = self._merged
+        if merged is None or merged[0] != identity:
+            merged = self._merged = identity, merge(config, credentials, config_path, credentials_path)
+        return merged[1]
 
     async def view(self, io: Io, client_profile: str | None, profile: str | None = None) -> ProfileView:
         """Return the settings of service calls in the selected profile; an empty view if there is no such profile.
@@ -121,13 +110,6 @@ class SharedFiles:
             if (reference := (diagnostic.path, diagnostic.line)) not in self._logged:
                 self._logged.add(reference)
                 log("shared_files", "warning", "%s", diagnostic)
-
-    def _merge(self, config: _SharedFile, credentials: _SharedFile) -> Profiles:
-        merged = self._merged
-        if merged is None or not (merged.config.is_same(config) and merged.credentials.is_same(credentials)):
-            profiles = merge(config.sections, credentials.sections, config.display_path, credentials.display_path)
-            merged = self._merged = _MergedFiles(config, credentials, profiles)
-        return merged.profiles
 
     def _signature(self, kind: FileKind, location: Location) -> Signature | None:
         """Return the signature of the cached version; None if there is none, or it must not be used."""

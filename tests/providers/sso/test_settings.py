@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import pytest
 
+import anycreds
 from anycreds._config.parser import read
 from anycreds._config.profiles import merge
-from anycreds._core.errors import ConfigParseError, InvalidConfigurationError
+from anycreds._core.errors import (
+    ConfigParseError,
+    CredentialsError,
+    InvalidConfigurationError,
+    LoginRequiredError,
+    NotConfiguredError,
+)
 from anycreds._providers.sso.settings import SsoSettings, describe_missing_role, sso_options, sso_settings
 from support.errors import error_of
+from support.fake_io import FakeIo, run
+
+E = TypeVar("E", bound=CredentialsError)
 
 CONFIG, CREDENTIALS = "~/.aws/config", "~/.aws/credentials"
 URL = "https://d-abc123.awsapps.com/start"
@@ -206,3 +217,55 @@ def test_options_of_other_types(value: Any) -> None:
     """What is no text is an error that names the option."""
     error = error_of(sso_options, **{**OPTIONS, "sso_account_id": value}, kind=InvalidConfigurationError)
     assert error.message.startswith("options: sso_account_id (option sso_account_id) is not text but ")
+
+
+# --- what the factories raise
+
+SESSION_ONLY = f"[profile dev]\nsso_session = corp\n[sso-session corp]\n{SHARED}"
+
+
+def fetch_error(config: str, profile: str, kind: type[E], factory: Callable[[str], Any] = anycreds.from_ini) -> E:
+    """Return the error that a provider raises for a profile of this config file."""
+    io = FakeIo(environ={"HOME": "/home/x"}, files={"/home/x/.aws/config": config.encode()})
+    provider = factory(profile)
+    return error_of(lambda: run(provider._fetch(io, anycreds.ClientContext())), kind=kind)
+
+
+@pytest.mark.parametrize("factory", [anycreds.from_ini, anycreds.from_sso])
+def test_session_without_account_and_role_is_not_configured(factory: Callable[[str], Any]) -> None:
+    """A chain continues after a profile with an ``sso-session`` only, and the message names the two missing keys."""
+    error = fetch_error(SESSION_ONLY, "dev", NotConfiguredError, factory)
+    assert error.message == (
+        "profile 'dev' refers to sso-session 'corp' (~/.aws/config:2), but sso_account_id and sso_role_name are not set"
+    )
+
+
+@pytest.mark.parametrize("factory", [anycreds.from_ini, anycreds.from_sso])
+@pytest.mark.parametrize(("key", "missing"), [("sso_account_id", "sso_role_name"), ("sso_role_name", "sso_account_id")])
+def test_session_without_account_or_role_is_an_error(factory: Callable[[str], Any], key: str, missing: str) -> None:
+    """A profile with one of account and role is an error that names the other one."""
+    config = SESSION_ONLY.replace("corp\n", f"corp\n{key} = 1\n", 1)
+    error = fetch_error(config, "dev", InvalidConfigurationError, factory)
+    assert f"{missing} is missing" in error.message
+    assert "sso-session 'corp'" in error.message
+
+
+@pytest.mark.parametrize("factory", [anycreds.from_ini, anycreds.from_sso])
+def test_missing_session_stops_a_chain(factory: Callable[[str], Any]) -> None:
+    """A profile that refers to a missing ``sso-session`` is an error that names the section."""
+    error = fetch_error("[profile dev]\nsso_session = gone\n", "dev", InvalidConfigurationError, factory)
+    assert "sso-session 'gone' could not be found in ~/.aws/config" in error.message
+
+
+def test_session_without_account_and_role_as_a_source_is_an_error() -> None:
+    """A role on top of a profile with an ``sso-session`` only is an error that names the missing keys."""
+    config = f"{SESSION_ONLY}[profile top]\nrole_arn = arn:r\nsource_profile = dev\n"
+    error = fetch_error(config, "top", InvalidConfigurationError)
+    assert "sso_account_id and sso_role_name are not set" in error.message
+    assert "profile 'top'" in error.message
+
+
+def test_login_session_beside_an_sso_session_is_used() -> None:
+    """A profile with an ``sso-session`` for bearer tokens may have a console login for its credentials."""
+    config = SESSION_ONLY.replace("corp\n", "corp\nlogin_session = arn:aws:iam::1:user/me\n", 1)
+    assert fetch_error(config, "dev", LoginRequiredError).source == "login"

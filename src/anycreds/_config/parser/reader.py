@@ -11,14 +11,15 @@ import re
 from collections.abc import Iterable
 from typing import Any, TypeAlias
 
+from . import findings
 from .fast_path import fast_path_name
+from .findings import Finding
 from .section_headers import read_header
 from .sections import (
     KINDS,
     SINGLE_VALUE_KEYS,
     Diagnostic,
     FileKind,
-    Finding,
     Nested,
     SectionKind,
     Sections,
@@ -31,34 +32,6 @@ UNREADABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _KEY_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-/.%@:+")
 # Diagnostics of one section that are kept, so that those of a large malformed file do not take ten times its size.
 _MAX_DIAGNOSTICS = 20
-
-_EXPECTED = "write key = value, [section] or # comment"
-_CONTROL: Finding = (
-    "the line contains a control character or bytes that are not UTF-8",
-    "remove them, or save the file as UTF-8",
-)
-_NO_EQUALS: Finding = ("the line has no =", _EXPECTED)
-_NO_KEY: Finding = ("the line has no key before the =", _EXPECTED)
-_NESTED_NO_EQUALS: Finding = (
-    "the line is indented below a key without a value, and has no =",
-    "write the value on the line of its key",
-)
-_INVALID_KEY: Finding = (
-    "the key has invalid characters, so the line is ignored",
-    "use only A-Z a-z 0-9 _ - / . % @ : + in keys",
-)
-_CONTINUED: Finding = (
-    "the line is indented, so it continues the value above, but it looks like a setting",
-    "remove the indentation if it is a setting",
-)
-_INDENTED_KEY = "{key} is indented below another key, so the line is a part of that key's value"
-_UNCLOSED: Finding = ("the section header has no ]", "write the ] at its end")
-_AFTER_HEADER: Finding = ("the ] of the section header is followed by text", "begin comments with # or ;")
-_OUTSIDE: Finding = ("settings before the first section are ignored", "write them below a section header")
-_REPLACED: Finding = (
-    "[profile default] replaces [default], so the settings of [default] are ignored",
-    "merge the two sections",
-)
 
 _Owner: TypeAlias = tuple[SectionKind | None, str | None]
 # While a file is read, a value that continues over several lines is the list of its parts.
@@ -147,7 +120,7 @@ class Reader:
                 values[key] = ("\n".join(parts), line)
         if self._outside:
             _, line = next(iter(self._outside.values()))
-            self._add(_NO_SECTION, line, _OUTSIDE)
+            self._add(_NO_SECTION, line, findings.OUTSIDE)
         self._merge_default()
         return Sections(self._stored, {owner: tuple(found) for owner, found in self._diagnostics.items()})
 
@@ -158,7 +131,7 @@ class Reader:
             self._add(_DEFAULT, line, (detail, fix), is_fatal=is_fatal and not is_replaced)
         for values, line in self._bare_default.values():
             if is_replaced:
-                self._add(_DEFAULT, line, _REPLACED)
+                self._add(_DEFAULT, line, findings.REPLACED)
             else:
                 self._stored["profile"]["default"] = (values, line)
 
@@ -167,20 +140,21 @@ class Reader:
         text = line.strip(" \t")
         if not text or text[0] in "#;":
             return
+        indent = len(line) - len(line.lstrip(" \t"))
         is_unreadable = self._has_control_chars and UNREADABLE.search(line) is not None
         if text[0] == "[":
             self._read_header(text, number, is_unreadable=is_unreadable)
         elif is_unreadable:
-            self._skip_unreadable(number, _indent(line))
+            self._skip_unreadable(number, indent)
         else:
-            self._read_indented(text, number, _indent(line))
+            self._read_indented(text, number, indent)
 
     def _read_header(self, text: str, number: int, *, is_unreadable: bool) -> None:
         inner, closed, rest = text[1:].partition("]")
         kind, name, finding, is_fatal = read_header(inner if closed else _uncommented(inner), self._kind)
-        broken = _CONTROL if is_unreadable else None if closed else _UNCLOSED
+        broken = findings.CONTROL if is_unreadable else None if closed else findings.UNCLOSED
         if rest and (rest := rest.strip(" \t")) and rest[0] not in "#;":
-            broken = broken or _AFTER_HEADER
+            broken = broken or findings.AFTER_HEADER
         if finding := broken or finding:
             self._add((kind, name), number, finding, is_fatal=is_fatal or broken is not None)
         if finding or name is None:
@@ -197,7 +171,7 @@ class Reader:
         if section.last is None or indent <= section.indent:  # otherwise it continues a key, and so may the next line
             section.indent = indent
         section.last = ""
-        self._report(number, _CONTROL, is_fatal=True)
+        self._report(number, findings.CONTROL, is_fatal=True)
 
     def _read_indented(self, text: str, number: int, indent: int) -> None:
         section = self._section
@@ -215,7 +189,7 @@ class Reader:
         name, equals, value = _uncommented(text).partition("=")
         key = self._key(name, number) if equals else ""
         if not equals:
-            self._report(number, _NO_EQUALS, is_fatal=True)
+            self._report(number, findings.NO_EQUALS, is_fatal=True)
         elif key:
             section.values[key] = (value.strip(" \t"), number)
         section.last, section.indent = key, indent
@@ -224,10 +198,10 @@ class Reader:
         """Return the key in lower case; "" if it is not valid."""
         key = name.strip(" \t")
         if not key:
-            self._report(number, _NO_KEY, is_fatal=True)
+            self._report(number, findings.NO_KEY, is_fatal=True)
             return ""
         if not _KEY_CHARACTERS.issuperset(key):
-            self._report(number, _INVALID_KEY)
+            self._report(number, findings.INVALID_KEY)
             return ""
         return self._keys.setdefault(name, key.lower())
 
@@ -235,7 +209,7 @@ class Reader:
         name, equals, value = _uncommented(text).partition("=")
         key = name.strip(" \t").lower()
         if not equals or not key:
-            self._report(number, _NO_KEY if equals else _NESTED_NO_EQUALS, is_fatal=True)
+            self._report(number, findings.NO_KEY if equals else findings.NESTED_NO_EQUALS, is_fatal=True)
             return
         found, line = self._section.values[outer]
         nested: Nested = found or {}
@@ -253,9 +227,9 @@ class Reader:
         name, equals, _ = text.partition("=")
         name = name.rstrip(" \t")
         if equals and (known := name.lower()) in SINGLE_VALUE_KEYS:
-            self._report(number, (_INDENTED_KEY.format(key=known), "remove the indentation"), is_fatal=True)
+            self._report(number, (findings.INDENTED_KEY.format(key=known), "remove the indentation"), is_fatal=True)
         elif equals and name[:1].isalpha() and _KEY_CHARACTERS.issuperset(name):
-            self._report(number, _CONTINUED)
+            self._report(number, findings.CONTINUED)
 
     def _report(self, number: int, finding: Finding, *, is_fatal: bool = False) -> None:
         if self._section.is_recognized:
@@ -265,10 +239,6 @@ class Reader:
         diagnostics = self._diagnostics.setdefault(owner, [])
         if len(diagnostics) < _MAX_DIAGNOSTICS or (is_fatal and not any(one.is_fatal for one in diagnostics)):
             diagnostics.append(Diagnostic(number, *owner, *finding, is_fatal))
-
-
-def _indent(line: str) -> int:
-    return len(line) - len(line.lstrip(" \t"))
 
 
 def _uncommented(line: str) -> str:

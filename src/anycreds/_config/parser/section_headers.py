@@ -13,28 +13,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from .sections import KINDS, FileKind, Finding, SectionKind
+from . import findings
+from .findings import Finding
+from .sections import KINDS, FileKind, SectionKind
 
 _KINDS: dict[str, SectionKind] = {kind: kind for kind in KINDS}
 # Sections of the AWS CLI: they are valid, and contain nothing that is needed here.
 _CLI_SECTIONS = ("plugins", "preview")
 _QUOTES = ("'", '"')
-
-_EMPTY: Finding = ("the section has no name and is ignored", "write a name between the brackets")
-_NO_NAME: Finding = ("the section has a kind but no name and is ignored", "write [profile NAME]")
-_CASE = "the first word of the section header is not in lower case, so the section is ignored"
-_UNKNOWN: Finding = (
-    "the section is of an unknown kind and is ignored",
-    "write [profile NAME], [sso-session NAME] or [services NAME]",
-)
-_NO_KIND = "the section header lacks the word profile, so the section is ignored"
-_PREFIXED = "the section header has the word profile, so the section is ignored in the credentials file"
-_WRONG_FILE: Finding = (
-    "sections of this kind are ignored in the credentials file",
-    "move the section to the config file",
-)
-_BLANKS: Finding = ("the name of the section contains blanks", "put the name in quotes")
-_UNBALANCED: Finding = ("the quotes around the name of the section do not match", "write the same quote at both ends")
 
 
 class Header(NamedTuple):
@@ -54,7 +40,7 @@ def read_header(inner: str, file: FileKind) -> Header:
     word = (inner if "\t" not in inner else inner.replace("\t", " ")).partition(" ")[0]
     name = inner[len(word) :].lstrip(" \t")
     if not inner:
-        return Header(None, None, _EMPTY)
+        return Header(None, None, findings.EMPTY)
     kind = _KINDS.get(word) if name else None
     if file == "credentials":
         return _credentials_header(kind, name, inner)
@@ -64,14 +50,18 @@ def read_header(inner: str, file: FileKind) -> Header:
         return _named(kind, name, allows_blanks=False)
     meant = _KINDS.get(word.lower())
     name = _unquoted(name) or name
-    return Header(meant or "profile", name, (_CASE, f"write {_header(name, meant)}") if meant else _UNKNOWN)
+    return Header(
+        meant or "profile", name, (findings.CASE, f"write {_header(name, meant)}") if meant else findings.UNKNOWN
+    )
 
 
 def _credentials_header(kind: SectionKind | None, name: str, inner: str) -> Header:
     if kind is None:
         return _named("profile", inner, allows_blanks=True)
     name = _unquoted(name) or name
-    return Header(kind, name, (_PREFIXED, f"write {_header(name)}") if kind == "profile" else _WRONG_FILE)
+    return Header(
+        kind, name, (findings.PREFIXED, f"write {_header(name)}") if kind == "profile" else findings.WRONG_FILE
+    )
 
 
 def _one_word(word: str) -> Header:
@@ -80,9 +70,9 @@ def _one_word(word: str) -> Header:
     if word in _CLI_SECTIONS:
         return Header(None, None)
     if word in _KINDS:
-        return Header(None, None, _NO_NAME)
+        return Header(None, None, findings.NO_NAME)
     name = _unquoted(word) or word
-    return Header("profile", name, (_NO_KIND, f"write {_header(name, 'profile')}"))
+    return Header("profile", name, (findings.NO_KIND, f"write {_header(name, 'profile')}"))
 
 
 def _header(name: str, kind: SectionKind | None = None) -> str:
@@ -97,9 +87,9 @@ def _header(name: str, kind: SectionKind | None = None) -> str:
 def _named(kind: SectionKind, name: str, *, allows_blanks: bool) -> Header:
     if name[0] in _QUOTES:
         unquoted = _unquoted(name)
-        return Header(kind, name, _UNBALANCED, is_fatal=True) if unquoted is None else Header(kind, unquoted)
+        return Header(kind, name, findings.UNBALANCED, is_fatal=True) if unquoted is None else Header(kind, unquoted)
     if not allows_blanks and (" " in name or "\t" in name):
-        return Header(kind, name, _BLANKS, is_fatal=True)
+        return Header(kind, name, findings.BLANKS, is_fatal=True)
     return Header(kind, name)
 
 

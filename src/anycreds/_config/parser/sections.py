@@ -22,9 +22,6 @@ Values: TypeAlias = dict[str, tuple[Value, int]]
 StoredSection: TypeAlias = tuple[Values | str, int]
 """The values of a section, or its unparsed text (see ``fast_path.py``), and the line of its header."""
 
-Finding: TypeAlias = tuple[str, str]
-"""What is wrong with a line, and how to fix it."""
-
 KEYS = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
 KEY_ATTRIBUTES = ("aws_account_id", "aws_credential_scope")
 # Keys that decide which credentials a profile has, and that take exactly one line of text.
