@@ -10,9 +10,9 @@ from xml.etree.ElementTree import Element, fromstring
 import httpx
 
 from anycreds import ClientConfig, Credentials, from_temporary_credentials
+from anycreds._core.http import Url
 from anycreds._providers.sts.requests import FORM_TYPE, assume_role_form
 from anycreds._wire.sigv4 import Scope, sign_headers
-from anycreds._wire.urls import Url
 
 from .imds import timed
 from .measurement import Fake, Row, fake_aws, interleaved, ratio, run_on, span

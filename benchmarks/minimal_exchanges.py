@@ -64,9 +64,9 @@ def _role(environ: Environ) -> Exchanges:
     from xml.etree.ElementTree import fromstring
 
     from anycreds import Credentials
+    from anycreds._core.http import Url
     from anycreds._providers.sts.requests import FORM_TYPE, assume_role_form
     from anycreds._wire.sigv4 import Scope, sign_headers
-    from anycreds._wire.urls import Url
 
     sections = scan_sections(Path(environ["HOME"], CONFIG).read_text(encoding="utf-8"))
     profile = sections[f"profile {environ['AWS_PROFILE']}"]

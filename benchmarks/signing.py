@@ -9,8 +9,8 @@ from time import perf_counter, time
 from typing import Any
 
 from anycreds import Credentials
+from anycreds._core.http import Url
 from anycreds._wire.sigv4 import Scope, sign_headers
-from anycreds._wire.urls import Url
 
 from .measurement import Row, ratio, span
 

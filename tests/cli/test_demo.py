@@ -16,7 +16,7 @@ from anycreds._cache.refresh_windows import CALM, FIRST_PAUSE, Moment, arrive
 from anycreds._cli._common import CommandError
 from anycreds._cli.demo import checks, command, scenarios
 from anycreds._cli.demo.scenarios import Run
-from anycreds._core.durations import instant
+from anycreds._core.durations import to_datetime
 from anycreds.testing import FakeAWS
 from cli.demo_samples import correct_run, incorrect_run
 
@@ -169,7 +169,9 @@ def test_command_ignores_the_environment() -> None:
 def test_calls_are_made_in_the_window_of_their_scenario(jitter: float) -> None:
     """For every jitter of the cache, each scenario calls within the refresh window that it is about."""
     lifetime = scenarios.LIFETIME
-    cached = arrive(Credentials("AKIATEST", "canary-secret", expiration=instant(lifetime)), Moment(0.0, 0.0), jitter)
+    cached = arrive(
+        Credentials("AKIATEST", "canary-secret", expiration=to_datetime(lifetime)), Moment(0.0, 0.0), jitter
+    )
     assert not cached.is_due(Moment(*[scenarios.ADVISORY_BEGINS * lifetime * 0.999] * 2))
     calls = Moment(*[scenarios.CALL_AT * lifetime] * 2)
     assert cached.is_due(calls)

@@ -116,9 +116,9 @@ def test_expired_credentials_are_an_error() -> None:
 
     class Expired(Provider):
         async def _load(self, io: Io, context: ClientContext) -> Credentials:
-            from anycreds._core.durations import instant
+            from anycreds._core.durations import to_datetime
 
-            return Credentials("AKID", SECRET, expiration=instant(io.time() - 5))
+            return Credentials("AKID", SECRET, expiration=to_datetime(io.time() - 5))
 
     with pytest.raises(CredentialsError, match=r"expired at .*, 5 s ago"):
         run(Expired("expired", FakeRuntime())._fetch(io, ClientContext()))

@@ -25,6 +25,7 @@ from anycreds._core.http import TransportFailure
 from anycreds._core.io import ReadFailure
 from anycreds._core.provider import ClientContext
 from anycreds._providers.container import ContainerProvider
+from support.errors import error_of
 from support.fake_io import (
     AUTHORIZATION,
     KEY_ID,
@@ -184,9 +185,9 @@ def test_options_never_mix_with_the_environment(options: dict[str, Any], url: st
 )
 def test_contradicting_options_are_refused_at_once(options: dict[str, Any]) -> None:
     """Options that exclude each other, lack their URI or are blank are an error where the provider is made."""
-    with pytest.raises(InvalidConfigurationError, match="option") as caught:
-        provider(**options)
-    assert_no_secret(caught.value)
+    error = error_of(provider, kind=InvalidConfigurationError, **options)
+    assert "option" in str(error)
+    assert_no_secret(error)
 
 
 @pytest.mark.parametrize(
@@ -273,10 +274,10 @@ SECRET_BYTES = AUTHORIZATION.encode()
         (SECRET_BYTES + b"\t", "U+0009"),
         (SECRET_BYTES + b"\x7f", "U+007F"),
         (SECRET_BYTES + "\x85".encode(), "U+0085"),
-        (SECRET_BYTES + "\u4e2d".encode(), "no HTTP header"),
-        (SECRET_BYTES + "\u2028".encode(), "no HTTP header"),
+        (SECRET_BYTES + "\u4e2d".encode(), "HTTP header cannot"),
+        (SECRET_BYTES + "\u2028".encode(), "HTTP header cannot"),
         (SECRET_BYTES + b"\xff", "not UTF-8"),
-        (b"\xef\xbb\xbf" + SECRET_BYTES, "no HTTP header"),
+        (b"\xef\xbb\xbf" + SECRET_BYTES, "byte order mark"),
         (SECRET_BYTES + b" ", "begins or ends with a blank"),
         (SECRET_BYTES * 1000, "characters"),
         (SECRET_BYTES * 10000, "larger than 65536"),

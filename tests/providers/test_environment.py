@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from anycreds._core.credentials import Credentials
 from anycreds._core.errors import CredentialsError, InvalidConfigurationError, NotConfiguredError, RetrievalError
 from anycreds._core.provider import ClientContext
-from anycreds._providers.environment import EnvironmentProvider, credentials_in
+from anycreds._providers.environment import EnvironmentProvider, parse_credentials
+from support.errors import error_of, outcome
 from support.fake_io import KEY_ID, SECRET_KEY, SESSION_TOKEN, START, FakeIo, FakeRuntime, failure, fetch, run
 
 PAIR = {"AWS_ACCESS_KEY_ID": KEY_ID, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
@@ -138,8 +139,7 @@ def test_a_mapping_in_the_place_of_the_environment() -> None:
 @pytest.mark.parametrize("value", [1, [], b"AKID", True])
 def test_a_mapping_of_anything(value: Any) -> None:
     """A value that is no text is an error that names the variable."""
-    error = credentials_in({**PAIR, "AWS_ACCESS_KEY_ID": value})
-    assert isinstance(error, InvalidConfigurationError)
+    error = error_of(parse_credentials, {**PAIR, "AWS_ACCESS_KEY_ID": value}, kind=InvalidConfigurationError)
     assert "AWS_ACCESS_KEY_ID" in str(error)
 
 
@@ -163,5 +163,5 @@ def test_a_call_is_one_attempt() -> None:
 )
 def test_any_environment_is_a_set_or_an_error(environ: dict[str, str]) -> None:
     """Whatever the variables hold, there is a well-formed set, nothing, or a broken configuration."""
-    found = credentials_in(environ)
+    found = outcome(parse_credentials, environ)
     assert isinstance(found, Credentials | NotConfiguredError | InvalidConfigurationError)

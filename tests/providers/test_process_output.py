@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from anycreds._core.credentials import Credentials
 from anycreds._core.errors import MalformedResponseError
 from anycreds._core.http import BODY_LIMIT
-from anycreds._providers.process_output import credentials_in_output
+from anycreds._providers.process_output import parse_credentials
+from support.errors import outcome
 from support.fake_io import KEY_ID, SECRET_KEY, SESSION_TOKEN, assert_no_secret
 
 SOURCE = "credential process"
@@ -34,7 +35,9 @@ def output(**changes: object) -> bytes:
 
 
 def read(content: bytes) -> Credentials | MalformedResponseError:
-    return credentials_in_output(content, SOURCE, "the helper", PROFILE_ACCOUNT)
+    found: Credentials | MalformedResponseError
+    found = outcome(parse_credentials, content, SOURCE, "the helper", PROFILE_ACCOUNT)
+    return found
 
 
 def good(content: bytes) -> Credentials:
@@ -71,7 +74,7 @@ def test_reads_a_whole_set() -> None:
 def test_reads_lasting_keys() -> None:
     """Without the optional fields the keys last, and the account is the profile's."""
     assert good(json.dumps(KEYS).encode()) == Credentials(KEY_ID, SECRET_KEY, account_id=PROFILE_ACCOUNT, source=SOURCE)
-    lasting = credentials_in_output(json.dumps(KEYS).encode(), SOURCE, "the helper")
+    lasting = outcome(parse_credentials, json.dumps(KEYS).encode(), SOURCE, "the helper")
     assert isinstance(lasting, Credentials)
     assert lasting.account_id is None
 
@@ -166,11 +169,11 @@ def test_gives_what_is_over() -> None:
         (b"Enter MFA code: " + output(), "is not JSON"),
         (output(Other=float("nan")), "is not JSON"),
         (b"<html>", "is not JSON"),
-        (b"\xef\xbb\xbf" + output(), "begins with a byte order mark"),
-        (output().decode().encode("utf-16"), "begins with a byte order mark"),
+        (b"\xef\xbb\xbf" + output(), "begins with a byte order mark; expected UTF-8 without one"),
+        (output().decode().encode("utf-16"), "begins with a byte order mark; expected UTF-8 without one"),
         (output().replace(b"us-east-2", b"\xff\xfe"), "is not UTF-8 text"),
-        (b'{"a":' * 40 + b"1" + b"}" * 40, "is nested more than 32 levels deep"),
-        (b"[" * BODY_LIMIT, "is nested more than 32 levels deep"),
+        (b'{"a":' * 201 + b"1" + b"}" * 201, "has more than 200 objects and arrays"),
+        (b"[" * BODY_LIMIT, "has more than 200 objects and arrays"),
         (b'{"Version":' + b"9" * 5000 + b"}", "is not JSON"),
     ],
 )
@@ -183,7 +186,7 @@ def test_refuses_what_is_no_object(content: bytes, problem: str) -> None:
 def test_refuses_double_fields(field: str) -> None:
     """Of a field that stands there twice nobody knows which one is meant."""
     error = malformed(output()[:-1] + f', "{field}": "canary"}}'.encode())
-    assert (error.field, error.message) == (field, f"the output of the helper has {field} twice")
+    assert (error.field, error.message) == (field, f"{field} in the output of the helper appears twice")
 
 
 def test_refuses_another_tool_s_form() -> None:

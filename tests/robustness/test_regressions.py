@@ -21,6 +21,7 @@ from anycreds._wire.service_errors import error_response, service_error
 from anycreds.testing import FakeAWS, Hang, Status
 from robustness.environment import Environment, leaks
 from support.coroutine_stepper import stepped
+from support.errors import error_of
 
 TOKEN = "canary-IQoJb3JpZ2luX2VjEN/with+odd=characters-0123456789"
 
@@ -299,8 +300,12 @@ def test_duplicate_members() -> None:
     keys = '"accessKeyId":"A","secretAccessKey":"canary","sessionToken":"canary"'
     answer = f'{{"roleCredentials":{{{keys},"accessKeyId":"B","expiration":1893456000000}}}}'
     oidc = '{"accessToken":"canary","accessToken":"canary2","expiresIn":3600}'
-    assert isinstance(portal.credentials_in(Response(200, {}, answer.encode()), "1", "x"), CredentialsError)
-    assert isinstance(sso_tokens.refreshed(Response(200, {}, oidc.encode()), 1.7e9, "x"), CredentialsError)
+    assert "twice" in str(
+        error_of(portal.parse_credentials, Response(200, {}, answer.encode()), "1", "x", kind=CredentialsError)
+    )
+    assert "twice" in str(
+        error_of(sso_tokens.parse_refresh_response, Response(200, {}, oidc.encode()), 1.7e9, "x", kind=CredentialsError)
+    )
 
 
 @pytest.mark.anyio

@@ -11,10 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anycreds._core.credentials import Credentials, InvalidReason
+from anycreds._core.credentials import Credentials
 from anycreds._core.errors import CredentialsError, MalformedResponseError, ProviderTimeoutError, RetrievalError
 from anycreds._core.http import BODY_LIMIT, Response, TransportFailure
-from anycreds._wire.credential_documents import credentials_from, http_error, parse_time, read_object, transport_error
+from anycreds._core.validation import InvalidValueError
+from anycreds._wire.credential_documents import parse_credentials
+from anycreds._wire.json import parse_object
+from anycreds._wire.service_errors import http_error, transport_error
+from anycreds._wire.timestamps import parse_time
+from support.errors import error_of, outcome, rejected
 from support.fake_io import (
     AUTHORIZATION,
     KEY_ID,
@@ -32,8 +37,8 @@ SOURCE = "somebody"
 
 def read(body: object, **options: Any) -> Credentials | CredentialsError:
     """Read an answer as a provider does."""
-    found = read_object(answer(body), SOURCE)
-    return found if isinstance(found, CredentialsError) else credentials_from(found, SOURCE, SECRETS, **options)
+    found: Credentials | CredentialsError = outcome(parse_credentials, answer(body), SOURCE, SECRETS, **options)
+    return found
 
 
 def malformed(body: object, **options: Any) -> MalformedResponseError:
@@ -66,7 +71,7 @@ def test_needs_no_code(code: object) -> None:
 def test_lasting_keys_where_they_are_allowed() -> None:
     """Without Token and Expiration the keys are a user's, which last; only some sources may give such."""
     body = document(Token=..., Expiration=...)
-    lasting = read(body, may_be_lasting=True)
+    lasting = read(body, may_be_permanent=True)
     assert isinstance(lasting, Credentials)
     assert (lasting.session_token, lasting.expiration) == (None, None)
     assert malformed(body).field == "Token"
@@ -84,7 +89,7 @@ def test_null_account_is_no_account() -> None:
 @pytest.mark.parametrize("field", ["AccessKeyId", "SecretAccessKey", "Token", "Expiration"])
 def test_refuses_null(field: str, lasting: bool) -> None:
     """Null is no key and no end, also where the field may be missing."""
-    assert malformed(document(**{field: None}), may_be_lasting=lasting).field == field
+    assert malformed(document(**{field: None}), may_be_permanent=lasting).field == field
 
 
 @pytest.mark.parametrize("lasting", [False, True])
@@ -121,22 +126,21 @@ def test_refuses_what_is_no_text(field: str, value: object, lasting: bool) -> No
     """Empty, wrongly typed, control characters and floods are refused by field, and never shown."""
     if (field, value, lasting) == ("Token", "", True):
         pytest.skip("an empty token stands for none")
-    error = malformed(document(**{field: value}), may_be_lasting=lasting)
+    error = malformed(document(**{field: value}), may_be_permanent=lasting)
     assert error.field == field
     assert field in str(error)
 
 
 def test_empty_token_of_lasting_keys_is_none() -> None:
     """An endpoint for SDKs that need the field sends it empty with the keys of a user."""
-    credentials = credentials_from(document(Token=""), "here", may_be_lasting=True)
-    assert isinstance(credentials, Credentials)
+    credentials = parse_credentials(answer(document(Token="")), "here", may_be_permanent=True)
     assert credentials.session_token is None
 
 
 @pytest.mark.parametrize("field", ["AccessKeyId", "SecretAccessKey"])
 def test_refuses_missing_keys(field: str) -> None:
     """Without one half of the key there is no set."""
-    assert malformed(document(**{field: ...}), may_be_lasting=True).field == field
+    assert malformed(document(**{field: ...}), may_be_permanent=True).field == field
 
 
 @pytest.mark.parametrize("field", ["AccessKeyId", "SecretAccessKey", "Token", "Expiration", "AccountId", "Code"])
@@ -145,15 +149,31 @@ def test_refuses_a_field_twice(field: str) -> None:
     text = json.dumps(document(AccountId="1"))[:-1] + f', "{field}": "other"}}'
     error = malformed(text.encode())
     assert error.field == field
-    assert f"{field} twice" in str(error)
+    assert f"{field} in the response appears twice" in str(error)
 
 
-def test_ignores_other_fields_twice() -> None:
-    """A field that nobody reads may stand twice, at any depth; one of ours may not."""
-    text = json.dumps(document())[:-1] + ', "x": 1, "x": 2, "y": {"z": 1, "z": 2}}'
-    assert isinstance(read(text.encode()), Credentials)
-    text = json.dumps(document())[:-1] + ', "y": {"Token": 1, "Token": 2}}'
-    assert "Token twice" in str(read(text.encode()))
+@pytest.mark.parametrize("more", ['"x": 1, "x": 2', '"y": {"Token": 1, "Token": 2}', '"y": [{"z": 1, "z": 2}]'])
+def test_any_key_that_appears_twice_is_rejected(more: str) -> None:
+    """A key that appears twice is rejected at any depth, also if it is not read."""
+    assert "appears twice" in str(malformed(f"{json.dumps(document())[:-1]}, {more}}}".encode()))
+
+
+def test_a_duplicate_key_that_may_be_a_secret_is_not_repeated() -> None:
+    """The error names a duplicate key only if it looks like the name of a field."""
+    key = f"{SECRET_KEY}0"
+    error = malformed(json.dumps({key: 1})[:-1].encode() + f', "{key}": 2}}'.encode())
+    assert "a key in the response appears twice" in str(error)
+
+
+def test_duplicate_keys_are_found_in_linear_time() -> None:
+    """A response with as many keys as fit into it, one of them twice, is rejected at once."""
+    keys = ",".join(f'"{number}":1' for number in range(7000))
+    fastest = float("inf")
+    for _ in range(3):
+        start = time.perf_counter()
+        rejected(parse_object, f'{{{keys},"6999":2}}')
+        fastest = min(fastest, time.perf_counter() - start)
+    assert fastest < 0.02  # measured: 0.004; with a quadratic search: 2 seconds
 
 
 @pytest.mark.parametrize(
@@ -177,10 +197,11 @@ def test_ignores_other_fields_twice() -> None:
         (b'{"a": 1,}', "is not JSON"),
         (b'{"a": "\x01"}', "is not JSON"),
         (b"Bearer", "is not JSON"),
-        (b"[" * 33 + b"]" * 33, "32 levels"),
-        (b'{"a":' * 33 + b"1" + b"}" * 33, "32 levels"),
-        (b"[" * BODY_LIMIT, "32 levels"),
-        (b'{"a":' * 13000, "32 levels"),
+        (b"[" * 200 + b"]" * 200, "not an object"),
+        (b"[" * 201 + b"]" * 201, "more than 200 objects and arrays"),
+        (b'{"a":' * 201 + b"1" + b"}" * 201, "more than 200 objects and arrays"),
+        (b"[" * BODY_LIMIT, "more than 200 objects and arrays"),
+        (b'{"a":' * 13000, "more than 200 objects and arrays"),
         (b"\xef\xbb\xbf{}", "byte order mark"),
         ("{}".encode("utf-16"), "byte order mark"),
         ("{}".encode("utf-16-le"), "is not JSON"),
@@ -199,29 +220,19 @@ def test_refuses_what_is_no_object(body: bytes, said: str) -> None:
     assert error.status == 200
 
 
-def test_depth_counts_brackets_outside_of_strings() -> None:
-    """Brackets in strings, behind quotes that are escaped too, nest nothing; 32 levels are allowed."""
-    tricky = json.dumps(document(x='\\"' + "[" * 100, y="\\")).encode()
-    assert isinstance(read(tricky), Credentials)
-    deep: object = 1
-    for _ in range(31):
-        deep = [deep]
-    assert isinstance(read(document(x=deep)), Credentials)
-    assert "32 levels" in str(malformed(document(x=[deep])))
-
-
 @pytest.mark.parametrize("coding", ["gzip", "br", "GZIP", "deflate, gzip", "zstd"])
 def test_refuses_compressed_answers(coding: str) -> None:
     """A content coding was not asked for, and may be a bomb."""
-    error = read_object(Response(200, {"content-encoding": coding}, b"{}"), SOURCE)
-    assert isinstance(error, MalformedResponseError)
+    response = Response(200, {"content-encoding": coding}, b"{}")
+    error = error_of(parse_credentials, response, SOURCE, kind=MalformedResponseError)
     assert "compressed" in str(error)
 
 
 @pytest.mark.parametrize("headers", [{}, {"content-encoding": "identity"}, {"content-type": "text/html"}])
 def test_content_type_is_only_advice(headers: dict[str, str]) -> None:
     """What the body is decides, not what its headers claim."""
-    assert read_object(Response(200, headers, b'{"a": 1}'), SOURCE) == {"a": 1}
+    response = Response(200, headers, json.dumps(document()).encode())
+    assert parse_credentials(response, SOURCE).access_key_id == KEY_ID
 
 
 def test_a_refusal_in_a_good_answer() -> None:
@@ -237,10 +248,8 @@ def test_a_refusal_in_a_good_answer() -> None:
 
 def test_a_refusal_counts_even_beside_keys() -> None:
     """Where the Code says failure, keys in the same document are neither used nor shown, even by the message."""
-    found = read_object(answer(document(Code="Failed", Message=f"{SECRET_KEY}{SESSION_TOKEN}")), SOURCE)
-    assert not isinstance(found, CredentialsError)
-    error = credentials_from(found, SOURCE)
-    assert isinstance(error, RetrievalError)
+    response = answer(document(Code="Failed", Message=f"{SECRET_KEY}{SESSION_TOKEN}"))
+    error = error_of(parse_credentials, response, SOURCE, kind=RetrievalError)
     assert (error.code, error.hint) == ("Failed", None)
     assert_no_secret(error)
 
@@ -255,11 +264,10 @@ def test_messages_are_trimmed_and_printable() -> None:
     """A stranger's text cannot flood a log, break its lines or colour a terminal."""
     error = read({"Code": "C" * 1000 + "\n", "Message": "a\r\nb\x1b[31m\u202e\u2028c\x00" + "d" * 1000})
     assert isinstance(error, RetrievalError)
-    assert error.code is not None
-    assert len(error.code) == 64
+    assert error.code is None  # a longer text is not a code
     assert "a b [31m c d" in str(error)
     assert str(error).isprintable()
-    assert len(str(error)) < 320
+    assert len(str(error)) < 360
 
 
 UTC_MOMENT = datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -344,13 +352,13 @@ def test_reads_times(text: str, moment: datetime) -> None:
 )
 def test_refuses_what_is_no_time(value: object) -> None:
     """An unreadable or impossible time is a problem, never a time and never an exception."""
-    assert isinstance(parse_time(value), InvalidReason)
+    rejected(parse_time, value)
 
 
 @pytest.mark.parametrize("text", ["soon", "2024-01-02", "0000-01-01T00:00:00Z", "9999-12-31T23:59:60Z"])
 def test_an_unreadable_expiration_is_an_error(text: str) -> None:
     """Keys whose end cannot be read are not keys without an end."""
-    assert malformed(document(Expiration=text), may_be_lasting=True).field == "Expiration"
+    assert malformed(document(Expiration=text), may_be_permanent=True).field == "Expiration"
 
 
 @settings(deadline=None)
@@ -359,15 +367,15 @@ def test_times_survive_a_round_trip(moment: datetime) -> None:
     """What Python writes as RFC 3339 is read as the same moment."""
     whole_minutes = (moment.utcoffset() or timedelta()) // timedelta(minutes=1)
     moment = moment.replace(tzinfo=timezone(timedelta(minutes=whole_minutes)))
-    found = parse_time(moment.isoformat())
-    assert found == moment or (isinstance(found, InvalidReason) and not 1 < moment.year < 9999)
+    found = outcome(parse_time, moment.isoformat())
+    assert found == moment or (isinstance(found, InvalidValueError) and not 1 < moment.year < 9999)
 
 
 @settings(deadline=None)
 @given(shown_texts() | st.from_regex(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]*)?[Zz]?"))
 def test_any_text_is_a_time_or_a_problem(text: str) -> None:
     """Nothing that stands for a time raises."""
-    assert isinstance(parse_time(text), datetime | InvalidReason)
+    assert isinstance(outcome(parse_time, text), datetime | InvalidValueError)
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 429, 500, 503, 201, 204, 418])
@@ -375,7 +383,7 @@ def test_error_answers_say_the_status(status: int) -> None:
     """An answer other than 200 says who was asked and which status came."""
     error = http_error(answer(b"no JSON", status=status), SOURCE, "GET http://x")
     assert (error.status, error.code, error.source) == (status, None, SOURCE)
-    assert str(error) == f"{SOURCE}: GET http://x was answered with status {status}"
+    assert str(error) == f"{SOURCE}: GET http://x failed with status {status}"
 
 
 @pytest.mark.parametrize(
@@ -470,7 +478,7 @@ BODIES = st.one_of(
 def test_any_body_is_a_set_or_an_error(body: bytes, lasting: bool, status: int) -> None:
     """Any bytes become a well-formed set or an error, within 50 ms, and a complaint about a field shows no secret."""
     start = time.process_time()
-    found = read(body, may_be_lasting=lasting)
+    found = read(body, may_be_permanent=lasting)
     service_error = http_error(answer(body, status=status), SOURCE, "GET http://x", SECRETS)
     assert time.process_time() - start < 0.1  # two readings
     assert_no_secret(service_error)

@@ -11,8 +11,8 @@ from botocore.loaders import Loader
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from anycreds._wire.endpoints import Endpoint, Service, endpoint_for, partition_of, without_fips
-from anycreds._wire.regions import region_problem
+from anycreds._wire.endpoints import Endpoint, Service, endpoint_for, partition_of, split_fips_pseudo_region
+from anycreds._wire.regions import is_region
 
 SERVICES: tuple[Service, ...] = get_args(Service)
 MADE_UP = [
@@ -69,7 +69,7 @@ def rules() -> Rules:
 def test_every_endpoint_is_botocores(rules: Rules) -> None:
     """For every region that botocore knows and for made-up ones, in all ways and services, host and region agree."""
     names = sorted(
-        {*(name for name in rules.known if not without_fips(name)[1] and not region_problem(name)), *MADE_UP}
+        {*(name for name in rules.known if not split_fips_pseudo_region(name)[1] and is_region(name)), *MADE_UP}
     )
     assert len(names) > 60
     compared, different = 0, []
@@ -94,11 +94,11 @@ def test_every_partition_is_botocores(rules: Rules) -> None:
 
 def test_a_pseudo_region_is_its_region_with_fips(rules: Rules) -> None:
     """``fips-x`` and ``x-fips`` are asked at the FIPS host of x and signed for x, for all that botocore knows."""
-    pseudo = sorted(name for name in rules.known if without_fips(name)[1])
+    pseudo = sorted(name for name in rules.known if split_fips_pseudo_region(name)[1])
     assert {"us-east-1-fips", "fips-us-gov-west-1"} <= {*pseudo}
     for name, service, dualstack in product(pseudo, SERVICES, (False, True)):
         real = name.replace("fips-", "").replace("-fips", "")  # as botocore does
-        assert without_fips(name) == (real, True)
+        assert split_fips_pseudo_region(name) == (real, True)
         for fips in (False, True):
             ours = endpoint_for(service, name, fips=fips, dualstack=dualstack)
             assert ours == rules.endpoint(service, real, True, dualstack)
@@ -107,7 +107,7 @@ def test_a_pseudo_region_is_its_region_with_fips(rules: Rules) -> None:
 @pytest.mark.parametrize("region", ["us-east-1", "fips", "fips--", "fips--x", "x--fips", "afips-x", "x-fipsy", "fips-"])
 def test_other_regions_stay_as_they_are(region: str) -> None:
     """A name without a region beside ``fips`` is no pseudo region: what were left of it could be no host."""
-    assert without_fips(region) == (region, False)
+    assert split_fips_pseudo_region(region) == (region, False)
 
 
 def test_sts_is_asked_in_the_region() -> None:
@@ -122,9 +122,9 @@ def test_sts_is_asked_in_the_region() -> None:
 @example(service="sts", region="fips--x", fips=False, dualstack=False)
 def test_no_region_leads_elsewhere(service: Service, region: str, fips: bool, dualstack: bool) -> None:
     """Whatever the label, the host is in one of AWS's domains, has valid labels only, and is in lower case."""
-    assert region_problem(region) is None
+    assert is_region(region)
     host, signing_region = endpoint_for(service, region, fips=fips, dualstack=dualstack)
     assert host.endswith(DOMAINS)
     assert host == host.lower()
-    assert all(region_problem(label) is None for label in host.split("."))
-    assert region_problem(signing_region) is None
+    assert all(is_region(label) for label in host.split("."))
+    assert is_region(signing_region)

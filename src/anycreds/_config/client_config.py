@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
-from .._core.credentials import InvalidReason
 from .._core.errors import InvalidConfigurationError
+from .._core.validation import InvalidValueError
 
 if TYPE_CHECKING:
     from .._core.http import Transport
@@ -87,7 +87,11 @@ class ClientConfig:
         for name, value in options.items():
             if name in ("region", "endpoint_url") and isinstance(value, str) and not value.strip():
                 value = None  # noqa: PLW2901 - blank counts as not set, as everywhere
-            if value is not None and (reason := _invalid_reason(name, value)):
+            try:
+                reason = None if value is None else _invalid_reason(name, value)
+            except InvalidValueError as error:
+                reason = str(error)
+            if reason:
                 break
             object.__setattr__(self, name, value)
         if reason is not None:
@@ -128,17 +132,18 @@ class ClientConfig:
         return f"ClientConfig({', '.join(f'{n}={v!r}' if n in displayed else f'{n}=...' for n, v in given.items())})"
 
 
-def _invalid_reason(name: str, value: object) -> str | InvalidReason | None:
+def _invalid_reason(name: str, value: object) -> str | None:
     """Return what is wrong with an option, without its value; None if it can be used."""
     if name == "region":
-        from .._wire.regions import region_problem
+        from .._wire.regions import check_region
 
-        return region_problem(value)
+        check_region(value)
+        return None
     if name == "endpoint_url":
-        from .._wire.urls import Url, endpoint
+        from .._wire.urls import parse_endpoint
 
-        url = endpoint(value)  # type: ignore[arg-type]  # it checks the type
-        return None if isinstance(url, Url) else url
+        parse_endpoint(value)
+        return None
     if name in ("use_fips", "use_dualstack"):
         return None if isinstance(value, bool) else f"is not True or False but {type(value).__name__}"
     if name == "http_client_factory":

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
-from .._config.client_config import ClientConfig
 from .credentials import Credentials
 
 MfaCodeProvider: TypeAlias = Callable[[str], Awaitable[str]]
@@ -24,14 +23,3 @@ class Callbacks(NamedTuple):
     mfa_code_provider: MfaCodeProvider | None = None
     role_assumer: RoleAssumer | None = None
     role_assumer_with_web_identity: WebIdentityAssumer | None = None
-
-
-class BuildOptions(NamedTuple):
-    """What a program says about the providers that a profile comes down to."""
-
-    config: ClientConfig | None = None
-    callbacks: Callbacks = Callbacks()
-    timeout: float | None = None
-    """Seconds; None: what is usual for each."""
-    metadata: Mapping[str, Any] | None = None
-    """Options for ``credential_source = Ec2InstanceMetadata``."""

@@ -1,7 +1,4 @@
-"""The one value that everything here hands out: a frozen set of credentials whose secrets cannot be printed.
-
-Hand-written: ``dataclasses`` would cost most of the library's import time, and its ``asdict`` gives the secret away.
-"""
+"""``Credentials``: the immutable value that every provider returns. Its secrets cannot be printed."""
 
 from __future__ import annotations
 
@@ -9,19 +6,34 @@ from datetime import UTC, datetime
 from typing import Any, NoReturn, Self
 
 from .errors import InvalidConfigurationError
+from .frozen import Frozen
+from .validation import InvalidValueError, check_text
 
-# Longer than any key or session token that AWS issues (tokens are opaque, a few KiB at most); a flood stops here.
-LONGEST_FIELD = 16 * 1024
 
+class Credentials(Frozen):
+    """AWS credentials. Immutable and hashable; equal values compare equal. They cannot be pickled.
 
-class Credentials:
-    """A set of AWS credentials, valid until ``expiration``.
+    AWS publishes no format of access keys and ARNs, so none is checked. Blank values, control characters and lone
+    surrogates are rejected.
 
-    Equal sets compare equal; the value is immutable, hashable and cannot be pickled. Access keys and ARNs have no
-    published format, so none is checked; blank values, control characters and lone surrogates are refused.
-    Follows the AWS "SDKs and Tools" reference, page "AWS access keys".
+    Attributes:
+        access_key_id: The access key id, which is not a secret.
+        secret_access_key: The secret access key.
+        session_token: The session token of temporary credentials, a secret; None for long-term access keys.
+        expiration: When the credentials expire, an aware datetime in UTC; None if they do not, or it is unknown.
+        account_id: The AWS account of the credentials; None if the source does not return it.
+        credential_scope: The region scope of the credentials; None if the source does not return it.
+        identity_id: The Cognito identity id; None if the credentials are not from Cognito.
+        original_expiration: The real expiration of credentials whose ``expiration`` was extended because their source
+            is unavailable; None for all others.
+        source: The name of the provider that returned the credentials, for display; None if unknown.
 
-    Raises ``InvalidConfigurationError``, which names the field and never its value.
+    Raises:
+        InvalidConfigurationError: A value cannot be used. The message names the field and does not repeat its value.
+
+    See: AWS SDKs and Tools Reference Guide, "AWS access keys",
+    https://docs.aws.amazon.com/sdkref/latest/guide/feature-static-credentials.html
+
     """
 
     __slots__ = (
@@ -37,23 +49,14 @@ class Credentials:
     )
 
     access_key_id: str
-    """The public half of the key."""
     secret_access_key: str
-    """The secret half."""
     session_token: str | None
-    """Goes with temporary keys; as secret as the key."""
     expiration: datetime | None
-    """When the set ends, aware and in UTC; None: no end is known."""
     account_id: str | None
-    """The AWS account that the keys belong to, where the source tells."""
     credential_scope: str | None
-    """The region scope of the keys, where the source tells."""
     identity_id: str | None
-    """The Cognito identity, for sets that come from there."""
     original_expiration: datetime | None
-    """When a stale set really ended. Set only if ``expiration`` was moved on during an outage of the source."""
     source: str | None
-    """How the set was obtained, for people."""
 
     def __init__(
         self,
@@ -68,7 +71,7 @@ class Credentials:
         original_expiration: datetime | None = None,
         source: str | None = None,
     ) -> None:
-        problem = self._fill(
+        invalid = self._set_fields(
             access_key_id=access_key_id,
             secret_access_key=secret_access_key,
             session_token=session_token,
@@ -79,34 +82,44 @@ class Credentials:
             original_expiration=original_expiration,
             source=source,
         )
-        if problem is not None:
-            del access_key_id, secret_access_key, session_token  # a traceback keeps this frame
-            raise InvalidConfigurationError(problem)
+        if invalid is not None:
+            # Programs call this themselves, so no provider strips this frame from the traceback.
+            del access_key_id, secret_access_key, session_token
+            raise InvalidConfigurationError(f"Credentials: {invalid}")
 
-    def _fill(self, **fields: object) -> str | None:
-        """Set every field, or say what is wrong with the first that is."""
-        for name, value in fields.items():
-            if name not in ("access_key_id", "secret_access_key") and value is None:
+    def _set_fields(self, **fields: object) -> InvalidValueError | None:
+        """Check and set every field. Return the error of the first invalid one, without frames."""
+        try:
+            for name, value in fields.items():
+                is_optional = name not in ("access_key_id", "secret_access_key")
                 checked: object = None
-            elif name in ("expiration", "original_expiration"):
-                checked = _in_utc(value)
-            else:
-                checked = InvalidReason(problem) if (problem := invalid_reason(value)) else value
-            if isinstance(checked, InvalidReason):
-                return f"Credentials: {name} {checked}"
-            object.__setattr__(self, name, checked)
+                if value is not None or not is_optional:
+                    is_time = name in ("expiration", "original_expiration")
+                    checked = _in_utc(value, name) if is_time else check_text(value, field=name)
+                object.__setattr__(self, name, checked)
+        except InvalidValueError as error:
+            return error.with_traceback(None)
         return None
 
     def replace(self, **changes: Any) -> Self:
-        """Return a copy with some fields changed, checked like a new set."""
+        """Return a copy with some fields changed.
+
+        Args:
+            changes: New values by the names of the fields. They are checked as in the constructor.
+
+        Raises:
+            InvalidConfigurationError: A value cannot be used.
+            TypeError: There is no such field.
+
+        """
         twin = object.__new__(type(self))
         if unknown := changes.keys() - set(Credentials.__slots__):
+            changes.clear()  # no provider strips this frame from the traceback
+            raise TypeError(f"Credentials has no field {', '.join(sorted(unknown))}")
+        invalid = twin._set_fields(**{**{name: getattr(self, name) for name in Credentials.__slots__}, **changes})
+        if invalid is not None:
             changes.clear()
-            raise TypeError(f"Credentials have no {', '.join(sorted(unknown))}")
-        problem = twin._fill(**{**{name: getattr(self, name) for name in Credentials.__slots__}, **changes})
-        if problem is not None:
-            changes.clear()  # a traceback keeps this frame
-            raise InvalidConfigurationError(problem)
+            raise InvalidConfigurationError(f"Credentials: {invalid}")
         return twin
 
     __replace__ = replace
@@ -130,53 +143,16 @@ class Credentials:
         return f"Credentials({', '.join(shown)})"
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
-        raise AttributeError(f"Credentials are frozen; use replace({name}=...) to get a changed copy")
-
-    def __delattr__(self, name: str) -> NoReturn:
-        raise AttributeError(f"Credentials are frozen; {name} cannot be deleted")
-
-    def __copy__(self) -> Self:
-        return self
-
-    def __deepcopy__(self, memo: object) -> Self:
-        return self
-
-    def __reduce_ex__(self, protocol: object) -> NoReturn:
-        raise TypeError("Credentials cannot be pickled: send the provider's settings, not the secrets")
+        raise AttributeError(f"Credentials is frozen; use replace({name}=...) to get a changed copy")
 
 
-class InvalidReason(str):
-    """What is wrong with a value, in words; a type of its own, so that it cannot be taken for the value."""
-
-    __slots__ = ()
-
-
-def invalid_reason(value: object, longest: int = LONGEST_FIELD) -> str | None:
-    """Say what keeps a value from being a key or a token, without repeating it; None: nothing does."""
-    if value is None:
-        return "is missing"
-    if not isinstance(value, str):
-        return f"is not text but {type(value).__name__}"
-    if not value.strip():
-        return "is blank"
-    if len(value) > longest:
-        return f"has {len(value)} characters; more than {longest} are never right"
-    if value.isprintable():  # as nearly all are, and nothing that is refused below is
-        return None
-    for character in value:
-        if character < " " or character == "\x7f" or "\x80" <= character <= "\x9f":
-            return f"contains the control character U+{ord(character):04X}"
-        if "\ud800" <= character <= "\udfff":
-            return "contains a lone surrogate, that is, bytes which are not UTF-8"
-    return None
-
-
-def _in_utc(value: object) -> datetime | InvalidReason:
+def _in_utc(value: object, name: str) -> datetime:
     if not isinstance(value, datetime):
-        return InvalidReason(f"is not a datetime but {type(value).__name__}")
+        raise InvalidValueError(f"is not a datetime but {type(value).__name__}", field=name)
     if value.utcoffset() is None:
-        return InvalidReason("has no time zone: use an aware datetime, such as datetime.now(timezone.utc)")
+        reason = "has no time zone: use an aware datetime, such as datetime.now(timezone.utc)"
+        raise InvalidValueError(reason, field=name)
     try:
         return value.astimezone(UTC)
     except OverflowError:
-        return InvalidReason("lies outside the years 1 to 9999")
+        raise InvalidValueError("is outside the years 1 to 9999", field=name) from None

@@ -1,16 +1,20 @@
-"""A set under the names that botocore's signers read. Its secrets cannot be printed."""
+"""Credentials under the attribute names that botocore's signers read."""
 
 from __future__ import annotations
 
-from typing import NoReturn, Self
-
 from .credentials import Credentials
+from .frozen import Frozen
 
 
-class FrozenCredentials:
-    """One set, for one signature: ``access_key``, ``secret_key``, ``token`` and ``account_id``.
+class FrozenCredentials(Frozen):
+    """The credentials for one signature, as botocore's ``ReadOnlyCredentials``. Secrets are not printed.
 
-    ``token`` and ``account_id`` are None when there is none: an empty token would stand in presigned URLs.
+    Attributes:
+        access_key: The access key id.
+        secret_key: The secret access key.
+        token: The session token; None for long-term keys. An empty token would appear in presigned URLs.
+        account_id: The AWS account id; None if unknown.
+
     """
 
     __slots__ = ("access_key", "account_id", "secret_key", "token")
@@ -28,19 +32,4 @@ class FrozenCredentials:
         put(self, "account_id", credentials.account_id)
 
     def __repr__(self) -> str:
-        return f"FrozenCredentials({self.access_key!r})"  # botocore's own shows the secret
-
-    def __setattr__(self, name: str, value: object) -> NoReturn:
-        raise AttributeError(f"FrozenCredentials are frozen; {name} cannot be set")
-
-    def __delattr__(self, name: str) -> NoReturn:
-        raise AttributeError(f"FrozenCredentials are frozen; {name} cannot be deleted")
-
-    def __copy__(self) -> Self:
-        return self
-
-    def __deepcopy__(self, memo: object) -> Self:
-        return self
-
-    def __reduce_ex__(self, protocol: object) -> NoReturn:
-        raise TypeError("FrozenCredentials cannot be pickled: send the provider's settings, not the secrets")
+        return f"FrozenCredentials({self.access_key!r})"  # botocore's own class prints the secret

@@ -8,10 +8,29 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
-from .._wire.urls import Url
-
 # No answer with credentials comes near this; what is longer is cut off, not read.
 BODY_LIMIT = 64 * 1024
+
+
+class Url(NamedTuple):
+    """A URL in normal form: lower-case scheme and host, no user info, no fragment."""
+
+    scheme: str
+    host: str
+    """A name or an address; IPv6 without brackets."""
+    port: int | None
+    target: str
+    """Path and query, as they are sent."""
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port. They may be shown; a path or query can be a secret."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        port = "" if self.port is None else f":{self.port}"
+        return f"{self.scheme}://{host}{port}"
+
+    def __str__(self) -> str:
+        return self.origin + self.target
 
 
 class Transport(NamedTuple):

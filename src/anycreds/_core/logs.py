@@ -1,14 +1,14 @@
-"""The standard loggers ``anycreds.*``. No record may hold a secret.
+"""The standard loggers ``anycreds.*``. No record contains a secret.
 
-``logging`` is imported when there is something to say: most programs that only need keys from the environment on trio
-never load it. A handler or filter of the program's that raises must not keep credentials from anybody.
+``logging`` is imported when the first record is written, since importing it takes milliseconds: most programs that only
+need access keys from environment variables on trio never load it. Exceptions from a handler or filter of the program
+are suppressed, so that they do not prevent a call from returning credentials.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -16,40 +16,29 @@ if TYPE_CHECKING:
     from logging import Logger
 
 Level: TypeAlias = Literal["debug", "info", "warning", "error"]
-Listener: TypeAlias = Callable[[str, Level, str], None]
-"""Is told the part of the library, the level, and what would be logged."""
-
-# Who is told in the place of the loggers, the newest last.
-_listeners: list[Listener] = []
 
 
-@contextmanager
-def told_to(listener: Listener) -> Iterator[None]:
-    """Let a command line that tells people all by itself be told what would be logged, while the ``with`` lasts."""
-    _listeners.append(listener)
-    try:
-        yield
-    finally:
-        _listeners.remove(listener)
+def log(component: str, level: Level, message: str, *arguments: object) -> None:
+    """Write a record to the logger ``anycreds.<component>``.
 
+    Args:
+        component: The part of the library, such as ``providers.sso``.
+        level: The level of the record.
+        message: The text, with the placeholders of ``%`` formatting.
+        arguments: The values of the placeholders.
 
-def log(part: str, level: Level, message: str, *arguments: object) -> None:
-    """Say something on the logger of a part of the library."""
-    if _listeners:
-        with suppress(Exception):  # as where a logger cannot format it
-            _listeners[-1](part, level, message % arguments)
-        return
+    """
     if level in ("debug", "info") and "logging" not in sys.modules:
-        return  # nobody can have asked for it
+        return  # the program has not configured a level below WARNING
     with suppress(Exception):
-        getattr(_logger(part), level)(message, *arguments)
+        getattr(_logger(component), level)(message, *arguments)
 
 
-@cache  # to find a logger takes as long as all else here, and a chain has a dozen things to say
-def _logger(part: str) -> Logger:
+@cache  # finding a logger takes as long as the rest of a log call, and a chain writes a dozen records
+def _logger(component: str) -> Logger:
     import logging
 
     top = logging.getLogger("anycreds")
-    if not top.handlers:  # a program that does not configure logging wants none, and Python would print warnings
+    if not top.handlers:  # else Python would print warnings in a program that does not configure logging
         top.addHandler(logging.NullHandler())
-    return logging.getLogger(f"anycreds.{part}")
+    return logging.getLogger(f"anycreds.{component}")

@@ -1,6 +1,11 @@
-"""The exception of the strict readers, and checks of options that several providers have."""
+"""The exception of the strict readers, and checks of texts and options that several providers have."""
 
 from __future__ import annotations
+
+from .errors import InvalidConfigurationError
+
+# Longer than any key or session token that AWS issues (tokens are opaque, a few KiB at most).
+MAX_TEXT_LENGTH = 16 * 1024
 
 
 class InvalidValueError(ValueError):
@@ -8,4 +13,64 @@ class InvalidValueError(ValueError):
 
     Readers of untrusted input raise it. The caller that knows which setting or response the value came from catches it
     and raises a ``CredentialsError``.
+
+    Attributes:
+        field: The name of the field at fault, if the value is a document; the text begins with it.
+        reason: What is wrong, without the name of the field.
+
     """
+
+    def __init__(self, reason: str, *, field: str | None = None) -> None:
+        super().__init__(reason if field is None else f"{field} {reason}")
+        self.reason = reason
+        self.field = field
+
+
+def check_text(value: object, max_length: int = MAX_TEXT_LENGTH, *, field: str | None = None) -> str:
+    """Return a value that can be a key, a token or a name: printable text.
+
+    Args:
+        value: Anything.
+        max_length: The largest number of characters.
+        field: The name of the value in its document, for the error.
+
+    Raises:
+        InvalidValueError: The value is missing, blank, too long or not text, or has control characters or surrogates.
+
+    """
+    if value is None:
+        raise InvalidValueError("is missing", field=field)
+    if not isinstance(value, str):
+        raise InvalidValueError(f"is not text but {type(value).__name__}", field=field)
+    if not value.strip():
+        raise InvalidValueError("is blank", field=field)
+    if len(value) > max_length:
+        raise InvalidValueError(f"has {len(value)} characters; expected at most {max_length}", field=field)
+    if not value.isprintable():  # printable text, which is nearly all, needs no look at each character
+        for character in value:
+            if character < " " or "\x7f" <= character <= "\x9f":
+                raise InvalidValueError(f"contains the control character U+{ord(character):04X}", field=field)
+            if "\ud800" <= character <= "\udfff":
+                raise InvalidValueError("contains a lone surrogate: bytes that are not UTF-8", field=field)
+    return str.__str__(value)  # also if it is of a class of the program
+
+
+def check_header_safe(value: object, *, field: str | None = None) -> str:
+    """Return a text that can be sent as the value of an HTTP header.
+
+    An HTTP client would raise an error with the value in its message.
+    """
+    text = check_text(value, field=field)
+    if any(character > "\xff" for character in text):
+        raise InvalidValueError("has a character that an HTTP header cannot contain", field=field)
+    if text != text.strip():
+        raise InvalidValueError("begins or ends with a blank", field=field)
+    return text
+
+
+def check_timeout_and_retries(timeout: object, max_retries: object, source: str | None = None) -> None:
+    """Raise ``InvalidConfigurationError`` for unusable values of these two options of a provider."""
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 < timeout < float("inf"):
+        raise InvalidConfigurationError("option timeout is not a number of seconds above 0", source=source)
+    if isinstance(max_retries, bool) or not isinstance(max_retries, int) or max_retries < 0:
+        raise InvalidConfigurationError("option max_retries is not a whole number of at least 0", source=source)

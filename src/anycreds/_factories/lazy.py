@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .._core.durations import timeout_and_retries_reason
-from .._core.errors import InvalidConfigurationError
 from .._core.provider import WHOLE_CONTEXT
+from .._core.validation import check_timeout_and_retries
 from .links import Later
 from .runtime import RUNTIME
 
@@ -43,8 +42,7 @@ def later(
 
 def refuse_limits(name: str, timeout: object, max_retries: object = 0) -> None:
     """Raise ``InvalidConfigurationError`` for limits that can be none."""
-    if problem := timeout_and_retries_reason(timeout, max_retries):
-        raise InvalidConfigurationError(problem, source=name)
+    check_timeout_and_retries(timeout, max_retries, name)
 
 
 def of_profile(
@@ -67,8 +65,9 @@ def by_profile(
     timeout: float | None,
 ) -> Provider:
     """Make one for a profile, by the name of its class."""
-    from .._core.callbacks import BuildOptions, Callbacks
+    from .._core.callbacks import Callbacks
     from .._providers.profile import single_source
+    from .._providers.profile.options import BuildOptions
 
     made: Provider = getattr(single_source, kind)(
         runtime, profile, files=_shared(*files), options=BuildOptions(config, Callbacks(*callbacks), timeout)

@@ -90,7 +90,7 @@ def sso(
 
     settings = sso_options(**options)
     if settings is None:
-        from .._core.callbacks import BuildOptions
+        from .._providers.profile.options import BuildOptions
         from .._providers.profile.provider import OnlySsoProvider
 
         return OnlySsoProvider(runtime, profile, files=files(), options=BuildOptions(client_config))
@@ -137,7 +137,8 @@ def shared_files(
     **metadata: Any,
 ) -> Provider:
     """Make the one for the profile, whatever kind it is; ``metadata`` is for EC2 metadata as its source."""
-    from .._core.callbacks import BuildOptions, Callbacks
+    from .._core.callbacks import Callbacks
+    from .._providers.profile.options import BuildOptions
     from .._providers.profile.provider import ProfileProvider
 
     callbacks = Callbacks(mfa_code_provider, role_assumer, role_assumer_with_web_identity)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .._core.credentials import InvalidReason
-from .._core.errors import InvalidConfigurationError
+from .._core.errors import InvalidConfigurationError, strip_frames
 from .._core.provider import Provider
 from . import lazy, links
 
@@ -55,10 +54,12 @@ def from_http(
             "authorization_token": authorization_token,
             "authorization_token_file": authorization_token_file,
         }
-        options = container_options(given)
-        if isinstance(options, InvalidReason):
-            given = {}  # a traceback keeps this frame
-            raise InvalidConfigurationError(options, source="container credentials")
+        try:
+            container_options(given, "container credentials")
+        except InvalidConfigurationError as error:
+            strip_frames(error)
+            given = {}
+            raise
     finally:
         del full_uri, relative_uri, authorization_token, authorization_token_file
     return lazy.later("container credentials", links.container, **given, timeout=timeout, max_retries=max_retries)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .._config.client_config import check_client_config
-from .._core.errors import InvalidConfigurationError
+from .._core.errors import InvalidConfigurationError, strip_frames
 from .._core.provider import Provider
+from .._core.validation import InvalidValueError
 from . import lazy
 
 if TYPE_CHECKING:
@@ -110,12 +111,15 @@ def from_cognito_identity(
     Raises ``InvalidConfigurationError`` for options that cannot be right. Awaiting it raises a ``RetrievalError``, with
     Cognito's ``code`` if that refuses.
     """
-    from .._providers.cognito.identity_cache import identity_problem
+    from .._providers.cognito.identity_cache import check_identity
 
     try:
-        problem = identity_problem("identity_id", identity_id, custom_role_arn, logins)
-        _refuse("Cognito identity", problem, client_config, timeout)
+        _check_service_options("Cognito identity", client_config, timeout)
+        check_identity("identity_id", identity_id, custom_role_arn, logins)
         copied = None if logins is None else dict(logins)
+    except InvalidValueError as error:
+        strip_frames(error)
+        raise InvalidConfigurationError(str(error), source="Cognito identity") from None
     finally:
         del logins  # a traceback keeps this frame
     return lazy.later(
@@ -151,13 +155,16 @@ def from_cognito_identity_pool(
     Raises ``InvalidConfigurationError`` for options that cannot be right. Awaiting it raises a ``RetrievalError``, with
     Cognito's ``code`` if that refuses.
     """
-    from .._providers.cognito.identity_cache import identity_problem, pool_problem
+    from .._providers.cognito.identity_cache import check_identity, check_pool
 
     try:
-        problem = identity_problem("identity_pool_id", identity_pool_id, custom_role_arn, logins)
-        problem = problem or pool_problem(account_id, user_identifier, cache, logins)
-        _refuse("Cognito identity pool", problem, client_config, timeout)
+        _check_service_options("Cognito identity pool", client_config, timeout)
+        check_identity("identity_pool_id", identity_pool_id, custom_role_arn, logins)
+        check_pool(account_id, user_identifier, cache, logins)
         copied = None if logins is None else dict(logins)
+    except InvalidValueError as error:
+        strip_frames(error)
+        raise InvalidConfigurationError(str(error), source="Cognito identity pool") from None
     finally:
         del logins  # a traceback keeps this frame
     return lazy.later(
@@ -183,8 +190,6 @@ def _sso_settings(given: dict[str, str | None]) -> SsoSettings | None:
     return sso_options(**given)
 
 
-def _refuse(name: str, problem: str | None, config: ClientConfig | None, timeout: float) -> None:
+def _check_service_options(name: str, config: ClientConfig | None, timeout: float) -> None:
     check_client_config(config)
     lazy.refuse_limits(name, timeout)
-    if problem is not None:
-        raise InvalidConfigurationError(problem, source=name)

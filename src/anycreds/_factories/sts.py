@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from .._config.client_config import check_client_config
 from .._config.settings import from_path_argument
-from .._core.credentials import invalid_reason
 from .._core.durations import as_seconds
 from .._core.errors import InvalidConfigurationError, strip_frames
 from .._core.provider import Provider
+from .._core.validation import InvalidValueError, check_text
 from . import lazy
 from .runtime import as_source
 
@@ -123,10 +123,13 @@ def from_web_token(
     from .._providers.sts.parameters import LONGEST_TOKEN
 
     given: Any = web_identity_token
-    problem = None if callable(given) else invalid_reason(given, LONGEST_TOKEN)
     try:
-        if problem is not None:
-            raise InvalidConfigurationError(f"option web_identity_token {problem}", source=_NAME)
+        if not callable(given):
+            try:
+                check_text(given, LONGEST_TOKEN, field="option web_identity_token")
+            except InvalidValueError as error:
+                strip_frames(error)
+                raise InvalidConfigurationError(str(error), source=_NAME) from None
         values = {
             "RoleArn": _needed(role_arn),
             "RoleSessionName": role_session_name,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from .._config.locations import select_profile
 from .._config.settings import first_set
-from .._core.durations import as_seconds, instant
+from .._core.durations import as_seconds, to_datetime
 from .._core.errors import InvalidConfigurationError, NoCredentialsError, NotConfiguredError, ProviderAttempt
 from .._core.logs import log
 from .._core.provider import ClientContext, Provider, fetch_observed
@@ -99,7 +99,7 @@ class CredentialChain(_Chain):
         credentials = await first_available(self._providers, io, context)
         if self._lifetime is None or credentials.expiration is not None:
             return credentials
-        return credentials.replace(expiration=instant(io.time() + self._lifetime))
+        return credentials.replace(expiration=to_datetime(io.time() + self._lifetime))
 
 
 class DefaultChain(_Chain):

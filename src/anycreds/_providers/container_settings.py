@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from .._config.settings import Setting, first_set, from_argument
-from .._core.credentials import InvalidReason, invalid_reason
+from .._core.errors import InvalidConfigurationError
+from .._core.validation import InvalidValueError, check_text
 
 VARIABLES = {
     "relative_uri": "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
@@ -21,12 +22,18 @@ VARIABLES = {
 PAIRS = (("relative_uri", "full_uri"), ("authorization_token_file", "authorization_token"))
 
 
-def container_options(given: Mapping[str, Any]) -> dict[str, Setting] | InvalidReason:
-    """Return what options of the program say, by the names in ``VARIABLES``, or what is wrong with them."""
+def container_options(given: Mapping[str, Any], source: str) -> dict[str, Setting]:
+    """Return the options that are given, by the names in ``VARIABLES``.
+
+    ``source`` is the name of the provider. Raises ``InvalidConfigurationError`` for options that contradict each other.
+    """
     settings = {name: from_argument(name, _path(given.get(name))) for name in VARIABLES}
     options = {name: setting for name, setting in settings.items() if setting is not None}
-    problem = _contradiction(options)
-    return options if problem is None else InvalidReason(problem)
+    try:
+        _check_options(options)
+    except InvalidValueError as error:
+        raise InvalidConfigurationError(str(error), source=source) from None
+    return options
 
 
 def container_variables(environ: Mapping[str, str]) -> dict[str, Setting]:
@@ -39,13 +46,11 @@ def _path(path: Any) -> Any:
     return path.__fspath__() if isinstance(path, os.PathLike) else path
 
 
-def _contradiction(options: Mapping[str, Setting]) -> str | None:
+def _check_options(options: Mapping[str, Setting]) -> None:
     for name, setting in options.items():
-        if problem := invalid_reason(setting.value):
-            return f"option {name} {problem}"
+        check_text(setting.value, field=f"option {name}")
     for pair in PAIRS:
         if options.keys() >= set(pair):
-            return f"options {pair[0]} and {pair[1]} exclude each other"
+            raise InvalidValueError(f"options {pair[0]} and {pair[1]} exclude each other")
     if options and options.keys().isdisjoint(PAIRS[0]):
-        return f"option {next(iter(options))} is given, but neither full_uri nor relative_uri"
-    return None
+        raise InvalidValueError(f"option {next(iter(options))} is given, but neither full_uri nor relative_uri")

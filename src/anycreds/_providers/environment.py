@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from .._config.settings import Setting, first_set
-from .._core.credentials import Credentials, InvalidReason, invalid_reason
+from .._core.credentials import Credentials
 from .._core.errors import CredentialsError, InvalidConfigurationError, NotConfiguredError
 from .._core.io import Io, Runtime
 from .._core.provider import ClientContext, Provider
+from .._core.validation import InvalidValueError, check_text
 
 NAME = "environment variables"
 _KEY, _SECRET = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"
@@ -32,8 +33,8 @@ class EnvironmentProvider(Provider):
         super().__init__(NAME, runtime)
         self._environ = environ
 
-    async def _load(self, io: Io, context: ClientContext) -> Credentials | CredentialsError:
-        return credentials_in(self._variables(io))
+    async def _load(self, io: Io, context: ClientContext) -> Credentials:
+        return parse_credentials(self._variables(io))
 
     async def _describe_sources(self, io: Io, context: ClientContext) -> list[str]:
         found = [name for name in _ALL if first_set(self._variables(io), name) is not None]
@@ -43,19 +44,26 @@ class EnvironmentProvider(Provider):
         return io.environ() if self._environ is None else self._environ
 
 
-def credentials_in(environ: Mapping[str, str]) -> Credentials | CredentialsError:
-    """Return the set in these variables, or the error that says why there is none."""
+def parse_credentials(environ: Mapping[str, str]) -> Credentials:
+    """Return the credentials in environment variables.
+
+    Raises:
+        NotConfiguredError: No access key is set.
+        InvalidConfigurationError: The variables are incomplete or invalid.
+
+    """
     found = {name: first_set(environ, name) for name in _ALL}
     key, secret = found[_KEY], found[_SECRET]
     if key is None or secret is None:
-        return _incomplete(_KEY if key is None else _SECRET, nothing=key is secret)
-    for name, setting in found.items():
-        if setting is not None and (problem := invalid_reason(setting.value)):
-            return InvalidConfigurationError(f"{name} {problem}", source=NAME)
-    end = found[_EXPIRATION]
-    expiration = None if end is None else _time(end.value)
-    if isinstance(expiration, InvalidReason):
-        return InvalidConfigurationError(f"{_EXPIRATION} {expiration}", source=NAME)
+        raise _incomplete(_KEY if key is None else _SECRET, nothing=key is secret)
+    try:
+        for name, setting in found.items():
+            if setting is not None:
+                check_text(setting.value, field=name)
+        end = found[_EXPIRATION]
+        expiration = None if end is None else _time(end.value)
+    except InvalidValueError as error:
+        raise InvalidConfigurationError(str(error), source=NAME) from None
     return Credentials(
         key.value,
         secret.value,
@@ -67,10 +75,10 @@ def credentials_in(environ: Mapping[str, str]) -> Credentials | CredentialsError
     )
 
 
-def _time(text: str) -> datetime | InvalidReason:
-    from .._wire.credential_documents import parse_time  # only here: hardly anybody sets it
+def _time(text: str) -> datetime:
+    from .._wire.timestamps import parse_time  # lazily: the variable is rarely set
 
-    return parse_time(text.strip())
+    return parse_time(text.strip(), field=_EXPIRATION)
 
 
 def _value(setting: Setting | None) -> str | None:

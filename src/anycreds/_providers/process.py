@@ -9,10 +9,8 @@ from __future__ import annotations
 import re
 
 from .._config.settings import Setting
-from .._core.credentials import Credentials, invalid_reason
-from .._core.durations import timeout_and_retries_reason
+from .._core.credentials import Credentials
 from .._core.errors import (
-    CredentialsError,
     InvalidConfigurationError,
     MalformedResponseError,
     ProviderTimeoutError,
@@ -21,7 +19,8 @@ from .._core.errors import (
 from .._core.http import BODY_LIMIT
 from .._core.io import Io, ProcessFailure, ProcessResult, Runtime
 from .._core.provider import ClientContext, Provider
-from .process_output import credentials_in_output
+from .._core.validation import InvalidValueError, check_text, check_timeout_and_retries
+from .process_output import parse_credentials
 
 NAME = "credential process"
 # Out of the whole time of an attempt this is kept for ending the process (0.5 s between SIGTERM and SIGKILL), so that
@@ -51,24 +50,27 @@ class ProcessProvider(Provider):
         self, runtime: Runtime, command: Setting, account_id: str | None = None, *, timeout: float = 60.0
     ) -> None:
         super().__init__(NAME, runtime)
-        if problem := timeout_and_retries_reason(timeout, 0):
-            raise InvalidConfigurationError(problem, source=NAME)
+        check_timeout_and_retries(timeout, 0, NAME)
         self._command = command
         self._account_id = account_id
         self._timeout = timeout
 
-    async def _load(self, io: Io, context: ClientContext) -> Credentials | CredentialsError:
-        problem = _command_problem(self._command) or _account_problem(self._account_id, self._command)
-        if problem is not None:
-            return InvalidConfigurationError(problem, source=NAME)
+    async def _load(self, io: Io, context: ClientContext) -> Credentials:
+        try:
+            _check_command(self._command)
+            if self._account_id is not None:
+                field = f"aws_account_id beside credential_process from {self._command.origin}"
+                check_text(self._account_id, field=field)
+        except InvalidValueError as error:
+            raise InvalidConfigurationError(str(error), source=NAME) from None
         told = f"{_program(self._command.value)} (credential_process from {self._command.origin})"
         time = max(self._timeout - _FAREWELL, self._timeout / 2)
         answer = await io.run_process(self._command.value, time, BODY_LIMIT)
         if isinstance(answer, ProcessFailure):
-            return self._failure(answer, told)
+            raise self._failure(answer, told)
         if answer.status or (answer.status is None and answer.signal):
-            return _bad_end(answer, told)
-        return credentials_in_output(answer.stdout, NAME, told, self._account_id)
+            raise _bad_end(answer, told)
+        return parse_credentials(answer.stdout, NAME, told, self._account_id)
 
     async def _describe_sources(self, io: Io, context: ClientContext) -> list[str]:
         return [f"credential_process ({self._command.origin})"]
@@ -84,18 +86,13 @@ class ProcessProvider(Provider):
         return RetrievalError(f"{told} could not be started: {failure.detail}", source=NAME)
 
 
-def _command_problem(command: Setting) -> str | None:
-    """Say what keeps a text from being a command. Control characters do not, except for the one that ends texts."""
+def _check_command(command: Setting) -> None:
+    """Raise ``InvalidValueError`` for an unusable command. Control characters other than NUL are allowed."""
+    field = f"credential_process from {command.origin}"
     if not isinstance(command.value, str) or not command.value.strip():
-        return f"credential_process from {command.origin} is not a command but blank"
+        raise InvalidValueError("is not a command but blank", field=field)
     if "\0" in command.value:
-        return f"credential_process from {command.origin} contains the control character U+0000"
-    return None
-
-
-def _account_problem(account_id: str | None, command: Setting) -> str | None:
-    problem = None if account_id is None else invalid_reason(account_id)
-    return f"aws_account_id beside credential_process from {command.origin} {problem}" if problem else None
+        raise InvalidValueError("contains the control character U+0000", field=field)
 
 
 def _program(command: str) -> str:

@@ -7,76 +7,73 @@ because of it would be noticed too late.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from .._core.credentials import Credentials, InvalidReason, invalid_reason
+from .._core.credentials import Credentials
 from .._core.errors import MalformedResponseError
-from .._wire.credential_documents import decoded, parse_time
-from .._wire.json import object_in
+from .._core.validation import InvalidValueError, check_text
+from .._wire.json import parse_object
+from .._wire.text import decode_utf8
+from .._wire.timestamps import parse_time
 
-_KEYS = ("AccessKeyId", "SecretAccessKey")
-_OPTIONAL = ("SessionToken", "CredentialScope", "AccountId")
-_FIELDS = ("Version", *_KEYS, *_OPTIONAL, "Expiration")
 _FORM_HINT = (
     'a JSON object is expected: {"Version": 1, "AccessKeyId": ..., "SecretAccessKey": ...}, '
     "with SessionToken and Expiration for temporary keys"
 )
 
 
-def credentials_in_output(
-    output: bytes, source: str, printed_by: str, account_id: str | None = None
-) -> Credentials | MalformedResponseError:
-    """Return the set that a credential process printed.
+def parse_credentials(output: bytes, source: str, printed_by: str, account_id: str | None = None) -> Credentials:
+    """Return the credentials that a credential process printed.
 
-    ``printed_by`` names it, for people. ``account_id`` counts if it does not tell the account itself.
-    Follows the AWS "SDKs and Tools" reference, page "Process credential provider".
+    Args:
+        output: Its standard output.
+        source: The name of the provider.
+        printed_by: The command, for the message of an error.
+        account_id: The account of the credentials if the output does not contain one.
+
+    Raises:
+        MalformedResponseError: The output does not contain valid credentials.
+
+    See: AWS SDKs and Tools Reference Guide, "Process credential provider",
+    https://docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html
+
     """
-    text = decoded(output)
-    document = (text, None) if isinstance(text, InvalidReason) else object_in(text, _FIELDS)
-    if not isinstance(document, dict):
-        problem, field = document
-        return _malformed(f"the output of {printed_by} {problem}", field, source)
-    found = _fields(document)
-    if isinstance(found, tuple):
-        problem, field = found
-        return _malformed(f"{field} in the output of {printed_by} {problem}", field, source)
+    try:
+        return _credentials(parse_object(decode_utf8(output)), source, account_id)
+    except InvalidValueError as error:
+        subject = "" if error.field is None else f"{error.field} in "
+        raise MalformedResponseError(
+            f"{subject}the output of {printed_by} {error.reason}", field=error.field, source=source, hint=_FORM_HINT
+        ) from None
+
+
+def _credentials(document: Mapping[str, Any], source: str, account_id: str | None) -> Credentials:
+    version = document.get("Version", ...)
+    if version is ...:
+        raise InvalidValueError("is missing", field="Version")
+    if isinstance(version, bool) or version != 1:
+        raise InvalidValueError("is not the number 1", field="Version")
+    key, secret = (_text(document, name) for name in ("AccessKeyId", "SecretAccessKey"))
+    token, scope, account = (
+        None if document.get(name) in (None, "") else _text(document, name)
+        for name in ("SessionToken", "CredentialScope", "AccountId")
+    )
+    expiration = None
+    if "Expiration" in document:
+        expiration = parse_time(_text(document, "Expiration"), field="Expiration")
     return Credentials(
-        found["AccessKeyId"],
-        found["SecretAccessKey"],
-        found.get("SessionToken"),
-        expiration=found.get("Expiration"),
-        account_id=found.get("AccountId", account_id),
-        credential_scope=found.get("CredentialScope"),
+        key,
+        secret,
+        token,
+        expiration=expiration,
+        account_id=account_id if account is None else account,
+        credential_scope=scope,
         source=source,
     )
 
 
-def _fields(document: dict[str, Any]) -> dict[str, Any] | tuple[InvalidReason, str]:
-    """Return the fields that are there, all of them sound, or what is wrong with the first that is not."""
-    if "Version" not in document:
-        return InvalidReason("is missing"), "Version"
-    if isinstance(document["Version"], bool) or document["Version"] != 1:
-        return InvalidReason("is not the number 1"), "Version"
-    wanted = [*_KEYS, *(name for name in _OPTIONAL if document.get(name) not in (None, ""))]
-    if "Expiration" in document:
-        wanted.append("Expiration")
-    for name in wanted:
-        if problem := _problem(document, name):
-            return InvalidReason(problem), name
-    found = {name: document[name] for name in wanted}
-    if "Expiration" in found:
-        end = parse_time(found["Expiration"])
-        if isinstance(end, InvalidReason):
-            return end, "Expiration"
-        found["Expiration"] = end
-    return found
-
-
-def _problem(document: dict[str, Any], name: str) -> str | None:
+def _text(document: Mapping[str, Any], name: str) -> str:
     if name in document and document[name] is None:
-        return "is null"
-    return invalid_reason(document.get(name))
-
-
-def _malformed(message: str, field: str | None, source: str) -> MalformedResponseError:
-    return MalformedResponseError(message, field=field, source=source, hint=_FORM_HINT)
+        raise InvalidValueError("is null", field=name)
+    return check_text(document.get(name), field=name)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Literal, NamedTuple, TypeAlias
 
-from .regions import region_problem
+from .regions import is_region
 
 Service: TypeAlias = Literal["sts", "sso", "sso-oidc", "signin", "cognito-identity"]
 """As the AWS command line has them; ``sso`` is the portal that hands out credentials of roles."""
@@ -60,17 +60,17 @@ _COGNITO_FIPS_OVER_BOTH = ("us-east-1", "us-east-2", "us-west-1", "us-west-2")
 
 
 def endpoint_for(service: Service, region: str, *, fips: bool, dualstack: bool) -> Endpoint:
-    """Return where a service is asked for a region, which is one that ``region_problem`` has nothing against.
+    """Return where a service is asked for a region, which ``check_region`` has accepted.
 
     STS is asked in the region, always; only ``aws-global`` means the old endpoint for all the world. A region such as
     ``fips-us-east-1`` is ``us-east-1`` with FIPS.
     """
-    region, is_pseudo = without_fips(region)
+    region, is_pseudo = split_fips_pseudo_region(region)
     fips = fips or is_pseudo
     if (service, region, fips, dualstack) == ("sts", "aws-global", False, False):
         return Endpoint("sts.amazonaws.com", "us-east-1")
     partition = partition_of(region)
-    host = _exception(service, region, partition, fips, dualstack)
+    host = _special_host(service, region, partition, fips, dualstack)
     if host is None:
         suffix = partition.dualstack_suffix if dualstack else partition.suffix
         host = f"{_NAMES[service]}{'-fips' if fips else ''}.{region}.{suffix}"
@@ -87,13 +87,13 @@ def partition_of(region: str) -> Partition:
     return _PARTITIONS[0]
 
 
-def without_fips(region: str) -> tuple[str, bool]:
+def split_fips_pseudo_region(region: str) -> tuple[str, bool]:
     """Return the region that a name like ``fips-us-east-1`` or ``us-east-1-fips`` means, and whether it is one."""
     real = region.removeprefix("fips-").removesuffix("-fips")
-    return (region, False) if real == region or region_problem(real) else (real, True)
+    return (region, False) if real == region or not is_region(real) else (real, True)
 
 
-def _exception(service: Service, region: str, partition: Partition, fips: bool, dualstack: bool) -> str | None:
+def _special_host(service: Service, region: str, partition: Partition, fips: bool, dualstack: bool) -> str | None:
     """Return the host where it does not follow the table; None: it does."""
     if service == "cognito-identity" and partition.name == "aws" and dualstack:
         if not fips:

@@ -1,69 +1,55 @@
-"""JSON, read without trust: as deep and as unequivocal as it has to be, or what is wrong with it."""
+"""Strict JSON: objects from untrusted input."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import re
 from typing import Any
 
-from .._core.credentials import InvalidReason
+from .._core.validation import InvalidValueError
 
-# A document with credentials has one level; this leaves room for what AWS may add, and none for stack exhaustion.
-_DEEPEST = 32
+# A document with credentials has two or three. The limit bounds the depth of nesting, and so the recursion of every
+# function that visits the document: parsing, comparing, writing.
+_MAX_BRACKETS = 200
+# A name that can be repeated in an error. Secrets are longer, or have digits.
+_FIELD_NAME = re.compile(r"[A-Za-z]{1,24}")
 
 
-def object_in(text: str, fields: Collection[str]) -> dict[str, Any] | tuple[InvalidReason, str | None]:
-    """Return a JSON object, or what is wrong with it, and with which field. Fields that are read must not be double."""
+def parse_object(text: str) -> dict[str, Any]:
+    """Return the JSON object in a text.
+
+    Raises:
+        InvalidValueError: The text is not one JSON object, a key in it appears twice, or it has more than 200 opening
+            brackets.
+
+    """
+    import json  # lazily: programs with keys in environment variables do not need it
+
     if not text.strip():
-        return InvalidReason("is empty"), None
-    # No answer of AWS has that many brackets, so hardly ever somebody has to look at each character.
-    if text.count("{") + text.count("[") > _DEEPEST and _depth(text) > _DEEPEST:
-        return InvalidReason(f"is nested more than {_DEEPEST} levels deep"), None
-    document, doubled = _load(text)
-    if isinstance(document, InvalidReason):
-        return document, None
+        raise InvalidValueError("is empty")
+    if text.count("{") + text.count("[") > _MAX_BRACKETS:
+        raise InvalidValueError(f"has more than {_MAX_BRACKETS} objects and arrays")
+    try:
+        document = json.loads(text, object_pairs_hook=_without_duplicates, parse_constant=_reject_constant)
+    except InvalidValueError:
+        raise
+    except (ValueError, RecursionError):
+        raise InvalidValueError("is not JSON") from None
     if not isinstance(document, dict):
-        return InvalidReason("is JSON, but not an object"), None
-    for name in sorted(doubled.intersection(fields)):
-        return InvalidReason(f"has {name} twice"), name
+        raise InvalidValueError("is JSON, but not an object")
     return document
 
 
-def _load(text: str) -> tuple[Any, set[str]]:
-    """Return a JSON value, or a ``InvalidReason``, and the names that occur more than once in one of its objects."""
-    import json  # only here: programs with plain environment keys never load it through us
-
-    doubled: set[str] = set()
-
-    def collect(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
-            names = [name for name, _ in pairs]
-            doubled.update(name for name in found if names.count(name) > 1)
-        return found
-
-    try:
-        return json.loads(text, object_pairs_hook=collect, parse_constant=_no_constant), doubled
-    except (ValueError, RecursionError):
-        return InvalidReason("is not JSON"), doubled
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return one object. Other programs would take the first of two equal keys, or the last."""
+    document = dict(pairs)
+    if len(document) < len(pairs):
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                raise InvalidValueError("appears twice", field=name if _FIELD_NAME.fullmatch(name) else "a key")
+            seen.add(name)
+    return document
 
 
-def _no_constant(name: str) -> object:
+def _reject_constant(name: str) -> object:
     raise ValueError(name)  # NaN and Infinity are not JSON
-
-
-def _depth(text: str) -> int:
-    """Return how deep brackets are nested, before anything with a stack sees them."""
-    depth = deepest = 0
-    inside = escaped = False
-    for character in text:
-        if inside:
-            inside = escaped or character != '"'
-            escaped = character == "\\" and not escaped
-        elif character == '"':
-            inside = True
-        elif character in "[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif character in "]}":
-            depth -= 1
-    return deepest

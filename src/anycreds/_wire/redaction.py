@@ -1,4 +1,4 @@
-"""Whether a short text repeats a part of a secret, in whatever way a program may have written it down.
+"""Whether a short text contains_secret a part of a secret, in whatever way a program may have written it down.
 
 What is compared is letters and digits only, so that no blank, line or escape in between matters.
 """
@@ -15,8 +15,8 @@ _RUN = re.compile(r"[A-Za-z0-9+/_-]{16,}")
 _HEX = re.compile(r"(?:[0-9A-Fa-f]{2}){8,}")
 
 
-def repeats(text: str, secrets: tuple[str, ...]) -> bool:
-    """Tell whether a text repeats a part of a secret; of a short secret, all of it."""
+def contains_secret(text: str, secrets: tuple[str, ...]) -> bool:
+    """Tell whether a text contains_secret a part of a secret; of a short secret, all of it."""
     wanted = [found for secret in secrets if (found := _plain(secret))]
     return any(_has(form, secret) for form in _forms(text) for secret in wanted) if wanted else False
 

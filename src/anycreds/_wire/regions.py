@@ -1,18 +1,24 @@
-"""The names of AWS regions, checked before they become a part of a host name."""
+"""Names of AWS regions, validated before they become a part of a host name."""
 
 from __future__ import annotations
 
 import re
 
-from .._core.credentials import InvalidReason
+from .._core.validation import InvalidValueError
 
-# One label of a DNS name. A dot or slash in it would send requests, with what signs them, to another host.
+# One label of a DNS name. A dot or slash in it would send requests, and their signatures, to another host.
 _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
-_HINT = "a region is a name such as eu-central-1"
 
 
-def region_problem(region: object) -> InvalidReason | None:
-    """Say why a value cannot be the name of a region; None: it can."""
-    if not isinstance(region, str):
-        return InvalidReason(f"is not text but {type(region).__name__}")
-    return None if _LABEL.fullmatch(region) else InvalidReason(f"cannot be a part of a host name; {_HINT}")
+def is_region(value: object) -> bool:
+    """Return whether a value can be the name of a region."""
+    return isinstance(value, str) and _LABEL.fullmatch(value) is not None
+
+
+def check_region(value: object) -> str:
+    """Return the name of a region. Raise ``InvalidValueError`` for a value that cannot be one."""
+    if not isinstance(value, str):
+        raise InvalidValueError(f"is not text but {type(value).__name__}")
+    if not is_region(value):
+        raise InvalidValueError("cannot be a part of a host name; expected a region such as eu-central-1")
+    return value

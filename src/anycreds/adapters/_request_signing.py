@@ -13,12 +13,13 @@ from __future__ import annotations
 import re
 from typing import Any, Protocol
 
-from .._core.credentials import Credentials, InvalidReason
+from .._core.credentials import Credentials
 from .._core.errors import InvalidConfigurationError
-from .._wire.regions import region_problem
+from .._core.http import Url
+from .._core.validation import InvalidValueError
+from .._wire.regions import check_region
 from .._wire.sigv4 import LIKE_S3, Scope, sign_headers
 from .._wire.sigv4.canonical_request import path_encoded_once
-from .._wire.urls import Url
 
 _CONTENT_HASH = "x-amz-content-sha256"
 _SIGNATURE_HEADERS = frozenset({b"authorization", b"x-amz-date", b"x-amz-security-token", _CONTENT_HASH.encode()})
@@ -65,9 +66,10 @@ def signing_scope(caller: str, service: object, region: object) -> Scope:
             f"{caller}: region is missing",
             hint="pass the region of the endpoint, such as region='eu-central-1'; global services (iam) use us-east-1",
         )
-    if problem := region_problem(region):
-        raise InvalidConfigurationError(f"{caller}: region {problem}")
-    return Scope(str(region), service)
+    try:
+        return Scope(check_region(region), service)
+    except InvalidValueError as error:
+        raise InvalidConfigurationError(f"{caller}: region {error}") from None
 
 
 def normalize_target(target: str, service: str) -> str:
@@ -91,7 +93,7 @@ def _encode_segment(segment: str) -> str:
 
 def signed_headers(
     request: SignableRequest, headers: Any, credentials: Credentials, scope: Scope, now: float, *, payload: str
-) -> list[tuple[bytes, bytes]] | InvalidReason:
+) -> list[tuple[bytes, bytes]]:
     """Return a request's headers with its signature.
 
     Args:
@@ -117,8 +119,6 @@ def signed_headers(
         ],
         body=None,  # the header has its hash
     )
-    if isinstance(signature, InvalidReason):
-        return signature
     added = {_CONTENT_HASH: payload, **signature}
     return others + [(name.encode(), value.encode()) for name, value in added.items()]
 

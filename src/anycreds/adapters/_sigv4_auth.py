@@ -7,10 +7,11 @@ from typing import Any, ClassVar, Generic, NoReturn, TypeVar
 
 from anyio import to_thread
 
-from .._core.credentials import Credentials, InvalidReason
-from .._core.errors import InvalidConfigurationError
+from .._core.credentials import Credentials
+from .._core.errors import InvalidConfigurationError, strip_frames
 from .._core.logs import log
 from .._core.provider import CredentialProvider
+from .._core.validation import InvalidValueError
 from .._factories.chains import cached
 from .._wire.sigv4 import LIKE_S3, UNSIGNED_PAYLOAD, payload_hash
 from .._wire.urls import is_loopback
@@ -113,9 +114,12 @@ class SigV4Flow(Generic[RequestT, ResponseT]):
 
     def _sign(self, request: RequestT, headers: Any, credentials: Credentials, payload: str) -> None:
         now = self._provider._runtime.time()
-        signed = signed_headers(request, headers, credentials, self._scope, now, payload=payload)
-        if isinstance(signed, InvalidReason):
-            raise InvalidConfigurationError(f"SigV4Auth: {signed}", source=self._provider.name)
+        try:
+            signed = signed_headers(request, headers, credentials, self._scope, now, payload=payload)
+        except InvalidValueError as error:
+            strip_frames(error)  # they hold headers with secrets
+            message = f"SigV4Auth: {error}"
+            raise InvalidConfigurationError(message, source=self._provider.name) from None
         request.headers = type(headers)(signed)
 
     async def _after_expiry(self, request: RequestT, response: Any, credentials: Credentials) -> Credentials | None:

@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 
-from .._core.credentials import InvalidReason
 from .._core.durations import as_seconds
-from .._core.errors import InvalidConfigurationError
+from .._core.errors import InvalidConfigurationError, strip_frames
+from .._core.http import Url
 from .._core.provider import CredentialProvider
+from .._core.validation import InvalidValueError
 from .._factories.chains import cached
 from .._wire import sigv4
 from .._wire.sigv4.canonical_request import encoded
-from .._wire.urls import Url, parse
+from .._wire.urls import parse_url
 from ._request_signing import normalize_target, signing_scope
 
 # In seconds, the default of AWS's JavaScript SDK for presigned URLs.
@@ -72,9 +73,11 @@ async def presign(
     """
     scope = signing_scope("presign", service, region)
     seconds = as_seconds("presign: expires", expires)
-    parsed = parse(url)
-    if isinstance(parsed, InvalidReason):
-        raise InvalidConfigurationError(f"presign: the URL {parsed}")
+    try:
+        parsed = parse_url(url)
+    except InvalidValueError as error:
+        strip_frames(error)
+        raise InvalidConfigurationError(f"presign: the URL {error}") from None
     endpoint = parsed._replace(target=normalize_target(parsed.target, service))
     query = await _presigned_query("presign", provider, scope, endpoint, int(seconds), method=method, headers=headers)
     return f"{endpoint.origin}{endpoint.target.partition('?')[0]}?{query}"
@@ -118,8 +121,11 @@ async def rds_token(provider: CredentialProvider, host: str, port: int, user: st
 
     """
     scope = signing_scope("rds_token", "rds-db", region)
-    parsed = parse(f"https://{host}:{port}/")
-    if isinstance(parsed, InvalidReason) or parsed.target != "/":
+    try:
+        parsed = parse_url(f"https://{host}:{port}/")
+    except InvalidValueError:
+        parsed = None
+    if parsed is None or parsed.target != "/":
         raise InvalidConfigurationError(
             "rds_token: host and port are malformed; expected a host name and a number from 1 to 65535"
         )
@@ -143,7 +149,8 @@ async def _presigned_query(
     cached_provider = cached(provider)
     credentials = await cached_provider()
     now = cached_provider._runtime.time()
-    query = sigv4.presign(credentials, scope, now, method, endpoint, expires=seconds, headers=headers or {})
-    if isinstance(query, InvalidReason):
-        raise InvalidConfigurationError(f"{caller}: {query}")
-    return query
+    try:
+        return sigv4.presign(credentials, scope, now, method, endpoint, expires=seconds, headers=headers or {})
+    except InvalidValueError as error:
+        strip_frames(error)
+        raise InvalidConfigurationError(f"{caller}: {error}") from None

@@ -14,13 +14,14 @@ from anycreds._core.credentials import Credentials
 from anycreds._core.errors import MalformedResponseError
 from anycreds._providers.cognito.api import (
     HINTS,
-    credentials_in,
     get_credentials_body,
     get_id_body,
-    identity_id_in,
+    parse_credentials,
+    parse_identity_id,
     request_headers,
 )
 from anycreds._wire.service_errors import parse_json_error, service_error
+from support.errors import outcome
 from support.fake_io import KEY_ID, SECRET_KEY, SESSION_TOKEN, START, answer, assert_no_secret
 
 SOURCE = "Cognito"
@@ -44,14 +45,14 @@ def document(**changes: object) -> dict[str, Any]:
 
 def given_by(body: object) -> Credentials:
     """Read an answer that is right."""
-    found = credentials_in(answer(body), SOURCE, OTHER)
+    found = outcome(parse_credentials, answer(body), SOURCE, OTHER)
     assert isinstance(found, Credentials), found
     return found
 
 
 def malformed(body: object, **headers: Any) -> MalformedResponseError:
     """Read an answer that must be refused."""
-    error = credentials_in(answer(body, **headers), SOURCE, OTHER)
+    error = outcome(parse_credentials, answer(body, **headers), SOURCE, OTHER)
     assert isinstance(error, MalformedResponseError)
     assert (error.source, error.status) == (SOURCE, 200)
     assert_no_secret(error)
@@ -89,7 +90,7 @@ def test_any_text_can_be_sent(name: str, token: str) -> None:
 
 def test_reads_an_identity() -> None:
     """The answer to GetId has an identity, and what else may be in it does not matter."""
-    assert identity_id_in(answer({"IdentityId": IDENTITY, "x": 1}), SOURCE) == IDENTITY
+    assert parse_identity_id(answer({"IdentityId": IDENTITY, "x": 1}), SOURCE) == IDENTITY
 
 
 @pytest.mark.parametrize(
@@ -106,7 +107,7 @@ def test_reads_an_identity() -> None:
 )
 def test_refuses_what_is_no_identity(body: object, said: str) -> None:
     """An identity is text without control characters, and there is one."""
-    error = identity_id_in(answer(body), SOURCE)
+    error = outcome(parse_identity_id, answer(body), SOURCE)
     assert isinstance(error, MalformedResponseError)
     assert (error.field, error.source) == ("IdentityId", SOURCE)
     assert said in str(error)
@@ -182,7 +183,7 @@ def test_refuses_numbers_without_end(number: bytes) -> None:
 
 def test_the_last_moment_of_all_does_not_overflow() -> None:
     """A fraction of a second before the year 10,000 is either a time or refused."""
-    found = credentials_in(answer(document(Expiration=253_402_300_799.9999999)), SOURCE, OTHER)
+    found = outcome(parse_credentials, answer(document(Expiration=253_402_300_799.9999999)), SOURCE, OTHER)
     assert isinstance(found, Credentials | MalformedResponseError)
 
 
@@ -233,7 +234,7 @@ def test_refuses_what_is_no_object(value: object) -> None:
 def test_refuses_what_is_no_document(body: bytes) -> None:
     """What is not one JSON object is refused, for both operations."""
     malformed(body)
-    assert isinstance(identity_id_in(answer(body), SOURCE), MalformedResponseError)
+    assert isinstance(outcome(parse_identity_id, answer(body), SOURCE), MalformedResponseError)
 
 
 def test_refuses_compressed_answers() -> None:
@@ -255,5 +256,5 @@ def test_refusals_say_what_to_do(code: str) -> None:
 def test_answers_for_anything(body: object) -> None:
     """Whatever comes, the answer is a value."""
     content = body if isinstance(body, bytes) else {"IdentityId": body, "Credentials": document(SessionToken=body)}
-    assert isinstance(credentials_in(answer(content), SOURCE, OTHER), Credentials | MalformedResponseError)
-    assert isinstance(identity_id_in(answer(content), SOURCE), str | MalformedResponseError)
+    assert isinstance(outcome(parse_credentials, answer(content), SOURCE, OTHER), Credentials | MalformedResponseError)
+    assert isinstance(outcome(parse_identity_id, answer(content), SOURCE), str | MalformedResponseError)

@@ -11,35 +11,37 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anycreds._core.credentials import Credentials, InvalidReason
+from anycreds._core.credentials import Credentials
 from anycreds._core.errors import MalformedResponseError
 from anycreds._core.http import Response
+from anycreds._core.validation import InvalidValueError
 from anycreds._providers.login.api import (
     HINTS,
     LoginToken,
-    changes_in,
     file_name,
     is_for_good,
     parse_error_response,
+    parse_refresh_response,
+    parse_token,
     refresh_body,
-    token_in,
     word_in,
 )
 from anycreds._wire.service_errors import ErrorResponse
+from support.errors import error_of, outcome, rejected
 from support.fake_io import KEY_ID, SECRET_KEY, SESSION_TOKEN, START, answer, assert_no_secret
 from support.login_fixtures import CLIENT, NEW_TOKEN, PEM, REFRESH_TOKEN, access_token, denied, document, renewal
 
 
 def token(**changes: object) -> LoginToken:
     """Read a document that is right."""
-    found = token_in(document(**changes), "login")
+    found = parse_token(document(**changes), "login")
     assert isinstance(found, LoginToken), found
     return found
 
 
 def changes(response: Response, **old: object) -> Mapping[str, Any]:
     """Read an answer that is right."""
-    found = changes_in(response, token(**old), START, "login")
+    found = parse_refresh_response(response, token(**old), START, "login")
     assert not isinstance(found, MalformedResponseError), found
     return found
 
@@ -119,8 +121,7 @@ WRONG: list[tuple[object, str]] = [
 @pytest.mark.parametrize("field", ["clientId", "refreshToken", "dpopKey"])
 def test_wrong_fields(field: str, value: object, told: str) -> None:
     """A field that is missing or wrong is named, with what is wrong, and without its value."""
-    problem = token_in(document(**{field: value}), "login")
-    assert isinstance(problem, InvalidReason)
+    problem = str(rejected(parse_token, document(**{field: value}), "login"))
     assert problem.startswith(f"{field} {told}")
     assert "canary" not in problem
 
@@ -129,8 +130,7 @@ def test_wrong_fields(field: str, value: object, told: str) -> None:
 @pytest.mark.parametrize("field", ["accessKeyId", "secretAccessKey", "sessionToken", "accountId"])
 def test_wrong_inner_fields(field: str, value: object, told: str) -> None:
     """A field of the access token is named with its path."""
-    problem = token_in(document(accessToken=access_token(**{field: value})), "login")
-    assert isinstance(problem, InvalidReason)
+    problem = str(rejected(parse_token, document(accessToken=access_token(**{field: value})), "login"))
     assert problem.startswith(f"accessToken.{field} {told}")
     assert "canary" not in problem
 
@@ -141,14 +141,13 @@ def test_wrong_inner_fields(field: str, value: object, told: str) -> None:
         (..., "is missing"),
         (1704164645, "is not text but int"),
         ("canary", "is not a time such as"),
-        ("2024-02-30T00:00:00Z", "is no possible time"),
+        ("2024-02-30T00:00:00Z", "is not an existing time"),
         ("Invalid Date", "is not a time such as"),
     ],
 )
 def test_wrong_ends(value: object, told: str) -> None:
     """Credentials whose end cannot be read are refused: in other SDKs they are never renewed."""
-    problem = token_in(document(accessToken=access_token(expiresAt=value)), "login")
-    assert isinstance(problem, InvalidReason)
+    problem = str(rejected(parse_token, document(accessToken=access_token(expiresAt=value)), "login"))
     assert problem.startswith(f"accessToken.expiresAt {told}")
 
 
@@ -157,8 +156,7 @@ def test_wrong_ends(value: object, told: str) -> None:
 )
 def test_wrong_access_tokens(value: object, told: str) -> None:
     """The access token has to be an object."""
-    problem = token_in(document(accessToken=value), "login")
-    assert isinstance(problem, InvalidReason)
+    problem = str(rejected(parse_token, document(accessToken=value), "login"))
     assert problem.startswith(f"accessToken {told}")
 
 
@@ -175,10 +173,10 @@ def test_wrong_access_tokens(value: object, told: str) -> None:
 def test_documents_of_any_shape_raise_nothing(value: object) -> None:
     """Whatever a file or an answer holds, it is read or refused."""
     fields = value if isinstance(value, dict) else {"accessToken": value}
-    assert isinstance(token_in(fields, "login"), LoginToken | InvalidReason)
-    assert isinstance(token_in({**document(), **fields}, "login"), LoginToken | InvalidReason)
+    assert isinstance(outcome(parse_token, fields, "login"), LoginToken | InvalidValueError)
+    assert isinstance(outcome(parse_token, {**document(), **fields}, "login"), LoginToken | InvalidValueError)
     response = answer(json.dumps({**json.loads(renewal().body), **fields}).encode())
-    assert isinstance(changes_in(response, token(), START, "login"), dict | MalformedResponseError)
+    assert isinstance(outcome(parse_refresh_response, response, token(), START, "login"), dict | MalformedResponseError)
     parse_error_response(response._replace(status=400), ())
     is_for_good(response._replace(status=400), parse_error_response(response._replace(status=400), ()))
 
@@ -199,13 +197,12 @@ def test_what_an_answer_changes() -> None:
         "accessToken": access_token(accessKeyId="AKIDNEW", expiresAt="2024-01-02T03:14:05.000Z", other={"a": 1}),
         "refreshToken": NEW_TOKEN,
     }
-    assert isinstance(token_in({**document(), **found}, "login"), LoginToken)
+    assert isinstance(parse_token({**document(), **found}, "login"), LoginToken)
 
 
 def test_the_end_has_milliseconds() -> None:
     """The end is written as JavaScript writes it, cut off, so that it is never too late."""
-    found = changes_in(renewal(expiresIn=600), token(), START + 0.6789, "login")
-    assert not isinstance(found, MalformedResponseError)
+    found = parse_refresh_response(renewal(expiresIn=600), token(), START + 0.6789, "login")
     assert found["accessToken"]["expiresAt"] == "2024-01-02T03:14:05.678Z"
 
 
@@ -215,7 +212,7 @@ def test_the_end_has_milliseconds() -> None:
 )
 def test_lifetimes(seconds: object, lasts: float) -> None:
     """Without a lifetime it is 15 minutes, and never more: to refuse too long a one would lose the refresh token."""
-    end = token_in({**document(), **changes(renewal(expiresIn=seconds))}, "login")
+    end = parse_token({**document(), **changes(renewal(expiresIn=seconds))}, "login")
     assert isinstance(end, LoginToken)
     assert end.ends == START + lasts
 
@@ -223,8 +220,9 @@ def test_lifetimes(seconds: object, lasts: float) -> None:
 @pytest.mark.parametrize("seconds", [0, -1, "900", "canary", True, [900], {}])
 def test_wrong_lifetimes(seconds: object) -> None:
     """A lifetime that is no number above 0 is refused by name."""
-    error = changes_in(renewal(expiresIn=seconds), token(), START, "login")
-    assert isinstance(error, MalformedResponseError)
+    error = error_of(
+        parse_refresh_response, renewal(expiresIn=seconds), token(), START, "login", kind=MalformedResponseError
+    )
     assert (error.field, error.source, error.status) == ("expiresIn", "login", 200)
     assert_no_secret(error, REFRESH_TOKEN, "canary")
 
@@ -237,10 +235,9 @@ def test_wrong_answers(field: str, value: object, told: str) -> None:
         path, response = field, renewal(refreshToken=value)
     else:
         path, response = f"accessToken.{field}", renewal(accessToken=access_token(**{field: value}))
-    error = changes_in(response, token(), START, "login")
-    assert isinstance(error, MalformedResponseError)
+    error = error_of(parse_refresh_response, response, token(), START, "login", kind=MalformedResponseError)
     assert error.field == path
-    assert error.message.startswith(f"{path} in the answer {told}")
+    assert error.message.startswith(f"{path} in the response {told}")
     assert_no_secret(error, REFRESH_TOKEN, NEW_TOKEN, "canary")
 
 
@@ -249,8 +246,7 @@ def test_wrong_answers(field: str, value: object, told: str) -> None:
 )
 def test_answers_that_are_none(body: bytes) -> None:
     """A body that is no JSON object with an access token is refused."""
-    error = changes_in(answer(body), token(), START, "login")
-    assert isinstance(error, MalformedResponseError)
+    error = error_of(parse_refresh_response, answer(body), token(), START, "login", kind=MalformedResponseError)
     assert_no_secret(error, "canary")
 
 

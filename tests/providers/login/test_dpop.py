@@ -20,10 +20,12 @@ from cryptography.hazmat.primitives.serialization import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anycreds._core.credentials import InvalidReason
+from anycreds._core.http import Url
+from anycreds._core.validation import InvalidValueError
 from anycreds._providers.login.dpop import proof, target_of
-from anycreds._providers.login.dpop_keys import NotInstalled, SigningKey, load_key
-from anycreds._wire.urls import Url, parse
+from anycreds._providers.login.dpop_keys import CryptographyMissingError, SigningKey, load_key
+from anycreds._wire.urls import parse_url
+from support.errors import outcome, rejected
 from support.login_fixtures import PEM, bytes_of, verified
 
 # The vector of the reference: the private scalar is 1.
@@ -34,7 +36,7 @@ PASSWORD = BestAvailableEncryption(b"canary")
 
 def url(text: str) -> Url:
     """Read a URL that is right."""
-    found = parse(text)
+    found = parse_url(text)
     assert isinstance(found, Url)
     return found
 
@@ -158,9 +160,9 @@ PUBLIC = P256.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublic
 )
 def test_wrong_keys_are_named_and_never_shown(pem: str, told: str) -> None:
     """What is no private key on P-256 is told by its kind, with what is needed, and without any of its content."""
-    problem = load_key(pem)
-    assert isinstance(problem, InvalidReason)
-    assert not isinstance(problem, NotInstalled)
+    error = rejected(load_key, pem)
+    assert not isinstance(error, CryptographyMissingError)
+    problem = str(error)
     assert told in problem
     assert "P-256" in problem
     assert "canary" not in problem.lower()
@@ -176,8 +178,8 @@ def test_damaged_keys_raise_nothing(data: st.DataObject) -> None:
         raw[at] = data.draw(st.integers(0, 255))
     body = base64.b64encode(bytes(raw[: data.draw(st.integers(0, len(raw)))])).decode()
     label = data.draw(st.sampled_from(["EC PRIVATE KEY", "PRIVATE KEY"]))
-    found = load_key(f"-----BEGIN {label}-----\n{body}\n-----END {label}-----\n")
-    assert isinstance(found, SigningKey | InvalidReason)
+    found = outcome(load_key, f"-----BEGIN {label}-----\n{body}\n-----END {label}-----\n")
+    assert isinstance(found, SigningKey | InvalidValueError)
 
 
 def test_a_key_cannot_be_printed() -> None:
@@ -193,10 +195,13 @@ def test_without_the_library(blocked: str, told: str) -> None:
     code = (
         "import sys, types\n"
         f"sys.modules['cryptography'] = {blocked}\n"
-        "from anycreds._providers.login.dpop_keys import NotInstalled, load_key\n"
-        f"problem = load_key({PEM!r})\n"
-        f"assert isinstance(problem, NotInstalled) and problem == {told!r}, problem\n"
-        "assert type(load_key('')).__name__ == 'InvalidReason'\n"
+        "from anycreds._providers.login.dpop_keys import CryptographyMissingError, load_key\n"
+        "def error_of(pem):\n"
+        "    try: load_key(pem)\n"
+        "    except ValueError as error: return error\n"
+        f"error = error_of({PEM!r})\n"
+        f"assert isinstance(error, CryptographyMissingError) and str(error) == {told!r}, error\n"
+        "assert type(error_of('')).__name__ == 'InvalidValueError'\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20, check=False)
     assert done.returncode == 0, done.stderr
@@ -208,7 +213,9 @@ def test_the_library_is_loaded_late() -> None:
         "import sys\n"
         "import anycreds._providers.login.dpop\n"
         "from anycreds._providers.login.dpop_keys import load_key\n"
-        "load_key('nothing')\n"
+        "try: load_key('nothing')\n"
+        "except ValueError: pass\n"
+        "else: raise AssertionError('accepted')\n"
         "assert 'cryptography' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], timeout=20, check=True)

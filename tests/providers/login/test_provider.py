@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -28,7 +28,7 @@ from anycreds._core.http import Request, Response, TransportFailure
 from anycreds._core.io import ReadFailure, WriteFailure
 from anycreds._providers.login import provider as login
 from anycreds._providers.login.api import HINTS, file_name
-from anycreds._providers.login.dpop_keys import NotInstalled
+from anycreds._providers.login.dpop_keys import CryptographyMissingError
 from anycreds._providers.login.provider import LoginProvider, login_command
 from anycreds._providers.service.endpoint_resolution import EndpointResolver
 from support.fake_io import (
@@ -359,17 +359,21 @@ TROUBLE: list[tuple[list[Any], type[RetrievalError], str]] = [
     ([denied("server_error", 500, "InternalServerException")] * 3, RetrievalError, "InternalServerException: No."),
     ([answer(b"", 503)] * 3, RetrievalError, "status 503"),
     ([denied("rate_exceeded", 429, "TooManyRequestsError")] * 3, RetrievalError, "TooManyRequestsError"),
-    ([TransportFailure("unreachable", "refused")] * 3, RetrievalError, "could not be sent: refused"),
-    ([TransportFailure("broken", "reset")] * 3, MalformedResponseError, "no usable answer: reset"),
+    ([TransportFailure("unreachable", "refused")] * 3, RetrievalError, "could not connect: refused"),
+    ([TransportFailure("broken", "reset")] * 3, MalformedResponseError, "no valid response: reset"),
     ([TransportFailure("too large", "more than 64 KiB")], MalformedResponseError, "more than 64 KiB"),
     ([answer(b"<html>canary</html>", 403)], RetrievalError, "status 403"),
     ([answer(b"", 302, location="https://other.example/x")], RetrievalError, "redirects are not followed"),
-    ([answer(b"<html>")], MalformedResponseError, "looks like a web page"),
+    ([answer(b"<html>")], MalformedResponseError, "is a web page"),
     ([answer(b"{")], MalformedResponseError, "is not JSON"),
-    ([renewal(refreshToken=...)], MalformedResponseError, "refreshToken in the answer is missing"),
-    ([renewal(accessToken=...)], MalformedResponseError, "accessToken in the answer is missing"),
-    ([renewal(accessToken={"accessKeyId": "x"})], MalformedResponseError, "accessToken.secretAccessKey in the answer"),
-    ([renewal(expiresIn="900")], MalformedResponseError, "expiresIn in the answer is not a number"),
+    ([renewal(refreshToken=...)], MalformedResponseError, "refreshToken in the response is missing"),
+    ([renewal(accessToken=...)], MalformedResponseError, "accessToken in the response is missing"),
+    (
+        [renewal(accessToken={"accessKeyId": "x"})],
+        MalformedResponseError,
+        "accessToken.secretAccessKey in the response",
+    ),
+    ([renewal(expiresIn="900")], MalformedResponseError, "expiresIn in the response is not a number"),
 ]
 
 
@@ -434,7 +438,11 @@ def test_key_in_one_line() -> None:
 
 def test_without_cryptography(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     """Without the library an error names the extra; credentials that are valid are given all the same."""
-    monkeypatch.setattr(login, "load_key", lambda _: NotInstalled("is not installed"))
+
+    def missing_library(pem: str) -> NoReturn:
+        raise CryptographyMissingError("is not installed")
+
+    monkeypatch.setattr(login, "load_key", missing_library)
     error = failure(provider(), runtime(lasting(0)))
     assert type(error) is InvalidConfigurationError
     assert "needs cryptography, which is not installed (install anycreds[login])" in told(error)

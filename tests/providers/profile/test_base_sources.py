@@ -21,9 +21,10 @@ from anycreds import (
     RetrievalError,
 )
 from anycreds._config.shared_files import FileOptions, SharedFiles
-from anycreds._core.callbacks import BuildOptions, Callbacks
+from anycreds._core.callbacks import Callbacks
 from anycreds._core.http import Request
 from anycreds._core.provider import ClientContext
+from anycreds._providers.profile.options import BuildOptions
 from anycreds._providers.profile.provider import ProfileProvider
 from support.fake_io import FakeIo, FakeRuntime, Step, answer, assert_no_secret, document, run
 

@@ -12,11 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anycreds._core.http import Request, Response, TransportFailure
+from anycreds._core.http import Request, Response, TransportFailure, Url
 from anycreds._providers.service.calling import call, is_transient, pause_after
 from anycreds._providers.service.retries import Budget
 from anycreds._wire.service_errors import ErrorResponse
-from anycreds._wire.urls import Url
 from support.fake_io import START, Answer, FakeIo, answer, run
 
 URL = Url("https", "sts.eu-west-1.amazonaws.com", None, "/")

@@ -11,12 +11,13 @@ import pytest
 
 from anycreds._config.locations import Location
 from anycreds._config.settings import Setting
-from anycreds._core.credentials import InvalidReason
 from anycreds._core.errors import CredentialsError, InvalidConfigurationError, LoginRequiredError, RetrievalError
 from anycreds._core.io import ReadFailure, WriteFailure
 from anycreds._core.observer import watch
+from anycreds._core.validation import InvalidValueError
 from anycreds._providers.service.token_cache import LIMIT, Held, TokenFiles, token_file
 from anycreds.events import CacheWriteFailed, Event
+from support.errors import rejected
 from support.fake_io import FakeIo, assert_no_secret, run
 
 PATH, SHOWN = "/home/me/.aws/sso/cache/x.json", "~/.aws/sso/cache/x.json"
@@ -27,10 +28,12 @@ OTHER = {"token": "canary-9", "refresh": "canary-r9"}
 SECRETS = ("canary-1", "canary-2", "canary-9", "canary-r")
 
 
-def parse(document: Mapping[str, Any]) -> str | InvalidReason:
+def parse(document: Mapping[str, Any]) -> str:
     """Read a token for these tests: one text."""
     token = document.get("token")
-    return token if isinstance(token, str) else InvalidReason("token is missing")
+    if not isinstance(token, str):
+        raise InvalidValueError("is missing", field="token")
+    return token
 
 
 def files() -> TokenFiles[str]:
@@ -117,18 +120,17 @@ def test_load() -> None:
         (b'{"token": "canary-1', "is not JSON"),
         (b'{"token": "canary-1"}}', "is not JSON"),
         (b"\xff", "is not UTF-8 text"),
-        (b"\xef\xbb\xbf{}", "begins with a byte order mark"),
+        (b"\xef\xbb\xbf{}", "begins with a byte order mark; expected UTF-8 without one"),
         (b"[]", "is JSON, but not an object"),
-        (b"[" * 5000, "is nested more than 32 levels deep"),
+        (b"[" * 5000, "has more than 200 objects and arrays"),
         (b" " * (LIMIT + 1), f"it is larger than {LIMIT} bytes"),
     ],
 )
 def test_unreadable(content: bytes | ReadFailure, problem: str) -> None:
     """What cannot be read is told with the file and without its content, after one more look (L15)."""
     io = holding(content)
-    found = run(files().load(io, FILE))
-    assert found == f"{SHOWN} {problem}"
-    assert isinstance(found, InvalidReason)
+    error = rejected(run, files().load(io, FILE))
+    assert str(error) == f"{SHOWN} {problem}"
     assert io.pauses == [0.05]
     assert io.reads == [PATH, PATH]
 
@@ -136,13 +138,14 @@ def test_unreadable(content: bytes | ReadFailure, problem: str) -> None:
 def test_missing() -> None:
     """A file that is not there is told at once."""
     io = FakeIo()
-    assert run(files().load(io, FILE)) == f"{SHOWN} does not exist"
+    assert str(rejected(run, files().load(io, FILE))) == f"{SHOWN} does not exist"
     assert io.pauses == []
 
 
 def test_wrong_field() -> None:
     """A field that is wrong is told with its file."""
-    assert run(files().load(holding({"token": 5}), FILE)) == f"{SHOWN}: token is missing"
+    error = rejected(run, files().load(holding({"token": 5}), FILE))
+    assert str(error) == f"{SHOWN}: token is missing"
 
 
 def test_torn_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,7 +204,7 @@ def test_signed_out_meanwhile() -> None:
     """If the file is gone when the lock is there, nothing is refreshed and nothing is written."""
     one, io, service = files(), holding(), Service()
     io.when_locked[PATH] = io.files.clear
-    assert renew(one, io, service) == f"{SHOWN} does not exist"
+    assert str(rejected(renew, one, io, service)) == f"{SHOWN} does not exist"
     assert (service.asked, io.files) == ([], {})
 
 
@@ -258,7 +261,7 @@ def test_a_sign_out_beats_memory() -> None:
     one, io = files(), holding(unwritable={PATH: WriteFailure("cannot be written: x")})
     renew(one, io, Service())
     io.files.clear()
-    assert run(one.load(io, FILE)) == f"{SHOWN} does not exist"
+    assert str(rejected(run, one.load(io, FILE))) == f"{SHOWN} does not exist"
     io.files[PATH] = json.dumps(OLD).encode()
     assert load(one, io).token == "canary-1"
 
@@ -270,7 +273,7 @@ def test_memory_beats_a_torn_file() -> None:
     io.files[PATH] = b"{"
     assert load(one, io).token == "canary-2"
     elsewhere = FILE._replace(path="/elsewhere")
-    assert run(one.load(io, elsewhere)) == f"{SHOWN} does not exist"
+    assert str(rejected(run, one.load(io, elsewhere))) == f"{SHOWN} does not exist"
 
 
 def test_number_that_is_no_json() -> None:

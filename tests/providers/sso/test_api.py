@@ -10,18 +10,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anycreds._core.credentials import Credentials, InvalidReason
+from anycreds._core.credentials import Credentials
 from anycreds._core.errors import MalformedResponseError
-from anycreds._providers.sso.portal import bearer_headers, credentials_in, credentials_target
+from anycreds._core.validation import InvalidValueError
+from anycreds._providers.sso.portal import bearer_headers, credentials_target, parse_credentials
 from anycreds._providers.sso.token import (
     RefreshFields,
     SsoToken,
     file_name,
+    parse_refresh_response,
+    parse_token,
     refresh_body,
     refresh_fields,
-    refreshed,
-    token_in,
 )
+from support.errors import error_of, outcome, rejected
 from support.fake_io import KEY_ID, SECRET_KEY, SESSION_TOKEN, START, answer, assert_no_secret
 
 ACCESS = "aoaAAAA-canary-access-token"
@@ -78,7 +80,7 @@ def test_file_names(key: str, name: str) -> None:
 
 def test_whole_token() -> None:
     """All that the AWS CLI writes is read, and none of it can be printed."""
-    token = token_in(token_document())
+    token = parse_token(token_document())
     assert token == SsoToken(ACCESS, START + 8 * 3600, REFRESH, "client", CLIENT_SECRET, 1_709_251_200.0)
     assert repr(token) == "SsoToken(end=1704193445)"
     assert token.secrets() == (ACCESS, REFRESH, CLIENT_SECRET)
@@ -91,11 +93,10 @@ def test_least_token(absent: Any) -> None:
     """Two fields are enough for a token that is not refreshed; what is absent, null or empty is the same."""
     rest = dict.fromkeys(("clientId", "clientSecret", "refreshToken"), absent)
     document = token_document(**rest, registrationExpiresAt=None if absent == "" else absent, startUrl=..., region=...)
-    token = token_in(document)
+    token = parse_token(document)
     assert token == SsoToken(ACCESS, START + 8 * 3600)
-    problem = refresh_fields(token, START)
-    assert problem == "it has no clientId and no clientSecret and no refreshToken to refresh it with"
-    assert isinstance(problem, InvalidReason)
+    problem = str(rejected(refresh_fields, token, START))
+    assert problem == "it has no clientId and no clientSecret and no refreshToken, which a refresh needs"
 
 
 @pytest.mark.parametrize(
@@ -111,7 +112,7 @@ def test_least_token(absent: Any) -> None:
 )
 def test_times(text: str) -> None:
     """A token's end may be written in all forms that AWS's tools have written it in."""
-    token = token_in(token_document(expiresAt=text))
+    token = parse_token(token_document(expiresAt=text))
     assert isinstance(token, SsoToken)
     assert token.end == START + 8 * 3600
 
@@ -126,7 +127,7 @@ NO_TIME = "is not a time such as 2030-12-31T23:59:59Z"
         ({"accessToken": 5}, "accessToken is not text but int"),
         ({"accessToken": " "}, "accessToken is blank"),
         ({"accessToken": f"{ACCESS}\n"}, "accessToken contains the control character U+000A"),
-        ({"accessToken": f"{ACCESS}\u20ac"}, "accessToken has a character that no HTTP header can carry"),
+        ({"accessToken": f"{ACCESS}\u20ac"}, "accessToken has a character that an HTTP header cannot contain"),
         ({"accessToken": f" {ACCESS}"}, "accessToken begins or ends with a blank"),
         ({"accessToken": {"accessKeyId": "x"}}, "accessToken is not text but dict"),
         ({"expiresAt": ...}, "expiresAt is missing"),
@@ -137,23 +138,22 @@ NO_TIME = "is not a time such as 2030-12-31T23:59:59Z"
         ({"refreshToken": 5}, "refreshToken is not text but int"),
         ({"refreshToken": False}, "refreshToken is not text but bool"),
         ({"clientId": ["x"]}, "clientId is not text but list"),
-        ({"clientSecret": "\ud800"}, "clientSecret contains a lone surrogate, that is, bytes which are not UTF-8"),
+        ({"clientSecret": "\ud800"}, "clientSecret contains a lone surrogate: bytes that are not UTF-8"),
         ({"registrationExpiresAt": "soon"}, f"registrationExpiresAt {NO_TIME}"),
         ({"registrationExpiresAt": 0}, f"registrationExpiresAt {NO_TIME}"),
     ],
 )
 def test_wrong_tokens(changes: dict[str, Any], problem: str) -> None:
     """What is wrong with a token file is told by its field, without what stands in it."""
-    found = token_in(token_document(**changes))
-    assert found == problem
-    assert isinstance(found, InvalidReason)
+    assert str(rejected(parse_token, token_document(**changes))) == problem
 
 
 def test_registration_that_has_ended() -> None:
     """A client whose registration has ended refreshes nothing."""
-    token = token_in(token_document(registrationExpiresAt="2024-01-02T03:04:05Z"))
+    token = parse_token(token_document(registrationExpiresAt="2024-01-02T03:04:05Z"))
     assert isinstance(token, SsoToken)
-    assert refresh_fields(token, START) == "the registration to refresh it with ended at 2024-01-02T03:04:05Z"
+    problem = str(rejected(refresh_fields, token, START))
+    assert problem == "the client registration, which a refresh needs, expired at 2024-01-02T03:04:05Z"
     assert isinstance(refresh_fields(token, START - 1), RefreshFields)
 
 
@@ -179,11 +179,11 @@ def test_refresh_body() -> None:
         ({"expiresIn": 10**400}, {"expiresAt": "2025-01-02T03:04:05Z", "refreshToken": REFRESH}),
     ],
 )
-def test_refreshed(changes: dict[str, Any], expected: dict[str, str]) -> None:
+def test_refresh_response(changes: dict[str, Any], expected: dict[str, str]) -> None:
     """What comes is what has to change in the file; a refresh token that does not come stays as it is."""
     body = {"accessToken": ACCESS, "expiresIn": 28800, "refreshToken": REFRESH, **changes}
     given = answer({name: value for name, value in body.items() if value is not ...})
-    assert refreshed(given, START + 0.25, "SSO") == {"accessToken": ACCESS, **expected}
+    assert parse_refresh_response(given, START + 0.25, "SSO") == {"accessToken": ACCESS, **expected}
 
 
 @pytest.mark.parametrize(
@@ -204,9 +204,8 @@ def test_refreshed(changes: dict[str, Any], expected: dict[str, str]) -> None:
 def test_wrong_refreshes(changes: dict[str, Any], field: str, problem: str) -> None:
     """A refresh that is not what was asked for is an error that names the field (U31)."""
     given = answer({"accessToken": ACCESS, "expiresIn": 28800, "refreshToken": REFRESH, **changes})
-    error = refreshed(given, START, "SSO")
-    assert isinstance(error, MalformedResponseError)
-    assert (error.field, error.message) == (field, f"{field} in the answer {problem}")
+    error = error_of(parse_refresh_response, given, START, "SSO", kind=MalformedResponseError)
+    assert (error.field, error.message) == (field, f"{field} in the response {problem}")
     assert_no_secret(error, ACCESS, REFRESH)
 
 
@@ -224,7 +223,7 @@ def test_headers() -> None:
 
 def test_credentials() -> None:
     """The set has its end, counted in milliseconds, and the account that was asked for."""
-    assert credentials_in(answer(role_document(accountId="no")), "123456789012", "SSO") == Credentials(
+    assert parse_credentials(answer(role_document(accountId="no")), "123456789012", "SSO") == Credentials(
         KEY_ID,
         SECRET_KEY,
         SESSION_TOKEN,
@@ -252,23 +251,24 @@ WHOLE = "is not a whole number of milliseconds since 1970"
         (role_document(expiration="1704186245000"), "roleCredentials.expiration", WHOLE),
         (role_document(expiration=1704186245000.5), "roleCredentials.expiration", WHOLE),
         (role_document(expiration=True), "roleCredentials.expiration", WHOLE),
-        (role_document(expiration=10**18), "roleCredentials.expiration", "lies outside the years 1 to 9999"),
-        (role_document(expiration=-(10**400)), "roleCredentials.expiration", "lies outside the years 1 to 9999"),
+        (role_document(expiration=10**18), "roleCredentials.expiration", "is outside the years 1 to 9999"),
+        (role_document(expiration=-(10**400)), "roleCredentials.expiration", "is outside the years 1 to 9999"),
     ],
 )
 def test_wrong_sets(document: dict[str, Any], field: str, problem: str) -> None:
     """All four fields are needed, in their own types; else the error names the field."""
-    error = credentials_in(answer(document), "1", "SSO")
-    assert isinstance(error, MalformedResponseError)
-    assert (error.field, error.message) == (field, f"{field} in the answer {problem}")
+    error = error_of(parse_credentials, answer(document), "1", "SSO", kind=MalformedResponseError)
+    assert (error.field, error.message) == (field, f"{field} in the response {problem}")
     assert_no_secret(error)
 
 
 @pytest.mark.parametrize("body", [b"", b"null", b"[]", b"<html>", b"\xff", b'{"roleCredentials":', b"[" * 100_000])
 def test_wrong_bodies(body: bytes) -> None:
     """What is no JSON object is an error, be it from the portal or from OIDC."""
-    for error in (credentials_in(answer(body), "1", "SSO"), refreshed(answer(body), START, "SSO")):
-        assert isinstance(error, MalformedResponseError)
+    for error in (
+        error_of(parse_credentials, answer(body), "1", "SSO", kind=MalformedResponseError),
+        error_of(parse_refresh_response, answer(body), START, "SSO", kind=MalformedResponseError),
+    ):
         assert error.source == "SSO"
 
 
@@ -276,23 +276,24 @@ def test_wrong_bodies(body: bytes) -> None:
 @given(field=st.sampled_from(sorted(token_document())), value=ANYTHING)
 def test_any_token_file(field: str, value: Any) -> None:
     """Whatever stands in a field of the file, nothing raises, and what is a token can be sent."""
-    found = token_in(token_document(**{field: value}))
+    found = outcome(parse_token, token_document(**{field: value}))
     if isinstance(found, SsoToken):
         assert isinstance(found.access_token, str)
-        assert isinstance(refresh_fields(found, START), RefreshFields | InvalidReason)
+        assert isinstance(outcome(refresh_fields, found, START), RefreshFields | InvalidValueError)
 
 
 @settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(("accessToken", "expiresIn", "refreshToken")), ANYTHING))
 def test_any_refresh(body: dict[str, Any]) -> None:
     """Whatever OIDC answers, nothing raises, and what changes can be read back."""
-    found = refreshed(answer(body), START, "SSO")
+    found = outcome(parse_refresh_response, answer(body), START, "SSO")
     if isinstance(found, dict):
-        assert isinstance(token_in(token_document(**found)), SsoToken)
+        assert isinstance(parse_token(token_document(**found)), SsoToken)
 
 
 @settings(deadline=None)
 @given(field=st.sampled_from(("accessKeyId", "secretAccessKey", "sessionToken", "expiration")), value=ANYTHING)
 def test_any_set(field: str, value: Any) -> None:
     """Whatever the portal answers, nothing raises."""
-    assert credentials_in(answer(role_document(**{field: value})), "1", "SSO") is not None
+    found = outcome(parse_credentials, answer(role_document(**{field: value})), "1", "SSO")
+    assert isinstance(found, Credentials | MalformedResponseError)

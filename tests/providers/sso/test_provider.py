@@ -304,7 +304,7 @@ def test_refused_and_over() -> None:
         f"the refresh of the token of sso-session 'my-sso' (~/.aws/config:2) in {SESSION_SHOWN}, "
         "by IAM Identity Center (OIDC) at https://oidc.eu-central-1.amazonaws.com (region eu-central-1"
     )
-    assert error.message.endswith("was refused with status 400 (InvalidGrantException: not ... of ...)")
+    assert error.message.endswith("failed with status 400 (InvalidGrantException: not ... of ...)")
 
 
 @pytest.mark.parametrize("code", ["InvalidClientException", "ExpiredTokenException", "UnauthorizedClientException"])
@@ -358,8 +358,11 @@ def test_refused_because_somebody_was_faster() -> None:
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({"refreshToken": ...}, "it has no refreshToken to refresh it with"),
-        ({"registrationExpiresAt": OVER}, "the registration to refresh it with ended at 2024-01-02T03:04:05Z"),
+        ({"refreshToken": ...}, "it has no refreshToken, which a refresh needs"),
+        (
+            {"registrationExpiresAt": OVER},
+            "the client registration, which a refresh needs, expired at 2024-01-02T03:04:05Z",
+        ),
     ],
 )
 def test_over_and_not_refreshable(changes: dict[str, Any], problem: str) -> None:
@@ -469,7 +472,7 @@ def test_unauthorized_and_refresh_fails(step: Any, caplog: pytest.LogCaptureFixt
 def test_unauthorized_and_not_refreshable(caplog: pytest.LogCaptureFixture) -> None:
     """Without a way to refresh, or in legacy style, a rejected token is for a person at once."""
     assert login(runtime(token(refreshToken=...), role(status=401, body={}))).code is None
-    assert "is rejected; it has no refreshToken to refresh it with" in caplog.text
+    assert "is rejected; it has no refreshToken, which a refresh needs" in caplog.text
     io = runtime(token(), role(status=401, body=UNAUTHORIZED), path=LEGACY_FILE)
     assert login(io, provider(LEGACY)).code == "UnauthorizedException"
     assert io.reads == [LEGACY_FILE]

@@ -169,7 +169,7 @@ def test_wrong_values() -> None:
     """A value that cannot be right is told with its line, and not shown."""
     error = error_in(f"[profile dev]\n{SHARED}sso_account_id = 1\nsso_role_name = {'x' * 16385}")
     assert error.message == (
-        f"profile 'dev' ({CONFIG}:1): sso_role_name ({CONFIG}:5) has 16385 characters; more than 16384 are never right"
+        f"profile 'dev' ({CONFIG}:1): sso_role_name ({CONFIG}:5) has 16385 characters; expected at most 16384"
     )
 
 

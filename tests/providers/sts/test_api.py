@@ -16,8 +16,9 @@ from anycreds._core.credentials import Credentials
 from anycreds._core.errors import MalformedResponseError, RetrievalError
 from anycreds._core.http import Response
 from anycreds._providers.sts.requests import assume_role_form, web_identity_form
-from anycreds._providers.sts.responses import HINTS, credentials_in, parse_error_response
+from anycreds._providers.sts.responses import HINTS, parse_credentials, parse_error_response
 from anycreds._wire.service_errors import ErrorResponse, service_error
+from support.errors import outcome
 from support.fake_io import KEY_ID, SECRET_KEY, SESSION_TOKEN, answer, assert_no_secret
 
 SOURCE = "assume role"
@@ -56,14 +57,14 @@ def body(
 
 def given_by(content: bytes, operation: Literal["AssumeRole", "AssumeRoleWithWebIdentity"] = ROLE) -> Credentials:
     """Read an answer that is right."""
-    found = credentials_in(answer(content), operation, SOURCE)
+    found = outcome(parse_credentials, answer(content), operation, SOURCE)
     assert isinstance(found, Credentials), found
     return found
 
 
 def malformed(content: bytes, *secrets: str, status: int = 200, **headers: str) -> MalformedResponseError:
     """Read an answer that must be refused."""
-    error = credentials_in(answer(content, status, **headers), ROLE, SOURCE, secrets)
+    error = outcome(parse_credentials, answer(content, status, **headers), ROLE, SOURCE, secrets)
     assert isinstance(error, MalformedResponseError)
     assert (error.source, error.status) == (SOURCE, status)
     assert_no_secret(error, TOKEN)
@@ -290,9 +291,9 @@ def test_refuses_a_set_that_is_not_there_once(name: str) -> None:
         (b"", "is empty"),
         (b"{}", "is not XML"),
         (b"<AssumeRoleResponse>", "is not XML"),
-        (b"<AssumeRoleResponse/>", "Credentials in the answer is missing"),
-        (body(WEB), "is no AssumeRoleResponse"),
-        (b"<x/>", "is no AssumeRoleResponse"),
+        (b"<AssumeRoleResponse/>", "Credentials in the response is missing"),
+        (body(WEB), "is not an AssumeRoleResponse"),
+        (b"<x/>", "is not an AssumeRoleResponse"),
         (b"<!DOCTYPE x><x/>", "document type"),
         (b"\xff", "UTF-8"),
     ],
@@ -315,7 +316,7 @@ def test_web_pages_have_a_hint(page: bytes) -> None:
 def test_refuses_compressed_answers() -> None:
     """A content coding was not asked for, and may be a bomb; identity is none."""
     assert "compressed" in str(malformed(body(), content_encoding="gzip"))
-    assert isinstance(credentials_in(answer(body(), content_encoding="Identity"), ROLE, SOURCE), Credentials)
+    assert isinstance(parse_credentials(answer(body(), content_encoding="Identity"), ROLE, SOURCE), Credentials)
 
 
 def error_document(code: str, message: str = "because", root: str = "ErrorResponse") -> bytes:
@@ -418,5 +419,5 @@ def test_hints_are_sentences_about_known_codes() -> None:
 @settings(max_examples=200, deadline=None)
 def test_answers_for_any_bytes(content: bytes) -> None:
     """Whatever comes, the answer is a value."""
-    assert isinstance(credentials_in(answer(content), ROLE, SOURCE), Credentials | MalformedResponseError)
+    assert isinstance(outcome(parse_credentials, answer(content), ROLE, SOURCE), Credentials | MalformedResponseError)
     assert isinstance(parse_error_response(answer(content, 400)), ErrorResponse)

@@ -15,11 +15,11 @@ import pytest
 import trustme
 
 import anycreds
-from anycreds._core.http import Request, Response, Transport, TransportFailure
+from anycreds._core.http import Request, Response, Transport, TransportFailure, Url
 from anycreds._system import http
 from anycreds._system.http import HttpClients, tls
 from anycreds._system.io import SystemRuntime
-from anycreds._wire.urls import Url, parse
+from anycreds._wire.urls import parse_url
 from anycreds.testing import CANARY
 from support.raw_http_server import httpx_loaded, ok, serving  # noqa: F401
 
@@ -54,7 +54,7 @@ def server_context() -> ssl.SSLContext:
 
 def post(url: str, transport: Transport = Transport(), **changes: Any) -> Request:  # noqa: B008 - a value
     """Return a request to a service."""
-    parsed = parse(url)
+    parsed = parse_url(url)
     assert isinstance(parsed, Url)
     headers = {"Authorization": f"{CANARY}-signature"}
     return Request("POST", parsed, headers, 5.0, body=BODY, direct=False, transport=transport)._replace(**changes)

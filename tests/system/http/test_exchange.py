@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 import anycreds
-from anycreds._core.http import Request, Response
+from anycreds._core.http import Request, Response, Url
 from anycreds._system.http import HttpClients
-from anycreds._wire.urls import Url, parse
+from anycreds._wire.urls import parse_url
 from anycreds.testing import CANARY, FakeAWS, Status
 from support.raw_http_server import closed, httpx_loaded, ok, serving  # noqa: F401
 
@@ -31,7 +31,7 @@ def metadata_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def url(text: str) -> Url:
     """Return a URL that is known to be right."""
-    parsed = parse(text)
+    parsed = parse_url(text)
     assert isinstance(parsed, Url)
     return parsed
 

@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from anycreds._core.http import Request, Response, TransportFailure
+from anycreds._core.http import Request, Response, TransportFailure, Url
 from anycreds._system.http import HttpClients
-from anycreds._wire.urls import Url, parse
+from anycreds._wire.urls import parse_url
 from anycreds.testing import Drip, FakeAWS, Fault, Flood, HalfBody, Hang, Raw, ResetAfter
 from support.raw_http_server import closed, httpx_loaded, ok, serving  # noqa: F401
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.anyio
 
 def asking(text: str, timeout: float = 0.1, *, limit: int = 1000, direct: bool = True) -> Request:
     """Return a plain request."""
-    url = parse(text)
+    url = parse_url(text)
     assert isinstance(url, Url)
     return Request("GET", url, {}, timeout, limit=limit, direct=direct)
 

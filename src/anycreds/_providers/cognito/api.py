@@ -1,7 +1,4 @@
-"""Cognito Identity: what is asked for an identity and for its credentials, and the answers, read without trust.
-
-Nothing here raises, and no error repeats what was sent or came.
-"""
+"""Requests to Cognito Identity for an identity and for its credentials, and strict parsers of the responses."""
 
 from __future__ import annotations
 
@@ -9,14 +6,14 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from ..._core.credentials import Credentials, InvalidReason, invalid_reason
-from ..._core.errors import MalformedResponseError
+from ..._core.credentials import Credentials
 from ..._core.http import Response
-from ..._wire.credential_documents import read_text
-from ..._wire.json import object_in
+from ..._core.validation import InvalidValueError, check_text
+from ..._wire.json import parse_object
+from ..._wire.service_errors import malformed_response
+from ..._wire.text import response_text
 
-_FIELDS = ("IdentityId", "Credentials")
-_KEYS = ("AccessKeyId", "SecretKey", "SessionToken", "Expiration")
+_KEYS = ("AccessKeyId", "SecretKey", "SessionToken")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # The first second after the year 9999, where datetime ends. Milliseconds since 1970 lie beyond it since 1978.
 _END_OF_TIME = 253_402_300_800
@@ -63,40 +60,46 @@ def get_credentials_body(identity_id: str, logins: Mapping[str, str] | None, cus
     return _body({"IdentityId": identity_id, "Logins": logins, "CustomRoleArn": custom_role_arn})
 
 
-def identity_id_in(response: Response, source: str) -> str | MalformedResponseError:
-    """Return the identity in an answer to GetId."""
-    document = _document(response, source)
-    if isinstance(document, MalformedResponseError):
-        return document
-    identity_id = document.get("IdentityId")
-    if problem := invalid_reason(identity_id):
-        return _wrong_field(response, source, "IdentityId", problem)
-    return str(identity_id)
+def parse_identity_id(response: Response, source: str) -> str:
+    """Return the identity in a response to GetId. Raise ``MalformedResponseError`` if there is none."""
+    try:
+        return check_text(parse_object(response_text(response)).get("IdentityId"), field="IdentityId")
+    except InvalidValueError as error:
+        raise malformed_response(error, response, source) from None
 
 
-def credentials_in(response: Response, source: str, identity_id: str) -> Credentials | MalformedResponseError:
-    """Return the set in an answer to GetCredentialsForIdentity. ``identity_id`` is the one that was asked for."""
-    document = _document(response, source)
-    if isinstance(document, MalformedResponseError):
-        return document
+def parse_credentials(response: Response, source: str, identity_id: str) -> Credentials:
+    """Return the credentials in a response to GetCredentialsForIdentity.
+
+    Args:
+        response: A response with status 200.
+        source: The name of the provider.
+        identity_id: The identity in the request, for responses without one.
+
+    Raises:
+        MalformedResponseError: The response does not contain valid credentials.
+
+    """
+    try:
+        document = parse_object(response_text(response))
+        return _credentials(document, source, identity_id)
+    except InvalidValueError as error:
+        raise malformed_response(error, response, source) from None
+
+
+def _credentials(document: Mapping[str, Any], source: str, identity_id: str) -> Credentials:
     given = document.get("Credentials")
     if not isinstance(given, dict):
-        kind = "is missing" if given is None else f"is not an object but {type(given).__name__}"
-        return _wrong_field(response, source, "Credentials", kind)
-    expiration = _moment(given.get("Expiration"))
-    answered = document.get("IdentityId")  # null says nothing about the keys, so that it may stand for absent
-    found = {**given, "IdentityId": identity_id if answered is None else answered}
-    for name in (*_KEYS[:3], "IdentityId"):
-        if problem := invalid_reason(found.get(name)):
-            return _wrong_field(response, source, name, problem)
-    if isinstance(expiration, InvalidReason):
-        return _wrong_field(response, source, "Expiration", expiration)
+        reason = "is missing" if given is None else f"is not an object but {type(given).__name__}"
+        raise InvalidValueError(reason, field="Credentials")
+    answered = document.get("IdentityId")  # null here does not make the keys doubtful
+    key, secret, token = (check_text(given.get(name), field=name) for name in _KEYS)
     return Credentials(
-        found["AccessKeyId"],
-        found["SecretKey"],
-        found["SessionToken"],
-        expiration=expiration,
-        identity_id=found["IdentityId"],
+        key,
+        secret,
+        token,
+        expiration=_expiration(given.get("Expiration")),
+        identity_id=identity_id if answered is None else check_text(answered, field="IdentityId"),
         source=source,
     )
 
@@ -108,28 +111,12 @@ def _body(fields: Mapping[str, object]) -> bytes:
     return json.dumps(given, separators=(",", ":")).encode()  # all of it is ASCII, so that nothing can go wrong
 
 
-def _document(response: Response, source: str) -> dict[str, Any] | MalformedResponseError:
-    text = read_text(response, source)
-    if isinstance(text, MalformedResponseError):
-        return text
-    document = object_in(text, (*_FIELDS, *_KEYS))
-    if not isinstance(document, dict):
-        problem, field = document
-        return MalformedResponseError(f"the answer {problem}", field=field, status=response.status, source=source)
-    return document
-
-
-def _moment(value: object) -> datetime | InvalidReason:
-    """Read seconds since 1970, whole or not."""
+def _expiration(value: object) -> datetime:
+    """Return seconds since 1970, whole or not, as a datetime."""
     if value is None:
-        return InvalidReason("is missing")
+        raise InvalidValueError("is missing", field="Expiration")
     if isinstance(value, bool) or not isinstance(value, int | float):
-        return InvalidReason(f"is not a number of seconds but {type(value).__name__}")
-    if not 0 < value < _END_OF_TIME:  # a number of JSON can be infinite: 1e999 is
-        return InvalidReason("is no possible time")
+        raise InvalidValueError(f"is not a number of seconds but {type(value).__name__}", field="Expiration")
+    if not 0 < value < _END_OF_TIME:  # a number in JSON can be infinite: 1e999 is
+        raise InvalidValueError("is not an existing time", field="Expiration")
     return _EPOCH + timedelta(seconds=value)
-
-
-def _wrong_field(response: Response, source: str, name: str, problem: str) -> MalformedResponseError:
-    message = f"{name} in the answer {problem}"
-    return MalformedResponseError(message, field=name, status=response.status, source=source)

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol, TypeAlias
 
-from ..._core.credentials import invalid_reason
 from ..._core.errors import CredentialsError, ProviderTimeoutError, RetrievalError
 from ..._core.io import Io
 from ..._core.logs import log
+from ..._core.validation import InvalidValueError, check_text
 from ..service.callbacks import call_user_function
 
 # JavaScript's name for nobody in particular.
@@ -76,10 +76,11 @@ class Identities:
         kept = await self._asked(io, self._cache.get, (key,), "cache.get")
         if kept is None:
             return None
-        if problem := invalid_reason(kept):
-            log("identities", "warning", "%s: what cache.get returned %s, so it is not used", self._name, problem)
+        try:
+            return check_text(kept)
+        except InvalidValueError as error:
+            log("identities", "warning", "%s: cache.get returned a value that %s; ignored", self._name, error)
             return None
-        return str(kept)
 
     async def keep(self, io: Io, key: str, identity_id: str) -> None:
         """Keep an identity."""
@@ -97,17 +98,18 @@ class Identities:
         return None
 
 
-async def tokens_of(io: Io, logins: Mapping[str, Login], name: str) -> dict[str, str] | CredentialsError:
+async def tokens_of(io: Io, logins: Mapping[str, Login], name: str) -> dict[str, str]:
     """Return the tokens of logins as they are now. ``name`` is the provider that asks."""
     tokens = {}
     for provider, login in logins.items():
         told = f"the login for {provider}"
         token = login if isinstance(login, str) else await _ask_within(io, _LOGIN_TIME, login, (), told=told, name=name)
         if isinstance(token, CredentialsError):
-            return token
-        if problem := invalid_reason(token, _LONGEST_TOKEN):
-            return RetrievalError(f"{told} returned a token that {problem}", source=name)
-        tokens[provider] = token
+            raise token
+        try:
+            tokens[provider] = check_text(token, _LONGEST_TOKEN)
+        except InvalidValueError as error:
+            raise RetrievalError(f"{told} returned a token that {error}", source=name) from None
     return tokens
 
 
@@ -119,49 +121,44 @@ def user_of(logins: Mapping[str, Login] | None) -> str | None:
     return "" if all(isinstance(login, str) for login in logins.values()) else None
 
 
-def identity_problem(name: str, identity: object, custom_role_arn: object, logins: object) -> str | None:
-    """Say what is wrong with the options for an identity or, by another name, for a pool; None: nothing is."""
-    problem = logins_problem(logins) or _text_problem(name, identity, needed=True)
-    return problem or _text_problem("custom_role_arn", custom_role_arn)
+def check_identity(name: str, identity: object, custom_role_arn: object, logins: object) -> None:
+    """Raise ``InvalidValueError`` for unusable options of an identity or, by another name, of a pool."""
+    check_logins(logins)
+    check_text(identity, field=f"option {name}")
+    _check_optional_text("custom_role_arn", custom_role_arn)
 
 
-def pool_problem(
-    account_id: object, user_identifier: object, cache: object, logins: Mapping[str, Login] | None
-) -> str | None:
-    """Say what is wrong with the options that only a pool has; None: nothing is."""
+def check_pool(account_id: object, user_identifier: object, cache: object, logins: Mapping[str, Login] | None) -> None:
+    """Raise ``InvalidValueError`` for unusable options that only a pool has."""
     if user_identifier == ANONYMOUS and logins:
-        return f"option user_identifier is {ANONYMOUS}, which stands for nobody, but there are logins"
-    problem = _text_problem("account_id", account_id) or _text_problem("user_identifier", user_identifier)
-    return problem or cache_problem(cache)
+        raise InvalidValueError(f"option user_identifier is {ANONYMOUS}, the user without logins, but there are logins")
+    _check_optional_text("account_id", account_id)
+    _check_optional_text("user_identifier", user_identifier)
+    check_cache(cache)
 
 
-def _text_problem(name: str, text: object, *, needed: bool = False) -> str | None:
-    if text is None and not needed:
-        return None
-    problem = invalid_reason(text)
-    return f"option {name} {problem}" if problem else None
+def _check_optional_text(name: str, text: object) -> None:
+    if text is not None:
+        check_text(text, field=f"option {name}")
 
 
-def logins_problem(logins: object) -> str | None:
-    """Say what is wrong with this option; None: nothing is."""
+def check_logins(logins: object) -> None:
+    """Raise ``InvalidValueError`` for an unusable value of this option."""
     if logins is None:
-        return None
+        return
     if not isinstance(logins, Mapping):
-        return f"option logins is not a mapping but {type(logins).__name__}"
+        raise InvalidValueError(f"option logins is not a mapping but {type(logins).__name__}")
     for provider, login in logins.items():
-        if problem := invalid_reason(provider):
-            return f"option logins: the name of a provider {problem}"
-        if not callable(login) and (problem := invalid_reason(login, _LONGEST_TOKEN)):
-            return f"option logins: the token for {provider} {problem}"
-    return None
+        check_text(provider, field="option logins: the name of a provider")
+        if not callable(login):
+            check_text(login, _LONGEST_TOKEN, field=f"option logins: the token for {provider}")
 
 
-def cache_problem(cache: object) -> str | None:
-    """Say what is wrong with this option; None: nothing is."""
+def check_cache(cache: object) -> None:
+    """Raise ``InvalidValueError`` for an unusable value of this option."""
     missing = [name for name in ("get", "set", "delete") if not callable(getattr(cache, name, None))]
-    if cache is None or not missing:
-        return None
-    return f"option cache is {type(cache).__name__}, which has no method {missing[0]}"
+    if cache is not None and missing:
+        raise InvalidValueError(f"option cache is {type(cache).__name__}, which has no method {missing[0]}")
 
 
 async def _ask_within(

@@ -11,25 +11,24 @@ from typing import Literal, NamedTuple
 
 from ..._config.settings import Setting
 from ..._core.credentials import Credentials
-from ..._core.durations import timeout_and_retries_reason
-from ..._core.errors import CredentialsError, InvalidConfigurationError, RetrievalError
+from ..._core.errors import InvalidConfigurationError, RetrievalError
 from ..._core.http import Response, TransportFailure
 from ..._core.io import Io, Runtime
 from ..._core.logs import log
 from ..._core.provider import ClientContext, Provider
-from ..._wire.credential_documents import transport_error
-from ..._wire.service_errors import parse_json_error, service_error
+from ..._core.validation import InvalidValueError, check_timeout_and_retries
+from ..._wire.service_errors import parse_json_error, service_error, transport_error
 from ..service.calling import call
 from ..service.endpoint_resolution import EndpointResolver, ResolvedEndpoint
 from ..service.retries import start_budget
-from .api import HINTS, credentials_in, get_credentials_body, get_id_body, identity_id_in, request_headers
+from .api import HINTS, get_credentials_body, get_id_body, parse_credentials, parse_identity_id, request_headers
 from .identity_cache import (
     Identities,
     IdentityCache,
     Login,
     MemoryCache,
-    identity_problem,
-    pool_problem,
+    check_identity,
+    check_pool,
     tokens_of,
     user_of,
 )
@@ -76,10 +75,11 @@ class CognitoIdentityProvider(Provider):
         options: CognitoOptions = CognitoOptions(),  # noqa: B008 - a constant
     ) -> None:
         super().__init__(self._NAME, runtime)
-        problem = timeout_and_retries_reason(options.timeout, 0)
-        problem = problem or identity_problem(self._OPTION, identity_id, options.custom_role_arn, options.logins)
-        if problem is not None:
-            raise InvalidConfigurationError(problem, source=self._NAME)
+        check_timeout_and_retries(options.timeout, 0, self._NAME)
+        try:
+            check_identity(self._OPTION, identity_id, options.custom_role_arn, options.logins)
+        except InvalidValueError as error:
+            raise InvalidConfigurationError(str(error), source=self._NAME) from None
         self._id = identity_id
         region, colon, _ = identity_id.partition(":")
         self._prefix = Setting(region, f"option {self._OPTION}") if colon and region else None
@@ -88,27 +88,23 @@ class CognitoIdentityProvider(Provider):
         self._endpoints = endpoints
         self._timeout = options.timeout
 
-    async def _load(self, io: Io, context: ClientContext) -> Credentials | CredentialsError:
+    async def _load(self, io: Io, context: ClientContext) -> Credentials:
         with io.deadline(_FILES_TIME, self.name):
             endpoint = await self._endpoints.resolve(io, context, "cognito-identity", self.name, second=self._prefix)
         if isinstance(endpoint, InvalidConfigurationError):
-            return endpoint
+            raise endpoint
         tokens = None if self._logins is None else await tokens_of(io, self._logins, self.name)
-        if isinstance(tokens, CredentialsError):
-            return tokens
         return await self._asked(io, endpoint, tokens)
 
-    async def _asked(
-        self, io: Io, endpoint: ResolvedEndpoint, tokens: dict[str, str] | None
-    ) -> Credentials | CredentialsError:
+    async def _asked(self, io: Io, endpoint: ResolvedEndpoint, tokens: dict[str, str] | None) -> Credentials:
         return await self._credentials(io, endpoint, self._id, tokens)
 
     async def _credentials(
         self, io: Io, endpoint: ResolvedEndpoint, identity_id: str, tokens: dict[str, str] | None
-    ) -> Credentials | CredentialsError:
+    ) -> Credentials:
         body = get_credentials_body(identity_id, tokens, self._custom_role_arn)
         answer = await self._answer(io, endpoint, "GetCredentialsForIdentity", body, tokens)
-        return answer if isinstance(answer, CredentialsError) else credentials_in(answer, self.name, identity_id)
+        return parse_credentials(answer, self.name, identity_id)
 
     async def _answer(
         self,
@@ -117,18 +113,18 @@ class CognitoIdentityProvider(Provider):
         operation: Literal["GetId", "GetCredentialsForIdentity"],
         body: bytes,
         tokens: dict[str, str] | None,
-    ) -> Response | CredentialsError:
-        """Return the good answer to one call, or the error."""
+    ) -> Response:
+        """Return the response with status 200 to one call."""
         request = endpoint.request("POST", "/", request_headers(operation), self._timeout, body)
         budget = await start_budget(io, endpoint.attempts * self._timeout)
         # Nothing in it is signed, so that it is the same at any time.
         answer = await call(io, lambda _now: request, parse_json_error, endpoint.attempts, budget)
         asked = f"{operation} of {endpoint}"
         if isinstance(answer, TransportFailure):
-            return transport_error(answer, self.name, asked)
+            raise transport_error(answer, self.name, asked)
         if answer.status != 200:
             told = parse_json_error(answer, tuple((tokens or {}).values()))
-            return service_error(answer, told, self.name, asked, HINTS)
+            raise service_error(answer, told, self.name, asked, HINTS)
         return answer
 
 
@@ -161,41 +157,41 @@ class CognitoIdentityPoolProvider(CognitoIdentityProvider):
         user_identifier: str | None = None,
     ) -> None:
         super().__init__(runtime, identity_pool_id, endpoints, options)
-        if problem := pool_problem(account_id, user_identifier, cache, options.logins):
-            raise InvalidConfigurationError(problem, source=POOL)
+        try:
+            check_pool(account_id, user_identifier, cache, options.logins)
+        except InvalidValueError as error:
+            raise InvalidConfigurationError(str(error), source=POOL) from None
         self._account_id = account_id
         self._user = user_identifier or user_of(options.logins)
         is_told = user_identifier is not None or not options.logins
         self._identities = Identities(cache if cache is not None and is_told else MemoryCache(), POOL)
 
-    async def _asked(
-        self, io: Io, endpoint: ResolvedEndpoint, tokens: dict[str, str] | None
-    ) -> Credentials | CredentialsError:
+    async def _asked(self, io: Io, endpoint: ResolvedEndpoint, tokens: dict[str, str] | None) -> Credentials:
         key = self._key(endpoint)
         kept = None if key is None else await self._identities.find(io, key)
         if kept is not None:
-            answer = await self._credentials(io, endpoint, kept, tokens)
-            if not _is_gone(answer):
-                return answer
-            log(
-                "providers.cognito", "info", "the identity that was kept is gone, so that the pool is asked for another"
-            )
+            try:
+                return await self._credentials(io, endpoint, kept, tokens)
+            except RetrievalError as error:
+                if error.code != _GONE:
+                    raise
+            log("providers.cognito", "info", "the cached identity no longer exists; requesting another from the pool")
             await self._forget(io, key)
         identity_id = await self._new(io, endpoint, tokens)
-        if isinstance(identity_id, CredentialsError):
-            return identity_id
         if key is not None:  # at once: whatever becomes of the next call, this is who we are
             await self._identities.keep(io, key, identity_id)
-        answer = await self._credentials(io, endpoint, identity_id, tokens)
-        if _is_gone(answer):
-            await self._forget(io, key)
-        return answer
+        try:
+            return await self._credentials(io, endpoint, identity_id, tokens)
+        except RetrievalError as error:
+            if error.code == _GONE:
+                await self._forget(io, key)
+            raise
 
-    async def _new(self, io: Io, endpoint: ResolvedEndpoint, tokens: dict[str, str] | None) -> str | CredentialsError:
+    async def _new(self, io: Io, endpoint: ResolvedEndpoint, tokens: dict[str, str] | None) -> str:
         """Return the identity that the pool has for these logins. Without logins, each is a new one."""
         body = get_id_body(self._id, self._account_id, tokens)
         answer = await self._answer(io, endpoint, "GetId", body, tokens)
-        return answer if isinstance(answer, CredentialsError) else identity_id_in(answer, self.name)
+        return parse_identity_id(answer, self.name)
 
     async def _forget(self, io: Io, key: str | None) -> None:
         if key is not None:
@@ -212,7 +208,3 @@ class CognitoIdentityPoolProvider(CognitoIdentityProvider):
             parts.append(f"region={endpoint.region}")
         # The user comes last: whatever name somebody has chosen, it makes no key of another pool or account.
         return ":".join((*parts, self._id, self._user))
-
-
-def _is_gone(answer: Credentials | CredentialsError) -> bool:
-    return isinstance(answer, RetrievalError) and answer.code == _GONE

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from ..._core.errors import CredentialsError, MalformedResponseError
-from ..._core.header_values import header_problem
-from ..._core.http import Request, Response
-from ..._wire.credential_documents import read_text
-from ..._wire.urls import Url
+from ..._core.errors import MalformedResponseError
+from ..._core.http import Request, Response, Url
+from ..._core.validation import InvalidValueError, check_header_safe
+from ..._wire.service_errors import malformed_response
+from ..._wire.text import response_text
 
 # The longest life that the service grants a token, in seconds: six hours.
 LONGEST_TTL = 21600
@@ -50,31 +50,50 @@ def token_request(base: Url, timeout: float) -> Request:
     return Request("PUT", _below(base, _TOKEN_PATH), {_TTL_HEADER: str(LONGEST_TTL)}, timeout)
 
 
-def key_in(response: Response, base: Url, wall: float, monotonic: float, source: str) -> Key | CredentialsError:
-    """Return the session token in an answer. The times are those before it was asked for.
+def parse_token(response: Response, base: Url, wall: float, monotonic: float, source: str) -> Key:
+    """Return the session token in a response.
 
-    It has ended already if it may not be kept, because it is short or the service does not say readably how long it is.
+    Args:
+        response: A response with status 200.
+        base: The URL of the service.
+        wall: The wall clock before the request, in seconds since 1970.
+        monotonic: The monotonic clock before the request, in seconds.
+        source: The name of the provider.
+
+    Returns:
+        The token. It has expired already if its lifetime is short, or the response does not contain a valid one.
+
+    Raises:
+        MalformedResponseError: The response is not a token.
+
     """
-    text = read_text(response, source)
-    if isinstance(text, CredentialsError):
-        return text
-    token = text.strip()
-    if problem := header_problem(token):
-        return MalformedResponseError(f"the session token in the answer {problem}", source=source)
+    try:
+        token = response_text(response).strip()
+    except InvalidValueError as error:
+        raise malformed_response(error, response, source) from None
+    try:
+        check_header_safe(token)
+    except InvalidValueError as error:
+        raise MalformedResponseError(f"the session token in the response {error}", source=source) from None
     seconds = response.headers.get(_TTL_HEADER, "").strip()
     readable = seconds.isascii() and seconds.isdigit() and len(seconds) <= 6
     lifetime = (float(min(int(seconds), LONGEST_TTL)) if readable else 0.0) - _EARLY
     return Key(token, base, wall + lifetime, monotonic + lifetime)
 
 
-def role_in(response: Response, source: str) -> str | CredentialsError:
-    """Return the role in the list of roles, which has one at most; an empty text: it has none."""
-    text = read_text(response, source)
-    if isinstance(text, CredentialsError):
-        return text
-    name = text.strip()
+def parse_role_name(response: Response, source: str) -> str:
+    """Return the name in the list of roles, which has at most one; an empty text if it has none.
+
+    Raises:
+        MalformedResponseError: The response is not the name of one role.
+
+    """
+    try:
+        name = response_text(response).strip()
+    except InvalidValueError as error:
+        raise malformed_response(error, response, source) from None
     if name and (not _ROLE.fullmatch(name) or name in (".", "..")):
-        return MalformedResponseError("the list of roles in the answer is not the name of one role", source=source)
+        raise MalformedResponseError("the list of roles in the response is not the name of one role", source=source)
     return name
 
 

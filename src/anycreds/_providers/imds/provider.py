@@ -9,8 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ..._config.shared_files import FileOptions, SharedFiles
-from ..._core.credentials import Credentials, InvalidReason
-from ..._core.durations import timeout_and_retries_reason
+from ..._core.credentials import Credentials
 from ..._core.errors import (
     CredentialsError,
     InvalidConfigurationError,
@@ -18,15 +17,17 @@ from ..._core.errors import (
     NotConfiguredError,
     RetrievalError,
 )
-from ..._core.http import Request, Response, TransportFailure
+from ..._core.http import Request, Response, TransportFailure, Url
 from ..._core.io import Io, Runtime
 from ..._core.logs import log
 from ..._core.provider import ClientContext, Provider
 from ..._core.static_stability import extended
-from ..._wire.credential_documents import credentials_from, http_error, read_object, transport_error
-from ..._wire.urls import Url, endpoint, is_direct
+from ..._core.validation import InvalidValueError, check_timeout_and_retries
+from ..._wire.credential_documents import parse_credentials
+from ..._wire.service_errors import http_error, transport_error
+from ..._wire.urls import is_link_local_or_loopback, parse_endpoint
 from ..service.retries import Budget, send_with_retries, start_budget
-from .api import Key, key_in, role_in, token_request, version_1
+from .api import Key, parse_role_name, parse_token, token_request, version_1
 from .settings import DISABLED, ImdsOptions, needs_profile, resolve_imds_settings, v1_disabled_by_profile
 
 NAME = "EC2 instance metadata"
@@ -76,8 +77,7 @@ class InstanceMetadataProvider(Provider):
         max_retries: int = 0,
     ) -> None:
         super().__init__(NAME, runtime)
-        if problem := timeout_and_retries_reason(timeout, max_retries):
-            raise InvalidConfigurationError(problem, source=NAME)
+        check_timeout_and_retries(timeout, max_retries, NAME)
         self._options = ImdsOptions(endpoint, endpoint_mode, bool(ec2_metadata_v1_disabled))
         self._files = SharedFiles(FileOptions()) if files is None else files
         self._profile = profile
@@ -93,35 +93,45 @@ class InstanceMetadataProvider(Provider):
     def _allows_stale(self, credentials: Credentials) -> bool:
         return credentials.source == NAME
 
-    async def _load(self, io: Io, context: ClientContext) -> Credentials | CredentialsError:
+    async def _load(self, io: Io, context: ClientContext) -> Credentials:
         place = await self._find_place(io, context)
-        if isinstance(place, CredentialsError):
-            return place
         budget = await start_budget(io, self._time(_EXCHANGES))
         kept = self._usable_key(io, place)
-        answer = await self._ask(io, place, budget, kept)
-        if kept is not None and _is_refused(answer):
-            self._kept = None
+        try:
+            credentials = await self._ask(io, place, budget, kept)
+        except RetrievalError as error:
+            if not self._forget_if_rejected(error) or kept is None:
+                raise
             budget.extend(self._time(_MORE_EXCHANGES))
-            answer = await self._ask(io, place, budget, None)
-        if _is_refused(answer):
-            self._kept = None  # also what was only just given
-        if isinstance(answer, Credentials):
-            self._has_given = True
-            answer = _extended(answer, io.time(), io.jitter())
-        return answer
+            credentials = await self._ask_again(io, place, budget)
+        self._has_given = True
+        return _extended(credentials, io.time(), io.jitter())
 
-    async def _find_place(self, io: Io, context: ClientContext) -> _Place | CredentialsError:
+    async def _ask_again(self, io: Io, place: _Place, budget: Budget) -> Credentials:
+        try:
+            return await self._ask(io, place, budget, None)
+        except RetrievalError as error:
+            self._forget_if_rejected(error)
+            raise
+
+    def _forget_if_rejected(self, error: RetrievalError) -> bool:
+        """Return whether the service has rejected the token, which is then deleted, even if it is new."""
+        if error.status == 401:
+            self._kept = None
+        return error.status == 401
+
+    async def _find_place(self, io: Io, context: ClientContext) -> _Place:
         environ = io.environ()
         view = None
         if needs_profile(environ, self._options):
             view = await self._files.view(io, context.profile, self._profile)
         settings = resolve_imds_settings(environ, self._options, NAME, view)
         origin = settings.endpoint.origin
-        base = endpoint(settings.endpoint.value)
-        if isinstance(base, InvalidReason):
-            return InvalidConfigurationError(f"{origin} {base}", source=NAME)
-        if not self._warned and not is_direct(base):
+        try:
+            base = parse_endpoint(settings.endpoint.value)
+        except InvalidValueError as error:
+            raise InvalidConfigurationError(f"{origin} {error}", source=NAME) from None
+        if not self._warned and not is_link_local_or_loopback(base):
             self._warned = True
             message = "the EC2 metadata endpoint %s (%s) is neither on this machine nor on its link"
             log("providers.imds", "warning", message, base.origin, origin)
@@ -132,7 +142,7 @@ class InstanceMetadataProvider(Provider):
             place = await self._find_place(io, context)
         except CredentialsError:
             return []  # the error of the attempt says what is wrong
-        return [] if isinstance(place, CredentialsError) else [f"{place.base.origin} (from {place.origin})"]
+        return [f"{place.base.origin} (from {place.origin})"]
 
     def _usable_key(self, io: Io, place: _Place) -> Key | None:
         key = self._kept
@@ -140,44 +150,38 @@ class InstanceMetadataProvider(Provider):
             return None
         return key if io.time() < key.wall_end and io.monotonic() < key.monotonic_end else None
 
-    async def _ask(self, io: Io, place: _Place, budget: Budget, kept: Key | None) -> Credentials | CredentialsError:
+    async def _ask(self, io: Io, place: _Place, budget: Budget, kept: Key | None) -> Credentials:
         key = kept or await self._new_key(io, place, budget)
-        if isinstance(key, CredentialsError):
-            return key
         request = key.role_request(self._timeout)
-        roles = await self._get(io, budget, request, _told(request))
-        if isinstance(roles, CredentialsError):
-            return _no_role() if roles.status == 404 else roles
-        role = role_in(roles, NAME)
-        if isinstance(role, CredentialsError):
-            return role
+        try:
+            roles = await self._get(io, budget, request, _told(request))
+        except RetrievalError as error:
+            if error.status == 404:
+                raise _no_role() from None
+            raise
+        role = parse_role_name(roles, NAME)
         if not role:
-            return _no_role()
+            raise _no_role()
         role_url = f"{_told(request)}<role>"  # without its name: what came from there is not for messages
         answer = await self._get(io, budget, key.role_request(self._timeout, role), role_url)
-        document = answer if isinstance(answer, CredentialsError) else read_object(answer, NAME)
-        if isinstance(document, CredentialsError):
-            return document
-        return credentials_from(document, NAME, () if key.token is None else (key.token,))
+        return parse_credentials(answer, NAME, () if key.token is None else (key.token,))
 
-    async def _new_key(self, io: Io, place: _Place, budget: Budget) -> Key | CredentialsError:
+    async def _new_key(self, io: Io, place: _Place, budget: Budget) -> Key:
         wall, monotonic = io.time(), io.monotonic()  # before asking: no token ends earlier than we believe
         request = token_request(place.base, self._timeout)
         answer = await send_with_retries(io, request, self._retries, budget)
         if isinstance(answer, TransportFailure):
-            return self._silent(answer, f"{_told(request)} (from {place.origin})")
+            raise self._silent(answer, f"{_told(request)} (from {place.origin})")
         if answer.status in (403, 404, 405):
             disabled_by = await self._v1_disabled_by(io, place)
             if disabled_by is not None:
-                return _v1_needed(answer.status, disabled_by)
+                raise _v1_needed(answer.status, disabled_by)
             self._kept = version_1(place.base)
             return self._kept
         if answer.status != 200:
-            return http_error(answer, NAME, _told(request))
-        key = key_in(answer, place.base, wall, monotonic, NAME)
-        if isinstance(key, Key):
-            self._kept = key
-        return key
+            raise http_error(answer, NAME, _told(request))
+        self._kept = parse_token(answer, place.base, wall, monotonic, NAME)
+        return self._kept
 
     async def _v1_disabled_by(self, io: Io, place: _Place) -> str | None:
         """Ask the profile, if it was not needed before, only now that it matters: instances with tokens need none."""
@@ -186,11 +190,13 @@ class InstanceMetadataProvider(Provider):
         view = await self._files.view(io, place.context.profile, self._profile)
         return v1_disabled_by_profile(view, NAME)
 
-    async def _get(self, io: Io, budget: Budget, request: Request, asked: str) -> Response | RetrievalError:
+    async def _get(self, io: Io, budget: Budget, request: Request, asked: str) -> Response:
         answer = await send_with_retries(io, request, self._retries, budget)
         if isinstance(answer, TransportFailure):
-            return transport_error(answer, NAME, asked)
-        return answer if answer.status == 200 else http_error(answer, NAME, asked, tuple(request.headers.values()))
+            raise transport_error(answer, NAME, asked)
+        if answer.status != 200:
+            raise http_error(answer, NAME, asked, tuple(request.headers.values()))
+        return answer
 
     def _silent(self, answer: TransportFailure, asked: str) -> CredentialsError:
         """Return the error for a token call without an answer: no service at all, unless it was there before."""
@@ -203,10 +209,6 @@ class InstanceMetadataProvider(Provider):
 
 def _told(request: Request) -> str:
     return f"{request.method} {request.url}"  # these paths are the same everywhere and hold no secret
-
-
-def _is_refused(answer: object) -> bool:
-    return isinstance(answer, RetrievalError) and answer.status == 401
 
 
 def _no_role() -> NotConfiguredError:

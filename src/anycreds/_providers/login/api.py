@@ -1,7 +1,4 @@
-"""``aws login``: its cache file, and the exchange that renews what stands in it. Read without trust; nothing raises.
-
-No error repeats what was sent or came, but for the code and message of an error answer.
-"""
+"""The cache file of ``aws login``, the request that refreshes its token, and the strict parsers of both."""
 
 from __future__ import annotations
 
@@ -9,12 +6,14 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
-from ..._core.credentials import LONGEST_FIELD, Credentials, InvalidReason, invalid_reason
-from ..._core.errors import MalformedResponseError
+from ..._core.credentials import Credentials
 from ..._core.http import Response
-from ..._wire.credential_documents import parse_time, read_object
-from ..._wire.regions import region_problem
-from ..._wire.service_errors import ErrorResponse, parse_json_error
+from ..._core.validation import MAX_TEXT_LENGTH, InvalidValueError, check_text
+from ..._wire.json import parse_object
+from ..._wire.regions import is_region
+from ..._wire.service_errors import ErrorResponse, malformed_response, parse_json_error
+from ..._wire.text import response_text
+from ..._wire.timestamps import parse_time
 
 TARGET = "/v1/token"
 # What the service gives, in seconds, and the most that it ever does.
@@ -72,41 +71,33 @@ def file_name(session: str) -> str:
     return hashlib.sha256(session.strip().encode("utf-8", "surrogatepass")).hexdigest() + ".json"
 
 
-def token_in(document: Mapping[str, Any], source: str) -> LoginToken | InvalidReason:
-    """Read the JSON object that the cache file holds, or say what is wrong with it.
+def parse_token(document: Mapping[str, Any], source: str) -> LoginToken:
+    """Return the token in the JSON object of a cache file.
 
-    ``source`` is for the credentials in it.
+    Args:
+        document: The content of the file.
+        source: The name of the provider, for the credentials in the token.
+
+    Raises:
+        InvalidValueError: A field is missing or invalid.
+
     """
     keys = document.get("accessToken")
     if not isinstance(keys, dict):
-        return InvalidReason("accessToken is missing" if keys is None else "accessToken is not an object")
-    for name in (*_KEYS, "accountId", "expiresAt"):
-        if problem := invalid_reason(keys.get(name)):
-            return InvalidReason(f"accessToken.{name} {problem}")
-    for name, problem in (
-        ("clientId", invalid_reason(document.get("clientId"))),
-        ("refreshToken", invalid_reason(document.get("refreshToken"))),
-        ("dpopKey", _problem_with_pem(document.get("dpopKey"))),
-    ):
-        if problem:
-            return InvalidReason(f"{name} {problem}")
-    end = parse_time(keys["expiresAt"])
-    if isinstance(end, InvalidReason):
-        return InvalidReason(f"accessToken.expiresAt {end}")
+        raise InvalidValueError("is missing" if keys is None else "is not an object", field="accessToken")
+    key, secret, session_token, account_id, expires_at = (
+        check_text(keys.get(name), field=f"accessToken.{name}") for name in (*_KEYS, "accountId", "expiresAt")
+    )
+    client_id, refresh_token = (check_text(document.get(name), field=name) for name in ("clientId", "refreshToken"))
+    dpop_key = _check_pem(document.get("dpopKey"))
+    expiration = parse_time(expires_at, field="accessToken.expiresAt")
     region = document.get("signInRegion")
     return LoginToken(
-        Credentials(
-            keys["accessKeyId"],
-            keys["secretAccessKey"],
-            keys["sessionToken"],
-            expiration=end,
-            account_id=keys["accountId"],
-            source=source,
-        ),
-        document["clientId"],
-        document["refreshToken"],
-        document["dpopKey"],
-        None if region_problem(region) else region,
+        Credentials(key, secret, session_token, expiration=expiration, account_id=account_id, source=source),
+        client_id,
+        refresh_token,
+        dpop_key,
+        region if is_region(region) else None,
         keys,
     )
 
@@ -119,26 +110,33 @@ def refresh_body(token: LoginToken) -> bytes:
     return json.dumps(fields).encode("ascii")
 
 
-def changes_in(
-    response: Response, old: LoginToken, now: float, source: str
-) -> Mapping[str, Any] | MalformedResponseError:
-    """Read the answer to a refresh: what it changes in the cache file. All else in there stays as it is.
+def parse_refresh_response(response: Response, old: LoginToken, now: float, source: str) -> Mapping[str, Any]:
+    """Return what changes in the cache file after a refresh.
 
-    ``now``: seconds since 1970, from when on the new credentials last.
+    Args:
+        response: A response with status 200.
+        old: The token that was refreshed. Fields of it that are unknown here stay as they are.
+        now: When the lifetime of the new credentials begins, in seconds since 1970.
+        source: The name of the provider.
+
+    Raises:
+        MalformedResponseError: The response does not contain a valid token.
+
     """
-    answer = read_object(response, source)
-    if isinstance(answer, MalformedResponseError):
-        return answer
-    seconds = _checked(answer)
-    if isinstance(seconds, tuple):
-        field, problem = seconds
-        message = f"{field} in the answer {problem}"
-        return MalformedResponseError(message, field=field, status=response.status, source=source)
+    try:
+        fields = parse_object(response_text(response))
+        given = fields.get("accessToken")
+        if not isinstance(given, dict):
+            raise InvalidValueError("is missing" if given is None else "is not an object", field="accessToken")
+        keys = {name: check_text(given.get(name), field=f"accessToken.{name}") for name in _KEYS}
+        refresh_token = check_text(fields.get("refreshToken"), field="refreshToken")
+        seconds = _check_lifetime(fields.get("expiresIn"))
+    except InvalidValueError as error:
+        raise malformed_response(error, response, source) from None
     end = datetime.fromtimestamp(now, UTC) + timedelta(seconds=seconds)
-    keys = {name: answer["accessToken"][name] for name in _KEYS}
     return {
         "accessToken": {**old.access_token, **keys, "expiresAt": _written(end)},
-        "refreshToken": answer["refreshToken"],
+        "refreshToken": refresh_token,
     }
 
 
@@ -156,8 +154,10 @@ def parse_error_response(response: Response, secrets: tuple[str, ...]) -> ErrorR
 
 def word_in(response: Response) -> str | None:
     """Return the word in the field "error" of an error of the service, if it is one of those that are known."""
-    document = read_object(response, "")
-    word = document.get("error") if isinstance(document, dict) else None
+    try:
+        word = parse_object(response_text(response)).get("error")
+    except InvalidValueError:
+        return None
     return word if isinstance(word, str) and (word in HINTS or word in _FOR_GOOD) else None
 
 
@@ -166,30 +166,22 @@ def is_for_good(response: Response, told: ErrorResponse) -> bool:
     return 400 <= response.status < 500 and (told.code in _FOR_GOOD or word_in(response) is not None)
 
 
-def _checked(answer: Mapping[str, Any]) -> float | tuple[str, str]:
-    """Return for how many seconds the keys in an answer last, or which of its fields is wrong, and how."""
-    keys = answer.get("accessToken")
-    if not isinstance(keys, dict):
-        return "accessToken", "is missing" if keys is None else "is not an object"
-    for name in _KEYS:
-        if problem := invalid_reason(keys.get(name)):
-            return f"accessToken.{name}", problem
-    if problem := invalid_reason(answer.get("refreshToken")):
-        return "refreshToken", problem
-    seconds = answer.get("expiresIn")
+def _check_lifetime(seconds: object) -> float:
     if seconds is None:
         return _LIFETIME
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
-        return "expiresIn", "is not a number of seconds above 0"
-    # To believe less does no harm; to refuse more would throw away the only refresh token that is still good.
+        raise InvalidValueError("is not a number of seconds above 0", field="expiresIn")
+    # A shorter lifetime does no harm. Rejecting a longer one would lose the only refresh token that is still valid.
     return min(seconds, _LIFETIME)
 
 
-def _problem_with_pem(value: object) -> str | None:
-    """Say what keeps a value from being a text with lines. What it holds is looked at only when it is needed."""
+def _check_pem(value: object) -> str:
+    """Return a text that may have several lines. Its content is validated when the key is needed."""
     if not isinstance(value, str) or not value.strip():
-        return invalid_reason(value)
-    return f"has {len(value)} characters, which no key has" if len(value) > LONGEST_FIELD else None
+        return check_text(value, field="dpopKey")
+    if len(value) > MAX_TEXT_LENGTH:
+        raise InvalidValueError(f"has {len(value)} characters, which no key has", field="dpopKey")
+    return value
 
 
 def _written(moment: datetime) -> str:

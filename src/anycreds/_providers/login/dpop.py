@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from ..._wire.urls import Url
+from ..._core.http import Url
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from ..._core.credentials import InvalidReason
+from ..._core.validation import InvalidValueError
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
@@ -31,10 +31,8 @@ _OTHERS: Final = {
 }
 
 
-class NotInstalled(InvalidReason):
-    """The library that could read a key is not there, or cannot be imported."""
-
-    __slots__ = ()
+class CryptographyMissingError(InvalidValueError):
+    """``cryptography``, which reads the key, is not installed or cannot be imported."""
 
 
 class SigningKey:
@@ -55,47 +53,53 @@ class SigningKey:
         return "SigningKey(P-256)"
 
 
-def load_key(pem: str) -> SigningKey | InvalidReason:
-    """Read a private key, or say what is wrong with it. To be called in a thread."""
+def load_key(pem: str) -> SigningKey:
+    """Return a private key from its PEM text. To be called in a thread, since it loads a large library.
+
+    Raises:
+        CryptographyMissingError: The library is not installed or cannot be imported.
+        InvalidValueError: The text is not a key that can be used.
+
+    """
     block = _block(pem)
-    if isinstance(block, InvalidReason):
-        return block
     try:
         from cryptography.exceptions import UnsupportedAlgorithm
         from cryptography.hazmat.primitives.asymmetric import ec
         from cryptography.hazmat.primitives.serialization import load_pem_private_key
     except ImportError as error:  # also where it is there, but not for this system or Python
-        return NotInstalled("is not installed" if isinstance(error, ModuleNotFoundError) else "cannot be imported")
+        reason = "is not installed" if isinstance(error, ModuleNotFoundError) else "cannot be imported"
+        raise CryptographyMissingError(reason) from None
     try:
         key = load_pem_private_key(block.encode("ascii"), None)
     except UnsupportedAlgorithm:
-        return InvalidReason(f"is a key of a kind that is not supported; {_EXPECTED}")
+        raise InvalidValueError(f"is a key of a kind that is not supported; {_EXPECTED}") from None
     except Exception:  # noqa: BLE001 - it has many ways to be unhappy with a key, and all mean this
-        return InvalidReason(f"is damaged; {_EXPECTED}")
+        raise InvalidValueError(f"is damaged; {_EXPECTED}") from None
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         kind = type(key).__name__.removesuffix("PrivateKey").lstrip("_")
-        return InvalidReason(f"is a key of the kind {kind}; {_EXPECTED}")
+        raise InvalidValueError(f"is a key of the kind {kind}; {_EXPECTED}")
     if not isinstance(key.curve, ec.SECP256R1):
-        return InvalidReason(f"is a key on the curve {key.curve.name}; {_EXPECTED}")
+        raise InvalidValueError(f"is a key on the curve {key.curve.name}; {_EXPECTED}")
     return _signing(key)
 
 
-def _block(pem: str) -> str | InvalidReason:
+def _block(pem: str) -> str:
     """Return the one block of a PEM text that may be a usable key."""
     if len(pem) > _LONGEST:
-        return InvalidReason(f"has {len(pem)} characters; {_EXPECTED}")
+        raise InvalidValueError(f"has {len(pem)} characters; {_EXPECTED}")
     # Some tools write the key with a backslash and an n for each end of a line; no PEM text has a backslash.
     text = pem.replace("\\r", "\r").replace("\\n", "\n")
     if not text.isascii():
-        return InvalidReason(f"has characters beyond ASCII; {_EXPECTED}")
+        raise InvalidValueError(f"has characters beyond ASCII; {_EXPECTED}")
     blocks = {match[1]: match[0] for match in _BLOCK.finditer(text)}
     # Before its key, OpenSSL writes a block "EC PARAMETERS", which says nothing more.
     for label in ("EC PRIVATE KEY", "PRIVATE KEY"):
         if label in blocks:
-            encrypted = "ENCRYPTED" in blocks[label]
-            return InvalidReason(f"is an encrypted key; {_EXPECTED}") if encrypted else blocks[label] + "\n"
+            if "ENCRYPTED" in blocks[label]:
+                raise InvalidValueError(f"is an encrypted key; {_EXPECTED}")
+            return blocks[label] + "\n"
     kind = next((_OTHERS[label] for label in blocks if label in _OTHERS), "no key")
-    return InvalidReason(f"is {kind}; {_EXPECTED}")
+    raise InvalidValueError(f"is {kind}; {_EXPECTED}")
 
 
 def _signing(key: EllipticCurvePrivateKey) -> SigningKey:

@@ -6,17 +6,26 @@ a new sign-in, or another process's refresh, counts at once.
 
 from __future__ import annotations
 
+from contextlib import suppress
+from functools import partial
+
 from ..._config.locations import Location
 from ..._config.settings import Setting, first_set
-from ..._core.credentials import Credentials, InvalidReason, invalid_reason
-from ..._core.durations import timeout_and_retries_reason
-from ..._core.errors import CredentialsError, InvalidConfigurationError, LoginRequiredError, RetrievalError
+from ..._core.credentials import Credentials
+from ..._core.errors import (
+    CredentialsError,
+    InvalidConfigurationError,
+    LoginRequiredError,
+    MalformedResponseError,
+    RetrievalError,
+    strip_frames,
+)
 from ..._core.http import Request, Response, TransportFailure
 from ..._core.io import Io, Runtime
 from ..._core.logs import log
 from ..._core.provider import ClientContext, Provider
-from ..._wire.credential_documents import transport_error
-from ..._wire.service_errors import service_error
+from ..._core.validation import InvalidValueError, check_text, check_timeout_and_retries
+from ..._wire.service_errors import service_error, transport_error
 from ..service.calling import call
 from ..service.endpoint_resolution import EndpointResolver, ResolvedEndpoint
 from ..service.retries import start_budget
@@ -25,16 +34,16 @@ from .api import (
     HINTS,
     TARGET,
     LoginToken,
-    changes_in,
     file_name,
     is_for_good,
     parse_error_response,
+    parse_refresh_response,
+    parse_token,
     refresh_body,
-    token_in,
     word_in,
 )
 from .dpop import proof
-from .dpop_keys import NotInstalled, load_key
+from .dpop_keys import CryptographyMissingError, load_key
 
 NAME = "login"
 _DIRECTORY_VARIABLE = "AWS_LOGIN_CACHE_DIRECTORY"
@@ -74,62 +83,70 @@ class LoginProvider(Provider):
         timeout: float = 5.0,
     ) -> None:
         super().__init__(NAME, runtime)
-        if problem := timeout_and_retries_reason(timeout, 0):
-            raise InvalidConfigurationError(problem, source=NAME)
+        check_timeout_and_retries(timeout, 0, NAME)
         self._session = session
         self._endpoints = endpoints
         self._profile = profile
         self._timeout = timeout
-        self._files: TokenFiles[LoginToken] = TokenFiles(NAME, _token_in)
+        self._files: TokenFiles[LoginToken] = TokenFiles(NAME, partial(parse_token, source=NAME))
 
-    async def _load(self, io: Io, context: ClientContext) -> Credentials | CredentialsError:
+    async def _load(self, io: Io, context: ClientContext) -> Credentials:
         file = self._file(io)
-        if isinstance(file, CredentialsError):
-            return file
-        held = await self._files.load(io, file)
-        if isinstance(held, InvalidReason):
-            return self._sign_in(str(held))
+        try:
+            held = await self._files.load(io, file)
+        except InvalidValueError as error:
+            raise self._sign_in(str(error)) from None
         if held.token.ends - io.time() > _ENOUGH:
             return held.token.credentials
-        found = await self._renewed(io, context, file, held)
-        if isinstance(found, Credentials):
-            return found
-        return await self._still_valid(io, file, held.token, found) or found
+        try:
+            return await self._renewed(io, context, file, held)
+        except CredentialsError as error:
+            strip_frames(error)
+            if valid := await self._still_valid(io, file, held.token, error):
+                return valid
+            raise
 
     async def _describe_sources(self, io: Io, context: ClientContext) -> list[str]:
-        file = self._file(io)
-        shown = [f"token file {file.display_path} ({file.origin})"] if isinstance(file, Location) else []
-        return [f"login_session ({self._session.origin})", *shown]
+        shown = [f"login_session ({self._session.origin})"]
+        with suppress(CredentialsError):
+            file = self._file(io)
+            shown.append(f"token file {file.display_path} ({file.origin})")
+        return shown
 
-    def _file(self, io: Io) -> Location | InvalidConfigurationError:
-        if problem := invalid_reason(self._session.value):
-            return InvalidConfigurationError(f"login_session from {self._session.origin} {problem}", source=NAME)
+    def _file(self, io: Io) -> Location:
+        try:
+            check_text(self._session.value)
+        except InvalidValueError as error:
+            message = f"login_session from {self._session.origin} {error}"
+            raise InvalidConfigurationError(message, source=NAME) from None
         directory = first_set(io.environ(), _DIRECTORY_VARIABLE) or _DIRECTORY
-        return token_file(io, directory, file_name(self._session.value), NAME)
+        file = token_file(io, directory, file_name(self._session.value), NAME)
+        if isinstance(file, InvalidConfigurationError):
+            raise file
+        return file
 
-    async def _renewed(
-        self, io: Io, context: ClientContext, file: Location, held: Held[LoginToken]
-    ) -> Credentials | CredentialsError:
+    async def _renewed(self, io: Io, context: ClientContext, file: Location, held: Held[LoginToken]) -> Credentials:
         async def refresh(token: LoginToken) -> Document | CredentialsError:
             return await self._refresh(io, context, file, token)
 
-        found = await self._files.renew(io, file, held, lambda token: token.ends - io.time() > _ENOUGH, refresh)
-        if isinstance(found, InvalidReason):
-            return self._sign_in(str(found))
+        try:
+            found = await self._files.renew(io, file, held, lambda token: token.ends - io.time() > _ENOUGH, refresh)
+        except InvalidValueError as error:
+            raise self._sign_in(str(error)) from None
         if isinstance(found, CredentialsError):
-            return found
+            raise found
         if found.ends > io.time():
             return found.credentials
         hint = "try again in half a minute; if they always end at once, this machine's clock is wrong"
-        return RetrievalError("the credentials have ended, right after they were renewed", source=NAME, hint=hint)
+        raise RetrievalError("the credentials have ended, right after they were renewed", source=NAME, hint=hint)
 
     async def _still_valid(
         self, io: Io, file: Location, token: LoginToken, error: CredentialsError
     ) -> Credentials | None:
         """Return the set that lasts longest in spite of an error, if one still does."""
-        newest = await self._files.load(io, file)  # another process may have been luckier
-        if not isinstance(newest, InvalidReason) and newest.token.ends > token.ends:
-            token = newest.token
+        with suppress(InvalidValueError):
+            newest = await self._files.load(io, file)  # another process may have refreshed the token meanwhile
+            token = max(token, newest.token, key=lambda one: one.ends)
         left = token.ends - io.time()
         if left <= 0:
             return None
@@ -144,9 +161,10 @@ class LoginProvider(Provider):
         endpoint = await self._endpoints.resolve(io, context, "signin", NAME, fixed=fixed)
         if isinstance(endpoint, CredentialsError):
             return endpoint
-        key = await io.run_in_thread(load_key, token.key)
-        if isinstance(key, InvalidReason):
-            return self._wrong_key(key, file)
+        try:
+            key = await io.run_in_thread(load_key, token.key)
+        except InvalidValueError as error:
+            return self._wrong_key(error, file)
         body = refresh_body(token)
         asked_at = io.time()
 
@@ -168,7 +186,11 @@ class LoginProvider(Provider):
             )
         if answer.status != 200:
             return self._refusal(answer, endpoint, secrets)
-        return changes_in(answer, token, asked_at, NAME)
+        try:
+            return parse_refresh_response(answer, token, asked_at, NAME)
+        except MalformedResponseError as error:
+            strip_frames(error)
+            return error
 
     def _refusal(self, answer: Response, endpoint: ResolvedEndpoint, secrets: tuple[str, ...]) -> RetrievalError:
         told = parse_error_response(answer, secrets)
@@ -177,14 +199,14 @@ class LoginProvider(Provider):
             return error
         return self._sign_in(error.message, HINTS.get(word_in(answer) or ""), told.status, told.code)
 
-    def _wrong_key(self, problem: InvalidReason, file: Location) -> CredentialsError:
-        if isinstance(problem, NotInstalled):
+    def _wrong_key(self, error: InvalidValueError, file: Location) -> CredentialsError:
+        if isinstance(error, CryptographyMissingError):
             return InvalidConfigurationError(
-                f"renewing these credentials needs cryptography, which {problem}",
+                f"renewing these credentials needs cryptography, which {error}",
                 source=NAME,
                 hint="install anycreds[login]",
             )
-        return self._sign_in(f"dpopKey in {file.display_path} {problem}")
+        return self._sign_in(f"dpopKey in {file.display_path} {error}")
 
     def _sign_in(
         self, message: str, reason: str | None = None, status: int | None = None, code: str | None = None
@@ -201,7 +223,3 @@ def login_command(profile: str | None) -> str:
     import shlex  # only here: most programs never load it through us
 
     return f"aws login --profile {shlex.quote(profile)}"
-
-
-def _token_in(document: Document) -> LoginToken | InvalidReason:
-    return token_in(document, NAME)

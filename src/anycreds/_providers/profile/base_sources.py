@@ -10,9 +10,8 @@ from typing import NamedTuple, TypeAlias
 
 from ..._config.profiles import Profile, Profiles
 from ..._config.settings import Setting
-from ..._core.credentials import invalid_reason
 from ..._core.errors import InvalidConfigurationError, ProfileLoopError
-from ..._core.validation import InvalidValueError
+from ..._core.validation import InvalidValueError, check_text
 from ..sso.settings import SsoSettings, sso_settings
 from ..sts.parameters import check_duration
 
@@ -102,8 +101,10 @@ def _static_base(profile: Profile) -> StaticBase | InvalidConfigurationError:
         if missing not in settings:
             return profile_error(profile, settings[present], f"{present} is set, but {missing} is not")
     for key, setting in settings.items():
-        if problem := invalid_reason(setting.value):
-            return profile_error(profile, setting, f"{key} {problem}")
+        try:
+            check_text(setting.value, field=key)
+        except InvalidValueError as error:
+            return profile_error(profile, setting, str(error))
     return StaticBase(profile.name, settings)
 
 

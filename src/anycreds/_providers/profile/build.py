@@ -7,11 +7,10 @@ from typing import Any
 from ..._config.service_settings import ProfileView
 from ..._config.settings import Setting
 from ..._config.shared_files import NAME, SharedFiles
-from ..._core.callbacks import BuildOptions
-from ..._core.credentials import invalid_reason
 from ..._core.errors import InvalidConfigurationError
 from ..._core.io import Runtime
 from ..._core.provider import Provider
+from ..._core.validation import InvalidValueError, check_text
 from ..container import ContainerProvider
 from ..environment import EnvironmentProvider
 from ..imds.provider import InstanceMetadataProvider
@@ -23,6 +22,7 @@ from ..static import StaticProvider
 from ..sts.assume_role import AssumeRoleProvider, Role
 from ..sts.web_identity import WebIdentityOptions, WebIdentityProvider
 from .base_sources import LoginBase, NamedBase, ProcessBase, SsoBase, StaticBase, WebIdentityBase
+from .options import BuildOptions
 from .role_chain import Plan, RoleStep
 
 # Seconds, for one exchange with a service, and for a process: some of these ask a slow vault.
@@ -115,8 +115,10 @@ def _role(step: RoleStep) -> Role | InvalidConfigurationError:
     }
     given: dict[str, Setting] = {name: setting for name, setting in settings.items() if setting is not None}
     for name, setting in given.items():
-        if problem := invalid_reason(setting.value):
-            message = f"profile {step.profile!r}: {name} {problem} ({setting.origin})"
+        try:
+            check_text(setting.value, field=name)
+        except InvalidValueError as error:
+            message = f"profile {step.profile!r}: {error} ({setting.origin})"
             return InvalidConfigurationError(message, source=NAME)
     params: dict[str, Any] = {name: setting.value for name, setting in given.items()}
     if step.duration is not None:

@@ -15,15 +15,15 @@ from ..._config.profiles import Profiles
 from ..._config.service_settings import ProfileView
 from ..._config.settings import Setting
 from ..._config.shared_files import NAME, SharedFiles, view_of
-from ..._core.callbacks import BuildOptions
 from ..._core.credentials import Credentials
-from ..._core.durations import timeout_and_retries_reason
 from ..._core.errors import CredentialsError, InvalidConfigurationError, NotConfiguredError
 from ..._core.io import Io, Runtime
 from ..._core.provider import WHOLE_CONTEXT, ClientContext, Provider
+from ..._core.validation import check_timeout_and_retries
 from ..service.callbacks import fetch_source
 from ..sso.settings import NAME as SSO
 from .base_sources import SsoBase
+from .options import BuildOptions
 from .role_chain import Plan, plan_for
 
 # A file server that takes longer than this for two small files is down.
@@ -59,8 +59,8 @@ class ProfileProvider(Provider):
             may_prompt_user=options.callbacks.mfa_code_provider is not None,
             context_fields=WHOLE_CONTEXT,
         )
-        if options.timeout is not None and (problem := timeout_and_retries_reason(options.timeout, 0)):
-            raise InvalidConfigurationError(problem, source=NAME)
+        if options.timeout is not None:
+            check_timeout_and_retries(options.timeout, 0, NAME)
         self._profile = profile
         self._files = files
         self._options = options

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ..._config.client_config import ClientConfig, check_client_config
 from ..._config.settings import Setting, from_argument
-from ..._core.credentials import InvalidReason
 from ..._core.errors import InvalidConfigurationError
-from ..._core.http import Request, Transport
+from ..._core.http import Request, Transport, Url
 from ..._core.io import Io
 from ..._core.logs import log
 from ..._core.provider import ClientContext
-from ..._wire.endpoints import Service, endpoint_for, without_fips
-from ..._wire.regions import region_problem
-from ..._wire.urls import Url, endpoint, is_direct, is_loopback
+from ..._core.validation import InvalidValueError
+from ..._wire.endpoints import Service, endpoint_for, split_fips_pseudo_region
+from ..._wire.regions import check_region
+from ..._wire.urls import is_link_local_or_loopback, is_loopback, parse_endpoint
 
 if TYPE_CHECKING:
     from ..._config.service_settings import ProfileView, ServiceSettings
@@ -67,7 +67,7 @@ class ResolvedEndpoint(NamedTuple):
         # A program that brings its own client for this machine means that: a test double, most of the time.
         if self.transport.client_factory is not None and is_loopback(self.base):
             return False
-        return is_direct(self.base)
+        return is_link_local_or_loopback(self.base)
 
     def __str__(self) -> str:
         return f"{self.title} at {self.base.origin} ({self.origin})"
@@ -151,18 +151,21 @@ class EndpointResolver:
         self, settings: ServiceSettings, service: Service, name: str
     ) -> ResolvedEndpoint | InvalidConfigurationError:
         there = settings.region or self._last_region(name)
-        if problem := region_problem(there.value):
-            return InvalidConfigurationError(f"the region from {there.origin} {problem}", source=name)
-        kind = _Kind(settings.use_fips or without_fips(there.value)[1], settings.use_dualstack)
+        try:
+            check_region(there.value)
+        except InvalidValueError as error:
+            return InvalidConfigurationError(f"the region from {there.origin} {error}", source=name)
+        kind = _Kind(settings.use_fips or split_fips_pseudo_region(there.value)[1], settings.use_dualstack)
         custom = settings.endpoint_url
         if custom is not None and kind.told:
             message = f"an endpoint is set ({custom.origin}), and {kind.told} are asked for: both cannot be"
             return InvalidConfigurationError(message, source=name)
         computed = endpoint_for(service, there.value, fips=kind.fips, dualstack=kind.dualstack)
         url = custom or Setting(f"https://{computed.host}", f"region {there.value}, {there.origin}")
-        base = endpoint(url.value)
-        if isinstance(base, InvalidReason):
-            return InvalidConfigurationError(f"the endpoint ({url.origin}) {base}", source=name)
+        try:
+            base = parse_endpoint(url.value)
+        except InvalidValueError as error:
+            return InvalidConfigurationError(f"the endpoint ({url.origin}) {error}", source=name)
         self._warn_of_plain(base, url.origin)
         return ResolvedEndpoint(
             SERVICE_NAMES[service],

@@ -7,18 +7,19 @@ token that was refreshed is never thrown away because it cannot be written: it i
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 from ..._config.locations import Location, resolve_path
 from ..._config.settings import Setting
-from ..._core.credentials import InvalidReason
 from ..._core.errors import CredentialsError, InvalidConfigurationError, LoginRequiredError
 from ..._core.events import CacheWriteFailed
 from ..._core.io import Io, PrivateFile, ReadFailure, WriteFailure
 from ..._core.logs import log
 from ..._core.observer import notify
-from ..._wire.credential_documents import decoded
-from ..._wire.json import object_in
+from ..._core.validation import InvalidValueError
+from ..._wire.json import parse_object
+from ..._wire.text import decode_utf8
 
 T = TypeVar("T")
 Document: TypeAlias = Mapping[str, Any]
@@ -71,11 +72,11 @@ def token_file(io: Io, directory: Setting, name: str, source: str) -> Location |
 
 
 class TokenFiles(Generic[T]):
-    """What one provider knows of its token file. ``parse`` reads the token in a document, or says what is wrong."""
+    """The token file of one provider. ``parse`` returns the token in a document, or raises ``InvalidValueError``."""
 
     __slots__ = ("_asked_at", "_failure", "_kept", "_name", "_parse", "_warned")
 
-    def __init__(self, name: str, parse: Callable[[Document], T | InvalidReason]) -> None:
+    def __init__(self, name: str, parse: Callable[[Document], T]) -> None:
         self._name = name
         self._parse = parse
         self._kept: _Kept | None = None
@@ -83,31 +84,37 @@ class TokenFiles(Generic[T]):
         self._failure: CredentialsError | None = None
         self._warned = False
 
-    async def load(self, io: Io, file: Location) -> Held[T] | InvalidReason:
-        """Return the newest token, or say which file is wrong and how.
+    async def load(self, io: Io, file: Location) -> Held[T]:
+        """Return the newest token.
+
+        Raises ``InvalidValueError``, which names the file, if there is no valid token.
 
         That is what the file holds, read anew; but if a refreshed token could not be written, and the file still holds
         the one before, then it is the refreshed one.
         """
-        found = await self._document(io, file)
+        found: Document | InvalidValueError | None
+        try:
+            found = await self._document(io, file)
+        except InvalidValueError as error:
+            found = error
         kept = self._kept
         if kept is not None and kept.path == file.path:
-            if found == kept.replaced or isinstance(found, InvalidReason):
+            if found == kept.replaced or isinstance(found, InvalidValueError):
                 return self._held(file, kept.document, kept.replaced)
             if self._kept is kept:  # else another thread knows better
                 self._kept = None  # somebody has signed in, signed out, or refreshed
         if found is None:
-            return InvalidReason(f"{file.display_path} does not exist")
-        return (
-            InvalidReason(f"{file.display_path} {found}")
-            if isinstance(found, InvalidReason)
-            else self._held(file, found, found)
-        )
+            raise InvalidValueError(f"{file.display_path} does not exist")
+        if isinstance(found, InvalidValueError):
+            raise InvalidValueError(f"{file.display_path} {found}")
+        return self._held(file, found, found)
 
     async def renew(
         self, io: Io, file: Location, held: Held[T], is_enough: Callable[[T], bool], refresh: Refresh[T]
-    ) -> T | InvalidReason | CredentialsError:
-        """Return a token that is new, or why there is none.
+    ) -> T | CredentialsError:
+        """Return a token that is new, or the error of the refresh.
+
+        Raises ``InvalidValueError``, which names the file, if there is no valid token.
 
         Under a lock the file is read again. A token that is enough by now is taken; else ``refresh`` is awaited, once.
         It returns what has to change in the document, or an error: ``LoginRequiredError`` if the service has refused
@@ -127,8 +134,6 @@ class TokenFiles(Generic[T]):
                     problem.detail,
                 )
             newest = await self.load(io, file)
-            if isinstance(newest, InvalidReason):
-                return newest
             if is_enough(newest.token):
                 return newest.token
             if self._is_too_soon(io):  # another event loop of this program has asked meanwhile
@@ -137,7 +142,7 @@ class TokenFiles(Generic[T]):
 
     async def _ask(
         self, io: Io, file: Location, held: Held[T], is_enough: Callable[[T], bool], refresh: Refresh[T]
-    ) -> T | InvalidReason | CredentialsError:
+    ) -> T | CredentialsError:
         try:
             changes = await refresh(held.token)
         except CredentialsError as error:
@@ -160,16 +165,15 @@ class TokenFiles(Generic[T]):
         """Return the token of a program that was faster, if there is one."""
         for pause in _SIBLING:
             await io.sleep(pause)
-            held = await self.load(io, file)
-            if not isinstance(held, InvalidReason) and is_enough(held.token):
-                return held
+            with suppress(InvalidValueError):
+                held = await self.load(io, file)
+                if is_enough(held.token):
+                    return held
         return None
 
-    async def _write(self, io: Io, file: Location, held: Held[T], changes: Document) -> T | InvalidReason:
+    async def _write(self, io: Io, file: Location, held: Held[T], changes: Document) -> T:
         """Keep a refreshed token. Nothing waits before it is in memory, and then on its way to the file."""
         new = self._held(file, {**held.document, **changes}, held.in_file)
-        if isinstance(new, InvalidReason):
-            return new
         self._kept = _Kept(file.path, held.in_file, new.document)
         content = _content(new.document)
         problem = await io.write_private(file.path, content) if isinstance(content, bytes) else content
@@ -179,32 +183,30 @@ class TokenFiles(Generic[T]):
             notify(CacheWriteFailed(self._name, file.display_path, problem.detail))
         return new.token
 
-    async def _document(self, io: Io, file: Location) -> Document | InvalidReason | None:
-        """Return the JSON object that a file holds; None: there is no such file."""
+    async def _document(self, io: Io, file: Location) -> Document | None:
+        """Return the JSON object in a file; None if there is no such file. Raise ``InvalidValueError`` for another."""
         content = await io.read_private(file.path, LIMIT)
-        if isinstance(_read(content), InvalidReason):
+        try:
+            return self._read(content, file)
+        except InvalidValueError:
             await io.sleep(_TORN)
-            content = await io.read_private(file.path, LIMIT)
+        return self._read(await io.read_private(file.path, LIMIT), file)
+
+    def _read(self, content: PrivateFile | ReadFailure, file: Location) -> Document | None:
         if isinstance(content, PrivateFile) and content.is_open and not self._warned:
             self._warned = True
             log("token_files", "warning", "%s: others can read %s; chmod 600 it", self._name, file.display_path)
-        return _read(content)
+        if isinstance(content, PrivateFile):
+            return parse_object(decode_utf8(content.content))
+        if content.is_missing:
+            return None
+        raise InvalidValueError(content.detail)
 
-    def _held(self, file: Location, document: Document, in_file: Document) -> Held[T] | InvalidReason:
-        token = self._parse(document)
-        return (
-            InvalidReason(f"{file.display_path}: {token}")
-            if isinstance(token, InvalidReason)
-            else Held(token, document, in_file)
-        )
-
-
-def _read(file: PrivateFile | ReadFailure) -> Document | InvalidReason | None:
-    if isinstance(file, ReadFailure):
-        return None if file.is_missing else InvalidReason(file.detail)
-    text = decoded(file.content)
-    document = (text, None) if isinstance(text, InvalidReason) else object_in(text, ())
-    return document if isinstance(document, dict) else document[0]
+    def _held(self, file: Location, document: Document, in_file: Document) -> Held[T]:
+        try:
+            return Held(self._parse(document), document, in_file)
+        except InvalidValueError as error:
+            raise InvalidValueError(f"{file.display_path}: {error}") from None
 
 
 def _content(document: Document) -> bytes | WriteFailure:

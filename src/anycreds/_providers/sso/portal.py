@@ -1,18 +1,17 @@
-"""IAM Identity Center (SSO): what its portal is asked for the credentials of a role, and what it answers.
-
-Read without trust; nothing raises, and no error repeats what was sent or came.
-"""
+"""Requests to the portal of IAM Identity Center (SSO) for credentials of a role, and the parser of its responses."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from ..._core.credentials import Credentials, InvalidReason, invalid_reason
-from ..._core.errors import MalformedResponseError
+from ..._core.credentials import Credentials
 from ..._core.http import Response
-from ..._wire.credential_documents import read_object
+from ..._core.validation import InvalidValueError, check_text
+from ..._wire.json import parse_object
+from ..._wire.service_errors import malformed_response
+from ..._wire.text import response_text
 
-_SET = "roleCredentials"
+_ROLE_CREDENTIALS = "roleCredentials"
 _KEYS = ("accessKeyId", "secretAccessKey", "sessionToken")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -33,36 +32,37 @@ def bearer_headers(access_token: str) -> dict[str, str]:
     return {"Accept": "application/json", "x-amz-sso_bearer_token": access_token}
 
 
-def credentials_in(response: Response, account_id: str, source: str) -> Credentials | MalformedResponseError:
-    """Return the set in an answer of the portal, which does not tell the account: it is the one that was asked for."""
-    answer = read_object(response, source)
-    if isinstance(answer, MalformedResponseError):
-        return answer
-    given = answer.get(_SET)
-    if not isinstance(given, dict):
-        return _wrong_field(response, source, _SET, "is missing" if given is None else "is not an object")
-    for name in _KEYS:
-        if problem := invalid_reason(given.get(name)):
-            return _wrong_field(response, source, f"{_SET}.{name}", problem)
-    expiration = _moment(given.get("expiration"))
-    if isinstance(expiration, InvalidReason):
-        return _wrong_field(response, source, f"{_SET}.expiration", expiration)
-    keys = (given[name] for name in _KEYS)
+def parse_credentials(response: Response, account_id: str, source: str) -> Credentials:
+    """Return the credentials in a response of the portal.
+
+    Args:
+        response: A response with status 200.
+        account_id: The account in the request; the response does not contain it.
+        source: The name of the provider.
+
+    Raises:
+        MalformedResponseError: The response does not contain valid credentials.
+
+    """
+    try:
+        given = parse_object(response_text(response)).get(_ROLE_CREDENTIALS)
+        if not isinstance(given, dict):
+            raise InvalidValueError("is missing" if given is None else "is not an object", field=_ROLE_CREDENTIALS)
+        keys = [check_text(given.get(name), field=f"{_ROLE_CREDENTIALS}.{name}") for name in _KEYS]
+        expiration = _expiration(given.get("expiration"))
+    except InvalidValueError as error:
+        raise malformed_response(error, response, source) from None
     return Credentials(*keys, expiration=expiration, account_id=account_id, source=source)
 
 
-def _wrong_field(response: Response, source: str, name: str, problem: str) -> MalformedResponseError:
-    message = f"{name} in the answer {problem}"
-    return MalformedResponseError(message, field=name, status=response.status, source=source)
-
-
-def _moment(value: object) -> datetime | InvalidReason:
-    """Read milliseconds since 1970."""
+def _expiration(value: object) -> datetime:
+    """Return milliseconds since 1970 as a datetime."""
+    field = f"{_ROLE_CREDENTIALS}.expiration"
     if value is None:
-        return InvalidReason("is missing")
+        raise InvalidValueError("is missing", field=field)
     if isinstance(value, bool) or not isinstance(value, int):
-        return InvalidReason("is not a whole number of milliseconds since 1970")
+        raise InvalidValueError("is not a whole number of milliseconds since 1970", field=field)
     try:
         return _EPOCH + timedelta(milliseconds=value)
     except OverflowError:
-        return InvalidReason("lies outside the years 1 to 9999")
+        raise InvalidValueError("is outside the years 1 to 9999", field=field) from None

@@ -14,22 +14,36 @@ from ..._config.locations import Location
 from ..._config.parser.sections import display_name
 from ..._config.service_settings import DEFAULT_ATTEMPTS
 from ..._config.settings import Setting
-from ..._core.credentials import Credentials, InvalidReason
-from ..._core.durations import instant, timeout_and_retries_reason
-from ..._core.errors import CredentialsError, InvalidConfigurationError, LoginRequiredError
+from ..._core.credentials import Credentials
+from ..._core.durations import to_datetime
+from ..._core.errors import (
+    CredentialsError,
+    InvalidConfigurationError,
+    LoginRequiredError,
+    MalformedResponseError,
+    strip_frames,
+)
 from ..._core.http import Request, Response, TransportFailure
 from ..._core.io import Io, Runtime
 from ..._core.logs import log
 from ..._core.provider import ClientContext, Provider
-from ..._wire.credential_documents import transport_error
-from ..._wire.service_errors import parse_json_error, service_error
+from ..._core.validation import InvalidValueError, check_timeout_and_retries
+from ..._wire.service_errors import parse_json_error, service_error, transport_error
 from ..service.calling import call, is_transient
 from ..service.endpoint_resolution import EndpointResolver, ResolvedEndpoint
 from ..service.retries import Budget, start_budget
 from ..service.token_cache import LOCK_SECONDS, Held, TokenFiles, token_file
-from .portal import bearer_headers, credentials_in, credentials_target
+from .portal import bearer_headers, credentials_target, parse_credentials
 from .settings import NAME, SsoSettings
-from .token import REFRESH_TARGET, SsoToken, file_name, refresh_body, refresh_fields, refreshed, token_in
+from .token import (
+    REFRESH_TARGET,
+    SsoToken,
+    file_name,
+    parse_refresh_response,
+    parse_token,
+    refresh_body,
+    refresh_fields,
+)
 
 _FOLDER = Setting("~/.aws/sso/cache", "the path of the token file")
 # Seconds before its end from which on a token is refreshed, as in JavaScript and Rust.
@@ -70,35 +84,34 @@ class SsoProvider(Provider):
         self, runtime: Runtime, settings: SsoSettings, endpoints: EndpointResolver, timeout: float = 5.0
     ) -> None:
         super().__init__(NAME, runtime)
-        if problem := timeout_and_retries_reason(timeout, 0):
-            raise InvalidConfigurationError(problem, source=NAME)
+        check_timeout_and_retries(timeout, 0, NAME)
         self._settings = settings
         self._endpoints = endpoints
         self._timeout = timeout
-        self._tokens = TokenFiles(NAME, token_in)
+        self._tokens = TokenFiles(NAME, parse_token)
 
     def _time(self) -> float:
         return _EXCHANGES * DEFAULT_ATTEMPTS * self._timeout + LOCK_SECONDS
 
-    async def _load(self, io: Io, context: ClientContext) -> Credentials | CredentialsError:
+    async def _load(self, io: Io, context: ClientContext) -> Credentials:
         settings = self._settings
         file = self._file(io)
         if isinstance(file, InvalidConfigurationError):
-            return file
+            raise file
         portal = await self._endpoints.resolve(io, context, "sso", NAME, fixed=settings.region)
         if isinstance(portal, InvalidConfigurationError):
-            return portal
+            raise portal
         run = _Run(io, context, file, await start_budget(io, self._time()))
         token = await self._token(run, None)
-        if isinstance(token, CredentialsError):
-            return token
         answer = await self._asked(run, portal, token)
         if isinstance(answer, Response) and answer.status == 401 and settings.session is not None:
-            other = await self._token(run, token)
-            if isinstance(other, CredentialsError):
-                log("providers.sso", "warning", "there is no other token than the one that was rejected: %s", other)
+            try:
+                token = await self._token(run, token)
+            except CredentialsError as error:
+                strip_frames(error)
+                log("providers.sso", "warning", "the portal rejected the token, and there is no other: %s", error)
             else:
-                token, answer = other, await self._asked(run, portal, other)
+                answer = await self._asked(run, portal, token)
         return self._read(answer, portal, token)
 
     async def _describe_sources(self, io: Io, context: ClientContext) -> list[str]:
@@ -110,47 +123,50 @@ class SsoProvider(Provider):
         named = self._settings.session or self._settings.start_url
         return token_file(io, _FOLDER, file_name(named.value), NAME)
 
-    async def _token(self, run: _Run, rejected: SsoToken | None) -> SsoToken | CredentialsError:
+    async def _token(self, run: _Run, rejected: SsoToken | None) -> SsoToken:
         """Return a token that has not ended, and is not the one that the portal has rejected."""
         refused_token = None if rejected is None else rejected.access_token
 
         def is_good_for(seconds: float, token: SsoToken) -> bool:
             return token.access_token != refused_token and token.end - run.io.time() > seconds
 
-        held = await self._tokens.load(run.io, run.file)
-        if isinstance(held, InvalidReason):
-            return self._login_required(f"there is no token of {self._told()}: {held}")
+        try:
+            held = await self._tokens.load(run.io, run.file)
+        except InvalidValueError as error:
+            raise self._login_required(f"there is no token of {self._told()}: {error}") from None
         if is_good_for(_EARLY, held.token):
             return held.token
-        newest = await self._renewed(run, held, partial(is_good_for, _EARLY))
+        newest: SsoToken | CredentialsError | InvalidValueError
+        try:
+            newest = await self._renewed(run, held, partial(is_good_for, _EARLY))
+        except InvalidValueError as error:
+            newest = error
         token = newest if isinstance(newest, SsoToken) else held.token
         if is_good_for(0, token):
             if isinstance(newest, CredentialsError):
                 log("providers.sso", "warning", "the token is used until it ends, but: %s", newest)
             return token
         if isinstance(newest, CredentialsError):
-            return newest
-        end = "is rejected" if token.end > run.io.time() else f"ended at {instant(token.end):%Y-%m-%dT%H:%M:%SZ}"
-        why = f"; {newest}" if isinstance(newest, InvalidReason) else ""
-        return self._login_required(f"the token of {self._told()} in {run.file.display_path} {end}{why}")
+            raise newest
+        end = "is rejected" if token.end > run.io.time() else f"ended at {to_datetime(token.end):%Y-%m-%dT%H:%M:%SZ}"
+        why = f"; {newest}" if isinstance(newest, InvalidValueError) else ""
+        raise self._login_required(f"the token of {self._told()} in {run.file.display_path} {end}{why}")
 
     async def _renewed(
         self, run: _Run, held: Held[SsoToken], is_enough: Callable[[SsoToken], bool]
-    ) -> SsoToken | InvalidReason | CredentialsError:
+    ) -> SsoToken | CredentialsError:
         if self._settings.session is None:
-            return InvalidReason("without sso_session no token is refreshed")
-        fields = refresh_fields(held.token, run.io.time())
-        if isinstance(fields, InvalidReason):
-            return fields
+            raise InvalidValueError("without sso_session no token is refreshed")
+        refresh_fields(held.token, run.io.time())
         return await self._tokens.renew(run.io, run.file, held, is_enough, partial(self._refreshed, run))
 
     async def _refreshed(self, run: _Run, token: SsoToken) -> dict[str, str] | CredentialsError:
         """Refresh a token: what has to change in its file, or what went wrong."""
-        fields = refresh_fields(token, run.io.time())
-        if isinstance(fields, InvalidReason):
-            return self._login_required(
-                f"the token of {self._told()} in {run.file.display_path} is not refreshed: {fields}"
-            )
+        try:
+            fields = refresh_fields(token, run.io.time())
+        except InvalidValueError as invalid:
+            message = f"the token of {self._told()} in {run.file.display_path} is not refreshed: {invalid}"
+            return self._login_required(message)
         endpoint = await self._endpoints.resolve(run.io, run.context, "sso-oidc", NAME, fixed=self._settings.region)
         if isinstance(endpoint, InvalidConfigurationError):
             return endpoint
@@ -160,7 +176,11 @@ class SsoProvider(Provider):
         if isinstance(answer, TransportFailure):
             return transport_error(answer, NAME, asked, f"if that lasts, sign in again: {self._command()}")
         if answer.status == 200:
-            return refreshed(answer, run.io.time(), NAME)
+            try:
+                return parse_refresh_response(answer, run.io.time(), NAME)
+            except MalformedResponseError as malformed:
+                strip_frames(malformed)
+                return malformed
         told = parse_json_error(answer, token.secrets())
         error = service_error(answer, told, NAME, asked)
         if is_transient(answer, told) or not (answer.status == 401 or told.code in _FOR_GOOD):
@@ -182,23 +202,21 @@ class SsoProvider(Provider):
             run.io, lambda _: request, lambda one: parse_json_error(one, secrets), endpoint.attempts, budget
         )
 
-    def _read(
-        self, answer: Response | TransportFailure, portal: ResolvedEndpoint, token: SsoToken
-    ) -> Credentials | CredentialsError:
+    def _read(self, answer: Response | TransportFailure, portal: ResolvedEndpoint, token: SsoToken) -> Credentials:
         account, role = self._settings.account_id, self._settings.role_name
         asked = (
             f"the request for role {display_name(role.value)} ({role.origin}) in account {display_name(account.value)} "
             f"({account.origin}), to {portal},"
         )
         if isinstance(answer, TransportFailure):
-            return transport_error(answer, NAME, asked)
+            raise transport_error(answer, NAME, asked)
         if answer.status == 200:
-            return credentials_in(answer, account.value, NAME)
+            return parse_credentials(answer, account.value, NAME)
         told = parse_json_error(answer, token.secrets())
         hint = f"whoever has signed in needs access to this account with this role; {account.origin} and {role.origin}"
         hints = {told.code or "": f"{hint} say which"} if answer.status in (403, 404) else None
         error = service_error(answer, told, NAME, asked, hints)
-        return self._login_required(error.message, told.status, told.code) if answer.status == 401 else error
+        raise self._login_required(error.message, told.status, told.code) if answer.status == 401 else error
 
     def _login_required(self, message: str, status: int | None = None, code: str | None = None) -> LoginRequiredError:
         command = self._command()

@@ -12,8 +12,8 @@ from typing import NamedTuple
 from ..._config.parser.sections import display_name
 from ..._config.profiles import Profile, Profiles
 from ..._config.settings import Setting, from_argument
-from ..._core.credentials import invalid_reason
 from ..._core.errors import InvalidConfigurationError
+from ..._core.validation import InvalidValueError, check_text
 
 NAME = "SSO"
 _SESSION = "sso_session"
@@ -116,8 +116,10 @@ def _settings(found: Mapping[str, Setting], session: Setting | None, profile: st
             f"{owner}: {_listed(missing)} missing, beside {present}", source=NAME, hint=f"set {_listed(missing, '')}"
         )
     for key, setting in (*found.items(), *([] if session is None else [(_SESSION, session)])):
-        if reason := invalid_reason(setting.value):
-            raise InvalidConfigurationError(f"{owner}: {key} ({setting.origin}) {reason}", source=NAME)
+        try:
+            check_text(setting.value, field=f"{key} ({setting.origin})")
+        except InvalidValueError as error:
+            raise InvalidConfigurationError(f"{owner}: {error}", source=NAME) from None
     return SsoSettings(
         found["sso_start_url"],
         found["sso_account_id"],

@@ -1,22 +1,19 @@
-"""IAM Identity Center (SSO): the token of a sign-in as it stands in its file, and its refresh by OIDC.
-
-Read without trust; nothing raises, and nothing repeats what was sent or came.
-"""
+"""The token of a sign-in at IAM Identity Center (SSO) as its file contains it, and its refresh by OIDC."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from ..._core.credentials import InvalidReason, invalid_reason
-from ..._core.durations import instant
-from ..._core.errors import MalformedResponseError
-from ..._core.header_values import header_problem
+from ..._core.durations import to_datetime
 from ..._core.http import Response
-from ..._wire.credential_documents import parse_time, read_object
+from ..._core.validation import InvalidValueError, check_header_safe, check_text
+from ..._wire.json import parse_object
+from ..._wire.service_errors import malformed_response
+from ..._wire.text import response_text
+from ..._wire.timestamps import parse_time
 
 REFRESH_TARGET = "/token"
-_REFRESHED = ("accessToken", "expiresIn", "refreshToken")
 # Tokens last hours, registrations 90 days. What lasts for ever is a mistake, and is asked about again in a year.
 _LONGEST = 366 * 86400
 
@@ -59,50 +56,39 @@ def file_name(key: str) -> str:
     return hashlib.sha1(key.encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest() + ".json"
 
 
-def token_in(document: Mapping[str, Any]) -> SsoToken | InvalidReason:
-    """Read the JSON object in a token file, as the AWS CLI writes it, or say which field is wrong and how."""
-    if problem := _bearer_problem(document.get("accessToken")):
-        return InvalidReason(f"accessToken {problem}")
-    texts: dict[str, str | None] = {}
-    for name in ("refreshToken", "clientId", "clientSecret"):
-        value = document.get(name)
-        if value in (None, ""):  # some programs write these where there is none
-            value = None
-        elif problem := invalid_reason(value):
-            return InvalidReason(f"{name} {problem}")
-        texts[name] = value
-    ends: dict[str, float | None] = {}
-    for name in ("expiresAt", "registrationExpiresAt"):
-        value = document.get(name)
-        end = None if value is None and name != "expiresAt" else _time_in(value)
-        if isinstance(end, InvalidReason):
-            return InvalidReason(f"{name} {end}")
-        ends[name] = end
-    assert ends["expiresAt"] is not None
-    return SsoToken(
-        document["accessToken"],
-        ends["expiresAt"],
-        texts["refreshToken"],
-        texts["clientId"],
-        texts["clientSecret"],
-        ends["registrationExpiresAt"],
+def parse_token(document: Mapping[str, Any]) -> SsoToken:
+    """Return the token in the JSON object of a token file, as the AWS CLI writes it.
+
+    Raises:
+        InvalidValueError: A field is missing or invalid.
+
+    """
+    access_token = check_header_safe(document.get("accessToken"), field="accessToken")
+    refresh_token, client_id, client_secret = (
+        _optional_text(document.get(name), name) for name in ("refreshToken", "clientId", "clientSecret")
     )
+    end = _timestamp(document.get("expiresAt"), "expiresAt")
+    registration_end = document.get("registrationExpiresAt")
+    if registration_end is not None:
+        registration_end = _timestamp(registration_end, "registrationExpiresAt")
+    return SsoToken(access_token, end, refresh_token, client_id, client_secret, registration_end)
 
 
-def refresh_fields(token: SsoToken, now: float) -> RefreshFields | InvalidReason:
-    """Return what a refresh takes, or say why there can be none."""
-    fields = (token.client_id, token.client_secret, token.refresh_token)
-    missing = [
-        name for name, value in zip(("clientId", "clientSecret", "refreshToken"), fields, strict=True) if not value
-    ]
-    if missing:
-        return InvalidReason(f"it has no {' and no '.join(missing)} to refresh it with")
-    if token.registration_end is not None and token.registration_end <= now:
-        return InvalidReason(f"the registration to refresh it with ended at {_written(token.registration_end)}")
-    assert token.client_id
-    assert token.client_secret
-    assert token.refresh_token
-    return RefreshFields(token.client_id, token.client_secret, token.refresh_token)
+def refresh_fields(token: SsoToken, now: float) -> RefreshFields:
+    """Return the fields of a refresh request.
+
+    Raises:
+        InvalidValueError: The token cannot be refreshed; the text says why.
+
+    """
+    if token.client_id and token.client_secret and token.refresh_token:
+        if token.registration_end is not None and token.registration_end <= now:
+            expired_at = _written(token.registration_end)
+            raise InvalidValueError(f"the client registration, which a refresh needs, expired at {expired_at}")
+        return RefreshFields(token.client_id, token.client_secret, token.refresh_token)
+    fields = {"clientId": token.client_id, "clientSecret": token.client_secret, "refreshToken": token.refresh_token}
+    missing = [name for name, value in fields.items() if not value]
+    raise InvalidValueError(f"it has no {' and no '.join(missing)}, which a refresh needs")
 
 
 def refresh_body(fields: RefreshFields) -> bytes:
@@ -122,46 +108,47 @@ def refresh_body(fields: RefreshFields) -> bytes:
     ).encode("ascii")
 
 
-def refreshed(response: Response, now: float, source: str) -> dict[str, str] | MalformedResponseError:
-    """Read the answer to a refresh: what has to change in the token file.
+def parse_refresh_response(response: Response, now: float, source: str) -> dict[str, str]:
+    """Return what changes in the token file after a refresh.
 
-    ``now``: seconds since 1970, from when on the token lasts. A refresh token that is not in the answer stays good.
+    Args:
+        response: A response with status 200.
+        now: When the token's lifetime begins, in seconds since 1970.
+        source: The name of the provider.
+
+    Raises:
+        MalformedResponseError: The response does not contain a valid token.
+
     """
-    answer = read_object(response, source)
-    if isinstance(answer, MalformedResponseError):
-        return answer
-    token, seconds, refresh_token = (answer.get(name) for name in _REFRESHED)
-    if problem := _bearer_problem(token):
-        return _wrong_field(response, source, "accessToken", problem)
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
-        problem = "is missing" if seconds is None else "is not a number of seconds above 0"
-        return _wrong_field(response, source, "expiresIn", problem)
-    changes = {"accessToken": str(token), "expiresAt": _written(now + min(seconds, _LONGEST))}
-    if refresh_token in (None, ""):
-        return changes
-    if problem := invalid_reason(refresh_token):
-        return _wrong_field(response, source, "refreshToken", problem)
-    return {**changes, "refreshToken": refresh_token}
+    try:
+        fields = parse_object(response_text(response))
+        token = check_header_safe(fields.get("accessToken"), field="accessToken")
+        refresh_token = _optional_text(fields.get("refreshToken"), "refreshToken")
+        seconds = fields.get("expiresIn")
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
+            reason = "is missing" if seconds is None else "is not a number of seconds above 0"
+            raise InvalidValueError(reason, field="expiresIn")
+        changes = {"accessToken": token, "expiresAt": _written(now + min(seconds, _LONGEST))}
+        if refresh_token is not None:  # without a new one, the old refresh token remains valid
+            changes["refreshToken"] = refresh_token
+    except InvalidValueError as error:
+        raise malformed_response(error, response, source) from None
+    return changes
 
 
-def _bearer_problem(token: object) -> str | None:
-    """Say why a value cannot be sent as a bearer token, without repeating it."""
-    return header_problem(token) if isinstance(token, str) else invalid_reason(token)
+def _optional_text(value: object, field: str) -> str | None:
+    """Return a text; None for null and for an empty text, which some programs write for an absent value."""
+    return None if value in (None, "") else check_text(value, field=field)
 
 
-def _wrong_field(response: Response, source: str, name: str, problem: str) -> MalformedResponseError:
-    message = f"{name} in the answer {problem}"
-    return MalformedResponseError(message, field=name, status=response.status, source=source)
-
-
-def _time_in(value: object) -> float | InvalidReason:
-    """Return a time in a token file in seconds since 1970. The AWS CLI once ended it with ``UTC`` instead of ``Z``."""
+def _timestamp(value: object, field: str) -> float:
+    """Return a time in a token file in seconds since 1970. Old versions of the AWS CLI wrote ``UTC`` for ``Z``."""
     if value is None:
-        return InvalidReason("is missing")
-    moment = parse_time(value.removesuffix("UTC").rstrip() if isinstance(value, str) else value)
-    return moment if isinstance(moment, InvalidReason) else moment.timestamp()
+        raise InvalidValueError("is missing", field=field)
+    text = value.removesuffix("UTC").rstrip() if isinstance(value, str) else value
+    return parse_time(text, field=field).timestamp()
 
 
 def _written(seconds: float) -> str:
     """Return a time as the AWS CLI writes it: in whole seconds, rounded down."""
-    return instant(int(seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return to_datetime(int(seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -9,22 +9,21 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ..._core.callbacks import Callbacks
-from ..._core.credentials import Credentials, InvalidReason, invalid_reason
-from ..._core.durations import timeout_and_retries_reason
+from ..._core.credentials import Credentials
 from ..._core.errors import CredentialsError, InvalidConfigurationError, RetrievalError
 from ..._core.http import Request, Response, TransportFailure
 from ..._core.io import Io, Runtime
 from ..._core.provider import WHOLE_CONTEXT, ClientContext, Provider
-from ..._wire.credential_documents import transport_error
-from ..._wire.service_errors import service_error
-from ..._wire.sigv4 import Scope, carriable_problem, sign_headers
+from ..._core.validation import InvalidValueError, check_text, check_timeout_and_retries
+from ..._wire.service_errors import service_error, transport_error
+from ..._wire.sigv4 import Scope, check_signable, sign_headers
 from ..service.callbacks import call_user_function, credentials_from_callback, fetch_source
 from ..service.calling import call
 from ..service.endpoint_resolution import EndpointResolver, ResolvedEndpoint
 from ..service.retries import GRACE, start_budget
 from .parameters import LONGEST_CHAINED_SESSION, Params, missing_mfa_callback
 from .requests import FORM_TYPE, assume_role_form
-from .responses import HINTS, credentials_in, parse_error_response
+from .responses import HINTS, parse_credentials, parse_error_response
 
 NAME = "assume role"
 
@@ -85,12 +84,9 @@ class AssumeRoleProvider(Provider):
             may_prompt_user="SerialNumber" in role.params or source._may_prompt_user,
             context_fields=WHOLE_CONTEXT,
         )
-        problem = timeout_and_retries_reason(timeout, 0)
-        if problem is None and "SerialNumber" in role.params and callbacks.mfa_code_provider is None:
-            problem = missing_mfa_callback(role.told)
-        if problem is not None:
-            del role  # a traceback keeps this frame
-            raise InvalidConfigurationError(problem, source=NAME)
+        check_timeout_and_retries(timeout, 0, NAME)
+        if "SerialNumber" in role.params and callbacks.mfa_code_provider is None:
+            raise InvalidConfigurationError(missing_mfa_callback(role.told), source=NAME)
         self._role = role
         self._source = source
         self._endpoints = endpoints
@@ -106,10 +102,7 @@ class AssumeRoleProvider(Provider):
         source = await fetch_source(self._source, io, context, f"the source of {self._role.told}", NAME)
         if problem := self._chaining_problem(source):
             raise problem
-        answer = await self._assumed(io, endpoint, source)
-        if isinstance(answer, CredentialsError):
-            raise answer
-        return answer
+        return await self._assumed(io, endpoint, source)
 
     async def _describe_sources(self, io: Io, context: ClientContext) -> list[str]:
         source = f", with {self._role.source}" if self._role.source else ""
@@ -133,52 +126,50 @@ class AssumeRoleProvider(Provider):
             hint=_CHAINED_HINT,
         )
 
-    async def _assumed(
-        self, io: Io, endpoint: ResolvedEndpoint | None, source: Credentials
-    ) -> Credentials | CredentialsError:
+    async def _assumed(self, io: Io, endpoint: ResolvedEndpoint | None, source: Credentials) -> Credentials:
         params = {"RoleSessionName": f"anycreds-{io.time():.0f}", **self._role.params}
         if "SerialNumber" in params:
-            code = await self._code(io)
-            if isinstance(code, CredentialsError):
-                return code
-            params["TokenCode"] = code
+            params["TokenCode"] = await self._code(io)
         if endpoint is None:
             assert self._callbacks.role_assumer is not None  # else there is a place
             self._spent = params.get("TokenCode", "")
             with io.deadline(_HOOK_TIME, "role_assumer"):
-                return await credentials_from_callback(
+                assumed = await credentials_from_callback(
                     self._callbacks.role_assumer, (source, params), "role_assumer", NAME
                 )
+            if isinstance(assumed, CredentialsError):
+                raise assumed
+            return assumed
         return await self._asked(io, endpoint, source, params)
 
-    async def _code(self, io: Io) -> str | CredentialsError:
+    async def _code(self, io: Io) -> str:
         """Ask for an MFA code, and only now, as all else is there."""
         assert self._callbacks.mfa_code_provider is not None  # checked when this was made
         with io.user_prompt(_ASKING_TIME, "mfa_code_provider"):
             arguments = (self._role.params["SerialNumber"],)
             code = await call_user_function(self._callbacks.mfa_code_provider, arguments, "mfa_code_provider", NAME)
         if isinstance(code, CredentialsError):
-            return code
-        code = str.strip(code) if isinstance(code, str) else code
-        if problem := invalid_reason(code):
-            return RetrievalError(f"the code that mfa_code_provider returned {problem}", source=NAME)
+            raise code
+        try:
+            code = check_text(str.strip(code) if isinstance(code, str) else code)
+        except InvalidValueError as error:
+            raise RetrievalError(f"the code that mfa_code_provider returned {error}", source=NAME) from None
         if code == self._spent:
             message = "mfa_code_provider returned a code that was sent before"
-            return RetrievalError(message, source=NAME, hint=_SENT_IN_VAIN)
+            raise RetrievalError(message, source=NAME, hint=_SENT_IN_VAIN)
         return code
 
-    async def _asked(
-        self, io: Io, endpoint: ResolvedEndpoint, source: Credentials, params: Params
-    ) -> Credentials | CredentialsError:
-        if problem := carriable_problem(source):
-            return InvalidConfigurationError(f"to assume {self._role.told}: {problem}", source=NAME)
+    async def _asked(self, io: Io, endpoint: ResolvedEndpoint, source: Credentials, params: Params) -> Credentials:
+        try:
+            check_signable(source)
+        except InvalidValueError as error:
+            raise InvalidConfigurationError(f"to assume {self._role.told}: {error}", source=NAME) from None
         body = assume_role_form(params)
 
         def make(now: float) -> Request:
             request = endpoint.request("POST", "/", {"Content-Type": FORM_TYPE}, self._timeout, body)
             scope = Scope(endpoint.region, "sts")
             signed = sign_headers(source, scope, now, "POST", request.url, headers=request.headers, body=body)
-            assert not isinstance(signed, InvalidReason)  # looked for before
             return request._replace(headers={**request.headers, **signed})
 
         code = params.get("TokenCode")
@@ -194,11 +185,11 @@ class AssumeRoleProvider(Provider):
         return _read(answer, f"AssumeRole for {self._role.told} of {endpoint}", secrets)
 
 
-def _read(answer: Response | TransportFailure, asked: str, secrets: tuple[str, ...]) -> Credentials | CredentialsError:
+def _read(answer: Response | TransportFailure, asked: str, secrets: tuple[str, ...]) -> Credentials:
     if isinstance(answer, TransportFailure):
-        return transport_error(answer, NAME, asked)
+        raise transport_error(answer, NAME, asked)
     if answer.status != 200:
         told = parse_error_response(answer, secrets)
         hints = {**HINTS, told.code or "": _SENT_IN_VAIN} if _WRONG_CODE in told.message else HINTS
-        return service_error(answer, told, NAME, asked, hints)
-    return credentials_in(answer, "AssumeRole", NAME, secrets)
+        raise service_error(answer, told, NAME, asked, hints)
+    return parse_credentials(answer, "AssumeRole", NAME, secrets)

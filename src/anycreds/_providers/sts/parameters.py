@@ -8,13 +8,12 @@ See: AWS STS API reference, "AssumeRole", https://docs.aws.amazon.com/STS/latest
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from ..._config.settings import Setting, first_set
-from ..._core.credentials import invalid_reason
 from ..._core.errors import InvalidConfigurationError, NotConfiguredError
-from ..._core.validation import InvalidValueError
+from ..._core.validation import InvalidValueError, check_text
 
 Params: TypeAlias = Mapping[str, Any]
 """Parameters of AssumeRole or AssumeRoleWithWebIdentity, such as ``RoleArn``. ``ProvidedContexts`` has secrets."""
@@ -56,7 +55,7 @@ def sts_parameters(values: Mapping[str, object], source: str) -> Params:
         if value is None:
             continue
         try:
-            converted = _CONVERTERS.get(name, _text)(value)
+            converted = _CONVERTERS.get(name, check_text)(value)
         except InvalidValueError as error:
             raise InvalidConfigurationError(f"{name} {error}", source=source) from None
         if converted != []:
@@ -110,12 +109,6 @@ def web_identity_role(
     return WebIdentityRole(token_file, role_arn, session_name or first_set(environ, SESSION_NAME_VARIABLE))
 
 
-def _text(value: object) -> str:
-    if reason := invalid_reason(value):
-        raise InvalidValueError(reason)
-    return str(value)
-
-
 def _seconds(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise InvalidValueError(f"is not a number of seconds but {type(value).__name__}")
@@ -125,7 +118,7 @@ def _seconds(value: object) -> int:
 def _texts(value: object) -> list[str]:
     if isinstance(value, str) or not isinstance(value, Sequence):
         raise InvalidValueError(f"is not a list of texts but {type(value).__name__}")
-    return [_item(text) for text in value]
+    return [check_text(text, field="contains a text that") for text in value]
 
 
 def _arns(value: object) -> list[dict[str, str]]:
@@ -143,17 +136,14 @@ def _contexts(value: object) -> list[dict[str, str]]:
 def _pairs(value: object) -> list[tuple[str, str]]:
     if not isinstance(value, Mapping):
         raise InvalidValueError(f"is not a mapping of texts but {type(value).__name__}")
-    # The value of a tag may be empty, its key may not.
-    return [(_item(key), "" if text == "" else _item(text)) for key, text in value.items()]
+    for key, text in value.items():
+        check_text(key, field="contains a text that")
+        if text != "":  # the value of a tag may be empty
+            check_text(text, field="contains a text that")
+    return list(value.items())
 
 
-def _item(value: object) -> str:
-    if reason := invalid_reason(value):
-        raise InvalidValueError(f"contains a text that {reason}")
-    return str(value)
-
-
-_CONVERTERS = {
+_CONVERTERS: Mapping[str, Callable[[object], Any]] = {
     "DurationSeconds": _seconds,
     "PolicyArns": _arns,
     "ProvidedContexts": _contexts,

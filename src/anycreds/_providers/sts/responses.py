@@ -1,22 +1,20 @@
-"""STS: what it answers when it is asked for the credentials of a role, read without trust.
-
-Nothing here raises, and no error repeats what was sent or came, but for the code and message of an error answer.
-"""
+"""Strict parsers of STS's responses, and what to do about its errors."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Literal
 
-from ..._core.credentials import Credentials, InvalidReason, invalid_reason
+from ..._core.credentials import Credentials
 from ..._core.errors import MalformedResponseError
 from ..._core.http import Response
-from ..._wire.credential_documents import parse_time
-from ..._wire.service_errors import ErrorResponse, error_response, parse_json_error
-from ..._wire.xml import Element, find, read_xml, text_at
+from ..._core.validation import InvalidValueError, check_text
+from ..._wire.service_errors import ErrorResponse, error_response, malformed_response, parse_json_error
+from ..._wire.text import check_not_compressed
+from ..._wire.timestamps import parse_time
+from ..._wire.xml import XmlElement, parse_xml
 
 _KEYS = ("AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration")
-_TOLD = ("Code", "Message")
 _PAGE_HINT = "it looks like a web page; is a captive portal or a proxy in between?"
 
 _SOURCE_ENDED = "the credentials that the role was asked with have ended; renew them at their source"
@@ -61,85 +59,87 @@ HINTS: Mapping[str, str] = {
 }
 
 
-def credentials_in(
+def parse_credentials(
     response: Response,
     operation: Literal["AssumeRole", "AssumeRoleWithWebIdentity"],
     source: str,
     secrets: tuple[str, ...] = (),
-) -> Credentials | MalformedResponseError:
-    """Return the set in an answer of STS, with the account of the role if the answer tells it.
+) -> Credentials:
+    """Return the credentials in a response of STS, with the account of the role if the response has it.
 
-    ``secrets`` is what was sent and must not come back in an error.
+    Args:
+        response: A response with status 200.
+        operation: The operation of the request.
+        source: The name of the provider.
+        secrets: The secrets in the request, which must not appear in an error.
+
+    Raises:
+        MalformedResponseError: The response does not contain valid credentials.
+
     """
-    root = _document(response)
-    if isinstance(root, InvalidReason) or root.name != f"{operation}Response":
-        return _not_the_answer(response, root, operation, source, secrets)
-    given = find(root, f"{operation}Result", "Credentials")
-    if given is None or isinstance(given, InvalidReason):
-        return _wrong_field(response, source, "Credentials", given or "is missing")
-    found = {}
-    for name in _KEYS:
-        text = text_at(given, name)
-        if problem := text if isinstance(text, InvalidReason) else invalid_reason(text):
-            return _wrong_field(response, source, name, problem)
-        found[name] = str(text)
-    expiration = parse_time(found["Expiration"])
-    if isinstance(expiration, InvalidReason):
-        return _wrong_field(response, source, "Expiration", expiration)
-    return Credentials(
-        found["AccessKeyId"],
-        found["SecretAccessKey"],
-        found["SessionToken"],
-        expiration=expiration,
-        account_id=_account_id(text_at(root, f"{operation}Result", "AssumedRoleUser", "Arn")),
-        source=source,
-    )
+    try:
+        root = _document(response)
+        if root.name != f"{operation}Response":
+            raise InvalidValueError(f"is not an {operation}Response")
+        return _credentials(root, f"{operation}Result", source)
+    except InvalidValueError as error:
+        raise _malformed(error, response, source, secrets) from None
+
+
+def _credentials(root: XmlElement, result: str, source: str) -> Credentials:
+    given = root.find(result, "Credentials")
+    if given is None:
+        raise InvalidValueError("is missing", field="Credentials")
+    key, secret, token, end = (check_text(given.text_at(name), field=name) for name in _KEYS)
+    try:
+        account_id = _account_id(root.text_at(result, "AssumedRoleUser", "Arn"))
+    except InvalidValueError:  # it says nothing about the keys
+        account_id = None
+    expiration = parse_time(end, field="Expiration")
+    return Credentials(key, secret, token, expiration=expiration, account_id=account_id, source=source)
 
 
 def parse_error_response(response: Response, secrets: tuple[str, ...] = ()) -> ErrorResponse:
-    """Read an error of STS, or of one that stands in for it and may speak JSON. What is neither says nothing.
+    """Return the error response of STS, or of a service in its place that may use JSON.
 
-    ``secrets`` is what was sent and must not come back in it.
+    Code and message are empty if the response is neither. ``secrets`` are the secrets in the request, which must not
+    appear in an error.
     """
-    root = _document(response)
-    if isinstance(root, InvalidReason):
+    try:
+        root = _document(response)
+    except InvalidValueError:
         return parse_json_error(response, secrets)
     path = ("Error",) if root.name == "ErrorResponse" else ()
-    if not path and root.name != "Error":  # the latter is how S3 and what resembles it say it
+    if not path and root.name != "Error":  # the form of S3 and services that imitate it
         return ErrorResponse(response.status, None, "")
-    code, said = (None if isinstance(text := text_at(root, *path, name), InvalidReason) else text for name in _TOLD)
-    return error_response(response.status, code, said, secrets)
+    code, message = (_text_or_none(root, *path, name) for name in ("Code", "Message"))
+    return error_response(response.status, code, message, secrets)
 
 
-def _document(response: Response) -> Element | InvalidReason:
-    coding = response.headers.get("content-encoding", "").strip().lower()
-    if coding not in ("", "identity"):
-        return InvalidReason("is compressed, although that was not asked for")
-    return read_xml(response.body)
+def _text_or_none(root: XmlElement, *path: str) -> str | None:
+    try:
+        return root.text_at(*path)
+    except InvalidValueError:
+        return None
 
 
-def _not_the_answer(
-    response: Response, root: Element | InvalidReason, operation: str, source: str, secrets: tuple[str, ...]
+def _document(response: Response) -> XmlElement:
+    check_not_compressed(response)
+    return parse_xml(response.body)
+
+
+def _malformed(
+    error: InvalidValueError, response: Response, source: str, secrets: tuple[str, ...]
 ) -> MalformedResponseError:
+    """Return the error for a response that is not what the operation returns, such as an error with status 200."""
     told = parse_error_response(response, secrets)
-    details = ": ".join(part for part in (told.code, told.message) if part)
-    if isinstance(root, InvalidReason):
-        message = f"the answer {root}"
-    elif details:
-        message = f"the answer has status {response.status}, but is an error ({details})"
-    else:
-        message = f"the answer is no {operation}Response"
+    if details := ": ".join(part for part in (told.code, told.message) if part):
+        error = InvalidValueError(f"has status {response.status}, but is an error ({details})")
     is_page = response.body.lstrip()[:14].lower().startswith((b"<!doctype html", b"<html"))
-    hint = _PAGE_HINT if is_page else HINTS.get(told.code or "")
-    return MalformedResponseError(message, status=response.status, source=source, hint=hint)
+    return malformed_response(error, response, source, _PAGE_HINT if is_page else HINTS.get(told.code or ""))
 
 
-def _wrong_field(response: Response, source: str, name: str, problem: str) -> MalformedResponseError:
-    message = f"{name} in the answer {problem}"
-    return MalformedResponseError(message, field=name, status=response.status, source=source)
-
-
-def _account_id(arn: str | InvalidReason | None) -> str | None:
-    """Return the account in an ARN. It says nothing about the keys, so that what cannot be right is no error."""
-    parts = [] if arn is None or isinstance(arn, InvalidReason) else arn.split(":")
-    return parts[4] if len(parts) > 4 and invalid_reason(parts[4]) is None else None
+def _account_id(arn: str | None) -> str | None:
+    """Return the account in an ARN; None if it cannot be an account."""
+    parts = (arn or "").split(":")
+    return check_text(parts[4]) if len(parts) > 4 else None

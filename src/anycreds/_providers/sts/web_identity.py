@@ -13,21 +13,20 @@ from typing import Any, NamedTuple
 from ..._config.locations import Location, resolve_path
 from ..._config.settings import Setting
 from ..._core.callbacks import TokenFunction, WebIdentityAssumer
-from ..._core.credentials import Credentials, InvalidReason, invalid_reason
-from ..._core.durations import timeout_and_retries_reason
-from ..._core.errors import CredentialsError, InvalidConfigurationError, NotConfiguredError, RetrievalError
+from ..._core.credentials import Credentials
+from ..._core.errors import CredentialsError, InvalidConfigurationError, RetrievalError, strip_frames
 from ..._core.http import Response, TransportFailure
 from ..._core.io import Io, ReadFailure, Runtime
 from ..._core.provider import ClientContext, Provider
-from ..._wire.credential_documents import transport_error
-from ..._wire.service_errors import service_error
+from ..._core.validation import InvalidValueError, check_text, check_timeout_and_retries
+from ..._wire.service_errors import service_error, transport_error
 from ..service.callbacks import call_user_function, credentials_from_callback
 from ..service.calling import call
 from ..service.endpoint_resolution import EndpointResolver, ResolvedEndpoint
 from ..service.retries import GRACE, start_budget
 from .parameters import LONGEST_TOKEN, Params, WebIdentityRole, web_identity_role
 from .requests import FORM_TYPE, web_identity_form
-from .responses import HINTS, credentials_in, parse_error_response
+from .responses import HINTS, parse_credentials, parse_error_response
 
 NAME = "web identity"
 
@@ -81,30 +80,29 @@ class WebIdentityProvider(Provider):
         self, runtime: Runtime, options: WebIdentityOptions, endpoints: EndpointResolver, *, timeout: float = 5.0
     ) -> None:
         super().__init__(NAME, runtime)
-        if problem := timeout_and_retries_reason(timeout, 0):
-            del options  # a traceback keeps this frame
-            raise InvalidConfigurationError(problem, source=NAME)
+        check_timeout_and_retries(timeout, 0, NAME)
         self._options = options
         self._endpoints = endpoints
         self._timeout = timeout
 
-    async def _load(self, io: Io, context: ClientContext) -> Credentials | CredentialsError:
+    async def _load(self, io: Io, context: ClientContext) -> Credentials:
         role = self._role(io)
-        if isinstance(role, CredentialsError):
-            return role
         endpoint = await self._place(io, context)
         if isinstance(endpoint, InvalidConfigurationError):
-            return endpoint
+            raise endpoint
         token = await self._token(io, role)
-        if isinstance(token, CredentialsError):
-            return token
-        answer = await self._exchanged(io, endpoint, role, token)
-        has_ended = isinstance(answer, RetrievalError) and answer.code in _TOKEN_ENDED
-        if not has_ended or isinstance(self._options.token, str):
-            return answer
-        newer = await self._token(io, role)
-        if isinstance(newer, CredentialsError) or newer == token:
-            return answer
+        try:
+            return await self._exchanged(io, endpoint, role, token)
+        except RetrievalError as error:
+            if error.code not in _TOKEN_ENDED or isinstance(self._options.token, str):
+                raise
+            try:
+                newer = await self._token(io, role)
+            except CredentialsError as newer_error:
+                strip_frames(newer_error)
+                newer = token
+            if newer == token:
+                raise
         return await self._exchanged(io, endpoint, role, newer, token)
 
     async def _describe_sources(self, io: Io, context: ClientContext) -> list[str]:
@@ -112,8 +110,6 @@ class WebIdentityProvider(Provider):
             role = self._role(io)
         except CredentialsError:
             return []  # the error of the attempt says what is wrong
-        if isinstance(role, CredentialsError):
-            return []
         if role.token_file is None:
             return [role.told]
         try:
@@ -129,7 +125,7 @@ class WebIdentityProvider(Provider):
         with io.deadline(_FILES_TIME, self.name):
             return await self._endpoints.resolve(io, context, "sts", NAME)
 
-    def _role(self, io: Io) -> _Role | NotConfiguredError | InvalidConfigurationError:
+    def _role(self, io: Io) -> _Role:
         options = self._options
         params = {"RoleSessionName": f"anycreds-{io.time():.0f}", **options.params}
         if options.token is not None:
@@ -138,7 +134,7 @@ class WebIdentityProvider(Provider):
         found = web_identity_role(environ, options.token_file, options.role_arn, options.session_name, NAME)
         return _with_file(found, params)
 
-    async def _token(self, io: Io, role: _Role) -> str | CredentialsError:
+    async def _token(self, io: Io, role: _Role) -> str:
         if role.token_file is not None:
             with io.deadline(_FILES_TIME, self.name):
                 return await _token_in_file(io, role.token_file)
@@ -147,22 +143,25 @@ class WebIdentityProvider(Provider):
             with io.deadline(_TOKEN_TIME, "web_identity_token"):
                 token = await call_user_function(token, (), "web_identity_token", NAME)
         if isinstance(token, CredentialsError):
-            return token
-        token = str.strip(token) if isinstance(token, str) else token
-        if problem := invalid_reason(token, LONGEST_TOKEN):
-            return RetrievalError(f"the token that web_identity_token gave {problem}", source=NAME)
-        return str(token)
+            raise token
+        try:
+            return check_text(str.strip(token) if isinstance(token, str) else token, LONGEST_TOKEN)
+        except InvalidValueError as error:
+            raise RetrievalError(f"the token that web_identity_token gave {error}", source=NAME) from None
 
     async def _exchanged(
         self, io: Io, endpoint: ResolvedEndpoint | None, role: _Role, token: str, before: str = ""
-    ) -> Credentials | CredentialsError:
+    ) -> Credentials:
         params = {**role.params, "WebIdentityToken": token}
         if endpoint is None:
             told = "role_assumer_with_web_identity"
             assert self._options.assumer is not None  # else there is a place
             params = deepcopy(params)  # the program may change what it is given
             with io.deadline(_HOOK_TIME, told):
-                return await credentials_from_callback(self._options.assumer, (params,), told, NAME)
+                assumed = await credentials_from_callback(self._options.assumer, (params,), told, NAME)
+            if isinstance(assumed, CredentialsError):
+                raise assumed
+            return assumed
         body = web_identity_form(params)
 
         request = endpoint.request("POST", "/", {"Content-Type": FORM_TYPE}, self._timeout, body)
@@ -174,32 +173,34 @@ class WebIdentityProvider(Provider):
         return _read(answer, f"AssumeRoleWithWebIdentity for {role.told} of {endpoint}", (token, before))
 
 
-def _with_file(found: WebIdentityRole, params: Params) -> _Role | InvalidConfigurationError:
+def _with_file(found: WebIdentityRole, params: Params) -> _Role:
     named = {"RoleArn": found.role_arn, "RoleSessionName": found.session_name}
     given = {name: setting for name, setting in named.items() if setting is not None}
     for name, setting in given.items():
-        if problem := invalid_reason(setting.value):
-            return InvalidConfigurationError(f"{name} from {setting.origin} {problem}", source=NAME)
+        try:
+            check_text(setting.value, field=f"{name} from {setting.origin}")
+        except InvalidValueError as error:
+            raise InvalidConfigurationError(str(error), source=NAME) from None
     values = {name: setting.value for name, setting in given.items()}
     told = f"role {found.role_arn.value!r} ({found.role_arn.origin})"
     return _Role({**params, **values}, found.token_file, told)
 
 
-async def _token_in_file(io: Io, setting: Setting) -> str | CredentialsError:
+async def _token_in_file(io: Io, setting: Setting) -> str:
     endpoint = resolve_path(setting, io.environ(), io.home_directory, NAME)
     content = await _content(io, endpoint)
     told = f"the web identity token file {endpoint.display_path} ({endpoint.origin})"
     if isinstance(content, ReadFailure):
         # Also where it is not there: it is named, and whoever waits for it can ask again.
-        return RetrievalError(f"{told} {content.detail}", source=NAME)
-    token: str | InvalidReason
+        raise RetrievalError(f"{told} {content.detail}", source=NAME)
     try:
         token = content.decode("utf-8").strip()  # files end with a newline, which no token has
     except UnicodeDecodeError:
-        return RetrievalError(f"{told} is not UTF-8 text", source=NAME)
-    if problem := invalid_reason(token, LONGEST_TOKEN):
-        return RetrievalError(f"what stands in {told} {problem}", source=NAME)
-    return token
+        raise RetrievalError(f"{told} is not UTF-8 text", source=NAME) from None
+    try:
+        return check_text(token, LONGEST_TOKEN)
+    except InvalidValueError as error:
+        raise RetrievalError(f"the content of {told} {error}", source=NAME) from None
 
 
 async def _content(io: Io, endpoint: Location) -> bytes | ReadFailure:
@@ -214,9 +215,9 @@ async def _content(io: Io, endpoint: Location) -> bytes | ReadFailure:
     return content
 
 
-def _read(answer: Response | TransportFailure, asked: str, secrets: tuple[str, ...]) -> Credentials | CredentialsError:
+def _read(answer: Response | TransportFailure, asked: str, secrets: tuple[str, ...]) -> Credentials:
     if isinstance(answer, TransportFailure):
-        return transport_error(answer, NAME, asked)
+        raise transport_error(answer, NAME, asked)
     if answer.status != 200:
-        return service_error(answer, parse_error_response(answer, secrets), NAME, asked, HINTS)
-    return credentials_in(answer, "AssumeRoleWithWebIdentity", NAME, secrets)
+        raise service_error(answer, parse_error_response(answer, secrets), NAME, asked, HINTS)
+    return parse_credentials(answer, "AssumeRoleWithWebIdentity", NAME, secrets)

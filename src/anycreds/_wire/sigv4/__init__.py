@@ -12,16 +12,17 @@ from hashlib import sha256
 from hmac import digest
 from typing import NamedTuple
 
-from ..._core.credentials import Credentials, InvalidReason
-from ..urls import Url
+from ..._core.credentials import Credentials
+from ..._core.http import Url
+from ..._core.validation import InvalidValueError
 from .canonical_request import (
     Headers,
     encoded,
-    headers_of,
+    normalized_headers,
     path_encoded_once,
     path_encoded_twice,
     query_pairs,
-    signed_names,
+    signed_header_names,
     sorted_query,
 )
 
@@ -34,7 +35,7 @@ _CONTENT_HASH = "x-amz-content-sha256"
 # These take a path as it is, want the body's hash as a header, and leave the body of a presigned request unsigned.
 LIKE_S3 = frozenset({"s3", "s3express", "s3-object-lambda", "s3-outposts"})
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-_UNSENDABLE = "has a character that no HTTP header can carry"
+_NOT_IN_HEADERS = "has a character that an HTTP header cannot contain"
 
 
 class Scope(NamedTuple):
@@ -44,7 +45,7 @@ class Scope(NamedTuple):
     service: str
     """The name under which the service verifies signatures, such as ``sts``."""
 
-    def on(self, stamp: str) -> str:
+    def for_date(self, stamp: str) -> str:
         """Return the credential scope of a day."""
         return f"{stamp[:8]}/{self.region}/{self.service}/aws4_request"
 
@@ -58,7 +59,7 @@ def sign_headers(
     *,
     headers: Headers = (),
     body: bytes | None = b"",
-) -> dict[str, str] | InvalidReason:
+) -> dict[str, str]:
     """Return the headers that sign a request, to be set in it: names in lower case, values secret.
 
     ``now`` is the time in seconds since 1970; ``headers`` are those that will be sent. All of them are signed but for
@@ -66,26 +67,25 @@ def sign_headers(
     ``body`` None leaves the body unsigned, such as one that is not there yet. A header ``x-amz-content-sha256`` stands
     for the body's hash, and is believed.
 
-    Return a ``InvalidReason``, which repeats no value, for what no HTTP header can carry.
+    Raises ``InvalidValueError`` if an HTTP header cannot contain one of the values.
     """
     stamp = _stamp(now)
     added = {"x-amz-date": stamp}
     if credentials.session_token is not None:
         added["x-amz-security-token"] = credentials.session_token
-    sent = {"host": url.origin.partition("://")[2], **headers_of(headers), **headers_of(added)}
+    sent = {"host": url.origin.partition("://")[2], **normalized_headers(headers), **normalized_headers(added)}
     if _CONTENT_HASH not in sent and (body is None or scope.service in LIKE_S3):
         added[_CONTENT_HASH] = sent[_CONTENT_HASH] = UNSIGNED_PAYLOAD if body is None else payload_hash(body)
     hashed = sent.get(_CONTENT_HASH) or payload_hash(body or b"")
     path, _, query = url.target.partition("?")
-    names = signed_names(sent)
+    names = signed_header_names(sent)
     target = f"{_path(path, scope)}\n{sorted_query(query_pairs(query))}"
     canonical = _canonical(method, target, names, sent, hashed)
-    if problem := carriable_problem(credentials):
-        return problem
+    check_signable(credentials)
     if not canonical.isascii():
-        return InvalidReason(f"a header {_UNSENDABLE}")
+        raise InvalidValueError(f"a header {_NOT_IN_HEADERS}")
     signature = _signature(credentials, scope, stamp, canonical)
-    granted = f"{_ALGORITHM} Credential={credentials.access_key_id}/{scope.on(stamp)}"
+    granted = f"{_ALGORITHM} Credential={credentials.access_key_id}/{scope.for_date(stamp)}"
     return {**added, "authorization": f"{granted}, SignedHeaders={';'.join(names)}, Signature={signature}"}
 
 
@@ -99,23 +99,23 @@ def presign(
     expires: int,
     headers: Headers = (),
     body: bytes = b"",
-) -> str | InvalidReason:
+) -> str:
     """Return the query that makes a URL a signed request for ``expires`` seconds, seven days at most. It is secret.
 
     The URL's own query comes first in it. ``headers`` have to be sent with it, with these values; the host is signed
     without a port that goes without saying, as clients send it. S3 leaves the body unsigned.
 
-    Return a ``InvalidReason``, which repeats no value, for headers that cannot be sent and for another length of time.
+    Raises ``InvalidValueError`` if an HTTP header cannot contain a value, and for another duration.
     """
     if not 1 <= expires <= LONGEST_EXPIRES:
-        return InvalidReason(f"expires is not a number of seconds from 1 to {LONGEST_EXPIRES}")
+        raise InvalidValueError(f"expires is not a number of seconds from 1 to {LONGEST_EXPIRES}")
     stamp = _stamp(now)
     usual = url._replace(port=None) if url.port == _DEFAULT_PORTS.get(url.scheme) else url
-    sent = {"host": usual.origin.partition("://")[2], **headers_of(headers)}
-    names = signed_names(sent)
+    sent = {"host": usual.origin.partition("://")[2], **normalized_headers(headers)}
+    names = signed_header_names(sent)
     fields = {
         "X-Amz-Algorithm": _ALGORITHM,
-        "X-Amz-Credential": f"{credentials.access_key_id}/{scope.on(stamp)}",
+        "X-Amz-Credential": f"{credentials.access_key_id}/{scope.for_date(stamp)}",
         "X-Amz-Date": stamp,
         "X-Amz-Expires": str(expires),
         "X-Amz-SignedHeaders": ";".join(names),
@@ -129,19 +129,20 @@ def presign(
     hashed = sent.get(_CONTENT_HASH) or (UNSIGNED_PAYLOAD if scope.service in LIKE_S3 else payload_hash(body))
     canonical = _canonical(method, f"{_path(path, scope)}\n{sorted_query(pairs)}", names, sent, hashed)
     if not canonical.isascii():
-        return InvalidReason(f"a header {_UNSENDABLE}")
+        raise InvalidValueError(f"a header {_NOT_IN_HEADERS}")
     query = "&".join([f"{name}={value}" for name, value in pairs])
     return f"{query}&X-Amz-Signature={_signature(credentials, scope, stamp, canonical)}"
 
 
-def carriable_problem(credentials: Credentials) -> InvalidReason | None:
-    """Say what keeps credentials from signing in headers: clients refuse to send it, and their error shows it."""
+def check_signable(credentials: Credentials) -> None:
+    """Raise ``InvalidValueError`` if HTTP headers cannot contain the session token or the access key id."""
     token = credentials.session_token or ""
     if not token.isascii():
-        return InvalidReason(f"the session token {_UNSENDABLE}")
+        raise InvalidValueError(f"the session token {_NOT_IN_HEADERS}")
     if token != token.strip():
-        return InvalidReason("the session token begins or ends with a blank")
-    return None if credentials.access_key_id.isascii() else InvalidReason(f"the access key id {_UNSENDABLE}")
+        raise InvalidValueError("the session token begins or ends with a blank")
+    if not credentials.access_key_id.isascii():
+        raise InvalidValueError(f"the access key id {_NOT_IN_HEADERS}")
 
 
 def payload_hash(body: bytes) -> str:
@@ -167,5 +168,5 @@ def _signature(credentials: Credentials, scope: Scope, stamp: str, canonical: st
     key = b"AWS4" + credentials.secret_access_key.encode()
     for part in (stamp[:8], scope.region, scope.service, "aws4_request"):
         key = digest(key, part.encode(), "sha256")
-    text = f"{_ALGORITHM}\n{stamp}\n{scope.on(stamp)}\n{payload_hash(canonical.encode())}"
+    text = f"{_ALGORITHM}\n{stamp}\n{scope.for_date(stamp)}\n{payload_hash(canonical.encode())}"
     return digest(key, text.encode(), "sha256").hex()

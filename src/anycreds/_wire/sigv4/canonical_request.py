@@ -35,7 +35,7 @@ _UNSIGNED = frozenset(
 )
 
 
-def headers_of(headers: Headers) -> dict[str, str]:
+def normalized_headers(headers: Headers) -> dict[str, str]:
     """Return each header once: the name in lower case, the values without needless blanks, joined by commas."""
     found: dict[str, str] = {}
     for name, value in headers.items() if isinstance(headers, Mapping) else headers:
@@ -44,7 +44,7 @@ def headers_of(headers: Headers) -> dict[str, str]:
     return found
 
 
-def signed_names(headers: Mapping[str, str]) -> list[str]:
+def signed_header_names(headers: Mapping[str, str]) -> list[str]:
     """Return the names of the headers that are signed, in order: all but those that may change on the way."""
     return sorted(headers.keys() - _UNSIGNED)
 

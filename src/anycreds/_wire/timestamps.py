@@ -1,0 +1,39 @@
+"""RFC 3339 timestamps."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+from .._core.validation import InvalidValueError
+
+_TIME = re.compile(
+    r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]([0-9]{2}):([0-9]{2}):([0-9]{2})"
+    r"(?:\.([0-9]{1,9}))?(?:[Zz]|([+-])([0-9]{2}):([0-5][0-9]))?"
+)
+
+
+def parse_time(value: object, *, field: str | None = None) -> datetime:
+    """Return an RFC 3339 timestamp as an aware datetime in UTC. One without an offset is UTC, as AWS writes it.
+
+    Raises:
+        InvalidValueError: The value is not a timestamp, or the time does not exist.
+
+    """
+    match = _TIME.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise InvalidValueError("is not a time such as 2030-12-31T23:59:59Z", field=field)
+    year, month, day, hour, minute, second = map(int, match.groups()[:6])
+    fraction, sign, offset_hours, offset_minutes = match.groups()[6:]
+    leap = second == 60  # datetime has no leap seconds, so this becomes the next second
+    try:
+        moment = datetime(year, month, day, hour, minute, 59 if leap else second, tzinfo=UTC)
+        moment += timedelta(seconds=leap, microseconds=int((fraction or "")[:6].ljust(6, "0")))
+        if sign is None:
+            return moment
+        if int(offset_hours) < 24:
+            offset = timedelta(hours=int(offset_hours), minutes=int(offset_minutes))
+            return moment - offset if sign == "+" else moment + offset
+    except (ValueError, OverflowError):
+        pass
+    raise InvalidValueError("is not an existing time", field=field)
