@@ -1,4 +1,4 @@
-"""``ClientConfig``: every option is kept or refused where it is given, and nothing of it changes or shows too much."""
+"""``ClientConfig`` validates every option, is immutable, and does not display secrets."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from anycreds.testing import CANARY
 
 
 class Context:
-    """What a library other than ``ssl`` may have for a context."""
+    """A TLS context of a library other than ``ssl``."""
 
     def wrap_bio(self) -> None:
         """Be there."""
 
 
 def factory() -> None:
-    """Be a function."""
+    """A function."""
 
 
 CONTEXT = Context()
@@ -48,16 +48,16 @@ OTHER: dict[str, Any] = {
 }
 
 
-def test_every_option_is_kept() -> None:
-    """What is given is what the object has, and what is not given is None."""
+def test_options_are_attributes() -> None:
+    """Each option is an attribute, and None if it is not given."""
     config = ClientConfig(**FULL)
     assert {name: getattr(config, name) for name in FULL} == FULL
     assert {getattr(ClientConfig(), name) for name in FULL} == {None}
     assert set(ClientConfig.__slots__) == set(FULL)
 
 
-def test_options_are_named() -> None:
-    """Nothing can be given by its place, or under a name that does not exist."""
+def test_options_are_keyword_only() -> None:
+    """Options are keyword-only, and unknown ones are rejected."""
     make: Any = ClientConfig
     with pytest.raises(TypeError, match="positional"):
         make("eu-central-1")
@@ -67,7 +67,7 @@ def test_options_are_named() -> None:
 
 @pytest.mark.parametrize("name", FULL)
 def test_frozen(name: str) -> None:
-    """No option can be set, changed or deleted, and there is no room for others; the error says what to do."""
+    """No attribute can be set, changed or deleted."""
     config = ClientConfig(**FULL)
     for attempt in (partial(setattr, config, name, OTHER[name]), partial(delattr, config, name)):
         with pytest.raises(AttributeError, match="frozen"):
@@ -80,7 +80,7 @@ def test_frozen(name: str) -> None:
 
 @pytest.mark.parametrize("name", FULL)
 def test_equality(name: str) -> None:
-    """Two with the same values are equal and hash alike; one that differs in a single option is another."""
+    """Objects with the same values are equal and have the same hash; one different option makes them unequal."""
     config = ClientConfig(**FULL)
     assert config == ClientConfig(**FULL)
     assert hash(config) == hash(ClientConfig(**FULL))
@@ -90,14 +90,14 @@ def test_equality(name: str) -> None:
 
 
 def test_copies_are_itself() -> None:
-    """A frozen object needs no copies, and a context could not be copied."""
+    """A copy of an immutable object is the object itself."""
     config = ClientConfig(ssl_context=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
     assert copy.copy(config) is config
     assert copy.deepcopy(config) is config
 
 
 def test_repr() -> None:
-    """It shows what was given, but of the URL, whose path can be a secret, only that there is one."""
+    """``repr`` contains the options that are given; of the URL, whose path may be a secret, only its name."""
     shown = repr(ClientConfig(**FULL))
     assert shown == (
         "ClientConfig(endpoint_url=..., http_client_factory=..., max_attempts=5, region='eu-central-1', "
@@ -109,7 +109,7 @@ def test_repr() -> None:
 
 
 def test_transport() -> None:
-    """Factory and context are what two configs must share to share a client; the rest does not matter."""
+    """Two configurations share a client if factory and TLS context are the same."""
     assert ClientConfig()._transport() == Transport()
     assert ClientConfig(**FULL)._transport() == (factory, CONTEXT)
     assert ClientConfig(**FULL)._transport() == ClientConfig(**{**FULL, "region": "us-west-2"})._transport()
@@ -125,15 +125,15 @@ def test_transport() -> None:
         ("http_client_factory", Context),
     ],
 )
-def test_possible_values(name: str, value: Any) -> None:
-    """What can be right is taken as it is."""
+def test_valid_values(name: str, value: Any) -> None:
+    """Valid values are stored unchanged."""
     assert getattr(ClientConfig(**{name: value}), name) is value
 
 
 @pytest.mark.parametrize("name", ["region", "endpoint_url"])
 @pytest.mark.parametrize("blank", ["", "  "])
 def test_blank_is_absent(name: str, blank: Any) -> None:
-    """A blank text, such as a variable that is not set gives, is no text."""
+    """A blank text counts as None."""
     assert getattr(ClientConfig(**{name: blank}), name) is None
 
 
@@ -150,8 +150,8 @@ def test_blank_is_absent(name: str, blank: Any) -> None:
         *[("max_attempts", value) for value in (0, -1, 101, 10**9, 3.0, "3", True)],
     ],
 )  # fmt: skip
-def test_impossible_values(name: str, value: Any) -> None:
-    """What cannot be right is refused at once, with the option's name and without what was given."""
+def test_invalid_values(name: str, value: Any) -> None:
+    """An invalid value is an error that contains the option's name and not the value."""
     with pytest.raises(InvalidConfigurationError, match=rf"^client_config: {name} ") as caught:
         ClientConfig(**{**FULL, name: value})
     assert CANARY not in str(caught.value)
@@ -159,7 +159,7 @@ def test_impossible_values(name: str, value: Any) -> None:
 
 @given(st.text())
 def test_any_region(region: str) -> None:
-    """Whatever text is given, what is taken is one label of a DNS name."""
+    """Every accepted region is one label of a DNS name."""
     try:
         taken = ClientConfig(region=region).region
     except InvalidConfigurationError:

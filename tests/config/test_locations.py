@@ -1,4 +1,4 @@
-"""Where the shared files are, and which profile is meant, from options and environment."""
+"""The locations of the shared files and the selected profile, from options and environment."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def places(
     filepath: str | None = None,
     config_filepath: str | None = None,
 ) -> tuple[Location, Location]:
-    """Return where both files are, config file first."""
+    """Return the locations of both files, the config file first."""
     config, credentials = shared_file_locations(environ, lambda: fallback_home, filepath, config_filepath)
     assert isinstance(config, Location)
     assert isinstance(credentials, Location)
@@ -45,7 +45,7 @@ def places(
     ],
 )
 def test_home(environ: dict[str, str], fallback: str | None, home: str) -> None:
-    """The home directory is the first that is known of HOME, USERPROFILE, HOMEDRIVE with HOMEPATH, and the system's."""
+    """The home directory is the first that is set of HOME, USERPROFILE, HOMEDRIVE with HOMEPATH, and the system's."""
     assert places(environ, fallback) == (
         (f"{home}/.aws/config", "the default location", "~/.aws/config", False),
         (f"{home}/.aws/credentials", "the default location", "~/.aws/credentials", False),
@@ -54,7 +54,7 @@ def test_home(environ: dict[str, str], fallback: str | None, home: str) -> None:
 
 @pytest.mark.parametrize("environ", [{"HOME": "/home/me"}, {"USERPROFILE": "P"}, {"HOMEPATH": "\\me"}])
 def test_the_system_is_asked_last(environ: dict[str, str]) -> None:
-    """Where the environment says where the home directory is, no directory service is waited for."""
+    """The system is not queried if the environment has the home directory."""
 
     def ask() -> str:
         raise AssertionError("the system was asked")
@@ -82,7 +82,7 @@ def test_the_system_is_asked_last(environ: dict[str, str]) -> None:
 )
 @pytest.mark.parametrize("by_option", [True, False])
 def test_paths(path: str, expected: str, shown: str, by_option: bool) -> None:
-    """Only a leading ~/ is the home directory, and a path is shown short and on one line."""
+    """Only a leading ~/ is the home directory, and a path is displayed short and on one line."""
     home = {"HOME": "/home/me"}
     if by_option:
         config, credentials = places(home, None, filepath=path, config_filepath=path)
@@ -94,8 +94,8 @@ def test_paths(path: str, expected: str, shown: str, by_option: bool) -> None:
         assert credentials == (expected, CREDENTIALS, shown, True)
 
 
-def test_an_option_beats_its_variable() -> None:
-    """Each option beats its own variable only, and blank ones count as not set."""
+def test_option_overrides_its_variable() -> None:
+    """Each option overrides its own variable only, and a blank one counts as not set."""
     environ = {"HOME": "/h", CONFIG: "/c", CREDENTIALS: "/d"}
     assert [place.path for place in places(environ)] == ["/c", "/d"]
     assert [place.path for place in places(environ, filepath="/o")] == ["/c", "/o"]
@@ -105,15 +105,15 @@ def test_an_option_beats_its_variable() -> None:
 
 
 def test_in_the_root_directory() -> None:
-    """Where the home directory is the root, as in some containers, paths are whole."""
+    """Paths are absolute if the home directory is the root directory, as in some containers."""
     assert places({"HOME": "/", CONFIG: "~", CREDENTIALS: "~/x"}) == (
         ("/", CONFIG, "/", True),
         ("/x", CREDENTIALS, "/x", True),
     )
 
 
-def test_without_a_home() -> None:
-    """Without a home directory nothing is configured there; but a file that is named to be there is an error."""
+def test_unknown_home_directory() -> None:
+    """Without a home directory there are no default locations, and an explicit path below it is an error."""
     assert shared_file_locations({}, lambda: None) == (None, None)
     config, credentials = shared_file_locations({CONFIG: "/c"}, lambda: " ", filepath="/d")
     assert config == ("/c", CONFIG, "/c", True)
@@ -140,14 +140,14 @@ def test_without_a_home() -> None:
         (None, None, {"AWS_PROFILE": "my dev"}, "my dev", "AWS_PROFILE"),
     ],
 )
-def test_a_named_profile(
+def test_explicit_profile(
     argument: str | None, caller: str | None, environ: dict[str, str], name: str, origin: str
 ) -> None:
-    """The argument beats the caller, the caller the environment; blanks name nothing, and a default can be named."""
+    """The argument overrides the client, the client the environment; blank values select nothing."""
     assert select_profile(argument, caller, environ) == ((name, origin), True)
 
 
 @pytest.mark.parametrize("environ", [{}, {"AWS_PROFILE": ""}, {"AWS_PROFILE": " "}, {"AWS_DEFAULT_PROFILE": "x"}])
-def test_no_named_profile(environ: dict[str, str]) -> None:
-    """If nobody names a profile, it is the default, which then is not a named one."""
+def test_default_profile(environ: dict[str, str]) -> None:
+    """Without an explicit selection the profile is ``default``, by default."""
     assert select_profile(None, None, environ) == (("default", "the default"), False)

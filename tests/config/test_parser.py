@@ -1,4 +1,4 @@
-"""The grammar of the shared files, by vectors: AWS's own rules, then the reading that loses no section silently."""
+"""The grammar of the shared files: AWS's cross-SDK rules, and the decisions where SDKs differ."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def profiles(text: str, kind: FileKind = "config") -> Expected:
 
 
 def wrong(text: str, kind: FileKind = "config") -> list[tuple[int, str | None, bool]]:
-    """Return line, section and gravity of everything that is wrong, in the order of lines."""
+    """Return line, section and severity of each diagnostic, in the order of lines."""
     return sorted((one.line, one.name, one.is_fatal) for one in read(text, kind).all_diagnostics())
 
 
 ODD_NAME = "some-thing:long/the_one%only.foo@bar+"
 
-# What all SDKs that follow AWS's cross-SDK tests agree on: nothing in these is wrong.
+# All SDKs that follow AWS's cross-SDK tests agree on these. None has a diagnostic.
 AGREED = vectors(
     ("nothing", "", {}),
     ("a profile without settings exists", "[profile foo]", {"foo": {}}),
@@ -87,13 +87,13 @@ AGREED = vectors(
 
 
 @AGREED
-def test_agreed(text: str, expected: Expected) -> None:
-    """What all SDKs read alike is read so, and nothing about it is wrong."""
+def test_agreed_grammar(text: str, expected: Expected) -> None:
+    """Text that all SDKs read in the same way is read like that, without diagnostics."""
     assert parse(text, "config") == {"profile": expected, "sso-session": {}, "services": {}}
     assert wrong(text) == []
 
 
-# Where SDKs differ. None of these loses a setting or a section without a word.
+# SDKs differ in these. No setting or section is lost without a diagnostic.
 DECIDED = vectors(
     ("a name with blanks", '[profile "my dev"]\na = 1', {"my dev": {"a": "1"}}),
     ("a name with blanks in single quotes", "[profile 'my dev']\na = 1", {"my dev": {"a": "1"}}),
@@ -154,13 +154,13 @@ DECIDED = vectors(
 
 
 @DECIDED
-def test_decided(text: str, expected: Expected) -> None:
-    """What SDKs read in different ways is read so that nothing is lost, and nothing about it is wrong."""
+def test_disputed_grammar(text: str, expected: Expected) -> None:
+    """Text that SDKs read in different ways is read without losing anything, and without diagnostics."""
     assert profiles(text) == expected
     assert wrong(text) == []
 
 
-# (text, what is read, [(line, section, whether it is an error to use that section)])
+# (text, sections, [(line, section, whether using the section is an error)])
 WRONG: list[tuple[str, str, Expected, list[tuple[int, str | None, bool]]]] = [
     ("settings before any section", "a = 1\nb = 2\n[default]\nc = 3", {"default": {"c": "3"}}, [(1, None, False)]),
     ("a bad line before any section", " -x\n[default]", {"default": {}}, [(1, None, True)]),
@@ -234,7 +234,7 @@ WRONG: list[tuple[str, str, Expected, list[tuple[int, str | None, bool]]]] = [
     ("with a dot", "[profile.dev]\na = 1", {}, [(1, "profile.dev", False)]),
     ("another kind", "[profiles foo]\na = 1\n[foo bar]", {}, [(1, "foo", False), (3, "bar", False)]),
     ("upper case", "[PROFILE foo]\na = 1", {}, [(1, "foo", False)]),
-    ("bad lines in what nobody reads", "[foo]\nbad\n = 1\n\0", {}, [(1, "foo", False)]),
+    ("bad lines in an ignored section", "[foo]\nbad\n = 1\n\0", {}, [(1, "foo", False)]),
     (
         "default, then profile default",
         "[default]\nb = 2\n[profile default]\na = 1",
@@ -264,8 +264,8 @@ WRONG: list[tuple[str, str, Expected, list[tuple[int, str | None, bool]]]] = [
 
 
 @pytest.mark.parametrize(("text", "expected", "problems"), [pytest.param(*row[1:], id=row[0]) for row in WRONG])
-def test_wrong(text: str, expected: Expected, problems: list[tuple[int, str | None, bool]]) -> None:
-    """What is wrong hurts its own section only, and is told with line, section and whether it is an error to use it."""
+def test_malformed_lines(text: str, expected: Expected, problems: list[tuple[int, str | None, bool]]) -> None:
+    """A malformed line affects only its own section, and has a diagnostic with line, section and severity."""
     assert profiles(text) == expected
     assert wrong(text) == problems
 
@@ -290,13 +290,13 @@ CREDENTIALS: list[tuple[str, str, Expected, list[tuple[int, str | None, bool]]]]
 
 @pytest.mark.parametrize(("text", "expected", "problems"), [pytest.param(*row[1:], id=row[0]) for row in CREDENTIALS])
 def test_credentials_file(text: str, expected: Expected, problems: list[tuple[int, str | None, bool]]) -> None:
-    """In the credentials file a header is a name, and what belongs in the config file is not taken for one."""
+    """In the credentials file a header is a name, and sections of the config file are ignored."""
     assert parse(text, "credentials") == {"profile": expected, "sso-session": {}, "services": {}}
     assert wrong(text, "credentials") == problems
 
 
-def test_other_kinds() -> None:
-    """Sessions and services have dicts of their own, in which one level may be nested."""
+def test_other_kinds_of_sections() -> None:
+    """``sso-session`` and ``services`` sections have their own dicts, with one level of nested settings."""
     text = """
 [profile dev]
 sso_session = corp
@@ -322,8 +322,8 @@ s3 =
     }
 
 
-def test_every_value_knows_its_line() -> None:
-    """Each setting, nested ones too, has the line of its key, and each section that of its first header."""
+def test_lines_of_settings() -> None:
+    """Each setting has the line of its key, and each section the line of its first header."""
     found = read("\ufeff# c\r\n[default]\r\na = 1\r\n 2\r\rs3 =\n\n  b = 3\n[profile f]\n[default]\nc = 4", "config")
     section = found.section("profile", "default")
     assert section is not None
@@ -333,8 +333,8 @@ def test_every_value_knows_its_line() -> None:
     assert found.section("profile", "g") is None
 
 
-def test_problems_are_bounded() -> None:
-    """Of a section full of rubbish a few problems are kept, and always one that makes it an error to use it."""
+def test_number_of_diagnostics_is_limited() -> None:
+    """Few diagnostics of one section are kept, and always one that is fatal if there is any."""
     found = read("[default]\n" + "in valid = 1\n" * 1_000 + "bad\n" * 1_000 + "[profile f]\nbad", "config")
     problems = found.diagnostics("profile", "default")
     assert len(problems) <= 30
@@ -342,8 +342,8 @@ def test_problems_are_bounded() -> None:
     assert len(found.diagnostics("profile", "f")) == 1
 
 
-def test_nothing_shows_a_value() -> None:
-    """No problem and nothing printed repeats what stands in a line, be it a value, half of one or no setting."""
+def test_no_output_contains_a_value() -> None:
+    """No diagnostic and no ``repr`` contains text of a line, whether it is a value or malformed."""
     text = "\n".join(
         (
             f"{SECRET_KEY} = x",
@@ -360,14 +360,14 @@ def test_nothing_shows_a_value() -> None:
         )
     )
     found = read(text, "config")
-    told = [str(problem) for problem in found.all_diagnostics()]
-    assert len(told) >= 9
+    output = [str(problem) for problem in found.all_diagnostics()]
+    assert len(output) >= 9
     section = found.section("profile", "default")
-    assert SECRET_KEY.lower() not in repr((told, found, section)).lower()
+    assert SECRET_KEY.lower() not in repr((output, found, section)).lower()
 
 
-def test_long_names_are_cut() -> None:
-    """A name is shown in one line, and not at any length."""
+def test_display_name() -> None:
+    """A name is displayed on one line and with a limited length."""
     assert display_name("dev") == "'dev'"
     assert display_name("\u00fc\n\0") == "'\u00fc\\n\\x00'"
     assert len(display_name("n" * 10_240)) < 80

@@ -1,4 +1,4 @@
-"""Whatever a file holds, there is an answer, soon; and what one section holds never changes another."""
+"""Properties of the parser: it reads any text in linear time, and no section affects another."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from anycreds._config.parser.sections import KINDS, FileKind, Sections, values_o
 
 FILES: tuple[FileKind, FileKind] = ("config", "credentials")
 
-# Names and values as a file can hold them: without the blanks around them that are not a part of them.
+# Names and values that a file can contain, without surrounding blanks.
 _CLEAN = st.characters(exclude_categories=("Cc", "Cs"))
 NAMES = st.text(_CLEAN, min_size=1, max_size=20).filter(
     lambda name: not set(name) & set("'\"[]") and name == name.strip(" \t") and name != "default"
@@ -28,7 +28,7 @@ NESTED = st.dictionaries(KEYS, VALUES, min_size=1, max_size=3)
 SECTIONS = st.dictionaries(NAMES, st.dictionaries(KEYS, VALUES | NESTED, max_size=4), max_size=5)
 FILE = st.fixed_dictionaries(dict.fromkeys(KINDS, SECTIONS))
 
-# What headers, settings and their troubles are made of.
+# Parts of headers and settings, valid and malformed.
 PIECES = st.sampled_from(
     (
         *(
@@ -54,7 +54,7 @@ PIECES = st.sampled_from(
     )
 )
 
-# Lines of plain sections, and what makes a section less than plain.
+# Lines of plain sections, and lines that a plain section cannot contain.
 LINES = st.sampled_from(
     (
         *("[profile a]\n", "[profile b] \n", "[a]\n", "[b]\t\n", "[default]\n", "[profile default]\n"),
@@ -78,8 +78,8 @@ def written(file: dict[str, dict[str, dict[str, Any]]]) -> str:
     return "\n".join(lines)
 
 
-def answers(text: str) -> None:
-    """Read a text as both kinds of files, and check all that holds for every text."""
+def check_reading(text: str) -> None:
+    """Read a text as both kinds of files, and check what holds for every text."""
     for kind in FILES:
         parsed, found = parse(text, kind), read(text, kind)
         lines = 1 + text.count("\n") + text.count("\r")
@@ -97,8 +97,8 @@ def answers(text: str) -> None:
 @settings(deadline=None)
 @given(st.text(st.characters()))
 def test_any_text(text: str) -> None:
-    """There is an answer to any text, lone surrogates included."""
-    answers(text)
+    """Any text can be read, lone surrogates included."""
+    check_reading(text)
 
 
 @settings(deadline=None, max_examples=300)
@@ -107,12 +107,12 @@ def test_any_text(text: str) -> None:
 @example("[a\n =")
 @example("[profile a]\nb\n = =")
 def test_any_mixture(text: str) -> None:
-    """There is an answer to any mixture of what files are made of."""
-    answers(text)
+    """Any mixture of parts of files can be read."""
+    check_reading(text)
 
 
 def everything(found: Sections) -> object:
-    """Return all that was found, in its order."""
+    """Return all sections and diagnostics, in their order."""
     sections = [
         (kind, name, list(values_of(section).items()), section[1])
         for kind, named in found.stored.items()
@@ -126,8 +126,8 @@ def everything(found: Sections) -> object:
 @example("[a]\nA = 1\n[b]\n[a]\n a = 2")
 @example("[profile default]\na = 1\n[default]\na = 2")
 @example("a = 1\n\n[profile a] \n#=\n \n;=\na=\n\n[profile a]\nb==1 \nA\t= 2")
-def test_plain_sections_are_read_like_all_others(text: str) -> None:
-    """What is read when it is asked for is what reading line by line would have found."""
+def test_fast_path_equals_reading_line_by_line(text: str) -> None:
+    """The fast path has the same result as reading line by line."""
     for kind in FILES:
         reader = Reader(kind)
         reader.read_lines(text.split("\n"), has_control_chars=False)
@@ -137,7 +137,7 @@ def test_plain_sections_are_read_like_all_others(text: str) -> None:
 @settings(deadline=None)
 @given(FILE)
 def test_round_trip(file: dict[str, dict[str, dict[str, Any]]]) -> None:
-    """What is written by the rules is read back as it was, and nothing about it is wrong."""
+    """A file that is written by the rules is read back equal, without diagnostics."""
     assert parse(written(file), "config") == file
     assert list(read(written(file), "config").all_diagnostics()) == []
 
@@ -145,21 +145,21 @@ def test_round_trip(file: dict[str, dict[str, dict[str, Any]]]) -> None:
 @settings(deadline=None, max_examples=200)
 @given(FILE, st.data())
 def test_mutants(file: dict[str, dict[str, dict[str, Any]]], data: st.DataObject) -> None:
-    """There is an answer when characters of a good file are lost, doubled or replaced."""
+    """A valid file can be read after characters were removed, repeated or replaced."""
     text = written(file)
     for _ in range(data.draw(st.integers(1, 4))):
         start = data.draw(st.integers(0, len(text)))
         end = data.draw(st.integers(start, min(len(text), start + 3)))
         text = text[:start] + data.draw(PIECES) * data.draw(st.integers(0, 2)) + text[end:]
-    answers(text)
+    check_reading(text)
 
 
 @settings(deadline=None, max_examples=200)
 @given(FILE, st.lists(PIECES, max_size=12).map("".join), st.data())
-def test_a_bad_section_hurts_no_other(
+def test_a_malformed_section_affects_no_other(
     file: dict[str, dict[str, dict[str, Any]]], rubbish: str, data: st.DataObject
 ) -> None:
-    """Rubbish in one section, its header included, changes nothing that sections before and after it say."""
+    """Malformed text in one section, its header included, changes no other section."""
     blocks = [
         (kind, name, written({kind: {name: values}}))
         for kind, sections in file.items()
@@ -200,8 +200,8 @@ LARGE = {
 
 
 @pytest.mark.parametrize("name", LARGE)
-def test_time_grows_with_length_only(name: str) -> None:
-    """A megabyte of the worst is read in a moment: nothing here takes time that grows with the square of the length."""
+def test_time_is_linear(name: str) -> None:
+    """A megabyte of the worst input is read in linear time."""
     started = time.process_time()
     read(LARGE[name], "config")
     assert time.process_time() - started < 5.0  # each takes 0.3 s at most; with a square it would be minutes

@@ -1,4 +1,4 @@
-"""Profiles of both files: which file a setting comes from, and what is said of profiles that are bad or missing."""
+"""Profiles of both files: the file of each setting, and the errors of malformed and missing profiles."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CONFIG, CREDENTIALS = "~/.aws/config", "~/.aws/credentials"
 
 
 def both(config: str | None, credentials: str | None = None) -> Profiles:
-    """Merge two texts; None: there is no such file."""
+    """Merge two texts. None stands for a file that does not exist."""
 
     def sections(text: str | None, kind: FileKind) -> Sections | None:
         return None if text is None else read(text, kind)
@@ -49,12 +49,12 @@ def section_error(profiles: Profiles, kind: Literal["sso-session", "services"], 
 
 
 def plain(profile: Profile) -> dict[str, str]:
-    """Return the settings without where they are from."""
+    """Return the settings without their origins."""
     return {key: setting.value for key, setting in profile.settings.items()}
 
 
 def missing(profiles: Profiles, name: str) -> ProfileNotFoundError:
-    """Return the error that a profile is in neither file."""
+    """Return the error that neither file has the profile."""
     error = error_of(profiles.find, name, "a provider", kind=ProfileNotFoundError)
     assert error.source == "a provider"
     assert error.profile == name
@@ -62,7 +62,7 @@ def missing(profiles: Profiles, name: str) -> ProfileNotFoundError:
 
 
 def test_each_setting_knows_its_file_and_line() -> None:
-    """Settings come from both files, the credentials file beats the config file, and each says where it stands."""
+    """Settings come from both files, the credentials file takes precedence, and each setting has its file and line."""
     profiles = both("[profile f]\na = 1\nb = 2", "\n[f]\nb = 3\nC = 4")
     profile = found(profiles, "f")
     assert profile.settings == {
@@ -82,20 +82,20 @@ def test_profile_default_merges_with_credentials() -> None:
     assert fatal(profiles, "default") is None
 
 
-def test_in_one_file() -> None:
-    """A profile that only one file has is found, also if there is no other file."""
+def test_profile_in_one_file() -> None:
+    """A profile in only one file is found, even if the other file does not exist."""
     assert plain(found(both("[profile f]\na = 1"), "f")) == {"a": "1"}
     assert plain(found(both(None, "[f]\na = 1"), "f")) == {"a": "1"}
     assert both("[profile b]\n[profile a]", "[c]\n[a]").names() == ["b", "a", "c"]
 
 
-def test_a_profile_may_say_nothing() -> None:
-    """A profile without settings is found and says nothing; it is not missing."""
+def test_profile_without_settings() -> None:
+    """A profile without settings is found and has no settings."""
     assert found(both("[profile f]"), "f").settings == {}
     assert found(both("[profile f]\na =\nb = # c\nc = \u00a0"), "f").settings == {}
 
 
-def test_blank_is_absent() -> None:
+def test_blank_value_counts_as_not_set() -> None:
     """A blank value in the credentials file does not hide one in the config file."""
     assert plain(found(both("[profile f]\na = 1", "[f]\na ="), "f")) == {"a": "1"}
 
@@ -103,7 +103,7 @@ def test_blank_is_absent() -> None:
 ID, SECRET, TOKEN = "aws_access_key_id", "aws_secret_access_key", "aws_session_token"
 ACCOUNT, SCOPE = "aws_account_id", "aws_credential_scope"
 
-# config, credentials, what counts, and whether keys of the config file are not used
+# config, credentials, merged settings, and whether keys of the config file are ignored
 KEYS: list[tuple[str, dict[str, str], dict[str, str], dict[str, str], bool]] = [
     ("config only", {ID: "a", SECRET: "b", TOKEN: "c"}, {}, {ID: "a", SECRET: "b", TOKEN: "c"}, False),
     ("credentials only", {}, {ID: "a", SECRET: "b"}, {ID: "a", SECRET: "b"}, False),
@@ -143,7 +143,7 @@ KEYS: list[tuple[str, dict[str, str], dict[str, str], dict[str, str], bool]] = [
 def test_keys_come_from_one_file(
     config: dict[str, str], credentials: dict[str, str], expected: dict[str, str], unused: bool
 ) -> None:
-    """Id, secret and token come from one file, with the account and scope beside them; others' keys are warned of."""
+    """Access key id, secret and token come from one file, with its account and scope; the others have a diagnostic."""
 
     def text(settings: dict[str, str]) -> str:
         return "\n".join(f"{key} = {value}" for key, value in settings.items())
@@ -157,15 +157,15 @@ def test_keys_come_from_one_file(
 
 
 def test_nested_settings() -> None:
-    """Nested settings are kept apart, know their lines, and are replaced as a whole by what the other file says."""
+    """Nested settings have lines, and the other file replaces them as a whole."""
     profiles = both("[profile f]\ns3 =\n a = 1\n b = 2\nc =\n d = 3\ne = 4", "[f]\ns3 =\n a = 5\nc = 6\ne =\n g = 7")
     profile = found(profiles, "f")
     assert profile.nested == {"s3": {"a": ("5", f"{CREDENTIALS}:3")}, "e": {"g": ("7", f"{CREDENTIALS}:6")}}
     assert profile.settings == {"c": ("6", f"{CREDENTIALS}:4")}
 
 
-def test_a_missing_value() -> None:
-    """Indented settings below a key that takes one value are not swallowed: to use that profile is an error."""
+def test_nested_settings_instead_of_a_value() -> None:
+    """Indented settings below a key that takes one value are an error of that profile."""
     profiles = both("[profile f]\naws_session_token =\n  aws_access_key_id = AKIDEXAMPLE\n[profile g]\ns3 =\n  a = 1")
     error = fatal(profiles, "f")
     assert isinstance(error, ConfigParseError)
@@ -174,8 +174,8 @@ def test_a_missing_value() -> None:
     assert fatal(profiles, "g") is None
 
 
-def test_a_bad_line_is_an_error_for_who_uses_it() -> None:
-    """A profile with a bad line is found, its error names file and line, and no other profile has it."""
+def test_malformed_line_is_an_error_of_its_profile() -> None:
+    """``check`` raises an error with file and line for a malformed line, and only for the profile that contains it."""
     profiles = both("[profile f]\na = 1\nbad\n[profile g]\nin valid = 1\n[profile h]", "[h]\nbad")
     assert str(fatal(profiles, "f")) == (
         f"a provider: unable to parse {CONFIG}:3: the line has no = (profile 'f') "
@@ -189,7 +189,7 @@ def test_a_bad_line_is_an_error_for_who_uses_it() -> None:
 
 
 def test_other_diagnostics() -> None:
-    """What is wrong with everything that is not used can be told, with file and line."""
+    """``other_diagnostics`` yields the diagnostics of all unused sections, with file and line."""
     profiles = both("a = 1\n[profile f]\nbad\n[profile g]\nbad", "[g]\nbad\n[profile f]")
 
     def lines(*used: str) -> list[str]:
@@ -202,8 +202,8 @@ def test_other_diagnostics() -> None:
 
 
 @pytest.mark.parametrize("header", ["[profile f", "[profile f] x", "[profile f\0]"])
-def test_a_broken_header_is_no_missing_profile(header: str) -> None:
-    """Who asks for a profile whose header is broken learns of the header; a good one elsewhere does not hide it."""
+def test_malformed_header_is_not_a_missing_profile(header: str) -> None:
+    """A profile whose header is malformed has an error, even if another header for it is valid."""
     if "\0" in header:
         profile = found(both("[profile a]\n[profile f]\nb = 1\0"), "f")
     else:
@@ -215,8 +215,8 @@ def test_a_broken_header_is_no_missing_profile(header: str) -> None:
     assert fatal(both(f"[profile a]\n{header}\nb = 1"), "a") is None
 
 
-def test_a_missing_profile_names_both_files() -> None:
-    """The error says which files were looked in, and which of them do not exist."""
+def test_missing_profile_names_both_files() -> None:
+    """The error for a missing profile names both files, and says which of them do not exist."""
     error = missing(both("[profile prod]", ""), "dev")
     assert str(error) == f"a provider: profile 'dev' could not be found in {CONFIG} or {CREDENTIALS}"
     error = missing(both("[profile prod]", None), "dev")
@@ -240,8 +240,8 @@ def test_a_missing_profile_names_both_files() -> None:
         ("p" * 10_240, []),
     ],
 )
-def test_close_names(name: str, suggested: list[str]) -> None:
-    """Names that were probably meant are suggested, from both files."""
+def test_similar_names(name: str, suggested: list[str]) -> None:
+    """Similar names of both files are suggested."""
     config = "[profile prod]\n[profile development]\n[profile staging-us-east-1]"
     error = missing(both(config, "[staging-eu-west-1]\n[prod]"), name)
     expected = f"did you mean {' or '.join(map(repr, suggested))}?" if suggested else None
@@ -276,8 +276,8 @@ def test_hint_for_unusual_names() -> None:
     assert missing(both(f"[{'n' * 100}]"), "n" * 100).hint == "write [profile NAME]"
 
 
-def test_sections_that_profiles_refer_to() -> None:
-    """Sessions and services come from the config file only, and a missing one is an error that says so."""
+def test_find_section() -> None:
+    """``sso-session`` and ``services`` sections are read from the config file only, and a missing one is an error."""
     config = "[sso-session corp]\nsso_region = r\n[services x]\ns3 =\n a = 1\n[sso-session bad]\nbad"
     profiles = both(config, "[corp]\nb = 2\n[sso-session only]\n")
     referrer = Profile("profile", "dev", {}, {}, (), ())
@@ -304,15 +304,15 @@ def test_sections_that_profiles_refer_to() -> None:
     "name", ["__class__", "__proto__", "../../etc/passwd", "{0}", "%s", "a'b", "n" * 10_240, "\u65e5"]
 )
 def test_names_are_only_keys(name: str) -> None:
-    """Any name finds its profile and nothing else, and one that is missing is shown in one short line."""
+    """Any name finds exactly its profile, and the error for a missing one is one short line."""
     assert plain(found(both(None, f"[{name}]\na = 1"), name)) == {"a": "1"}
     message = missing(both(None, "[x]"), name).message
     assert "\n" not in message
     assert len(message) < 250
 
 
-def test_nothing_shows_a_value() -> None:
-    """Profiles, sections, notes and errors show names, files and lines, and no value."""
+def test_no_output_contains_a_value() -> None:
+    """No ``repr``, diagnostic or error of a profile contains a value."""
     keys = f"aws_access_key_id = {SECRET_KEY}\naws_secret_access_key = {SECRET_KEY}"
     profiles = both(
         f"[profile f]\n{keys}\ns3 =\n {SECRET_KEY} = {SECRET_KEY}\nrole_arn =\n {SECRET_KEY} = 1\n{SECRET_KEY}",
@@ -321,7 +321,7 @@ def test_nothing_shows_a_value() -> None:
     profile = found(profiles, "f")
     section = read(f"[f]\n{keys}", "credentials").section("profile", "f")
     assert isinstance(section, Section)
-    told: list[object] = [
+    output: list[object] = [
         profile,
         profiles,
         section,
@@ -329,13 +329,13 @@ def test_nothing_shows_a_value() -> None:
         fatal(profiles, "f"),
         *map(str, profile.diagnostics),
     ]
-    told += [*map(str, profiles.other_diagnostics()), fatal(profiles, "g"), missing(profiles, "h")]
+    output += [*map(str, profiles.other_diagnostics()), fatal(profiles, "g"), missing(profiles, "h")]
     assert [note.line for note in profile.diagnostics] == [8, 2, 6]
-    assert SECRET_KEY.lower() not in f"{told!r} {' '.join(map(str, told))}".lower()
+    assert SECRET_KEY.lower() not in f"{output!r} {' '.join(map(str, output))}".lower()
 
 
 def test_few_names_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A missing profile is compared with few names, and only short ones: comparing with 10,000 takes 0.1 s."""
+    """A missing name is compared with few and short names only: comparing with 10,000 takes 0.1 s."""
     compared: list[str] = []
 
     def spy(word: str, possibilities: list[str]) -> list[str]:

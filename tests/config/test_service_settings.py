@@ -1,4 +1,4 @@
-"""What environment and profile say about services: each source beats all below it, and rubbish is an error."""
+"""The settings of service calls: their precedence, and the errors of invalid values."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from support.fake_io import SECRET_KEY
 from support.strategies import shown_texts
 
 FILE = "~/.aws/config"
-WHO = "somebody"
+WHO = "a provider"
 ATTEMPTS = "AWS_MAX_ATTEMPTS"
 IGNORE = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"
 SERVICES = ["sts", "sso", "sso_oidc", "signin", "cognito_identity"]
@@ -52,7 +52,7 @@ def error_of(config: str = "", environ: Mapping[str, Any] | None = None) -> str:
 @pytest.mark.parametrize("service", SERVICES)
 @pytest.mark.parametrize("at", range(4))
 def test_order_of_endpoints(service: str, at: int) -> None:
-    """The service's variable, the general one, the services section, the profile: each beats all below it."""
+    """A URL comes from the service's variable, the general one, the services section, the profile, in this order."""
     title = service.upper()
     environ = {f"AWS_ENDPOINT_URL_{title}": "http://own", "AWS_ENDPOINT_URL": "http://general"}
     expected = [
@@ -72,14 +72,14 @@ def test_order_of_endpoints(service: str, at: int) -> None:
 
 
 def test_no_endpoint() -> None:
-    """Without any, or with those of other services only, there is none."""
+    """Without a URL, or with URLs of other services only, there is none."""
     config = "[profile dev]\nservices = s\n[services s]\ns3 =\n  endpoint_url = http://s3\n"
     for one in (configured(), configured(config), configured(config, {"AWS_ENDPOINT_URL_S3": "http://s3"})):
         assert one.endpoint_url is None
 
 
-def test_names_are_not_mixed_up() -> None:
-    """The portal's endpoint is not that of OIDC, nor the other way round."""
+def test_sso_and_sso_oidc_are_independent() -> None:
+    """The URLs of ``sso`` and ``sso_oidc`` are independent."""
     section = "[services s]\nsso =\n  endpoint_url = http://portal\nsso_oidc =\n  endpoint_url = http://oidc\n"
     config = f"[profile dev]\nservices = s\n{section}"
     assert [configured(config, None, name).endpoint_url for name in ("sso", "sso_oidc")] == [
@@ -95,7 +95,7 @@ def test_names_are_not_mixed_up() -> None:
 
 @pytest.mark.parametrize("service", ["sso_oidc", "cognito_identity"])
 def test_hyphen_or_underscore(service: str) -> None:
-    """A section may write a service of two words with a hyphen; with an underscore, as the reference has it, wins."""
+    """A section may have a hyphen in a service's name; the underscore of the reference takes precedence."""
     hyphen = service.replace("_", "-")
     start = f"[profile dev]\nservices = s\n[services s]\n{hyphen} =\n  endpoint_url = http://hyphen\n"
     assert configured(start, None, service).endpoint_url == ("http://hyphen", f"{FILE}:5")
@@ -105,7 +105,7 @@ def test_hyphen_or_underscore(service: str) -> None:
 
 @pytest.mark.parametrize("blank", ["", " "])
 def test_blank_endpoints(blank: str) -> None:
-    """What is blank counts as not set, everywhere: in variables, in the section, in the profile."""
+    """A blank URL counts as not set in variables, section and profile."""
     config = (
         "[profile dev]\nservices = s\nendpoint_url = http://profile\n"
         f"[services s]\nsts =\n  endpoint_url ={blank}\n  other = x\n"
@@ -115,7 +115,7 @@ def test_blank_endpoints(blank: str) -> None:
 
 
 def test_missing_section() -> None:
-    """A section that the profile names and nobody has is an error with both names, once the section matters."""
+    """A missing section is an error with its name and that of the profile, and only if it is needed."""
     config = "[profile dev]\nendpoint_url = http://profile\nservices = locl\n[services local]\n"
     said = error_of(config)
     for part in ("services 'locl'", f"profile 'dev' refers to it ({FILE}:3)", "did you mean 'local'?"):
@@ -124,8 +124,8 @@ def test_missing_section() -> None:
     assert configured(config, {IGNORE: "true"}).endpoint_url is None
 
 
-def test_unreadable_section() -> None:
-    """A section with a line that was not understood is an error with that line, once the section matters."""
+def test_malformed_section() -> None:
+    """A malformed line in the section is an error with file and line, and only if the section is needed."""
     config = f"[profile dev]\nservices = s\n[services s]\nsts =\n  endpoint_url = http://a\n{SECRET_KEY}\n"
     said = error_of(config)
     assert f"unable to parse {FILE}:6: the line has no =" in said
@@ -146,7 +146,7 @@ def test_unreadable_section() -> None:
     ],
 )
 def test_ignored_endpoints(variable: str | None, key: str | None, ignored: bool) -> None:
-    """The switch takes all configured endpoints away, and the environment's switch beats the profile's."""
+    """The setting ignores all configured URLs, and the variable overrides the profile."""
     line = "" if key is None else f"ignore_configured_endpoint_urls = {key}"
     config = f"[profile dev]\nendpoint_url = http://profile\n{line}\n"
     environ = {} if variable is None else {IGNORE: variable}
@@ -154,8 +154,8 @@ def test_ignored_endpoints(variable: str | None, key: str | None, ignored: bool)
         assert (configured(config, {**environ, **more}).endpoint_url is None) is ignored
 
 
-def test_unreadable_switch() -> None:
-    """A switch that is neither on nor off is an error with its place, and no endpoint is used."""
+def test_invalid_boolean() -> None:
+    """An invalid boolean is an error with its origin."""
     said = error_of("", {IGNORE: "maybe", "AWS_ENDPOINT_URL": "http://a"})
     assert IGNORE in said
     config = "[profile dev]\nignore_configured_endpoint_urls = maybe\n"
@@ -167,7 +167,7 @@ def test_unreadable_switch() -> None:
 
 @pytest.mark.parametrize("at", range(5))
 def test_order_of_regions(at: int) -> None:
-    """The profile's, the client's, AWS_REGION, AWS_DEFAULT_REGION: each beats all below it; then there is none."""
+    """The region comes from the profile, the client, AWS_REGION, AWS_DEFAULT_REGION, in this order."""
     expected = [
         ("eu-profile-1", f"{FILE}:2"),
         ("eu-caller-1", "the region of the client"),
@@ -185,7 +185,7 @@ def test_order_of_regions(at: int) -> None:
 
 @pytest.mark.parametrize("blank", ["", " ", "\t"])
 def test_blank_regions(blank: str) -> None:
-    """Blanks are no region, neither of the client nor in a variable nor in the profile."""
+    """A blank region counts as not set for the client, in variables and in the profile."""
     environ = {"AWS_REGION": blank, "AWS_DEFAULT_REGION": "eu-old-1"}
     settings = configured(f"[profile dev]\nregion ={blank}\n", environ, client_region=blank)
     assert settings.region == ("eu-old-1", "AWS_DEFAULT_REGION")
@@ -208,7 +208,7 @@ def test_blank_regions(blank: str) -> None:
     ],
 )
 def test_attempts(variable: Any, key: str | None, number: int) -> None:
-    """The environment's number beats the profile's, and without either it is three."""
+    """The variable overrides the profile, and the default is three attempts."""
     config = "" if key is None else f"[profile dev]\nmax_attempts = {key}\n"
     assert configured(config, {} if variable is None else {ATTEMPTS: variable}).max_attempts == number
 
@@ -218,20 +218,20 @@ def test_attempts(variable: Any, key: str | None, number: int) -> None:
     ["0", "-1", "101", "1000", "10000", "3.0", "1e1", "three", "+3", "1_0", "\u0663", "\u00b2", "0x5", "00100000",
      "0" * 5000 + "5", "0001" + "9" * 5000, "9" * 5000, SECRET_KEY, "3\x00"],
 )  # fmt: skip
-def test_rubbish_for_attempts(value: str) -> None:
-    """What is no number from 1 to 100 is an error with its place, and never shown if it is long."""
+def test_invalid_attempts(value: str) -> None:
+    """An invalid number is an error with its origin, and a long value is not displayed."""
     said = error_of("", {ATTEMPTS: value})
     assert ATTEMPTS in said
     assert len(said) < 200
     assert SECRET_KEY not in said
 
 
-def test_rubbish_for_attempts_in_the_profile() -> None:
-    """The same for the profile's, with file and line."""
+def test_invalid_attempts_in_the_profile() -> None:
+    """An invalid number in the profile is an error with key, file and line."""
     assert f"{FILE}:2" in error_of("[profile dev]\nmax_attempts = many\n")
 
 
-# --- switches
+# --- FIPS and dual-stack endpoints
 
 
 @pytest.mark.parametrize(
@@ -246,8 +246,8 @@ def test_rubbish_for_attempts_in_the_profile() -> None:
         (True, None, True),
     ],
 )
-def test_switches(variable: Any, key: str | None, on: bool) -> None:
-    """The variable beats the profile, and without either a switch is off."""
+def test_fips_and_dualstack(variable: Any, key: str | None, on: bool) -> None:
+    """The variable overrides the profile, and both settings are off by default."""
     config = "" if key is None else f"[profile dev]\nuse_fips_endpoint = {key}\n"
     environ = {} if variable is None else {"AWS_USE_FIPS_ENDPOINT": variable}
     assert configured(config, environ).use_fips is on
@@ -262,8 +262,8 @@ def test_switches(variable: Any, key: str | None, on: bool) -> None:
 # --- the view of the profile
 
 
-def test_profile_that_is_not_there() -> None:
-    """A profile that does not exist says nothing."""
+def test_missing_profile() -> None:
+    """A profile that does not exist has no settings."""
     config = "[profile other]\nregion = eu-west-1\nmax_attempts = 9\nendpoint_url = http://a\n"
     assert configured(config) == (None, None, False, False, 3)
 

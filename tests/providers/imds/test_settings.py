@@ -1,4 +1,4 @@
-"""Where EC2 metadata is: each source beats all below it, though they are set too, and an error names the place."""
+"""The settings of EC2 metadata: their precedence, and the errors of invalid values."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ MODE = "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE"
 V1 = "AWS_EC2_METADATA_V1_DISABLED"
 KEY = "ec2_metadata_service_endpoint"
 V4, V6 = "http://169.254.169.254", "http://[fd00:ec2::254]"
-WHO = "somebody"
+WHO = "a provider"
 
 
 def view(*lines: str) -> ProfileView:
-    """Return what a profile says that has these lines, from the second of the file on."""
+    """Return the view of a profile with these lines, which begin in line 2 of the file."""
     text = "\n".join(["[default]", *lines])
     profile = merge(read(text, "config"), None, "~/.aws/config", "~/.aws/credentials").find("default")
     return ProfileView(profile)
 
 
 def found(environ: dict[str, str], options: ImdsOptions, says: ProfileView | None) -> ImdsSettings:
-    """Decide, where that is possible."""
+    """Return the settings that apply."""
     return resolve_imds_settings(environ, options, WHO, says)
 
 
@@ -57,8 +57,8 @@ SOURCES: list[tuple[str, str, str]] = [
 
 
 @pytest.mark.parametrize("at", range(len(SOURCES)))
-def test_each_source_beats_all_below(at: int) -> None:
-    """Option, variable and profile's endpoint, then the same three for the mode: the first that is set counts."""
+def test_precedence(at: int) -> None:
+    """The endpoint comes from option, variable, profile, then the mode from the same three, in this order."""
     is_set = {name: index >= at for index, (name, _, _) in enumerate(SOURCES)}
     options = ImdsOptions(
         endpoint="http://option" if is_set["option"] else None,
@@ -76,20 +76,20 @@ def test_each_source_beats_all_below(at: int) -> None:
 
 
 def test_nothing_set() -> None:
-    """Without any of them it is the IPv4 address, whether the profile was looked at or not."""
+    """The default endpoint is the IPv4 address, whether the profile was read or not."""
     for says in (None, ProfileView(), view("region = eu-central-1")):
         assert found({}, ImdsOptions(), says).endpoint == (V4, "the default endpoint")
 
 
 @pytest.mark.parametrize("blank", ["", " ", "\t"])
 def test_blanks_are_not_set(blank: str) -> None:
-    """A variable or key of blanks only leaves the word to the next source."""
+    """A blank variable or key counts as not set."""
     says = view(f"{KEY} ={blank}", f"{KEY}_mode = IPv6")
     assert found({ENDPOINT: blank, MODE: blank, V1: blank}, ImdsOptions(), says).endpoint.value == V6
 
 
-def test_what_is_beaten_is_not_read() -> None:
-    """Rubbish below the source that counts is no error: a mode under an endpoint, a profile under a variable."""
+def test_overridden_settings_are_not_validated() -> None:
+    """Invalid settings that are overridden are not errors."""
     says = view(f"{KEY} = http://a", f"{KEY}_mode = rubbish", "ec2_metadata_v1_disabled = rubbish")
     assert found({MODE: "rubbish", V1: "true"}, ImdsOptions(), says).endpoint.value == "http://a"
     assert found({V1: "rubbish"}, ImdsOptions(v1_disabled=True), says).v1_disabled_by is not None
@@ -97,7 +97,7 @@ def test_what_is_beaten_is_not_read() -> None:
 
 @pytest.mark.parametrize("mode", ["4", "v6", "dual", SECRET_KEY])
 def test_unknown_mode_in_the_profile(mode: str) -> None:
-    """A mode that does not exist is an error with key, file and line, and without a long value."""
+    """An unknown mode is an error with key, file and line, and without a long value."""
     says = view("", f"{KEY}_mode = {mode}")
     error = error_of(resolve_imds_settings, {}, ImdsOptions(), WHO, says, kind=InvalidConfigurationError)
     assert str(error).startswith(f"{WHO}: {KEY}_mode in ~/.aws/config:3 is ")
@@ -118,23 +118,23 @@ def test_unknown_mode_in_the_profile(mode: str) -> None:
         (False, None, None, None),
     ],
 )
-def test_what_rules_out_version_1(option: bool, variable: str | None, key: str | None, said: str | None) -> None:
-    """The option rules it out, else the variable decides, and only without one the profile."""
+def test_imdsv1_disabled(option: bool, variable: str | None, key: str | None, said: str | None) -> None:
+    """The option disables IMDSv1, otherwise the variable decides, otherwise the profile."""
     environ = {} if variable is None else {V1: variable}
     says = view("" if key is None else f"ec2_metadata_v1_disabled = {key}")
     settings = found(environ, ImdsOptions(v1_disabled=option), says)
     assert (settings.v1_disabled_by, settings.v1_depends_on_profile) == (said, False)
 
 
-def test_who_has_to_ask_the_profile() -> None:
-    """Where the profile was not looked at, it is still to be asked, unless option or variable have decided."""
+def test_imdsv1_depends_on_the_profile() -> None:
+    """The profile still has to be read for IMDSv1, unless option or variable decide."""
     assert found({}, ImdsOptions(), None).v1_depends_on_profile
     assert not found({V1: "false"}, ImdsOptions(), None).v1_depends_on_profile
     assert not found({V1: "true"}, ImdsOptions(), None).v1_depends_on_profile
     assert not found({}, ImdsOptions(v1_disabled=True), None).v1_depends_on_profile
 
 
-def test_version_1_by_the_profile_alone() -> None:
+def test_imdsv1_disabled_by_the_profile() -> None:
     """Read later, the profile has the same setting; an invalid value is an error with its line."""
     assert (
         v1_disabled_by_profile(view("ec2_metadata_v1_disabled = yes"), WHO)
@@ -168,7 +168,7 @@ def test_version_1_by_the_profile_alone() -> None:
     ],
 )
 def test_when_the_profile_is_needed(environ: dict[str, str], options: ImdsOptions, needed: bool) -> None:
-    """An endpoint in the profile beats every mode, so it is looked for unless option or variable have one."""
+    """The profile has to be read for its endpoint, unless option or variable have one."""
     assert needs_profile(environ, options) is needed
 
 
@@ -187,7 +187,7 @@ VALUES: list[Any] = [None, "", "true", "false", "maybe", "IPv6", "http://a"]
 def test_a_profile_that_is_not_needed_changes_nothing(
     endpoint: str | None, mode: str | None, variable: str | None
 ) -> None:
-    """Where the profile is said not to be needed, it makes no difference for the endpoint, whatever it says."""
+    """A profile that does not need to be read does not change the endpoint."""
     says = view(f"{KEY} = http://c", f"{KEY}_mode = IPv4")
     for name in (ENDPOINT, MODE, DISABLED, V1):
         environ = {} if variable is None else {name: variable}
@@ -196,8 +196,8 @@ def test_a_profile_that_is_not_needed_changes_nothing(
             assert endpoint_or_error(environ, options, says) == endpoint_or_error(environ, options, None)
 
 
-def test_switched_off() -> None:
-    """What switches the service off counts before anything else is read, and the profile has no such key."""
+def test_disabled() -> None:
+    """The variable that disables the service takes precedence, and the profile has no such key."""
     rubbish = view(f"{KEY} = rubbish", "ec2_metadata_v1_disabled = rubbish")
     error = error_of(resolve_imds_settings, {DISABLED: "true"}, ImdsOptions(), WHO, rubbish, kind=NotConfiguredError)
     assert error.message == "EC2 metadata is disabled by AWS_EC2_METADATA_DISABLED"

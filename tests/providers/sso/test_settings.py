@@ -1,4 +1,4 @@
-"""What profiles, sso-session sections and options say about SSO, and what is said where they say too little."""
+"""SSO settings from profiles, sso-session sections and options, and the errors of incomplete ones."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_with_session() -> None:
 
 
 def test_legacy() -> None:
-    """Without a session all four come from the profile, be it in both files."""
+    """Without a session all four settings come from the profile, from either file."""
     found = settings_of(f"[profile dev]\n{SHARED}", f"[dev]\n{ROLE}")
     assert isinstance(found, SsoSettings)
     assert found.session is None
@@ -65,7 +65,7 @@ def test_legacy() -> None:
 
 
 def test_profile_and_section_may_agree() -> None:
-    """A key in both with one value is fine, and URL and region may be missing in the section."""
+    """Profile and section may have the same value, and the section may lack URL and region."""
     same = settings_of(f"[profile dev]\nsso_session = s\n{ROLE}{SHARED}[sso-session s]\n{SHARED}")
     assert isinstance(same, SsoSettings)
     assert same.region.origin == f"{CONFIG}:9"
@@ -109,7 +109,7 @@ def test_contradicting_region_is_an_error(role: str) -> None:
 
 
 def test_missing() -> None:
-    """All that is missing is told at once, with where the rest is."""
+    """The error names all missing keys and the origin of the others."""
     error = error_in("[profile dev]\nsso_account_id = 1")
     assert error.message == (
         f"profile 'dev' ({CONFIG}:1): sso_start_url, sso_region and sso_role_name are missing, "
@@ -119,7 +119,7 @@ def test_missing() -> None:
 
 
 def test_missing_with_session() -> None:
-    """With a session, profile and section are both places where it may be missing."""
+    """The error for a missing key names profile and section."""
     error = error_in(
         f"[profile dev]\nsso_session=s\nsso_role_name=x\nsso_account_id=1\n[sso-session s]\nsso_start_url={URL}"
     )
@@ -129,15 +129,15 @@ def test_missing_with_session() -> None:
     )
 
 
-def test_account_and_role_are_the_profiles() -> None:
-    """What a session serves is not the session's: account and role in its section do not count."""
+def test_account_and_role_must_be_in_the_profile() -> None:
+    """Account and role in the ``sso-session`` section are ignored."""
     error = error_in(f"[profile dev]\nsso_session=s\nsso_role_name=x\n[sso-session s]\n{SHARED}{ROLE.splitlines()[0]}")
     assert "sso_account_id is missing" in error.message
 
 
 @pytest.mark.parametrize("key", ["sso_start_url", "sso_region", "sso_account_id", "sso_role_name"])
 def test_conflict(key: str) -> None:
-    """Profile and section must not say two things: both places are named, and neither value."""
+    """Different values in profile and section are an error with both lines and no value."""
     error = error_in(f"[profile dev]\nsso_session=s\nsso_role_name=x\n{key}=mine\n[sso-session s]\n{key}=theirs\n")
     assert error.message == (
         f"profile 'dev' and its sso-session 's' set different values for {key} ({CONFIG}:4 and {CONFIG}:6)"
@@ -146,7 +146,7 @@ def test_conflict(key: str) -> None:
 
 
 def test_unknown_session() -> None:
-    """A session without a section is told with who names it and close names."""
+    """The error for a missing section contains the profile, its line and similar names."""
     error = error_in(f"[profile dev]\nsso_session = my-ssO\n{ROLE}[sso-session my-sso]\n{SHARED}")
     assert error.message == (
         f"sso-session 'my-ssO' could not be found in {CONFIG}; profile 'dev' refers to it ({CONFIG}:2)"
@@ -154,8 +154,8 @@ def test_unknown_session() -> None:
     assert error.hint == "did you mean 'my-sso'?"
 
 
-def test_section_that_cannot_be_read() -> None:
-    """A bad line in the section or in the profile is an error with file and line."""
+def test_malformed_line() -> None:
+    """A malformed line in section or profile is an error with file and line."""
     for text in (
         f"[profile dev]\nsso_session = s\n{ROLE}[sso-session s]\n{SHARED}this is no setting",
         f"[profile dev]\n{ROLE}this is no setting",
@@ -165,8 +165,8 @@ def test_section_that_cannot_be_read() -> None:
         assert error.line == len(text.splitlines())
 
 
-def test_wrong_values() -> None:
-    """A value that cannot be right is told with its line, and not shown."""
+def test_invalid_value() -> None:
+    """The error for an invalid value contains its line and not the value."""
     error = error_in(f"[profile dev]\n{SHARED}sso_account_id = 1\nsso_role_name = {'x' * 16385}")
     assert error.message == (
         f"profile 'dev' ({CONFIG}:1): sso_role_name ({CONFIG}:5) has 16385 characters; expected at most 16384"
@@ -177,7 +177,7 @@ OPTIONS = {"sso_start_url": URL, "sso_account_id": "1", "sso_region": "eu-centra
 
 
 def test_options() -> None:
-    """All four options are a whole, and no profile is known then."""
+    """The four options are sufficient, and belong to no profile."""
     found = sso_options(**OPTIONS)
     assert isinstance(found, SsoSettings)
     assert found.region == ("eu-central-1", "option sso_region")
@@ -188,14 +188,14 @@ def test_options() -> None:
 
 
 def test_no_options() -> None:
-    """Options that are not given, or blank, are none."""
+    """Options that are not given or blank count as not set."""
     assert sso_options() is None
     assert sso_options(sso_region="", sso_session=" ") is None
 
 
 @pytest.mark.parametrize("missing", [*OPTIONS])
 def test_missing_options(missing: str) -> None:
-    """Without one of the four there is an error that names it."""
+    """The error for a missing option names it."""
     for absent in ({}, {missing: " "}):
         given = {name: value for name, value in OPTIONS.items() if name != missing} | absent
         error = error_of(sso_options, **given, kind=InvalidConfigurationError)
@@ -204,7 +204,7 @@ def test_missing_options(missing: str) -> None:
 
 
 def test_session_alone() -> None:
-    """The name of a session is not enough: there is no profile that says for what."""
+    """``sso_session`` alone is an error that names the four other options."""
     error = error_of(sso_options, sso_session="s", kind=InvalidConfigurationError)
     assert error.message == (
         "options: sso_start_url, sso_region, sso_account_id and sso_role_name are missing, "
@@ -214,7 +214,7 @@ def test_session_alone() -> None:
 
 @pytest.mark.parametrize("value", [5, b"x", ["x"]])
 def test_options_of_other_types(value: Any) -> None:
-    """What is no text is an error that names the option."""
+    """An option that is not a text is an error that names it."""
     error = error_of(sso_options, **{**OPTIONS, "sso_account_id": value}, kind=InvalidConfigurationError)
     assert error.message.startswith("options: sso_account_id (option sso_account_id) is not text but ")
 

@@ -1,4 +1,4 @@
-"""Parameters of roles: what is given gets the API's form, and what cannot be right is refused before it is sent."""
+"""Parameters of roles have the form of the API, and invalid values are errors."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from anycreds._providers.sts.parameters import (
 from support.errors import error_of
 from support.fake_io import SECRET_KEY
 
-WHO = "somebody"
+WHO = "a provider"
 ARN = "arn:aws:iam::123456789012:role/demo"
 
 
 def service_error(**values: object) -> str:
-    """Return what is wrong with parameters."""
+    """Return the error of parameters."""
     error = error_of(sts_parameters, values, WHO, kind=InvalidConfigurationError)
     assert error.source == WHO
     return str(error)
 
 
 def test_the_form_of_the_api() -> None:
-    """Each parameter gets the form that the API has for it, under its own name, in the order given."""
+    """Each parameter has the form of the API, under its own name, in the order given."""
     params = sts_parameters(
         {
             "RoleArn": ARN,
@@ -72,7 +72,7 @@ def test_the_form_of_the_api() -> None:
 @pytest.mark.parametrize("nothing", [None, [], (), {}])
 @pytest.mark.parametrize("name", ["PolicyArns", "Tags", "TransitiveTagKeys", "ProvidedContexts"])
 def test_what_is_empty_is_not_sent(name: str, nothing: Any) -> None:
-    """What is None or an empty list is left out; of the wrong type it is refused even if it is empty."""
+    """None and empty lists are left out; a value of the wrong type is an error even if it is empty."""
     needs_mapping = name in ("Tags", "ProvidedContexts")
     if nothing is None or isinstance(nothing, dict) is needs_mapping:
         assert sts_parameters({"RoleArn": ARN, name: nothing}, WHO) == {"RoleArn": ARN}
@@ -81,7 +81,7 @@ def test_what_is_empty_is_not_sent(name: str, nothing: Any) -> None:
 
 
 def test_what_is_given_is_copied() -> None:
-    """A list of the program that changes later does not change what is sent."""
+    """A list that the user changes later does not change the parameters."""
     keys = ["a"]
     params = sts_parameters({"TransitiveTagKeys": keys}, WHO)
     keys.append("b")
@@ -92,8 +92,8 @@ def test_what_is_given_is_copied() -> None:
     "name", ["RoleArn", "RoleSessionName", "ExternalId", "Policy", "SourceIdentity", "SerialNumber"]
 )
 @pytest.mark.parametrize("value", ["", " ", "\n", 1, b"x", ["x"], "a\x00", "\ud800", True])
-def test_impossible_texts(name: str, value: object) -> None:
-    """What is blank, no text, or has control characters or half of a character, is refused by its name."""
+def test_invalid_texts(name: str, value: object) -> None:
+    """A blank text, one with control characters or lone surrogates, and any other type is an error with its name."""
     assert service_error(**{"RoleArn": ARN, name: value}).startswith(f"{WHO}: {name} ")
 
 
@@ -109,12 +109,12 @@ def test_impossible_texts(name: str, value: object) -> None:
     ],
 )
 def test_wrong_types(name: str, value: object) -> None:
-    """A list of the wrong things, or a thing that is no list, is refused by its name."""
+    """A list or mapping of the wrong type is an error with its name."""
     assert service_error(**{name: value}).startswith(f"{WHO}: {name} ")
 
 
-def test_values_are_not_shown() -> None:
-    """What is refused does not stand in the error: it may have got into the wrong place."""
+def test_errors_contain_no_value() -> None:
+    """The error does not contain the value, which may be a secret."""
     long = f"{SECRET_KEY}\x00"
     for values in (
         {"ExternalId": long},
@@ -131,8 +131,8 @@ def test_values_are_not_shown() -> None:
 
 
 @pytest.mark.parametrize("seconds", [900, 901, 3600, 43200, 900.0])
-def test_possible_durations(seconds: float) -> None:
-    """Fifteen minutes to twelve hours are possible, both included."""
+def test_valid_durations(seconds: float) -> None:
+    """Fifteen minutes to twelve hours are valid, both included."""
     assert check_duration(seconds) == int(seconds)
     assert sts_parameters({"DurationSeconds": seconds}, WHO) == {"DurationSeconds": int(seconds)}
 
@@ -140,8 +140,8 @@ def test_possible_durations(seconds: float) -> None:
 @pytest.mark.parametrize(
     "seconds", [899, 43201, 0, -900, 899.9, 900.5, 43200.1, 10**400, 1e308, float("inf"), float("-inf"), float("nan")]
 )
-def test_impossible_durations(seconds: float) -> None:
-    """What is shorter, longer, or not whole seconds is said to be, with the bounds."""
+def test_invalid_durations(seconds: float) -> None:
+    """A shorter, longer or fractional duration is an error with the limits."""
     with pytest.raises(InvalidValueError, match="expected 900 to 43200 whole seconds") as caught:
         check_duration(seconds)
     assert len(str(caught.value)) < 200
@@ -150,7 +150,7 @@ def test_impossible_durations(seconds: float) -> None:
 
 @given(st.floats() | st.integers())
 def test_any_duration(seconds: float) -> None:
-    """Every number is possible or not, and none is too much to tell."""
+    """Every number is either valid or an error."""
     try:
         assert check_duration(seconds) == seconds
     except InvalidValueError:
@@ -169,13 +169,13 @@ NAME = Setting("option", "option role_session_name")
 
 
 def web(environ: dict[str, str], *options: Setting | None) -> Any:
-    """Look for a role with these options and variables."""
+    """Return the role for these options and variables."""
     token_file, role_arn, session_name = (*options, None, None, None)[:3]
     return web_identity_role(environ, token_file, role_arn, session_name, WHO)
 
 
 def test_each_from_its_variable() -> None:
-    """Without options all three are from their variables, and know that; the name of the session may be missing."""
+    """Without options all three settings come from variables; the session name may be missing."""
     assert web(ENVIRON) == WebIdentityRole(
         Setting("/var/token", TOKEN_FILE_VARIABLE), Setting(ARN, ROLE_VARIABLE), Setting("pod", SESSION_NAME_VARIABLE)
     )
@@ -184,8 +184,8 @@ def test_each_from_its_variable() -> None:
 
 
 @pytest.mark.parametrize("given_at", range(3))
-def test_each_option_beats_its_variable(given_at: int) -> None:
-    """An option replaces its own variable only."""
+def test_option_overrides_its_variable(given_at: int) -> None:
+    """An option overrides its own variable only."""
     options = [TOKEN, ROLE, NAME]
     found = web(ENVIRON, *(one if at == given_at else None for at, one in enumerate(options)))
     assert [one in options for one in found] == [at == given_at for at in range(3)]
@@ -194,8 +194,8 @@ def test_each_option_beats_its_variable(given_at: int) -> None:
 
 @pytest.mark.parametrize("blank", ["", " ", "\n"])
 @pytest.mark.parametrize("options", [(), (None, ROLE), (None, ROLE, NAME)])
-def test_a_role_alone_is_nothing(blank: str, options: tuple[Setting | None, ...]) -> None:
-    """A role without a token file is for other purposes, so a chain goes on; a blank variable is not set."""
+def test_role_without_token_file(blank: str, options: tuple[Setting | None, ...]) -> None:
+    """A role without a token file is not configured, and a blank variable counts as not set."""
     for environ in ({ROLE_VARIABLE: ARN}, {**ENVIRON, TOKEN_FILE_VARIABLE: blank}):
         error = error_of(web, environ, *options, kind=NotConfiguredError)
         assert (TOKEN_FILE_VARIABLE in str(error), error.source) == (True, WHO)
@@ -210,8 +210,8 @@ def test_a_role_alone_is_nothing(blank: str, options: tuple[Setting | None, ...]
         ({SESSION_NAME_VARIABLE: "pod"}, (TOKEN, None, NAME), "option web_identity_token_file"),
     ],
 )
-def test_a_token_file_alone_is_half(environ: dict[str, str], options: tuple[Setting | None, ...], origin: str) -> None:
-    """A token file without a role is broken, and the error says who names the file and what is missing."""
+def test_token_file_without_role(environ: dict[str, str], options: tuple[Setting | None, ...], origin: str) -> None:
+    """A token file without a role is an error that names its origin and the missing variable."""
     error = error_of(web, environ, *options, kind=InvalidConfigurationError)
     assert origin in str(error)
     assert ROLE_VARIABLE in str(error)
