@@ -74,30 +74,31 @@ class ClientConfig:
         ssl_context: Any = None,
         max_attempts: int | None = None,
     ) -> None:
-        options = {
-            "region": region,
-            "endpoint_url": endpoint_url,
-            "use_fips": use_fips,
-            "use_dualstack": use_dualstack,
-            "http_client_factory": http_client_factory,
-            "ssl_context": ssl_context,
-            "max_attempts": max_attempts,
-        }
-        reason = None
+        invalid = self._set_options(
+            region=region,
+            endpoint_url=endpoint_url,
+            use_fips=use_fips,
+            use_dualstack=use_dualstack,
+            http_client_factory=http_client_factory,
+            ssl_context=ssl_context,
+            max_attempts=max_attempts,
+        )
+        if invalid is not None:
+            # Programs call this themselves, so no provider strips this frame from the traceback.
+            del region, endpoint_url, http_client_factory, ssl_context
+            raise InvalidConfigurationError(f"client_config: {invalid}")
+
+    def _set_options(self, **options: object) -> str | None:
+        """Check and set every option. Return the name of the first invalid one and what is wrong with it."""
         for name, value in options.items():
-            if name in ("region", "endpoint_url") and isinstance(value, str) and not value.strip():
-                value = None  # noqa: PLW2901 - blank counts as not set, as everywhere
+            is_blank = name in ("region", "endpoint_url") and isinstance(value, str) and not value.strip()
             try:
-                reason = None if value is None else _invalid_reason(name, value)
+                if value is not None and not is_blank:
+                    _check_option(name, value)
             except InvalidValueError as error:
-                reason = str(error)
-            if reason:
-                break
-            object.__setattr__(self, name, value)
-        if reason is not None:
-            # No provider's boundary strips this frame, and an endpoint's path may be a secret.
-            del region, endpoint_url, http_client_factory, ssl_context, options, value
-            raise InvalidConfigurationError(f"client_config: {name} {reason}")
+                return f"{name} {error}"
+            object.__setattr__(self, name, None if is_blank else value)
+        return None
 
     def _transport(self) -> Transport:
         from .._core.http import Transport
@@ -132,28 +133,29 @@ class ClientConfig:
         return f"ClientConfig({', '.join(f'{n}={v!r}' if n in displayed else f'{n}=...' for n, v in given.items())})"
 
 
-def _invalid_reason(name: str, value: object) -> str | None:
-    """Return what is wrong with an option, without its value; None if it can be used."""
+def _check_option(name: str, value: object) -> None:
+    """Raise ``InvalidValueError`` if an option cannot have this value."""
+    expected = ""
     if name == "region":
         from .._wire.regions import check_region
 
         check_region(value)
-        return None
-    if name == "endpoint_url":
+    elif name == "endpoint_url":
         from .._wire.urls import parse_endpoint
 
         parse_endpoint(value)
-        return None
-    if name in ("use_fips", "use_dualstack"):
-        return None if isinstance(value, bool) else f"is not True or False but {type(value).__name__}"
-    if name == "http_client_factory":
-        return None if callable(value) else f"is not a function but {type(value).__name__}"
-    if name == "ssl_context":
-        is_usable = hasattr(value, "wrap_bio")  # does not import ssl, which programs with static keys never need
-        return None if is_usable else f"is not an ssl.SSLContext but {type(value).__name__}"
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_ATTEMPTS_LIMIT:
-        return f"is not a whole number from 1 to {MAX_ATTEMPTS_LIMIT}"
-    return None
+    elif name == "max_attempts":
+        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_ATTEMPTS_LIMIT:
+            raise InvalidValueError(f"is not a whole number from 1 to {MAX_ATTEMPTS_LIMIT}")
+    elif name == "http_client_factory":
+        expected = "" if callable(value) else "a function"
+    elif name == "ssl_context":
+        # Does not import ssl, which programs with static keys never need.
+        expected = "" if hasattr(value, "wrap_bio") else "an ssl.SSLContext"
+    else:
+        expected = "" if isinstance(value, bool) else "True or False"
+    if expected:
+        raise InvalidValueError(f"is not {expected} but {type(value).__name__}")
 
 
 def check_client_config(value: object) -> None:

@@ -113,7 +113,9 @@ def _settings(found: Mapping[str, Setting], session: Setting | None, profile: st
     if missing := [key for key in _REQUIRED if key not in found]:
         present = ", ".join(f"{key} ({setting.origin})" for key, setting in found.items())
         raise InvalidConfigurationError(
-            f"{owner}: {_listed(missing)} missing, beside {present}", source=NAME, hint=f"set {_listed(missing, '')}"
+            f"{owner}: {_listed(missing)} {'is' if len(missing) == 1 else 'are'} missing, beside {present}",
+            source=NAME,
+            hint=f"set {_listed(missing)}",
         )
     for key, setting in (*found.items(), *([] if session is None else [(_SESSION, session)])):
         try:
@@ -143,8 +145,6 @@ def _check_consistent(profile: Profile, section: Profile) -> None:
             )
 
 
-def _listed(names: Iterable[str], verb: str = "are") -> str:
+def _listed(names: Iterable[str]) -> str:
     *some, last = names
-    if not verb:
-        return f"{', '.join(some)} and {last}" if some else last
-    return f"{', '.join(some)} and {last} are" if some else f"{last} is"
+    return f"{', '.join(some)} and {last}" if some else last
