@@ -96,11 +96,11 @@ def run_case(environ: Mapping[str, str], call: Mapping[str, Any], times: int) ->
             fields(load())
         credentials = load()
         if credentials is None:
-            return failure("None", "no credentials", goes_on=True)
+            return failure("None", "no credentials", continues=True)
         return {"credentials": fields(credentials)}
     except Exception as error:  # noqa: BLE001 - every error of botocore is compared
         name = "ClientError" if isinstance(error, ClientError) else type(error).__name__
-        return failure(name, str(error), goes_on=False)
+        return failure(name, str(error), continues=False)
 
 
 def create_loader(factory: str, options: dict[str, Any]) -> Any:
@@ -178,9 +178,9 @@ def fields(credentials: Any) -> dict[str, str | None]:
     }
 
 
-def failure(name: str, message: str, *, goes_on: bool) -> dict[str, Any]:
+def failure(name: str, message: str, *, continues: bool) -> dict[str, Any]:
     """Return the outcome for an error."""
-    return {"error": {"name": name, "message": message, "goes_on": goes_on}}
+    return {"error": {"name": name, "message": message, "continues": continues}}
 
 
 def allow_loopback_only(event: str, arguments: tuple[Any, ...]) -> None:

@@ -39,7 +39,7 @@ class Case(NamedTuple):
 
     def expected(self, peer: str) -> dict[str, Any]:
         """Return the expectation for a peer: that for anycreds without messages, with the peer's differences."""
-        base = {name: value for name, value in self.data["expect"].items() if name != "says"}
+        base = {name: value for name, value in self.data["expect"].items() if name != "message_contains"}
         return merged(base, self.peer(peer).get("expect", {}))
 
 

@@ -36,11 +36,11 @@ def differences(expect: Mapping[str, Any], actual: Mapping[str, Any], *, exact: 
     return found
 
 
-def kind_of_peer(peer: str, name: str, message: str, *, goes_on: bool) -> str:
+def kind_of_peer(peer: str, name: str, message: str, *, continues: bool) -> str:
     """Return the kind of a peer's error by the first matching rule, or its own name if none matches."""
     for rule in KINDS[peer]:
-        named = re.fullmatch(rule.get("name", ".*"), name) and re.search(rule.get("says", ""), message)
-        if named and rule.get("goes_on", goes_on) == goes_on:
+        named = re.fullmatch(rule.get("name", ".*"), name) and re.search(rule.get("message", ""), message)
+        if named and rule.get("continues", continues) == continues:
             return str(rule["kind"])
     return name
 
@@ -52,7 +52,7 @@ def chain_of(kind: str) -> str:
 
 def parent_kind(kind: str) -> str:
     """Return the parent of a kind, or the kind itself if it has none."""
-    return str(KINDS["kinds"].get(kind, {}).get("is", kind))
+    return str(KINDS["kinds"].get(kind, {}).get("parent", kind))
 
 
 def _credentials(expect: Mapping[str, Any], actual: Mapping[str, Any]) -> list[str]:
@@ -86,7 +86,7 @@ def _requests(wanted: Sequence[str | Mapping[str, Any]], actual: Sequence[Mappin
 
 
 def _missing(expect: Mapping[str, Any], message: str) -> list[str]:
-    return [text for text in expect.get("says", []) if text not in message]
+    return [text for text in expect.get("message_contains", []) if text not in message]
 
 
 def _fields(wanted: Mapping[str, Any], actual: Mapping[str, Any]) -> list[str]:

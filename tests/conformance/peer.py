@@ -46,8 +46,8 @@ class Peer:
             return {"credentials": {name: given[name] for name in FIELDS if given.get(name) not in (None, "")}}
         error = response["error"]
         return {
-            "error": kind_of_peer(self.name, error["name"], error["message"], goes_on=error["goes_on"]),
-            "chain": "goes on" if error["goes_on"] else "stops",
+            "error": kind_of_peer(self.name, error["name"], error["message"], continues=error["continues"]),
+            "chain": "continues" if error["continues"] else "stops",
             "message": f"{error['name']}: {error['message']}",
         }
 
@@ -86,7 +86,7 @@ def check(peer: Peer, case: Case, home: Path, results: dict[str, str]) -> None:
     if "differs" not in entry:
         results[case.name] = "agreed"
         return
-    ours.pop("says", None)
+    ours.pop("message_contains", None)
     if not differences(ours, actual, exact=False):
         pytest.fail(f"the SDKs agree, but the case expects a difference: {entry['differs']}", pytrace=False)
     results[case.name] = f"differs: {entry['differs']}"

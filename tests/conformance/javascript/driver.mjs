@@ -72,7 +72,7 @@ async function runCase({ environ, call, times }) {
     return { credentials: renamed(fields, snake) };
   } catch (error) {
     const name = error.$metadata ? `service error ${error.name}` : error.name;
-    return { error: { name, message: error.message, goes_on: Boolean(error.tryNextLink) } };
+    return { error: { name, message: error.message, continues: Boolean(error.tryNextLink) } };
   }
 }
 
