@@ -1,6 +1,6 @@
-"""Every test runs isolated from this machine's settings and network, is searched for secrets and leaves nothing behind.
+"""Isolates every test from the machine's AWS settings and network, and fails tests that leak secrets or resources.
 
-Tests marked ``anyio`` run on three event loops. Those of a module run under virtual time instead (on two) if it says
+Tests with ``pytest.mark.anyio`` run on three event loops, or on two under virtual time if their module contains
 ``from anycreds.testing.pytest_plugin import virtual_backend as anyio_backend``.
 """
 
@@ -21,7 +21,7 @@ pytest_plugins = [
     "support.network_guard",
 ]
 
-_NO_UVLOOP = pytest.mark.skipif(sys.platform == "win32", reason="there is no uvloop for Windows")
+_NO_UVLOOP = pytest.mark.skipif(sys.platform == "win32", reason="uvloop does not support Windows")
 
 
 @pytest.fixture(
@@ -32,22 +32,22 @@ _NO_UVLOOP = pytest.mark.skipif(sys.platform == "win32", reason="there is no uvl
     ]
 )
 def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
-    """Give each event loop in turn."""
+    """Return each event loop in turn."""
     backend: tuple[str, dict[str, Any]] = request.param
     return backend
 
 
 @pytest.fixture(autouse=True)
 def isolated(aws_isolated: Path) -> Path:
-    """Keep the machine's AWS settings out of every test; the value is its empty home directory."""
+    """Isolate every test from the machine's AWS settings. The value is its empty home directory."""
     return aws_isolated
 
 
 @pytest.fixture
 def interruptible() -> Iterator[None]:
-    """Let Ctrl-C and a hang-up have their usual effect here and in new processes.
+    """Restore the default handlers of SIGINT and SIGHUP, also in new processes.
 
-    Shells let what they run in the background ignore the one, ``nohup`` the other, and the tests may run there.
+    A shell ignores SIGINT for background processes and ``nohup`` ignores SIGHUP, and the tests may run under either.
     """
     before = {signal.SIGINT: signal.signal(signal.SIGINT, signal.default_int_handler)}
     if sys.platform != "win32":

@@ -191,10 +191,10 @@ class Answering(FakeIo):
         super().__init__(environ=environ)
         self.status = status
         self.known: list[Signature | None] = []
-        self.files = {"/home/somebody/.aws/config": config.encode(), "/token": b"canary.web.token"}
+        self.files = {"/home/user/.aws/config": config.encode(), "/token": b"canary.web.token"}
         for name, token in SIGN_INS.items():
             content = {"startUrl": START_URL, "accessToken": token, "expiresAt": "2030-01-01T00:00:00Z"}
-            self.files[f"/home/somebody/.aws/sso/cache/{name}.json"] = json.dumps(content).encode()
+            self.files[f"/home/user/.aws/sso/cache/{name}.json"] = json.dumps(content).encode()
 
     async def send(self, request: Request) -> Response:
         self.requests.append(request)
@@ -241,7 +241,7 @@ def test_files(option: str) -> None:
     kind = "" if option == "filepath" else "profile "
     io.files["/mine"] = f"[{kind}keys]\n{KEYS}".encode()
     if option == "filepath":
-        io.files["/home/somebody/.aws/config"] = b""
+        io.files["/home/user/.aws/config"] = b""
     options: dict[str, Any] = {option: "/mine"}
     assert gives(io, "keys", **options).access_key_id == "AKIDFILE"
     assert "/mine" in io.reads

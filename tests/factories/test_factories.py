@@ -31,7 +31,7 @@ TOKEN = "canary.web.identity.token"
 KEYS = Credentials("AKIDSOURCE", "canarySECRETsource", "canaryTOKENsource")
 POOL = "eu-west-1:0a1b2c3d-0000-4000-8000-0000000000ff"
 IDENTITY = "eu-west-1:0a1b2c3d-0000-4000-8000-000000000001"
-HOME = "/home/somebody/.aws"
+HOME = "/home/user/.aws"
 START_URL = "https://d-abc123.awsapps.com/start"
 SSO: dict[str, Any] = {
     "sso_start_url": START_URL,

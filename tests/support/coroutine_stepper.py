@@ -1,4 +1,4 @@
-"""Drive a coroutine step by step, so that something can happen to it at each of its awaits."""
+"""Runs a coroutine step by step, so that a test can interrupt it at each of its awaits."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ def _pass_on(request: Any) -> Generator[Any, Any, Any]:
 
 
 async def stepped(work: Coroutine[Any, Any, T], before_step: Callable[[int], None]) -> T:
-    """Await ``work``, and call ``before_step`` with 0, 1, 2 … before each piece of it runs, on any event loop."""
-    answer: Any = None
+    """Await ``work`` on any event loop, and call ``before_step`` with 0, 1, 2 … before each of its steps."""
+    result_of_step: Any = None
     error: BaseException | None = None
     step = 0
     while True:
         before_step(step)
         step += 1
         try:
-            request = work.send(answer) if error is None else work.throw(error)
+            request = work.send(result_of_step) if error is None else work.throw(error)
         except StopIteration as end:
             result: T = end.value
             return result
-        answer = error = None
+        result_of_step = error = None
         try:
-            answer = await _pass_on(request)
-        except BaseException as thrown:  # noqa: BLE001 - whatever the loop throws is for the coroutine
+            result_of_step = await _pass_on(request)
+        except BaseException as thrown:  # noqa: BLE001 - everything that the event loop throws goes to the coroutine
             error = thrown

@@ -1,6 +1,6 @@
-"""A world without an event loop: what a provider asks is answered from a script, and time moves only by the script.
+"""A scripted ``Io`` and ``Runtime``, with which a provider runs without an event loop, and time is virtual.
 
-``run(provider._fetch(io, Caller()))`` drives a provider with one ``send``; if it really has to wait, the test fails.
+``run(provider._fetch(io, ClientContext()))`` runs a provider with one ``send``. The test fails if it has to wait.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ Answer = Response | TransportFailure
 Process = ProcessResult | ProcessFailure
 Step = tuple[str, str, Answer | Callable[[Request], Answer]]
 
-# The planted secrets. The word in each is what the canary fixture looks for.
+# The planted secrets. Each contains the word that the secret-leak detector searches for.
 KEY_ID = "AKIDEXAMPLE"
 SECRET_KEY = "wJalrXUtnFEMI/K7MDENG+canaryEXAMPLEKEYxx"
 SESSION_TOKEN = "IQoJb3JpZ2luX2VjcanarySESSION=="
@@ -60,15 +60,16 @@ IMDS_TOKEN = "AQAEALcanaryMetadataToken=="
 AUTHORIZATION = "Bearer canary-authorization-token"
 SECRETS = (SECRET_KEY, SESSION_TOKEN, IMDS_TOKEN, AUTHORIZATION)
 
-_LIBRARY = os.path.dirname(anycreds.__file__) + os.sep  # noqa: PTH120 - it is compared as text
-START = 1_704_164_645.0  # 2024-01-02T03:04:05Z, the moment of the vectors in the reference
+_LIBRARY = os.path.dirname(anycreds.__file__) + os.sep  # noqa: PTH120 - compared as text
+START = 1_704_164_645.0  # 2024-01-02T03:04:05Z, the time of the known signatures
 
 
 class FakeIo:
-    """An ``Io`` (and the clock of a ``FakeRuntime``) that follows a script of exchanges.
+    """An ``Io`` (and the clock of a ``FakeRuntime``) with a script of exchanges.
 
-    What is written goes to ``files``, unless ``unwritable`` says why not. A lock that is in ``busy`` is never free;
-    what is in ``when_locked`` is called as soon as a lock is held, and may do what a sibling has done before.
+    Written files are stored in ``files``, except for the paths in ``unwritable``. A lock in ``busy`` is never acquired.
+    A function in ``when_locked`` is called after its lock was acquired, for example to write what another process has
+    written before.
     """
 
     def __init__(
@@ -120,7 +121,7 @@ class FakeIo:
         return self.variables
 
     def advance(self, seconds: float) -> None:
-        """Let time pass, on both clocks."""
+        """Advance both clocks."""
         self.wall += seconds
         self.steady += seconds
 
@@ -152,7 +153,7 @@ class FakeIo:
 
     async def send(self, request: Request) -> Answer:
         self.requests.append(request)
-        assert self.script, f"nothing more was to be asked, but this came: {request}"
+        assert self.script, f"unexpected request after the end of the script: {request}"
         method, url, answer = self.script.pop(0)
         assert (request.method, str(request.url)) == (method, url)
         return answer(request) if callable(answer) else answer
@@ -190,7 +191,7 @@ class FakeIo:
 
     @asynccontextmanager
     async def file_lock(self, path: str, seconds: float) -> AsyncIterator[WriteFailure | None]:
-        assert path not in self.locked_now, f"it would wait for itself: {path}"
+        assert path not in self.locked_now, f"deadlock: the lock is already held: {path}"
         self.locks.append(path)
         if path in self.busy:
             self.advance(seconds)
@@ -215,21 +216,21 @@ class FakeIo:
         return function(*arguments)
 
     def home_directory(self) -> str | None:
-        return "/home/somebody"
+        return "/home/user"
 
     async def run_process(self, command: str, timeout: float, limit: int) -> Process:  # noqa: ASYNC109
         self.runs.append((command, timeout, limit))
-        assert command in self.processes, "this command was not to be run"
+        assert command in self.processes, "unexpected command"
         return self.processes[command]
 
     def timeout(self, request: Request) -> TransportFailure:
-        """Answer nothing until the request's time is over (for a script)."""
+        """Let a request of the script time out."""
         self.advance(request.timeout)
         return TransportFailure("timeout", f"nothing came within {request.timeout:g} s")
 
 
 class FakeRuntime:
-    """A ``Runtime`` whose sessions are all one ``FakeIo``."""
+    """A ``Runtime`` that always opens the same ``FakeIo``."""
 
     def __init__(self, io: FakeIo | None = None) -> None:
         self.io = io or FakeIo()
@@ -259,7 +260,7 @@ class FakeRuntime:
         """Have nothing to load."""
 
     def current_loop(self) -> Hashable:
-        return "the only run"
+        return "the only event loop"
 
     def is_loop_closed(self, run: Hashable) -> bool:
         return False
@@ -271,21 +272,21 @@ class FakeRuntime:
         name: str,
         context: Context,
     ) -> None:
-        raise AssertionError("nothing here starts tasks")
+        raise AssertionError("unexpected task")
 
     def after_fork(self, reset: Callable[[], None]) -> None:
-        raise AssertionError("nothing here is reset after a fork")
+        raise AssertionError("unexpected fork handler")
 
 
 def run(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Drive a coroutine that never has to wait."""
+    """Run a coroutine that never has to wait, and return its result."""
     try:
         coroutine.send(None)
     except StopIteration as end:
         result: T = end.value
         return result
     coroutine.close()
-    raise AssertionError("it waits for something that is not in the script")
+    raise AssertionError("the coroutine waits for something that is not in the script")
 
 
 class Suspend:
@@ -296,31 +297,31 @@ class Suspend:
 
 
 def fetch(provider: Provider, io: FakeIo) -> Credentials:
-    """Let a provider make one attempt, which must use its whole script."""
+    """Return the credentials of one attempt, which must use the whole script."""
     credentials = run(provider._fetch(io, ClientContext()))
     assert io.script == []
     return credentials
 
 
 def failure(provider: Provider, io: FakeIo) -> CredentialsError:
-    """Return the error of one attempt, in which no secret may be found."""
+    """Return the error of one attempt, after a check that it contains no secret."""
     try:
         credentials = run(provider._fetch(io, ClientContext()))
     except CredentialsError as error:
         assert io.script == []
         assert_no_secret(error)
         return error
-    raise AssertionError(f"it gave {credentials!r}")
+    raise AssertionError(f"the provider returned {credentials!r}")
 
 
 def answer(body: object = b"", status: int = 200, **headers: str) -> Response:
-    """Make an answer; what is not bytes becomes JSON. ``retry_after`` is the header ``retry-after``."""
+    """Return a response. A body that is not bytes becomes JSON; ``retry_after=`` is the header ``retry-after``."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     return Response(status, {name.replace("_", "-"): value for name, value in headers.items()}, content)
 
 
 def document(**changes: object) -> dict[str, object]:
-    """Make a document as the container and EC2 metadata services give it; ``...`` leaves a field out."""
+    """Return a credentials document of the container and EC2 metadata services. ``...`` omits a field."""
     full = {
         "Code": "Success",
         "AccessKeyId": KEY_ID,
@@ -333,7 +334,7 @@ def document(**changes: object) -> dict[str, object]:
 
 
 def assert_no_secret(error: BaseException, *more: str) -> None:
-    """Look for the planted secrets wherever an error report looks: texts, causes, notes, fields, our frames' locals."""
+    """Fail if an error contains a planted secret: in texts, causes, notes, attributes, or locals of our frames."""
     seen: set[int] = set()
     waiting: list[BaseException | None] = [error]
     texts: list[str] = []
@@ -360,5 +361,5 @@ def _is_ours(code: CodeType) -> bool:
 
 
 def is_library_file(path: str) -> bool:
-    """Tell whether a file is one of the library's, wherever it is installed."""
+    """Return whether a file belongs to this library."""
     return path.startswith(_LIBRARY)

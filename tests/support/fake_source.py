@@ -1,4 +1,4 @@
-"""A source of credentials that counts its calls and answers by script."""
+"""A scripted source of credentials that counts its calls."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from anycreds.testing import CANARY
 
 
 def make_credentials(name: str, ends_at: float | None) -> Credentials:
-    """Return a set with planted secrets. ``ends_at`` is in seconds since 1970."""
+    """Return credentials with planted secrets. ``ends_at`` is the expiration in seconds since 1970."""
     expiration = None if ends_at is None else datetime.fromtimestamp(0, UTC) + timedelta(seconds=ends_at)
     return Credentials(f"AKID{name}", f"{CANARY}-secret-{name}", f"{CANARY}-session-{name}", expiration=expiration)
 
@@ -22,9 +22,10 @@ Answer = float | Credentials | BaseException | Callable[[], Credentials]
 
 
 class FakeSource:
-    """An async function for ``cached``. Each answer is a life in seconds, a set, an error to raise or a function.
+    """An async function for ``cached``.
 
-    When the script is used up, new sets with ``life`` come. ``latency`` is how many seconds a call takes.
+    Each scripted result is a lifetime in seconds, credentials, an error to raise, or a function. After the script, each
+    call returns new credentials with the lifetime ``life``. A call takes ``latency`` seconds.
     """
 
     def __init__(self, clock: Clock, *answers: Answer, life: float | None = 3600.0, latency: float = 0.0) -> None:
@@ -37,7 +38,7 @@ class FakeSource:
 
     @property
     def calls(self) -> int:
-        """How often it was called."""
+        """The number of calls."""
         return len(self.started)
 
     async def __call__(self) -> Credentials:

@@ -1,4 +1,4 @@
-"""What tests of ``aws login`` share: a cache file's document, the service's answers, and its check of DPoP proofs."""
+"""For tests of ``aws login``: cache files, responses of the service, and its verification of DPoP proofs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from support.fake_io import KEY_ID, SECRET_KEY, SESSION_TOKEN, answer
 REFRESH_TOKEN = "canary-refresh-token-1"
 NEW_TOKEN = "canary-refresh-token-2"
 CLIENT = "arn:aws:signin:::devtools/same-device"
-# The vector of the reference: the private scalar is 1.
+# The private scalar is 1.
 _BODY = (
     "MHcCAQEEIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAABoAoGCCqGSM49AwEHoUQDQgAEaxfR8uEsQkf4vOblY6RA8ncDfYEt6zOg9KE5"
     "RdiYwpZP40Li/hp/m47n60p8D54WK84zV2sxXs7LtkBoN79R9Q=="
@@ -25,7 +25,7 @@ PEM = f"-----BEGIN EC PRIVATE KEY-----\n{_BODY}\n-----END EC PRIVATE KEY-----\n"
 
 
 def access_token(**changes: object) -> dict[str, Any]:
-    """Make the part of a cache file that has the credentials; ``...`` leaves a field out. They last for 10 minutes."""
+    """Return the credentials in a cache file, valid for 10 minutes. ``...`` omits a field."""
     full = {
         "accessKeyId": KEY_ID,
         "secretAccessKey": SECRET_KEY,
@@ -38,7 +38,7 @@ def access_token(**changes: object) -> dict[str, Any]:
 
 
 def document(**changes: object) -> dict[str, Any]:
-    """Make a cache file's document; ``...`` leaves a field out."""
+    """Return the document in a cache file. ``...`` omits a field."""
     full = {
         "accessToken": access_token(),
         "tokenType": "aws_sigv4",
@@ -52,7 +52,7 @@ def document(**changes: object) -> dict[str, Any]:
 
 
 def renewal(**changes: object) -> Response:
-    """Make an answer to a refresh; ``...`` leaves a field out."""
+    """Return a response to a refresh. ``...`` omits a field."""
     full = {
         "accessToken": {"accessKeyId": "AKIDNEW", "secretAccessKey": SECRET_KEY, "sessionToken": SESSION_TOKEN},
         "tokenType": "aws_sigv4",
@@ -64,22 +64,22 @@ def renewal(**changes: object) -> Response:
 
 
 def denied(word: object, status: int = 400, kind: str = "AccessDeniedException", **more: object) -> Response:
-    """Make an error as the service sends it: its kind in a header, a word and a message in the body."""
+    """Return an error response of the service: its type in a header, its code and message in the body."""
     body = {"error": word, "message": "No.", **more}
     return answer(body, status, x_amzn_errortype=kind) if kind else answer(body, status)
 
 
 def verified(jwt: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Check a proof as a service does, with the key in its header; return header and claims."""
+    """Verify a proof with the key in its header, as the service does, and return header and claims."""
     header, claims, signature = jwt.split(".")
-    told = json.loads(bytes_of(header))
-    x, y = (int.from_bytes(bytes_of(told["jwk"][name]), "big") for name in "xy")
+    head = json.loads(bytes_of(header))
+    x, y = (int.from_bytes(bytes_of(head["jwk"][name]), "big") for name in "xy")
     raw = bytes_of(signature)
     assert len(raw) == 64
     r, s = int.from_bytes(raw[:32], "big"), int.from_bytes(raw[32:], "big")
     public = ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
     public.verify(encode_dss_signature(r, s), f"{header}.{claims}".encode(), ec.ECDSA(SHA256()))
-    return told, json.loads(bytes_of(claims))
+    return head, json.loads(bytes_of(claims))
 
 
 def bytes_of(part: str) -> bytes:

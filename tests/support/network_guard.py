@@ -1,7 +1,7 @@
-"""No test may reach beyond this machine. Whoever tries fails, at once and, if that was swallowed, at the test's end.
+"""Fails every test that uses another network than loopback, at once and again at its end if that error was swallowed.
 
-Python's sockets are watched by an audit hook, which sees every thread and every library. uvloop has sockets of its own,
-so that its methods are watched. A program that a test starts is not.
+An audit hook watches Python's sockets in all threads and libraries. uvloop has its own sockets, so its methods are
+wrapped. Processes that a test starts are not watched.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ import pytest
 _INTERNET = (socket.AF_INET, socket.AF_INET6)
 
 _attempts: list[str] | None = None
-"""What the running test tried; None: no test runs, and nothing is watched."""
+"""The attempts of the running test; None if no test is running."""
 
 
-def is_near(host: Any) -> bool:
-    """Tell whether a host is this machine by a name or address that cannot mean anything else."""
+def is_loopback(host: Any) -> bool:
+    """Return whether a host is a loopback address or ``localhost``."""
     if isinstance(host, bytes | bytearray):
         host = host.decode("latin-1")
     if host in (None, "", "localhost"):
@@ -33,24 +33,24 @@ def is_near(host: Any) -> bool:
     return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
-def _refuse_unless_near(what: str, host: Any) -> None:
-    if _attempts is not None and not is_near(host):
-        attempt = f"{what} {host!r}"
+def _check_host(operation: str, host: Any) -> None:
+    if _attempts is not None and not is_loopback(host):
+        attempt = f"{operation} {host!r}"
         _attempts.append(attempt)
-        pytest.fail(f"reached beyond loopback: {attempt}")
+        pytest.fail(f"used a network beyond loopback: {attempt}")
 
 
-def _peer(sock: socket.socket, address: Any) -> Any:
-    """Return the host of an address, None if it cannot leave this machine."""
+def _host_of(sock: socket.socket, address: Any) -> Any:
+    """Return the host of an address; None if the socket is local."""
     if sock.family not in _INTERNET:
         return None if sock.family == getattr(socket, "AF_UNIX", None) else f"{sock.family!r} {address!r}"
     return address[0] if isinstance(address, tuple) else None  # None: sendmsg() on a connected socket
 
 
 _WATCHED: dict[str, Callable[..., Any]] = {
-    "socket.connect": _peer,
-    "socket.sendto": _peer,
-    "socket.sendmsg": _peer,
+    "socket.connect": _host_of,
+    "socket.sendto": _host_of,
+    "socket.sendmsg": _host_of,
     "socket.getaddrinfo": lambda host, *_: host,
     "socket.gethostbyname": lambda host: host,
     "socket.gethostbyaddr": lambda host: host,
@@ -60,7 +60,7 @@ _WATCHED: dict[str, Callable[..., Any]] = {
 
 def _hook(event: str, args: tuple[Any, ...]) -> None:
     if _attempts is not None and (host_of := _WATCHED.get(event)):
-        _refuse_unless_near(event, host_of(*args))
+        _check_host(event, host_of(*args))
 
 
 def _watch_uvloop() -> None:
@@ -72,17 +72,17 @@ def _watch_uvloop() -> None:
     connect, datagram, resolve = loop.create_connection, loop.create_datagram_endpoint, loop.getaddrinfo
 
     def create_connection(self: Any, factory: Any, host: Any = None, port: Any = None, **options: Any) -> Any:
-        _refuse_unless_near("uvloop create_connection", host)
+        _check_host("uvloop create_connection", host)
         return connect(self, factory, host, port, **options)
 
     def create_datagram_endpoint(self: Any, factory: Any, local: Any = None, remote: Any = None, **options: Any) -> Any:
         remote = options.pop("remote_addr", remote)
         local = options.pop("local_addr", local)
-        _refuse_unless_near("uvloop create_datagram_endpoint", remote[0] if isinstance(remote, tuple) else None)
+        _check_host("uvloop create_datagram_endpoint", remote[0] if isinstance(remote, tuple) else None)
         return datagram(self, factory, local, remote, **options)
 
     def getaddrinfo(self: Any, host: Any, port: Any, **options: Any) -> Any:
-        _refuse_unless_near("uvloop getaddrinfo", host)
+        _check_host("uvloop getaddrinfo", host)
         return resolve(self, host, port, **options)
 
     loop.create_connection = create_connection
@@ -91,7 +91,7 @@ def _watch_uvloop() -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if not getattr(sys, "_anycreds_loopback", False):  # a hook cannot be taken away, so there must be one only
+    if not getattr(sys, "_anycreds_loopback", False):  # an audit hook cannot be removed, so it is added once
         sys._anycreds_loopback = True  # type: ignore[attr-defined]
         sys.addaudithook(_hook)
         _watch_uvloop()
@@ -99,8 +99,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(autouse=True)
 def loopback_only() -> Iterator[list[str]]:
-    """Fail the test if it reaches beyond loopback. The value lists what it tried."""
-    global _attempts  # noqa: PLW0603 - the hook is one for the process, and so is what it knows
+    """Fail the test if it uses a network beyond loopback. The value lists its attempts."""
+    global _attempts  # noqa: PLW0603 - the process has one audit hook
     attempts: list[str] = []
     before, _attempts = _attempts, attempts
     try:
@@ -108,4 +108,4 @@ def loopback_only() -> Iterator[list[str]]:
     finally:
         _attempts = before
     if attempts:
-        pytest.fail("reached beyond loopback: " + ", ".join(attempts), pytrace=False)
+        pytest.fail("used a network beyond loopback: " + ", ".join(attempts), pytrace=False)

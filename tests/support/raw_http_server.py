@@ -1,6 +1,7 @@
-"""A server that records the bytes that come and answers with the bytes it is told to. And httpx, loaded ahead of time.
+"""A server that records the bytes of requests and sends scripted bytes.
 
-``from peers import httpx_loaded  # noqa: F401`` loads httpx before the tests of a module, as their timeouts are short.
+``from support.raw_http_server import httpx_loaded  # noqa: F401`` imports httpx before the tests of a module, whose
+timeouts are short.
 """
 
 from __future__ import annotations
@@ -21,29 +22,29 @@ DOCUMENT = (
     b'{"AccessKeyId": "AKIDPEER", "SecretAccessKey": "' + CANARY.encode() + b'-secret", '
     b'"Token": "' + CANARY.encode() + b'-session", "Expiration": "2999-01-01T00:00:00Z"}'
 )
-_CLOSED_AFTER = 1.0  # seconds that a peer may take to notice; nearly always no time at all
+_CLOSED_AFTER = 1.0  # seconds until a closed connection is noticed; usually much less
 
 
 @pytest.fixture(scope="module", autouse=True)
 def httpx_loaded() -> None:
-    """Import httpx and its backends, which the first exchange of a process would do within its timeout."""
+    """Import httpx and its backends before the first request, whose timeout would include it."""
     anyio.run(http.load)
 
 
 def ok(body: bytes = DOCUMENT, *headers: str) -> bytes:
-    """Return a whole good answer."""
+    """Return a complete response with status 200."""
     lines = ["HTTP/1.1 200 OK", f"Content-Length: {len(body)}", *headers, "", ""]
     return "\r\n".join(lines).encode("latin-1") + body
 
 
 class RawHttpServer:
-    """What a server has seen."""
+    """The scripted responses of a server, and the requests that it received."""
 
     def __init__(self, *answers: bytes) -> None:
         self.answers = list(answers)
         self.port = 0
         self.heads: list[bytes] = []
-        """The requests, up to and with their blank line."""
+        """The heads of the requests, including the blank line."""
         self.connections = 0
         self.open = 0
 
@@ -54,7 +55,7 @@ class RawHttpServer:
         return head.decode("latin-1").removesuffix("\r\n\r\n").split("\r\n")
 
     async def serve(self, stream: ByteStream) -> None:
-        """Answer on one connection until it ends, or until there are no more answers: then be silent."""
+        """Serve one connection. After the last scripted response, do not respond."""
         self.connections += 1
         self.open += 1
         try:
@@ -80,9 +81,9 @@ class RawHttpServer:
                         return
 
     async def closed(self) -> bool:
-        """Tell whether every connection ends soon."""
+        """Return whether every connection is closed soon."""
         with anyio.move_on_after(_CLOSED_AFTER):
-            while self.open:  # noqa: ASYNC110 - others count it
+            while self.open:  # noqa: ASYNC110 - other tasks change it
                 await anyio.sleep(0.001)
         return not self.open
 
@@ -91,7 +92,7 @@ class RawHttpServer:
 async def serving(
     *answers: bytes, context: ssl.SSLContext | None = None, host: str = "127.0.0.1"
 ) -> AsyncIterator[RawHttpServer]:
-    """Serve on loopback while the ``async with`` lasts; over TLS with a ``context``."""
+    """Serve on loopback within ``async with``, over TLS if there is a ``context``."""
     peer = RawHttpServer(*answers)
     async with await anyio.create_tcp_listener(local_host=host, local_port=0) as plain:
         peer.port = plain.extra(SocketAttribute.local_port)
@@ -103,8 +104,8 @@ async def serving(
 
 
 async def closed(aws: FakeAWS) -> bool:
-    """Tell whether every connection of a fake ends soon."""
+    """Return whether every connection of a fake is closed soon."""
     with anyio.move_on_after(_CLOSED_AFTER):
-        while aws._open_connections:  # noqa: ASYNC110 - it has no event for this
+        while aws._open_connections:  # noqa: ASYNC110 - the fake has no event for this
             await anyio.sleep(0.001)
     return not aws._open_connections

@@ -1,6 +1,6 @@
-"""A test leaves nothing behind: no thread, no file descriptor, no complaint of asyncio's. Autouse.
+"""Fails every test that leaves a thread, a file descriptor or an error report of asyncio behind.
 
-Coroutines that were never awaited and sockets that were never closed are warnings, which pytest makes errors.
+Coroutines that were never awaited and sockets that were never closed are warnings, which pytest turns into errors.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-# Worker threads that the event loops keep for the next job, for some seconds or until the process ends.
+# Worker threads that the event loops keep for the next function, for some seconds or until the process exits.
 _POOLS = ("AnyIO ", "Trio thread", "trio.", "asyncio_", "ThreadPoolExecutor")
-# A thread that has been told to stop, or a descriptor that its last holder is just letting go, gets this long.
-_GRACE = 2.0  # seconds; nearly always nothing of it is used
+# The time that a thread may take to stop, or the last owner of a descriptor to close it.
+_GRACE = 2.0  # seconds; usually it takes no time
 _STEP = 0.005
 _OWN_FILES = Path("/proc/self/fd")
 # The C library, the random generator and the test runner open these when they first need them.
@@ -26,19 +26,19 @@ _HARMLESS = ("/dev/null", "/dev/urandom", "/dev/random")
 
 
 def threads() -> set[threading.Thread]:
-    """Return the living threads that belong to no pool."""
+    """Return the running threads that belong to no pool."""
     return {thread for thread in threading.enumerate() if not thread.name.startswith(_POOLS)}
 
 
 def descriptors() -> dict[int, str]:
-    """Return what each open file descriptor refers to; nothing where the system does not tell."""
+    """Return the target of each open file descriptor; empty if the system has no list of them."""
     found = {}
     if _OWN_FILES.exists():
         for file in _OWN_FILES.iterdir():
             try:
                 target = str(file.readlink())
             except OSError:
-                continue  # the one that listed them
+                continue  # the descriptor of the listing itself
             if target not in _HARMLESS:
                 found[int(file.name)] = target
     return found
@@ -46,14 +46,14 @@ def descriptors() -> dict[int, str]:
 
 @contextmanager
 def assert_no_resource_leaks() -> Iterator[None]:
-    """Raise ``AssertionError`` if what runs in the ``with`` leaves threads or file descriptors behind."""
+    """Raise ``AssertionError`` if the body of ``with`` leaves threads or file descriptors behind."""
     before, files_before = threads(), descriptors()
     yield
     end = time.monotonic() + _GRACE
     while left := _left(before, files_before):
         if time.monotonic() > end:
             raise AssertionError("left behind: " + ", ".join(left))
-        gc.collect()  # what only a cycle holds is not leaked; if it should have been closed, that is a warning
+        gc.collect()  # an object in a reference cycle is no leak; if it is unclosed, that is a warning
         time.sleep(_STEP)
 
 
@@ -65,8 +65,8 @@ def _left(before: set[threading.Thread], files_before: dict[int, str]) -> list[s
     return left
 
 
-class _Complaints(logging.Handler):
-    """What asyncio reports and nobody reads: errors that no one awaited, tasks that were forgotten."""
+class _AsyncioReports(logging.Handler):
+    """Collects what asyncio logs: exceptions that were never retrieved, tasks that were destroyed while pending."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
@@ -77,7 +77,7 @@ class _Complaints(logging.Handler):
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let uvloop open, before any test, what it keeps until the process ends: a pipe for signals."""
+    """Let uvloop open its pipe for signals before any test, because the pipe stays open until the process exits."""
     try:
         import uvloop
     except ImportError:
@@ -87,15 +87,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(autouse=True)
 def resource_leaks() -> Iterator[None]:
-    """Fail the test if it leaves something behind."""
-    complaints = _Complaints()
+    """Fail the test if it leaves a thread, a file descriptor or an error report of asyncio behind."""
+    reports = _AsyncioReports()
     logger = logging.getLogger("asyncio")
-    logger.addHandler(complaints)
+    logger.addHandler(reports)
     try:
         with assert_no_resource_leaks():
             yield
     finally:
-        logger.removeHandler(complaints)
-    if complaints.texts:
-        texts = "; ".join(complaints.texts)
-        pytest.fail(f"asyncio complained, of this test or of an earlier one's remains: {texts}", pytrace=False)
+        logger.removeHandler(reports)
+    if reports.texts:
+        texts = "; ".join(reports.texts)
+        pytest.fail(f"asyncio reported an error of this test or of an earlier one: {texts}", pytrace=False)

@@ -1,4 +1,4 @@
-"""``python -m benchmarks``, run as a user would."""
+"""Runs ``python -m benchmarks`` in a process."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run ``python -m benchmarks`` as a user would, with the library that these tests test."""
+    """Run ``python -m benchmarks`` with the library under test."""
     import anycreds
 
     source = str(Path(anycreds.__file__).parents[1])

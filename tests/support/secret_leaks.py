@@ -1,127 +1,162 @@
-"""No test may let a secret show. Every planted secret holds the word ``CANARY``, and here it is searched for.
+"""Fails every test that leaks a secret. Each planted secret contains the word ``CANARY``, which is searched for.
 
-Autouse, for every test: what is logged (from DEBUG up), warned, raised as a ``CredentialsError`` (with its causes, its
-notes, its attributes and the locals of our frames in its traceback) or printed. Names of files and of Python objects
-may hold the word: followed by a dot or an underscore it is no secret.
+Searched are log records (from DEBUG up), warnings, captured output, every ``CredentialsError``, and every exception
+that leaves a provider, cancellations and exception groups included. Of an exception, its text, notes, attributes,
+causes and contexts are searched, and the locals of the frames in its traceback. Frames of tests do not count: a test
+may have secrets, and so may the functions that it calls.
 
-Errors of a test are kept until its end. A test about memory or collection has ``pytest.mark.weak_error_references``:
-then only those are searched that still exist at its end.
+Names of files and of Python objects may contain the word: followed by a dot or an underscore it is no secret.
+
+Errors of a test are kept until its end. A test about memory or garbage collection has
+``pytest.mark.weak_error_references``: then only those are searched that still exist at its end.
 """
 
 from __future__ import annotations
 
 import logging
 import re
+import sys
 import warnings
 import weakref
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
-from types import TracebackType
+from functools import cache
+from types import FrameType, TracebackType
 from typing import Any
 
 import pytest
 
 from anycreds._core.credentials import Credentials
 from anycreds._core.errors import CredentialsError
+from anycreds._core.io import Io
+from anycreds._core.provider import ClientContext, Provider
 from anycreds.testing import CANARY
 
-_MARKER = re.compile(rf"(?<!module '){CANARY}(?![._])")
-_AROUND = 60  # characters of the place of a find that are shown
-_DEEPEST = 4  # error -> request -> headers -> list: as deep as HTTP libraries hide what was sent
+_SECRET = re.compile(rf"(?<!module '){CANARY}(?![._])")
+_EXCERPT = 60  # characters before and after a leak in the report
+_MAX_DEPTH = 4  # error -> request -> headers -> list: the deepest that HTTP libraries nest request headers
 _HTTP_LIBRARIES = ("httpx", "httpx2", "httpcore", "httpcore2", "h11")
 
 
 class SecretLeakDetector:
-    """Collects what was found, as sentences in ``found``."""
+    """Searches for planted secrets, and collects a sentence for each leak in ``leaks``."""
 
     def __init__(self, *, weak: bool = False) -> None:
-        self.found: list[str] = []
+        self.leaks: list[str] = []
         self._weak = weak
         self._errors: list[Callable[[], BaseException | None]] = []
-        self._seen: set[int] = set()
+        self._searched: set[int] = set()
 
-    def look(self, where: str, text: str) -> None:
+    def search_text(self, location: str, text: str) -> None:
         """Search a text."""
-        if find := _MARKER.search(text):
-            self.found.append(f"{where}: …{text[max(0, find.start() - _AROUND) : find.end() + _AROUND]}…")
+        if match := _SECRET.search(text):
+            self.leaks.append(f"{location}: …{text[max(0, match.start() - _EXCERPT) : match.end() + _EXCERPT]}…")
 
-    def look_at_record(self, record: logging.LogRecord) -> None:
-        """Search a log record: its text, what it was made from, what came with it."""
-        self.look(f"log record of {record.name}", _text(record.getMessage))
+    def search_record(self, record: logging.LogRecord) -> None:
+        """Search a log record: its message, arguments, attributes and exception."""
+        self.search_text(f"log record of {record.name}", _text(record.getMessage))
         for name, value in vars(record).items():
-            self.look(f"{name} of a log record of {record.name}", _repr(value))
+            self.search_text(f"{name} of a log record of {record.name}", _repr(value))
         if record.exc_info and record.exc_info[1]:
-            self.look_at_error(record.exc_info[1])
+            self.search_error(record.exc_info[1])
 
-    def look_at_error(self, error: BaseException) -> None:
-        """Search an error, and all that it was caused by, came with or is made of."""
-        waiting: list[BaseException | None] = [error]
-        while waiting:
-            one = waiting.pop()
-            if one is None or id(one) in self._seen:
+    def search_error(self, error: BaseException, *, frames_only: bool = False) -> None:
+        """Search an exception with its causes, contexts and parts."""
+        pending: list[tuple[BaseException | None, bool]] = [(error, True)]
+        while pending:
+            current, counts = pending.pop()
+            if current is None or id(current) in self._searched:
                 continue
-            self._seen.add(id(one))
-            self._look_at_one_error(one)
-            waiting += [one.__cause__, one.__context__]
-            if isinstance(one, BaseExceptionGroup):
-                waiting += one.exceptions
+            self._searched.add(id(current))
+            if not frames_only:
+                self._search_one_error(current)
+            counts = self._search_frames(current.__traceback__, counts)
+            related = [current.__cause__, current.__context__]
+            if isinstance(current, BaseExceptionGroup):
+                related += current.exceptions
+            pending += [(one, counts) for one in related]
 
-    def _look_at_one_error(self, error: BaseException) -> None:
+    def search_exit(self, error: BaseException) -> None:
+        """Search the frames of an exception that leaves a provider.
+
+        Its text is not searched: it may be an error of the user's, with the user's secrets. The text of a
+        ``CredentialsError`` is searched at the end of the test.
+        """
+        before, self._searched = self._searched, set()
+        self.search_error(error, frames_only=True)
+        self._searched = before
+
+    def _search_one_error(self, error: BaseException) -> None:
         kind = type(error).__name__
-        self.look(f"str() of {kind}", _text(lambda: str(error)))
-        self.look(f"repr() of {kind}", _repr(error))
-        self.look(f"args of {kind}", _repr(error.args))
-        for name, value in vars(error).items():  # the notes are here too
-            self._dig(f"{name} of {kind}", value, _DEEPEST)
-        self._look_at_frames(error.__traceback__)
+        self.search_text(f"str() of {kind}", _text(lambda: str(error)))
+        self.search_text(f"repr() of {kind}", _repr(error))
+        self.search_text(f"args of {kind}", _repr(error.args))
+        for name, value in vars(error).items():  # the notes too
+            self._search_value(f"{name} of {kind}", value, _MAX_DEPTH)
 
-    def _dig(self, where: str, value: object, depth: int) -> None:
+    def _search_value(self, location: str, value: object, depth: int) -> None:
         if isinstance(value, BaseException):
-            self.look_at_error(value)
+            self.search_error(value)
         elif isinstance(value, Credentials) or depth == 0:
             return
         elif isinstance(value, Mapping):
             for key, item in value.items():
-                self._dig(where, key, depth - 1)
-                self._dig(where, item, depth - 1)
+                self._search_value(location, key, depth - 1)
+                self._search_value(location, item, depth - 1)
         elif isinstance(value, list | tuple | set | frozenset):
             for item in value:
-                self._dig(where, item, depth - 1)
+                self._search_value(location, item, depth - 1)
         else:
-            self.look(where, _repr(value))
+            self.search_text(location, _repr(value))
             if type(value).__module__.partition(".")[0] in _HTTP_LIBRARIES:
-                self._dig(where, getattr(value, "__dict__", {}), depth - 1)
+                self._search_value(location, getattr(value, "__dict__", {}), depth - 1)
 
-    def _look_at_frames(self, trace: TracebackType | None) -> None:
+    def _search_frames(self, trace: TracebackType | None, counts: bool) -> bool:
+        """Search the frames of a traceback that count. Return whether a frame that they call would count.
+
+        A frame of this library counts, and so does every frame that it calls, directly or not. A frame of a test does
+        not count, nor does a frame that it calls, until that is one of this library again.
+        """
         while trace is not None:
             frame, trace = trace.tb_frame, trace.tb_next
             module = frame.f_globals.get("__name__", "")
-            if not _is_ours(module) or id(frame) in self._seen:
+            if module in (__name__, "contextlib"):  # contextlib resumes generators of either side
                 continue
-            self._seen.add(id(frame))
+            if module.partition(".")[0] == "anycreds":
+                counts = True
+            elif not _is_library(module):
+                counts = False
+            if counts and not f"{module}.".startswith("anycreds.testing."):
+                self._search_frame(frame, module)
+        return counts
+
+    def _search_frame(self, frame: FrameType, module: str) -> None:
+        if id(frame) not in self._searched:
+            self._searched.add(id(frame))
             for name, value in frame.f_locals.items():
-                where = f"local {name!r} of {module}.{frame.f_code.co_name}() in a traceback"
-                self.look(where, _repr(value))
+                location = f"local {name!r} of {module}.{frame.f_code.co_name}() in a traceback"
+                self.search_text(location, _repr(value))
 
     def finish(self) -> list[str]:
-        """Search the errors that were seen, and return all finds, each once."""
+        """Search the errors that were created, and return all leaks, each once."""
         for reference in self._errors:
             if (error := reference()) is not None:
-                self.look_at_error(error)
+                self.search_error(error)
         self._errors.clear()
-        self._seen.clear()
-        return list(dict.fromkeys(self.found))
+        self._searched.clear()
+        return list(dict.fromkeys(self.leaks))
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """See every log record, warning and ``CredentialsError`` while the ``with`` lasts."""
+        """Search every log record, warning, ``CredentialsError`` and exception that leaves a provider."""
         root, handler = logging.getLogger(), _Handler(self)
         level = root.level
         root.addHandler(handler)
         root.setLevel(logging.DEBUG)
         with pytest.MonkeyPatch.context() as patch:
-            self._see_errors(patch)
-            self._see_warnings(patch)
+            self._watch_errors(patch)
+            self._watch_providers(patch)
+            self._watch_warnings(patch)
             try:
                 yield
             finally:
@@ -131,29 +166,49 @@ class SecretLeakDetector:
     def _remember(self, error: CredentialsError) -> None:
         self._errors.append(weakref.ref(error) if self._weak else lambda: error)
 
-    def _see_errors(self, patch: pytest.MonkeyPatch) -> None:
-        make, copy = CredentialsError.__init__, CredentialsError._copy
+    def _watch_errors(self, patch: pytest.MonkeyPatch) -> None:
+        init, copy = CredentialsError.__init__, CredentialsError._copy
 
-        def seen_init(error: CredentialsError, *args: Any, **options: Any) -> None:
-            make(error, *args, **options)
+        def watched_init(error: CredentialsError, *args: Any, **options: Any) -> None:
+            init(error, *args, **options)
             self._remember(error)
 
-        def seen_copy(error: CredentialsError) -> CredentialsError:
+        def watched_copy(error: CredentialsError) -> CredentialsError:
             twin = copy(error)
             self._remember(twin)
             return twin
 
-        patch.setattr(CredentialsError, "__init__", seen_init)
-        patch.setattr(CredentialsError, "_copy", seen_copy)
+        patch.setattr(CredentialsError, "__init__", watched_init)
+        patch.setattr(CredentialsError, "_copy", watched_copy)
 
-    def _see_warnings(self, patch: pytest.MonkeyPatch) -> None:
+    def _watch_providers(self, patch: pytest.MonkeyPatch) -> None:
+        call, fetch = Provider._call, Provider._fetch
+
+        async def watched_call(provider: Provider, context: ClientContext) -> Credentials:
+            try:
+                return await call(provider, context)
+            except BaseException as error:
+                self.search_exit(error)
+                raise
+
+        async def watched_fetch(provider: Provider, io: Io, context: ClientContext) -> Credentials:
+            try:
+                return await fetch(provider, io, context)
+            except BaseException as error:
+                self.search_exit(error)
+                raise
+
+        patch.setattr(Provider, "_call", watched_call)
+        patch.setattr(Provider, "_fetch", watched_fetch)
+
+    def _watch_warnings(self, patch: pytest.MonkeyPatch) -> None:
         warn = warnings.warn
 
-        def seen_warn(message: Any, category: Any = None, stacklevel: int = 1, *args: Any, **options: Any) -> None:
-            self.look("warning", str(message))
+        def watched_warn(message: Any, category: Any = None, stacklevel: int = 1, *args: Any, **options: Any) -> None:
+            self.search_text("warning", str(message))
             warn(message, category, stacklevel + 1, *args, **options)
 
-        patch.setattr(warnings, "warn", seen_warn)
+        patch.setattr(warnings, "warn", watched_warn)
 
 
 class _Handler(logging.Handler):
@@ -162,17 +217,21 @@ class _Handler(logging.Handler):
         self._detector = detector
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._detector.look_at_record(record)
+        self._detector.search_record(record)
 
 
-def _is_ours(module: str) -> bool:
-    return module.partition(".")[0] == "anycreds" and not f"{module}.".startswith("anycreds.testing.")
+@cache
+def _is_library(module: str) -> bool:
+    """Return whether a module belongs to the standard library or to an installed package."""
+    package = module.partition(".")[0]
+    file = getattr(sys.modules.get(package), "__file__", None) or ""
+    return package in sys.stdlib_module_names - {"__main__"} or "site-packages" in file
 
 
 def _text(show: Callable[[], str]) -> str:
     try:
         return show()
-    except Exception as error:  # noqa: BLE001 - what cannot be shown shows no secret
+    except Exception as error:  # noqa: BLE001 - a value without a text leaks no secret
         return f"<{type(error).__name__}>"
 
 
@@ -188,23 +247,23 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(autouse=True)
 def secret_leaks(request: pytest.FixtureRequest) -> Iterator[SecretLeakDetector]:
-    """Fail the test if it lets a planted secret show."""
-    watch = SecretLeakDetector(weak=request.node.get_closest_marker("weak_error_references") is not None)
-    with watch.watching():
-        yield watch
-    if found := watch.finish():
-        pytest.fail("a secret shows:\n" + "\n".join(found), pytrace=False)
+    """Fail the test if it leaks a planted secret."""
+    detector = SecretLeakDetector(weak=request.node.get_closest_marker("weak_error_references") is not None)
+    with detector.watching():
+        yield detector
+    if leaks := detector.finish():
+        pytest.fail("a secret leaked:\n" + "\n".join(leaks), pytrace=False)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
-    """Search what was printed or otherwise captured, when all of it is there."""
+    """Search the captured output, which is complete after the teardown."""
     report = yield
     if report.when == "teardown" and report.passed:
-        watch = SecretLeakDetector()
+        detector = SecretLeakDetector()
         for name, text in report.sections:
-            watch.look(name, text)
-        if watch.found:
+            detector.search_text(name, text)
+        if detector.leaks:
             report.outcome = "failed"
-            report.longrepr = "a secret shows:\n" + "\n".join(watch.found)
+            report.longrepr = "a secret leaked:\n" + "\n".join(detector.leaks)
     return report

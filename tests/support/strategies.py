@@ -1,6 +1,6 @@
-"""Texts that hypothesis draws, where an error may rightly show them: any, but for those that are planted as secrets.
+"""Hypothesis strategies for texts that an error may contain.
 
-It draws from the constants of the programs under test, too, and the word that every planted secret holds is one.
+Hypothesis also draws the constants of the code under test, and the word in every planted secret is one of them.
 """
 
 from __future__ import annotations
@@ -11,5 +11,5 @@ from anycreds.testing import CANARY
 
 
 def shown_texts() -> st.SearchStrategy[str]:
-    """Return a strategy for any text without that word."""
+    """Return a strategy for texts without the word in planted secrets."""
     return st.text().filter(lambda text: CANARY not in text)

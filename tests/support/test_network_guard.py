@@ -1,4 +1,4 @@
-"""The guard that keeps tests on this machine: whoever reaches out fails at once, and again at the end of the test."""
+"""The network guard: a test that uses a network beyond loopback fails at once, and again at its end."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ import pytest
 
 from support import network_guard
 
-FAR = "192.0.2.1"  # reserved for documentation: nobody is there, should the guard ever fail
+REMOTE = "192.0.2.1"  # reserved for documentation, so that no host is contacted if the guard fails
 LINK_LOCAL = "169.254.169.254"
 
 
 @pytest.fixture(autouse=True)
-def forgiven(loopback_only: list[str]) -> Iterator[list[str]]:
-    """Let what a test here tried on purpose not count at its end."""
+def attempts(loopback_only: list[str]) -> Iterator[list[str]]:
+    """Return the attempts of a test, which do not count at its end."""
     yield loopback_only
     loopback_only.clear()
 
@@ -51,79 +51,81 @@ if sys.platform != "win32":
 
     FACTORIES.append(uvloop.new_event_loop)
 
-WAYS: list[Callable[[str], Any]] = [
-    _connect,
-    _connect_ex,
-    _sendto,
-    _sendmsg,
-    lambda host: socket.getaddrinfo(host, 9),
-    socket.gethostbyname,
-    socket.gethostbyaddr,
-    lambda host: socket.getnameinfo((host, 9), 0),
-    lambda host: httpx.get(f"http://{host}:9/", trust_env=False),
-]
+OPERATIONS: dict[str, Callable[[str], Any]] = {
+    "connect": _connect,
+    "connect_ex": _connect_ex,
+    "sendto": _sendto,
+    "sendmsg": _sendmsg,
+    "getaddrinfo": lambda host: socket.getaddrinfo(host, 9),
+    "gethostbyname": socket.gethostbyname,
+    "gethostbyaddr": socket.gethostbyaddr,
+    "getnameinfo": lambda host: socket.getnameinfo((host, 9), 0),
+    "httpx.get": lambda host: httpx.get(f"http://{host}:9/", trust_env=False),
+}
 
 
-@pytest.mark.parametrize("reach", WAYS)
-@pytest.mark.parametrize("host", [FAR, LINK_LOCAL])
-def test_reaching_out_fails(reach: Callable[[str], Any], host: str, forgiven: list[str]) -> None:
-    """Every way out of this machine ends at once, in an error that no library catches, and is remembered."""
+@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("host", [REMOTE, LINK_LOCAL])
+def test_remote_operation_fails(operation: str, host: str, attempts: list[str]) -> None:
+    """Every operation on a remote host fails with an error that no library catches, and is recorded."""
     with pytest.raises(pytest.fail.Exception, match="beyond loopback"):
-        reach(host)
-    assert len(forgiven) == 1
+        OPERATIONS[operation](host)
+    assert len(attempts) == 1
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("host", [FAR, LINK_LOCAL, "example.invalid"])
-async def test_event_loops_are_watched(host: str, forgiven: list[str]) -> None:
-    """No event loop gets out, uvloop with its own sockets included."""
+@pytest.mark.parametrize("host", [REMOTE, LINK_LOCAL, "example.invalid"])
+async def test_event_loop_cannot_connect(host: str, attempts: list[str]) -> None:
+    """No event loop can connect to a remote host, uvloop with its own sockets included."""
     with pytest.raises(BaseException) as caught:  # noqa: PT011 - in a group on some loops
         await anyio.connect_tcp(host, 9)
     assert isinstance(caught.value, pytest.fail.Exception) or caught.group_contains(pytest.fail.Exception)
-    assert forgiven
+    assert attempts
 
 
 @pytest.mark.parametrize("factory", FACTORIES)
-def test_datagrams_are_watched(factory: Callable[[], asyncio.AbstractEventLoop], forgiven: list[str]) -> None:
-    """No event loop of asyncio's kind sends a datagram out; those of trio go through Python's sockets."""
+def test_event_loop_cannot_send_datagrams(
+    factory: Callable[[], asyncio.AbstractEventLoop], attempts: list[str]
+) -> None:
+    """No asyncio event loop can send a datagram to a remote host. trio uses Python's sockets."""
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
-        await loop.create_datagram_endpoint(asyncio.DatagramProtocol, remote_addr=(FAR, 9))
+        await loop.create_datagram_endpoint(asyncio.DatagramProtocol, remote_addr=(REMOTE, 9))
 
     with asyncio.Runner(loop_factory=factory) as runner, pytest.raises(pytest.fail.Exception):
         runner.run(main())
-    assert forgiven
+    assert attempts
 
 
-def test_threads_are_watched(forgiven: list[str]) -> None:
-    """A name that asyncio looks up in a thread is refused there."""
+def test_worker_thread_cannot_resolve_names(attempts: list[str]) -> None:
+    """The worker threads of asyncio cannot resolve remote names."""
 
     async def main() -> None:
         await asyncio.get_running_loop().getaddrinfo("example.invalid", 9)
 
     with pytest.raises(pytest.fail.Exception):
         asyncio.run(main())
-    assert forgiven == ["socket.getaddrinfo 'example.invalid'"]
+    assert attempts == ["socket.getaddrinfo 'example.invalid'"]
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1", "localhost", "", None, b"::1"])
-def test_near(host: Any) -> None:
-    """Loopback addresses, and the one name for them, are near."""
-    assert network_guard.is_near(host)
+def test_loopback_hosts(host: Any) -> None:
+    """Loopback addresses and ``localhost`` are loopback."""
+    assert network_guard.is_loopback(host)
 
 
 @pytest.mark.parametrize(
     "host",
-    [FAR, LINK_LOCAL, "fd00:ec2::254", "::ffff:8.8.8.8", "0.0.0.0", "::", "fe80::1%lo", "localhost.example", "1"],
+    [REMOTE, LINK_LOCAL, "fd00:ec2::254", "::ffff:8.8.8.8", "0.0.0.0", "::", "fe80::1%lo", "localhost.example", "1"],
 )
-def test_far(host: str) -> None:
-    """Everything else is far, above all the addresses of AWS's metadata services."""
-    assert not network_guard.is_near(host)
+def test_remote_hosts(host: str) -> None:
+    """All other hosts are remote, the link-local addresses of AWS's metadata services included."""
+    assert not network_guard.is_loopback(host)
 
 
-def test_near_sockets_work() -> None:
-    """Loopback and UNIX sockets go through the guard."""
+def test_local_sockets_work() -> None:
+    """Loopback and UNIX sockets work."""
     with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()):
         pass
     left, right = socket.socketpair()

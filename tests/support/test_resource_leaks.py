@@ -1,4 +1,4 @@
-"""What a test leaves behind is seen; what a pool keeps, or what ends in a moment, is not held against it."""
+"""The resource-leak detector reports leaks, but not the workers of pools, nor what ends within its grace period."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from support import resource_leaks
 
 
 @pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Do not wait for what will not go away."""
+def short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait only briefly for leaked resources."""
     monkeypatch.setattr(resource_leaks, "_GRACE", 0.02)
 
 
-def test_a_thread_is_seen() -> None:
-    """A thread that runs on is named."""
+def test_running_thread_is_reported() -> None:
+    """A thread that is still running is reported by name."""
     end = threading.Event()
     thread = threading.Thread(target=end.wait, name="stray")
     with pytest.raises(AssertionError, match="left behind: thread 'stray'"), resource_leaks.assert_no_resource_leaks():
@@ -29,21 +29,21 @@ def test_a_thread_is_seen() -> None:
     thread.join()
 
 
-def test_a_descriptor_is_seen() -> None:
-    """A socket that stays open is named, where the system tells what is open."""
+def test_open_descriptor_is_reported() -> None:
+    """A socket that is still open is reported, if the system lists open descriptors."""
     if not resource_leaks.descriptors():
         pytest.skip("this system has no /proc/self/fd")
-    kept: list[socket.socket] = []
+    sockets: list[socket.socket] = []
     with (
         pytest.raises(AssertionError, match=r"left behind: descriptor \d+ \(socket:"),
         resource_leaks.assert_no_resource_leaks(),
     ):
-        kept.append(socket.socket())
-    kept.pop().close()
+        sockets.append(socket.socket())
+    sockets.pop().close()
 
 
-def test_what_is_closed_is_no_matter() -> None:
-    """Threads that have ended and files that are closed are not left behind."""
+def test_closed_resources_are_no_leak() -> None:
+    """Threads that have ended and sockets that are closed are not reported."""
     with resource_leaks.assert_no_resource_leaks():
         thread = threading.Thread(target=int)
         thread.start()
@@ -51,8 +51,8 @@ def test_what_is_closed_is_no_matter() -> None:
         socket.socket().close()
 
 
-def test_pools_may_stay() -> None:
-    """The workers of thread pools may wait for more work."""
+def test_pool_threads_are_no_leak() -> None:
+    """The idle workers of a thread pool are not reported."""
     pool = ThreadPoolExecutor()
     with resource_leaks.assert_no_resource_leaks():
         pool.submit(int).result()
@@ -60,7 +60,7 @@ def test_pools_may_stay() -> None:
 
 
 @pytest.mark.anyio
-async def test_worker_threads_may_stay() -> None:
-    """The worker threads of an event loop may wait for more work."""
+async def test_worker_threads_are_no_leak() -> None:
+    """The idle worker threads of an event loop are not reported."""
     with resource_leaks.assert_no_resource_leaks():
         await anyio.to_thread.run_sync(int)

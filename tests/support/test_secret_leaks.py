@@ -1,6 +1,6 @@
-"""The canary must sing: each test in ``LEAKS`` lets a planted secret show in one way, and must fail for that alone.
+"""The secret-leak detector: each test in ``LEAKS`` leaks a planted secret in one way, and must fail for that reason.
 
-They run in one pytest of their own, under the very conftest.py of this suite.
+They run in a separate pytest with the conftest.py of this suite.
 """
 
 from __future__ import annotations
@@ -21,11 +21,13 @@ from support.secret_leaks import SecretLeakDetector
 HERE = Path(__file__).parents[1]
 
 LEAKS = '''
-import logging, sys, threading, warnings
+import asyncio, logging, sys, threading, types, warnings
 import httpx, pytest
 from anycreds._core.credentials import Credentials
 from anycreds import CredentialsError, NoCredentialsError, NotConfiguredError, ProviderAttempt, RetrievalError
+from anycreds._core.provider import Provider
 from anycreds.testing import CANARY, FakeAWS
+from support.fake_io import FakeRuntime
 
 SECRET = f"{CANARY}-secret-0001"
 LOG = logging.getLogger("some.library")
@@ -39,13 +41,36 @@ def raise_and_swallow(error, cause=None):
 
 
 def run_in(module, code):
-    """Run code as if it stood in a module, and swallow what it raises."""
+    """Run code as a part of a module, and swallow the error."""
     names = {"__name__": module, "SECRET": SECRET, "CredentialsError": CredentialsError}
     exec(code, names)
     try:
         names["f"]()
     except CredentialsError:
         pass
+
+
+@types.coroutine
+def suspend():
+    yield
+
+
+def function_in(module, code, **names):
+    """Return the function f of some code as a part of a module."""
+    names = {"__name__": module, "SECRET": SECRET, "suspend": suspend, **names}
+    exec(code, names)
+    return names["f"]
+
+
+def interrupt(error, method, function):
+    """Raise an error inside a provider that waits in a function, and swallow it."""
+    provider = type("Leaky", (Provider,), {"__slots__": (), method: function})("leaky", FakeRuntime())
+    call = provider()
+    try:
+        call.send(None)
+        call.throw(error)
+    except BaseException as raised:
+        assert isinstance(raised, type(error))
 
 
 def test_leak_log_message():
@@ -128,6 +153,29 @@ def test_leak_local_in_cause():
     code += "        raise CredentialsError('oh') from e"
     run_in("anycreds.leaky", code)
 
+LEAK = "async def f(self, io, context):\\n    key = SECRET\\n    await suspend()"
+CALL = "async def f(*args):\\n    await inner()"
+
+def test_leak_frame_in_cancellation():
+    interrupt(asyncio.CancelledError(), "_fetch", function_in("anycreds.leaky", LEAK))
+
+def test_leak_frame_in_interrupt():
+    interrupt(KeyboardInterrupt(), "_fetch", function_in("anycreds.leaky", LEAK))
+
+def test_leak_frame_in_group():
+    inner = function_in("httpx.leaky", "def f(key):\\n    raise ValueError")
+    code = "async def f(*args):\\n    try:\\n        inner(SECRET)\\n    except ValueError as error:\\n"
+    code += "        raise BaseExceptionGroup('several', [ExceptionGroup('one', [error])]) from None"
+    interrupt(BaseExceptionGroup("", [ValueError()]), "_fetch", function_in("anycreds.leaky", code, inner=inner))
+
+def test_leak_frame_of_httpx():
+    inner = function_in("httpx.leaky", "async def f(key=SECRET):\\n    await suspend()")
+    interrupt(asyncio.CancelledError(), "_fetch", function_in("anycreds.leaky", CALL, inner=inner))
+
+def test_leak_frame_of_the_standard_library():
+    inner = function_in("json.leaky", "async def f(key=SECRET):\\n    await suspend()")
+    interrupt(asyncio.CancelledError(), "_fetch", function_in("anycreds.leaky", CALL, inner=inner))
+
 def test_leak_print():
     print(SECRET)
 
@@ -157,6 +205,18 @@ def test_fine_local_of_the_fake():
 def test_fine_local_elsewhere():
     run_in("other", "def f():\\n    key = SECRET\\n    raise CredentialsError('oh')")
 
+def test_fine_frame_of_user_code():
+    inner = function_in("program", "async def f(key=SECRET):\\n    await suspend()")
+    interrupt(asyncio.CancelledError(), "_fetch", function_in("anycreds.leaky", CALL, inner=inner))
+
+def test_fine_frame_called_by_user_code():
+    inner = function_in("json.leaky", "async def f(key=SECRET):\\n    await suspend()")
+    inner = function_in("program", CALL, inner=inner)
+    interrupt(asyncio.CancelledError(), "_fetch", function_in("anycreds.leaky", CALL, inner=inner))
+
+def test_fine_stripped_frame():
+    interrupt(asyncio.CancelledError(), "_load", function_in("anycreds.leaky", LEAK))
+
 def test_fine_credentials():
     creds = Credentials("ASIAFAKE", SECRET, SECRET)
     error = RetrievalError(f"got {creds}")
@@ -179,7 +239,7 @@ _NAMES = [line.removeprefix("def ").partition("(")[0] for line in LEAKS.splitlin
 
 @pytest.fixture(scope="module")
 def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
-    """Run the leaking tests, and return the name of each with what was said against it."""
+    """Run the tests of ``LEAKS``, and return the failure messages of each."""
     folder = tmp_path_factory.mktemp("inner")
     shutil.copy(HERE / "conftest.py", folder)
     (folder / "test_leaks.py").write_text(LEAKS)
@@ -197,31 +257,31 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
 
 @pytest.mark.parametrize("name", [name for name in _NAMES if name.startswith("test_leak_")])
 def test_each_leak_is_caught(name: str, outcomes: dict[str, list[str]]) -> None:
-    """A test that lets a secret show in this way fails, for that reason."""
-    assert "a secret shows" in "".join(outcomes[name])
+    """A test that leaks a secret in this way fails for that reason."""
+    assert "a secret leaked" in "".join(outcomes[name])
 
 
 @pytest.mark.parametrize("name", [name for name in _NAMES if name.startswith("test_fine_")])
-def test_nothing_else_is_caught(name: str, outcomes: dict[str, list[str]]) -> None:
-    """A test that only handles secrets, or names files after the canary, passes."""
+def test_other_uses_pass(name: str, outcomes: dict[str, list[str]]) -> None:
+    """A test that only handles secrets, or has the word in names of files, passes."""
     assert outcomes[name] == []
 
 
-def test_a_find_says_where() -> None:
-    """What was found is told with its place, so that it can be mended."""
-    watch = SecretLeakDetector()
-    with watch.watching():
+def test_report_names_the_location() -> None:
+    """The report of a leak names its location."""
+    detector = SecretLeakDetector()
+    with detector.watching():
         error = RetrievalError("fine")
         error.add_note("not fine: canary-secret-0001")
-    found = watch.finish()
-    error.__notes__.clear()  # this test's own canary has seen the error too
-    assert found == ["__notes__ of RetrievalError: …'not fine: canary-secret-0001'…"]
+    leaks = detector.finish()
+    error.__notes__.clear()  # this test's own detector has seen the error too
+    assert leaks == ["__notes__ of RetrievalError: …'not fine: canary-secret-0001'…"]
 
 
-def test_a_set_is_not_dug_into() -> None:
-    """Credentials on an error are no leak: they cannot be printed."""
-    watch = SecretLeakDetector()
-    with watch.watching():
+def test_credentials_of_an_error_are_no_leak() -> None:
+    """Credentials as an attribute of an error are no leak, because their secrets cannot be printed."""
+    detector = SecretLeakDetector()
+    with detector.watching():
         error = RetrievalError("fine")
-        error.set = Credentials("ASIAFAKE", "canary-secret-0001")  # type: ignore[attr-defined]
-    assert watch.finish() == []
+        error.creds = Credentials("ASIAFAKE", "canary-secret-0001")  # type: ignore[attr-defined]
+    assert detector.finish() == []

@@ -375,7 +375,7 @@ def test_version_1_ruled_out(environ: dict[str, str], options: dict[str, Any], s
     assert error.status == status
 
 
-CONFIG = "/home/somebody/.aws/config"
+CONFIG = "/home/user/.aws/config"
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ from support.login_fixtures import (
 
 SESSION = "arn:aws:iam::0123456789012:user/username"
 NAME = "a9aa6015b267d43765ace474701cabd31e4e9b20b4a9a72ffc52f3c0b9ae6543.json"
-FILE = f"/home/somebody/.aws/login/cache/{NAME}"
+FILE = f"/home/user/.aws/login/cache/{NAME}"
 SHOWN = f"~/.aws/login/cache/{NAME}"
 URL = "https://eu-central-1.signin.aws.amazon.com/v1/token"
 Step = Any
@@ -230,7 +230,7 @@ def test_region_from_the_environment() -> None:
         ({"HOME": "/root/"}, f"/root/.aws/login/cache/{NAME}"),
         ({"AWS_LOGIN_CACHE_DIRECTORY": "/var/cache"}, f"/var/cache/{NAME}"),
         ({"AWS_LOGIN_CACHE_DIRECTORY": "/var/cache/"}, f"/var/cache/{NAME}"),
-        ({"AWS_LOGIN_CACHE_DIRECTORY": "~/logins"}, f"/home/somebody/logins/{NAME}"),
+        ({"AWS_LOGIN_CACHE_DIRECTORY": "~/logins"}, f"/home/user/logins/{NAME}"),
         ({"AWS_LOGIN_CACHE_DIRECTORY": "~/logins", "HOME": "/root"}, f"/root/logins/{NAME}"),
     ],
 )

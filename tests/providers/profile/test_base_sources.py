@@ -28,7 +28,7 @@ from anycreds._providers.profile.options import BuildOptions
 from anycreds._providers.profile.provider import ProfileProvider
 from support.fake_io import FakeIo, FakeRuntime, Step, answer, assert_no_secret, document, run
 
-CONFIG = "/home/somebody/.aws/config"
+CONFIG = "/home/user/.aws/config"
 KEYS = "aws_access_key_id = AKIDBASE\naws_secret_access_key = canarySECRET\n"
 STS = "https://sts.eu-central-1.amazonaws.com/"
 MFA = "arn:aws:iam::1:mfa/me"

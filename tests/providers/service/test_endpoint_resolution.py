@@ -20,7 +20,7 @@ from anycreds._wire.endpoints import Service
 from support.fake_io import FakeIo, run
 
 WHO = "somebody"
-CONFIG = "/home/somebody/.aws/config"
+CONFIG = "/home/user/.aws/config"
 FILE = "~/.aws/config"
 RUBBISH = [
     "evil.com/", "a.b", "x" * 64, "\u00e9", "us\u2024east", "a/b", "a\\b", "a@b", "a:1", "a?b", "a#b", "-a", "a-",

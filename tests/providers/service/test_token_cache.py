@@ -87,7 +87,7 @@ def test_location() -> None:
     assert place == Location(PATH, "it", SHOWN, is_explicit=True)
     place = token_file(FakeIo(), Setting("~/.aws/sso/cache", "it"), "x.json", "who")
     assert isinstance(place, Location)
-    assert place.path == "/home/somebody/.aws/sso/cache/x.json"
+    assert place.path == "/home/user/.aws/sso/cache/x.json"
     place = token_file(FakeIo(), Setting("/cache/", "VARIABLE"), "x.json", "who")
     assert place == Location("/cache/x.json", "VARIABLE", "/cache/x.json", is_explicit=True)
 

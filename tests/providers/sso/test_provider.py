@@ -46,7 +46,7 @@ from support.fake_io import (
 
 PORTAL = "https://portal.sso.eu-central-1.amazonaws.com/federation/credentials?account_id=123456789012&role_name=Dev"
 OIDC = "https://oidc.eu-central-1.amazonaws.com/token"
-FOLDER = "/home/somebody/.aws/sso/cache"
+FOLDER = "/home/user/.aws/sso/cache"
 SESSION_FILE = f"{FOLDER}/0ad374308c5a4e22f723adf10145eafad7c4031c.json"
 LEGACY_FILE = f"{FOLDER}/40a89917e3175433e361b710a9d43528d7f1890a.json"
 SESSION_SHOWN = "~/.aws/sso/cache/0ad374308c5a4e22f723adf10145eafad7c4031c.json"
@@ -545,7 +545,7 @@ def test_home_of_the_environment() -> None:
     io = FakeIo(
         role(),
         environ={"HOME": "/h"},
-        files={SESSION_FILE.replace("/home/somebody", "/h"): json.dumps(token()).encode()},
+        files={SESSION_FILE.replace("/home/user", "/h"): json.dumps(token()).encode()},
     )
     fetch(provider(), io)
 
