@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -148,6 +149,43 @@ def test_expired_sso_session(aws_isolated: Path, capsys: pytest.CaptureFixture[s
     assert [source["outcome"] for source in document["sources"]] == ["not configured", "failed", *["not tried"] * 4]
     assert document["sources"][1]["error"] == "LoginRequiredError"
     assert document["sources"][1]["command"] == "aws sso login --profile default"
+
+
+def test_profile_section_without_the_word_profile(aws_isolated: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """For ``[dev]`` in the config file the first step is to write ``[profile dev]``."""
+    config(aws_isolated, "[dev]\nregion = eu-west-1\n")
+    text = explain(capsys, "--profile", "dev")[1]
+    assert "profile 'dev' does not exist. What you can do: - write [profile dev] - create this profile" in text
+
+
+def test_every_source_has_a_stable_name(
+    aws_isolated: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the JSON document each source has the same name, whether it is found, failed, not configured or not tried."""
+    names = ["environment", "sso", "web-identity-token-file", "shared-files", "container", "imds"]
+    document = explain_as_json(capsys)[1]
+    assert [source["name"] for source in document["sources"]] == names
+    set_variables(monkeypatch, {"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1:9"})
+    document = explain_as_json(capsys)[1]
+    assert [source["name"] for source in document["sources"]] == names
+    assert [source["outcome"] for source in document["sources"]][-2:] == ["failed", "not tried"]
+    set_variables(monkeypatch, KEYS)
+    document = explain_as_json(capsys)[1]
+    assert [source["name"] for source in document["sources"]] == names
+    set_variables(monkeypatch, {"AWS_PROFILE": "dev"})
+    document = explain_as_json(capsys)[1]
+    assert [source["name"] for source in document["sources"]] == ["shared-files", *names[1:3], *names[4:]]
+
+
+def test_warnings_of_the_library_are_notes(
+    aws_isolated: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Warnings are printed as notes, and not logged; the handlers of the logger are unchanged afterwards."""
+    handlers = list(logging.getLogger("anycreds").handlers)
+    config(aws_isolated, "[default]\naws_access_key_id = A\naws_secret_access_key = b\n[profile other]\nbroken\n")
+    text = explain(capsys)[1]
+    assert "Note: ~/.aws/config:5: " in text
+    assert logging.getLogger("anycreds").handlers == handlers
 
 
 def test_nothing_is_configured(aws_isolated: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -104,6 +104,19 @@ def test_keys_without_expiration_are_rechecked(monkeypatch: pytest.MonkeyPatch) 
     assert timedelta(seconds=command.RECHECK_AFTER) <= ASSUMED_LIFETIME
 
 
+def test_explain_has_no_complaint_about_its_variables(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """``explain`` finds the credentials of a server, and has no note that both token and token file are set."""
+    with serving(environ=KEYS) as (variables, _):
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        assert main(["explain", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["credentials"]["access_key_id"] == "AKIDTEST"
+    assert document["notes"] == []
+
+
 def test_only_this_user_can_read_the_token(temporary: Path) -> None:
     """The token file and its directory are private, contain only the token, and are removed at the end."""
     with serving(environ=KEYS) as (variables, _):

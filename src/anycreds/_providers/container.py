@@ -11,7 +11,13 @@ from typing import NamedTuple
 
 from .._config.settings import Setting
 from .._core.credentials import Credentials
-from .._core.errors import CredentialsError, ForbiddenEndpointError, InvalidConfigurationError, NotConfiguredError
+from .._core.errors import (
+    CredentialsError,
+    ForbiddenEndpointError,
+    InvalidConfigurationError,
+    NotConfiguredError,
+    strip_frames,
+)
 from .._core.http import Request, Response, TransportFailure, Url
 from .._core.io import Io, ReadFailure, Runtime
 from .._core.logs import log
@@ -75,11 +81,11 @@ class ContainerProvider(Provider):
         budget = await start_budget(io, self._time())
         settings = self._options or container_variables(io.environ())
         place = _place(settings)
-        self._warn_of_unused(settings)
         headers = await _headers(io, settings)
         request = Request("GET", place.url, headers, self._timeout, direct=is_link_local_or_loopback(place.url))
         answer = await send_with_retries(io, request, self._retries, budget)
         token = headers.get("Authorization", "")
+        self._warn_of_unused(settings, token)
         return _read(answer, place, (token, token.rpartition(" ")[2]))  # a server may repeat it without its scheme
 
     async def _describe_sources(self, io: Io, context: ClientContext) -> list[str]:
@@ -91,15 +97,18 @@ class ContainerProvider(Provider):
         try:
             place = _place(settings)
             where = f"{place.url.origin} (from {place.origin})"
-        except CredentialsError:  # a rejected URL may contain a secret anywhere
+        except CredentialsError as error:
+            strip_frames(error)  # a rejected URL may contain a secret anywhere
             where = named.origin
         return [where, *([] if token is None else [f"with the token from {token.origin}"])]
 
-    def _warn_of_unused(self, settings: Mapping[str, Setting]) -> None:
-        """Log which variables are set in vain, once."""
+    def _warn_of_unused(self, settings: Mapping[str, Setting], token: str) -> None:
+        """Log once which variables are not used, unless they have the same token, as those of ``anycreds serve``."""
         both = [] if self._warned else [pair for pair in PAIRS if settings.keys() >= set(pair)]
         self._warned = True
         for used, unused in both:
+            if settings[unused].value == token:
+                continue
             used_name, unused_name = VARIABLES[used], VARIABLES[unused]
             message = "%s and %s are both set; %s is used"
             log("providers.container", "warning", message, used_name, unused_name, used_name)
