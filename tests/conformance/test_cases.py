@@ -12,7 +12,6 @@ from conformance.case_files import PEERS, Case, merged, read_cases
 from conformance.comparison import KINDS, differences
 
 CASES = read_cases()
-ALL = [pytest.param(case, id=case.name) for case in CASES]
 
 # Minimum number of compared cases, so that coverage cannot shrink unnoticed.
 AT_LEAST = {"javascript": 75, "botocore": 60}
@@ -21,33 +20,35 @@ KEYS = {"title", "environ", "files", "fake", "call", "times", "expect", "peers"}
 EXPECTED = {"credentials", "error", "message_contains", "requests", "files"}
 
 
-@pytest.mark.parametrize("case", ALL)
-def test_case_is_well_formed(case: Case) -> None:
+def test_cases_are_well_formed() -> None:
     """A case has a title, a call and one expectation, and no unknown keys."""
-    assert case.data.keys() <= KEYS
-    assert case.data["title"].endswith(".")
-    assert case.data.get("fake", {}).keys() <= {"settings", "faults", "identities"}
-    assert case.data.get("fake", {}).get("faults", {}).keys() <= set(ROUTES)
-    assert_is_expectation(case.data["expect"])
+    for case in CASES:
+        assert case.data.keys() <= KEYS, case.name
+        assert case.data["title"].endswith("."), case.name
+        assert case.data.get("fake", {}).keys() <= {"settings", "faults", "identities"}, case.name
+        assert case.data.get("fake", {}).get("faults", {}).keys() <= set(ROUTES), case.name
+        assert_is_expectation(case)
 
 
-@pytest.mark.parametrize("case", ALL)
-def test_case_gives_a_reason_for_a_difference(case: Case) -> None:
+def test_cases_give_a_reason_for_a_difference() -> None:
     """A skipped or differing peer has a reason of one line."""
-    assert case.data.get("peers", {}).keys() <= set(PEERS)
-    for peer in PEERS:
-        entry = case.peer(peer)
-        assert entry.keys() in ({"skip"}, {"differs", "expect"}, set()), peer
-        assert all(reason and "\n" not in reason for reason in (entry.get("skip", "-"), entry.get("differs", "-")))
-        assert entry.get("expect", {}).keys() <= EXPECTED | {"chain"}
+    for case in CASES:
+        assert case.data.get("peers", {}).keys() <= set(PEERS), case.name
+        for peer in PEERS:
+            entry = case.peer(peer)
+            assert entry.keys() in ({"skip"}, {"differs", "expect"}, set()), (case.name, peer)
+            reasons = (entry.get("skip", "-"), entry.get("differs", "-"))
+            assert all(reason and "\n" not in reason for reason in reasons), (case.name, peer)
+            assert entry.get("expect", {}).keys() <= EXPECTED | {"chain"}, (case.name, peer)
 
 
-def assert_is_expectation(expect: dict[str, Any]) -> None:
-    assert expect.keys() <= EXPECTED
-    assert ("credentials" in expect) != ("error" in expect)
-    assert "error" not in expect or expect["error"] in KINDS["kinds"]
+def assert_is_expectation(case: Case) -> None:
+    expect = case.data["expect"]
+    assert expect.keys() <= EXPECTED, case.name
+    assert ("credentials" in expect) != ("error" in expect), case.name
+    assert "error" not in expect or expect["error"] in KINDS["kinds"], case.name
     routes = [one if isinstance(one, str) else one["route"] for one in expect.get("requests", [])]
-    assert set(routes) <= {*ROUTES, "other"}
+    assert set(routes) <= {*ROUTES, "other"}, case.name
 
 
 def test_every_provider_has_cases() -> None:

@@ -64,7 +64,7 @@ FAULTS: list[tuple[str, Fault, type[CredentialsError], str]] = [
     ("redirect", Redirect("http://127.0.0.1:9/"), RetrievalError, "redirects are not followed"),
     ("redirect permanently", Redirect("/elsewhere", 308), RetrievalError, "redirects are not followed"),
     ("not modified", Status(304), RetrievalError, "304"),
-    ("refused", Status(403, b'{"message": "no"}'), RetrievalError, "403"),
+    ("forbidden", Status(403, b'{"message": "no"}'), RetrievalError, "403"),
     ("server error", Status(500), RetrievalError, "500"),
     ("web page", Body(b"<html>log in</html>"), MalformedResponseError, "captive portal"),
     ("closed at once", Raw(b""), MalformedResponseError, "RemoteProtocolError"),

@@ -38,8 +38,7 @@ from js_sdk_differences.environment import (
     keys,
     sso_lines,
 )
-from support.raw_http_server import closed, httpx_loaded, serving  # noqa: F401
-from support.raw_http_server import ok as answered
+from support.raw_http_server import closed, httpx_loaded, ok, serving  # noqa: F401
 
 pytestmark = pytest.mark.anyio
 
@@ -121,7 +120,7 @@ async def test_expiration_with_an_offset(written: str, aws: FakeAWS) -> None:
 
 async def test_query_is_sent_unchanged() -> None:
     """The parameters of a container URI's query keep their order, and repeated ones stay."""
-    async with serving(answered()) as peer:
+    async with serving(ok()) as peer:
         await anycreds.from_http(full_uri=f"http://127.0.0.1:{peer.port}/x?b=1&a=2&b=3")()
     assert peer.lines[0] == "GET /x?b=1&a=2&b=3 HTTP/1.1"
 
@@ -263,11 +262,11 @@ async def test_unwritable_login_token_stays_in_memory(aws: FakeAWS, machine: Mac
     provider = anycreds.from_login_credentials(client_config=PLAIN)
     got: list[Credentials] = []
 
-    async def ask() -> None:
+    async def call() -> None:
         got.append(await provider())
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(ask)
+        tasks.start_soon(call)
         while not aws.count("sign-in token"):  # noqa: ASYNC110 - the fake has no event for this
             await anyio.sleep(0.001)
         file.unlink()

@@ -188,7 +188,7 @@ async def test_http_client_factory_is_called_for_each_attempt(aws: FakeAWS) -> N
     ids=["403", "400", "AssumeRoleUnauthorizedAccess"],
 )
 async def test_error_response_is_no_outage(response: Any, aws: FakeAWS, machine: Machine) -> None:
-    """Expired credentials are not extended if EC2 metadata answers with an error other than an outage."""
+    """Expired credentials are not extended if EC2 metadata responds with an error that is no outage."""
     machine.environ(aws.metadata_environ())
     aws.clock = clock = ManualClock()
     provider = anycreds.cached(anycreds.from_instance_metadata(), clock=clock)

@@ -87,8 +87,8 @@ def test_repeated_secrets_are_redacted(how: Any) -> None:
 def test_redirect_to_a_host_with_the_token() -> None:
     """Only the end of a redirect's host is shown, because the host may contain the token."""
     token = "canary0123456789abcdef0123456789abcdef"
-    answer = Response(302, {"location": f"https://{token}.example.com/"}, b"")
-    assert token not in str(service_error(answer, error_response(302, None, "", (token,)), "x", "y"))
+    response = Response(302, {"location": f"https://{token}.example.com/"}, b"")
+    assert token not in str(service_error(response, error_response(302, None, "", (token,)), "x", "y"))
 
 
 def _cancel_at(wanted: int, scope: anyio.CancelScope, at: int) -> None:
@@ -298,10 +298,10 @@ def test_duplicate_members() -> None:
     from anycreds._providers.sso import token as sso_tokens
 
     keys = '"accessKeyId":"A","secretAccessKey":"canary","sessionToken":"canary"'
-    answer = f'{{"roleCredentials":{{{keys},"accessKeyId":"B","expiration":1893456000000}}}}'
+    response = f'{{"roleCredentials":{{{keys},"accessKeyId":"B","expiration":1893456000000}}}}'
     oidc = '{"accessToken":"canary","accessToken":"canary2","expiresIn":3600}'
     assert "twice" in str(
-        error_of(portal.parse_credentials, Response(200, {}, answer.encode()), "1", "x", kind=CredentialsError)
+        error_of(portal.parse_credentials, Response(200, {}, response.encode()), "1", "x", kind=CredentialsError)
     )
     assert "twice" in str(
         error_of(sso_tokens.parse_refresh_response, Response(200, {}, oidc.encode()), 1.7e9, "x", kind=CredentialsError)

@@ -37,7 +37,7 @@ EMPTY = b"Content-Length: 0\r\n\r\n"
 
 BYTES = {
     "another protocol": b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\nhello",
-    "another protocol, not asked for": b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
+    "another protocol, not requested": b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
     "nothing after continue": b"HTTP/1.1 100 Continue\r\n\r\n",
     "informational flood": b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" * 1000,
     "HTTP/1.0": b"HTTP/1.0 200 OK\r\n\r\n{}",
@@ -94,7 +94,7 @@ FAULTS: dict[str, Fault] = {
     "XML of 10,000 levels": Body(b"<a>" * 10_000),
     "JSON of 30,000 levels": Body(b"[" * 30_000 + b"]" * 30_000),
     "JSON number of 60,000 digits": Body(b'{"expiresIn": ' + b"9" * 60_000 + b"}"),
-    "answer for another operation": Body(b"<GetCallerIdentityResponse/>"),
+    "response to another operation": Body(b"<GetCallerIdentityResponse/>"),
     "error with status 200": Body(b'{"__type": "AccessDeniedException", "message": "No"}'),
     "XML error with status 200": Body(b"<ErrorResponse><Error><Code>AccessDenied</Code></Error></ErrorResponse>"),
     "control characters": ServiceError(400, "X", "\x1b[2J\u202egnp.exe\u200b\x07"),
