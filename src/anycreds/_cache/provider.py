@@ -15,7 +15,7 @@ from .._core.errors import LifetimeTooShortError, RetrievalError
 from .._core.events import Waited
 from .._core.io import Io, Runtime
 from .._core.observer import notify_observer, watch
-from .._core.provider import ClientContext, Provider, clear_call_stack, fetch_observed
+from .._core.provider import NO_CONTEXT, ClientContext, Provider, clear_call_stack, fetch_observed
 from .keep_fresh import KeepFresh
 from .refresh import ABANDONED, Flight, Outcome
 from .state import CacheOptions, Memory, Step
@@ -64,12 +64,21 @@ class CachedProvider(Provider):
         """
         return self._memory.invalidate(credentials)
 
-    def for_client(self, caller: ClientContext) -> CachedProvider:
-        """Return the provider for this caller, with a cache of its own: the same one for equal callers."""
-        if caller == self._context:
+    def for_client(self, context: ClientContext) -> CachedProvider:
+        """Return this provider for one client.
+
+        Args:
+            context: The region and profile of the client.
+
+        Returns:
+            The provider with a cache of its own, the same one for equal contexts; this provider itself if its
+            credentials do not depend on what differs.
+        """
+        relevant = NO_CONTEXT._replace(**{name: getattr(context, name) for name in self._context_fields})
+        if relevant == self._context:
             return self
-        return self._bound.get(caller) or self._bound.setdefault(
-            caller, CachedProvider(self._source, self._runtime, self._options, caller)
+        return self._bound.get(relevant) or self._bound.setdefault(
+            relevant, CachedProvider(self._source, self._runtime, self._options, relevant)
         )
 
     def keep_fresh(self) -> KeepFresh:

@@ -22,7 +22,13 @@ def from_container_metadata(*, timeout: float = 1.0, max_retries: int = 0) -> Pr
     from there, ``InvalidConfigurationError`` for a token or URI that cannot be right, else a ``RetrievalError``.
     """
     lazy.refuse_limits("container credentials", timeout, max_retries)
-    return lazy.later("container credentials", links.container, timeout=timeout, max_retries=max_retries)
+    return lazy.later(
+        "container credentials",
+        links.container,
+        context_fields=frozenset(),
+        timeout=timeout,
+        max_retries=max_retries,
+    )
 
 
 def from_http(
@@ -62,7 +68,14 @@ def from_http(
             raise
     finally:
         del full_uri, relative_uri, authorization_token, authorization_token_file
-    return lazy.later("container credentials", links.container, **given, timeout=timeout, max_retries=max_retries)
+    return lazy.later(
+        "container credentials",
+        links.container,
+        context_fields=frozenset(),
+        **given,
+        timeout=timeout,
+        max_retries=max_retries,
+    )
 
 
 def from_instance_metadata(
@@ -86,6 +99,7 @@ def from_instance_metadata(
     return lazy.later(
         "EC2 instance metadata",
         lazy.metadata,
+        context_fields=frozenset({"profile"}),  # the profile's settings for the metadata service
         endpoint=endpoint,
         endpoint_mode=endpoint_mode,
         ec2_metadata_v1_disabled=ec2_metadata_v1_disabled,

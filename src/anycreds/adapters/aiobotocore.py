@@ -129,11 +129,11 @@ def create_session(
         config: The default client configuration of the session. Default: none. On trio, httpx is selected unless it
             names an ``http_session_cls``.
 
-    ``region`` and ``profile`` also reach the provider, as its client context. A context splits the cache only if the
-    provider depends on it. A role of STS depends on the region, and ``from_ini`` on both: each region then has a cache
-    of its own. A container, EC2 instance metadata or an async function of yours depends on neither: all sessions share
-    one cache. ``provider.invalidate`` and ``provider.keep_fresh`` act on one cache, that of
-    ``(await session.get_credentials()).provider``.
+    ``region`` and ``profile`` also reach the provider, as its client context. A context splits the cache only where the
+    credentials may depend on it: a role of STS, ``from_ini`` and ``from_default_chain`` have one cache for each region
+    and profile, EC2 instance metadata has one for each profile. A container and an async function of yours have one
+    cache, which all sessions share. ``provider.invalidate`` and ``provider.keep_fresh`` act on one cache; that of a
+    session is ``(await session.get_credentials()).provider``.
 
     Returns:
         A session for ``async with session.create_client(…)`` and for ``s3fs.S3FileSystem(session=…)``.

@@ -183,11 +183,11 @@ def create_session(
         backend: The async library that runs the provider, ``"asyncio"`` (default) or ``"trio"``. It matters only for
             async functions of yours that need one of them.
 
-    ``region`` and ``profile`` also reach the provider, as its client context. A context splits the cache only if the
-    provider depends on it. A role of STS depends on the region, and ``from_ini`` on both: each region then has a cache
-    of its own. A container, EC2 instance metadata or an async function of yours depends on neither: all sessions share
-    one cache. ``provider.invalidate`` and ``provider.keep_fresh`` act on one cache, that of
-    ``session.get_credentials().provider``.
+    ``region`` and ``profile`` also reach the provider, as its client context. A context splits the cache only where the
+    credentials may depend on it: a role of STS, ``from_ini`` and ``from_default_chain`` have one cache for each region
+    and profile, EC2 instance metadata has one for each profile. A container and an async function of yours have one
+    cache, which all sessions share. ``provider.invalidate`` and ``provider.keep_fresh`` act on one cache; that of a
+    session is ``session.get_credentials().provider``.
 
     Returns:
         A session for ``session.create_client``, or for ``boto3.Session(botocore_session=session)``.

@@ -9,10 +9,26 @@ from typing import Any
 
 from adapters.aiobotocore.loops import Stack
 from adapters.aiobotocore.signed_aws import SignedAws
-from anycreds import CachedProvider, Credentials, cached
+from anycreds import CachedProvider, ClientContext, Credentials, Provider, cached
+from anycreds._core.io import Io
+from anycreds._core.provider import WHOLE_CONTEXT
+from anycreds._factories.runtime import RUNTIME
 from anycreds.testing import CANARY, ManualClock
 
 REGION = "us-east-1"
+
+
+class RecordingProvider(Provider):
+    """A provider whose credentials depend on the whole client context. It records the contexts."""
+
+    def __init__(self, credentials: Credentials) -> None:
+        super().__init__("recording", RUNTIME, context_fields=WHOLE_CONTEXT)
+        self.contexts: list[ClientContext] = []
+        self._credentials = credentials
+
+    async def _load(self, io: Io, context: ClientContext) -> Credentials:
+        self.contexts.append(context)
+        return self._credentials
 
 
 class Source:

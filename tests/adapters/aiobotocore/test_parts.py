@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from adapters.aiobotocore.sources import RecordingProvider
 from anycreds import ClientContext, Credentials, cached
 from anycreds._core.frozen_credentials import FrozenCredentials
 from anycreds.adapters._botocore_requests import (
@@ -109,12 +110,14 @@ def test_client_context(found: Any, caller: ClientContext) -> None:
 
 
 def test_for_session() -> None:
-    """A provider gets the client context of the session, unless it has one already."""
-    provider = cached(Sequence(KEYS))
+    """A provider gets the client context of the session, unless it has one or does not depend on it."""
+    provider = cached(RecordingProvider(KEYS))
     assert for_session(provider, session()) is provider
     bound = for_session(provider, session(region="eu-west-3"))
     assert bound is provider.for_client(ClientContext("eu-west-3"))
     assert for_session(bound, session(region="eu-west-1")) is bound
+    function = cached(Sequence(KEYS))
+    assert for_session(function, session(region="eu-west-3")) is function
 
 
 @pytest.mark.parametrize("code", ["ExpiredToken", "ExpiredTokenException", "RequestExpired"])

@@ -15,10 +15,8 @@ import pytest
 import anycreds
 from adapters.aiobotocore.loops import Stack
 from adapters.aiobotocore.signed_aws import SignedAws
-from adapters.aiobotocore.sources import Source, client, plain_session
-from anycreds import ClientContext, CredentialProvider, Credentials, InvalidConfigurationError, Provider, cached
-from anycreds._core.io import Io
-from anycreds._factories.runtime import RUNTIME
+from adapters.aiobotocore.sources import RecordingProvider, Source, client, plain_session
+from anycreds import ClientContext, CredentialProvider, Credentials, InvalidConfigurationError, cached
 from anycreds.testing import CANARY
 
 pytest.importorskip("aiobotocore")
@@ -31,22 +29,10 @@ from anycreds.adapters.aiobotocore import ProviderSession, create_session, insta
 KEYS = Credentials("AKIDMINE", f"{CANARY}-secret")
 
 
-class RecordingProvider(Provider):
-    """A provider that records its client contexts."""
-
-    def __init__(self) -> None:
-        super().__init__("recording", RUNTIME)
-        self.contexts: list[ClientContext] = []
-
-    async def _load(self, io: Io, context: ClientContext) -> Credentials:
-        self.contexts.append(context)
-        return KEYS
-
-
 @functools.cache
 def shared_provider() -> CredentialProvider:
     """Return the provider that all sessions of this process share."""
-    return cached(my_keys)
+    return cached(RecordingProvider(KEYS))
 
 
 async def my_keys() -> Credentials:
@@ -77,7 +63,7 @@ def profile(isolated: Any) -> str:
 @pytest.mark.anyio
 async def test_region_and_profile_reach_the_provider(aws: SignedAws, config: Any, profile: str) -> None:
     """The region and profile of the session become the client context of the provider."""
-    provider = RecordingProvider()
+    provider = RecordingProvider(KEYS)
     session = create_session(provider, region="eu-central-1", profile=profile, config=config)
     aws.know(KEYS)
     async with client(session, aws, "sts") as sts:
@@ -90,14 +76,14 @@ async def test_environment_is_not_part_of_the_context(profile: str, monkeypatch:
     """Files and environment variables do not change the client context: the provider reads them itself."""
     monkeypatch.setenv("AWS_PROFILE", profile)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-3")
-    assert await context_of(create_session(RecordingProvider())) == ClientContext()
+    assert await context_of(create_session(RecordingProvider(KEYS))) == ClientContext()
 
 
 @pytest.mark.anyio
 async def test_later_settings_reach_the_provider() -> None:
     """A setting that is made before the first client is in the client context."""
     session = get_session()
-    install(session, RecordingProvider())
+    install(session, RecordingProvider(KEYS))
     session.set_config_variable("region", "eu-west-3")
     assert await context_of(session) == ClientContext(region="eu-west-3")
 
@@ -105,16 +91,24 @@ async def test_later_settings_reach_the_provider() -> None:
 @pytest.mark.anyio
 async def test_region_of_the_default_configuration() -> None:
     """The region of the default client configuration takes precedence over the variable, as in botocore."""
-    session = create_session(RecordingProvider(), region="eu-west-3", config=AioConfig(region_name="eu-west-1"))
+    session = create_session(RecordingProvider(KEYS), region="eu-west-3", config=AioConfig(region_name="eu-west-1"))
     assert await context_of(session) == ClientContext(region="eu-west-1")
 
 
 @pytest.mark.anyio
 async def test_provider_with_a_context_keeps_it() -> None:
     """A provider that has a client context already keeps it."""
-    bound = cached(RecordingProvider()).for_client(ClientContext(region="ap-south-1"))
+    bound = cached(RecordingProvider(KEYS)).for_client(ClientContext(region="ap-south-1"))
     session = create_session(bound, region="eu-west-3")
     assert (await session.get_credentials()).provider is bound
+
+
+@pytest.mark.anyio
+async def test_regions_share_the_cache_of_a_function() -> None:
+    """Sessions for several regions share the cache of a provider that does not depend on the region."""
+    provider = cached(my_keys)
+    for region in ("eu-central-1", "eu-west-3", "us-east-1"):
+        assert (await create_session(provider, region=region).get_credentials()).provider is provider
 
 
 @pytest.mark.anyio

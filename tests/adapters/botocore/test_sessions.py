@@ -15,7 +15,7 @@ import pytest
 
 import anycreds
 from adapters.aiobotocore.signed_aws import SignedAws
-from adapters.aiobotocore.sources import Source, client
+from adapters.aiobotocore.sources import RecordingProvider, Source, client
 from anycreds.testing import CANARY
 
 pytest.importorskip("botocore")
@@ -87,7 +87,7 @@ def test_cached_credentials_need_no_thread() -> None:
 @pytest.mark.parametrize("by", ["arguments", "session", "config"])
 def test_region_and_profile_reach_the_provider(by: str) -> None:
     """The region and profile that are set on the session become the client context of the provider."""
-    provider = anycreds.cached(keys)
+    provider = anycreds.cached(RecordingProvider(KEYS))
     if by == "arguments":
         session = create_session(provider, region="eu-central-1", profile="dev")
         expected = anycreds.ClientContext("eu-central-1", "dev")
@@ -99,7 +99,7 @@ def test_region_and_profile_reach_the_provider(by: str) -> None:
     else:
         session = create_session(provider, config=Config(region_name="eu-central-1"))
         expected = anycreds.ClientContext("eu-central-1")
-    assert session.get_credentials().provider is provider.for_client(expected)
+    assert session.get_credentials().provider is provider.for_client(expected) is not provider
 
 
 def test_session_without_settings_shares_the_cache() -> None:

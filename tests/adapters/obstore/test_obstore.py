@@ -17,7 +17,7 @@ import pytest
 
 import anycreds
 from adapters.aiobotocore.signed_aws import SignedAws, signed_aws
-from adapters.aiobotocore.sources import Source
+from adapters.aiobotocore.sources import RecordingProvider, Source
 from anycreds.testing import CANARY, ManualClock
 
 pytest.importorskip("obstore")
@@ -219,7 +219,7 @@ async def test_sync_functions_with_a_boto3_session(aws: SignedAws) -> None:
 
 async def test_region() -> None:
     """The region reaches the store and the provider."""
-    provider = anycreds.cached(Source(SignedAws()))
+    provider = anycreds.cached(RecordingProvider(anycreds.Credentials("AKIDONE", f"{CANARY}-secret")))
     returned = StoreCredentials(provider, region="eu-central-1")
     assert returned._provider is provider.for_client(anycreds.ClientContext(region="eu-central-1"))
     assert obstore.store.S3Store("bucket", credential_provider=returned).config["region"] == "eu-central-1"
