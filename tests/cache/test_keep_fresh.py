@@ -160,9 +160,9 @@ async def test_frozen_keys_are_frozen_and_show_no_secret() -> None:
     assert frozen.account_id == "123456789012"
     assert f"{frozen} {frozen!r}" == "FrozenCredentials('AKIDLONG') FrozenCredentials('AKIDLONG')"
     assert copy.copy(frozen) is copy.deepcopy(frozen) is frozen
-    with pytest.raises(AttributeError, match="frozen; token cannot be set"):
+    with pytest.raises(AttributeError, match="frozen; attribute token cannot be set"):
         frozen.token = "none"
-    with pytest.raises(AttributeError, match="frozen; token cannot be deleted"):
+    with pytest.raises(AttributeError, match="frozen; attribute token cannot be deleted"):
         del frozen.token
     with pytest.raises(TypeError, match="cannot be pickled"):
         pickle.dumps(frozen)
