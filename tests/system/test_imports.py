@@ -1,4 +1,4 @@
-"""What an import of the library and the way to environment keys load, measured in fresh processes."""
+"""Tests which modules the import of the library and credentials from environment variables load, in new processes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-# What costs time or memory, and has no business where keys come from the environment.
+# Modules that cost time or memory, which access keys in environment variables do not need.
 HEAVY = ("httpx", "httpcore", "h11", "trio", "ssl", "xml", "email", "http", "urllib.request", "json", "dataclasses",
          "idna", "certifi", "subprocess", "multiprocessing", "tempfile", "pickle")  # fmt: skip
 LOOPS = ("asyncio", "trio", "uvloop", "ssl", "logging", "socket", "concurrent", "selectors")
@@ -24,12 +24,12 @@ def loaded_by(program: str) -> set[str]:
 
 
 def matching(names: set[str], heavy: tuple[str, ...]) -> set[str]:
-    """Return those of the modules that are heavy or a part of something heavy."""
+    """Return those modules that are heavy, or in a heavy package."""
     return {name for name in names if name in heavy or name.startswith(tuple(f"{one}." for one in heavy))}
 
 
 def test_import_alone() -> None:
-    """``import anycreds`` loads no event loop and no HTTP library, nor anything else that is heavy."""
+    """``import anycreds`` loads no event loop, no HTTP library and no other heavy module."""
     names = loaded_by("import anycreds") - loaded_by("pass")
     assert "anycreds" in names
     assert matching(names, HEAVY + LOOPS) == set()
@@ -38,17 +38,17 @@ def test_import_alone() -> None:
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 @pytest.mark.parametrize("provider", ["from_env(environ={0})", "cached(anycreds.from_env(environ={0}))"])
 def test_keys_from_the_environment(backend: str, provider: str) -> None:
-    """Keys from the environment cost nothing heavy beyond what anyio itself loads for a coroutine that waits."""
+    """Access keys in environment variables load nothing heavy beyond what anyio loads for any coroutine."""
     wait = "async def main():\n    with anyio.move_on_after(9):\n        anyio.Event()\n        await anyio.sleep(0)"
     base = loaded_by(f"import anyio\n{wait}\nanyio.run(main, backend='{backend}')")
-    ask = f"async def main():\n    return await anycreds.{provider.format(KEYS)}()"
+    call = f"async def main():\n    return await anycreds.{provider.format(KEYS)}()"
     names = loaded_by(
-        f"import anycreds, anyio\n{ask}\nassert anyio.run(main, backend='{backend}').access_key_id == 'AKID'"
+        f"import anycreds, anyio\n{call}\nassert anyio.run(main, backend='{backend}').access_key_id == 'AKID'"
     )
     assert matching(names - base, HEAVY) == set()
 
 
-def test_command_line_of_keys_needs_no_testing_kit() -> None:
-    """``import anycreds`` leaves the fakes and the command line alone."""
+def test_import_without_testing_and_command_line() -> None:
+    """``import anycreds`` loads neither the fakes nor the command line."""
     names = loaded_by("import anycreds")
     assert matching(names, ("anycreds.testing", "anycreds._cli")) == set()

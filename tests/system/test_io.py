@@ -1,4 +1,4 @@
-"""The small things that a session gives."""
+"""Tests of small functions of the real ``Io``."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import uuid
 from anycreds._system.io import SystemRuntime
 
 
-def test_unique() -> None:
-    """Each is a random UUID of version 4, as text, and no other's."""
+def test_new_uuid() -> None:
+    """Each UUID is random, of version 4, and in the usual text form."""
     io = SystemRuntime().open_io("test")
     texts = {io.new_uuid() for _ in range(100)}
     assert len(texts) == 100

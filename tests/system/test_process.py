@@ -1,4 +1,4 @@
-"""Processes, real ones: what they give is told as a value, and when that is told nothing of them is left."""
+"""Tests that commands end within their limits, that their results are values, and that no process is left behind."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "waitid"), reason="needs POSIX, 
 
 LIMIT = 64 * 1024
 PYTHON = quote(sys.executable)
-# Nothing here needs longer than a blink; a slow machine may take this.
+# Seconds, on a busy machine; usually milliseconds.
 LONG = 20.0
-# A process that only waits to be ended. exec: without it a shell stays beside it.
+# A command that hangs. `exec` replaces the shell, which would be another process.
 HANGS = "exec sleep 300"
-# One test takes it away from the library.
+# One test removes it from `os`.
 _waitid: Any = getattr(os, "waitid", None)
 
 
 @pytest.fixture(autouse=True)
 def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
-    """Know the group of each process that is started, and find nothing of it when the test is over."""
+    """Record the process group of each command, and check that none is left when the test is over."""
     groups: list[int] = []
     real = group.start
 
@@ -55,16 +55,16 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
 
 
 def has_no_child() -> bool:
-    """Tell whether this program has no child, so no zombie either."""
+    """Return whether this program has no child process, and so no zombie."""
     try:
-        _waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)  # a look only: it belongs to somebody
+        _waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)  # it is not reaped
     except ChildProcessError:
         return True
     return False
 
 
 def is_there(group: int) -> bool:
-    """Tell whether a group has living members. Killed orphans are zombies until the machine's first process cares."""
+    """Return whether a process group has living members; killed orphans are zombies until PID 1 reaps them."""
     try:
         os.killpg(group, 0)
     except ProcessLookupError:
@@ -76,28 +76,28 @@ def is_there(group: int) -> bool:
 def _is_living_member(process: Path, group: int) -> bool:
     try:
         state, _, its_group = (process / "stat").read_text().rpartition(")")[2].split()[:3]
-    except OSError:  # it has gone meanwhile
+    except OSError:  # it has exited meanwhile
         return False
     return int(its_group) == group and state not in "ZX"
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    """Wait for what other processes or threads are about to do."""
+    """Wait for other processes or threads."""
     end = time.monotonic() + LONG
     while not condition():
-        assert time.monotonic() < end, "it did not happen"
+        assert time.monotonic() < end, "the condition did not become true"
         time.sleep(0.002)
 
 
 async def result(command: str, timeout: float = LONG, limit: int = LIMIT) -> ProcessResult:  # noqa: ASYNC109
-    """Run what is to come to its own end."""
+    """Run a command that exits by itself."""
     found = await SystemRuntime().open_io("test").run_process(command, timeout, limit)
     assert isinstance(found, ProcessResult), found
     return found
 
 
 async def failure(command: str, timeout: float = LONG, limit: int = LIMIT) -> ProcessFailure:  # noqa: ASYNC109
-    """Run what is to be ended."""
+    """Run a command that is ended."""
     found = await SystemRuntime().open_io("test").run_process(command, timeout, limit)
     assert isinstance(found, ProcessFailure), found
     return found
@@ -117,26 +117,26 @@ async def failure(command: str, timeout: float = LONG, limit: int = LIMIT) -> Pr
     ],
 )
 async def test_result(command: str, status: int | None, name: str | None, stdout: bytes, stderr: bytes) -> None:
-    """What a shell command writes and how it ends is told: exit code, signal, or a shell's word for a signal."""
+    """The output and the exit status of a command are returned: exit code, signal, or the shell's code for a signal."""
     assert await result(command) == (status, name, stdout, stderr)
     assert has_no_child()
 
 
 def test_signal_without_a_name() -> None:
-    """A signal that Python has no name for has its number."""
+    """A signal without a name in Python is reported by its number."""
     assert group.signal_name(-35) == "signal 35"
     assert group.signal_name(128 + 35) is None
 
 
 def test_results_cannot_be_printed() -> None:
-    """The output, which holds the secrets, is in no repr."""
+    """The output, which contains the secrets, is not in the repr."""
     secret = f"{CANARY}-1".encode()
     assert repr(ProcessResult(0, None, secret, b"err")) == f"ProcessResult(0, None, {len(secret)} and 3 bytes)"
 
 
 @pytest.mark.anyio
-async def test_nothing_to_read_and_nobody_to_ask() -> None:
-    """Standard input is at its end at once, whatever ours is, and there is no terminal to ask on (P04)."""
+async def test_no_input_and_no_terminal() -> None:
+    """Standard input is empty, whatever ours is, and the command has no terminal."""
     reading, writing = os.pipe()
     ours = os.dup(0)
     try:
@@ -151,7 +151,7 @@ async def test_nothing_to_read_and_nobody_to_ask() -> None:
 
 @pytest.mark.anyio
 async def test_session_of_its_own() -> None:
-    """A command leads a session, which has no terminal, and a process group."""
+    """A command leads a session without a terminal, and a process group."""
     found = await result(f"{PYTHON} -c 'import os; print(os.getsid(0), os.getpgid(0))'; echo $$")
     session, group, shell = found.stdout.split()
     assert session == group == shell
@@ -159,7 +159,7 @@ async def test_session_of_its_own() -> None:
 
 @pytest.mark.anyio
 async def test_what_is_inherited(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A command has the environment and the directory of this program, and none of its descriptors (S19)."""
+    """A command inherits the environment and the working directory, and no descriptors."""
     monkeypatch.setenv("ANYCREDS_TEST", "here")
     reading, writing = os.pipe()
     try:
@@ -181,13 +181,13 @@ async def test_what_is_inherited(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 async def test_not_started(command: str, detail: str) -> None:
-    """What cannot even be started is told in the words of the system (P08)."""
+    """A command that cannot be started is reported with the operating system's reason."""
     assert await failure(command) == ("not started", detail)
 
 
 @pytest.mark.anyio
 async def test_no_shell(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine without a shell, such as a bare container, is told of."""
+    """A machine without a shell, such as a minimal container, is reported."""
 
     def start(command: str) -> subprocess.Popen[bytes]:
         return subprocess.Popen(["/nonexistent/sh", "-c", command])
@@ -198,7 +198,7 @@ async def test_no_shell(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.anyio
 async def test_timeout() -> None:
-    """A command that hangs is ended after its time (P01)."""
+    """A command that hangs is ended after its timeout."""
     before = time.monotonic()
     assert await failure(HANGS, 0.05) == ("timeout", "it did not exit within 0.05 s")
     assert 0.05 <= time.monotonic() - before < LONG
@@ -206,15 +206,15 @@ async def test_timeout() -> None:
 
 
 @pytest.mark.anyio
-async def test_closed_pipes_are_no_end() -> None:
-    """A command that closes its pipes is waited for all the same, and ended after its time."""
+async def test_closed_pipes() -> None:
+    """A command that closes its pipes is waited for, and ended after its timeout."""
     assert (await result("exec >&- 2>&-; sleep 0.05; exit 4")).status == 4
     assert (await failure("exec >&- 2>&-; sleep 300", 0.05)).kind == "timeout"
 
 
 @pytest.mark.anyio
-async def test_ended_politely_first(tmp_path: Path) -> None:
-    """A command is asked to end before it is killed, with its pipes still read, so that it can clean up."""
+async def test_sigterm_first(tmp_path: Path) -> None:
+    """A command gets SIGTERM before SIGKILL, and its pipes are read meanwhile, so that it can clean up."""
     (tmp_path / "files").mkdir()
     flood = "head -c 200000 /dev/zero"  # more than a pipe holds
     command = f"cd {quote(str(tmp_path))}; trap '{flood}; rmdir files; exit' TERM; touch ready; sleep 300"
@@ -227,15 +227,15 @@ async def test_ended_politely_first(tmp_path: Path) -> None:
 
 
 async def stop_when(condition: Callable[[], bool], scope: anyio.CancelScope) -> None:
-    """Cancel as soon as something is so."""
+    """Cancel the scope as soon as the condition holds."""
     while not condition():  # noqa: ASYNC110 - another process does it
         await anyio.sleep(0.002)
     scope.cancel()
 
 
 @pytest.mark.anyio
-async def test_killed_in_the_end() -> None:
-    """A command that does not listen to SIGTERM is killed half a second later, with its children (P07)."""
+async def test_sigkill() -> None:
+    """A command that ignores SIGTERM is killed half a second later, with its children."""
     before = time.monotonic()
     found = await failure("trap '' TERM; sleep 300 & while :; do sleep 300; done", 0.05)
     assert found.kind == "timeout"
@@ -245,7 +245,7 @@ async def test_killed_in_the_end() -> None:
 @pytest.mark.anyio
 @pytest.mark.parametrize(("written", "fits"), [(1000, True), (1001, False)])
 async def test_limit_of_stdout(written: int, fits: bool) -> None:
-    """As many bytes as are allowed are taken; one more is too many (P02)."""
+    """Output up to the limit is returned; one byte more is too large."""
     command = f"head -c {written} /dev/zero"
     if fits:
         assert (await result(command, limit=1000)).stdout == bytes(1000)
@@ -255,13 +255,13 @@ async def test_limit_of_stdout(written: int, fits: bool) -> None:
 
 @pytest.mark.anyio
 async def test_endless_stdout() -> None:
-    """A command that writes for ever is ended at its limit, long before its time (P02)."""
+    """A command that writes endlessly is ended at its limit, long before its timeout."""
     assert (await failure("yes")).kind == "too large"
 
 
 @pytest.mark.anyio
 async def test_much_on_stderr() -> None:
-    """Standard error is taken, however much it is, and its end is kept (P02)."""
+    """Standard error of any size is read, and its end is kept."""
     found = await result("head -c 5000000 /dev/zero >&2; echo end >&2; echo out")
     assert (found.status, found.stdout) == (0, b"out\n")
     assert found.stderr == bytes(STDERR_LIMIT - 4) + b"end\n"
@@ -269,44 +269,44 @@ async def test_much_on_stderr() -> None:
 
 @pytest.mark.anyio
 async def test_endless_stderr() -> None:
-    """A flood on standard error does not keep the time from passing (P02)."""
+    """Endless output on standard error does not prevent the timeout."""
     assert (await failure("yes >&2", 0.05)).kind == "timeout"
 
 
 @pytest.mark.anyio
 async def test_grandchild_on_the_pipe() -> None:
-    """A process that is left behind on the pipes does not hold the answer, and is ended (P05)."""
+    """A process that is left behind with the pipes open does not delay the result, and is ended."""
     assert (await result("sleep 300 & echo out")).stdout == b"out\n"
 
 
 @pytest.mark.anyio
 async def test_grandchild_without_the_pipe(started: list[int]) -> None:
-    """A process that is left behind in the group is ended too; the answer waits for nothing then."""
+    """A process that is left behind in the group with its pipes closed is ended too."""
     found = await result("sleep 300 >/dev/null 2>&1 & echo out")
     assert found.stdout == b"out\n"
     wait_until(lambda: not is_there(started[0]))
 
 
 @pytest.mark.anyio
-async def test_last_words_count() -> None:
-    """What a process on the pipe writes just after the command is over belongs to the answer."""
+async def test_output_after_the_exit() -> None:
+    """What a process on the pipe writes just after the command has exited is part of the output."""
     assert (await result("(sleep 0.02; echo late) & echo early")).stdout == b"early\nlate\n"
 
 
 @pytest.mark.anyio
 async def test_daemon(tmp_path: Path) -> None:
-    """A daemon that has left for a session of its own holds no answer, and is out of reach (P07)."""
+    """A daemon with a session of its own does not delay the result, and is not ended."""
     file = tmp_path / "pid"
     code = f"import os, time; os.setsid(); open({str(file)!r}, 'w').write(str(os.getpid()) + '.'); time.sleep(300)"
     found = await result(f"{PYTHON} -c {quote(code)} & until [ -s {quote(str(file))} ]; do sleep 0.01; done; echo out")
     assert found.stdout == b"out\n"
     wait_until(lambda: file.read_text().endswith("."))
-    os.kill(int(file.read_text()[:-1]), signal.SIGKILL)  # it is there, or this would raise
+    os.kill(int(file.read_text()[:-1]), signal.SIGKILL)  # raises if it is gone
 
 
 @pytest.mark.anyio
 async def test_without_waitid(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the system offers no look at a child without taking it (macOS, Python 3.11), all is as elsewhere."""
+    """Without ``os.waitid`` (macOS before Python 3.13) commands run as elsewhere."""
     monkeypatch.delattr(os, "waitid", raising=False)
     assert await result("echo out; exit 3") == (3, None, b"out\n", b"")
     assert (await result("sleep 300 & kill -KILL $$")).signal == "SIGKILL"
@@ -315,7 +315,7 @@ async def test_without_waitid(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.anyio
 async def test_process_that_cannot_be_reaped(monkeypatch: pytest.MonkeyPatch, started: list[int]) -> None:
-    """A process that the kernel holds back is not waited for long, and is taken when the next one is started."""
+    """A process that stays in the kernel is not waited for long, and is reaped later."""
 
     def has_no_effect(process: subprocess.Popen[bytes]) -> None:
         pass
@@ -333,7 +333,7 @@ async def test_process_that_cannot_be_reaped(monkeypatch: pytest.MonkeyPatch, st
 
 @pytest.mark.anyio
 async def test_cancelled_at_any_moment(started: list[int]) -> None:
-    """Whenever a caller is cancelled, it leaves soon, and nothing is left (P06)."""
+    """A caller that is cancelled leaves soon, at any moment, and no process is left."""
     for moment in range(30):
         before = time.monotonic()
         with anyio.move_on_after(moment * 0.0007) as scope:
@@ -347,7 +347,7 @@ async def test_cancelled_at_any_moment(started: list[int]) -> None:
 
 @pytest.mark.anyio
 async def test_cancelled_before(started: list[int]) -> None:
-    """Who is cancelled already starts nothing."""
+    """A caller that is cancelled already starts nothing."""
     with anyio.CancelScope() as scope:
         scope.cancel()
         await result(HANGS)
@@ -364,7 +364,7 @@ def test_cancelled_before_the_thread_runs(started: list[int]) -> None:
 
 @pytest.mark.anyio
 async def test_event_loop_runs_on() -> None:
-    """While a command runs, floods and is ended, the event loop does other things."""
+    """The event loop runs other tasks while a command runs and is ended."""
     turns = 0
 
     async def turn() -> None:
@@ -382,21 +382,21 @@ async def test_event_loop_runs_on() -> None:
 
 @pytest.mark.anyio
 async def test_many_at_once() -> None:
-    """Commands that run at the same time do not wait for each other or take each other's output."""
+    """Concurrent commands neither wait for each other nor mix their output."""
     found: dict[int, bytes] = {}
 
     async def one(number: int) -> None:
         found[number] = (await result(f"sleep 0.05; echo {number}")).stdout
 
     async with anyio.create_task_group() as group:
-        for number in range(50):  # more than the threads that anyio allows to all others together
+        for number in range(50):  # more than the threads of anyio's pool
             group.start_soon(one, number)
     assert found == {number: f"{number}\n".encode() for number in range(50)}
 
 
 @pytest.mark.anyio
-async def test_program_that_uses_all_its_threads() -> None:
-    """Where the program has used up the threads that anyio allows, a command has one all the same."""
+async def test_used_up_thread_pool() -> None:
+    """A command runs even if the program has used up anyio's worker threads."""
     limiter = current_default_thread_limiter()
     limiter.total_tokens = 1
     async with limiter:
@@ -415,7 +415,7 @@ def test_memory_is_bounded() -> None:
 
 @pytest.mark.parametrize("run", [asyncio.run, trio.run])
 def test_any_thread(run: Callable[..., Any]) -> None:
-    """An event loop in another thread than the first runs commands too."""
+    """An event loop in another thread than the main thread runs commands too."""
     found: list[ProcessResult] = []
 
     async def main() -> None:
@@ -430,8 +430,8 @@ def test_any_thread(run: Callable[..., Any]) -> None:
 
 
 @pytest.mark.parametrize("times", [1, 5])
-def test_task_of_asyncio_that_is_cancelled(times: int, started: list[int]) -> None:
-    """Asyncio's own cancellation, once or again and again, ends the command as well."""
+def test_cancelled_asyncio_task(times: int, started: list[int]) -> None:
+    """Cancelling an asyncio task, once or repeatedly, ends the command."""
 
     async def main() -> None:
         task = asyncio.create_task(result(HANGS))
@@ -442,14 +442,14 @@ def test_task_of_asyncio_that_is_cancelled(times: int, started: list[int]) -> No
             await asyncio.sleep(0)
         with pytest.raises(asyncio.CancelledError):
             await task
-        if times == 1:  # else it has left at once, and the thread ends the command
+        if times == 1:  # otherwise it left at once, and the thread ends the command
             assert not is_there(started[0])
 
     asyncio.run(main())
 
 
-def test_coroutine_that_is_closed(started: list[int]) -> None:
-    """A coroutine that is dropped in the middle, where nobody can wait, still ends its command."""
+def test_closed_coroutine(started: list[int]) -> None:
+    """Closing the coroutine ends its command."""
 
     async def main() -> None:
         work = SystemRuntime().open_io("test").run_process(HANGS, LONG, LIMIT)
@@ -480,8 +480,8 @@ except ChildProcessError:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets any process take the orphans")
-def test_first_process_of_a_container() -> None:
-    """A program that is its container's first process, which orphans fall to, has no zombies of our making."""
+def test_pid_1_of_a_container() -> None:
+    """A program that adopts orphans, as PID 1 of a container, is left with no zombies."""
     done = subprocess.run(
         [sys.executable, "-c", _FIRST_PROCESS], capture_output=True, text=True, check=True, timeout=30
     )

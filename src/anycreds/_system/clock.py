@@ -1,4 +1,4 @@
-"""The machine's clocks."""
+"""The clocks and random numbers of this machine."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from time import monotonic, time
 
 
 class SystemClock:
-    """Real time, real chance."""
+    """The real clocks."""
 
     time = staticmethod(time)
     monotonic = staticmethod(monotonic)
 
     @staticmethod
     def jitter() -> float:
-        """Return a random number from 0 up to 1."""
-        from random import random  # only when a set arrives or a try fails; the import costs milliseconds
+        """Return a random number, at least 0 and below 1. It spreads load and protects nothing."""
+        from random import random  # takes milliseconds to import, so only when credentials arrive or a call fails
 
-        return random()  # spreads load, guards nothing
+        return random()

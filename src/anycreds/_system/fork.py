@@ -1,4 +1,4 @@
-"""What has to be forgotten in a process that was forked off: its threads and event loops are not there."""
+"""Functions that run in a forked child process, which has none of its parent's threads and event loops."""
 
 from __future__ import annotations
 
@@ -6,16 +6,15 @@ import os
 from collections.abc import Callable
 from weakref import WeakMethod
 
-# A dict for its keys, in their order: of many thousands one is soon removed.
-_resets: dict[WeakMethod[Callable[[], None]], None] = {}
+_resets: dict[WeakMethod[Callable[[], None]], None] = {}  # an ordered set, from which removing one is fast
 
 
 def after_fork(reset: Callable[[], None]) -> None:
-    """Call a bound method in every child, for as long as its object lives."""
-    _resets[WeakMethod(reset, _forget)] = None
+    """Call a bound method in every forked child process, for as long as its object lives."""
+    _resets[WeakMethod(reset, _remove)] = None
 
 
-def _forget(reference: WeakMethod[Callable[[], None]]) -> None:
+def _remove(reference: WeakMethod[Callable[[], None]]) -> None:
     _resets.pop(reference, None)
 
 
@@ -25,5 +24,5 @@ def _reset_all() -> None:
             reset()
 
 
-if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
+if hasattr(os, "register_at_fork"):  # Windows has no fork
     os.register_at_fork(after_in_child=_reset_all)

@@ -1,4 +1,4 @@
-"""Work that a cancellation lets come to its end, if that is near: its outcome cannot be had again."""
+"""Work that is finished in spite of a cancellation, within a limit, because its result cannot be had again."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from .._core.errors import ProviderTimeoutError
 
 T = TypeVar("T")
 
-_LONGEST = 60.0  # seconds, as a flight has: what is done here has shorter ends of its own
+_TIMEOUT = 60.0  # seconds, as an attempt has: what is done here has shorter limits of its own
 
 
 async def shielded(work: Awaitable[T], seconds: float) -> T:
-    """Return what ``work`` returns; see ``Io``."""
-    shield = anyio.CancelScope(shield=True, deadline=anyio.current_time() + _LONGEST)
-    outcome: T | _Raised = _Raised(ProviderTimeoutError(f"did not come to its end within {_LONGEST:.0f} s"))
+    """Return what ``work`` returns. If the caller is cancelled, ``work`` has this many seconds left; see ``Io``."""
+    shield = anyio.CancelScope(shield=True, deadline=anyio.current_time() + _TIMEOUT)
+    outcome: T | _Raised = _Raised(ProviderTimeoutError(f"did not complete within {_TIMEOUT:.0f} s"))
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_limit, shield, seconds)
         with shield:
@@ -36,11 +36,12 @@ class _Raised(NamedTuple):
 async def _outcome(work: Awaitable[T]) -> T | _Raised:
     try:
         return await work
-    except Exception as error:  # noqa: BLE001 - it passes unchanged, and not in a group
+    except Exception as error:  # noqa: BLE001 - a task group would wrap it in an ExceptionGroup
         return _Raised(error)
 
 
 async def _limit(shield: anyio.CancelScope, seconds: float) -> None:
+    """Wait until the caller is cancelled, and then limit the shield."""
     try:
         await anyio.sleep(math.inf)
     finally:

@@ -1,4 +1,4 @@
-"""Of all tasks, threads and processes that lock a path one is in at a time, and nothing is left of who has gone."""
+"""Tests that only one task, thread or process at a time holds the lock on a path."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ fcntl = pytest.importorskip("fcntl", reason="Windows locks files in another way"
 pytestmark = pytest.mark.anyio
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such files")
-LONG = 20.0  # seconds, on a machine that is busy with other things; nearly always a moment
+LONG = 20.0  # seconds, on a busy machine; usually milliseconds
 SHORT = 0.02
 OWN_FILES = Path("/proc/self/fd")
 IS_LISTED = OWN_FILES.exists()
@@ -36,16 +36,16 @@ FORK = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarn
 
 @asynccontextmanager
 async def locked(path: Path | str, seconds: float = LONG) -> AsyncIterator[WriteFailure | None]:
-    """Lock as a provider does."""
-    async with SystemRuntime().open_io("test") as io, io.file_lock(str(path), seconds) as problem:
-        yield problem
+    """Take a lock as a provider does."""
+    async with SystemRuntime().open_io("test") as io, io.file_lock(str(path), seconds) as failure:
+        yield failure
 
 
 async def is_free(path: Path) -> bool:
-    """Tell whether a lock can be had at once."""
-    async with locked(path, 0) as problem:
-        assert problem is None or problem.is_busy
-        return problem is None
+    """Return whether a lock can be taken at once."""
+    async with locked(path, 0) as failure:
+        assert failure is None or failure.is_busy
+        return failure is None
 
 
 @pytest.fixture
@@ -54,10 +54,10 @@ def path(tmp_path: Path) -> Path:
 
 
 async def test_lock_is_a_private_file_beside_the_path(path: Path) -> None:
-    """The lock is a file with ``.lock`` at its end, made with its directories, for their owner; it stays, empty."""
+    """The lock is an empty file beside the path, private like the directories created for it, and it stays."""
     for _ in range(2):
-        async with locked(path) as problem:
-            assert problem is None
+        async with locked(path) as failure:
+            assert failure is None
             assert not await is_free(path)
         assert await is_free(path)
     lock = path.with_name("token.json.lock")
@@ -72,26 +72,26 @@ async def test_lock_is_a_private_file_beside_the_path(path: Path) -> None:
 
 
 async def test_other_paths_are_other_locks(path: Path) -> None:
-    """One may be held while another is taken."""
+    """Locks on two paths can be held at once."""
     async with locked(path) as one, locked(path.with_name("other")) as other:
         assert (one, other) == (None, None)
 
 
-async def test_lock_that_is_held_all_the_time(path: Path) -> None:
-    """Who does not get it in its time is told that it is busy, and its body runs all the same."""
+async def test_lock_that_stays_busy(path: Path) -> None:
+    """If the lock stays busy for the time given, that is reported, and the body runs."""
     has_run = False
     async with locked(path):
         begun = anyio.current_time()
-        async with locked(path, SHORT) as problem:
+        async with locked(path, SHORT) as failure:
             has_run = True
-            assert problem == WriteFailure("is locked by another process or task for more than 0.02 s", is_busy=True)
+            assert failure == WriteFailure("is locked by another process or task for more than 0.02 s", is_busy=True)
             assert anyio.current_time() - begun > SHORT - 0.0015  # the clock of uvloop counts milliseconds
-        assert not await is_free(path)  # leaving it has not ended the other's
+        assert not await is_free(path)  # the lock of the other task is still held
     assert has_run
 
 
-async def test_pauses_grow(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is tried at once, then after 5, 10 … 100 ms, each shortened by chance, and at the very end."""
+async def test_delays_between_attempts(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Attempts follow after 5, 10 … 100 ms, each shortened at random, and at the end of the time."""
     pauses: list[float] = []
     now = 0.0
 
@@ -106,20 +106,20 @@ async def test_pauses_grow(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             patch.setattr(anyio, "sleep", sleep)
             patch.setattr(anyio, "current_time", lambda: now)
             patch.setattr(anyio, "move_on_after", lambda _: anyio.CancelScope())
-            async with waiting as problem:
-                assert problem is not None
+            async with waiting as failure:
+                assert failure is not None
     assert pauses[:7] == [0.00375, 0.0075, 0.015, 0.03, 0.06, 0.075, 0.075]
     assert sum(pauses) == pytest.approx(0.5)
 
 
 async def test_one_task_at_a_time(path: Path) -> None:
-    """Of many tasks each gets its turn, and never two at once."""
+    """Each of several tasks gets the lock, and never two at once."""
     inside = most = turns = 0
 
     async def take() -> None:
         nonlocal inside, most, turns
-        async with locked(path) as problem:
-            assert problem is None
+        async with locked(path) as failure:
+            assert failure is None
             inside += 1
             turns += 1
             most = max(most, inside)
@@ -133,7 +133,7 @@ async def test_one_task_at_a_time(path: Path) -> None:
 
 
 def start(program: str, argument: str) -> subprocess.Popen[bytes]:
-    """Start a Python program in a process of its own."""
+    """Start a Python program in a new process."""
     return subprocess.Popen([sys.executable, "-c", program, argument], stdout=subprocess.PIPE)
 
 
@@ -143,15 +143,15 @@ from anycreds._system.io import SystemRuntime
 
 async def main(path, times):
     for _ in range(times):
-        async with SystemRuntime().open_io("test") as io, io.file_lock(path, 60) as problem:
-            assert problem is None
+        async with SystemRuntime().open_io("test") as io, io.file_lock(path, 60) as failure:
+            assert failure is None
             found = await io.read_file(path, 99)
             await io.write_private(path, b"%d" % (int(found) + 1 if isinstance(found, bytes) else 1))
 """
 
 
-async def test_many_processes_and_threads_count(path: Path, anyio_backend: tuple[str, dict[str, Any]]) -> None:
-    """Two processes, and two threads of this one, that all read a number and write it plus one, lose no step."""
+async def test_processes_and_threads_exclude_each_other(path: Path, anyio_backend: tuple[str, dict[str, Any]]) -> None:
+    """Two processes and two threads that increment a number in a file lose no increment."""
     program = f"{COUNT}\nanyio.run(main, sys.argv[1], 10, backend={anyio_backend[0]!r})"
     names: dict[str, Any] = {}
     exec(COUNT, names)
@@ -173,8 +173,8 @@ async def test_many_processes_and_threads_count(path: Path, anyio_backend: tuple
 
 
 @POSIX
-async def test_end_of_a_process_is_the_end_of_its_lock(path: Path) -> None:
-    """A process that is killed while it holds the lock holds it no longer."""
+async def test_killed_process_releases_its_lock(path: Path) -> None:
+    """The lock of a killed process is free."""
     program = (
         "import fcntl, sys, time\nfile = open(sys.argv[1], 'w')\nfcntl.flock(file, fcntl.LOCK_EX)\n"
         "print('locked', flush=True)\ntime.sleep(60)"
@@ -183,20 +183,20 @@ async def test_end_of_a_process_is_the_end_of_its_lock(path: Path) -> None:
     with start(program, f"{path}.lock") as child:
         assert child.stdout is not None
         assert await anyio.to_thread.run_sync(child.stdout.readline) == b"locked\n"
-        async with locked(path, SHORT) as problem:
-            assert problem is not None
-            assert problem.is_busy
+        async with locked(path, SHORT) as failure:
+            assert failure is not None
+            assert failure.is_busy
         child.kill()
-        async with locked(path) as problem:
-            assert problem is None
+        async with locked(path) as failure:
+            assert failure is None
 
 
 class BrokenError(Exception):
-    """What the body of a lock raises."""
+    """Raised in the body of a lock."""
 
 
-async def test_leaving_lets_the_next_one_in_at_once(path: Path) -> None:
-    """However the body ends, the lock is free in the next moment, without a turn of the loop between."""
+async def test_lock_is_released_on_leaving(path: Path) -> None:
+    """However the body ends, the lock is free at once, without a step of the event loop."""
     with pytest.raises(BrokenError):
         async with locked(path):
             raise BrokenError
@@ -209,7 +209,7 @@ async def test_leaving_lets_the_next_one_in_at_once(path: Path) -> None:
     assert await is_free(path)
     lock = lock_module.FileLock(str(path), 0, lambda: 0.0)
     assert await lock.__aenter__() is None
-    with pytest.raises(StopIteration):  # it ends at its first step, so it does not wait
+    with pytest.raises(StopIteration):  # it returns at its first step, without waiting
         lock.__aexit__(None, None, None).send(None)
     assert await is_free(path)
 
@@ -217,7 +217,7 @@ async def test_leaving_lets_the_next_one_in_at_once(path: Path) -> None:
 @pytest.mark.parametrize("cancel_at", range(10))
 @pytest.mark.parametrize("is_busy", [False, True])
 async def test_cancelled_at_any_step(cancel_at: int, is_busy: bool, path: Path) -> None:
-    """Whenever who waits for it is cancelled, the lock is not taken, and nothing is left open."""
+    """At whatever step a waiting caller is cancelled, the lock is not taken and no descriptor is left open."""
 
     async def take() -> None:
         async with locked(path):
@@ -238,8 +238,8 @@ async def test_cancelled_at_any_step(cancel_at: int, is_busy: bool, path: Path) 
                 await cancelled()
     else:
         await cancelled()
-    async with locked(path) as problem:  # soon: a thread may still be at it
-        assert problem is None
+    async with locked(path) as failure:  # a thread may still release it
+        assert failure is None
 
 
 @contextmanager
@@ -272,8 +272,8 @@ async def until(condition: Callable[[], bool]) -> None:
             await anyio.sleep(0.001)
 
 
-async def test_disk_that_hangs(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A disk that hangs holds neither the loop, nor who is cancelled, nor who has little time; nothing stays open."""
+async def test_hung_disk(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that hangs blocks neither the event loop nor a cancelled caller, and is reported when the time is over."""
     with monkeypatch.context() as patch, hung_disk(patch) as (begun, _):
         patch.setattr(lock_module, "DISK_TIMEOUT", SHORT)
         async with anyio.create_task_group() as tasks:
@@ -286,21 +286,21 @@ async def test_disk_that_hangs(path: Path, monkeypatch: pytest.MonkeyPatch) -> N
             await until(begun.is_set)
             tasks.cancel_scope.cancel()
         if IS_LISTED:
-            assert len(holding(path)) == 1  # a number that is closed under the thread may soon mean something else
-        async with locked(path, SHORT) as problem:
-            assert problem == WriteFailure("cannot be locked: the disk did not respond within 0.02 s")
-    async with locked(path) as problem:  # both threads have gone on, and closed what they had
-        assert problem is None
+            assert len(holding(path)) == 1  # it must not be closed while the thread uses it
+        async with locked(path, SHORT) as failure:
+            assert failure == WriteFailure("cannot be locked: the disk did not respond within 0.02 s")
+    async with locked(path) as failure:  # both threads have released what they locked
+        assert failure is None
 
 
-async def test_slow_disk_gets_one_try_to_its_end(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without any time the first try is made all the same, and waited for."""
+async def test_first_attempt_is_waited_for(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even with no time to wait, the first attempt is made and waited for."""
     async with anyio.create_task_group() as tasks:
         with hung_disk(monkeypatch) as (begun, free):
 
             async def take() -> None:
-                async with locked(path, 0) as problem:
-                    assert problem is None
+                async with locked(path, 0) as failure:
+                    assert failure is None
 
             tasks.start_soon(take)
             await until(begun.is_set)
@@ -310,7 +310,7 @@ async def test_slow_disk_gets_one_try_to_its_end(path: Path, monkeypatch: pytest
 
 @POSIX
 async def test_what_cannot_be_locked(path: Path) -> None:
-    """A link, a FIFO, a directory and impossible paths each have their reason; nothing is made through them."""
+    """A link, a FIFO, a directory and invalid paths are reported, and nothing is created through them."""
     path.parent.mkdir(parents=True)
     victim = path.with_name("victim")
     (path.parent / "link.lock").symlink_to(victim)
@@ -326,25 +326,25 @@ async def test_what_cannot_be_locked(path: Path) -> None:
         ("nul\0nul", "is not a valid path"),
         ("\ud800", "is not a valid path"),
     ):
-        async with locked(f"{path.parent}/{name}") as problem:
-            assert problem == WriteFailure(reason)
+        async with locked(f"{path.parent}/{name}") as failure:
+            assert failure == WriteFailure(reason)
     assert not victim.exists()
 
 
 @POSIX
 @pytest.mark.parametrize("code", [errno.EACCES, errno.EROFS, errno.EMFILE])
-async def test_system_that_refuses_a_file(code: int, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A disk that is read-only, and the like, is told, and the body runs without a lock."""
+async def test_operating_system_error(code: int, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error of the operating system, such as a read-only disk, is reported, and the body runs."""
     real = os.open
 
-    def refuse(one: Any, *args: Any) -> int:
+    def fail(one: Any, *args: Any) -> int:
         if str(one).endswith(".lock"):
-            raise OSError(code, "in words that are not used")
+            raise OSError(code, "text that is not used")
         return real(one, *args)
 
-    monkeypatch.setattr(os, "open", refuse)
-    async with locked(path) as problem:
-        assert problem == WriteFailure(f"cannot be locked: {os.strerror(code)}")
+    monkeypatch.setattr(os, "open", fail)
+    async with locked(path) as failure:
+        assert failure == WriteFailure(f"cannot be locked: {os.strerror(code)}")
 
 
 @POSIX
@@ -356,22 +356,22 @@ async def test_file_system_without_locks(code: int, path: Path, monkeypatch: pyt
         raise OSError(code, "text that is not used")
 
     monkeypatch.setattr(fcntl, "flock", fail)
-    async with locked(path) as problem:
-        assert problem == WriteFailure(f"cannot be locked: {os.strerror(code)}")
+    async with locked(path) as failure:
+        assert failure == WriteFailure(f"cannot be locked: {os.strerror(code)}")
 
 
 @POSIX
 @pytest.mark.parametrize("is_replaced", [True, False], ids=["replaced", "removed"])
-async def test_lock_file_that_somebody_removes(is_replaced: bool, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A lock on a file that has just lost its name counts for nothing: the one that has the name now is locked."""
+async def test_removed_lock_file(is_replaced: bool, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lock on a file that was just removed does not count: the file that has the name now is locked."""
     real = fcntl.flock
     lock = Path(f"{path}.lock")
-    tries = 0
+    attempts = 0
 
     def late(descriptor: int, operation: int) -> None:
-        nonlocal tries
-        tries += operation != fcntl.LOCK_UN
-        if tries == 1 and lock.stat().st_ino == os.fstat(descriptor).st_ino:
+        nonlocal attempts
+        attempts += operation != fcntl.LOCK_UN
+        if attempts == 1 and lock.stat().st_ino == os.fstat(descriptor).st_ino:
             lock.unlink()
             if is_replaced:
                 lock.touch()
@@ -379,23 +379,23 @@ async def test_lock_file_that_somebody_removes(is_replaced: bool, path: Path, mo
 
     with monkeypatch.context() as patch:
         patch.setattr(fcntl, "flock", late)
-        async with locked(path) as problem:
-            assert problem is None
-            assert tries == 2
+        async with locked(path) as failure:
+            assert failure is None
+            assert attempts == 2
             assert not await is_free(path)
     assert await is_free(path)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork") or not IS_LISTED, reason="there is no fork here")
 @FORK
-async def test_forked_process_has_no_part_in_the_lock(path: Path) -> None:
-    """A child that is forked while the lock is held has closed it, and does not end it for its parent."""
-    async with locked(path) as problem:
-        assert problem is None
+async def test_forked_child_does_not_hold_the_lock(path: Path) -> None:
+    """A child process that is forked while the lock is held closes it, and does not release it for its parent."""
+    async with locked(path) as failure:
+        assert failure is None
         assert len(holding(path)) == 1
         child = os.fork()
         if child == 0:
-            signal.signal(signal.SIGALRM, signal.SIG_DFL)  # the test runner has one of its own
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)  # the test runner has its own handler
             signal.alarm(20)
             os._exit(len(holding(path)))
         _, status = await anyio.to_thread.run_sync(os.waitpid, child, 0)
@@ -406,8 +406,8 @@ async def test_forked_process_has_no_part_in_the_lock(path: Path) -> None:
 
 @FORK
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
-async def test_release_in_a_forked_process_is_not_its_parents(path: Path) -> None:
-    """A child that goes on in the block and leaves it does not let others in while its parent is there."""
+async def test_forked_child_does_not_release_the_lock(path: Path) -> None:
+    """A child process that leaves the block does not release its parent's lock."""
     lock = lock_module.FileLock(str(path), LONG, lambda: 0.0)
     assert await lock.__aenter__() is None
     child = os.fork()

@@ -1,4 +1,4 @@
-"""Whatever stands at a path, reading it ends at once with content or a reason, and the event loop runs on meanwhile."""
+"""Tests that reading a path ends soon, with content or a reason, whatever is at the path."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ pytestmark = pytest.mark.anyio
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such files")
 LIMIT = 64 * 1024
-AT_ONCE = 5.0  # seconds, on a machine that is busy with other things; a read that hangs would never come back
+AT_ONCE = 5.0  # seconds, on a busy machine; a read that hangs would never return
 
 
 async def read_while_ticking(path: str) -> bytes | ReadFailure:
-    """Read, and see that the event loop is not held meanwhile and that it does not take long."""
+    """Read a file, and check that this neither blocks the event loop nor takes long."""
     ticks: list[float] = []
 
     async def tick() -> None:
@@ -55,7 +55,7 @@ async def read_while_ticking(path: str) -> bytes | ReadFailure:
 
 @pytest.mark.parametrize("size", [0, 1, LIMIT])
 async def test_regular_file(tmp_path: Path, size: int) -> None:
-    """A regular file is read whole, up to the limit, through a symbolic link too."""
+    """A regular file up to the limit is read as a whole, through a symbolic link too."""
     (tmp_path / "file").write_bytes(b"x" * size)
     (tmp_path / "link").symlink_to("file")
     assert await read_while_ticking(str(tmp_path / "file")) == b"x" * size
@@ -63,27 +63,27 @@ async def test_regular_file(tmp_path: Path, size: int) -> None:
 
 
 async def test_file_beyond_the_limit(tmp_path: Path) -> None:
-    """One byte more than allowed is too much."""
+    """A file one byte larger than the limit is not read."""
     (tmp_path / "file").write_bytes(b"x" * (LIMIT + 1))
     assert await read_while_ticking(str(tmp_path / "file")) == ReadFailure(f"is larger than {LIMIT} bytes")
 
 
-@pytest.mark.parametrize("told", [0, 5_000, LIMIT])
-async def test_size_that_does_not_hold(told: int, tmp_path: Path) -> None:
-    """A file is read to its end, or to the limit, whatever size the system told: it may grow, and some have none."""
+@pytest.mark.parametrize("reported", [0, 5_000, LIMIT])
+async def test_wrong_size(reported: int, tmp_path: Path) -> None:
+    """A file is read to its end or to the limit, even if its reported size is wrong, as for a growing file."""
     content = bytes(range(256)) * 40
     (tmp_path / "file").write_bytes(content)
     for limit, read in ((LIMIT, content), (len(content), content), (1_000, content[:1_001])):
         descriptor = os.open(tmp_path / "file", os.O_RDONLY)
         try:
-            assert files._content(descriptor, told, limit) == read
+            assert files._content(descriptor, reported, limit) == read
         finally:
             os.close(descriptor)
 
 
 @POSIX
 async def test_sparse_gigabyte(tmp_path: Path) -> None:
-    """A file of a gigabyte is refused without being read."""
+    """A file of one gigabyte is rejected without being read."""
     with (tmp_path / "file").open("wb") as file:
         file.truncate(1 << 30)
     assert await read_while_ticking(str(tmp_path / "file")) == ReadFailure(f"is larger than {LIMIT} bytes")
@@ -91,7 +91,7 @@ async def test_sparse_gigabyte(tmp_path: Path) -> None:
 
 @POSIX
 async def test_fifo(tmp_path: Path) -> None:
-    """A FIFO, which nobody writes to, is not waited for."""
+    """A FIFO without a writer is not waited for."""
     os.mkfifo(tmp_path / "fifo")
     assert await read_while_ticking(str(tmp_path / "fifo")) == ReadFailure("is not a regular file")
 
@@ -99,27 +99,27 @@ async def test_fifo(tmp_path: Path) -> None:
 @POSIX
 @pytest.mark.parametrize("device", ["/dev/zero", "/dev/null", "/dev/tty"])
 async def test_device(device: str) -> None:
-    """A device without end, or one that a person types on, is not read."""
+    """An endless device or a terminal is not read."""
     content = await read_while_ticking(device)
     assert isinstance(content, ReadFailure)
 
 
 @POSIX
 async def test_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A socket is no file."""
+    """A socket is not read."""
     monkeypatch.chdir(tmp_path)
     with socket.socket(socket.AF_UNIX) as sock:
-        sock.bind("socket")  # a short name: those of sockets are limited
+        sock.bind("socket")  # a short name: the length of socket names is limited
         assert isinstance(await read_while_ticking(str(tmp_path / "socket")), ReadFailure)
 
 
 async def test_directory(tmp_path: Path) -> None:
-    """A directory is told as such."""
+    """A directory is reported as such."""
     assert await read_while_ticking(str(tmp_path)) == ReadFailure("is a directory")
 
 
-async def test_what_is_not_there(tmp_path: Path) -> None:
-    """A missing file, a link to nowhere, links in a circle and impossible paths each have the system's reason."""
+async def test_missing_and_invalid_paths(tmp_path: Path) -> None:
+    """A missing file, broken links and invalid paths are reported with the operating system's reason."""
     (tmp_path / "dangling").symlink_to("nowhere")
     (tmp_path / "one").symlink_to("other")
     (tmp_path / "other").symlink_to("one")
@@ -137,18 +137,18 @@ async def test_what_is_not_there(tmp_path: Path) -> None:
     assert isinstance(await read_while_ticking("\ud800"), ReadFailure)
 
 
-async def test_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A refused permission is told; it is played, as to the administrator, whom CI may run as, nothing is refused."""
+async def test_permission_denied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A denied permission is reported. It is simulated, since root, as which CI may run, is denied nothing."""
 
-    def refuse(*_: object) -> int:
+    def fail(*_: object) -> int:
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr(os, "open", refuse)
+    monkeypatch.setattr(os, "open", fail)
     assert await read_file(str(tmp_path / "file"), LIMIT) == ReadFailure("cannot be read: Permission denied")
 
 
 async def test_error_while_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A disk that fails in the middle is told, and the descriptor closed (which is looked for after every test)."""
+    """An error of the disk while reading is reported, and the descriptor is closed."""
     (tmp_path / "file").write_bytes(b"x")
 
     def fail(*_: object) -> int:
@@ -160,7 +160,7 @@ async def test_error_while_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 @contextmanager
 def hung_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
-    """Let every read hang, as on a network that is gone, until the end of the ``with``. The value: one has begun."""
+    """Make every read hang until the end of the ``with``, as on a network drive. The value: a read has started."""
     begun, free = threading.Event(), threading.Event()
 
     def hang(*_: object) -> ReadFailure:
@@ -176,7 +176,7 @@ def hung_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
 
 
 async def test_hung_read_can_be_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A read that hangs holds neither the loop nor whoever is cancelled in it."""
+    """A read that hangs blocks neither the event loop nor a cancelled caller."""
     with hung_disk(monkeypatch) as begun:
         started = time.monotonic()
         with anyio.move_on_after(0.02) as scope:
@@ -186,8 +186,8 @@ async def test_hung_read_can_be_cancelled(monkeypatch: pytest.MonkeyPatch) -> No
         assert begun.is_set()
 
 
-async def test_hung_read_ends_with_the_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A token file that hangs ends the attempt when the time for reading is over."""
+async def test_read_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A read that hangs ends the attempt after the time limit for reads."""
     monkeypatch.setattr(files, "READ_TIMEOUT", 0.02)
     with hung_disk(monkeypatch):
         provider = anycreds.from_http(
@@ -197,8 +197,8 @@ async def test_hung_read_ends_with_the_attempt(monkeypatch: pytest.MonkeyPatch) 
             await provider()
 
 
-async def test_threads_of_the_program_are_not_needed(tmp_path: Path) -> None:
-    """A program that has used up its worker threads does not keep a file from being read."""
+async def test_used_up_thread_pool(tmp_path: Path) -> None:
+    """A file is read even if the program has used up anyio's worker threads."""
     (tmp_path / "file").write_bytes(b"content")
     limiter = anyio.to_thread.current_default_thread_limiter()
     holders = [object() for _ in range(int(limiter.total_tokens))]
@@ -212,8 +212,8 @@ async def test_threads_of_the_program_are_not_needed(tmp_path: Path) -> None:
             limiter.release_on_behalf_of(holder)
 
 
-async def test_token_file_reaches_the_wire(tmp_path: Path) -> None:
-    """The token in a file is sent, and a file that cannot be one is named in the error, without its content."""
+async def test_token_file_is_sent(tmp_path: Path) -> None:
+    """The token in a file is sent; an unusable file is named in the error, without its content."""
     path = tmp_path / "token"
     path.write_text(f"{CANARY}-first\n")
     async with serving(ok(), ok()) as peer:
@@ -236,7 +236,7 @@ async def test_token_file_reaches_the_wire(tmp_path: Path) -> None:
 @POSIX
 @pytest.mark.parametrize(("mode", "is_open"), [(0o600, False), (0o400, False), (0o640, True), (0o604, True)])
 async def test_private_file(tmp_path: Path, mode: int, is_open: bool) -> None:
-    """A file with a token tells whether others can get at it, also behind a symbolic link."""
+    """A private file is read with whether other users can access it, through a symbolic link too."""
     (tmp_path / "file").write_text(f"{CANARY}-token")
     (tmp_path / "file").chmod(mode)
     (tmp_path / "link").symlink_to("file")
@@ -248,16 +248,16 @@ async def test_private_file(tmp_path: Path, mode: int, is_open: bool) -> None:
 
 @POSIX
 @pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="only root can give files away")
-async def test_private_file_of_somebody_else(tmp_path: Path) -> None:
-    """A token that another user has put there is not used."""
+async def test_private_file_of_another_user(tmp_path: Path) -> None:
+    """A private file that belongs to another user is rejected."""
     (tmp_path / "file").write_text("a token")
     os.chown(tmp_path / "file", 12345, -1)
     found = await files.read_private(str(tmp_path / "file"), LIMIT)
     assert found == ReadFailure("belongs to another user")
 
 
-async def test_private_file_that_is_not_there(tmp_path: Path) -> None:
-    """A missing file is missing, and not somebody else's."""
+async def test_missing_private_file(tmp_path: Path) -> None:
+    """A missing private file is reported as missing."""
     found = await files.read_private(str(tmp_path / "none"), LIMIT)
     assert isinstance(found, ReadFailure)
     assert found.is_missing

@@ -1,4 +1,4 @@
-"""One attempt looks at each of the shared files once, and the next one sees what has become of them."""
+"""Tests that an attempt reads each shared file at most once, and that the next attempt sees changes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LIMIT = 1024
 
 @pytest.fixture
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """Note which files each read looks at."""
+    """Record the files that each read asks the disk for."""
     read, noted = files.read_if_changed, list[list[str]]()
 
     async def note(wanted: Sequence[FileQuery], limit: int) -> list[FileVersion | ReadFailure | None]:
@@ -29,8 +29,8 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     return noted
 
 
-async def test_the_same_look(tmp_path: Path, reads: list[list[str]]) -> None:
-    """Who asks again in one attempt gets what was seen first, without a read, be it a file or that there is none."""
+async def test_second_read_in_an_attempt(tmp_path: Path, reads: list[list[str]]) -> None:
+    """A second request in one attempt gets what the first one read, without a read, for missing files too."""
     there, missing = tmp_path / "there", tmp_path / "missing"
     there.write_bytes(b"one")
     io = SystemRuntime().open_io("test")
@@ -45,8 +45,8 @@ async def test_the_same_look(tmp_path: Path, reads: list[list[str]]) -> None:
     assert len(reads) == 1
 
 
-async def test_who_knows_what_was_seen(tmp_path: Path, reads: list[list[str]]) -> None:
-    """Who knows the version that was seen is told that there is no other, and who knows another one gets it."""
+async def test_known_version(tmp_path: Path, reads: list[list[str]]) -> None:
+    """A caller that knows the version that was read gets None; a caller that knows another version gets the content."""
     file = tmp_path / "file"
     file.write_bytes(b"one")
     io = SystemRuntime().open_io("test")
@@ -57,8 +57,8 @@ async def test_who_knows_what_was_seen(tmp_path: Path, reads: list[list[str]]) -
     assert len(reads) == 1
 
 
-async def test_unchanged_says_nothing_to_others(tmp_path: Path, reads: list[list[str]]) -> None:
-    """That a version is unchanged tells nothing to who does not know it, so the file is read for that one."""
+async def test_unchanged_file_is_read_for_another_caller(tmp_path: Path, reads: list[list[str]]) -> None:
+    """A file that was unchanged for one caller is read for a caller that does not know that version."""
     file = tmp_path / "file"
     file.write_bytes(b"one")
     (seen,) = await SystemRuntime().open_io("test").read_if_changed([(str(file), None)], LIMIT)
@@ -71,8 +71,8 @@ async def test_unchanged_says_nothing_to_others(tmp_path: Path, reads: list[list
     assert len(reads) == 3
 
 
-async def test_only_what_is_new_is_read(tmp_path: Path, reads: list[list[str]]) -> None:
-    """Of several files, only those are read that were not looked at, and the answers stand in the order of the asks."""
+async def test_only_unread_files_are_read(tmp_path: Path, reads: list[list[str]]) -> None:
+    """Of several files, only those not read before are read, and the results are in the order of the request."""
     names = [str(tmp_path / name) for name in "abc"]
     for name in names:
         (tmp_path / name).write_text(name, encoding="utf-8")
@@ -83,8 +83,8 @@ async def test_only_what_is_new_is_read(tmp_path: Path, reads: list[list[str]]) 
     assert reads == [[names[1]], [names[0], names[2]]]
 
 
-async def test_the_next_attempt_looks_again(tmp_path: Path) -> None:
-    """Another attempt sees what has become of a file."""
+async def test_next_attempt_reads_again(tmp_path: Path) -> None:
+    """Another attempt sees changes of a file."""
     file = tmp_path / "file"
     file.write_bytes(b"one")
     runtime = SystemRuntime()

@@ -1,4 +1,4 @@
-"""Whose client carries a request to a service: ours, ours with the program's TLS, or the one that the program makes."""
+"""Tests which client sends a request to a service: ours, ours with the user's TLS context, or the user's own."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ BODY = f"{CANARY}-body".encode()
 
 @pytest.fixture(autouse=True)
 def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Name proxies that are nowhere, and that loopback is not to be asked for through them."""
+    """Set proxies that do not exist, except for loopback."""
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("NO_PROXY", "localhost,127.0.0.1")
@@ -40,7 +40,7 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def trusting() -> ssl.SSLContext:
-    """Return a client's context that trusts our authority and nobody else."""
+    """Return a client's TLS context that trusts our authority only."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     AUTHORITY.configure_trust(context)
     return context
@@ -61,20 +61,20 @@ def post(url: str, transport: Transport = Transport(), **changes: Any) -> Reques
 
 
 class Factory:
-    """Makes clients whose requests are answered by a function, and keeps them."""
+    """A factory of clients whose requests a function responses. It records clients and requests."""
 
-    __hash__ = None  # type: ignore[assignment]  # a program's object need not have one
+    __hash__ = None  # type: ignore[assignment]  # a user's object need not be hashable
 
-    def __init__(self, answer: Callable[[httpx.Request], Any] | None = None, **options: Any) -> None:
+    def __init__(self, response: Callable[[httpx.Request], Any] | None = None, **options: Any) -> None:
         self.requests: list[httpx.Request] = []
         self.made: list[httpx.AsyncClient] = []
-        self._answer = answer or (lambda _: httpx.Response(200, content=b"yes"))
+        self._respond = response or (lambda _: httpx.Response(200, content=b"yes"))
         self._options = options
 
     def __call__(self) -> httpx.AsyncClient:
         async def handle(request: httpx.Request) -> httpx.Response:
             self.requests.append(request)
-            response: httpx.Response = self._answer(request)
+            response: httpx.Response = self._respond(request)
             return response
 
         client = httpx.AsyncClient(transport=httpx.MockTransport(handle), **self._options)
@@ -89,12 +89,12 @@ async def exchange(*requests: Request) -> list[Response | TransportFailure]:
 
 
 async def one(request: Request) -> Response | TransportFailure:
-    (answer,) = await exchange(request)
-    return answer
+    (response,) = await exchange(request)
+    return response
 
 
-async def refusal(transport: Transport) -> anycreds.CredentialsError:
-    """Return the error of an attempt that has no client."""
+async def error_of(transport: Transport) -> anycreds.CredentialsError:
+    """Return the error of an attempt that has no usable client."""
     async with SystemRuntime().open_io("test") as io:
         with pytest.raises(anycreds.CredentialsError) as caught:
             await io.send(post(FAR, transport))
@@ -102,59 +102,59 @@ async def refusal(transport: Transport) -> anycreds.CredentialsError:
 
 
 async def test_one_connection_for_many_exchanges() -> None:
-    """Three exchanges with a host over TLS, by the program's context, cost one connection; it is closed at the end."""
+    """Three exchanges with a host over TLS share one connection, which is closed at the end of the attempt."""
     transport = Transport(ssl_context=trusting())
     async with serving(ok(b"1"), ok(b"2"), ok(b"3"), context=server_context()) as peer:
         url = f"https://localhost:{peer.port}/"
-        answers = await exchange(*[post(url, Transport(ssl_context=transport.ssl_context)) for _ in range(3)])
+        responses = await exchange(*[post(url, Transport(ssl_context=transport.ssl_context)) for _ in range(3)])
         assert await peer.closed()
-    assert [answer.body for answer in answers if isinstance(answer, Response)] == [b"1", b"2", b"3"]
+    assert [response.body for response in responses if isinstance(response, Response)] == [b"1", b"2", b"3"]
     assert peer.connections == 1
     assert b"Content-Length: %d\r\n" % len(BODY) in peer.heads[0]
 
 
-async def test_contexts_are_kept_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A context counts for the requests that name it only; without one it is the system's, or AWS_CA_BUNDLE's."""
+async def test_contexts_are_separate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user's TLS context is used only for requests that name it; others use the system's or AWS_CA_BUNDLE."""
     async with serving(ok(), ok(), ok(), context=server_context()) as peer:
         url = f"https://localhost:{peer.port}/"
-        nobody = Transport(ssl_context=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
-        answers = await exchange(post(url, Transport(ssl_context=trusting())), post(url), post(url, nobody))
-        assert [isinstance(answer, Response) for answer in answers] == [True, False, False]
+        untrusted = Transport(ssl_context=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+        responses = await exchange(post(url, Transport(ssl_context=trusting())), post(url), post(url, untrusted))
+        assert [isinstance(response, Response) for response in responses] == [True, False, False]
         AUTHORITY.cert_pem.write_to_path(tmp_path / "bundle")
         monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "bundle"))
-        answers = await exchange(post(url), post(url), post(url, nobody))
-        assert [isinstance(answer, Response) for answer in answers] == [True, True, False]
+        responses = await exchange(post(url), post(url), post(url, untrusted))
+        assert [isinstance(response, Response) for response in responses] == [True, True, False]
         assert await peer.closed()
-    assert peer.connections == 2  # who does not trust does not shake hands
+    assert peer.connections == 2  # an untrusted server gets no connection
 
 
-async def test_context_goes_with_the_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The program's context replaces whom we trust, not the way: other hosts are asked through the proxy."""
+async def test_context_and_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user's TLS context does not change the proxies."""
     async with serving(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n") as proxy:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
-        answer = await one(post(FAR, Transport(ssl_context=trusting())))
-        assert isinstance(answer, TransportFailure)
+        response = await one(post(FAR, Transport(ssl_context=trusting())))
+        assert isinstance(response, TransportFailure)
     assert proxy.lines[0] == "CONNECT sts.example.invalid:443 HTTP/1.1"
 
 
-async def test_factory_is_called_once_an_attempt() -> None:
-    """A factory makes one client for all exchanges of an attempt, when the first needs it, and it is closed with it."""
+async def test_factory_is_called_once_per_attempt() -> None:
+    """A factory makes one client per attempt, for the first exchange, and it is closed with the attempt."""
     factory = Factory()
     transport = Transport(factory)
     async with SystemRuntime().open_io("test") as io:
         assert factory.made == []
         for _ in range(3):
-            answer = await io.send(post(FAR, transport))
-            assert isinstance(answer, Response)
-            assert (answer.status, answer.body) == (200, b"yes")
+            response = await io.send(post(FAR, transport))
+            assert isinstance(response, Response)
+            assert (response.status, response.body) == (200, b"yes")
         assert [client.is_closed for client in factory.made] == [False]
     assert [client.is_closed for client in factory.made] == [True]
     await exchange(post(FAR, transport), post("https://sso.example.invalid/", Transport(factory)))
     assert [client.is_closed for client in factory.made] == [True, True]
 
 
-async def test_what_the_factorys_client_is_given() -> None:
-    """A program's client gets our request as it is: nothing of its own is added, and it follows no redirect."""
+async def test_request_to_the_users_client() -> None:
+    """The user's client sends the request unchanged: it adds nothing of its own and follows no redirect."""
     factory = Factory(
         lambda _: httpx.Response(302, headers={"Location": "https://elsewhere.invalid/", "Set-Cookie": "a=b"}),
         auth=("user", "pass"), follow_redirects=True, headers={"X-Mine": "yes"}, cookies={"c": "d"},
@@ -174,8 +174,8 @@ async def test_what_the_factorys_client_is_given() -> None:
         }
 
 
-async def test_factorys_client_over_sockets() -> None:
-    """A program's real client is used over one connection, with its own TLS, and closed."""
+async def test_users_client_over_sockets() -> None:
+    """A real client of the user uses one connection with its own TLS, and is closed."""
     async with serving(ok(b"1"), ok(b"2"), ok(b"3"), context=server_context()) as peer:
         transport = Transport(lambda: httpx.AsyncClient(verify=trusting()))
         await exchange(*[post(f"https://localhost:{peer.port}/", transport)] * 3)
@@ -183,21 +183,21 @@ async def test_factorys_client_over_sockets() -> None:
     assert (peer.connections, len(peer.heads)) == (1, 3)
 
 
-async def test_direct_requests_have_their_own_way() -> None:
-    """Whatever the transport says, what is on this machine or its link is asked by us, without proxies."""
+async def test_direct_requests_ignore_the_factory() -> None:
+    """Requests to loopback and link-local addresses never use the user's client or a proxy."""
 
     def never() -> Any:
         raise AssertionError
 
     async with serving(ok(), ok()) as peer:
         url = f"http://127.0.0.1:{peer.port}/"
-        answers = await exchange(*[post(url, Transport(never, object()), direct=True)] * 2)
-    assert all(isinstance(answer, Response) for answer in answers)
+        responses = await exchange(*[post(url, Transport(never, object()), direct=True)] * 2)
+    assert all(isinstance(response, Response) for response in responses)
     assert peer.connections == 1
 
 
-async def test_exchanges_at_once_share_a_client() -> None:
-    """Exchanges of one attempt that begin at the same time open one client, and leave none behind."""
+async def test_concurrent_exchanges_share_a_client() -> None:
+    """Concurrent exchanges of one attempt open one client, and it is closed."""
     factory = Factory()
     clients = HttpClients()
     async with anyio.create_task_group() as tasks:
@@ -211,25 +211,25 @@ async def test_exchanges_at_once_share_a_client() -> None:
 
 
 class OwnError(Exception):
-    """An error of the program's own."""
+    """An error of the user's code."""
 
 
 async def test_factory_that_fails() -> None:
-    """What a factory raises is the cause of an error that names it, and its text is not repeated."""
+    """An error of the factory is the cause of an error that names the factory, and its text is not repeated."""
 
     def fail() -> Any:
         raise OwnError(f"{CANARY}-text")
 
-    error = await refusal(Transport(fail))
+    error = await error_of(Transport(fail))
     assert type(error) is anycreds.RetrievalError
     assert "client_config: http_client_factory raised OwnError" in str(error)
     cause = error.__cause__
     assert isinstance(cause, OwnError)
-    cause.args = ()  # the test's secret stands in the program's own error only
+    cause.args = ()  # the test's secret is in the user's error only
 
 
 async def test_factory_that_exits() -> None:
-    """A wish to leave the program is not ours to keep."""
+    """A SystemExit of the factory passes unchanged."""
 
     def leave() -> Any:
         raise SystemExit(3)
@@ -253,24 +253,24 @@ async def coroutine() -> httpx.AsyncClient:
         (dict, "dict"),
     ],
 )
-async def test_factory_that_makes_something_else(factory: Callable[[], Any], kind: str) -> None:
-    """What can be no client is refused by its kind, and a coroutine is not left to complain."""
-    error = await refusal(Transport(factory))
+async def test_factory_that_returns_no_client(factory: Callable[[], Any], kind: str) -> None:
+    """A factory that returns no asynchronous client is reported by the type returned; a coroutine is closed."""
+    error = await error_of(Transport(factory))
     assert type(error) is anycreds.InvalidConfigurationError
     assert f"http_client_factory returned {kind}; expected an httpx.AsyncClient" in str(error)
 
 
-async def test_client_that_is_given_again() -> None:
-    """A client that a factory gives twice is closed by then, and that is said."""
+async def test_client_that_is_returned_again() -> None:
+    """A client that a factory returns again is closed by then, and that is reported."""
     client = Factory()()
     assert isinstance(await one(post(FAR, Transport(lambda: client))), Response)
-    error = await refusal(Transport(lambda: client))
+    error = await error_of(Transport(lambda: client))
     assert type(error) is anycreds.InvalidConfigurationError
     assert "returned a client that is closed (return a new httpx.AsyncClient from each call" in str(error)
 
 
-async def test_client_that_is_closed_by_others() -> None:
-    """The same in the middle of an attempt, as when two attempts share one."""
+async def test_client_that_is_closed_during_an_attempt() -> None:
+    """A client that is closed during an attempt is reported."""
     factory = Factory()
     async with SystemRuntime().open_io("test") as io:
         await io.send(post(FAR, Transport(factory)))
@@ -280,7 +280,7 @@ async def test_client_that_is_closed_by_others() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "answer"),
+    ("error", "response"),
     [
         (httpx.ConnectError("canary"), TransportFailure("unreachable", "no further details")),
         (httpx.ReadError("canary"), TransportFailure("broken", "ReadError: no further details")),
@@ -295,8 +295,8 @@ async def test_client_that_is_closed_by_others() -> None:
         ),
     ],
 )
-async def test_client_that_fails(error: Exception, answer: TransportFailure) -> None:
-    """What a program's transport or hook raises is no answer; its text is not repeated."""
+async def test_client_that_fails(error: Exception, response: TransportFailure) -> None:
+    """What the user's transport or hook raises is a failure of the exchange, and its text is not repeated."""
 
     def fail(_: httpx.Request) -> Any:
         raise error
@@ -304,12 +304,12 @@ async def test_client_that_fails(error: Exception, answer: TransportFailure) -> 
     async def hook(_: httpx.Request) -> None:
         raise error
 
-    assert await one(post(FAR, Transport(Factory(fail)))) == answer
-    assert await one(post(FAR, Transport(Factory(event_hooks={"request": [hook]})))) == answer
+    assert await one(post(FAR, Transport(Factory(fail)))) == response
+    assert await one(post(FAR, Transport(Factory(event_hooks={"request": [hook]})))) == response
 
 
 async def test_client_that_hangs() -> None:
-    """A program's client has the time of the exchange, whatever it has been told itself."""
+    """The timeout of the exchange applies to the user's client, whatever its own timeout."""
 
     class Hanging(httpx.AsyncBaseTransport):
         async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -320,8 +320,8 @@ async def test_client_that_hangs() -> None:
     assert await one(post(FAR, transport, timeout=0.02)) == TransportFailure("timeout", "no response within 0.02 s")
 
 
-async def test_hook_that_reads_the_answer() -> None:
-    """A hook that has read the body before us, to log it, changes nothing; the limit counts for what it has read."""
+async def test_hook_that_reads_the_response() -> None:
+    """A hook of the user's client may read the body; the limit applies to it."""
 
     async def read(response: httpx.Response) -> None:
         await response.aread()
@@ -338,23 +338,23 @@ async def test_hook_that_reads_the_answer() -> None:
 
 
 @pytest.mark.parametrize("is_declared", [True, False])
-async def test_limit_counts_for_every_client(is_declared: bool) -> None:
-    """Of an answer that is too large nothing is given, by a program's client neither."""
+async def test_limit_applies_to_users_clients(is_declared: bool) -> None:
+    """The limit of a response applies to the user's client too."""
 
     async def chunks() -> AsyncIterator[bytes]:
         for _ in range(10):
             yield b"x" * 1000
 
-    def answer(_: httpx.Request) -> httpx.Response:
+    def response(_: httpx.Request) -> httpx.Response:
         return httpx.Response(200, content=b"x" * 10_000 if is_declared else chunks())
 
-    found = await one(post(FAR, Transport(Factory(answer)), limit=5000))
+    found = await one(post(FAR, Transport(Factory(response)), limit=5000))
     assert isinstance(found, TransportFailure)
     assert found.kind == "too large"
 
 
 async def test_clients_that_cannot_be_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A client that fails or hangs when it is closed keeps neither the answer nor the others from being closed."""
+    """A client that fails or hangs when it is closed keeps no other client open."""
     monkeypatch.setattr(http, "CLOSE_TIMEOUT", 0.02)
 
     async def fail() -> None:
@@ -376,11 +376,11 @@ async def test_clients_that_cannot_be_closed(monkeypatch: pytest.MonkeyPatch) ->
 
 
 class _Successor(types.ModuleType):
-    """Stands for httpx's successor: the same names, and every class its own."""
+    """Stands for httpx2: the same names, and other classes."""
 
 
-async def test_client_of_httpxs_successor(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A client of httpx2, or of a class on it, gets that library's requests, and its errors are understood."""
+async def test_client_of_httpx2(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client of httpx2, or of a subclass, gets requests of that library, and its errors are recognized."""
     library = _Successor("httpx2")
     for name in ("URL", "Request", "HTTPError", "ConnectError", "ConnectTimeout", "InvalidURL"):
         setattr(library, name, type(name, (getattr(httpx, name),), {}))
@@ -404,9 +404,9 @@ async def test_client_of_httpxs_successor(monkeypatch: pytest.MonkeyPatch) -> No
         build_request = send
 
     request = post(FAR, Transport(Client))
-    answer = await one(request)
-    assert isinstance(answer, Response)
-    assert answer.body == b"yes"
+    response = await one(request)
+    assert isinstance(response, Response)
+    assert response.body == b"yes"
     assert isinstance(seen[0], library.Request)
     assert isinstance(seen[0].url, library.URL)
     errors.append(library.ConnectError("canary"))

@@ -1,4 +1,4 @@
-"""What we send over HTTP, byte for byte, over how many connections, and to which address."""
+"""Tests what is sent over HTTP, byte for byte, over how many connections, and to which address."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from support.raw_http_server import closed, httpx_loaded, ok, serving  # noqa: F
 
 pytestmark = pytest.mark.anyio
 
-ADDRESSES = ("127.0.0.1", "::1", b"127.0.0.1", b"::1")  # of these nothing is asked of the name service
+ADDRESSES = ("127.0.0.1", "::1", b"127.0.0.1", b"::1")  # they are not resolved by name
 TOKEN = f"{CANARY}-imds"
-TOKEN_ANSWER = ok(TOKEN.encode(), "x-aws-ec2-metadata-token-ttl-seconds: 21600")
+TOKEN_RESPONSE = ok(TOKEN.encode(), "x-aws-ec2-metadata-token-ttl-seconds: 21600")
 
 
 @pytest.fixture(autouse=True)
 def metadata_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the metadata service be asked, at the endpoint that a test names."""
+    """Enable the metadata service."""
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "false")
 
 
 def url(text: str) -> Url:
-    """Return a URL that is known to be right."""
+    """Return a valid URL."""
     parsed = parse_url(text)
     assert isinstance(parsed, Url)
     return parsed
 
 
 async def test_container_request() -> None:
-    """A container call sends these headers and no other: no user agent, no cookie, no other coding than identity."""
+    """A container request has these headers and no other: no user agent, no cookie, no encoding but identity."""
     async with serving(ok(b"{}", "Set-Cookie: a=b") + b"", ok()) as peer:
         provider = anycreds.from_http(
             full_uri=f"http://127.0.0.1:{peer.port}/get/it?a=b%20c",
@@ -59,8 +59,8 @@ async def test_container_request() -> None:
 
 
 async def test_metadata_requests() -> None:
-    """The metadata service is sent an empty PUT with its length, and two GETs with the token, on one connection."""
-    async with serving(TOKEN_ANSWER, ok(b"a-role"), ok()) as peer:
+    """The metadata service gets an empty PUT with its length and two GETs with the token, on one connection."""
+    async with serving(TOKEN_RESPONSE, ok(b"a-role"), ok()) as peer:
         assert (await anycreds.from_instance_metadata(endpoint=f"http://127.0.0.1:{peer.port}")()).account_id is None
         assert await peer.closed()
     common = [f"host: 127.0.0.1:{peer.port}", "accept-encoding: identity"]
@@ -79,22 +79,22 @@ async def test_metadata_requests() -> None:
 
 
 async def test_body_has_its_length() -> None:
-    """A body is sent whole, with its length and not in chunks."""
+    """A body is sent as a whole, with its length and not in chunks."""
     async with serving(ok(b"yes")) as peer:
         clients = HttpClients()
         request = Request("POST", url(f"http://127.0.0.1:{peer.port}/"), {"X": "y"}, 5.0, body=b"hello")
-        answer = await clients.send(request)
+        response = await clients.send(request)
         await clients.close()
         assert await peer.closed()
-    assert isinstance(answer, Response)
-    assert answer.body == b"yes"
+    assert isinstance(response, Response)
+    assert response.body == b"yes"
     assert [line for line in peer.lines if ":" in line][2:] == ["X: y", "Content-Length: 5"]
 
 
 @pytest.mark.parametrize("direct", [True, False])
 @pytest.mark.parametrize(("method", "body"), [("POST", b""), ("POST", b"hello"), ("PUT", b""), ("DELETE", b"")])
 async def test_length_of_every_body(method: str, body: bytes, direct: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every request but a GET says how long its body is, also if there is none, and says it once."""
+    """Every request but a GET has one Content-Length, for an empty body too."""
     monkeypatch.setenv("NO_PROXY", "*")
     async with serving(ok(b"yes")) as peer:
         clients = HttpClients()
@@ -107,8 +107,8 @@ async def test_length_of_every_body(method: str, body: bytes, direct: bool, monk
     assert lengths == [f"Content-Length: {len(body)}"]
 
 
-async def test_token_beyond_ascii_goes_out_as_latin_1() -> None:
-    """A token with é in it is sent as the one byte that HTTP has for it."""
+async def test_token_is_sent_as_latin_1() -> None:
+    """A token with é is sent as ISO-8859-1."""
     async with serving(ok()) as peer:
         await anycreds.from_http(
             full_uri=f"http://127.0.0.1:{peer.port}/", authorization_token=f"caf\xe9 {CANARY}", max_retries=0
@@ -117,7 +117,7 @@ async def test_token_beyond_ascii_goes_out_as_latin_1() -> None:
 
 
 async def test_one_connection_per_attempt_and_a_token_for_all() -> None:
-    """Each attempt opens one connection and closes it; the metadata token is kept for the next attempts."""
+    """Each attempt opens one connection and closes it; the metadata token is reused by later attempts."""
     async with FakeAWS() as aws:
         provider = anycreds.from_instance_metadata(endpoint=aws.metadata_url)
         for number in range(1, 4):
@@ -128,10 +128,10 @@ async def test_one_connection_per_attempt_and_a_token_for_all() -> None:
         assert aws.count("role") == 3
 
 
-async def test_connection_that_the_server_closes_is_opened_anew() -> None:
-    """A server that closes after each answer gets one connection for each exchange."""
+async def test_connection_that_the_server_closes() -> None:
+    """If the server closes the connection after each response, each exchange opens another one."""
     async with serving(
-        TOKEN_ANSWER.replace(b"OK\r\n", b"OK\r\nConnection: close\r\n"),
+        TOKEN_RESPONSE.replace(b"OK\r\n", b"OK\r\nConnection: close\r\n"),
         ok(b"a-role", "Connection: close"),
         ok(),
     ) as peer:
@@ -141,7 +141,7 @@ async def test_connection_that_the_server_closes_is_opened_anew() -> None:
 
 @pytest.fixture
 def no_lookups(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """List the names that are looked up."""
+    """Record the names that are resolved."""
     looked_up: list[str] = []
     real = socket.getaddrinfo
 
@@ -166,8 +166,8 @@ def no_lookups(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return looked_up
 
 
-async def test_localhost_is_not_looked_up(no_lookups: list[str]) -> None:
-    """``localhost`` over http is 127.0.0.1, whatever the name service says; the server hears the name."""
+async def test_localhost_is_not_resolved(no_lookups: list[str]) -> None:
+    """``localhost`` over http is 127.0.0.1 without name resolution, and the Host header has the name."""
     async with serving(ok()) as peer:
         await anycreds.from_http(full_uri=f"http://LocalHost:{peer.port}/", max_retries=0)()
     assert f"Host: localhost:{peer.port}" in peer.lines
@@ -175,7 +175,7 @@ async def test_localhost_is_not_looked_up(no_lookups: list[str]) -> None:
 
 
 def has_ipv6() -> bool:
-    """Tell whether this machine has ::1."""
+    """Return whether this machine has ::1."""
     try:
         with socket.create_server(("::1", 0), family=socket.AF_INET6):
             return True
@@ -184,8 +184,8 @@ def has_ipv6() -> bool:
 
 
 @pytest.mark.skipif(not has_ipv6(), reason="this machine has no ::1")
-async def test_localhost_may_be_on_ipv6_only(no_lookups: list[str]) -> None:
-    """A server on ::1 alone is found as ``localhost``, after 127.0.0.1 has refused."""
+async def test_localhost_on_ipv6_only(no_lookups: list[str]) -> None:
+    """A server on ::1 only is found as ``localhost`` after 127.0.0.1 has refused the connection."""
     async with serving(ok(), host="::1") as peer:
         await anycreds.from_http(full_uri=f"http://localhost:{peer.port}/", max_retries=0)()
         assert f"Host: localhost:{peer.port}" in peer.lines
@@ -195,8 +195,8 @@ async def test_localhost_may_be_on_ipv6_only(no_lookups: list[str]) -> None:
     assert no_lookups == []
 
 
-async def test_localhost_that_answers_is_asked_once() -> None:
-    """An answer, even a bad one, is not asked for again at the other address."""
+async def test_localhost_error_response_is_final() -> None:
+    """After a response, even an error response, the other address is not tried."""
     async with FakeAWS() as aws:
         aws.script("container", Status(500))
         provider = anycreds.from_http(

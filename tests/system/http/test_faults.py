@@ -1,4 +1,4 @@
-"""Below the providers: every exchange ends in an answer or in a reason why there is none, never in an exception."""
+"""Tests that every exchange ends in a response or in a failure with its reason, never in an exception."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from support.raw_http_server import closed, httpx_loaded, ok, serving  # noqa: F
 pytestmark = pytest.mark.anyio
 
 
-def asking(text: str, timeout: float = 0.1, *, limit: int = 1000, direct: bool = True) -> Request:
+def plain_request(text: str, timeout: float = 0.1, *, limit: int = 1000, direct: bool = True) -> Request:
     """Return a plain request."""
     url = parse_url(text)
     assert isinstance(url, Url)
@@ -24,7 +24,7 @@ def asking(text: str, timeout: float = 0.1, *, limit: int = 1000, direct: bool =
 
 
 async def exchange(request: Request) -> Response | TransportFailure:
-    """Make one exchange with clients of its own."""
+    """Make one exchange with new clients."""
     clients = HttpClients()
     try:
         return await clients.send(request)
@@ -46,45 +46,45 @@ async def exchange(request: Request) -> Response | TransportFailure:
         (Raw(ok(b"x" * 1001).replace(b"Content-Length: 1001\r\n", b"Transfer-Encoding: x\r\n")), "broken"),
     ],
 )
-async def test_reasons(fault: Fault, kind: str) -> None:
-    """Each fault is one of the four reasons, in time, and the connection ends."""
+async def test_kinds_of_failures(fault: Fault, kind: str) -> None:
+    """Each fault is one of the four kinds of failures, in time, and the connection is closed."""
     async with FakeAWS() as aws:
         aws.script("container", fault)
         started = time.monotonic()
-        answer = await exchange(asking(aws.container_url))
+        response = await exchange(plain_request(aws.container_url))
         assert time.monotonic() - started < 0.6
-        assert isinstance(answer, TransportFailure)
-        assert answer.kind == kind
+        assert isinstance(response, TransportFailure)
+        assert response.kind == kind
         assert await closed(aws)
 
 
 async def test_refused() -> None:
-    """Where nobody listens, the reason is the system's."""
+    """A refused connection is reported with the operating system's reason."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        answer = await exchange(asking(f"http://127.0.0.1:{unused.getsockname()[1]}/", 2.0))
-    assert answer == TransportFailure("unreachable", "Connection refused")
+        response = await exchange(plain_request(f"http://127.0.0.1:{unused.getsockname()[1]}/", 2.0))
+    assert response == TransportFailure("unreachable", "Connection refused")
 
 
 async def test_refused_on_both_addresses_of_localhost() -> None:
-    """The same for ``localhost``, of which both addresses are tried."""
+    """A connection refused on both addresses of ``localhost`` is reported with the reason."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        answer = await exchange(asking(f"http://localhost:{unused.getsockname()[1]}/", 2.0))
-    assert isinstance(answer, TransportFailure)
-    assert answer.kind == "unreachable"
-    assert answer.detail != "no further details"
+        response = await exchange(plain_request(f"http://localhost:{unused.getsockname()[1]}/", 2.0))
+    assert isinstance(response, TransportFailure)
+    assert response.kind == "unreachable"
+    assert response.detail != "no further details"
 
 
 @pytest.mark.parametrize(("size", "fits"), [(0, True), (999, True), (1000, True), (1001, False), (70_000, False)])
 @pytest.mark.parametrize("declared", [True, False])
 async def test_limit(size: int, fits: bool, declared: bool) -> None:
-    """A body of as many bytes as allowed is read, one of more is not, be its length declared or not."""
-    answer = ok(b"x" * size)
+    """A body up to the limit is read, and a larger one is not, whether its length is declared or not."""
+    response = ok(b"x" * size)
     if not declared:
-        answer = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + b"x" * size
-    async with serving(answer) as peer:
-        got = await exchange(asking(f"http://127.0.0.1:{peer.port}/", 5.0))
+        response = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + b"x" * size
+    async with serving(response) as peer:
+        got = await exchange(plain_request(f"http://127.0.0.1:{peer.port}/", 5.0))
         assert await peer.closed()
     if fits:
         assert isinstance(got, Response)
@@ -94,12 +94,12 @@ async def test_limit(size: int, fits: bool, declared: bool) -> None:
         assert got.kind == "too large"
 
 
-async def test_next_exchange_after_a_flood() -> None:
-    """What was cut off does not show in the next exchange of the same attempt."""
+async def test_exchange_after_a_too_large_response() -> None:
+    """The exchange after a response that was cut off gets its own response."""
     flood = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"800\r\n" + b"x" * 2048 + b"\r\n"
     async with serving(flood, ok(b"fine")) as peer:
         clients = HttpClients()
-        request = asking(f"http://127.0.0.1:{peer.port}/", 5.0)
+        request = plain_request(f"http://127.0.0.1:{peer.port}/", 5.0)
         assert isinstance(await clients.send(request), TransportFailure)
         second = await clients.send(request)
         await clients.close()
@@ -110,20 +110,20 @@ async def test_next_exchange_after_a_flood() -> None:
 
 
 async def test_timeout_is_the_whole_exchange() -> None:
-    """The time counts for both addresses of ``localhost`` and for all that an exchange consists of."""
+    """The timeout covers the whole exchange, with both addresses of ``localhost``."""
     async with FakeAWS() as aws:
         aws.script("container", Hang())
         started = time.monotonic()
-        answer = await exchange(asking(aws.container_url.replace("127.0.0.1", "localhost")))
+        response = await exchange(plain_request(aws.container_url.replace("127.0.0.1", "localhost")))
         assert time.monotonic() - started < 0.6
-    assert answer == TransportFailure("timeout", "no response within 0.1 s")
+    assert response == TransportFailure("timeout", "no response within 0.1 s")
 
 
-async def test_client_is_closed_though_one_of_them_is_used_twice() -> None:
-    """Closing twice is harmless, and a closed set of clients may be used again."""
+async def test_close_twice() -> None:
+    """Clients may be closed twice, and used again after that."""
     async with serving(ok(b"1"), ok(b"2")) as peer:
         clients = HttpClients()
-        request = asking(f"http://127.0.0.1:{peer.port}/", 5.0)
+        request = plain_request(f"http://127.0.0.1:{peer.port}/", 5.0)
         await clients.send(request)
         await clients.close()
         await clients.close()

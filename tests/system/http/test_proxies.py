@@ -1,4 +1,4 @@
-"""Proxies are never asked for what is on this machine or its link; for other hosts, as the environment says."""
+"""Tests that proxies are never used for loopback and link-local addresses."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from support.raw_http_server import httpx_loaded, ok, serving  # noqa: F401
 pytestmark = pytest.mark.anyio
 
 VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
-FAR = "creds.example.invalid"  # resolves to nothing, and is never looked up where a proxy does it
+FAR = "creds.example.invalid"  # does not exist; with a proxy it is never resolved here
 TOKEN = f"{CANARY}-token"
-REFUSAL = b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n"
+BAD_GATEWAY = b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n"
 
 
 def use_proxy(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
-    """Name this proxy in every variable there is."""
+    """Set this proxy in every environment variable for proxies."""
     for variable in VARIABLES:
         monkeypatch.setenv(variable, url)
 
 
 def far_provider(host: str = FAR) -> anycreds.Provider:
-    """Return a provider that asks another machine over TLS."""
+    """Return a provider that calls another host over TLS."""
     return anycreds.from_http(full_uri=f"https://{host}/creds", authorization_token=TOKEN, timeout=5.0, max_retries=0)
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:{}", "http://user:canary.pw@127.0.0.1:{}", "https://127.0.0.1:{}"])
 async def test_loopback_never_goes_through_a_proxy(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With every proxy variable set, neither metadata nor container calls reach the proxy."""
+    """With every proxy variable set, neither metadata nor container requests reach the proxy."""
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "false")
-    async with FakeAWS() as aws, serving(REFUSAL) as proxy:
+    async with FakeAWS() as aws, serving(BAD_GATEWAY) as proxy:
         use_proxy(monkeypatch, url.format(proxy.port))
         local = aws.container_url.replace("127.0.0.1", "localhost")
         await anycreds.from_instance_metadata(endpoint=aws.metadata_url)()
@@ -49,14 +49,14 @@ async def test_loopback_never_goes_through_a_proxy(url: str, monkeypatch: pytest
 
 
 async def test_loopback_over_tls_never_goes_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same for https to this machine."""
+    """With every proxy variable set, https requests to loopback do not reach the proxy."""
     authority = trustme.CA()
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("localhost").configure_cert(context)
     with authority.cert_pem.tempfile() as bundle:
         monkeypatch.setenv("AWS_CA_BUNDLE", bundle)
         monkeypatch.setattr(tls, "_contexts", {})
-        async with serving(ok(), context=context) as peer, serving(REFUSAL) as proxy:
+        async with serving(ok(), context=context) as peer, serving(BAD_GATEWAY) as proxy:
             use_proxy(monkeypatch, f"http://127.0.0.1:{proxy.port}")
             await anycreds.from_http(full_uri=f"https://localhost:{peer.port}/", max_retries=0)()
     assert proxy.connections == 0
@@ -64,8 +64,8 @@ async def test_loopback_over_tls_never_goes_through_a_proxy(monkeypatch: pytest.
 
 @pytest.mark.parametrize("host", [FAR, "xn--bcher-kva.invalid", "xn--a.invalid", "192.0.2.1"])
 async def test_other_hosts_go_through_the_proxy(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A call to another host asks the proxy for a tunnel and tells it nothing else; its refusal is our error."""
-    async with serving(REFUSAL) as proxy:
+    """A request to another host opens a tunnel through the proxy and sends it nothing else; its error is reported."""
+    async with serving(BAD_GATEWAY) as proxy:
         use_proxy(monkeypatch, f"http://127.0.0.1:{proxy.port}")
         with pytest.raises(anycreds.RetrievalError):
             await far_provider(host)()
@@ -75,7 +75,7 @@ async def test_other_hosts_go_through_the_proxy(host: str, monkeypatch: pytest.M
 
 
 async def test_whole_exchange_through_a_tunnel(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Through the tunnel we speak TLS with the host itself, so that the proxy sees no token."""
+    """TLS through the tunnel is with the host itself, so the proxy sees no token."""
     authority = trustme.CA()
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert(FAR).configure_cert(context)
@@ -113,7 +113,7 @@ async def test_whole_exchange_through_a_tunnel(monkeypatch: pytest.MonkeyPatch) 
 
 
 async def test_tunnel_that_stalls(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A proxy that never answers is given up in time, and its connection is closed."""
+    """A proxy that never responds ends in a timeout, and its connection is closed."""
     async with serving() as proxy:
         use_proxy(monkeypatch, f"http://127.0.0.1:{proxy.port}")
         with pytest.raises(anycreds.ProviderTimeoutError):
@@ -122,7 +122,7 @@ async def test_tunnel_that_stalls(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_handshake_in_a_tunnel_that_stalls(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same when the host behind the proxy never shakes hands."""
+    """A TLS handshake that stalls behind the proxy ends in a timeout, and the connection is closed."""
     async with serving(b"HTTP/1.1 200 Connection established\r\n\r\n") as proxy:
         use_proxy(monkeypatch, f"http://127.0.0.1:{proxy.port}")
         with pytest.raises(anycreds.ProviderTimeoutError):
@@ -131,8 +131,8 @@ async def test_handshake_in_a_tunnel_that_stalls(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("proxy", ["ftp://a:canary.pw@127.0.0.1", "socks5://127.0.0.1:1", "http://a:canary.pw@b:x"])
-async def test_proxy_that_can_be_none(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A proxy variable that cannot be used is an error that does not repeat it; loopback needs none."""
+async def test_invalid_proxy(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An invalid proxy variable is an error that does not repeat its value; loopback needs no proxy."""
     use_proxy(monkeypatch, proxy)
     with pytest.raises(anycreds.InvalidConfigurationError, match="HTTPS_PROXY") as caught:
         await far_provider()()

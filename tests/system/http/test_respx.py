@@ -1,4 +1,4 @@
-"""The one file that names httpx, with its transport mocked: the addresses that no test may reach, and every error."""
+"""Tests with a mocked transport of httpx: the addresses that no test may reach, and every error of httpx."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ FAR = "https://creds.example.invalid/creds"
 
 @pytest.fixture
 def network() -> Iterator[respx.Router]:
-    """Answer below httpx instead of the network; what is not expected is an error."""
+    """Mock the transport of httpx; an unexpected request is an error."""
     with respx.mock(assert_all_called=False) as router:
         yield router
 
 
 async def test_container_on_ecs(network: respx.Router) -> None:
-    """A relative URI is asked on the link-local address of the ECS agent, over plain http."""
+    """A relative URI is requested from the link-local address of the ECS agent, over plain http."""
     route = network.get(f"{ECS}/v2/creds").respond(content=DOCUMENT)
     assert (await anycreds.from_http(relative_uri="/v2/creds", max_retries=0)()).access_key_id == "AKIDPEER"
     (call,) = route.calls
@@ -38,7 +38,7 @@ async def test_container_on_ecs(network: respx.Router) -> None:
 
 @pytest.mark.parametrize("host", ["169.254.169.254", "[fd00:ec2::254]"])
 async def test_instance_metadata(host: str, network: respx.Router, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The metadata service is asked at its IPv4 or IPv6 address, with a token, three exchanges in all."""
+    """The metadata service is called at its IPv4 or IPv6 address, with a token, in three exchanges."""
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "false")
     roles = f"http://{host}/latest/meta-data/iam/security-credentials/"
     ttl = {"X-Aws-Ec2-Metadata-Token-Ttl-Seconds": "21600"}
@@ -52,8 +52,8 @@ async def test_instance_metadata(host: str, network: respx.Router, monkeypatch: 
     assert last.calls[0].request.headers["X-aws-ec2-metadata-token"] == f"{CANARY}-token"
 
 
-async def test_who_goes_through_the_client(network: respx.Router, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Other hosts are asked by a client that follows the environment, but no redirects; the link by a transport."""
+async def test_direct_and_proxied_hosts(network: respx.Router, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Link-local hosts are called by a transport, other hosts by a client that uses proxies but no redirects."""
     made: list[dict[str, Any]] = []
     make = httpx.AsyncClient.__init__
 
@@ -75,14 +75,14 @@ async def test_who_goes_through_the_client(network: respx.Router, monkeypatch: p
 
 
 async def test_path_and_query_are_not_logged(network: respx.Router, caplog: pytest.LogCaptureFixture) -> None:
-    """The path and query of a URL, which may be as good as the keys, stand in no log record of anybody."""
+    """The path and query of a URL, which may be secret, are in no log record of any library."""
     network.get(f"{FAR}/{CANARY}?token={CANARY}").respond(content=DOCUMENT)
     await anycreds.from_http(full_uri=f"{FAR}/{CANARY}?token={CANARY}", max_retries=0)()
     assert "GET https://creds.example.invalid " in caplog.text
 
 
 def errors_of_httpx() -> list[type[httpx.RequestError]]:
-    """Return every error that a request can end in."""
+    """Return every error that a request can raise."""
     found: list[type[httpx.RequestError]] = []
     waiting: list[type[httpx.RequestError]] = [httpx.RequestError]
     while waiting:
@@ -94,8 +94,8 @@ def errors_of_httpx() -> list[type[httpx.RequestError]]:
 
 @pytest.mark.parametrize("kind", errors_of_httpx(), ids=lambda kind: kind.__name__)
 @pytest.mark.parametrize("uri", [f"{ECS}/creds", FAR], ids=["transport", "client"])
-async def test_no_error_of_httpx_comes_out(uri: str, kind: type[httpx.RequestError], network: respx.Router) -> None:
-    """Every error of httpx becomes one of ours, without its text, which may repeat what was sent."""
+async def test_errors_of_httpx_are_converted(uri: str, kind: type[httpx.RequestError], network: respx.Router) -> None:
+    """Every error of httpx becomes an error of ours, without its text, which may repeat what was sent."""
     network.get(uri).mock(side_effect=kind(f"{CANARY} in its text"))
     provider = anycreds.from_http(full_uri=uri, authorization_token=f"{CANARY}-token", max_retries=0)
     with pytest.raises(anycreds.RetrievalError) as caught:
@@ -106,15 +106,15 @@ async def test_no_error_of_httpx_comes_out(uri: str, kind: type[httpx.RequestErr
 
 
 @pytest.mark.parametrize("kind", [httpx.InvalidURL, OSError, ValueError, UnicodeError])
-async def test_nor_what_it_lets_through(kind: type[Exception], network: respx.Router) -> None:
-    """So do the other errors that come out of it."""
+async def test_other_errors_are_converted(kind: type[Exception], network: respx.Router) -> None:
+    """Other errors that httpx lets through become errors of ours too."""
     network.get(f"{ECS}/creds").mock(side_effect=kind("no"))
     with pytest.raises(anycreds.RetrievalError):
         await anycreds.from_http(relative_uri="/creds", max_retries=0)()
 
 
 async def test_error_in_the_middle_of_the_body(network: respx.Router) -> None:
-    """An error while the body is read is one of ours too."""
+    """An error while the body is read becomes an error of ours."""
 
     async def broken() -> AsyncIterator[bytes]:
         yield DOCUMENT[:10]
@@ -125,8 +125,8 @@ async def test_error_in_the_middle_of_the_body(network: respx.Router) -> None:
         await anycreds.from_http(relative_uri="/creds", max_retries=0)()
 
 
-async def test_retries_of_a_passing_failure(network: respx.Router) -> None:
-    """A refused connection is tried again, and then all is well."""
+async def test_refused_connection_is_retried(network: respx.Router) -> None:
+    """A refused connection is tried again, and succeeds."""
     route = network.get(f"{ECS}/creds").mock(
         side_effect=[httpx.ConnectError("no"), httpx.Response(200, content=DOCUMENT)]
     )

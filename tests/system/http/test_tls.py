@@ -1,4 +1,4 @@
-"""TLS on loopback: whom we trust, what is refused and in which words, and that nothing of it blocks or stays open."""
+"""Tests of TLS on loopback: which certificates are trusted, and the reasons of errors."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ OTHER_AUTHORITY = trustme.CA()
 
 @pytest.fixture(autouse=True)
 def no_contexts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let each test make its own contexts."""
+    """Let each test make its own TLS contexts."""
     monkeypatch.setattr(tls, "_contexts", {})
 
 
@@ -42,14 +42,14 @@ def bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def server_context(host: str = "localhost", authority: trustme.CA = AUTHORITY) -> ssl.SSLContext:
-    """Return the context of a server that has a certificate for that host."""
+    """Return the TLS context of a server that has a certificate for this host."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert(host).configure_cert(context)
     return context
 
 
 def provider_at(port: int, host: str = "localhost", timeout: float = 5.0) -> anycreds.Provider:
-    """Return the provider that asks this port over TLS."""
+    """Return a provider that calls this port over TLS."""
     return anycreds.from_http(
         full_uri=f"https://{host}:{port}/creds", authorization_token=f"{CANARY}-token", timeout=timeout, max_retries=0
     )
@@ -57,7 +57,7 @@ def provider_at(port: int, host: str = "localhost", timeout: float = 5.0) -> any
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
 async def test_bundle_is_trusted(host: str, bundle: Path) -> None:
-    """A server whose authority stands in ``AWS_CA_BUNDLE`` is asked, by name and by address."""
+    """A server whose authority is in ``AWS_CA_BUNDLE`` is trusted, by name and by address."""
     async with serving(ok(), context=server_context(host)) as peer:
         assert (await provider_at(peer.port, host)()).access_key_id == "AKIDPEER"
         assert await peer.closed()
@@ -65,7 +65,7 @@ async def test_bundle_is_trusted(host: str, bundle: Path) -> None:
 
 
 async def test_folder_of_certificates_is_trusted(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """``AWS_CA_BUNDLE`` may be a folder, with names as OpenSSL wants them."""
+    """``AWS_CA_BUNDLE`` may be a directory in OpenSSL's format."""
     folder = bundle.parent / "certificates"
     folder.mkdir()
     monkeypatch.setenv("AWS_CA_BUNDLE", str(folder))
@@ -74,8 +74,8 @@ async def test_folder_of_certificates_is_trusted(bundle: Path, monkeypatch: pyte
     assert context.get_ca_certs() == []
 
 
-async def test_unknown_authority_is_refused() -> None:
-    """A certificate that nobody vouches for ends it before a request is sent, with OpenSSL's reason."""
+async def test_unknown_authority() -> None:
+    """A certificate of an unknown authority is rejected before the request is sent, with OpenSSL's reason."""
     async with serving(ok(), context=server_context()) as peer:
         with pytest.raises(anycreds.RetrievalError, match=r"could not connect: certificate not trusted: .*certificate"):
             await provider_at(peer.port)()
@@ -83,37 +83,37 @@ async def test_unknown_authority_is_refused() -> None:
     assert peer.heads == []
 
 
-async def test_other_authority_is_refused(bundle: Path) -> None:
-    """``AWS_CA_BUNDLE`` replaces what the system trusts: others are refused."""
+async def test_other_authority(bundle: Path) -> None:
+    """``AWS_CA_BUNDLE`` replaces the system's authorities."""
     async with serving(ok(), context=server_context(authority=OTHER_AUTHORITY)) as peer:
         with pytest.raises(anycreds.RetrievalError, match="certificate not trusted"):
             await provider_at(peer.port)()
     assert peer.heads == []
 
 
-async def test_wrong_host_is_refused(bundle: Path) -> None:
-    """A certificate for another host is refused, and both are told."""
+async def test_certificate_for_another_host(bundle: Path) -> None:
+    """A certificate for another host is rejected, and both hosts are named."""
     async with serving(ok(), context=server_context("elsewhere.example")) as peer:
         with pytest.raises(anycreds.RetrievalError, match=r"certificate not trusted: Hostname mismatch.*localhost"):
             await provider_at(peer.port)()
     assert peer.heads == []
 
 
-async def test_plain_server_is_no_tls_server(bundle: Path) -> None:
-    """A server that answers https with plain text is told by OpenSSL's words."""
+async def test_server_without_tls(bundle: Path) -> None:
+    """A server that responds to https in plain text is reported with OpenSSL's reason."""
 
-    async def answer(stream: ByteStream) -> None:
+    async def response(stream: ByteStream) -> None:
         async with stream:
             await stream.receive()
             await stream.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
-    async with _raw(answer) as port:
+    async with _raw(response) as port:
         with pytest.raises(anycreds.RetrievalError, match="TLS failed"):
             await provider_at(port)()
 
 
-async def test_old_protocols_are_refused(bundle: Path) -> None:
-    """TLS 1.1 is not spoken."""
+async def test_old_protocols(bundle: Path) -> None:
+    """TLS 1.1 is rejected."""
     context = server_context()
     with pytest.warns(DeprecationWarning, match="TLSv1_1"):
         context.maximum_version = ssl.TLSVersion.TLSv1_1
@@ -124,7 +124,7 @@ async def test_old_protocols_are_refused(bundle: Path) -> None:
 
 
 async def test_handshake_that_stalls(bundle: Path) -> None:
-    """A server that accepts and then never shakes hands is given up in time, and its connection is closed."""
+    """A handshake that stalls ends in a timeout, and the connection is closed."""
     gone = anyio.Event()
 
     async def be_silent(stream: ByteStream) -> None:
@@ -145,7 +145,7 @@ async def test_handshake_that_stalls(bundle: Path) -> None:
 
 
 async def test_cancelled_in_the_handshake(bundle: Path) -> None:
-    """A call that is cancelled while hands are shaken closes its connection."""
+    """A call that is cancelled during the handshake closes its connection."""
     gone, come = anyio.Event(), anyio.Event()
 
     async def be_silent(stream: ByteStream) -> None:
@@ -166,8 +166,8 @@ async def test_cancelled_in_the_handshake(bundle: Path) -> None:
             await gone.wait()
 
 
-async def test_connection_that_ends_inside_of_tls(bundle: Path) -> None:
-    """An answer that breaks off without TLS's own goodbye is no answer."""
+async def test_connection_closed_without_close_notify(bundle: Path) -> None:
+    """A response that ends without TLS's close_notify is rejected."""
     half = ok()[:-20]
     async with serving(half + b"", context=server_context()) as peer:
         peer.answers[0] = half.replace(b"200 OK\r\n", b"200 OK\r\nConnection: close\r\n")
@@ -179,10 +179,10 @@ async def test_connection_that_ends_inside_of_tls(bundle: Path) -> None:
     "content", [None, b"", b"no certificate\n", bytes(100)], ids=["none", "empty", "text", "zeros"]
 )
 @pytest.mark.parametrize("variable", ["AWS_CA_BUNDLE", "SSL_CERT_FILE"])
-async def test_bundle_that_cannot_be_used(
+async def test_invalid_bundle(
     variable: str, content: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A bundle that is missing or holds no certificates is an error of configuration that names the variable."""
+    """A bundle that is missing or contains no certificates is a configuration error that names the variable."""
     path = tmp_path / "bundle.pem"
     if content is not None:
         path.write_bytes(content)
@@ -197,7 +197,7 @@ async def test_bundle_that_cannot_be_used(
 
 
 async def test_context_is_made_once_and_in_a_thread(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many ask, one context per bundle is made, and never on the thread of the event loop."""
+    """One TLS context per bundle is made, in a thread."""
     made: list[threading.Thread] = []
     create = ssl.create_default_context
 
@@ -213,13 +213,13 @@ async def test_context_is_made_once_and_in_a_thread(bundle: Path, monkeypatch: p
     assert made[0] is not threading.current_thread()
 
 
-async def test_plain_http_makes_no_trusting_context(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Calls over plain http load no certificates."""
+async def test_plain_http_loads_no_certificates(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests over plain http load no certificates."""
 
-    def refuse(*_: Any, **__: Any) -> ssl.SSLContext:
+    def fail(*_: Any, **__: Any) -> ssl.SSLContext:
         raise AssertionError("certificates were loaded")
 
-    monkeypatch.setattr(ssl, "create_default_context", refuse)
+    monkeypatch.setattr(ssl, "create_default_context", fail)
     async with serving(ok()) as peer:
         await anycreds.from_http(full_uri=f"http://127.0.0.1:{peer.port}/", max_retries=0)()
 

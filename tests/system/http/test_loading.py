@@ -1,0 +1,64 @@
+"""Tests that the time for loading the HTTP library does not make a service look unreachable."""
+
+from __future__ import annotations
+
+import socket
+import time
+from typing import Any
+
+import anyio
+import pytest
+
+from anycreds import MetadataUnreachableError, from_http, from_instance_metadata
+from anycreds._system import http
+from anycreds.testing import FakeAWS
+from support.raw_http_server import httpx_loaded  # noqa: F401
+
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("httpx_loaded")]
+
+SLOW = 0.6  # seconds: longer than all exchanges of an attempt may take in these tests
+TIMEOUT = 0.1
+
+
+@pytest.fixture(autouse=True)
+def _metadata(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Enable the metadata service."""
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "false")
+
+
+def load_slowly(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Unload the HTTP library, and make loading it take this long."""
+    import httpx
+
+    def slow() -> Any:
+        time.sleep(seconds)
+        http._httpx = httpx
+        return httpx
+
+    monkeypatch.setattr(http, "_httpx", None)
+    monkeypatch.setattr(http, "import_httpx", slow)
+
+
+async def test_endpoint_that_responds_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An endpoint that responds at once does not time out, although loading took longer than the timeout."""
+    async with FakeAWS() as aws:
+        load_slowly(monkeypatch, SLOW)
+        provider = from_http(full_uri=aws.container_url, authorization_token=aws.container_token, timeout=TIMEOUT)
+        assert (await provider()).access_key_id
+
+
+async def test_later_exchanges_have_their_full_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loading takes nothing from the timeout of later exchanges."""
+    async with FakeAWS(latency=TIMEOUT / 2) as aws:
+        load_slowly(monkeypatch, SLOW)
+        assert (await from_instance_metadata(endpoint=aws.metadata_url, timeout=TIMEOUT)()).access_key_id
+
+
+async def test_silent_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a slow loading, three quarters of the timeout are left for the first exchange."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        load_slowly(monkeypatch, SLOW)
+        begun = anyio.current_time()
+        with pytest.raises(MetadataUnreachableError, match=r"no response within 1 s"):
+            await from_instance_metadata(endpoint=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=1.0)()
+        assert anyio.current_time() - begun + 0.01 >= SLOW + 0.75  # 0.01: the resolution of clocks
