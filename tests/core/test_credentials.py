@@ -1,16 +1,18 @@
-"""The value that everything hands out."""
+"""``Credentials``: validation, immutability, and secrets that are never shown."""
 
 from __future__ import annotations
 
 import copy
 import pickle
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import anycreds
+from anycreds._core.frozen_credentials import FrozenCredentials
 from anycreds.testing import CANARY
 
 SECRET, TOKEN = f"{CANARY}-secret", f"{CANARY}-token"
@@ -18,7 +20,7 @@ END = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 def whole() -> anycreds.Credentials:
-    """Return a set with every field."""
+    """Return credentials with every field."""
     return anycreds.Credentials(
         "ASIAEXAMPLE",
         SECRET,
@@ -33,14 +35,14 @@ def whole() -> anycreds.Credentials:
 
 
 def test_two_fields_are_enough() -> None:
-    """A key pair is a set; all else is absent, and absent is None."""
+    """An access key id and a secret access key are enough; all other fields are None."""
     creds = anycreds.Credentials("AKID", SECRET)
     assert (creds.access_key_id, creds.secret_access_key) == ("AKID", SECRET)
     assert [creds.session_token, creds.expiration, creds.account_id, creds.source] == [None] * 4
 
 
 def test_secrets_cannot_be_printed() -> None:
-    """No way of turning a set into text shows its secrets; key id, end, account and source are shown."""
+    """No conversion to text shows a secret; key id, expiration, account and source are shown."""
     creds = whole()
     for text in (
         repr(creds),
@@ -72,7 +74,7 @@ def test_frozen() -> None:
 
 
 def test_equal_by_value() -> None:
-    """Equal sets are equal and hash alike; a set with any other field is another."""
+    """Credentials with equal fields are equal and have equal hashes; any other field makes them unequal."""
     assert whole() == whole()
     assert hash(whole()) == hash(whole())
     for name in ("access_key_id", "secret_access_key", "session_token", "account_id", "source"):
@@ -80,17 +82,23 @@ def test_equal_by_value() -> None:
     assert whole() != "ASIAEXAMPLE"
 
 
-def test_copies_are_the_same_object_and_pickles_are_refused() -> None:
-    """Copying a frozen value is pointless, sending secrets elsewhere by accident impossible."""
-    creds = whole()
-    assert copy.copy(creds) is creds
-    assert copy.deepcopy([creds])[0] is creds
+@pytest.mark.parametrize(
+    "value",
+    [whole(), FrozenCredentials(whole()), anycreds.ClientConfig(region="eu-west-1")],
+    ids=lambda v: type(v).__name__,
+)
+def test_copies_are_the_same_object_and_pickling_fails(value: Any) -> None:
+    """A copy of an immutable value is the value itself. Its state cannot be pickled or read, which may be a secret."""
+    assert copy.copy(value) is value
+    assert copy.deepcopy([value])[0] is value
     with pytest.raises(TypeError, match="cannot be pickled"):
-        pickle.dumps(creds)
+        pickle.dumps(value)
+    with pytest.raises(TypeError, match="no readable state"):
+        value.__getstate__()
 
 
 def test_replace_changes_a_copy() -> None:
-    """``replace`` gives a new, checked set and knows its fields."""
+    """``replace`` returns new, validated credentials, and rejects unknown fields."""
     creds = whole()
     changed = creds.replace(expiration=None, account_id="2")
     assert (changed.expiration, changed.account_id, changed.session_token) == (None, "2", TOKEN)
@@ -102,7 +110,7 @@ def test_replace_changes_a_copy() -> None:
 
 
 def test_expiration_is_kept_in_utc() -> None:
-    """An end in any zone is the same instant in UTC; one without a zone is refused."""
+    """An expiration in any time zone is converted to UTC; one without a time zone is rejected."""
     paris = timezone(timedelta(hours=2))
     creds = anycreds.Credentials("AKID", SECRET, expiration=datetime(2030, 1, 2, 5, 4, 5, tzinfo=paris))
     assert creds.expiration == END
@@ -133,7 +141,7 @@ def test_expiration_is_kept_in_utc() -> None:
     ],
 )
 @pytest.mark.parametrize("field", ["access_key_id", "secret_access_key", "session_token"])
-def test_values_that_cannot_be_right_are_refused_without_being_repeated(field: str, value: object, reason: str) -> None:
+def test_invalid_values_are_rejected_without_being_repeated(field: str, value: object, reason: str) -> None:
     """The error names the field and what is wrong, and neither it nor its traceback shows a secret."""
     fields: dict[str, object] = {
         "access_key_id": "AKID",
@@ -149,8 +157,8 @@ def test_values_that_cannot_be_right_are_refused_without_being_repeated(field: s
 
 
 @given(st.text(), st.text(), st.none() | st.text())
-def test_any_text_is_a_set_or_a_clear_error(key: str, secret: str, token: str | None) -> None:
-    """Whatever text comes, it is kept as it is or refused; nothing else happens."""
+def test_any_text_is_accepted_or_a_clear_error(key: str, secret: str, token: str | None) -> None:
+    """Any text is stored unchanged or rejected."""
     try:
         creds = anycreds.Credentials(key, secret, token)
     except anycreds.InvalidConfigurationError:
@@ -160,5 +168,5 @@ def test_any_text_is_a_set_or_a_clear_error(key: str, secret: str, token: str | 
 
 
 def test_formats_are_never_checked() -> None:
-    """Keys of any look are taken: AWS publishes no format for them."""
+    """Keys of any format are accepted: AWS publishes none."""
     assert anycreds.Credentials("x", "ü", account_id="not-a-number").access_key_id == "x"

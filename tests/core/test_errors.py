@@ -35,9 +35,9 @@ def test_the_tree() -> None:
 @pytest.mark.parametrize("kind", EVERY)
 def test_every_error_takes_a_message_source_and_hint(kind: type[anycreds.CredentialsError]) -> None:
     """One positional message, the rest keywords; all three are in the text."""
-    error = kind("it broke", source="EC2 instance metadata", hint="mend it")
-    assert str(error).splitlines()[0] == "EC2 instance metadata: it broke (mend it)"
-    assert (error.message, error.source, error.hint) == ("it broke", "EC2 instance metadata", "mend it")
+    error = kind("it broke", source="EC2 instance metadata", hint="fix it")
+    assert str(error).splitlines()[0] == "EC2 instance metadata: it broke (fix it)"
+    assert (error.message, error.source, error.hint) == ("it broke", "EC2 instance metadata", "fix it")
     assert str(kind("it broke")) == "it broke"
 
 

@@ -1,4 +1,4 @@
-"""Documents: a whole set or an error that names the field; never half of one, never an exception, never a secret."""
+"""Documents become complete credentials or an error that names the field at fault, and never shows a secret."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ from support.fake_io import (
 )
 from support.strategies import shown_texts
 
-SOURCE = "somebody"
+SOURCE = "a source"
 
 
 def read(body: object, **options: Any) -> Credentials | CredentialsError:
-    """Read an answer as a provider does."""
+    """Return the credentials in a response, or the error."""
     found: Credentials | CredentialsError = outcome(parse_credentials, answer(body), SOURCE, SECRETS, **options)
     return found
 
 
 def malformed(body: object, **options: Any) -> MalformedResponseError:
-    """Read an answer that must be refused, and look for secrets in what is said about it."""
+    """Return the error for a response that must be rejected, which contains no secret."""
     error = read(body, **options)
     assert isinstance(error, MalformedResponseError)
     assert error.source == SOURCE
@@ -51,7 +51,7 @@ def malformed(body: object, **options: Any) -> MalformedResponseError:
 
 
 def test_reads_a_whole_set() -> None:
-    """A document with all fields becomes a set with all of them."""
+    """A document with all fields becomes credentials with all of them."""
     assert read(document(AccountId="012345678901", LastUpdated="x", Type="AWS-HMAC")) == Credentials(
         KEY_ID,
         SECRET_KEY,
@@ -64,12 +64,12 @@ def test_reads_a_whole_set() -> None:
 
 @pytest.mark.parametrize("code", [..., "Success"])
 def test_needs_no_code(code: object) -> None:
-    """The container agent gives no Code, and EC2 metadata gives Success."""
+    """The ECS agent sends no Code, and EC2 metadata sends Success."""
     assert isinstance(read(document(Code=code)), Credentials)
 
 
-def test_lasting_keys_where_they_are_allowed() -> None:
-    """Without Token and Expiration the keys are a user's, which last; only some sources may give such."""
+def test_permanent_keys_where_they_are_allowed() -> None:
+    """Access keys of a user have no Token and Expiration; only some sources may return them."""
     body = document(Token=..., Expiration=...)
     lasting = read(body, may_be_permanent=True)
     assert isinstance(lasting, Credentials)
@@ -79,7 +79,7 @@ def test_lasting_keys_where_they_are_allowed() -> None:
 
 
 def test_null_account_is_no_account() -> None:
-    """A null account id is as good as none: it says nothing about the keys."""
+    """A null account id is the same as none."""
     found = read(document(AccountId=None))
     assert isinstance(found, Credentials)
     assert found.account_id is None
@@ -87,8 +87,8 @@ def test_null_account_is_no_account() -> None:
 
 @pytest.mark.parametrize("lasting", [False, True])
 @pytest.mark.parametrize("field", ["AccessKeyId", "SecretAccessKey", "Token", "Expiration"])
-def test_refuses_null(field: str, lasting: bool) -> None:
-    """Null is no key and no end, also where the field may be missing."""
+def test_rejects_null(field: str, lasting: bool) -> None:
+    """Null is rejected, also where the field may be missing."""
     assert malformed(document(**{field: None}), may_be_permanent=lasting).field == field
 
 
@@ -122,8 +122,8 @@ def test_refuses_null(field: str, lasting: bool) -> None:
     ],
     ids=repr,
 )
-def test_refuses_what_is_no_text(field: str, value: object, lasting: bool) -> None:
-    """Empty, wrongly typed, control characters and floods are refused by field, and never shown."""
+def test_rejects_invalid_texts(field: str, value: object, lasting: bool) -> None:
+    """Blank values, other types, control characters and very long values are rejected by field, and never shown."""
     if (field, value, lasting) == ("Token", "", True):
         pytest.skip("an empty token stands for none")
     error = malformed(document(**{field: value}), may_be_permanent=lasting)
@@ -132,20 +132,20 @@ def test_refuses_what_is_no_text(field: str, value: object, lasting: bool) -> No
 
 
 def test_empty_token_of_lasting_keys_is_none() -> None:
-    """An endpoint for SDKs that need the field sends it empty with the keys of a user."""
+    """Endpoints for SDKs that need the field send it empty with the access keys of a user."""
     credentials = parse_credentials(answer(document(Token="")), "here", may_be_permanent=True)
     assert credentials.session_token is None
 
 
 @pytest.mark.parametrize("field", ["AccessKeyId", "SecretAccessKey"])
-def test_refuses_missing_keys(field: str) -> None:
-    """Without one half of the key there is no set."""
+def test_rejects_missing_keys(field: str) -> None:
+    """Both parts of the access key are needed."""
     assert malformed(document(**{field: ...}), may_be_permanent=True).field == field
 
 
 @pytest.mark.parametrize("field", ["AccessKeyId", "SecretAccessKey", "Token", "Expiration", "AccountId", "Code"])
-def test_refuses_a_field_twice(field: str) -> None:
-    """A field that stands twice would be read differently by different parsers."""
+def test_rejects_a_field_that_appears_twice(field: str) -> None:
+    """Parsers differ in which of two equal fields they use, so that both are rejected."""
     text = json.dumps(document(AccountId="1"))[:-1] + f', "{field}": "other"}}'
     error = malformed(text.encode())
     assert error.field == field
@@ -213,16 +213,16 @@ def test_duplicate_keys_are_found_in_linear_time() -> None:
         (b"\r\n  <!DOCTYPE html>", "captive portal"),
     ],
 )
-def test_refuses_what_is_no_object(body: bytes, said: str) -> None:
-    """What is not one JSON object in UTF-8 is refused with the reason."""
+def test_rejects_what_is_not_an_object(body: bytes, said: str) -> None:
+    """A body that is not one JSON object in UTF-8 is rejected with the reason."""
     error = malformed(body)
     assert said in str(error)
     assert error.status == 200
 
 
 @pytest.mark.parametrize("coding", ["gzip", "br", "GZIP", "deflate, gzip", "zstd"])
-def test_refuses_compressed_answers(coding: str) -> None:
-    """A content coding was not asked for, and may be a bomb."""
+def test_rejects_compressed_responses(coding: str) -> None:
+    """A compressed body is rejected: no request allows one, and it may be a decompression bomb."""
     response = Response(200, {"content-encoding": coding}, b"{}")
     error = error_of(parse_credentials, response, SOURCE, kind=MalformedResponseError)
     assert "compressed" in str(error)
@@ -230,13 +230,13 @@ def test_refuses_compressed_answers(coding: str) -> None:
 
 @pytest.mark.parametrize("headers", [{}, {"content-encoding": "identity"}, {"content-type": "text/html"}])
 def test_content_type_is_only_advice(headers: dict[str, str]) -> None:
-    """What the body is decides, not what its headers claim."""
+    """The content type in the headers does not matter."""
     response = Response(200, headers, json.dumps(document()).encode())
     assert parse_credentials(response, SOURCE).access_key_id == KEY_ID
 
 
-def test_a_refusal_in_a_good_answer() -> None:
-    """A Code other than Success is AWS's refusal, with its code and message; a trust problem has a hint."""
+def test_an_error_with_status_200() -> None:
+    """A Code other than Success is an error with this code and message; a trust problem has a hint."""
     body = {"Code": "AssumeRoleUnauthorizedAccess", "Message": "EC2 cannot assume the role demo."}
     error = read(body)
     assert isinstance(error, RetrievalError)
@@ -246,8 +246,8 @@ def test_a_refusal_in_a_good_answer() -> None:
     assert "trust policy" in str(error)
 
 
-def test_a_refusal_counts_even_beside_keys() -> None:
-    """Where the Code says failure, keys in the same document are neither used nor shown, even by the message."""
+def test_an_error_with_status_200_takes_precedence_over_keys() -> None:
+    """Keys in a document with an error code are neither used nor shown."""
     response = answer(document(Code="Failed", Message=f"{SECRET_KEY}{SESSION_TOKEN}"))
     error = error_of(parse_credentials, response, SOURCE, kind=RetrievalError)
     assert (error.code, error.hint) == ("Failed", None)
@@ -261,7 +261,7 @@ def test_a_code_is_text(code: object) -> None:
 
 
 def test_messages_are_trimmed_and_printable() -> None:
-    """A stranger's text cannot flood a log, break its lines or colour a terminal."""
+    """An untrusted text is shortened, and cannot break lines or control a terminal."""
     error = read({"Code": "C" * 1000 + "\n", "Message": "a\r\nb\x1b[31m\u202e\u2028c\x00" + "d" * 1000})
     assert isinstance(error, RetrievalError)
     assert error.code is None  # a longer text is not a code
@@ -350,21 +350,21 @@ def test_reads_times(text: str, moment: datetime) -> None:
         ["2024-01-02T03:04:05Z"],
     ],
 )
-def test_refuses_what_is_no_time(value: object) -> None:
-    """An unreadable or impossible time is a problem, never a time and never an exception."""
+def test_rejects_invalid_timestamps(value: object) -> None:
+    """A text that is not a timestamp, or a time that does not exist, is rejected."""
     rejected(parse_time, value)
 
 
 @pytest.mark.parametrize("text", ["soon", "2024-01-02", "0000-01-01T00:00:00Z", "9999-12-31T23:59:60Z"])
 def test_an_unreadable_expiration_is_an_error(text: str) -> None:
-    """Keys whose end cannot be read are not keys without an end."""
+    """Credentials with an unreadable expiration are rejected."""
     assert malformed(document(Expiration=text), may_be_permanent=True).field == "Expiration"
 
 
 @settings(deadline=None)
 @given(st.datetimes(timezones=st.timezones() | st.just(UTC)))
 def test_times_survive_a_round_trip(moment: datetime) -> None:
-    """What Python writes as RFC 3339 is read as the same moment."""
+    """The RFC 3339 text that Python writes is parsed as the same time."""
     whole_minutes = (moment.utcoffset() or timedelta()) // timedelta(minutes=1)
     moment = moment.replace(tzinfo=timezone(timedelta(minutes=whole_minutes)))
     found = outcome(parse_time, moment.isoformat())
@@ -373,14 +373,14 @@ def test_times_survive_a_round_trip(moment: datetime) -> None:
 
 @settings(deadline=None)
 @given(shown_texts() | st.from_regex(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]*)?[Zz]?"))
-def test_any_text_is_a_time_or_a_problem(text: str) -> None:
-    """Nothing that stands for a time raises."""
+def test_any_text_is_a_time_or_rejected(text: str) -> None:
+    """Any text is parsed, or ends in ``InvalidValueError``."""
     assert isinstance(outcome(parse_time, text), datetime | InvalidValueError)
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 429, 500, 503, 201, 204, 418])
 def test_error_answers_say_the_status(status: int) -> None:
-    """An answer other than 200 says who was asked and which status came."""
+    """The error for a status other than 200 names the request and the status."""
     error = http_error(answer(b"no JSON", status=status), SOURCE, "GET http://x")
     assert (error.status, error.code, error.source) == (status, None, SOURCE)
     assert str(error) == f"{SOURCE}: GET http://x failed with status {status}"
@@ -395,7 +395,7 @@ def test_error_answers_say_the_status(status: int) -> None:
     ],
 )
 def test_error_answers_repeat_what_aws_says(body: object) -> None:
-    """The code and message of each kind of AWS error document are in the error."""
+    """The code and message of every kind of AWS error document are in the error."""
     error = http_error(answer(body, status=403), SOURCE, "GET http://x")
     assert error.code == "AccessDenied"
     assert str(error).endswith("status 403 (AccessDenied: Not you.)")
@@ -403,13 +403,13 @@ def test_error_answers_repeat_what_aws_says(body: object) -> None:
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"<html>", b'{"Code": 1, "Message": []}', b"\xff", b"[" * 60000])
 def test_error_answers_may_be_anything(body: bytes) -> None:
-    """An unreadable body of an error answer changes nothing about the error."""
+    """An unreadable body of an error response does not change the error."""
     error = http_error(answer(body, status=500), SOURCE, "GET http://x")
     assert str(error).endswith("status 500")
 
 
 def test_error_answers_do_not_give_our_secrets_back() -> None:
-    """A server that repeats what we sent does not get it into our messages."""
+    """A secret from the request that the server repeats is not in the error."""
     body = {"code": AUTHORIZATION, "message": f"bad token {AUTHORIZATION}!"}
     error = http_error(answer(body, status=401), SOURCE, "GET http://x", (AUTHORIZATION,))
     assert "bad token ...!" in str(error)
@@ -428,7 +428,7 @@ def test_error_answers_do_not_give_our_secrets_back() -> None:
     ],
 )
 def test_redirects_are_errors(status: int, location: str, said: str) -> None:
-    """A redirect is named with its host at most, and as not followed."""
+    """The error for a redirect names its host at most."""
     error = http_error(answer(status=status, location=location), SOURCE, "GET http://x")
     assert error.status == status
     assert said in str(error)
@@ -445,7 +445,7 @@ def test_redirects_are_errors(status: int, location: str, said: str) -> None:
     ],
 )
 def test_no_answer_says_why(kind: Any, error_type: type[RetrievalError]) -> None:
-    """Each kind of missing answer has its class and keeps its detail."""
+    """Every kind of failed exchange has its class and its detail."""
     error = transport_error(TransportFailure(kind, "some detail"), SOURCE, "GET http://x", "a hint")
     assert type(error) is error_type
     assert "GET http://x" in str(error)
@@ -475,8 +475,8 @@ BODIES = st.one_of(
 
 @settings(deadline=None)
 @given(BODIES, st.booleans(), st.sampled_from([200, 302, 400, 500]))
-def test_any_body_is_a_set_or_an_error(body: bytes, lasting: bool, status: int) -> None:
-    """Any bytes become a well-formed set or an error, within 50 ms, and a complaint about a field shows no secret."""
+def test_any_body_is_parsed_or_an_error(body: bytes, lasting: bool, status: int) -> None:
+    """Any bytes become valid credentials or an error without a secret, within 50 ms."""
     start = time.process_time()
     found = read(body, may_be_permanent=lasting)
     service_error = http_error(answer(body, status=status), SOURCE, "GET http://x", SECRETS)

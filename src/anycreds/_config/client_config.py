@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NoReturn, Self
+from typing import TYPE_CHECKING, Any
 
 from .._core.errors import InvalidConfigurationError
+from .._core.frozen import Frozen
 from .._core.validation import InvalidValueError
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 MAX_ATTEMPTS_LIMIT = 100
 
 
-class ClientConfig:
+class ClientConfig(Frozen):
     """Options for calls to AWS services: STS, IAM Identity Center (SSO portal and OIDC), AWS Sign-In, Cognito.
 
     All options are keyword-only and attributes of the same name. An option takes precedence over environment and
@@ -105,12 +106,6 @@ class ClientConfig:
 
         return Transport(self.http_client_factory, self.ssl_context)
 
-    def __setattr__(self, name: str, value: object) -> NoReturn:
-        raise AttributeError(f"a ClientConfig is frozen; create another one to change {name}")
-
-    def __delattr__(self, name: str) -> NoReturn:
-        raise AttributeError(f"a ClientConfig is frozen; create another one without {name}")
-
     def _values(self) -> tuple[object, ...]:
         return tuple(getattr(self, name) for name in self.__slots__)
 
@@ -119,12 +114,6 @@ class ClientConfig:
 
     def __hash__(self) -> int:
         return hash(self._values())
-
-    def __copy__(self) -> Self:
-        return self
-
-    def __deepcopy__(self, memo: object) -> Self:
-        return self
 
     def __repr__(self) -> str:
         # The URL is not displayed, as its path may be a secret.

@@ -1,4 +1,4 @@
-"""What a program may give for carrying out a profile: functions that take the place of a service, and settings."""
+"""Types of the functions that a program passes to factories. All of them are async."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Any, NamedTuple, TypeAlias
 from .credentials import Credentials
 
 MfaCodeProvider: TypeAlias = Callable[[str], Awaitable[str]]
-"""An async function that gets the serial number of an MFA device, and returns its code."""
+"""Called with the serial number (ARN) of an MFA device; returns its current code."""
 RoleAssumer: TypeAlias = Callable[[Credentials, Mapping[str, Any]], Awaitable[Credentials]]
-"""An async function that gets the source's credentials and the parameters of AssumeRole, and returns the role's."""
+"""Called with the source credentials and the parameters of AssumeRole; returns the credentials of the role."""
 WebIdentityAssumer: TypeAlias = Callable[[Mapping[str, Any]], Awaitable[Credentials]]
-"""An async function that gets the parameters of AssumeRoleWithWebIdentity, and returns the role's credentials."""
+"""Called with the parameters of AssumeRoleWithWebIdentity; returns the credentials of the role."""
 TokenFunction: TypeAlias = Callable[[], Awaitable[str]]
-"""An async function without arguments that returns a web identity token."""
+"""Called without arguments; returns a web identity token."""
 
 
 class Callbacks(NamedTuple):
-    """Functions of the program."""
+    """The functions that a program passes for the roles of a profile; None for the default behaviour."""
 
     mfa_code_provider: MfaCodeProvider | None = None
     role_assumer: RoleAssumer | None = None

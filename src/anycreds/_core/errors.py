@@ -104,20 +104,25 @@ class MetadataUnreachableError(NotConfiguredError):
 
 
 class ProviderAttempt(NamedTuple):
-    """One provider of a chain that was asked in vain."""
+    """A provider of a chain that had nothing configured."""
 
     provider: str
     """The provider's name."""
     reason: str
-    """Why it had no credentials, for people."""
+    """Why it had no credentials, for display."""
     seconds: float
-    """How long it took to find out."""
+    """The duration of the call."""
     error: NotConfiguredError
-    """What it raised."""
+    """The error that it raised."""
 
 
 class NoCredentialsError(NotConfiguredError):
-    """No provider of a chain had anything configured. ``attempts`` has one record for each, in order."""
+    """No provider of a chain had anything configured.
+
+    Attributes:
+        attempts: One ``ProviderAttempt`` for each provider, in the order of the chain.
+
+    """
 
     def __init__(
         self,
@@ -139,11 +144,17 @@ class NoCredentialsError(NotConfiguredError):
 
 
 class InvalidConfigurationError(CredentialsError):
-    """Options, variables or files are incomplete, unreadable or contradict each other."""
+    """Options, environment variables or files are incomplete, unreadable, or contradict each other."""
 
 
 class ConfigParseError(InvalidConfigurationError):
-    """A line of a shared file cannot be read. ``path`` and ``line`` (from 1) say where, if that is known."""
+    """A line of a shared file cannot be read.
+
+    Attributes:
+        path: The path of the file; None if unknown.
+        line: The number of the line, from 1; None if unknown.
+
+    """
 
     def __init__(
         self,
@@ -160,7 +171,12 @@ class ConfigParseError(InvalidConfigurationError):
 
 
 class ProfileNotFoundError(InvalidConfigurationError):
-    """A profile that somebody named is in neither of the shared files. ``profile`` is its name."""
+    """A selected or referenced profile is in neither shared file.
+
+    Attributes:
+        profile: The name of the profile; None if unknown.
+
+    """
 
     def __init__(
         self, message: str, *, profile: str | None = None, source: str | None = None, hint: str | None = None
@@ -170,17 +186,20 @@ class ProfileNotFoundError(InvalidConfigurationError):
 
 
 class ProfileLoopError(InvalidConfigurationError):
-    """Profiles name each other as their source, in a circle."""
+    """Profiles reference each other as their source, in a loop."""
 
 
 class ReentrantProviderError(InvalidConfigurationError):
-    """A provider waits, directly or through others, for itself."""
+    """A provider waits for itself, directly or through other providers."""
 
 
 class RetrievalError(CredentialsError):
-    """The source was asked and did not give credentials.
+    """The source was called and did not return credentials.
 
-    ``status`` is the HTTP status of the answer and ``code`` the error code that AWS gave, where there are such.
+    Attributes:
+        status: The HTTP status of the response; None if there is none.
+        code: The error code of AWS in the response; None if there is none.
+
     """
 
     def __init__(
@@ -198,11 +217,16 @@ class RetrievalError(CredentialsError):
 
 
 class ProviderTimeoutError(RetrievalError):
-    """The source did not answer within its time."""
+    """The source did not respond in time."""
 
 
 class MalformedResponseError(RetrievalError):
-    """The source answered with something that is not a set of credentials. ``field`` names the part, if one."""
+    """The response of the source does not contain valid credentials.
+
+    Attributes:
+        field: The field at fault; None if it is not a single field.
+
+    """
 
     def __init__(
         self,
@@ -218,11 +242,16 @@ class MalformedResponseError(RetrievalError):
 
 
 class ForbiddenEndpointError(RetrievalError):
-    """Credentials may not be fetched from this address, so nothing was sent to it."""
+    """Credentials may not come from this address, so the source was not called."""
 
 
 class LoginRequiredError(RetrievalError):
-    """A person has to sign in first. ``command`` is what to run, such as ``aws sso login --profile dev``."""
+    """The user must sign in first.
+
+    Attributes:
+        command: The command to run, such as ``aws sso login --profile dev``; None if unknown.
+
+    """
 
     def __init__(
         self,
@@ -239,4 +268,4 @@ class LoginRequiredError(RetrievalError):
 
 
 class LifetimeTooShortError(CredentialsError):
-    """The newest set that can be had is valid, but for less time than ``min_ttl`` asked."""
+    """The newest credentials are valid, but for less time than the requested ``min_ttl``."""

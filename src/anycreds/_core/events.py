@@ -1,8 +1,10 @@
-"""What an ``observer`` is told, in the order in which it happens: frozen values, none of which shows a secret.
+"""The events that an ``observer`` gets: immutable values without printable secrets.
 
-``cached`` and ``from_default_chain`` take an observer. It is called at once, in the task or thread where it happens,
-and never under a lock; it must be quick. What it raises is logged and changes nothing. The loggers ``anycreds.*``
-say the same, but for waits.
+``cached`` and ``from_default_chain`` take an observer. It is called synchronously in the task or thread in which the
+event occurs, never while a lock is held, and must return quickly. Its exceptions are logged and have no other effect.
+The loggers ``anycreds.*`` get a record of every event except ``Waited``.
+
+The attribute ``provider`` of an event is the name of a provider, as in ``Credentials.source``.
 """
 
 from __future__ import annotations
@@ -15,60 +17,80 @@ from .errors import CredentialsError
 
 
 class AttemptStarted(NamedTuple):
-    """A provider is asked: a cached one's source, or a link of a chain."""
+    """Emitted before the source of a cached provider, or a provider of a chain, is called."""
 
     provider: str
+    """The name of the provider that is called."""
 
 
 class AttemptFailed(NamedTuple):
-    """It had no credentials."""
+    """Emitted when that call raises an error."""
 
     provider: str
+    """The name of the provider that was called."""
     seconds: float
+    """The duration of the call."""
     error: CredentialsError
+    """The error that it raised."""
 
 
 class Refreshed(NamedTuple):
-    """A new set is cached."""
+    """Emitted when the cache has stored new credentials."""
 
     provider: str
+    """The name of the cached provider."""
     seconds: float
+    """The duration of the refresh."""
     credentials: Credentials
+    """The new credentials."""
 
 
 class ServedStale(NamedTuple):
-    """A refresh failed, and the set that is cached is served on: it is still valid, or its end was moved on."""
+    """Emitted when a refresh failed and the cache continues to return the credentials that it has.
+
+    They are still valid, or their expiration was extended because their source is unavailable.
+    """
 
     provider: str
+    """The name of the cached provider."""
     credentials: Credentials
+    """The cached credentials."""
     left: float
-    """Seconds until its end."""
+    """The seconds until they expire."""
     error: CredentialsError
+    """The error of the refresh."""
 
 
 class Waited(NamedTuple):
-    """A caller had to wait for a refresh."""
+    """Emitted when a caller had to wait for a refresh."""
 
     provider: str
+    """The name of the cached provider."""
     seconds: float
+    """The duration of the wait."""
 
 
 class Invalidated(NamedTuple):
-    """A cached set was dropped, because a service refused it."""
+    """Emitted when ``invalidate`` has removed cached credentials, because a service rejected them."""
 
     provider: str
+    """The name of the cached provider."""
     credentials: Credentials
+    """The removed credentials."""
 
 
 class CacheWriteFailed(NamedTuple):
-    """A refreshed token could not be written to the file that other programs read, too. It is kept in memory."""
+    """Emitted when a refreshed token could not be written to its file. It is then cached in memory only."""
 
     provider: str
+    """The name of the provider."""
     path: str
-    """The file, as people are shown it."""
+    """The path of the file, for display: with ``~`` for the home directory."""
     detail: str
+    """Why it could not be written."""
 
 
 Event: TypeAlias = AttemptStarted | AttemptFailed | Refreshed | ServedStale | Waited | Invalidated | CacheWriteFailed
+"""Any event."""
 Observer: TypeAlias = Callable[[Event], None]
-"""A function that is told what happens. See ``cached``."""
+"""A function that is called with every event. See ``cached``."""

@@ -1,6 +1,6 @@
-"""The three values of one HTTP exchange: what is asked, what came, and what it means that nothing usable came.
+"""The values of one HTTP exchange: the request, and the response or the reason why there is none.
 
-Their bodies and headers may be secret, so none of them can be printed.
+Bodies, headers, paths and queries may be secrets, so they are not printed.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
-# No answer with credentials comes near this; what is longer is cut off, not read.
+# In bytes. Responses with credentials have a few KiB; reading stops at the limit.
 BODY_LIMIT = 64 * 1024
 
 
@@ -34,12 +34,12 @@ class Url(NamedTuple):
 
 
 class Transport(NamedTuple):
-    """What carries requests to services. Two that are equal share one client, and so one connection per host."""
+    """The HTTP client for requests to services. Requests with equal values share one client and its connections."""
 
     client_factory: Callable[[], Any] | None = None
-    """Makes an ``httpx.AsyncClient``; None: the library's own."""
+    """Returns a new ``httpx.AsyncClient``; None for a client of this library."""
     ssl_context: Any = None
-    """An ``ssl.SSLContext``; None: the one with the system's certificates or ``AWS_CA_BUNDLE``."""
+    """An ``ssl.SSLContext``; None for one with the certificates of the system or of ``AWS_CA_BUNDLE``."""
 
 
 class Request(NamedTuple):
@@ -49,24 +49,25 @@ class Request(NamedTuple):
     url: Url
     headers: Mapping[str, str]
     timeout: float
-    """Seconds for the whole exchange, from connecting to the last byte."""
+    """The seconds for the whole exchange, from connecting to the last byte of the response."""
     body: bytes = b""
     direct: bool = True
-    """Go straight to the host, past every proxy: a must for link-local and loopback addresses."""
+    """Whether to connect to the host itself and not to a proxy, as for link-local and loopback addresses."""
     limit: int = BODY_LIMIT
+    """The largest response body, in bytes."""
     transport: Transport = Transport()
-    """For services; what is direct goes its own way."""
+    """The HTTP client; not used for direct requests."""
 
     def __repr__(self) -> str:
         return f"Request({self.method} {self.url.origin})"  # a path or query can be a secret
 
 
 class Response(NamedTuple):
-    """What came, whole and not decoded."""
+    """A complete response; its body is not decoded."""
 
     status: int
     headers: Mapping[str, str]
-    """Names in lower case."""
+    """The names are in lower case."""
     body: bytes
 
     def __repr__(self) -> str:
@@ -74,9 +75,9 @@ class Response(NamedTuple):
 
 
 class TransportFailure(NamedTuple):
-    """Why there is no usable answer."""
+    """Why an exchange has no usable response."""
 
     kind: Literal["unreachable", "timeout", "broken", "too large"]
-    """``unreachable``: no connection; ``broken``: a connection, but no valid HTTP answer on it."""
+    """``unreachable``: no connection; ``broken``: a connection, but no valid HTTP response."""
     detail: str
-    """For people; never a part of what was sent or came."""
+    """The reason for display; never a part of the request or the response."""

@@ -1,4 +1,4 @@
-"""Telling an observer what happens; what it raises is logged and changes nothing."""
+"""Passes events to the observer of the current refresh, and to the loggers."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from contextvars import ContextVar
 from .events import AttemptFailed, AttemptStarted, Event, Observer, Refreshed
 from .logs import log
 
-# Whoever watches the refresh that this code is a part of.
+# The observer of the refresh that the current code is a part of.
 _watching: ContextVar[Observer | None] = ContextVar("anycreds_observer", default=None)
 
 
 def watch(observer: Observer | None) -> None:
-    """Let what happens in this context from now on be told to this observer; None: to nobody."""
+    """Set the observer of all events in the current context; None for no observer."""
     _watching.set(observer)
 
 
 def notify(event: Event) -> None:
-    """Tell whoever watches the refresh that this code is a part of."""
+    """Pass an event to the observer of the current refresh."""
     notify_observer(_watching.get(), event)
 
 
 def notify_observer(observer: Observer | None, event: Event) -> None:
-    """Tell one observer, and the logger what is not told there anyway; None: only that."""
+    """Pass an event to an observer, if there is one, and log the events that are not logged where they occur."""
     if isinstance(event, AttemptStarted | AttemptFailed | Refreshed):
         log("events", "debug", "%s", event)
     if observer is None:
         return
     try:
         observer(event)
-    except Exception as error:  # noqa: BLE001 - it is foreign code, and who waits for credentials has done nothing wrong
+    except Exception as error:  # noqa: BLE001 - the user's function must not affect the callers of the provider
         log("events", "error", "the observer raised %s at %s", type(error).__name__, type(event).__name__)

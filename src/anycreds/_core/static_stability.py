@@ -1,17 +1,24 @@
-"""Static stability: while its source is down, a set that has ended may be used for some minutes more, and says so."""
+"""Static stability: credentials of an unavailable source stay in use for some minutes after they have expired."""
 
 from __future__ import annotations
 
 from .credentials import Credentials
 from .durations import to_datetime
 
-# How far its end is moved on, by chance in between, so that a fleet spreads (JavaScript has the same numbers).
-SHORTEST, LONGEST = 5 * 60.0, 10 * 60.0
+# In seconds, as in the JavaScript SDK. The extension is random, so that machines retry at different times.
+MIN_EXTENSION, MAX_EXTENSION = 5 * 60.0, 10 * 60.0
 
 
-def extended(credentials: Credentials, now: float, chance: float) -> Credentials:
-    """Return the set with a later end, and the true one as ``original_expiration``. ``chance`` is in [0, 1)."""
+def extended(credentials: Credentials, now: float, jitter: float) -> Credentials:
+    """Return the credentials with a later expiration, and the real one as ``original_expiration``.
+
+    Args:
+        credentials: Credentials that have expired.
+        now: The wall clock, in seconds since 1970.
+        jitter: A random number from 0 to 1, which selects an extension of 5 to 10 minutes.
+
+    """
     return credentials.replace(
-        expiration=to_datetime(now + SHORTEST + (LONGEST - SHORTEST) * chance),
+        expiration=to_datetime(now + MIN_EXTENSION + (MAX_EXTENSION - MIN_EXTENSION) * jitter),
         original_expiration=credentials.original_expiration or credentials.expiration,
     )

@@ -1,1 +1,1 @@
-"""What AWS says on the wire, as plain values and plain functions: nothing here waits or looks anywhere."""
+"""Wire formats: strict parsers of untrusted input, request signatures, endpoints. Pure functions and values."""

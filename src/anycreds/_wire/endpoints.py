@@ -1,7 +1,10 @@
-"""Which host answers for a service in a region: a table, and the few hosts that do not follow it. Asks nobody.
+"""Host names of AWS services: a table of partitions, and the hosts that do not follow it.
 
-Follows the AWS "SDKs and Tools" reference, pages "Dual-stack and FIPS endpoints" and "AWS STS Regional endpoints".
-Hosts cannot leave the domains in the table, whatever the region, as long as that is one label of a DNS name.
+A region that is one label of a DNS name, as ``check_region`` ensures, never leads to a host outside of the domains in
+the table.
+
+See: AWS SDKs and Tools Reference Guide, "Dual-stack and FIPS endpoints" and "AWS STS Regional endpoints",
+https://docs.aws.amazon.com/sdkref/latest/guide/feature-endpoints.html
 """
 
 from __future__ import annotations
@@ -12,32 +15,32 @@ from typing import Literal, NamedTuple, TypeAlias
 from .regions import is_region
 
 Service: TypeAlias = Literal["sts", "sso", "sso-oidc", "signin", "cognito-identity"]
-"""As the AWS command line has them; ``sso`` is the portal that hands out credentials of roles."""
+"""The names of the AWS CLI. ``sso`` is the portal that returns credentials of roles."""
 
 
 class Endpoint(NamedTuple):
-    """Where a service is asked, and what for requests are signed there."""
+    """The host of a service, and the region for signatures."""
 
     host: str
-    """A name in lower case, asked by https."""
+    """A name in lower case, for https."""
     signing_region: str
 
 
 class Partition(NamedTuple):
-    """A part of AWS with accounts, regions and domains of its own."""
+    """A partition of AWS, which has its own accounts, regions and domains."""
 
     name: str
-    """As in the second field of an ARN."""
+    """The second field of an ARN."""
     prefixes: str
-    """How its regions begin, as a pattern; a word and a number follow, after hyphens."""
+    """A pattern of how its regions begin. A word and a number follow, separated by hyphens."""
     suffix: str
     dualstack_suffix: str
     signin_suffix: str
     has_global: bool = True
-    """AWS knows ``<name>-global`` too, for what belongs to no region."""
+    """Whether there is a region ``<name>-global``, for resources outside of regions."""
 
 
-# The first row is also for regions that nobody knows yet: they are in the public part, or there is no such host.
+# The first row also serves unknown regions: they are new ones of this partition, or have no host.
 _PARTITIONS = (
     Partition("aws", "us|eu|ap|sa|ca|me|af|il|mx", "amazonaws.com", "api.aws", "signin.aws.amazon.com"),
     Partition("aws-cn", "cn", "amazonaws.com.cn", "api.amazonwebservices.com.cn", "signin.amazonaws.cn"),
@@ -55,15 +58,20 @@ _NAMES = {
     "signin": "signin",
     "cognito-identity": "cognito-identity",
 }
-# Where Cognito's FIPS endpoint answers over IPv6 too, under its old name.
-_COGNITO_FIPS_OVER_BOTH = ("us-east-1", "us-east-2", "us-west-1", "us-west-2")
+# The regions in which Cognito's FIPS endpoint supports IPv6 under its old name.
+_COGNITO_DUALSTACK_FIPS = ("us-east-1", "us-east-2", "us-west-1", "us-west-2")
 
 
 def endpoint_for(service: Service, region: str, *, fips: bool, dualstack: bool) -> Endpoint:
-    """Return where a service is asked for a region, which ``check_region`` has accepted.
+    """Return the endpoint of a service.
 
-    STS is asked in the region, always; only ``aws-global`` means the old endpoint for all the world. A region such as
-    ``fips-us-east-1`` is ``us-east-1`` with FIPS.
+    Args:
+        service: The service.
+        region: A region that ``check_region`` has accepted. ``fips-us-east-1`` is ``us-east-1`` with FIPS.
+            ``aws-global`` is the global endpoint of STS, which is used for no other region.
+        fips: Whether the endpoint must be validated for FIPS 140.
+        dualstack: Whether the endpoint must support IPv6.
+
     """
     region, is_pseudo = split_fips_pseudo_region(region)
     fips = fips or is_pseudo
@@ -78,7 +86,7 @@ def endpoint_for(service: Service, region: str, *, fips: bool, dualstack: bool) 
 
 
 def partition_of(region: str) -> Partition:
-    """Return the partition that a region is in, by its name."""
+    """Return the partition of a region, by its name."""
     for partition in _PARTITIONS:
         if re.fullmatch(rf"(?:{partition.prefixes})-\w+-\d+", region, re.ASCII):
             return partition
@@ -88,17 +96,17 @@ def partition_of(region: str) -> Partition:
 
 
 def split_fips_pseudo_region(region: str) -> tuple[str, bool]:
-    """Return the region that a name like ``fips-us-east-1`` or ``us-east-1-fips`` means, and whether it is one."""
+    """Return the region without ``fips-`` or ``-fips``, and whether it had one of them."""
     real = region.removeprefix("fips-").removesuffix("-fips")
     return (region, False) if real == region or not is_region(real) else (real, True)
 
 
 def _special_host(service: Service, region: str, partition: Partition, fips: bool, dualstack: bool) -> str | None:
-    """Return the host where it does not follow the table; None: it does."""
+    """Return a host that does not follow the table; None if it does."""
     if service == "cognito-identity" and partition.name == "aws" and dualstack:
         if not fips:
             return f"cognito-identity.{region}.amazonaws.com"
-        return f"cognito-identity-fips.{region}.amazonaws.com" if region in _COGNITO_FIPS_OVER_BOTH else None
+        return f"cognito-identity-fips.{region}.amazonaws.com" if region in _COGNITO_DUALSTACK_FIPS else None
     if dualstack or service == "cognito-identity":
         return None
     if service == "signin" and not fips:
@@ -106,5 +114,5 @@ def _special_host(service: Service, region: str, partition: Partition, fips: boo
     if partition.name != "aws-us-gov" or not fips:
         return None
     if service != "signin":
-        return f"{_NAMES[service]}.{region}.amazonaws.com"  # the ordinary hosts there are FIPS hosts
+        return f"{_NAMES[service]}.{region}.amazonaws.com"  # in this partition the usual hosts support FIPS
     return f"{'' if region == 'us-gov-west-1' else f'{region}.'}signin-fips.amazonaws-us-gov.com"

@@ -18,7 +18,7 @@ from .._core.errors import InvalidConfigurationError
 from .._core.http import Url
 from .._core.validation import InvalidValueError
 from .._wire.regions import check_region
-from .._wire.sigv4 import LIKE_S3, Scope, sign_headers
+from .._wire.sigv4 import S3_STYLE_SERVICES, Scope, sign_headers
 from .._wire.sigv4.canonical_request import path_encoded_once
 
 _CONTENT_HASH = "x-amz-content-sha256"
@@ -79,7 +79,7 @@ def normalize_target(target: str, service: str) -> str:
     where any other character is equivalent to its percent-encoded form.
     """
     path, _, query = target.partition("?")
-    if service in LIKE_S3 and path != "/":
+    if service in S3_STYLE_SERVICES and path != "/":
         path = "/".join([_encode_segment(segment) for segment in path.split("/")])
     if "+" in query or "&" in query:
         query = "&".join([part.replace("+", "%20") for part in query.split("&") if part])

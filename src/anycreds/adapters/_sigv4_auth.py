@@ -13,7 +13,7 @@ from .._core.logs import log
 from .._core.provider import CredentialProvider
 from .._core.validation import InvalidValueError
 from .._factories.chains import cached
-from .._wire.sigv4 import LIKE_S3, UNSIGNED_PAYLOAD, payload_hash
+from .._wire.sigv4 import S3_STYLE_SERVICES, UNSIGNED_PAYLOAD, payload_hash
 from .._wire.urls import is_loopback
 from ._expired_session import EXPIRED_STATUSES, ReplayedBody, peek_body, reports_expired_session
 from ._request_signing import (
@@ -102,7 +102,7 @@ class SigV4Flow(Generic[RequestT, ResponseT]):
     async def _payload(self, request: RequestT) -> str:
         """Return the hash of the body, or the value that replaces it in the signature."""
         is_in_memory = isinstance(request.stream, self._in_memory)
-        may_be_unsigned = self._scope.service in LIKE_S3 and request.url.scheme == "https"
+        may_be_unsigned = self._scope.service in S3_STYLE_SERVICES and request.url.scheme == "https"
         if not is_in_memory and (may_be_unsigned or not isinstance(request.stream, AsyncIterable)):
             return UNSIGNED_PAYLOAD  # the client itself rejects a body that it cannot iterate over
         body = await request.aread()

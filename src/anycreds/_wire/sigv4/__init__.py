@@ -1,7 +1,7 @@
-"""AWS Signature Version 4: a request's signature in its headers or in its query. Pure: the time comes from the caller.
+"""AWS Signature Version 4: signatures of requests in headers or in the query. No key is cached.
 
-Follows the IAM User Guide, page "Create a signed AWS API request", and of the Amazon S3 API Reference the pages on
-"Authenticating Requests". Nothing here raises or keeps a key, so that no traceback or cache holds one.
+See: IAM User Guide, "Create a signed AWS API request",
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 """
 
 from __future__ import annotations
@@ -26,27 +26,28 @@ from .canonical_request import (
     sorted_query,
 )
 
-# What stands for the hash of a body that is not signed. S3 takes that; hardly another service does.
+# Replaces the hash of a body that is not signed. Few services other than S3 accept it.
 UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
 # A presigned query is valid for seven days at most, in seconds.
 LONGEST_EXPIRES = 7 * 24 * 60 * 60
 _ALGORITHM = "AWS4-HMAC-SHA256"
 _CONTENT_HASH = "x-amz-content-sha256"
-# These take a path as it is, want the body's hash as a header, and leave the body of a presigned request unsigned.
-LIKE_S3 = frozenset({"s3", "s3express", "s3-object-lambda", "s3-outposts"})
+# Services that sign the path without normalization, need the body's hash as a header, and do not sign the body of a
+# presigned request.
+S3_STYLE_SERVICES = frozenset({"s3", "s3express", "s3-object-lambda", "s3-outposts"})
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _NOT_IN_HEADERS = "has a character that an HTTP header cannot contain"
 
 
 class Scope(NamedTuple):
-    """What a signature is good for, beside its day."""
+    """The region and the service that a signature is valid for."""
 
     region: str
     service: str
-    """The name under which the service verifies signatures, such as ``sts``."""
+    """The signing name of the service, such as ``sts``."""
 
     def for_date(self, stamp: str) -> str:
-        """Return the credential scope of a day."""
+        """Return the credential scope for the day of a timestamp."""
         return f"{stamp[:8]}/{self.region}/{self.service}/aws4_request"
 
 
@@ -60,21 +61,28 @@ def sign_headers(
     headers: Headers = (),
     body: bytes | None = b"",
 ) -> dict[str, str]:
-    """Return the headers that sign a request, to be set in it: names in lower case, values secret.
+    """Return the headers to add to a request: names in lower case, values secret.
 
-    ``now`` is the time in seconds since 1970; ``headers`` are those that will be sent. All of them are signed but for
-    those that may change on the way; the host is signed as ``url.origin`` has it, unless ``headers`` has it.
-    ``body`` None leaves the body unsigned, such as one that is not there yet. A header ``x-amz-content-sha256`` stands
-    for the body's hash, and is believed.
+    Args:
+        credentials: The credentials to sign with.
+        scope: The region and service to sign for.
+        now: The time, in seconds since 1970.
+        method: The HTTP method.
+        url: The URL. Its host is signed, unless ``headers`` has a host.
+        headers: The headers of the request. Those that proxies may change are not signed. A header
+            ``x-amz-content-sha256`` replaces the hash of the body.
+        body: The body; None to leave it unsigned.
 
-    Raises ``InvalidValueError`` if an HTTP header cannot contain one of the values.
+    Raises:
+        InvalidValueError: An HTTP header cannot contain one of the values.
+
     """
     stamp = _stamp(now)
     added = {"x-amz-date": stamp}
     if credentials.session_token is not None:
         added["x-amz-security-token"] = credentials.session_token
     sent = {"host": url.origin.partition("://")[2], **normalized_headers(headers), **normalized_headers(added)}
-    if _CONTENT_HASH not in sent and (body is None or scope.service in LIKE_S3):
+    if _CONTENT_HASH not in sent and (body is None or scope.service in S3_STYLE_SERVICES):
         added[_CONTENT_HASH] = sent[_CONTENT_HASH] = UNSIGNED_PAYLOAD if body is None else payload_hash(body)
     hashed = sent.get(_CONTENT_HASH) or payload_hash(body or b"")
     path, _, query = url.target.partition("?")
@@ -100,12 +108,21 @@ def presign(
     headers: Headers = (),
     body: bytes = b"",
 ) -> str:
-    """Return the query that makes a URL a signed request for ``expires`` seconds, seven days at most. It is secret.
+    """Return the query of a presigned URL. It is secret while it is valid.
 
-    The URL's own query comes first in it. ``headers`` have to be sent with it, with these values; the host is signed
-    without a port that goes without saying, as clients send it. S3 leaves the body unsigned.
+    Args:
+        credentials: The credentials to sign with.
+        scope: The region and service to sign for.
+        now: The time, in seconds since 1970.
+        method: The HTTP method.
+        url: The URL. Its own query comes first in the result; a default port is not signed, as clients do not send it.
+        expires: How long the URL is valid, in seconds: 1 to 604,800 (seven days).
+        headers: Headers that must be sent with these values.
+        body: The body that must be sent; not signed for S3.
 
-    Raises ``InvalidValueError`` if an HTTP header cannot contain a value, and for another duration.
+    Raises:
+        InvalidValueError: An HTTP header cannot contain one of the values, or ``expires`` is out of range.
+
     """
     if not 1 <= expires <= LONGEST_EXPIRES:
         raise InvalidValueError(f"expires is not a number of seconds from 1 to {LONGEST_EXPIRES}")
@@ -126,7 +143,7 @@ def presign(
     pairs = query_pairs("&".join(filter(None, own.split("&")))) + [
         (name, encoded(value)) for name, value in fields.items()
     ]
-    hashed = sent.get(_CONTENT_HASH) or (UNSIGNED_PAYLOAD if scope.service in LIKE_S3 else payload_hash(body))
+    hashed = sent.get(_CONTENT_HASH) or (UNSIGNED_PAYLOAD if scope.service in S3_STYLE_SERVICES else payload_hash(body))
     canonical = _canonical(method, f"{_path(path, scope)}\n{sorted_query(pairs)}", names, sent, hashed)
     if not canonical.isascii():
         raise InvalidValueError(f"a header {_NOT_IN_HEADERS}")
@@ -146,7 +163,7 @@ def check_signable(credentials: Credentials) -> None:
 
 
 def payload_hash(body: bytes) -> str:
-    """Return what stands for a body in a signature, and in the header ``x-amz-content-sha256``."""
+    """Return the hash of a body for a signature and for the header ``x-amz-content-sha256``."""
     return sha256(body).hexdigest()
 
 
@@ -155,7 +172,7 @@ def _stamp(now: float) -> str:
 
 
 def _path(path: str, scope: Scope) -> str:
-    return path_encoded_once(path) if scope.service in LIKE_S3 else path_encoded_twice(path)
+    return path_encoded_once(path) if scope.service in S3_STYLE_SERVICES else path_encoded_twice(path)
 
 
 def _canonical(method: str, target: str, names: list[str], headers: Mapping[str, str], hashed: str) -> str:
@@ -164,7 +181,7 @@ def _canonical(method: str, target: str, names: list[str], headers: Mapping[str,
 
 
 def _signature(credentials: Credentials, scope: Scope, stamp: str, canonical: str) -> str:
-    # The key of the day is as secret as the key it comes from, and costs microseconds: it is not kept.
+    # The derived key is as secret as the access key, and deriving it takes microseconds: it is not cached.
     key = b"AWS4" + credentials.secret_access_key.encode()
     for part in (stamp[:8], scope.region, scope.service, "aws4_request"):
         key = digest(key, part.encode(), "sha256")

@@ -1,7 +1,9 @@
-"""The one form in which a request is signed: its path, its query, its headers. Signer and service must agree on it.
+"""The canonical request: the form of path, query and headers that client and service sign.
 
-Follows the IAM User Guide, page "Create a signed AWS API request", step "Create a canonical request". It is computed
-from what is sent, so a path and a query are encoded already when they come here.
+Paths and queries are percent-encoded already, as they are sent.
+
+See: IAM User Guide, "Create a signed AWS API request", step 1,
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 """
 
 from __future__ import annotations
@@ -11,9 +13,9 @@ from typing import TypeAlias
 from urllib.parse import quote, unquote_to_bytes
 
 Headers: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
-"""By name, in any case; pairs where a name comes more than once."""
+"""Headers by name, in any case; pairs if a name occurs more than once."""
 
-# What clients and proxies change on the way; and the signature's own place.
+# Headers that clients and proxies change, and the header of the signature itself.
 _UNSIGNED = frozenset(
     {
         "authorization",
@@ -36,7 +38,7 @@ _UNSIGNED = frozenset(
 
 
 def normalized_headers(headers: Headers) -> dict[str, str]:
-    """Return each header once: the name in lower case, the values without needless blanks, joined by commas."""
+    """Return each header once: the name in lower case, the values with single blanks, joined by commas."""
     found: dict[str, str] = {}
     for name, value in headers.items() if isinstance(headers, Mapping) else headers:
         low, one = name.lower(), " ".join(value.split())
@@ -45,17 +47,17 @@ def normalized_headers(headers: Headers) -> dict[str, str]:
 
 
 def signed_header_names(headers: Mapping[str, str]) -> list[str]:
-    """Return the names of the headers that are signed, in order: all but those that may change on the way."""
+    """Return the sorted names of the headers that are signed."""
     return sorted(headers.keys() - _UNSIGNED)
 
 
 def path_encoded_once(path: str) -> str:
-    """Return the path as S3 sees it, where every character of a key counts."""
+    """Return the path in the form of S3, in which every character of an object key counts."""
     return "/".join([_recoded(part) for part in path.split("/")])
 
 
 def path_encoded_twice(path: str) -> str:
-    """Return the path as the other services see it: without what leads nowhere, and encoded once more."""
+    """Return the path in the form of the other services: normalized, and encoded once more."""
     parts: list[str] = []
     for part in path.split("/"):
         if part == "..":
@@ -66,12 +68,12 @@ def path_encoded_twice(path: str) -> str:
 
 
 def sorted_query(pairs: Iterable[tuple[str, str]]) -> str:
-    """Return the query in order: by name, then by value. A text of both would sort "a-b=" before "a="."""
+    """Return the query sorted by name, then by value. Sorting ``name=value`` would put "a-b=" before "a="."""
     return "&".join([f"{name}={value}" for name, value in sorted(pairs)])
 
 
 def query_pairs(query: str) -> list[tuple[str, str]]:
-    """Return names and values, each encoded as it is signed. Services read a plus as a blank."""
+    """Return names and values, each encoded as it is signed. Services read a plus sign as a blank."""
     if not query:
         return []
     parts = [part.replace("+", " ").partition("=") for part in query.split("&")]
@@ -79,12 +81,12 @@ def query_pairs(query: str) -> list[tuple[str, str]]:
 
 
 def encoded(text: str | bytes) -> str:
-    """Return a text percent-encoded, all but what RFC 3986 calls unreserved."""
+    """Return a text percent-encoded, except for the unreserved characters of RFC 3986."""
     return quote(text, safe="")
 
 
 def _recoded(text: str) -> str:
-    """Return percent-encoded text so that exactly what has to be is encoded, and in capitals."""
+    """Return percent-encoded text in normal form: only reserved characters encoded, with upper-case digits."""
     if text.isalnum() and text.isascii():
         return text
     return encoded(unquote_to_bytes(text))
