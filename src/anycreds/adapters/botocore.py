@@ -5,10 +5,10 @@ Nothing here awaits: if credentials must be fetched, the calling thread waits fo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from functools import partial
 from importlib.util import find_spec
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, Literal, cast
 
 try:
     from botocore.config import Config
@@ -21,16 +21,14 @@ except ImportError as error:
     ) from error
 
 from .._cache.provider import CachedProvider
-from .._core.credentials import Credentials
 from .._core.errors import InvalidConfigurationError
 from .._core.frozen_credentials import FrozenCredentials
 from .._core.provider import CredentialProvider
 from .._factories.chains import cached
-from ._blocking_portal import get_blocking
+from ._blocking_portal import BlockingProvider, run_without_suspending
 from ._botocore_requests import AttemptCredentials, register_handlers, retry_if_expired
 from ._botocore_session import COMPONENT, check_no_credentials, for_session
 
-T = TypeVar("T")
 Backend = Literal["asyncio", "trio"]
 
 _SOURCE = "botocore session"
@@ -66,7 +64,7 @@ class ProviderCredentials:
 
     def __init__(self, provider: CachedProvider, backend: Backend) -> None:
         self.provider = provider
-        self._attempts = AttemptCredentials(cast("CachedProvider", _BlockingProvider(provider, backend)))
+        self._attempts = AttemptCredentials(cast("CachedProvider", BlockingProvider(provider, backend)))
 
     def get_frozen_credentials(self) -> FrozenCredentials:
         """Return the current credentials as one consistent value.
@@ -79,7 +77,7 @@ class ProviderCredentials:
             ReentrantProviderError: A provider calls this on the event loop that would have to run it.
 
         """
-        return _run_without_suspending(self._attempts.get_frozen_credentials())
+        return run_without_suspending(self._attempts.get_frozen_credentials())
 
     def get_account_id(self) -> str | None:
         """Return the account id of the current credentials, for account-based endpoints; None if it is unknown.
@@ -88,7 +86,7 @@ class ProviderCredentials:
             CredentialsError: The provider's own error.
 
         """
-        return _run_without_suspending(self._attempts.get_account_id())
+        return run_without_suspending(self._attempts.get_account_id())
 
     def get_deferred_property(self, name: str) -> Callable[[], Any]:
         """Return a function that returns the property ``name`` of the credentials that are current when it is called.
@@ -124,20 +122,6 @@ class ProviderCredentials:
 
     def __repr__(self) -> str:
         return f"<credentials of {self.provider!r}>"
-
-
-class _BlockingProvider:
-    """A provider whose coroutines never suspend, because the calling thread waits instead."""
-
-    __slots__ = ("_backend", "_provider", "invalidate")
-
-    def __init__(self, provider: CachedProvider, backend: Backend) -> None:
-        self._provider = provider
-        self._backend = backend
-        self.invalidate = provider.invalidate
-
-    async def __call__(self) -> Credentials:
-        return get_blocking(self._provider, self._backend)
 
 
 class _BlockingCredentialResolver:
@@ -255,15 +239,4 @@ def install(session: Any, provider: CredentialProvider, *, backend: Backend = "a
 
 
 def _retry_if_expired(**event: Any) -> int | None:
-    return _run_without_suspending(retry_if_expired(**event))
-
-
-def _run_without_suspending(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Return the result of a coroutine that never suspends."""
-    try:
-        coroutine.send(None)
-    except StopIteration as stop:
-        result: T = stop.value
-        return result
-    coroutine.close()
-    raise RuntimeError(f"{coroutine!r} suspended; expected a coroutine that does not wait")
+    return run_without_suspending(retry_if_expired(**event))

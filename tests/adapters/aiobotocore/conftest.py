@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from adapters.aiobotocore.loops import Stack
 from adapters.aiobotocore.signed_aws import SignedAws, signed_aws
+from adapters.aiobotocore.stacks import Stack
 
 STACKS = [
     pytest.param(Stack("asyncio", {}, "aiohttp"), id="asyncio-aiohttp"),

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
-from adapters.aiobotocore.loops import Stack
 from adapters.aiobotocore.signed_aws import SignedAws
+from adapters.aiobotocore.stacks import Stack
 from anycreds import CachedProvider, ClientContext, Credentials, Provider, cached
 from anycreds._core.io import Io
 from anycreds._core.provider import WHOLE_CONTEXT

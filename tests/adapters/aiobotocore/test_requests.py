@@ -8,9 +8,9 @@ from typing import Any
 import anyio
 import pytest
 
-from adapters.aiobotocore.loops import Stack
 from adapters.aiobotocore.signed_aws import SignedAws
 from adapters.aiobotocore.sources import REGION, Source, client, plain_session
+from adapters.aiobotocore.stacks import Stack
 from anycreds import Credentials, RetrievalError, cached
 from anycreds.testing import CANARY
 

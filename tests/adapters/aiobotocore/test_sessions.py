@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 import anycreds
-from adapters.aiobotocore.loops import Stack
 from adapters.aiobotocore.signed_aws import SignedAws
 from adapters.aiobotocore.sources import RecordingProvider, Source, client, plain_session
+from adapters.aiobotocore.stacks import Stack
 from anycreds import ClientContext, CredentialProvider, Credentials, InvalidConfigurationError, cached
 from anycreds.testing import CANARY
 

@@ -434,10 +434,10 @@ def test_thread_cannot_be_started(backend: Backend, monkeypatch: pytest.MonkeyPa
     get_blocking(provider, backend)
     _blocking_portal.stop_all()
 
-    def refuse(thread: threading.Thread) -> None:
+    def fail(thread: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(threading.Thread, "start", refuse)
+    monkeypatch.setattr(threading.Thread, "start", fail)
     with pytest.raises(RetrievalError, match=r"function keys: the thread of .* cannot be started: can't start"):
         get_blocking(cached(keys), backend)
     assert get_blocking(provider, backend) is KEYS

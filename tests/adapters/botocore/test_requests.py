@@ -141,10 +141,10 @@ def test_expired_session_is_retried_once(aws: SignedAws, service: str) -> None:
     with open_client(create_session(source.cached()), aws, service) as made:
         getattr(made, call)(**options)
         aws.expired.add("ASIA0001")
-        answer = getattr(made, call)(**options)
+        response = getattr(made, call)(**options)
     assert aws.key_ids == ["ASIA0001", "ASIA0001", "ASIA0002"]
     assert [code is None for code in aws.error_codes] == [True, False, True]
-    assert answer["ResponseMetadata"]["RetryAttempts"] == 1
+    assert response["ResponseMetadata"]["RetryAttempts"] == 1
 
 
 @pytest.mark.parametrize(

@@ -135,9 +135,9 @@ def test_second_install_replaces_the_first(aws: SignedAws) -> None:
     install(session, second.cached())
     aws.before = lambda: second.clock.advance(2)
     aws.expired.add("ASIA0101")
-    asked = client(session, aws, "sts")
-    asked.get_caller_identity()
-    asked.close()
+    sts = client(session, aws, "sts")
+    sts.get_caller_identity()
+    sts.close()
     assert aws.key_ids == ["ASIA0101", "ASIA0102"]
     assert first.calls == 0
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from adapters.aiobotocore.loops import Stack
 from adapters.aiobotocore.signed_aws import SignedAws
 from adapters.aiobotocore.sources import REGION, Source
+from adapters.aiobotocore.stacks import Stack
 from anycreds import CachedProvider, Credentials, cached
 from anycreds.testing import CANARY
 
