@@ -102,7 +102,7 @@ class ClientConfig(Frozen):
         return None
 
     def _transport(self) -> Transport:
-        from .._core.http import Transport
+        from .._core.http import Transport  # not loaded by programs that never call a service
 
         return Transport(self.http_client_factory, self.ssl_context)
 
@@ -126,7 +126,7 @@ def _check_option(name: str, value: object) -> None:
     """Raise ``InvalidValueError`` if an option cannot have this value."""
     expected = ""
     if name == "region":
-        from .._wire.regions import check_region
+        from .._wire.regions import check_region  # not loaded by programs without such an option
 
         check_region(value)
     elif name == "endpoint_url":
