@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+import threading
+from contextlib import suppress
 from time import sleep
 
 import anyio
@@ -21,6 +21,9 @@ from .read import describe_file_error
 
 _PRIVATE_FILE = 0o600
 _PRIVATE_DIRECTORY = 0o700
+_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+for _name in ("O_CLOEXEC", "O_NOFOLLOW", "O_BINARY"):  # no system has all of these flags
+    _FLAGS |= getattr(os, _name, 0)
 # Seconds that a cancelled caller waits for its write. A local write takes milliseconds.
 CANCEL_TIMEOUT = 1.0
 # Windows does not replace a file while a reader has it open, usually for milliseconds: 5 + 10 + ... + 80 ms.
@@ -29,8 +32,8 @@ _REPLACE_DELAYS = (0.005, 0.01, 0.02, 0.04, 0.08) if os.name == "nt" else ()
 
 async def write_private(path: str, content: bytes) -> WriteFailure | None:
     """Replace a file; see ``Io``."""
-    write = _Write(path, content)
-    call = ThreadCall(write.run)
+    abandoned = threading.Event()
+    call = ThreadCall(_write, path, content, abandoned)
     try:
         await call.wait()
     except GeneratorExit:  # the coroutine was closed, so it cannot wait
@@ -38,50 +41,42 @@ async def write_private(path: str, content: bytes) -> WriteFailure | None:
     except BaseException:
         with anyio.move_on_after(CANCEL_TIMEOUT, shield=True):
             await call.wait()
-        write.is_abandoned = True
+        abandoned.set()
         raise
     return call.result()
 
 
-class _Write:
-    """The part that runs in a thread."""
+def _write(path: str, content: bytes, abandoned: threading.Event) -> WriteFailure | None:
+    """Replace a file, in a thread. Return what prevented it; None if it is written."""
+    try:
+        target = os.path.realpath(path)  # where the path is a symbolic link, the link stays
+        failure = _check_replaceable(target)
+        if failure is None:
+            _replace(target, content, abandoned)
+    except (OSError, ValueError) as error:
+        return WriteFailure(describe_file_error(error, "written"))
+    return failure
 
-    __slots__ = ("_content", "_path", "is_abandoned")
 
-    def __init__(self, path: str, content: bytes) -> None:
-        self._path = path
-        self._content = content
-        self.is_abandoned = False
-        """The caller has left. A disk that hung must not replace what other programs have written since."""
-
-    def run(self) -> WriteFailure | None:
-        """Write the file. Return what prevented it; None if it is written."""
-        try:
-            target = os.path.realpath(self._path)  # where the path is a symbolic link, the link stays
-            failure = _check_replaceable(target)
-            if failure is None:
-                self._replace(target)
-            return failure
-        except (OSError, ValueError) as error:
-            return WriteFailure(describe_file_error(error, "written"))
-
-    def _replace(self, target: str) -> None:
-        directory = os.path.dirname(target)
-        make_directories(directory)
-        # A name of its own rather than the target's with a suffix: that could exceed the longest name allowed.
-        temporary = os.path.join(directory, f".anycreds-{os.urandom(8).hex()}.tmp")
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-        flags |= getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-        descriptor = os.open(temporary, flags, _PRIVATE_FILE)
-        with _unlink_on_error(temporary):
-            with os.fdopen(descriptor, "wb") as file:
-                _copy_ownership(descriptor, target)
-                file.write(self._content)
-                file.flush()
-                os.fsync(descriptor)
-            if self.is_abandoned:
-                raise TimeoutError
-            _rename(temporary, target)
+def _replace(target: str, content: bytes, abandoned: threading.Event) -> None:
+    directory = os.path.dirname(target)
+    make_directories(directory)
+    # A name of its own rather than the target's with a suffix: that could exceed the longest name allowed.
+    temporary = os.path.join(directory, f".anycreds-{os.urandom(8).hex()}.tmp")
+    descriptor = os.open(temporary, _FLAGS, _PRIVATE_FILE)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            _copy_ownership(descriptor, target)
+            file.write(content)
+            file.flush()
+            os.fsync(descriptor)
+        if abandoned.is_set():  # a disk that hung must not replace what other programs have written since
+            raise TimeoutError
+        _rename(temporary, target)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise
 
 
 def _check_replaceable(target: str) -> WriteFailure | None:
@@ -130,13 +125,3 @@ def _rename(source: str, target: str) -> None:
         except PermissionError:
             sleep(delay)
     return os.replace(source, target)
-
-
-@contextmanager
-def _unlink_on_error(path: str) -> Iterator[None]:
-    try:
-        yield
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(path)
-        raise

@@ -19,8 +19,8 @@ from .exchange import CLOSE_TIMEOUT, exchange
 
 _httpx: Any = None
 
-# Replaces the network for every attempt, for tests. Not a context variable: a refresh may have started in another
-# context, and must not reach the real network either.
+# Set by `anycreds.testing.MemoryNetwork`, it replaces the network for every attempt of this process, whatever its
+# runtime. Not a context variable: a refresh may have started in another context, and must not reach the real network.
 make_transport: Callable[[Any], Any] | None = None
 
 # Loading the HTTP library counts against the time of the first exchange, so that programs outside EC2 do not wait
