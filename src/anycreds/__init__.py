@@ -1,49 +1,123 @@
 """AWS credentials for trio and asyncio programs.
 
-A provider is an async callable: ``await provider()`` answers with a frozen ``Credentials`` or raises a
-``CredentialsError``. Factories make providers, chains compose them, ``cached`` remembers and refreshes them.
+A provider is an async callable that returns ``Credentials`` or raises a ``CredentialsError``. The functions create,
+compose and cache providers:
+
+``from_default_chain``, ``from_env``, ``from_ini``, ``from_process``, ``from_sso``, ``from_login_credentials``,
+``from_temporary_credentials``, ``from_web_token``, ``from_token_file``, ``from_container_metadata``, ``from_http``,
+``from_instance_metadata``, ``from_cognito_identity``, ``from_cognito_identity_pool``, ``create_credential_chain``,
+``cached``.
+
+``Credentials`` serve wherever the credentials of a source are expected, and any async function without arguments serves
+as a provider. Callback and protocol types are in ``anycreds.typing``, events in ``anycreds.events``, the connections to
+other libraries in ``anycreds.adapters``, fakes and fixtures in ``anycreds.testing``.
 """
 
-from ._cache.keep_fresh import FreshCredentials as FreshCredentials
-from ._cache.provider import CachedProvider as CachedProvider
-from ._config.client_config import ClientConfig as ClientConfig
-from ._core.credentials import Credentials as Credentials
-from ._core.errors import ConfigParseError as ConfigParseError
-from ._core.errors import CredentialsError as CredentialsError
-from ._core.errors import ForbiddenEndpointError as ForbiddenEndpointError
-from ._core.errors import InvalidConfigurationError as InvalidConfigurationError
-from ._core.errors import LifetimeTooShortError as LifetimeTooShortError
-from ._core.errors import LoginRequiredError as LoginRequiredError
-from ._core.errors import MalformedResponseError as MalformedResponseError
-from ._core.errors import MetadataUnreachableError as MetadataUnreachableError
-from ._core.errors import NoCredentialsError as NoCredentialsError
-from ._core.errors import NotConfiguredError as NotConfiguredError
-from ._core.errors import ProfileLoopError as ProfileLoopError
-from ._core.errors import ProfileNotFoundError as ProfileNotFoundError
-from ._core.errors import ProviderAttempt as ProviderAttempt
-from ._core.errors import ProviderTimeoutError as ProviderTimeoutError
-from ._core.errors import ReentrantProviderError as ReentrantProviderError
-from ._core.errors import RetrievalError as RetrievalError
-from ._core.io import Clock as Clock
-from ._core.provider import ClientContext as ClientContext
-from ._core.provider import CredentialProvider as CredentialProvider
-from ._core.provider import Provider as Provider
-from ._factories.chains import cached as cached
-from ._factories.chains import create_credential_chain as create_credential_chain
-from ._factories.chains import from_default_chain as from_default_chain
-from ._factories.local import from_env as from_env
-from ._factories.local import from_ini as from_ini
-from ._factories.local import from_process as from_process
-from ._factories.metadata import from_container_metadata as from_container_metadata
-from ._factories.metadata import from_http as from_http
-from ._factories.metadata import from_instance_metadata as from_instance_metadata
-from ._factories.sign_in import from_cognito_identity as from_cognito_identity
-from ._factories.sign_in import from_cognito_identity_pool as from_cognito_identity_pool
-from ._factories.sign_in import from_login_credentials as from_login_credentials
-from ._factories.sign_in import from_sso as from_sso
-from ._factories.sts import from_temporary_credentials as from_temporary_credentials
-from ._factories.sts import from_token_file as from_token_file
-from ._factories.sts import from_web_token as from_web_token
-from ._providers.chain import CredentialChain as CredentialChain
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ._cache.keep_fresh import FreshCredentials
+from ._cache.provider import CachedProvider
+from ._config.client_config import ClientConfig
+from ._core.credentials import Credentials
+from ._core.errors import (
+    ConfigParseError,
+    CredentialsError,
+    ForbiddenEndpointError,
+    InvalidConfigurationError,
+    LifetimeTooShortError,
+    LoginRequiredError,
+    MalformedResponseError,
+    MetadataUnreachableError,
+    NoCredentialsError,
+    NotConfiguredError,
+    ProfileLoopError,
+    ProfileNotFoundError,
+    ProviderAttempt,
+    ProviderTimeoutError,
+    ReentrantProviderError,
+    RetrievalError,
+)
+from ._core.io import Clock
+from ._core.provider import ClientContext, CredentialProvider, Provider
+from ._factories.assume_role import from_temporary_credentials
+from ._factories.cache import cached
+from ._factories.chains import create_credential_chain
+from ._factories.cognito import from_cognito_identity, from_cognito_identity_pool
+from ._factories.default_chain import from_default_chain
+from ._factories.local import from_env, from_ini, from_process
+from ._factories.metadata import from_container_metadata, from_http, from_instance_metadata
+from ._factories.sign_in import from_login_credentials, from_sso
+from ._factories.web_identity import from_token_file, from_web_token
+from ._providers.chain import CredentialChain
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from . import adapters as adapters
+    from . import events as events
+    from . import testing as testing
+    from . import typing as typing
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "CachedProvider",
+    "ClientConfig",
+    "ClientContext",
+    "Clock",
+    "ConfigParseError",
+    "CredentialChain",
+    "CredentialProvider",
+    "Credentials",
+    "CredentialsError",
+    "ForbiddenEndpointError",
+    "FreshCredentials",
+    "InvalidConfigurationError",
+    "LifetimeTooShortError",
+    "LoginRequiredError",
+    "MalformedResponseError",
+    "MetadataUnreachableError",
+    "NoCredentialsError",
+    "NotConfiguredError",
+    "ProfileLoopError",
+    "ProfileNotFoundError",
+    "Provider",
+    "ProviderAttempt",
+    "ProviderTimeoutError",
+    "ReentrantProviderError",
+    "RetrievalError",
+    "__version__",
+    "cached",
+    "create_credential_chain",
+    "from_cognito_identity",
+    "from_cognito_identity_pool",
+    "from_container_metadata",
+    "from_default_chain",
+    "from_env",
+    "from_http",
+    "from_ini",
+    "from_instance_metadata",
+    "from_login_credentials",
+    "from_process",
+    "from_sso",
+    "from_temporary_credentials",
+    "from_token_file",
+    "from_web_token",
+]
+
+_SUBMODULES = frozenset(("adapters", "events", "testing", "typing"))
+
+
+def __getattr__(name: str) -> ModuleType:
+    """Import a public submodule when it is first used (PEP 562): most programs need none of them."""
+    if name in _SUBMODULES:
+        from importlib import import_module
+
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_SUBMODULES})

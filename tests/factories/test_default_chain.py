@@ -50,7 +50,7 @@ async def test_named_profile_is_never_replaced_by_what_lies_around(by: str, monk
     if by == "variable":
         monkeypatch.setenv("AWS_PROFILE", "work")
     chain = anycreds.from_default_chain("work" if by == "argument" else None)
-    with pytest.raises(anycreds.ProfileNotFoundError, match=r"'work'.*(option profile|AWS_PROFILE) names it"):
+    with pytest.raises(anycreds.ProfileNotFoundError, match=r"'work'.*selected by (option profile|AWS_PROFILE)"):
         await chain()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -17,7 +18,7 @@ from anycreds import ClientConfig, Credentials, CredentialsError, InvalidConfigu
 from anycreds._core.http import Request, Response
 from anycreds._core.io import FileQuery, FileVersion, Io, ReadFailure, Runtime, Signature
 from anycreds._core.provider import ClientContext, Provider
-from anycreds._factories.links import Later
+from anycreds._factories.lazy import LazyProvider
 from support.fake_io import FakeIo, FakeRuntime, answer, assert_no_secret, run
 
 
@@ -42,6 +43,12 @@ class Counting(Provider):
         return True
 
 
+def lazy(io: FakeIo, kind: type[Counting], credentials: Credentials) -> LazyProvider:
+    """Return a lazy provider that builds one of this kind."""
+    runtime = FakeRuntime(io)
+    return LazyProvider("a provider", runtime, partial(kind, runtime, credentials))
+
+
 @pytest.mark.parametrize(
     "options",
     [
@@ -63,21 +70,21 @@ def test_a_provider_is_made_when_it_is_asked_and_once() -> None:
     keys = Credentials("AKIDLATER", "canary-secret")
     io = FakeIo()
     Counting.made = 0
-    later = Later("a title", FakeRuntime(io), Counting, {"answer": keys})
-    assert (Counting.made, later.name) == (0, "a title")
+    later = lazy(io, Counting, keys)
+    assert (Counting.made, later.name) == (0, "a provider")
     assert not later._allows_stale(keys)
     assert not later._may_prompt_user
     with pytest.raises(NotConfiguredError):
         run(later._fetch(io, ClientContext()))
     assert run(later._fetch(io, ClientContext())) is keys
-    assert (Counting.made, later.name) == (1, "counting")
+    assert (Counting.made, later.name) == (1, "a provider")
     assert later._allows_stale(keys)
 
 
 def test_lazy_provider_has_the_values_that_it_was_given() -> None:
     """Whether it may prompt the user, and what its credentials depend on, is known before the provider is made."""
-    options = {"answer": Credentials("AKIDLATER", "canary-secret")}
-    later = Later("a title", FakeRuntime(), Counting, options, may_prompt_user=True, context_fields=frozenset())
+    build = partial(Counting, FakeRuntime(), Credentials("AKIDLATER", "canary-secret"))
+    later = LazyProvider("a provider", FakeRuntime(), build, may_prompt_user=True, context_fields=frozenset())
     assert later._may_prompt_user
     assert later._context_fields == frozenset()
 
@@ -99,7 +106,7 @@ def test_loading_is_left_to_a_thread_once() -> None:
     io = Noting()
     for _ in range(3):
         with pytest.raises(NotConfiguredError):
-            run(Later("a title", FakeRuntime(io), Kind, {"answer": Credentials("A", "b")})._fetch(io, ClientContext()))
+            run(lazy(io, Kind, Credentials("A", "b"))._fetch(io, ClientContext()))
     assert len(worked) == 1
     assert Kind.made == 3
 
@@ -117,7 +124,7 @@ def test_of_two_that_are_made_at_once_one_stays() -> None:
             return function(*arguments)
 
     keys = Credentials("AKIDLATER", "canary-secret")
-    later = Later("a title", FakeRuntime(), Kind, {"answer": keys})
+    later = lazy(FakeIo(), Kind, keys)
     assert run(later._fetch(Crossing(), ClientContext())) is keys  # the second time that this one is asked
 
 
@@ -442,8 +449,8 @@ def test_named_profile_is_asked_once(by: str) -> None:
     with pytest.raises(anycreds.NoCredentialsError) as caught:
         gives(io, "nothing" if by == "argument" else None, caller=caller)
     reasons = {attempt.provider: attempt.reason for attempt in caught.value.attempts}
-    assert reasons["SSO"] == "a profile is named, and asked itself"
-    assert "'nothing' says nothing about credentials" in reasons["shared files"]
+    assert "only profile 'default' is used here" in reasons["SSO"]
+    assert "'nothing' has no credential settings" in reasons["shared files"]
 
 
 @pytest.mark.anyio

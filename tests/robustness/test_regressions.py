@@ -140,7 +140,7 @@ def test_date_at_the_end_of_time() -> None:
     """A response date in the year 9999 does not correct the clock."""
     from anycreds._config.service_settings import ProfileView
     from anycreds._core.provider import ClientContext
-    from anycreds._factories.runtime import as_source
+    from anycreds._factories.runtime import as_source_provider
     from anycreds._providers.service.endpoint_resolution import EndpointResolver
     from anycreds._providers.sts.assume_role import AssumeRoleProvider, Role
     from support.fake_io import FakeIo, FakeRuntime, answer, run
@@ -154,7 +154,7 @@ def test_date_at_the_end_of_time() -> None:
     )
     endpoints = EndpointResolver(ClientConfig(region="us-east-1"), view=ProfileView())
     role = AssumeRoleProvider(
-        FakeRuntime(io), Role({"RoleArn": "r"}, "r"), as_source(Credentials("A", "canary")), endpoints
+        FakeRuntime(io), Role({"RoleArn": "r"}, "r"), as_source_provider(Credentials("A", "canary")), endpoints
     )
     with pytest.raises(CredentialsError):
         run(role._fetch(io, ClientContext()))  # failed with ValueError: year 10000 is out of range

@@ -1,6 +1,6 @@
-"""All order, as data: which providers the default chain asks, in which order, under which names.
+"""The default chain: which providers it calls, in which order, under which names. All of it is data.
 
-A new provider gets one line here.
+A new provider in the default chain is one more ``ChainEntry``.
 """
 
 from __future__ import annotations
@@ -8,96 +8,211 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from . import links
+from .._cache.provider import CachedProvider
+from .._cache.state import CacheOptions
+from .._core.provider import NO_CONTEXT, Provider
+from .._providers.chain import DefaultChain
+from .._providers.environment import EnvironmentProvider
+from .._system.io import SystemRuntime
+from .lazy import shared_files
+from .metadata import container_provider, instance_metadata_provider
+from .profile import profile_provider
+from .runtime import RUNTIME
+from .sign_in import sso_provider
+from .web_identity import token_file_provider
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Mapping, Sequence
 
+    from .._config.client_config import ClientConfig
+    from .._core.callbacks import MfaCodeProvider, RoleAssumer, WebIdentityAssumer
+    from .._core.events import Observer
     from .._core.io import Runtime
-    from .._core.provider import Provider
 
 
-class Link(NamedTuple):
-    """One place of the default chain."""
+class ChainEntry(NamedTuple):
+    """One provider of the default chain."""
 
     name: str
-    """A stable name for programs."""
+    """A short name that never changes."""
     title: str
-    """What the AWS "SDKs and Tools" reference calls it."""
-    build: Callable[..., Provider]
+    """The name in the AWS SDKs and Tools Reference Guide."""
+    sources: str
+    """Where it looks, for display."""
     options: tuple[str, ...]
-    """Which options of the chain it takes."""
-    looks_at: str
-    """Where it looks, for people."""
+    """The options of ``from_default_chain`` that it takes."""
+    build: Callable[..., Provider]
+    """Returns the provider; takes the runtime and the options that are given."""
 
 
-_FILES = ("profile", "files", "client_config")  # these are right, or were refused before
-_SSO = ("sso_start_url", "sso_account_id", "sso_region", "sso_role_name", "sso_session")
-_TOKEN = ("web_identity_token_file", "role_arn", "role_session_name", "role_assumer_with_web_identity")
-_HOOKS = ("mfa_code_provider", "role_assumer", "role_assumer_with_web_identity")
-_METADATA = ("endpoint", "endpoint_mode", "ec2_metadata_v1_disabled")
-_EXCHANGE = ("timeout", "max_retries")
+def _sso_provider(runtime: Runtime, **options: Any) -> Provider:
+    """Return the provider of the SSO step: by the ``sso_*`` options if there are any, otherwise by profile default."""
+    if options.keys() <= set(_FILES):
+        return profile_provider(runtime, only="default-sso", **options)
+    return sso_provider(runtime, **options)
 
-ENVIRONMENT = Link(
+
+_FILES = ("files", "profile", "client_config")
+_CALLBACKS = ("mfa_code_provider", "role_assumer", "role_assumer_with_web_identity")
+_IMDS = ("endpoint", "endpoint_mode", "ec2_metadata_v1_disabled")
+_LIMITS = ("timeout", "max_retries")
+
+ENVIRONMENT = ChainEntry(
     "environment",
     "AWS access keys (environment variables)",
-    links.environment,
-    (),
     "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY",
+    (),
+    EnvironmentProvider,
 )
-SSO = Link(
+SSO = ChainEntry(
     "sso",
     "IAM Identity Center credential provider",
-    links.sso,
-    (*_FILES, *_SSO),
-    "options sso_*, or profile default if it has SSO settings only",
+    "options sso_*; otherwise profile default, if SSO is its only source",
+    (*_FILES, "sso_start_url", "sso_account_id", "sso_region", "sso_role_name", "sso_session"),
+    _sso_provider,
 )
-TOKEN_FILE = Link(
+WEB_IDENTITY = ChainEntry(
     "web-identity-token-file",
     "Assume role with web identity (environment variables)",
-    links.token_file,
-    (*_FILES, *_TOKEN),
     "AWS_WEB_IDENTITY_TOKEN_FILE, AWS_ROLE_ARN",
+    (*_FILES, "web_identity_token_file", "role_arn", "role_session_name", "role_assumer_with_web_identity"),
+    token_file_provider,
 )
-SHARED_FILES = Link(
+SHARED_FILES = ChainEntry(
     "shared-files",
     "Shared config and credentials files",
-    links.shared_files,
-    (*_FILES, *_HOOKS, *_METADATA),
     "~/.aws/config and ~/.aws/credentials, or AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE",
+    (*_FILES, *_CALLBACKS, *_IMDS),
+    profile_provider,
 )
-CONTAINER = Link(
+CONTAINER = ChainEntry(
     "container",
     "Container credential provider",
-    links.container,
-    _EXCHANGE,
     "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI, AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    _LIMITS,
+    container_provider,
 )
-METADATA = Link(
+INSTANCE_METADATA = ChainEntry(
     "imds",
     "IMDS credential provider",
-    links.metadata,
-    ("files", "profile", *_METADATA, *_EXCHANGE),
-    "the EC2 instance metadata service, unless AWS_EC2_METADATA_DISABLED",
+    "the EC2 instance metadata service, unless AWS_EC2_METADATA_DISABLED is true",
+    ("files", "profile", *_IMDS, *_LIMITS),
+    instance_metadata_provider,
 )
 
-# Who names a profile wants that one, so it comes first, and keys that merely lie around do not count.
-UNNAMED_CHAIN = (ENVIRONMENT, SSO, TOKEN_FILE, SHARED_FILES, CONTAINER, METADATA)
-NAMED_CHAIN = (SHARED_FILES, SSO, TOKEN_FILE, CONTAINER, METADATA)
+CHAIN_WITHOUT_PROFILE = (ENVIRONMENT, SSO, WEB_IDENTITY, SHARED_FILES, CONTAINER, INSTANCE_METADATA)
+# An explicitly selected profile takes precedence over access keys in environment variables.
+CHAIN_WITH_PROFILE = (SHARED_FILES, SSO, WEB_IDENTITY, CONTAINER, INSTANCE_METADATA)
 
 
 def build_default_chain(runtime: Runtime, options: Mapping[str, Any]) -> tuple[Sequence[Provider], Sequence[Provider]]:
-    """Make the providers of the default chain, each with those options that it takes and that are given.
+    """Return the providers of the default chain in both orders: without a selected profile, and with one."""
+    providers = {
+        entry.name: entry.build(
+            runtime, **{name: options[name] for name in entry.options if options.get(name) is not None}
+        )
+        for entry in CHAIN_WITHOUT_PROFILE
+    }
+    without_profile, with_profile = (
+        [providers[entry.name] for entry in entries] for entries in (CHAIN_WITHOUT_PROFILE, CHAIN_WITH_PROFILE)
+    )
+    return without_profile, with_profile
 
-    Returns them in the order without a named profile, and with one. A provider with options that may be wrong is made
-    at once, so that they are refused now; any other, when it is asked.
+
+def from_default_chain(
+    profile: str | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    filepath: str | os.PathLike[str] | None = None,
+    config_filepath: str | os.PathLike[str] | None = None,
+    ignore_cache: bool = False,
+    mfa_code_provider: MfaCodeProvider | None = None,
+    role_assumer: RoleAssumer | None = None,
+    role_assumer_with_web_identity: WebIdentityAssumer | None = None,
+    sso_start_url: str | None = None,
+    sso_account_id: str | None = None,
+    sso_region: str | None = None,
+    sso_role_name: str | None = None,
+    sso_session: str | None = None,
+    web_identity_token_file: str | os.PathLike[str] | None = None,
+    role_arn: str | None = None,
+    role_session_name: str | None = None,
+    endpoint: str | None = None,
+    endpoint_mode: str | None = None,
+    ec2_metadata_v1_disabled: bool | None = None,
+    client_config: ClientConfig | None = None,
+    timeout: float | None = None,
+    max_retries: int | None = None,
+    observer: Observer | None = None,
+) -> CachedProvider:
+    """Return a cached provider of the credentials that every AWS SDK would find by default.
+
+    Without an explicitly selected profile: environment variables, SSO (the ``sso_*`` options, or a profile ``default``
+    whose only source is SSO), web identity token file, shared files (profile ``default``), container, EC2 instance
+    metadata. A profile that is selected explicitly, by the argument, ``AWS_PROFILE`` or a client context, comes first;
+    access keys in environment variables are then ignored.
+
+    Args:
+        profile: The name of the profile to select. Default: ``AWS_PROFILE``, otherwise ``default``, not explicitly.
+        environ: Replaces the environment variables of the process. Default: the process's own.
+        filepath: The credentials file. Default: ``AWS_SHARED_CREDENTIALS_FILE``, otherwise ``~/.aws/credentials``.
+        config_filepath: The config file. Default: ``AWS_CONFIG_FILE``, otherwise ``~/.aws/config``.
+        ignore_cache: Read the files at every call. Default: False, read a file again only if it has changed.
+        mfa_code_provider: See ``from_ini``. Default: None.
+        role_assumer: See ``from_ini``. Default: None, STS is called.
+        role_assumer_with_web_identity: See ``from_ini`` and ``from_token_file``. Default: None, STS is called.
+        sso_start_url: See ``from_sso``. Default: None.
+        sso_account_id: See ``from_sso``. Default: None.
+        sso_region: See ``from_sso``. Default: None.
+        sso_role_name: See ``from_sso``. Default: None.
+        sso_session: See ``from_sso``. Default: None.
+        web_identity_token_file: See ``from_token_file``. Default: ``AWS_WEB_IDENTITY_TOKEN_FILE``.
+        role_arn: See ``from_token_file``. Default: ``AWS_ROLE_ARN``.
+        role_session_name: See ``from_token_file``. Default: ``AWS_ROLE_SESSION_NAME``.
+        endpoint: See ``from_instance_metadata``. Default: None.
+        endpoint_mode: See ``from_instance_metadata``. Default: None.
+        ec2_metadata_v1_disabled: See ``from_instance_metadata``. Default: None.
+        client_config: How AWS services are called. Default: the settings of the profile and the environment.
+        timeout: Seconds for one HTTP exchange with container and EC2 metadata. Default: 1.
+        max_retries: How often a transient failure of container and EC2 metadata is retried. Default: 0.
+        observer: A function that receives the events in ``anycreds.events``; see ``cached``. Default: None.
+
+    Returns:
+        A cached provider.
+
+    Raises:
+        InvalidConfigurationError: An option is invalid.
+        NoCredentialsError: When awaited: no provider has anything configured.
+        ProfileNotFoundError: When awaited: the explicitly selected profile does not exist.
+        CredentialsError: When awaited: what a provider raises that is configured and fails.
+
+    See:
+        AWS SDKs and Tools Reference Guide, "Standardized credential providers":
+        https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html
+
     """
-    built = {link: _built(link, runtime, options) for link in UNNAMED_CHAIN}
-    return [built[link] for link in UNNAMED_CHAIN], [built[link] for link in NAMED_CHAIN]
-
-
-def _built(link: Link, runtime: Runtime, options: Mapping[str, Any]) -> Provider:
-    given = {name: options[name] for name in link.options if options.get(name) is not None}
-    if given.keys() <= {*_FILES, "mfa_code_provider"}:
-        return links.Later(link.title, runtime, link.build, given, may_prompt_user="mfa_code_provider" in given)
-    return link.build(runtime, **given)
+    options = {
+        "profile": profile,
+        "files": shared_files(filepath, config_filepath, ignore_cache),  # one for all providers
+        "mfa_code_provider": mfa_code_provider,
+        "role_assumer": role_assumer,
+        "role_assumer_with_web_identity": role_assumer_with_web_identity,
+        "sso_start_url": sso_start_url,
+        "sso_account_id": sso_account_id,
+        "sso_region": sso_region,
+        "sso_role_name": sso_role_name,
+        "sso_session": sso_session,
+        "web_identity_token_file": web_identity_token_file,
+        "role_arn": role_arn,
+        "role_session_name": role_session_name,
+        "endpoint": endpoint,
+        "endpoint_mode": endpoint_mode,
+        "ec2_metadata_v1_disabled": ec2_metadata_v1_disabled,
+        "client_config": client_config,
+        "timeout": timeout,
+        "max_retries": max_retries,
+    }
+    runtime = RUNTIME if environ is None else SystemRuntime(environ=environ)
+    chain = DefaultChain(*build_default_chain(runtime, options), runtime, profile)
+    return CachedProvider(chain, runtime, CacheOptions(observer=observer), NO_CONTEXT)

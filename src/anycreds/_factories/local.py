@@ -1,4 +1,4 @@
-"""Factories for what is on this machine: environment variables, shared files, commands."""
+"""Factories for credentials on this machine: environment variables, shared files, commands."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from .._core.provider import Provider
 from .._providers.environment import EnvironmentProvider
-from . import lazy
+from .lazy import shared_files
+from .profile import profile_provider
 from .runtime import RUNTIME
 
 if TYPE_CHECKING:
@@ -18,14 +19,26 @@ if TYPE_CHECKING:
 
 
 def from_env(*, environ: Mapping[str, str] | None = None) -> Provider:
-    """Get credentials from environment variables, read anew at every call.
+    """Return a provider of the access keys in environment variables, which are read at every call.
 
-    ``AWS_ACCESS_KEY_ID`` and ``AWS_SECRET_ACCESS_KEY`` are needed; ``AWS_SESSION_TOKEN``, ``AWS_ACCOUNT_ID``,
-    ``AWS_CREDENTIAL_SCOPE`` and ``AWS_CREDENTIAL_EXPIRATION`` (RFC 3339) are taken if set. ``environ`` stands in for
-    the process's environment. Follows the AWS "SDKs and Tools" reference, page "AWS access keys".
+    It needs ``AWS_ACCESS_KEY_ID`` and ``AWS_SECRET_ACCESS_KEY``, and uses ``AWS_SESSION_TOKEN``, ``AWS_ACCOUNT_ID``,
+    ``AWS_CREDENTIAL_SCOPE`` and ``AWS_CREDENTIAL_EXPIRATION`` (RFC 3339) if they are set.
 
-    Awaiting it raises ``NotConfiguredError`` if neither key is set, ``InvalidConfigurationError`` if one is missing or
-    a value cannot be right, ``RetrievalError`` if the set has ended.
+    Args:
+        environ: Replaces the environment variables of the process. Default: the process's own.
+
+    Returns:
+        A provider. Awaiting it does no I/O.
+
+    Raises:
+        NotConfiguredError: When awaited: neither key is set.
+        InvalidConfigurationError: When awaited: one of the keys is missing, or a value is invalid.
+        RetrievalError: When awaited: the credentials have expired.
+
+    See:
+        AWS SDKs and Tools Reference Guide, "AWS access keys":
+        https://docs.aws.amazon.com/sdkref/latest/guide/feature-static-credentials.html
+
     """
     return EnvironmentProvider(RUNTIME, environ)
 
@@ -42,36 +55,52 @@ def from_ini(
     client_config: ClientConfig | None = None,
     timeout: float | None = None,
 ) -> Provider:
-    """Get the credentials of a profile in the shared config and credentials files, whatever kind it is.
+    """Return a provider of the credentials of a profile in the shared config and credentials files.
 
-    Keys, roles (``source_profile`` and ``credential_source``, chained to any depth), web identity, commands, SSO and
-    ``aws login``. ``profile`` is its name; by default that of ``AWS_PROFILE``, else ``default``. ``filepath`` is the
-    credentials file, ``config_filepath`` the config file, instead of ``AWS_SHARED_CREDENTIALS_FILE`` and
-    ``AWS_CONFIG_FILE`` or those in ``~/.aws``. A file is read again when it has changed; with ``ignore_cache``, at
-    every call.
+    The profile may be of any kind: access keys, roles (``source_profile`` and ``credential_source``, chained to any
+    depth), web identity, ``credential_process``, SSO, ``aws login``.
 
-    ``mfa_code_provider(serial)`` is asked for the code of a role with ``mfa_serial``, once its source has credentials;
-    it has five minutes. ``role_assumer(source, params)`` and ``role_assumer_with_web_identity(params)`` take the place
-    of STS. All are async. ``client_config`` says how services are called, at every step. ``timeout`` is in seconds, for
-    one exchange with a service (by default 5), and for a command (60). Follows the AWS "SDKs and Tools" reference,
-    pages "Shared config and credentials files" and "Assume role credential provider".
+    Args:
+        profile: The name of the profile. Default: ``AWS_PROFILE``, otherwise ``default``.
+        filepath: The credentials file. Default: ``AWS_SHARED_CREDENTIALS_FILE``, otherwise ``~/.aws/credentials``.
+        config_filepath: The config file. Default: ``AWS_CONFIG_FILE``, otherwise ``~/.aws/config``.
+        ignore_cache: Read the files at every call. Default: False, read a file again only if it has changed.
+        mfa_code_provider: An async function that takes the serial number of an MFA device and returns its current code.
+            It is called after the source of the role has credentials, and has five minutes. Default: None, a profile
+            with ``mfa_serial`` is an error.
+        role_assumer: An async function that takes the source's credentials and the parameters of AssumeRole, and
+            returns the role's credentials. Default: None, STS is called.
+        role_assumer_with_web_identity: An async function that takes the parameters of AssumeRoleWithWebIdentity and
+            returns the role's credentials. Default: None, STS is called.
+        client_config: How AWS services are called, at every step. Default: the settings of the profile and the
+            environment.
+        timeout: Seconds for one exchange with a service, and for a command. Default: 5 for a service, 60 for a command.
 
-    Awaiting it raises ``ProfileNotFoundError`` if a profile that somebody named is missing, ``NotConfiguredError`` if
-    there is no ``default`` or the profile says nothing about credentials, another ``InvalidConfigurationError``, with
-    file and line, for what contradicts itself or cannot be read, ``LoginRequiredError`` if somebody has to sign in, and
-    another ``RetrievalError`` if a service or a command gives no credentials.
+    Returns:
+        A provider. It is not cached; see ``cached``.
+
+    Raises:
+        InvalidConfigurationError: An option is invalid. When awaited: settings contradict each other or cannot be
+            read; the error names file and line.
+        ProfileNotFoundError: When awaited: a selected or referenced profile does not exist.
+        NotConfiguredError: When awaited: the profile has no credential settings, or ``default`` does not exist.
+        LoginRequiredError: When awaited: the user must sign in.
+        RetrievalError: When awaited: a service or a command returned no credentials.
+
+    See:
+        AWS SDKs and Tools Reference Guide, "Shared config and credentials files":
+        https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html and "Assume role credential provider":
+        https://docs.aws.amazon.com/sdkref/latest/guide/feature-assume-role-credentials.html
+
     """
-    if timeout is not None:
-        lazy.refuse_limits("shared files", timeout)
-    return lazy.later(
-        "shared files",
-        lazy.by_profile,
-        may_prompt_user=mfa_code_provider is not None,
-        kind="ProfileProvider",
+    return profile_provider(
+        RUNTIME,
+        files=shared_files(filepath, config_filepath, ignore_cache),
         profile=profile,
-        files=(filepath, config_filepath, ignore_cache),
-        config=client_config,
-        callbacks=(mfa_code_provider, role_assumer, role_assumer_with_web_identity),
+        mfa_code_provider=mfa_code_provider,
+        role_assumer=role_assumer,
+        role_assumer_with_web_identity=role_assumer_with_web_identity,
+        client_config=client_config,
         timeout=timeout,
     )
 
@@ -83,13 +112,31 @@ def from_process(
     config_filepath: str | os.PathLike[str] | None = None,
     timeout: float = 60.0,
 ) -> Provider:
-    """Get what the ``credential_process`` of a profile prints, whatever else the profile says.
+    """Return a provider of the credentials that the ``credential_process`` of a profile prints.
 
-    The command runs in the system's shell, without standard input, and is ended with all that it started after
-    ``timeout`` seconds. The other options are those of ``from_ini``. Follows the AWS "SDKs and Tools" reference, page
-    "Process credential provider".
+    Other settings of the profile are ignored. The command runs in the system's shell, without standard input, and is
+    terminated with all processes that it started when its time is over.
 
-    Awaiting it raises ``NotConfiguredError`` if the profile has no command, ``ProfileNotFoundError`` if it is named and
-    missing, and a ``RetrievalError`` if the command fails or prints no credentials.
+    Args:
+        profile: The name of the profile. Default: ``AWS_PROFILE``, otherwise ``default``.
+        filepath: The credentials file. Default: ``AWS_SHARED_CREDENTIALS_FILE``, otherwise ``~/.aws/credentials``.
+        config_filepath: The config file. Default: ``AWS_CONFIG_FILE``, otherwise ``~/.aws/config``.
+        timeout: Seconds for the command. Default: 60.
+
+    Returns:
+        A provider. It is not cached; see ``cached``.
+
+    Raises:
+        InvalidConfigurationError: An option is invalid. When awaited: the files cannot be read.
+        NotConfiguredError: When awaited: the profile has no ``credential_process``.
+        ProfileNotFoundError: When awaited: an explicitly selected profile does not exist.
+        RetrievalError: When awaited: the command failed or printed no credentials.
+
+    See:
+        AWS SDKs and Tools Reference Guide, "Process credential provider":
+        https://docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html
+
     """
-    return lazy.of_profile("ProcessProfileProvider", profile, (filepath, config_filepath, False), timeout)
+    return profile_provider(
+        RUNTIME, files=shared_files(filepath, config_filepath), profile=profile, only="process", timeout=timeout
+    )

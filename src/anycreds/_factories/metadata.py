@@ -1,36 +1,51 @@
-"""Factories for what is near this program: container and EC2 metadata, and any HTTP endpoint like them."""
+"""Factories for credentials from metadata services: containers, EC2 instances, and HTTP endpoints like them."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from .._core.errors import InvalidConfigurationError, strip_frames
 from .._core.provider import Provider
-from . import lazy, links
+from .._core.validation import check_timeout_and_retries
+from . import constructors
+from .lazy import LazyProvider, hides_arguments, shared_files
+from .runtime import RUNTIME
 
 if TYPE_CHECKING:
     import os
 
+    from .._core.io import Runtime
+    from .lazy import Files
+
+_CONTAINER = "container credentials"
+_INSTANCE = "EC2 instance metadata"
+
 
 def from_container_metadata(*, timeout: float = 1.0, max_retries: int = 0) -> Provider:
-    """Get credentials where ECS and EKS say, by the ``AWS_CONTAINER_*`` variables.
+    """Return a provider of the credentials of an ECS task or an EKS pod, from the ``AWS_CONTAINER_*`` variables.
 
-    ``timeout`` is in seconds, for one HTTP exchange; ``max_retries`` counts further tries after passing failures.
-    Follows the AWS "SDKs and Tools" reference, page "Container credential provider".
+    Args:
+        timeout: Seconds for one HTTP exchange. Default: 1.
+        max_retries: How often a transient failure is retried. Default: 0.
 
-    Awaiting it raises ``NotConfiguredError`` if no URI is set, ``ForbiddenEndpointError`` if credentials may not come
-    from there, ``InvalidConfigurationError`` for a token or URI that cannot be right, else a ``RetrievalError``.
+    Returns:
+        A provider. It is not cached; see ``cached``.
+
+    Raises:
+        InvalidConfigurationError: An option is invalid. When awaited: the URI or the token is invalid.
+        NotConfiguredError: When awaited: no URI is set.
+        ForbiddenEndpointError: When awaited: AWS's rules do not allow credentials from the host of the URI.
+        RetrievalError: When awaited: the endpoint failed, or its response contains no credentials.
+
+    See:
+        AWS SDKs and Tools Reference Guide, "Container credential provider":
+        https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html
+
     """
-    lazy.refuse_limits("container credentials", timeout, max_retries)
-    return lazy.later(
-        "container credentials",
-        links.container,
-        context_fields=frozenset(),
-        timeout=timeout,
-        max_retries=max_retries,
-    )
+    return container_provider(RUNTIME, timeout=timeout, max_retries=max_retries)
 
 
+@hides_arguments
 def from_http(
     *,
     full_uri: str | None = None,
@@ -40,42 +55,42 @@ def from_http(
     timeout: float = 1.0,
     max_retries: int = 3,
 ) -> Provider:
-    """Get credentials from any HTTP endpoint that answers like a container's.
+    """Return a provider of credentials from an HTTP endpoint that responds like that of a container.
 
-    Given one of the options, the ``AWS_CONTAINER_*`` variables are not looked at; given none, they are all there is.
-    ``full_uri`` is https to any host, or http to this machine, ECS or EKS; ``relative_uri`` is a path on the ECS agent.
-    The token goes into the ``Authorization`` header as it is; the file is read anew at every attempt. ``timeout`` is in
-    seconds, for one HTTP exchange. Follows the AWS "SDKs and Tools" reference, page "Container credential provider".
+    If one of the first four options is given, the ``AWS_CONTAINER_*`` variables are ignored; otherwise only they count.
 
-    Raises ``InvalidConfigurationError`` for options that contradict each other; awaiting it raises what
-    ``from_container_metadata`` does.
+    Args:
+        full_uri: The URL of the endpoint: https to any host, or http to this machine, ECS or EKS. Default: None.
+        relative_uri: A path on the ECS agent, instead of ``full_uri``. Default: None.
+        authorization_token: The value of the ``Authorization`` header. Default: None, no header.
+        authorization_token_file: A file that contains the token, which is read at every attempt. Default: None.
+        timeout: Seconds for one HTTP exchange. Default: 1.
+        max_retries: How often a transient failure is retried. Default: 3.
+
+    Returns:
+        A provider. It is not cached; see ``cached``.
+
+    Raises:
+        InvalidConfigurationError: Options are invalid or contradict each other.
+        NotConfiguredError: When awaited: neither an option nor a variable names an endpoint.
+        ForbiddenEndpointError: When awaited: AWS's rules do not allow credentials from the host of the URL.
+        RetrievalError: When awaited: the endpoint failed, or its response contains no credentials.
+
+    See:
+        AWS SDKs and Tools Reference Guide, "Container credential provider":
+        https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html
+
     """
     from .._providers.container_settings import container_options
 
-    try:
-        lazy.refuse_limits("container credentials", timeout, max_retries)
-        given: dict[str, Any] = {
-            "full_uri": full_uri,
-            "relative_uri": relative_uri,
-            "authorization_token": authorization_token,
-            "authorization_token_file": authorization_token_file,
-        }
-        try:
-            container_options(given, "container credentials")
-        except InvalidConfigurationError as error:
-            strip_frames(error)
-            given = {}
-            raise
-    finally:
-        del full_uri, relative_uri, authorization_token, authorization_token_file
-    return lazy.later(
-        "container credentials",
-        links.container,
-        context_fields=frozenset(),
-        **given,
-        timeout=timeout,
-        max_retries=max_retries,
-    )
+    options = {
+        "full_uri": full_uri,
+        "relative_uri": relative_uri,
+        "authorization_token": authorization_token,
+        "authorization_token_file": authorization_token_file,
+    }
+    container_options(options, _CONTAINER)
+    return container_provider(RUNTIME, timeout=timeout, max_retries=max_retries, **options)
 
 
 def from_instance_metadata(
@@ -86,23 +101,73 @@ def from_instance_metadata(
     timeout: float = 1.0,
     max_retries: int = 0,
 ) -> Provider:
-    """Get the credentials of the role that is attached to this EC2 instance, from its metadata service (IMDSv2).
+    """Return a provider of the credentials of the role that is attached to this EC2 instance (IMDSv2).
 
-    ``endpoint`` replaces ``http://169.254.169.254``; ``endpoint_mode`` is "IPv4" or "IPv6". ``timeout`` is in seconds,
-    for one HTTP exchange. While the service is down a set that has ended is served, with ``original_expiration`` set.
-    Follows the AWS "SDKs and Tools" reference, page "IMDS credential provider".
+    During an outage of the metadata service a cached provider returns expired credentials, with ``expiration`` 5 to 10
+    minutes ahead and ``original_expiration`` set (static stability).
 
-    Awaiting it raises ``MetadataUnreachableError`` if the service never answered, ``NotConfiguredError`` if no role is
-    attached or ``AWS_EC2_METADATA_DISABLED`` is true, else an ``InvalidConfigurationError`` or a ``RetrievalError``.
+    Args:
+        endpoint: The URL of the metadata service. Default: ``AWS_EC2_METADATA_SERVICE_ENDPOINT`` or the profile's
+            ``ec2_metadata_service_endpoint``, otherwise ``http://169.254.169.254``.
+        endpoint_mode: ``"IPv4"`` or ``"IPv6"``, where no endpoint is set. Default: the environment's, otherwise IPv4.
+        ec2_metadata_v1_disabled: Never use IMDSv1. Default: None, the settings of the environment and the profile.
+        timeout: Seconds for one HTTP exchange. Default: 1.
+        max_retries: How often a transient failure is retried. Default: 0.
+
+    Returns:
+        A provider. It is not cached; see ``cached``.
+
+    Raises:
+        InvalidConfigurationError: An option is invalid. When awaited: a setting is invalid.
+        MetadataUnreachableError: When awaited: the service has never responded; this is probably not an instance.
+        NotConfiguredError: When awaited: no role is attached, or ``AWS_EC2_METADATA_DISABLED`` is true.
+        RetrievalError: When awaited: the service failed, or its response contains no credentials.
+
+    See:
+        AWS SDKs and Tools Reference Guide, "IMDS credential provider":
+        https://docs.aws.amazon.com/sdkref/latest/guide/feature-imds-credentials.html
+
     """
-    lazy.refuse_limits("EC2 instance metadata", timeout, max_retries)
-    return lazy.later(
-        "EC2 instance metadata",
-        lazy.metadata,
-        context_fields=frozenset({"profile"}),  # the profile's settings for the metadata service
+    return instance_metadata_provider(
+        RUNTIME,
+        files=shared_files(),
         endpoint=endpoint,
         endpoint_mode=endpoint_mode,
         ec2_metadata_v1_disabled=ec2_metadata_v1_disabled,
         timeout=timeout,
         max_retries=max_retries,
     )
+
+
+def container_provider(runtime: Runtime, *, timeout: float = 1.0, max_retries: int = 0, **options: Any) -> Provider:
+    """Return the provider of a container's credentials; the other options are those of ``from_http``, checked."""
+    check_timeout_and_retries(timeout, max_retries, _CONTAINER)
+    build = partial(constructors.container, runtime, timeout=timeout, max_retries=max_retries, **options)
+    return LazyProvider(_CONTAINER, runtime, build, context_fields=frozenset())
+
+
+def instance_metadata_provider(
+    runtime: Runtime,
+    *,
+    files: Files,
+    profile: str | None = None,
+    timeout: float = 1.0,
+    max_retries: int = 0,
+    **options: Any,
+) -> Provider:
+    """Return the provider of an instance's credentials; the other options are those of ``from_instance_metadata``."""
+    check_timeout_and_retries(timeout, max_retries, _INSTANCE)
+    build = partial(
+        _build_instance_metadata,
+        runtime,
+        files,
+        profile=profile,
+        timeout=timeout,
+        max_retries=max_retries,
+        **options,
+    )
+    return LazyProvider(_INSTANCE, runtime, build, context_fields=frozenset(("profile",)))
+
+
+def _build_instance_metadata(runtime: Runtime, files: Files, **options: Any) -> Provider:
+    return constructors.instance_metadata(runtime, files=files(), **options)

@@ -1,4 +1,4 @@
-"""The world that providers made by the factories live in, and what a program may give in the place of a provider."""
+"""The runtime of providers that the factories make, and what a program may give in place of a provider."""
 
 from __future__ import annotations
 
@@ -10,31 +10,33 @@ from .._core.provider import CredentialProvider, Provider
 from .._system.io import SystemRuntime
 
 if TYPE_CHECKING:
-    from .._core.io import Clock
+    from .._core.io import Clock, Runtime
 
 RUNTIME = SystemRuntime()
 
 
 def runtime_with_clock(clock: Clock | None) -> SystemRuntime:
-    """Return the world, with another clock if one is given."""
+    """Return the runtime, with another clock if one is given."""
     return RUNTIME if clock is None else SystemRuntime(clock)
 
 
-def as_provider(provider: CredentialProvider, runtime: SystemRuntime) -> Provider:
-    """Return a provider of this library for whatever can be awaited for credentials."""
+def as_provider(provider: CredentialProvider, runtime: Runtime) -> Provider:
+    """Return a provider as it is, and a provider for an async function; raise for anything else."""
     if isinstance(provider, Provider):
         return provider
     given: object = provider
     if not callable(given):
         kind = type(given).__name__
-        raise InvalidConfigurationError(f"a provider is one of this library's or an async function, not {kind}")
+        raise InvalidConfigurationError(
+            f"{kind} cannot be used as a provider; expected a provider of this library or an async function"
+        )
     from .._providers.function import FunctionProvider
 
     return FunctionProvider(runtime, provider)
 
 
-def as_source(source: CredentialProvider | Credentials) -> Provider:
-    """Return a provider for what is given as the source of credentials: a set, or what can be awaited for one."""
+def as_source_provider(source: CredentialProvider | Credentials) -> Provider:
+    """Return a provider for the source of a role's credentials: ``Credentials``, a provider or an async function."""
     if not isinstance(source, Credentials):
         return as_provider(source, RUNTIME)
 

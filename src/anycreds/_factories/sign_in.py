@@ -1,22 +1,27 @@
-"""Factories for what a person has signed in to: IAM Identity Center (SSO), ``aws login``, Cognito."""
+"""Factories for credentials of a signed-in user: IAM Identity Center (SSO) and ``aws login``."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from .._config.client_config import check_client_config
-from .._core.errors import InvalidConfigurationError, strip_frames
 from .._core.provider import Provider
-from .._core.validation import InvalidValueError
-from . import lazy
+from .._core.validation import check_timeout_and_retries
+from . import constructors
+from .lazy import LazyProvider, endpoint_resolver, shared_files
+from .profile import profile_provider
+from .runtime import RUNTIME
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping
 
     from .._config.client_config import ClientConfig
-    from .._providers.cognito.identity_cache import IdentityCache, Login
+    from .._core.io import Runtime
     from .._providers.sso.settings import SsoSettings
+    from .lazy import Files
+
+_SSO = "SSO"
 
 
 def from_sso(
@@ -33,40 +38,54 @@ def from_sso(
     client_config: ClientConfig | None = None,
     timeout: float = 5.0,
 ) -> Provider:
-    """Get the credentials of a role in IAM Identity Center, with the token that ``aws sso login`` has left.
+    """Return a provider of the credentials of a role in IAM Identity Center, for the user of ``aws sso login``.
 
-    The ``sso_*`` options say all, or else the profile does, by itself or with its ``sso-session`` section. With
-    ``sso_session`` the token is refreshed before it ends, by one process at a time, and written back for other tools;
-    without it, it is that of the old form. The region is always ``sso_region``. The file is read at every attempt, so
-    that a new sign-in is seen at once. ``timeout`` is in seconds, for one exchange; the other options are those of
-    ``from_ini``. Follows the AWS "SDKs and Tools" reference, page "IAM Identity Center credential provider".
+    Either the ``sso_*`` options or the profile has all settings. With an ``sso_session`` the token is refreshed before
+    it expires, by one process at a time, and written back for other tools. The token file is read at every attempt.
 
-    Raises ``InvalidConfigurationError`` if one of the ``sso_*`` options is missing beside others. Awaiting it raises
-    ``NotConfiguredError`` if the profile has no such settings, ``LoginRequiredError``, whose ``command`` is what to
-    run, if somebody has to sign in, and another ``RetrievalError`` if the role is refused.
+    Args:
+        profile: The name of the profile. Default: ``AWS_PROFILE``, otherwise ``default``.
+        sso_start_url: The start URL of the portal. Default: None, the profile's.
+        sso_account_id: The AWS account. Default: None, the profile's.
+        sso_region: The region of IAM Identity Center, which is called whatever other regions are set. Default: None,
+            the profile's.
+        sso_role_name: The role in the account. Default: None, the profile's.
+        sso_session: The name of the ``sso-session`` whose token is used. Default: None, the profile's, or the token for
+            the start URL.
+        filepath: The credentials file. Default: ``AWS_SHARED_CREDENTIALS_FILE``, otherwise ``~/.aws/credentials``.
+        config_filepath: The config file. Default: ``AWS_CONFIG_FILE``, otherwise ``~/.aws/config``.
+        ignore_cache: Read the files at every call. Default: False, read a file again only if it has changed.
+        client_config: How AWS services are called. Default: the settings of the profile and the environment.
+        timeout: Seconds for one HTTP exchange. Default: 5.
+
+    Returns:
+        A provider. It is not cached; see ``cached``.
+
+    Raises:
+        InvalidConfigurationError: An option is invalid, or some ``sso_*`` options are missing.
+        NotConfiguredError: When awaited: the profile has no SSO settings.
+        ProfileNotFoundError: When awaited: an explicitly selected profile does not exist.
+        LoginRequiredError: When awaited: the user must sign in; ``command`` is what to run.
+        RetrievalError: When awaited: IAM Identity Center rejected the request or failed.
+
+    See:
+        AWS SDKs and Tools Reference Guide, "IAM Identity Center credential provider":
+        https://docs.aws.amazon.com/sdkref/latest/guide/feature-sso-credentials.html
+
     """
-    given = {
+    files = shared_files(filepath, config_filepath, ignore_cache)
+    options = {
         "sso_start_url": sso_start_url,
         "sso_account_id": sso_account_id,
         "sso_region": sso_region,
         "sso_role_name": sso_role_name,
         "sso_session": sso_session,
     }
-    settings = _sso_settings(given)
-    files = (filepath, config_filepath, ignore_cache)
-    if settings is None:
-        return lazy.of_profile("SsoProfileProvider", profile, files, timeout, client_config)
-    check_client_config(client_config)
-    lazy.refuse_limits("SSO", timeout)
-    return lazy.later(
-        "SSO",
-        lazy.sso,
-        settings=settings,
-        profile=profile,
-        files=files,
-        config=client_config,
-        timeout=timeout,
-    )
+    if all(value is None for value in options.values()):
+        return profile_provider(
+            RUNTIME, files=files, profile=profile, only="sso", client_config=client_config, timeout=timeout
+        )
+    return sso_provider(RUNTIME, files=files, profile=profile, client_config=client_config, timeout=timeout, **options)
 
 
 def from_login_credentials(
@@ -78,118 +97,68 @@ def from_login_credentials(
     client_config: ClientConfig | None = None,
     timeout: float = 5.0,
 ) -> Provider:
-    """Get the credentials that ``aws login`` has left for the ``login_session`` of a profile.
+    """Return a provider of the credentials of the session that ``aws login`` created for a profile.
 
-    They last 15 minutes and are refreshed before, by one process at a time, and written back for other tools; that
-    needs the extra ``anycreds[login]``. While a refresh fails, valid ones are served. They are in
-    ``AWS_LOGIN_CACHE_DIRECTORY``, by default ``~/.aws/login/cache``. ``timeout`` is in seconds, for one exchange; the
-    other options are those of ``from_ini``. Follows the AWS "SDKs and Tools" reference, page "Login credential
-    provider".
+    They are valid for 15 minutes and are refreshed before, by one process at a time, and written back for other tools.
+    Refreshing needs the extra ``anycreds[login]``. They are cached in ``AWS_LOGIN_CACHE_DIRECTORY``, by default
+    ``~/.aws/login/cache``.
 
-    Awaiting it raises ``NotConfiguredError`` if the profile has no ``login_session``, ``LoginRequiredError``, whose
-    ``command`` is what to run, if somebody has to sign in, and another ``RetrievalError`` if the refresh fails.
+    Args:
+        profile: The name of a profile with a ``login_session``. Default: ``AWS_PROFILE``, otherwise ``default``.
+        filepath: The credentials file. Default: ``AWS_SHARED_CREDENTIALS_FILE``, otherwise ``~/.aws/credentials``.
+        config_filepath: The config file. Default: ``AWS_CONFIG_FILE``, otherwise ``~/.aws/config``.
+        ignore_cache: Read the files at every call. Default: False, read a file again only if it has changed.
+        client_config: How AWS services are called. Default: the settings of the profile and the environment.
+        timeout: Seconds for one HTTP exchange. Default: 5.
+
+    Returns:
+        A provider. It is not cached; see ``cached``.
+
+    Raises:
+        InvalidConfigurationError: An option is invalid. When awaited: the files cannot be read.
+        NotConfiguredError: When awaited: the profile has no ``login_session``.
+        ProfileNotFoundError: When awaited: an explicitly selected profile does not exist.
+        LoginRequiredError: When awaited: the user must sign in; ``command`` is what to run.
+        RetrievalError: When awaited: the refresh failed and no valid credentials are left.
+
+    See:
+        AWS SDKs and Tools Reference Guide, "Login credential provider":
+        https://docs.aws.amazon.com/sdkref/latest/guide/feature-login-credentials.html
+
     """
-    files = (filepath, config_filepath, ignore_cache)
-    return lazy.of_profile("LoginProfileProvider", profile, files, timeout, client_config)
-
-
-def from_cognito_identity(
-    identity_id: str,
-    *,
-    custom_role_arn: str | None = None,
-    logins: Mapping[str, Login] | None = None,
-    client_config: ClientConfig | None = None,
-    timeout: float = 5.0,
-) -> Provider:
-    """Get the credentials of an Amazon Cognito identity that is known.
-
-    ``logins`` has tokens by the name of their provider, or async functions without arguments that return them, asked
-    anew at every attempt. The region is that of ``client_config``, else the one that ``identity_id`` begins with.
-    ``timeout`` is in seconds, for one exchange. Follows the Amazon Cognito Identity API reference, page
-    "GetCredentialsForIdentity".
-
-    Raises ``InvalidConfigurationError`` for options that cannot be right. Awaiting it raises a ``RetrievalError``, with
-    Cognito's ``code`` if that refuses.
-    """
-    from .._providers.cognito.identity_cache import check_identity
-
-    try:
-        _check_service_options("Cognito identity", client_config, timeout)
-        check_identity("identity_id", identity_id, custom_role_arn, logins)
-        copied = None if logins is None else dict(logins)
-    except InvalidValueError as error:
-        strip_frames(error)
-        raise InvalidConfigurationError(str(error), source="Cognito identity") from None
-    finally:
-        del logins  # a traceback keeps this frame
-    return lazy.later(
-        "Cognito identity",
-        lazy.cognito,
-        identity=identity_id,
-        custom_role_arn=custom_role_arn,
-        logins=copied,
-        config=client_config,
-        timeout=timeout,
+    files = shared_files(filepath, config_filepath, ignore_cache)
+    return profile_provider(
+        RUNTIME, files=files, profile=profile, only="login", client_config=client_config, timeout=timeout
     )
 
 
-def from_cognito_identity_pool(
-    identity_pool_id: str,
+def sso_provider(
+    runtime: Runtime,
     *,
-    account_id: str | None = None,
-    cache: IdentityCache | None = None,
-    user_identifier: str | None = None,
-    custom_role_arn: str | None = None,
-    logins: Mapping[str, Login] | None = None,
+    files: Files,
+    profile: str | None = None,
     client_config: ClientConfig | None = None,
     timeout: float = 5.0,
+    **options: str | None,
 ) -> Provider:
-    """Get credentials from an Amazon Cognito identity pool: for its guests, or for the user of some logins.
-
-    The pool gives the user an identity, whose id is remembered: in this provider, or in ``cache``, an object with async
-    ``get(key)``, ``set(key, value)`` and ``delete(key)``. ``user_identifier`` tells users apart there; where a login is
-    a function and nobody says whose, the pool is asked each time. A passing error never forgets an identity.
-    ``account_id`` is the account of the pool. The other options are those of ``from_cognito_identity``. Follows the
-    Amazon Cognito Identity API reference, page "GetId".
-
-    Raises ``InvalidConfigurationError`` for options that cannot be right. Awaiting it raises a ``RetrievalError``, with
-    Cognito's ``code`` if that refuses.
-    """
-    from .._providers.cognito.identity_cache import check_identity, check_pool
-
-    try:
-        _check_service_options("Cognito identity pool", client_config, timeout)
-        check_identity("identity_pool_id", identity_pool_id, custom_role_arn, logins)
-        check_pool(account_id, user_identifier, cache, logins)
-        copied = None if logins is None else dict(logins)
-    except InvalidValueError as error:
-        strip_frames(error)
-        raise InvalidConfigurationError(str(error), source="Cognito identity pool") from None
-    finally:
-        del logins  # a traceback keeps this frame
-    return lazy.later(
-        "Cognito identity pool",
-        lazy.cognito,
-        identity=identity_pool_id,
-        custom_role_arn=custom_role_arn,
-        logins=copied,
-        config=client_config,
-        timeout=timeout,
-        account_id=account_id,
-        cache=cache,
-        user_identifier=user_identifier,
-    )
-
-
-def _sso_settings(given: dict[str, str | None]) -> SsoSettings | None:
-    """Return what options say about SSO; raise what is wrong with them; None: none is given."""
-    if all(value is None for value in given.values()):
-        return None  # what reads them need not be loaded
+    """Return the provider of a role in IAM Identity Center by the ``sso_*`` options."""
     from .._providers.sso.settings import sso_options
 
-    return sso_options(**given)
+    check_client_config(client_config)
+    check_timeout_and_retries(timeout, 0, _SSO)
+    settings = sso_options(**options)
+    assert settings is not None  # some option is given
+    build = partial(_build_sso, runtime, settings, files, profile, client_config, timeout=timeout)
+    return LazyProvider(_SSO, runtime, build)
 
 
-def _check_service_options(name: str, config: ClientConfig | None, timeout: float) -> None:
-    check_client_config(config)
-    lazy.refuse_limits(name, timeout)
+def _build_sso(
+    runtime: Runtime,
+    settings: SsoSettings,
+    files: Files,
+    profile: str | None,
+    client_config: ClientConfig | None,
+    *,
+    timeout: float,
+) -> Provider:
+    return constructors.sso(runtime, settings, endpoint_resolver(client_config, files, profile), timeout=timeout)

@@ -12,7 +12,7 @@ from .._core.errors import InvalidConfigurationError, strip_frames
 from .._core.logs import log
 from .._core.provider import CredentialProvider
 from .._core.validation import InvalidValueError
-from .._factories.chains import cached
+from .._factories.cache import cached
 from .._wire.sigv4 import S3_STYLE_SERVICES, UNSIGNED_PAYLOAD, payload_hash
 from .._wire.urls import is_loopback
 from ._expired_session import EXPIRED_STATUSES, ReplayedBody, peek_body, reports_expired_session

@@ -24,7 +24,7 @@ except ImportError as error:
 
 from .._core.errors import InvalidConfigurationError
 from .._core.provider import CredentialProvider, Provider
-from .._factories.chains import cached
+from .._factories.cache import cached
 from ._botocore_requests import AttemptCredentials, register_handlers, retry_if_expired
 from ._botocore_session import COMPONENT, check_no_credentials, for_session
 

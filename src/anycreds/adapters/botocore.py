@@ -24,7 +24,7 @@ from .._cache.provider import CachedProvider
 from .._core.errors import InvalidConfigurationError
 from .._core.frozen_credentials import FrozenCredentials
 from .._core.provider import CredentialProvider
-from .._factories.chains import cached
+from .._factories.cache import cached
 from ._blocking_portal import BlockingProvider, run_without_suspending
 from ._botocore_requests import AttemptCredentials, register_handlers, retry_if_expired
 from ._botocore_session import COMPONENT, check_no_credentials, for_session

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from .._core.errors import CredentialsError
 from .._core.provider import CredentialProvider
-from .._factories.chains import cached
+from .._factories.cache import cached
 
 if TYPE_CHECKING:
     from obstore.store import S3Config, S3Credential

@@ -13,7 +13,7 @@ from .._core.errors import InvalidConfigurationError, strip_frames
 from .._core.http import Url
 from .._core.provider import CredentialProvider
 from .._core.validation import InvalidValueError
-from .._factories.chains import cached
+from .._factories.cache import cached
 from .._wire import sigv4
 from .._wire.sigv4.canonical_request import encoded
 from .._wire.urls import parse_url

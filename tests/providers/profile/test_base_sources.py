@@ -24,6 +24,7 @@ from anycreds._config.shared_files import FileOptions, SharedFiles
 from anycreds._core.callbacks import Callbacks
 from anycreds._core.http import Request
 from anycreds._core.provider import ClientContext
+from anycreds._factories.constructors import source_constructors
 from anycreds._providers.profile.options import BuildOptions
 from anycreds._providers.profile.provider import ProfileProvider
 from support.fake_io import FakeIo, FakeRuntime, Step, answer, assert_no_secret, document, run
@@ -57,7 +58,9 @@ def runtime(config: str, *script: Step, environ: Mapping[str, str] | None = None
 
 def provider(io: FakeIo, profile: str | None = "top", **options: Any) -> ProfileProvider:
     files = SharedFiles(options.pop("files", FileOptions()))
-    return ProfileProvider(FakeRuntime(io), profile, files=files, options=BuildOptions(**options))
+    return ProfileProvider(
+        FakeRuntime(io), profile, files=files, constructors=source_constructors(), options=BuildOptions(**options)
+    )
 
 
 def fetch(io: FakeIo, one: ProfileProvider | None = None, **options: Any) -> Credentials:
@@ -466,7 +469,7 @@ def test_who_names_an_empty_source() -> None:
         "[profile top]\nrole_arn = arn:top\nsource_profile = in\n"
         "[profile in]\nrole_arn = arn:in\nsource_profile = empty\n[profile empty]\nregion = eu-west-1\n"
     )
-    assert "profile 'in' (~/.aws/config:5) names it" in failing(io, InvalidConfigurationError)
+    assert "the source of profile 'in' (~/.aws/config:5)" in failing(io, InvalidConfigurationError)
 
 
 def test_what_a_role_without_one_source_needs() -> None:
@@ -530,13 +533,6 @@ def test_profile_that_says_nothing_asks_nobody() -> None:
 def test_profile_without_a_function_asks_nobody() -> None:
     """Without a function for codes nobody can be asked, and that is known before the files are read."""
     assert not provider(runtime(""))._may_prompt_user
-
-
-def test_reading_the_files_has_an_end() -> None:
-    """A file server that does not answer costs ten seconds, not the time of the whole attempt."""
-    io = runtime(f"[profile top]\n{KEYS}")
-    fetch(io)
-    assert io.deadlines[0] == (10.0, "shared files")
 
 
 @pytest.mark.parametrize("make", [anycreds.from_process, anycreds.from_sso, anycreds.from_login_credentials])

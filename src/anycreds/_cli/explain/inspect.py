@@ -14,7 +14,7 @@ from ..._config.shared_files import FileOptions, SharedFiles
 from ..._core.errors import CredentialsError, NotConfiguredError, ProfileNotFoundError
 from ..._core.io import ATTEMPT_TIMEOUT
 from ..._core.provider import NO_CONTEXT
-from ..._factories.default_chain import NAMED_CHAIN, UNNAMED_CHAIN, build_default_chain
+from ..._factories.default_chain import CHAIN_WITH_PROFILE, CHAIN_WITHOUT_PROFILE, build_default_chain
 from ..._system import threads
 from ..._system.io import SystemRuntime
 from .._mfa import prompt_for_mfa_code
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from ..._core.credentials import Credentials
     from ..._core.provider import Provider
-    from ..._factories.default_chain import Link
+    from ..._factories.default_chain import ChainEntry
     from ..._system.io import SystemIo
 
 _KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
@@ -37,7 +37,7 @@ Outcome = Literal["found", "not configured", "failed", "not tried"]
 class Source(NamedTuple):
     """One provider of the default chain, and what came of it."""
 
-    link: Link
+    entry: ChainEntry
     outcome: Outcome
     milliseconds: float = 0.0
     error: CredentialsError | None = None
@@ -112,22 +112,24 @@ async def _explain(profile: str | None, seconds: float | None) -> Explanation:
             selection = select_profile(profile, None, io.environ())
             if selection.is_explicit and first_set(io.environ(), _KEYS[0]) is not None:
                 warnings.append(_KEYS_IGNORED.format(origin=selection.name.origin))
-            links, providers = (
-                (NAMED_CHAIN, with_profile) if selection.is_explicit else (UNNAMED_CHAIN, without_profile)
+            entries, providers = (
+                (CHAIN_WITH_PROFILE, with_profile)
+                if selection.is_explicit
+                else (CHAIN_WITHOUT_PROFILE, without_profile)
             )
             sources: list[Source] = []
             credentials: Credentials | None = None
-            for link, provider in zip(links, providers, strict=True):
+            for entry, provider in zip(entries, providers, strict=True):
                 if sources and sources[-1].outcome != "not configured":
-                    sources.append(Source(link, "not tried"))
+                    sources.append(Source(entry, "not tried"))
                     continue
-                credentials, source = await _try(io, link, provider)
+                credentials, source = await _try(io, entry, provider)
                 sources.append(source)
             region = await _region(io, shared, profile)
     return Explanation(selection, tuple(sources), credentials, region, tuple(dict.fromkeys(warnings)))
 
 
-async def _try(io: SystemIo, link: Link, provider: Provider) -> tuple[Credentials | None, Source]:
+async def _try(io: SystemIo, entry: ChainEntry, provider: Provider) -> tuple[Credentials | None, Source]:
     credentials, error = None, None
     outcome: Outcome = "found"
     started = io.monotonic()
@@ -138,7 +140,7 @@ async def _try(io: SystemIo, link: Link, provider: Provider) -> tuple[Credential
         outcome = "not configured" if isinstance(error, NotConfiguredError) else "failed"
     milliseconds = (io.monotonic() - started) * 1000
     locations = tuple(await provider._describe_sources(io, NO_CONTEXT))
-    return credentials, Source(link, outcome, milliseconds, error, locations)
+    return credentials, Source(entry, outcome, milliseconds, error, locations)
 
 
 async def _region(io: SystemIo, files: SharedFiles, profile: str | None) -> Region | CredentialsError:

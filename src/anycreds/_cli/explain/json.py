@@ -36,9 +36,9 @@ def render(explanation: Explanation) -> str:
 def _source(source: Source) -> dict[str, Any]:
     error = source.error
     return {
-        "name": source.link.name,
-        "title": source.link.title,
-        "reads": source.link.looks_at,
+        "name": source.entry.name,
+        "title": source.entry.title,
+        "reads": source.entry.sources,
         "locations": list(source.locations),
         "outcome": source.outcome,
         "milliseconds": round(source.milliseconds, 2),

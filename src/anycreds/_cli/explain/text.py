@@ -47,10 +47,10 @@ def _lines(explanation: Explanation) -> Iterator[str]:
 
 def _paragraph(number: int, source: Source) -> Iterator[str]:
     duration = "" if source.outcome == "not tried" else f"  [{source.milliseconds:.1f} ms]"
-    yield f"{number}. {source.link.title}: {source.outcome.upper()}{duration}"
+    yield f"{number}. {source.entry.title}: {source.outcome.upper()}{duration}"
     if source.outcome == "not tried":
         return
-    yield from _wrapped("   reads     ", source.link.looks_at)
+    yield from _wrapped("   reads     ", source.entry.sources)
     prefix = "   found in  " if source.outcome == "found" else "   looked at "
     for location in source.locations:
         yield from _wrapped(prefix, location)
@@ -84,7 +84,7 @@ def _no_credentials(explanation: Explanation) -> Iterator[str]:
     elif isinstance(error, ProfileNotFoundError) and error.profile == name:
         reason, steps = f"profile {name!r} does not exist", _steps_for_missing_profile(explanation, error.hint)
     else:
-        failed = next(source.link.title for source in explanation.sources if source.outcome == "failed")
+        failed = next(source.entry.title for source in explanation.sources if source.outcome == "failed")
         reason, command = f"{failed} is configured, but failed", getattr(error, "command", None)
         steps = [f"run: {command}" if command else error.hint or _FIX]
     yield from _wrapped("", f"No credentials found: {reason}. What you can do:")

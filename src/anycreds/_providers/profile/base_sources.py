@@ -1,6 +1,6 @@
-"""What one profile itself offers: the base that its credentials come from, by the keys that it has.
+"""The source of credentials that one profile has itself, by its keys: access keys, a command, a token file, a sign-in.
 
-Plain functions of a profile. Whatever in it contradicts itself is an error with file and line.
+Plain functions of a profile. A contradiction within the profile is an error with file and line.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from ..sts.parameters import check_duration
 
 NAME = "shared files"
 KEY, SECRET, TOKEN = "aws_access_key_id", "aws_secret_access_key", "aws_session_token"
-# What ``credential_source`` may name; AWS writes it so, and people write it in any case.
-NAMED_SOURCES = ("Environment", "Ec2InstanceMetadata", "EcsContainer")
+# The values of ``credential_source`` in AWS's spelling; other cases are accepted.
+CREDENTIAL_SOURCES = ("Environment", "Ec2InstanceMetadata", "EcsContainer")
 
 
 class StaticBase(NamedTuple):
-    """Keys that stand in the file."""
+    """Access keys in the profile."""
 
     profile: str
     settings: Mapping[str, Setting]
 
 
 class ProcessBase(NamedTuple):
-    """A command that prints them."""
+    """A command that prints credentials."""
 
     profile: str
     command: Setting
@@ -37,7 +37,7 @@ class ProcessBase(NamedTuple):
 
 
 class WebIdentityBase(NamedTuple):
-    """A token that is exchanged for a role."""
+    """A web identity token file and the role to assume with it."""
 
     profile: str
     token_file: Setting
@@ -48,115 +48,127 @@ class WebIdentityBase(NamedTuple):
 
 
 class SsoBase(NamedTuple):
-    """A login at IAM Identity Center."""
+    """A sign-in at IAM Identity Center."""
 
     profile: str
     settings: SsoSettings
 
 
 class LoginBase(NamedTuple):
-    """A console login."""
+    """A session of ``aws login``."""
 
     profile: str
     session: Setting
 
 
-class NamedBase(NamedTuple):
-    """One of ``NAMED_SOURCES``, spelled like there."""
+class CredentialSourceBase(NamedTuple):
+    """One of ``CREDENTIAL_SOURCES``, in AWS's spelling."""
 
     profile: str
     source: str
     setting: Setting
 
 
-Base: TypeAlias = StaticBase | ProcessBase | WebIdentityBase | SsoBase | LoginBase | NamedBase
+Base: TypeAlias = StaticBase | ProcessBase | WebIdentityBase | SsoBase | LoginBase | CredentialSourceBase
 
 
-def base_of(profile: Profile, profiles: Profiles, *, is_source: bool) -> Base | InvalidConfigurationError | None:
-    """Return what a profile itself offers, in the order of JavaScript: keys, web identity, process, SSO, login."""
-    if profile.settings.get(KEY) is not None or profile.settings.get(SECRET) is not None:
+def resolve_base(profile: Profile, profiles: Profiles, *, is_source: bool) -> Base | None:
+    """Return the source that a profile has itself; None if it has no credential settings.
+
+    The order is that of the AWS SDK for JavaScript: access keys, web identity, command, SSO, login.
+
+    Args:
+        profile: The profile.
+        profiles: All profiles, for the ``sso-session`` that the profile references.
+        is_source: Whether another profile names this one as its source. Its ``credential_source`` then counts even
+            without a role.
+
+    Raises:
+        InvalidConfigurationError: The settings contradict each other or are incomplete.
+
+    """
+    settings = profile.settings
+    if KEY in settings or SECRET in settings:
         return _static_base(profile)
-    if profile.settings.get("web_identity_token_file") is not None:
+    if "web_identity_token_file" in settings:
         return _web_identity_base(profile)
-    if profile.settings.get("credential_source") is not None and is_source:
-        return named_base(profile)
-    if (command := profile.settings.get("credential_process")) is not None:
-        return ProcessBase(profile.name, command, profile.settings.get("aws_account_id"))
+    if is_source and "credential_source" in settings:
+        return credential_source_base(profile)
+    if (command := settings.get("credential_process")) is not None:
+        return ProcessBase(profile.name, command, settings.get("aws_account_id"))
     if (sso := sso_settings(profile, profiles)) is not None:
         return SsoBase(profile.name, sso)
-    if (session := profile.settings.get("login_session")) is not None:
+    if (session := settings.get("login_session")) is not None:
         return LoginBase(profile.name, session)
     for key in ("source_profile", "credential_source"):
-        if (setting := profile.settings.get(key)) is not None:
-            return profile_error(
-                profile, setting, f"{key} is set, but role_arn is not", hint="say which role to assume"
-            )
+        if (setting := settings.get(key)) is not None:
+            raise profile_error(profile, setting, f"{key} is set, but role_arn is not", hint="set role_arn to the role")
     return None
 
 
-def _static_base(profile: Profile) -> StaticBase | InvalidConfigurationError:
+def _static_base(profile: Profile) -> StaticBase:
     keys = (KEY, SECRET, TOKEN, "aws_account_id", "aws_credential_scope")
     settings = {key: setting for key in keys if (setting := profile.settings.get(key)) is not None}
     for missing, present in ((SECRET, KEY), (KEY, SECRET)):
         if missing not in settings:
-            return profile_error(profile, settings[present], f"{present} is set, but {missing} is not")
+            raise profile_error(profile, settings[present], f"{present} is set, but {missing} is not")
     for key, setting in settings.items():
         try:
-            check_text(setting.value, field=key)
+            check_text(setting.value)
         except InvalidValueError as error:
-            return profile_error(profile, setting, str(error))
+            raise profile_error(profile, setting, f"{key} {error}") from None
     return StaticBase(profile.name, settings)
 
 
 def has_keys(profile: Profile) -> bool:
+    """Return whether a profile has both access keys."""
     return KEY in profile.settings and SECRET in profile.settings
 
 
-def own_base(profile: Profile, source: Setting) -> Base | InvalidConfigurationError:
-    """Return the base of a profile that names itself as its source: its own keys, or it is a loop."""
+def self_referencing_base(profile: Profile, source: Setting) -> StaticBase:
+    """Return the access keys of a profile that names itself as its source; without any it is a loop."""
     if has_keys(profile):
         return _static_base(profile)
-    return ProfileLoopError(
-        f"profile {profile.name!r} is its own source ({source.origin}), and has no keys of its own", source=NAME
+    raise ProfileLoopError(
+        f"profile loop: profile {profile.name!r} is its own source ({source.origin}), and has no access keys",
+        source=NAME,
     )
 
 
-def _web_identity_base(profile: Profile) -> WebIdentityBase | InvalidConfigurationError:
-    token_file, role_arn = profile.settings.get("web_identity_token_file"), profile.settings.get("role_arn")
-    assert token_file is not None  # asked before
+def _web_identity_base(profile: Profile) -> WebIdentityBase:
+    token_file, role_arn = profile.settings["web_identity_token_file"], profile.settings.get("role_arn")
     if role_arn is None:
-        return profile_error(profile, token_file, "web_identity_token_file is set, but role_arn is not")
-    duration = duration_in(profile)
-    if isinstance(duration, InvalidConfigurationError):
-        return duration
-    return WebIdentityBase(profile.name, token_file, role_arn, profile.settings.get("role_session_name"), duration)
+        raise profile_error(profile, token_file, "web_identity_token_file is set, but role_arn is not")
+    session_name = profile.settings.get("role_session_name")
+    return WebIdentityBase(profile.name, token_file, role_arn, session_name, session_duration(profile))
 
 
-def named_base(profile: Profile) -> NamedBase | InvalidConfigurationError:
-    setting = profile.settings.get("credential_source")
-    assert setting is not None  # asked before
-    for source in NAMED_SOURCES:
+def credential_source_base(profile: Profile) -> CredentialSourceBase:
+    """Return what the ``credential_source`` of a profile names."""
+    setting = profile.settings["credential_source"]
+    for source in CREDENTIAL_SOURCES:
         if setting.value.strip().lower() == source.lower():
-            return NamedBase(profile.name, source, setting)
-    allowed = f"one of {', '.join(NAMED_SOURCES)} is needed"
-    return profile_error(profile, setting, "credential_source has an unknown value", hint=allowed)
+            return CredentialSourceBase(profile.name, source, setting)
+    expected = f"set it to one of {', '.join(CREDENTIAL_SOURCES)}"
+    raise profile_error(profile, setting, "credential_source has an unknown value", hint=expected)
 
 
-def duration_in(profile: Profile) -> int | InvalidConfigurationError | None:
-    """Return how many seconds a session is to last; None: the profile does not say."""
+def session_duration(profile: Profile) -> int | None:
+    """Return the ``duration_seconds`` of a profile; None if it is not set."""
     duration = profile.settings.get("duration_seconds")
     if duration is None:
         return None
     text = duration.value
     if not (text.isascii() and text.isdigit() and len(text) < 10):
-        return profile_error(profile, duration, "duration_seconds is not a whole number of seconds")
+        raise profile_error(profile, duration, "duration_seconds is not a whole number of seconds")
     try:
         return check_duration(int(text))
     except InvalidValueError as error:
-        return profile_error(profile, duration, f"duration_seconds {error}")
+        raise profile_error(profile, duration, f"duration_seconds {error}") from None
 
 
 def profile_error(
-    profile: Profile, setting: Setting, problem: str, *, hint: str | None = None
+    profile: Profile, setting: Setting, reason: str, *, hint: str | None = None
 ) -> InvalidConfigurationError:
-    return InvalidConfigurationError(f"profile {profile.name!r}: {problem} ({setting.origin})", source=NAME, hint=hint)
+    """Return the error for a setting of a profile."""
+    return InvalidConfigurationError(f"profile {profile.name!r}: {reason} ({setting.origin})", source=NAME, hint=hint)

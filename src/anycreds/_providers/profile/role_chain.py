@@ -1,21 +1,16 @@
-"""A profile, flattened: one base that credentials come from, and the roles to assume on top of it, innermost first.
+"""Resolves a profile to its role chain: one base source, and the roles to assume on top of it, innermost first.
 
-A plain function of the profiles. Whatever contradicts itself is found here, before anything is asked.
+Plain functions of the profiles. Contradictions are found here, before any service is called.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, NoReturn, TypeAlias
 
 from ..._config.profiles import Profile, Profiles
 from ..._config.settings import Setting
-from ..._core.errors import (
-    CredentialsError,
-    InvalidConfigurationError,
-    NotConfiguredError,
-    ProfileLoopError,
-    ProfileNotFoundError,
-)
+from ..._core.errors import InvalidConfigurationError, NotConfiguredError, ProfileLoopError, ProfileNotFoundError
 from ..sso.settings import describe_missing_role
 from ..sts.parameters import LONGEST_CHAINED_SESSION
 from .base_sources import (
@@ -23,20 +18,20 @@ from .base_sources import (
     Base,
     SsoBase,
     WebIdentityBase,
-    base_of,
-    duration_in,
+    credential_source_base,
     has_keys,
-    named_base,
-    own_base,
     profile_error,
+    resolve_base,
+    self_referencing_base,
+    session_duration,
 )
 
-# Each role is a provider that awaits the next one's, and Python's stack has an end; nobody has ten.
-_LONGEST = 100
+# Each role is a provider that awaits the next one, and Python's stack is limited. Real chains have two or three.
+MAX_PROFILES = 100
 
 
-class RoleStep(NamedTuple):
-    """A role to assume with what the step before gave."""
+class AssumeRoleStep(NamedTuple):
+    """A role to assume with the credentials of the step before."""
 
     profile: str
     role_arn: Setting
@@ -46,107 +41,130 @@ class RoleStep(NamedTuple):
     """Seconds."""
     mfa_serial: Setting | None
     source: str
-    """What names its source, and where, for people: ``source_profile (~/.aws/config:7)``."""
+    """The setting that names the source, for display: ``source_profile (~/.aws/config:7)``."""
 
 
-class Plan(NamedTuple):
-    """How the credentials of a profile are got."""
+class RoleChain(NamedTuple):
+    """How the credentials of a profile are obtained."""
 
     base: Base
-    roles: tuple[RoleStep, ...] = ()
+    roles: tuple[AssumeRoleStep, ...] = ()
+
+    @property
+    def profiles(self) -> set[str]:
+        """The names of all profiles in the chain."""
+        return {self.base.profile, *(step.profile for step in self.roles)}
 
 
-def plan_for(profiles: Profiles, name: Setting) -> Plan | CredentialsError:
-    """Return how to get the credentials of a profile, or what keeps that from working.
+Resolver: TypeAlias = Callable[[Profiles, Setting], RoleChain]
+"""Resolves a profile, by its name and the setting that the name comes from.
 
-    ``NotConfiguredError``: the profile exists and says nothing about credentials.
+It raises a ``CredentialsError`` if the profile has no usable credential settings.
+"""
+
+
+def resolve_role_chain(profiles: Profiles, name: Setting) -> RoleChain:
+    """Return how to get the credentials of a profile, given by its name and the setting that the name comes from.
+
+    Raises:
+        NotConfiguredError: The profile has no credential settings.
+        ProfileNotFoundError: The profile, or one that it references, does not exist.
+        ProfileLoopError: Profiles reference each other in a loop.
+        InvalidConfigurationError: Settings contradict each other or are incomplete.
+
     """
-    roles: list[RoleStep] = []
+    roles: list[AssumeRoleStep] = []
     path: list[str] = []
     while True:
-        try:
-            profile = profiles.find(name.value)
-        except ProfileNotFoundError as error:
-            raise named_by(error, name, path) from None
-        profile.check(NAME)
+        profile = find_profile(profiles, name, path)
         if profile.name in path:
-            circle = " -> ".join([*path, profile.name])
-            return ProfileLoopError(f"{circle} are each other's source ({name.origin})", source=NAME)
+            loop = " -> ".join([*path, profile.name])
+            raise ProfileLoopError(f"profile loop: {loop} ({name.origin})", source=NAME)
         path.append(profile.name)
-        if len(path) > _LONGEST:
-            return InvalidConfigurationError(
-                f"more than {_LONGEST} profiles are each other's source, from profile {path[0]!r} on", source=NAME
+        if len(path) > MAX_PROFILES:
+            raise InvalidConfigurationError(
+                f"the role chain of profile {path[0]!r} has more than {MAX_PROFILES} profiles", source=NAME
             )
-        if _is_base(profile, is_source=len(path) > 1):
-            return _finish(base_of(profile, profiles, is_source=len(path) > 1), roles, profile)
-        step = _role_step(profile)
-        if isinstance(step, InvalidConfigurationError):
-            return step
-        roles.insert(0, step)
+        if _has_own_source(profile, is_source=len(path) > 1):
+            return _role_chain(resolve_base(profile, profiles, is_source=len(path) > 1), roles, profile)
+        roles.insert(0, _assume_role_step(profile))
         source = profile.settings.get("source_profile")
         if source is None:
-            return _finish(named_base(profile), roles, profile)
+            return _role_chain(credential_source_base(profile), roles, profile)
         if source.value == profile.name:
-            return _finish(own_base(profile, source), roles, profile)
+            return _role_chain(self_referencing_base(profile, source), roles, profile)
         name = source
 
 
-def _finish(base: Base | CredentialsError | None, roles: list[RoleStep], profile: Profile) -> Plan | CredentialsError:
-    if isinstance(base, CredentialsError):
-        return base
-    if base is not None:
-        return _chaining_problem(base, roles) or Plan(base, tuple(roles))
-    message = describe_missing_role(profile) or f"profile {profile.name!r} says nothing about credentials"
-    if roles:  # a role needs them
-        return InvalidConfigurationError(
-            f"{message}, and profile {roles[0].profile!r} ({roles[0].role_arn.origin}) names it as its source",
-            source=NAME,
-        )
-    return NotConfiguredError(message, source=NAME)
+def find_profile(profiles: Profiles, name: Setting, path: list[str]) -> Profile:
+    """Return a profile that has no malformed line.
+
+    Args:
+        profiles: All profiles.
+        name: The name of the profile, and the setting that it comes from.
+        path: The profiles that lead to this one, for the error.
+
+    """
+    try:
+        profile = profiles.find(name.value, NAME)
+    except ProfileNotFoundError as error:
+        by = f"profile {path[-1]!r} ({name.origin})" if path else name.origin
+        message = f"{error.message}; it is selected by {by}"
+        raise ProfileNotFoundError(message, profile=error.profile, source=NAME, hint=error.hint) from None
+    profile.check(NAME)
+    return profile
 
 
-def _is_base(profile: Profile, *, is_source: bool) -> bool:
-    """Tell whether a profile is not a role on top of another. Somebody's source with keys of its own is not."""
-    if profile.settings.get("role_arn") is None or profile.settings.get("web_identity_token_file") is not None:
+def _has_own_source(profile: Profile, *, is_source: bool) -> bool:
+    """Return whether a profile is the base of the chain, not a role on top of another one.
+
+    A profile with a role and access keys is a base where another profile names it as its source, as in botocore.
+    """
+    if "role_arn" not in profile.settings or "web_identity_token_file" in profile.settings:
         return True
     return is_source and has_keys(profile)
 
 
-def _role_step(profile: Profile) -> RoleStep | InvalidConfigurationError:
-    role_arn = profile.settings.get("role_arn")
-    assert role_arn is not None  # asked before
-    sources = [key for key in ("source_profile", "credential_source") if profile.settings.get(key) is not None]
+def _role_chain(base: Base | None, roles: list[AssumeRoleStep], profile: Profile) -> RoleChain:
+    if base is None:
+        _raise_missing_credentials(profile, roles)
+    _check_chained_durations(base, roles)
+    return RoleChain(base, tuple(roles))
+
+
+def _raise_missing_credentials(profile: Profile, roles: list[AssumeRoleStep]) -> NoReturn:
+    message = describe_missing_role(profile) or f"profile {profile.name!r} has no credential settings"
+    if roles:
+        raise InvalidConfigurationError(
+            f"{message}, but it is the source of profile {roles[0].profile!r} ({roles[0].role_arn.origin})",
+            source=NAME,
+        )
+    raise NotConfiguredError(message, source=NAME)
+
+
+def _assume_role_step(profile: Profile) -> AssumeRoleStep:
+    settings, role_arn = profile.settings, profile.settings["role_arn"]
+    sources = [key for key in ("source_profile", "credential_source") if key in settings]
     if len(sources) != 1:
-        found = "both of source_profile and credential_source are" if sources else "no source of credentials is"
-        return profile_error(profile, role_arn, f"role_arn is set, but {found}", hint="set exactly one of the two")
-    duration = duration_in(profile)
-    if isinstance(duration, InvalidConfigurationError):
-        return duration
-    return RoleStep(
+        found = "both source_profile and credential_source are" if sources else "no source of credentials is"
+        raise profile_error(profile, role_arn, f"role_arn is set, but {found}", hint="set exactly one of the two")
+    return AssumeRoleStep(
         profile.name,
         role_arn,
-        profile.settings.get("role_session_name"),
-        profile.settings.get("external_id"),
-        duration,
-        profile.settings.get("mfa_serial"),
-        f"{sources[0]} ({profile.settings[sources[0]].origin})",
+        settings.get("role_session_name"),
+        settings.get("external_id"),
+        session_duration(profile),
+        settings.get("mfa_serial"),
+        f"{sources[0]} ({settings[sources[0]].origin})",
     )
 
 
-def _chaining_problem(base: Base, roles: list[RoleStep]) -> InvalidConfigurationError | None:
-    """Return the error for a role that is assumed with another role's credentials for longer than AWS allows."""
+def _check_chained_durations(base: Base, roles: list[AssumeRoleStep]) -> None:
+    """Raise for a role that is assumed with another role's credentials for longer than AWS allows."""
     for step in roles if isinstance(base, WebIdentityBase | SsoBase) else roles[1:]:
         if step.duration is not None and step.duration > LONGEST_CHAINED_SESSION:
-            return InvalidConfigurationError(
-                f"profile {step.profile!r} ({step.role_arn.origin}): duration_seconds is {step.duration}, but the role "
-                f"is assumed with another role's credentials, for which AWS allows {LONGEST_CHAINED_SESSION} s at most",
+            raise InvalidConfigurationError(
+                f"profile {step.profile!r} ({step.role_arn.origin}): duration_seconds is {step.duration}; AWS allows "
+                f"at most {LONGEST_CHAINED_SESSION} s for a role that is assumed with another role's credentials",
                 source=NAME,
             )
-    return None
-
-
-def named_by(error: ProfileNotFoundError, name: Setting, path: list[str]) -> ProfileNotFoundError:
-    """Return the error for a profile that is not there, with who named it."""
-    by = f"profile {path[-1]!r} ({name.origin})" if path else name.origin
-    message = f"{error.message}, and {by} names it"
-    return ProfileNotFoundError(message, profile=error.profile, source=NAME, hint=error.hint)

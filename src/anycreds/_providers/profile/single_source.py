@@ -1,66 +1,52 @@
-"""One kind of setting in a profile, whatever else that says: for programs that name the way, but not what it takes."""
+"""Resolvers that use one kind of setting in a profile and ignore all others; see ``resolve_role_chain``."""
 
 from __future__ import annotations
 
-from ..._config.profiles import Profile, Profiles
+from ..._config.profiles import Profiles
 from ..._config.settings import Setting
-from ..._config.shared_files import NAME
-from ..._core.errors import CredentialsError, NotConfiguredError, ProfileNotFoundError
+from ..._core.errors import CredentialsError, NotConfiguredError
+from ..sso.settings import NAME as SSO
 from ..sso.settings import describe_missing_role, sso_settings
-from .base_sources import LoginBase, ProcessBase, SsoBase
-from .provider import ProfileProvider
-from .role_chain import Plan, named_by
+from .base_sources import NAME, LoginBase, ProcessBase, SsoBase
+from .role_chain import RoleChain, find_profile, resolve_role_chain
 
 
-class _OneWayProvider(ProfileProvider):
-    """Looks at one kind of setting in the profile, whatever else it says."""
-
-    __slots__ = ()
-
-    def _plan(self, profiles: Profiles, name: Setting) -> Plan | CredentialsError:
-        try:
-            profile = profiles.find(name.value, NAME)
-        except ProfileNotFoundError as error:
-            raise named_by(error, name, []) from None
-        profile.check(NAME)
-        return self._way(profile, profiles)
-
-    def _way(self, profile: Profile, profiles: Profiles) -> Plan | CredentialsError:
-        raise TypeError(f"{type(self).__name__} does not say what it looks at")
+def resolve_process(profiles: Profiles, name: Setting) -> RoleChain:
+    """Use the ``credential_process`` of a profile, for ``from_process``."""
+    profile = find_profile(profiles, name, [])
+    command = profile.settings.get("credential_process")
+    if command is None:
+        raise NotConfiguredError(f"profile {profile.name!r} has no credential_process", source=NAME)
+    return RoleChain(ProcessBase(profile.name, command, profile.settings.get("aws_account_id")))
 
 
-class ProcessProfileProvider(_OneWayProvider):
-    """What ``from_process`` makes."""
-
-    __slots__ = ()
-
-    def _way(self, profile: Profile, profiles: Profiles) -> Plan | CredentialsError:
-        command = profile.settings.get("credential_process")
-        if command is None:
-            return NotConfiguredError(f"profile {profile.name!r} has no credential_process", source=NAME)
-        return Plan(ProcessBase(profile.name, command, profile.settings.get("aws_account_id")))
+def resolve_sso(profiles: Profiles, name: Setting) -> RoleChain:
+    """Use the SSO settings of a profile, for ``from_sso``."""
+    profile = find_profile(profiles, name, [])
+    settings = sso_settings(profile, profiles)
+    if settings is None:
+        missing = f"profile {profile.name!r} has neither sso_account_id nor sso_role_name"
+        raise NotConfiguredError(describe_missing_role(profile) or missing, source=NAME)
+    return RoleChain(SsoBase(profile.name, settings))
 
 
-class SsoProfileProvider(_OneWayProvider):
-    """What ``from_sso`` makes without options of its own."""
-
-    __slots__ = ()
-
-    def _way(self, profile: Profile, profiles: Profiles) -> Plan | CredentialsError:
-        settings = sso_settings(profile, profiles)
-        if settings is None:
-            nothing = f"profile {profile.name!r} has neither sso_account_id nor sso_role_name"
-            return NotConfiguredError(describe_missing_role(profile) or nothing, source=NAME)
-        return Plan(SsoBase(profile.name, settings))
+def resolve_login(profiles: Profiles, name: Setting) -> RoleChain:
+    """Use the ``login_session`` of a profile, for ``from_login_credentials``."""
+    profile = find_profile(profiles, name, [])
+    session = profile.settings.get("login_session")
+    if session is None:
+        raise NotConfiguredError(f"profile {profile.name!r} has no login_session", source=NAME)
+    return RoleChain(LoginBase(profile.name, session))
 
 
-class LoginProfileProvider(_OneWayProvider):
-    """What ``from_login_credentials`` makes."""
-
-    __slots__ = ()
-
-    def _way(self, profile: Profile, profiles: Profiles) -> Plan | CredentialsError:
-        session = profile.settings.get("login_session")
-        if session is None:
-            return NotConfiguredError(f"profile {profile.name!r} has no login_session", source=NAME)
-        return Plan(LoginBase(profile.name, session))
+def resolve_default_sso(profiles: Profiles, name: Setting) -> RoleChain:
+    """Use a profile if SSO is its only source of credentials, for the SSO step of the default chain."""
+    try:
+        chain = resolve_role_chain(profiles, name)
+    except CredentialsError as error:
+        if error.source == SSO:  # the profile is one for SSO, and broken
+            raise
+    else:
+        if isinstance(chain.base, SsoBase) and not chain.roles:
+            return chain
+    raise NotConfiguredError("profile 'default' has no SSO settings, or has other credential settings", source=SSO)

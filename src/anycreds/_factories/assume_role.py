@@ -1,0 +1,144 @@
+"""Factory for the credentials of a role from STS, with the credentials of a source."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from .._config.client_config import check_client_config
+from .._core.durations import as_seconds
+from .._core.errors import InvalidConfigurationError
+from .._core.provider import Provider
+from .._core.validation import check_timeout_and_retries
+from . import constructors
+from .lazy import LazyProvider, endpoint_resolver, hides_arguments, shared_files
+from .runtime import RUNTIME, as_source_provider
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import timedelta
+
+    from .._config.client_config import ClientConfig
+    from .._core.callbacks import MfaCodeProvider
+    from .._core.credentials import Credentials
+    from .._core.io import Runtime
+    from .._core.provider import CredentialProvider
+    from .._providers.sts.parameters import Params
+
+_NAME = "assume role"
+
+
+@hides_arguments
+def from_temporary_credentials(
+    role_arn: str,
+    *,
+    source_credentials: CredentialProvider | Credentials | None = None,
+    role_session_name: str | None = None,
+    duration: timedelta | float | None = None,
+    external_id: str | None = None,
+    policy: str | None = None,
+    policy_arns: Sequence[str] | None = None,
+    tags: Mapping[str, str] | None = None,
+    transitive_tag_keys: Sequence[str] | None = None,
+    source_identity: str | None = None,
+    provided_contexts: Mapping[str, str] | None = None,
+    serial_number: str | None = None,
+    mfa_code_provider: MfaCodeProvider | None = None,
+    client_config: ClientConfig | None = None,
+    timeout: float = 5.0,
+) -> Provider:
+    """Return a provider of the credentials of a role, from STS (AssumeRole) with the credentials of a source.
+
+    Args:
+        role_arn: The ARN of the role.
+        source_credentials: A provider, an async function without arguments, or ``Credentials``. Providers can be each
+            other's source, to any depth. Default: None, the default chain.
+        role_session_name: The name of the session. Default: None, ``anycreds-`` and the time.
+        duration: How long the session lasts: a timedelta or a number of seconds, 15 minutes to 12 hours, and at most
+            one hour if the source is a role. Default: None, STS decides (one hour).
+        external_id: The external ID that the role's trust policy requires. Default: None.
+        policy: A session policy, as JSON text. Default: None.
+        policy_arns: ARNs of managed session policies. Default: None.
+        tags: Session tags. Default: None.
+        transitive_tag_keys: The keys of those tags that further roles inherit. Default: None.
+        source_identity: The source identity of the session. Default: None.
+        provided_contexts: Context assertions by the ARN of their provider. Default: None.
+        serial_number: The serial number or ARN of the MFA device that the role requires. Default: None.
+        mfa_code_provider: An async function that takes the serial number and returns the current code of the device.
+            It is called after the source has credentials, and has five minutes. Default: None.
+        client_config: How STS is called. Default: the settings of the environment and the selected profile.
+        timeout: Seconds for one HTTP exchange. Default: 5.
+
+    Returns:
+        A provider. It is not cached; see ``cached``.
+
+    Raises:
+        InvalidConfigurationError: An option is invalid. When awaited: the source has nothing configured.
+        RetrievalError: When awaited: STS rejected the request (``code`` says why) or failed.
+        CredentialsError: When awaited: what the source raises.
+
+    See:
+        AWS Security Token Service API Reference, "AssumeRole":
+        https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+
+    """
+    if source_credentials is None:
+        from .default_chain import from_default_chain
+
+        source_credentials = from_default_chain()
+    params = checked_parameters(
+        RoleArn=required_role(role_arn),
+        RoleSessionName=role_session_name,
+        DurationSeconds=optional_seconds(duration),
+        ExternalId=external_id,
+        Policy=policy,
+        PolicyArns=policy_arns,
+        Tags=tags,
+        TransitiveTagKeys=transitive_tag_keys,
+        SourceIdentity=source_identity,
+        ProvidedContexts=provided_contexts,
+        SerialNumber=serial_number,
+    )
+    source, description = as_source_provider(source_credentials), f"role {role_arn!r}"
+    check_client_config(client_config)
+    check_timeout_and_retries(timeout, 0, _NAME)
+    if serial_number is not None and mfa_code_provider is None:
+        from .._providers.sts.parameters import missing_mfa_callback
+
+        raise InvalidConfigurationError(missing_mfa_callback(description), source=_NAME)
+    build = partial(
+        _build_temporary_credentials,
+        RUNTIME,
+        params=params,
+        description=description,
+        source=source,
+        mfa_code_provider=mfa_code_provider,
+        client_config=client_config,
+        timeout=timeout,
+    )
+    may_prompt_user = serial_number is not None or source._may_prompt_user
+    return LazyProvider(_NAME, RUNTIME, build, may_prompt_user=may_prompt_user)
+
+
+def _build_temporary_credentials(
+    runtime: Runtime, *, mfa_code_provider: MfaCodeProvider | None, client_config: ClientConfig | None, **options: Any
+) -> Provider:
+    from .._core.callbacks import Callbacks
+
+    endpoints = endpoint_resolver(client_config, shared_files())
+    return constructors.assume_role(runtime, endpoints=endpoints, callbacks=Callbacks(mfa_code_provider), **options)
+
+
+def checked_parameters(**values: object) -> Params:
+    """Return the parameters of a call to STS; raise ``InvalidConfigurationError`` for an invalid option."""
+    from .._providers.sts.parameters import sts_parameters
+
+    return sts_parameters(values, "role")
+
+
+def required_role(role_arn: object) -> object:
+    return "" if role_arn is None else role_arn  # blank is an error, None would be left out
+
+
+def optional_seconds(duration: timedelta | float | None) -> float | None:
+    return None if duration is None else as_seconds("duration", duration)

@@ -1,0 +1,106 @@
+"""The providers of profiles in the shared files, for several factories."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from .._config.client_config import check_client_config
+from .._core.validation import check_timeout_and_retries
+from .constructors import source_constructors
+from .lazy import LazyProvider
+
+if TYPE_CHECKING:
+    from .._config.client_config import ClientConfig
+    from .._core.callbacks import MfaCodeProvider, RoleAssumer, WebIdentityAssumer
+    from .._core.io import Runtime
+    from .._core.provider import Provider
+    from .lazy import Files
+
+    Only: TypeAlias = Literal["process", "sso", "login", "default-sso"]
+
+_NAME, _SSO = "shared files", "SSO"
+
+
+def profile_provider(
+    runtime: Runtime,
+    *,
+    files: Files,
+    profile: str | None = None,
+    only: Only | None = None,
+    client_config: ClientConfig | None = None,
+    timeout: float | None = None,
+    mfa_code_provider: MfaCodeProvider | None = None,
+    role_assumer: RoleAssumer | None = None,
+    role_assumer_with_web_identity: WebIdentityAssumer | None = None,
+    **metadata: Any,
+) -> Provider:
+    """Return the provider of a profile.
+
+    Args:
+        runtime: What it runs on.
+        files: The shared files.
+        profile: The name of the profile; None for the selected one.
+        only: The one kind of setting to use; None for all that the profile has. ``"default-sso"`` uses the profile
+            ``default`` only, and that only if SSO is its only source.
+        client_config: How AWS services are called.
+        timeout: Seconds for one exchange and for a command; None for the default of each source.
+        mfa_code_provider: See ``from_ini``.
+        role_assumer: See ``from_ini``.
+        role_assumer_with_web_identity: See ``from_ini``.
+        metadata: Options for EC2 metadata as the source of a role.
+
+    """
+    check_client_config(client_config)
+    if timeout is not None:
+        check_timeout_and_retries(timeout, 0, _NAME)
+    callbacks = (mfa_code_provider, role_assumer, role_assumer_with_web_identity)
+    build = partial(
+        _build,
+        runtime,
+        files,
+        profile=profile,
+        only=only,
+        client_config=client_config,
+        callbacks=callbacks,
+        timeout=timeout,
+        metadata=metadata,
+    )
+    name = _SSO if only == "default-sso" else _NAME
+    return LazyProvider(name, runtime, build, may_prompt_user=mfa_code_provider is not None)
+
+
+def _build(
+    runtime: Runtime,
+    files: Files,
+    *,
+    profile: str | None,
+    only: Only | None,
+    client_config: ClientConfig | None,
+    callbacks: tuple[Any, ...],
+    timeout: float | None,
+    metadata: dict[str, Any],
+) -> Provider:
+    from .._core.callbacks import Callbacks
+    from .._providers.profile import single_source
+    from .._providers.profile.options import BuildOptions
+    from .._providers.profile.provider import ProfileProvider
+    from .._providers.profile.role_chain import resolve_role_chain
+
+    resolvers = {
+        None: resolve_role_chain,
+        "process": single_source.resolve_process,
+        "sso": single_source.resolve_sso,
+        "login": single_source.resolve_login,
+        "default-sso": single_source.resolve_default_sso,
+    }
+    return ProfileProvider(
+        runtime,
+        profile,
+        files=files(),
+        constructors=source_constructors(),
+        options=BuildOptions(client_config, Callbacks(*callbacks), timeout, metadata),
+        resolve=resolvers[only],
+        only_default=only == "default-sso",
+        name=_SSO if only == "default-sso" else _NAME,
+    )
