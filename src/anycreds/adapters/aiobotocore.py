@@ -38,6 +38,11 @@ class ProviderSession(AioSession):  # type: ignore[misc] # aiobotocore has no ty
     ``set_config_variable``, and its default client configuration. Event handlers and credentials are not pickled.
     On trio its clients use httpx.
 
+    Example::
+
+        async with session.create_client("s3", region_name="eu-central-1") as s3:
+            response = await s3.list_buckets()
+
     See:
         aiobotocore documentation: https://aiobotocore.readthedocs.io/en/latest/
     """
