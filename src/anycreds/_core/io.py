@@ -21,31 +21,31 @@ ATTEMPT_TIMEOUT = 60.0
 
 
 class ReadFailure(NamedTuple):
-    """Why a file could not be read: for people, and without what stands in it."""
+    """Why a file could not be read, in words for an error message. It contains nothing of the file."""
 
     detail: str
     is_missing: bool = False
-    """There is no such file."""
+    """Whether the file does not exist."""
 
 
 class WriteFailure(NamedTuple):
-    """Why a file could not be written or locked: for people, and without what was to be in it."""
+    """Why a file could not be written or locked, in words for an error message."""
 
     detail: str
     is_busy: bool = False
-    """Somebody else has held the lock all the time."""
+    """Whether another process or task holds the lock."""
 
 
 Signature: TypeAlias = tuple[int, ...]
-"""What changes whenever a file does: its place, size and times."""
+"""Identifies a version of a file: its device, inode, size and times."""
 
 
 FileQuery: TypeAlias = tuple[str, Signature | None]
-"""The path of a file, and the signature of its version that is known; None: none is."""
+"""The path of a file, and the signature of the version that the caller knows; None if it knows none."""
 
 
 class FileVersion(NamedTuple):
-    """A file's content, and the signature of just this version of it."""
+    """A file's content, and the signature of this version."""
 
     content: bytes
     signature: Signature
@@ -55,37 +55,37 @@ class FileVersion(NamedTuple):
 
 
 class PrivateFile(NamedTuple):
-    """The content of a file that should be its owner's only."""
+    """The content of a file that only its owner should be able to read."""
 
     content: bytes
-    is_open: bool
-    """Others can read it, or write it."""
+    is_accessible_to_others: bool
+    """Whether its permissions let other users read or write it."""
 
     def __repr__(self) -> str:
         return f"PrivateFile({len(self.content)} bytes)"
 
 
 class ProcessResult(NamedTuple):
-    """What a process gave until it was over. Its output may be secret, so it cannot be printed."""
+    """How a command exited, and its output, which may be secret and is not in the repr."""
 
     status: int | None
-    """Its exit code; None: a signal killed it, or the system does not tell, as where this program ignores SIGCHLD."""
+    """The exit code; None if a signal killed the command."""
     signal: str | None
-    """The signal that killed it, such as ``SIGKILL``, also where a shell says so by its exit code."""
+    """The signal that killed it, such as ``SIGKILL``, also if the shell reports it by its exit code."""
     stdout: bytes
     stderr: bytes
-    """The last of it, 4 KiB at most."""
+    """The end of stderr, at most 4 KiB."""
 
     def __repr__(self) -> str:
         return f"ProcessResult({self.status}, {self.signal}, {len(self.stdout)} and {len(self.stderr)} bytes)"
 
 
 class ProcessFailure(NamedTuple):
-    """Why a process gave nothing usable."""
+    """Why a command gave no result."""
 
     kind: Literal["not started", "timeout", "too large"]
     detail: str
-    """For people; never a part of its command line or output."""
+    """Words for an error message; they contain nothing of the command line or the output."""
 
 
 class Clock(Protocol):

@@ -242,7 +242,7 @@ async def test_private_file(tmp_path: Path, mode: int, is_open: bool) -> None:
     (tmp_path / "link").symlink_to("file")
     found = await files.read_private(str(tmp_path / "link"), LIMIT)
     assert isinstance(found, PrivateFile)
-    assert (found.content, found.is_open) == (f"{CANARY}-token".encode(), is_open)
+    assert (found.content, found.is_accessible_to_others) == (f"{CANARY}-token".encode(), is_open)
     assert CANARY not in repr(found)
 
 

@@ -193,7 +193,7 @@ class TokenFiles(Generic[T]):
         return self._read(await io.read_private(file.path, LIMIT), file)
 
     def _read(self, content: PrivateFile | ReadFailure, file: Location) -> Document | None:
-        if isinstance(content, PrivateFile) and content.is_open and not self._warned:
+        if isinstance(content, PrivateFile) and content.is_accessible_to_others and not self._warned:
             self._warned = True
             log("token_files", "warning", "%s: others can read %s; chmod 600 it", self._name, file.display_path)
         if isinstance(content, PrivateFile):
