@@ -1,124 +1,141 @@
-"""``for_client`` and ``cached`` as functions: what is shared, what is not, what is refused."""
+"""``for_client``: which clients share a cache, and what a source gets to know about a client."""
 
 from __future__ import annotations
-
-from datetime import timedelta
 
 import pytest
 
 import anycreds
+from anycreds import CachedProvider, ClientContext, Credentials
 from anycreds._core.io import Io
-from anycreds._factories.runtime import RUNTIME
+from anycreds._core.provider import Provider
+from anycreds._system.io import SystemRuntime
 from anycreds.testing import ManualClock
 from support.fake_source import FakeSource
 
 pytestmark = pytest.mark.anyio
 
-PARIS = anycreds.ClientContext(region="eu-west-3")
+PARIS = ClientContext(region="eu-west-3")
+REGIONS = ("eu-west-3", "us-east-1", "ap-south-1")
+KEYS = {"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "shh"}
 
 
-class RegionalProvider(anycreds.Provider):
-    """A provider whose credentials depend on the region of the client."""
+class RegionalSource(Provider):
+    """A source whose credentials depend on the fields of the context that are given; it records each context."""
 
-    def __init__(self) -> None:
-        super().__init__("regional", RUNTIME, context_fields=frozenset({"region"}))
-        self.calls = 0
+    __slots__ = ("contexts",)
 
-    async def _load(self, io: Io, context: anycreds.ClientContext) -> anycreds.Credentials:
-        self.calls += 1
-        return anycreds.Credentials(f"AKID{self.calls}", "shh")
+    def __init__(self, *fields: str) -> None:
+        super().__init__("regional", SystemRuntime(), context_fields=frozenset(fields))
+        self.contexts: list[ClientContext] = []
+
+    async def _load(self, io: Io, context: ClientContext) -> Credentials:
+        self.contexts.append(context)
+        return Credentials(f"AKID{len(self.contexts)}", "shh")
 
 
-async def test_each_context_has_its_own_cache() -> None:
-    """Clients in one region share a cache; clients in different regions do not, if the provider depends on it."""
-    upstream = RegionalProvider()
+async def test_function_is_called_once_for_clients_in_three_regions() -> None:
+    """Clients in three regions share one cache over a function, which cannot depend on a region."""
+    upstream = FakeSource(ManualClock(), life=None)
     provider = anycreds.cached(upstream)
-    assert provider.for_client(PARIS) is provider.for_client(anycreds.ClientContext(region="eu-west-3"))
-    assert provider.for_client(anycreds.ClientContext()) is provider
-    first, second = await provider(), await provider.for_client(PARIS)()
-    assert first.access_key_id != second.access_key_id
-    assert await provider.for_client(PARIS)() is second
-    assert upstream.calls == 2
+    for region in REGIONS:
+        client = provider.for_client(ClientContext(region=region, profile="work"))
+        assert client is provider
+        await client()
+    assert upstream.calls == 1
 
 
-async def test_irrelevant_context_shares_the_cache() -> None:
-    """A context that differs only in what the credentials do not depend on shares the cache."""
-    function = anycreds.cached(FakeSource(ManualClock(), life=None))
-    assert function.for_client(PARIS) is function
-    provider = anycreds.cached(RegionalProvider())
-    assert provider.for_client(anycreds.ClientContext(profile="work")) is provider
-    assert provider.for_client(PARIS._replace(profile="work")) is provider.for_client(PARIS)
+async def test_invalidate_reaches_the_clients_of_a_function() -> None:
+    """Credentials that one client invalidates are not returned to another client with the same credentials."""
+    upstream = FakeSource(ManualClock(), life=None)
+    provider = anycreds.cached(upstream)
+    first = await provider.for_client(PARIS)()
+    assert provider.invalidate(first)
+    assert await provider.for_client(ClientContext(region="us-east-1"))() != first
 
 
-async def test_second_context_replaces_the_first() -> None:
-    """A provider that has a context takes another one instead."""
-    provider = anycreds.cached(RegionalProvider())
-    assert (
-        provider.for_client(PARIS).for_client(anycreds.ClientContext(region="us-east-1"))._context.region == "us-east-1"
-    )
+async def test_source_that_depends_on_the_region_is_called_for_each_region() -> None:
+    """Each region has its own cache, which all equal contexts share; the profile makes no difference."""
+    source = RegionalSource("region")
+    provider = anycreds.cached(source)
+    assert provider.for_client(ClientContext()) is provider
+    assert provider.for_client(ClientContext(profile="work")) is provider
+    assert provider.for_client(PARIS) is provider.for_client(PARIS._replace(profile="work"))
+    keys = [
+        (await provider.for_client(ClientContext(region=region, profile=profile))()).access_key_id
+        for profile in ("work", None)
+        for region in REGIONS
+    ]
+    assert keys == ["AKID1", "AKID2", "AKID3"] * 2
+    assert source.contexts == [ClientContext(region=region) for region in REGIONS]
 
 
-async def test_profile_of_a_caller_counts_as_named() -> None:
-    """The default chain bound to a client's profile does not serve the environment's keys instead."""
-    chain = anycreds.from_default_chain(
-        environ={"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "shh", "HOME": "/nowhere"}
-    )
+async def test_client_of_a_client_has_the_same_cache() -> None:
+    """``for_client`` on a client's provider replaces the context: all equal contexts share one cache."""
+    provider = anycreds.cached(RegionalSource("region"))
+    paris = provider.for_client(PARIS)
+    assert paris.for_client(PARIS) is paris
+    virginia = paris.for_client(ClientContext(region="us-east-1"))
+    assert virginia is provider.for_client(ClientContext(region="us-east-1"))
+    assert virginia._context == ClientContext(region="us-east-1")
+    assert virginia.for_client(ClientContext()) is provider
+
+
+def _role() -> Provider:
+    return anycreds.from_temporary_credentials("arn:aws:iam::123456789012:role/Deploy", source_credentials=_source)
+
+
+async def _source() -> Credentials:
+    return Credentials("AKID", "shh")
+
+
+def _three_clients(provider: CachedProvider) -> set[CachedProvider]:
+    contexts = ClientContext(), PARIS, ClientContext(profile="work")
+    return {provider.for_client(context) for context in contexts}
+
+
+def test_role_and_default_chain_depend_on_region_and_profile() -> None:
+    """A role of STS is called in the client's region, and a profile is selected by the client's: both have caches."""
+    assert len(_three_clients(anycreds.cached(_role()))) == 3
+    assert len(_three_clients(anycreds.from_default_chain())) == 3
+    assert len(_three_clients(anycreds.cached(anycreds.create_credential_chain(_source, _role())))) == 3
+
+
+def test_environment_depends_on_no_context() -> None:
+    """Environment variables are the same for every client, alone and in a chain with a function."""
+    assert len(_three_clients(anycreds.cached(anycreds.from_env()))) == 1
+    assert len(_three_clients(anycreds.cached(anycreds.create_credential_chain(anycreds.from_env(), _source)))) == 1
+
+
+async def test_profile_of_a_client_counts_as_selected_explicitly() -> None:
+    """The default chain for a client with a profile does not return the keys of the environment instead."""
+    chain = anycreds.from_default_chain(environ={**KEYS, "HOME": "/nowhere"})
     assert (await chain()).access_key_id == "AKID"
     with pytest.raises(anycreds.ProfileNotFoundError, match=r"'work'.*the profile of the client"):
-        await chain.for_client(anycreds.ClientContext(profile="work"))()
+        await chain.for_client(ClientContext(profile="work"))()
 
 
-async def test_plain_function_gets_no_arguments_however_bound() -> None:
-    """A user's function is called without arguments, whoever the caller is."""
+async def test_function_gets_no_arguments() -> None:
+    """A user's function is called without arguments, whatever the client's context is."""
 
-    async def source(*arguments: object) -> anycreds.Credentials:
+    async def source(*arguments: object) -> Credentials:
         assert arguments == ()
-        return anycreds.Credentials("AKID", "shh")
+        return Credentials("AKID", "shh")
 
     assert (await anycreds.cached(source).for_client(PARIS)()).access_key_id == "AKID"
 
 
-async def test_uncached_provider_can_be_bound() -> None:
-    """A provider without a cache takes a caller too, and still answers."""
-    keys = {"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "shh"}
-    bound = anycreds.from_env(environ=keys).for_client(PARIS)
+async def test_uncached_provider_for_a_client() -> None:
+    """``for_client`` works without a cache too, and can be repeated."""
+    bound = anycreds.from_env(environ=KEYS).for_client(PARIS)
     assert (await bound()).access_key_id == "AKID"
-    assert (await bound.for_client(anycreds.ClientContext())()).access_key_id == "AKID"
+    assert (await bound.for_client(ClientContext())()).access_key_id == "AKID"
 
 
-def test_cached_is_idempotent() -> None:
-    """Caching what is cached gives the same object; with options, a cache of its own over the same source."""
-    provider = anycreds.cached(anycreds.from_env())
-    assert anycreds.cached(provider) is provider
-    chain = anycreds.from_default_chain()
-    assert anycreds.cached(chain) is chain
-    assert anycreds.cached(provider, stale_ok=True) is not provider
-
-
-async def test_cached_provider_in_a_chain_keeps_its_cache() -> None:
-    """A cached member of a chain is not asked anew at each call of the chain."""
+async def test_cached_member_of_a_chain_keeps_its_cache() -> None:
+    """A cached member of an uncached chain is called once, for whatever client the chain is called."""
     upstream = FakeSource(ManualClock(), life=None)
     chain = anycreds.create_credential_chain(anycreds.from_env(environ={}), anycreds.cached(upstream))
     for _ in range(3):
         assert (await chain()).access_key_id == "AKID1"
         assert (await chain.for_client(PARIS)()).access_key_id == "AKID1"
     assert upstream.calls == 1
-
-
-@pytest.mark.parametrize(
-    "options", [{"refresh_window": -1}, {"recheck_after": "soon"}, {"refresh_window": timedelta(-1)}]
-)
-def test_options_that_cannot_be_right_are_refused(options: dict[str, object]) -> None:
-    """Nonsense is an error when the cache is made, and names the option."""
-    with pytest.raises(anycreds.InvalidConfigurationError, match=next(iter(options))):
-        anycreds.cached(anycreds.from_env(), **options)  # type: ignore[arg-type]
-
-
-async def test_source_that_gives_none_is_told() -> None:
-    """A function that forgets its return gets an error that names it and the type, never None."""
-
-    async def forgetful() -> None:
-        return None
-
-    with pytest.raises(anycreds.MalformedResponseError, match=r"forgetful.*None"):
-        await anycreds.cached(forgetful)()  # type: ignore[arg-type]

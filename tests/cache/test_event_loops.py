@@ -213,7 +213,7 @@ def test_forked_process_keeps_the_set_and_can_refresh(backend: str) -> None:
     thread = threading.Thread(target=lambda: anyio.run(stay_in_the_air, backend=backend))
     thread.start()
     flying.wait()
-    with provider._memory._lock:  # as another thread may hold it in that very instant
+    with provider._state._lock:  # as another thread may hold it in that very instant
         reading, writing = os.pipe()
         child = os.fork()
         if child == 0:
@@ -283,7 +283,7 @@ def test_flight_cancelled_again_and_again_is_told() -> None:
         for _ in range(3):
             await asyncio.sleep(0.005)
             cancel_refreshes([asking])
-        with pytest.raises(anycreds.RetrievalError, match="3 refreshes came to nothing"):
+        with pytest.raises(anycreds.RetrievalError, match="3 consecutive refreshes were cancelled"):
             await asking
 
     asyncio.run(main())

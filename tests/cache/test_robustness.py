@@ -19,6 +19,7 @@ import pytest
 import trio
 
 import anycreds
+from anycreds._cache.refresh import InFlightRefresh
 from anycreds._core.errors import CredentialsError
 from anycreds.testing import ManualClock, virtual_backend
 from support.fake_source import FakeSource
@@ -117,7 +118,7 @@ def test_cancelled_task_of_a_source_is_no_cancellation_of_the_caller() -> None:
         await inner
         raise AssertionError
 
-    with pytest.raises(anycreds.RetrievalError, match="came to nothing"):
+    with pytest.raises(anycreds.RetrievalError, match="were cancelled"):
         asyncio.run(anycreds.cached(source)())
 
 
@@ -438,7 +439,7 @@ def test_interrupt_between_making_and_starting_a_refresh(monkeypatch: pytest.Mon
 
     async def main() -> str:
         with monkeypatch.context() as patch:
-            patch.setattr(anycreds.CachedProvider, "_start", _interrupted)
+            patch.setattr(InFlightRefresh, "start", _interrupted)
             with pytest.raises(KeyboardInterrupt):
                 await provider()
         async with asyncio.timeout(SOON):
@@ -466,7 +467,7 @@ def test_interrupt_at_any_line_of_a_caller(line: int) -> None:
 
     hit, got = asyncio.run(main())
     assert got.startswith("AKID")
-    assert provider._memory._lock.acquire(blocking=False)
+    assert provider._state._lock.acquire(blocking=False)
     assert hit or line > 20
 
 

@@ -12,7 +12,8 @@ import pytest
 
 from anycreds import Credentials
 from anycreds.__main__ import main
-from anycreds._cache.refresh_windows import CALM, FIRST_PAUSE, Moment, arrive
+from anycreds._cache.refresh_results import FIRST_BACKOFF
+from anycreds._cache.refresh_windows import NOT_URGENT, ClockReading, schedule
 from anycreds._cli._common import CommandError
 from anycreds._cli.demo import checks, command, scenarios
 from anycreds._cli.demo.scenarios import Run
@@ -169,12 +170,12 @@ def test_command_ignores_the_environment() -> None:
 def test_calls_are_made_in_the_window_of_their_scenario(jitter: float) -> None:
     """For every jitter of the cache, each scenario calls within the refresh window that it is about."""
     lifetime = scenarios.LIFETIME
-    cached = arrive(
-        Credentials("AKIATEST", "canary-secret", expiration=to_datetime(lifetime)), Moment(0.0, 0.0), jitter
+    cached = schedule(
+        Credentials("AKIATEST", "canary-secret", expiration=to_datetime(lifetime)), ClockReading(0.0, 0.0), jitter
     )
-    assert not cached.is_due(Moment(*[scenarios.ADVISORY_BEGINS * lifetime * 0.999] * 2))
-    calls = Moment(*[scenarios.CALL_AT * lifetime] * 2)
-    assert cached.is_due(calls)
-    assert cached.urgency(calls) == CALM
-    assert cached.urgency(Moment(*[scenarios.MANDATORY_BEGINS * lifetime * 0.999] * 2)) == CALM
-    assert scenarios.CALL_AT * lifetime > FIRST_PAUSE
+    assert not cached.refresh_due(ClockReading(*[scenarios.ADVISORY_BEGINS * lifetime * 0.999] * 2))
+    calls = ClockReading(*[scenarios.CALL_AT * lifetime] * 2)
+    assert cached.refresh_due(calls)
+    assert cached.urgency(calls) == NOT_URGENT
+    assert cached.urgency(ClockReading(*[scenarios.MANDATORY_BEGINS * lifetime * 0.999] * 2)) == NOT_URGENT
+    assert scenarios.CALL_AT * lifetime > FIRST_BACKOFF

@@ -20,7 +20,7 @@ import anycreds
 from anycreds import ClientConfig, Credentials, CredentialsError, InvalidConfigurationError, Provider
 from anycreds._core.http import Request
 from anycreds._core.io import FileQuery, FileVersion, ProcessResult, ReadFailure, Signature
-from anycreds._core.provider import ClientContext, _calls
+from anycreds._core.provider import ClientContext, active_calls
 from anycreds.testing import FakeAWS, ManualClock
 from support.fake_io import Answer, FakeIo, answer, assert_no_secret, run
 from support.login_fixtures import access_token, document
@@ -760,6 +760,6 @@ async def test_what_a_call_has_started_may_outlive_it() -> None:
     chain = anycreds.create_credential_chain(starting)
     async with anyio.create_task_group() as tasks:
         await chain()
-        assert _calls.get() == ()
+        assert active_calls.get() == ()
         over.set()
     assert len(got) == 1

@@ -11,7 +11,7 @@ import pytest
 
 import anycreds
 from anycreds import CredentialsError, NotConfiguredError, RetrievalError
-from anycreds._cache.refresh import Flight
+from anycreds._cache.refresh import InFlightRefresh
 from anycreds._core.provider import Provider
 from robustness.environment import Environment, leaks, outcome
 
@@ -213,7 +213,7 @@ def test_leak_search_finds_secrets() -> None:
         assert leaks(error, ["hidden"]) == []
         setattr(error, slot, cause)
         assert leaks(error, ["hidden"])
-    flight = Flight.__new__(Flight)
+    refresh = InFlightRefresh.__new__(InFlightRefresh)
     with pytest.raises(AttributeError) as caught:
-        flight.settle("hidden")  # type: ignore[arg-type]  # any failure in a frame of ours will do
+        refresh.finish("hidden")  # type: ignore[arg-type]  # any failure in a frame of ours will do
     assert leaks(caught.value, ["hidden"])

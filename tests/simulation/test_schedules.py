@@ -84,9 +84,11 @@ class Play:
                     tasks.start_soon(self._ask, number, ask)
                 for at in self._schedule.drops:
                     tasks.start_soon(self._drop, at)
-        if self._provider._memory._flights:
-            await anyio.sleep(END)  # for a refresh that nobody waits for
-        return Played(self._got, self._source.calls, self._source.most_in_the_air, len(self._provider._memory._flights))
+        if self._provider._state._refreshes:
+            await anyio.sleep(END)  # for a refresh that no caller waits for
+        return Played(
+            self._got, self._source.calls, self._source.most_in_the_air, len(self._provider._state._refreshes)
+        )
 
     async def _ask(self, number: int, ask: Ask) -> None:
         await anyio.sleep(ask.at)

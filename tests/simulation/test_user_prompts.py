@@ -9,7 +9,7 @@ import pytest
 
 import anycreds
 from anycreds import CachedProvider, Credentials, CredentialsError, ProviderTimeoutError
-from anycreds._cache.refresh import Flight
+from anycreds._cache.refresh import ABANDONED, InFlightRefresh
 from anycreds._core.io import Io
 from anycreds._core.provider import ClientContext, Provider
 from anycreds._system.deadlines import Attempt, pause_attempt
@@ -151,23 +151,16 @@ async def test_own_work_of_who_waits_counts() -> None:
 
 
 async def test_who_asks_may_be_cancelled() -> None:
-    """The end of ``keep_fresh``, and of a flight, comes through at once while a person is asked."""
-    flight = Flight("a person", "run", lambda _, outcome: outcome)
-    world = SystemRuntime(VirtualClock())
-
-    async def attempt() -> Credentials:
-        async with world.open_io("a person") as io:
-            with io.user_prompt(PATIENCE, "the code"):
-                await anyio.sleep_forever()
-        raise AssertionError
+    """A refresh that is cancelled, as ``keep_fresh`` does it, ends at once while the user is prompted."""
+    provider = asking(0, 0, 4 * MINUTE)
+    refresh = InFlightRefresh(provider._state, current_loop())
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(flight.fly, attempt, 0.0)
+        tasks.start_soon(refresh.run, 0.0)
         await anyio.sleep(2 * MINUTE)
-        assert flight.outcome is None
-        await flight.end()
-    assert flight.outcome is not None
-    assert flight.outcome.error is None
+        assert refresh.outcome is None
+        await refresh.cancel()
+    assert refresh.outcome == ABANDONED
     assert anyio.current_time() == 2 * MINUTE
 
 

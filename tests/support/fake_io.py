@@ -36,6 +36,7 @@ from anycreds._core.credentials import Credentials
 from anycreds._core.errors import CredentialsError, ProviderTimeoutError
 from anycreds._core.http import Request, Response, TransportFailure
 from anycreds._core.io import (
+    Clock,
     FileQuery,
     FileVersion,
     PrivateFile,
@@ -273,6 +274,9 @@ class FakeRuntime:
         context: Context,
     ) -> None:
         raise AssertionError("unexpected task")
+
+    def with_clock(self, clock: Clock) -> FakeRuntime:
+        raise AssertionError("the clock is that of the scripted io")
 
     def after_fork(self, reset: Callable[[], None]) -> None:
         raise AssertionError("unexpected fork handler")

@@ -1,4 +1,4 @@
-"""A block in which a set is refreshed ahead of need, by one task that ends with the block."""
+"""A block in which credentials are refreshed ahead of need, by one task that ends with the block."""
 
 from __future__ import annotations
 
@@ -11,110 +11,143 @@ from .._core.credentials import Credentials
 from .._core.errors import CredentialsError, InvalidConfigurationError, RetrievalError
 from .._core.frozen_credentials import FrozenCredentials
 from .._core.logs import log
-from .refresh import GRACE
+from .policy import next_refresh_in
+from .refresh import CLEANUP_TIMEOUT
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from .._core.provider import Provider
-    from .state import Memory
+    from .state import CacheState
 
-# The wall clock may be set, or the machine suspended, while the keeper sleeps: it looks again at least this often.
-LONGEST_SLEEP = 30.0
-# The keeper never spins, whatever is due.
-SHORTEST_SLEEP = 0.05
+# The wall clock may be set, or the machine suspended, while the task sleeps: it checks again at least this often.
+MAX_SLEEP = 30.0
+# The task sleeps at least this long, so that it never uses the processor all the time.
+MIN_SLEEP = 0.05
 
 
 class FreshCredentials:
-    """What ``async with provider.keep_fresh() as handle`` gives."""
+    """Credentials that ``keep_fresh`` refreshes: what ``async with provider.keep_fresh() as fresh`` returns.
 
-    __slots__ = ("_memory", "_name")
+    Example:
+        >>> async def main():
+        ...     async with anycreds.from_default_chain().keep_fresh() as fresh:
+        ...         sign(request, fresh.credentials)
 
-    def __init__(self, name: str, memory: Memory) -> None:
-        self._name = name
-        self._memory = memory
+    """
+
+    __slots__ = ("_state",)
+
+    def __init__(self, state: CacheState) -> None:
+        self._state = state
 
     @property
     def credentials(self) -> Credentials:
-        """The set that is valid now. A plain read: it never waits and never asks anybody.
+        """The credentials that are valid now. A plain read in any thread, which never waits.
 
-        Raises a ``CredentialsError`` if the source was down for so long that the last set has ended.
+        Raises:
+            CredentialsError: The source has been down for so long that the last credentials have expired.
+
         """
-        held, now = self._memory.held, self._memory.now
-        if held is not None and held.left(now) > 0:
-            return held.credentials
-        if self._memory.last_error is not None:
-            raise self._memory.last_error._copy()
-        raise RetrievalError("there is no valid set, and no newer one has come yet", source=self._name)
+        snapshot = self._state.snapshot
+        if snapshot.cached is not None and snapshot.cached.remaining(self._state.now) > 0:
+            return snapshot.cached.credentials
+        if snapshot.failure is not None:
+            raise snapshot.failure.error._copy()
+        raise RetrievalError(
+            "the cached credentials expired or were invalidated, and the refresh has not finished yet",
+            source=self._state.source.name,
+        )
 
     def get_frozen_credentials(self) -> FrozenCredentials:
-        """Return the set that is valid now, under botocore's names, for what signs without awaiting. A plain read.
+        """Return the credentials that are valid now, under botocore's names. A plain read in any thread.
 
-        So the handle stands for a botocore credentials object with whoever asks it at each signature, in any thread:
-        the signers of opensearch-py (also those of its async client), and requests-aws4auth with its
-        ``refreshable_credentials``.
+        So this object can be used as a botocore credentials object by signers that read the credentials for each
+        signature: those of opensearch-py, and requests-aws4auth with its ``refreshable_credentials``.
 
-        >>> async def signed(request):
-        ...     async with anycreds.from_default_chain().keep_fresh() as handle:
-        ...         SigV4Auth(handle.get_frozen_credentials(), "es", "eu-central-1").add_auth(request)
+        Returns:
+            An object with ``access_key``, ``secret_key``, ``token`` and ``account_id``.
 
-        Raises a ``CredentialsError`` if the source was down for so long that the last set has ended.
+        Raises:
+            CredentialsError: The source has been down for so long that the last credentials have expired.
+
+        Example:
+            >>> async def signed(request):
+            ...     async with anycreds.from_default_chain().keep_fresh() as fresh:
+            ...         SigV4Auth(fresh.get_frozen_credentials(), "es", "eu-central-1").add_auth(request)
+
         """
         return FrozenCredentials(self.credentials)
 
 
 class KeepFresh:
-    """See ``CachedProvider.keep_fresh``."""
+    """The ``async with`` block of ``CachedProvider.keep_fresh``.
 
-    __slots__ = ("_has_ended", "_memory", "_provider", "_scope")
+    Raises:
+        InvalidConfigurationError: A refresh may prompt the user, which must not happen ahead of need.
 
-    def __init__(self, provider: Provider, memory: Memory) -> None:
+    """
+
+    __slots__ = ("_done", "_provider", "_scope", "_state")
+
+    def __init__(self, state: CacheState, provider: Provider) -> None:
+        self._state = state
         self._provider = provider
-        self._memory = memory
-        self._refuse_person()
+        self._check_no_prompt()
 
-    def _refuse_person(self) -> None:
-        if self._memory.may_prompt_user:
+    def _check_no_prompt(self) -> None:
+        if self._state.may_prompt_user:
             raise InvalidConfigurationError(
-                "cannot be kept fresh, since it asks a person", source=self._provider.name, hint="await it when needed"
+                "keep_fresh cannot be used, because a refresh may prompt the user",
+                source=self._provider.name,
+                hint="await the provider when the credentials are needed",
             )
 
     async def __aenter__(self) -> FreshCredentials:
+        """Wait for the first credentials, and start the task.
+
+        Returns:
+            The credentials, refreshed until the block is left.
+
+        Raises:
+            InvalidConfigurationError: A refresh may prompt the user.
+            CredentialsError: What ``await provider()`` raises.
+
+        """
         await self._provider()
-        self._refuse_person()  # a profile tells only when it has been read
+        self._check_no_prompt()  # a profile shows it only when it has been read
         self._scope = anyio.CancelScope()
-        self._has_ended = anyio.Event()
-        name = f"anycreds keep fresh: {self._provider.name}"
-        self._provider._runtime.spawn_system_task(self._keep, self._has_ended.set, name, copy_context())
-        return FreshCredentials(self._provider.name, self._memory)
+        self._done = anyio.Event()
+        name = f"anycreds keep_fresh: {self._provider.name}"
+        self._state.runtime.spawn_system_task(self._run, self._done.set, name, copy_context())
+        return FreshCredentials(self._state)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        """End the task, and the refresh in progress."""
         self._scope.cancel()
         try:
-            with anyio.CancelScope(shield=True, deadline=anyio.current_time() + GRACE):
-                await self._has_ended.wait()
-        finally:  # asyncio's own cancel() knows no shield
-            flight = self._memory.flight_of(self._provider._runtime.current_loop())
-            if flight is not None:
-                await flight.end()
+            with anyio.CancelScope(shield=True, deadline=anyio.current_time() + CLEANUP_TIMEOUT):
+                await self._done.wait()
+        finally:  # asyncio's own ``Task.cancel`` ignores shields
+            refresh = self._state.refresh_for(self._state.runtime.current_loop())
+            if refresh is not None:
+                await refresh.cancel()
 
-    async def _keep(self) -> BaseException | None:
+    async def _run(self) -> BaseException | None:
+        loop = self._state.runtime.current_loop()
         try:
             with self._scope:
                 while True:
-                    await anyio.sleep(min(LONGEST_SLEEP, max(SHORTEST_SLEEP, self._memory.due_in)))
-                    await self._refresh()
-        except (KeyboardInterrupt, SystemExit) as leave:
-            return leave
+                    due_in = next_refresh_in(self._state.snapshot, self._state.now)
+                    await anyio.sleep(min(MAX_SLEEP, max(MIN_SLEEP, due_in)))
+                    try:
+                        await self._provider()
+                        if (refresh := self._state.refresh_for(loop)) is not None:
+                            await refresh.wait(MAX_SLEEP)
+                    except CredentialsError as failure:
+                        log("keep_fresh", "info", "%s", failure)  # the state knows when the next attempt is due
+        except (KeyboardInterrupt, SystemExit) as process_exit:
+            return process_exit
         return None
-
-    async def _refresh(self) -> None:
-        try:
-            await self._provider()
-            flight = self._memory.flight_of(self._provider._runtime.current_loop())
-            if flight is not None:
-                await flight.wait(LONGEST_SLEEP)
-        except CredentialsError as error:
-            log("keep_fresh", "info", "%s", error)  # the next try is due when the cache says so

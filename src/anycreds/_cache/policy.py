@@ -1,6 +1,7 @@
-"""What one caller gets: served, refused, a refresh, a wait for it. Plain functions of what is cached and of the time.
+"""Decides what one caller gets: the cached credentials, an error, or a refresh and whether to wait for it.
 
-Times are seconds; "left" is what a set still has to live.
+Plain functions of what is cached and of the time, so that a decision can be tested without tasks or clocks. All times
+are in seconds. See ``docs/design/cache.md``, "Decide".
 """
 
 from __future__ import annotations
@@ -9,111 +10,133 @@ import math
 from typing import NamedTuple
 
 from .._core.errors import CredentialsError, RetrievalError
-from .refresh_windows import CALM, EMPTY, PRESSING, Held, Moment, Setback
+from .refresh_results import RefreshFailure
+from .refresh_windows import EXPIRED, MANDATORY, NOT_URGENT, CachedCredentials, ClockReading
 
-# How long they wait before they take the set that is still valid: no request should miss its own deadline for this.
-PATIENCE = 5.0
-# A hit looks at one clock only, so both are looked at again after this long.
-LONGEST_SLICE = 60.0
-# After an answer that was too short for ``min_ttl``, the same wish is refused without another try for this long;
-# as long a set that was dropped and came again is not dropped once more.
-MEMORY = 5 * 60.0
+# How long callers wait in the mandatory window before they get the credentials that are still valid: short enough that
+# no request misses its own deadline because of the wait.
+MAX_WAIT_IN_MANDATORY_WINDOW = 5.0
+# A hit reads one clock only, so both clocks are read again after this long.
+MAX_FAST_PATH = 60.0
+# How long a ``min_ttl`` that could not be satisfied is rejected without another attempt. Also how long credentials stay
+# cached, whoever invalidates them, after the source has returned them again.
+REJECTION_TTL = 5 * 60.0
 
 
-class Refusal(NamedTuple):
-    """A wish for a longer life that could not be met."""
+class MinTtlRejection(NamedTuple):
+    """A recent request for a ``min_ttl`` that the source could not satisfy."""
 
     min_ttl: float
     until: float
 
 
-class View(NamedTuple):
-    """What a decision looks at: what is cached, and how the last attempt went."""
+class CacheSnapshot(NamedTuple):
+    """What a decision depends on, besides the time.
 
-    held: Held | None = None
-    setback: Setback | None = None
-    refusal: Refusal | None = None
-    is_unsettled: bool = False
-    """The last flight was abandoned: the next caller waits for its own, or a row of short runs never gets there."""
+    Attributes:
+        cached: The cached credentials, valid or not; None if there are none.
+        failure: The last attempt, if it failed.
+        rejection: The last ``min_ttl`` that could not be satisfied.
+        last_refresh_abandoned: The last refresh was cancelled or is void. The next caller then waits for its own
+            refresh: in a row of short event loop runs, no refresh in the background would ever finish.
+
+    """
+
+    cached: CachedCredentials | None = None
+    failure: RefreshFailure | None = None
+    rejection: MinTtlRejection | None = None
+    last_refresh_abandoned: bool = False
 
 
 class Decision(NamedTuple):
-    """What one caller gets."""
+    """What one caller gets.
 
-    flies: bool = False
-    """A flight is to be in the air: join it, or start it."""
-    patience: float = 0.0
-    """How long to wait for it before taking what is cached."""
-    refused: CredentialsError | None = None
-    too_short: bool = False
+    Attributes:
+        needs_refresh: Whether the caller joins the refresh in progress, or starts one.
+        max_wait: How long the caller waits for it before it gets what is cached.
+        error: What is raised instead.
+        lifetime_too_short: Whether ``LifetimeTooShortError`` is raised instead.
 
-
-# The decisions of ten thousand who ask at once, made once.
-SERVE, REFRESH, JOIN = Decision(), Decision(flies=True), Decision(flies=True, patience=math.inf)
-JOIN_FOR_NOW, TOO_SHORT = Decision(flies=True, patience=PATIENCE), Decision(too_short=True)
-
-
-def decide(view: View, now: Moment, min_ttl: float | None = None, *, is_flying: bool = False) -> Decision:
-    """Say what a caller gets; the order of the questions is the order of the rules. ``is_flying``: an attempt runs."""
-    held, setback = view.held, view.setback
-    urgency = EMPTY if held is None else held.urgency(now)
-    if held is None or urgency == EMPTY:
-        if not is_flying and (error := _remembered(setback, now)):
-            return Decision(refused=error)
-        return JOIN
-    if min_ttl is not None and held.left(now) < min_ttl:
-        return _decide_on_longer_life(view, now, min_ttl, is_flying=is_flying)
-    rests = setback is not None and setback.rests(now, urgency)
-    if rests or not (held.is_due(now) or urgency == PRESSING):
-        return SERVE
-    if urgency == PRESSING or view.is_unsettled:
-        return JOIN_FOR_NOW
-    return REFRESH
-
-
-def _decide_on_longer_life(view: View, now: Moment, min_ttl: float, *, is_flying: bool) -> Decision:
-    refusal, setback = view.refusal, view.setback
-    if refusal is not None and now.monotonic < refusal.until and min_ttl >= refusal.min_ttl:
-        return TOO_SHORT
-    if not is_flying and setback is not None and (error := _remembered(setback, now)):
-        return TOO_SHORT if setback.is_dull else Decision(refused=error)
-    return JOIN
-
-
-def _remembered(setback: Setback | None, now: Moment) -> CredentialsError | None:
-    """Return the failure that stands for the next one, while it is too early to ask again.
-
-    Only what a source failed at is remembered: a missing setting may be there the next moment, and costs no call.
     """
-    if setback is None or not isinstance(setback.error, RetrievalError) or not setback.rests(now, EMPTY):
+
+    needs_refresh: bool = False
+    max_wait: float = 0.0
+    error: CredentialsError | None = None
+    lifetime_too_short: bool = False
+
+
+# The decisions without an error, made once: ten thousand callers may decide at the same time.
+SERVE = Decision()
+REFRESH_IN_BACKGROUND = Decision(needs_refresh=True)
+WAIT = Decision(needs_refresh=True, max_wait=math.inf)
+WAIT_BRIEFLY = Decision(needs_refresh=True, max_wait=MAX_WAIT_IN_MANDATORY_WINDOW)
+LIFETIME_TOO_SHORT = Decision(lifetime_too_short=True)
+
+
+def decide(
+    snapshot: CacheSnapshot, now: ClockReading, min_ttl: float | None = None, *, is_refreshing: bool = False
+) -> Decision:
+    """Return what a caller gets, by the first rule that applies. ``is_refreshing``: a refresh is in progress."""
+    cached, failure = snapshot.cached, snapshot.failure
+    urgency = EXPIRED if cached is None else cached.urgency(now)
+    if cached is None or urgency == EXPIRED:
+        if not is_refreshing and (error := _remembered_error(failure, now)):
+            return Decision(error=error)
+        return WAIT
+    if min_ttl is not None and cached.remaining(now) < min_ttl:
+        return _decide_for_min_ttl(snapshot, now, min_ttl, is_refreshing=is_refreshing)
+    is_backing_off = failure is not None and failure.is_backing_off(now, urgency)
+    if is_backing_off or not (cached.refresh_due(now) or urgency == MANDATORY):
+        return SERVE
+    if urgency == MANDATORY or snapshot.last_refresh_abandoned:
+        return WAIT_BRIEFLY
+    return REFRESH_IN_BACKGROUND
+
+
+def _decide_for_min_ttl(snapshot: CacheSnapshot, now: ClockReading, min_ttl: float, *, is_refreshing: bool) -> Decision:
+    rejection, failure = snapshot.rejection, snapshot.failure
+    if rejection is not None and now.monotonic < rejection.until and min_ttl >= rejection.min_ttl:
+        return LIFETIME_TOO_SHORT
+    if not is_refreshing and failure is not None and (error := _remembered_error(failure, now)):
+        return LIFETIME_TOO_SHORT if failure.unchanged else Decision(error=error)
+    return WAIT
+
+
+def _remembered_error(failure: RefreshFailure | None, now: ClockReading) -> CredentialsError | None:
+    """Return the error that stands for the next attempt, while it is too early for one; None if there is none.
+
+    Only a failure of the source is remembered. A missing setting may be there the next moment, and costs no call.
+    """
+    if failure is None or not isinstance(failure.error, RetrievalError) or not failure.is_backing_off(now, EXPIRED):
         return None
-    return setback.error
+    return failure.error
 
 
-def quiet_for(view: View, now: Moment, *, is_flying: bool = False) -> float:
-    """Return for how long every ordinary caller is served at once, so that nothing has to be decided."""
-    held, setback = view.held, view.setback
-    if held is None:
+def fast_path_duration(snapshot: CacheSnapshot, now: ClockReading, *, is_refreshing: bool = False) -> float:
+    """Return for how long every caller without ``min_ttl`` gets the cached credentials, without a decision."""
+    cached, failure = snapshot.cached, snapshot.failure
+    if cached is None:
         return 0.0
-    left, urgency = held.left(now), held.urgency(now)
-    until = min(LONGEST_SLICE, left / 2)  # half: a step back within the slice may double it
-    if setback is not None and setback.rests(now, urgency):
-        until = min(until, setback.rests_until(urgency) - now.monotonic)
-    elif urgency == PRESSING:
+    remaining, urgency = cached.remaining(now), cached.urgency(now)
+    # Half, because the wall clock may be set back within this time: then it lasts twice as long.
+    duration = min(MAX_FAST_PATH, remaining / 2)
+    if failure is not None and failure.is_backing_off(now, urgency):
+        duration = min(duration, failure.retry_at(urgency) - now.monotonic)
+    elif urgency == MANDATORY:
         return 0.0
-    elif not is_flying:
-        until = min(until, left - held.advisory, held.recheck_at - now.monotonic)
-    if urgency == CALM:
-        until = min(until, left - held.mandatory)
-    return max(until, 0.0)
+    elif not is_refreshing:
+        duration = min(duration, remaining - cached.advisory, cached.recheck_at - now.monotonic)
+    if urgency == NOT_URGENT:
+        duration = min(duration, remaining - cached.mandatory)
+    return max(duration, 0.0)
 
 
-def due_in(view: View, now: Moment) -> float:
-    """Return in how many seconds the next refresh is due, for somebody who refreshes ahead of need."""
-    held, setback = view.held, view.setback
-    urgency = EMPTY if held is None else held.urgency(now)
-    if setback is not None and setback.rests(now, urgency):
-        return setback.rests_until(urgency) - now.monotonic
-    if held is None or urgency != CALM:
+def next_refresh_in(snapshot: CacheSnapshot, now: ClockReading) -> float:
+    """Return in how many seconds the next refresh is due, for ``keep_fresh``."""
+    cached, failure = snapshot.cached, snapshot.failure
+    urgency = EXPIRED if cached is None else cached.urgency(now)
+    if failure is not None and failure.is_backing_off(now, urgency):
+        return failure.retry_at(urgency) - now.monotonic
+    if cached is None or urgency != NOT_URGENT:
         return 0.0
-    return max(0.0, min(held.left(now) - held.advisory, held.recheck_at - now.monotonic))
+    return max(0.0, min(cached.remaining(now) - cached.advisory, cached.recheck_at - now.monotonic))

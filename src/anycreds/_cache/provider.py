@@ -1,199 +1,216 @@
-"""The public face of the cache: a provider that remembers, and that refreshes once however many tasks ask.
+"""The provider that caches: returns cached credentials, and refreshes them once for all callers.
 
-A hit takes no lock, awaits nothing and decides nothing: one tuple says until when there is nothing to decide.
+A hit takes no lock, awaits nothing and makes no decision: see ``CacheState``. Otherwise a call is a loop of three
+steps: decide (``CacheState.plan_call``), wait for the refresh in the plan (``InFlightRefresh.wait``), read its outcome.
+The loop runs again only after a wait that was limited, or after a refresh that was abandoned.
 """
 
 from __future__ import annotations
 
 import math
-from contextvars import copy_context
 from datetime import timedelta
+from typing import Any
 
 from .._core.credentials import Credentials
 from .._core.durations import as_seconds
-from .._core.errors import LifetimeTooShortError, RetrievalError
+from .._core.errors import RetrievalError
 from .._core.events import Waited
-from .._core.io import Io, Runtime
-from .._core.observer import notify_observer, watch
-from .._core.provider import NO_CONTEXT, ClientContext, Provider, clear_call_stack, fetch_observed
+from .._core.io import Clock, Io, Runtime
+from .._core.observer import notify_observer
+from .._core.provider import NO_CONTEXT, ClientContext, Provider
 from .keep_fresh import KeepFresh
-from .refresh import ABANDONED, Flight, Outcome
-from .state import CacheOptions, Memory, Step
+from .refresh import ABANDONED, Outcome
+from .refresh_windows import CacheOptions
+from .state import CacheState
 
-# How many flights in a row may come to nothing under a caller, through others, before it is told.
-FLIGHT_LIMIT = 3
+# How many refreshes in a row may be abandoned while one caller waits, before the caller gets an error.
+MAX_ABANDONED_REFRESHES = 3
 
 
 class CachedProvider(Provider):
-    """A provider that remembers. Made by ``cached`` and ``from_default_chain``.
+    """A provider that caches its credentials. Made by ``cached`` and ``from_default_chain``.
 
-    ``await provider()`` serves the cached set while it is good, refreshes it ahead of its end, and makes one upstream
-    call however many tasks ask. One object serves any number of event loops and threads, on trio and asyncio, one
-    after another or at once.
+    ``await provider()`` returns the cached credentials while they are valid, refreshes them before they expire, and
+    makes one upstream call for any number of concurrent callers. A refresh belongs to no caller, so cancelling a caller
+    never affects another one. One object may be used in any number of event loops and threads, on trio and asyncio.
+
+    Example:
+        >>> provider = anycreds.cached(anycreds.from_instance_metadata())
+        >>> async def main():
+        ...     credentials = await provider()
+        ...     upload = await provider(min_ttl=timedelta(minutes=30))
+
     """
 
-    __slots__ = ("_bound", "_context", "_memory", "_options", "_source")
+    __slots__ = ("_clients", "_context", "_root", "_source", "_state")
 
-    def __init__(self, source: Provider, runtime: Runtime, options: CacheOptions, caller: ClientContext) -> None:
+    def __init__(
+        self,
+        source: Provider,
+        runtime: Runtime,
+        options: CacheOptions,
+        context: ClientContext = NO_CONTEXT,
+        root: CachedProvider | None = None,
+    ) -> None:
         super().__init__(
             source.name, runtime, may_prompt_user=source._may_prompt_user, context_fields=source._context_fields
         )
         self._source = source
-        self._options = options
-        self._context = caller
-        self._bound: dict[ClientContext, CachedProvider] = {}
-        self._memory = Memory(source.name, runtime, options, self._allows_stale, source._may_prompt_user)
-        runtime.after_fork(self._memory.forget_runs)
+        self._context = context
+        self._root = root
+        self._clients: dict[ClientContext, CachedProvider] = {}
+        self._state = CacheState(source, runtime, options, context)
+        runtime.after_fork(self._state.reset_after_fork)
 
     async def __call__(self, min_ttl: timedelta | float | None = None) -> Credentials:
-        """Return credentials that are valid now, and for at least ``min_ttl`` (a timedelta, or seconds) if given.
+        """Return valid credentials.
 
-        Raises what the provider raised, a ``CredentialsError``, if there is no valid set to serve, and
-        ``LifetimeTooShortError`` if the newest set that can be had is valid for less than ``min_ttl``.
+        Args:
+            min_ttl: The remaining lifetime that the credentials must have, as a timedelta or in seconds. If the cached
+                ones have less, the call waits for a refresh. Default: any.
+
+        Returns:
+            Credentials that have not expired.
+
+        Raises:
+            LifetimeTooShortError: The newest credentials that the source issues are valid for less than ``min_ttl``.
+            CredentialsError: The provider's own error, if no valid credentials are cached.
+
         """
-        start, end, credentials, clock = self._memory.published
+        start, end, credentials, clock = self._state.fast_path
         if min_ttl is None and start <= clock() < end:
             return credentials
-        return await self._obtain(None if min_ttl is None else as_seconds("min_ttl", min_ttl))
+        return await self._get_credentials(None if min_ttl is None else as_seconds("min_ttl", min_ttl))
 
     def invalidate(self, credentials: Credentials) -> bool:
-        """Drop the cached set if it is this one, because a service refused it. Return whether it was dropped.
+        """Drop the cached credentials because a service rejected them. The next call gets new ones from the source.
 
-        A refresh that has begun before is not believed any more. If the source gives the very same set again, it is
-        served, and not dropped once more for five minutes. Never more than one upstream call a second comes of this.
+        The result of a refresh that is in progress is not used either. If the source returns the same credentials
+        again, they are cached, and cannot be invalidated again for five minutes. The source is called at most once per
+        second, however often credentials are invalidated.
+
+        Args:
+            credentials: The rejected credentials.
+
+        Returns:
+            Whether they were dropped: True if they are the cached ones.
+
+        Example:
+            >>> async def call(request):
+            ...     credentials = await provider()
+            ...     response = await send(request, credentials)
+            ...     if response.code == "ExpiredToken" and provider.invalidate(credentials):
+            ...         response = await send(request, await provider())
+
         """
-        return self._memory.invalidate(credentials)
+        return self._state.invalidate(credentials)
 
     def for_client(self, context: ClientContext) -> CachedProvider:
-        """Return this provider for one client.
+        """Return the provider for one client, which has its own cache only if it has to.
+
+        Credentials are cached separately for contexts that differ in what the source depends on. A role of STS depends
+        on the region, because it selects the endpoint; a profile depends on both fields; a function, a container or
+        environment variables depend on neither. So ``invalidate`` and ``keep_fresh`` reach every client that has the
+        same credentials.
 
         Args:
             context: The region and profile of the client.
 
         Returns:
-            The provider with a cache of its own, the same one for equal contexts; this provider itself if its
-            credentials do not depend on what differs.
+            This provider if it serves the context already; otherwise one provider for all equal contexts.
+
         """
-        relevant = NO_CONTEXT._replace(**{name: getattr(context, name) for name in self._context_fields})
+        relevant = ClientContext(**{name: getattr(context, name) for name in self._context_fields})
         if relevant == self._context:
             return self
-        return self._bound.get(relevant) or self._bound.setdefault(
-            relevant, CachedProvider(self._source, self._runtime, self._options, relevant)
+        root = self._root or self
+        if relevant == root._context:
+            return root
+        clients = root._clients
+        return clients.get(relevant) or clients.setdefault(
+            relevant, CachedProvider(self._source, self._runtime, self._state.options, relevant, root)
         )
 
     def keep_fresh(self) -> KeepFresh:
-        """Return an ``async with`` that refreshes the set ahead of need, so that nobody waits while it is open.
+        """Return an ``async with`` block in which the credentials are refreshed ahead of need, so that no caller waits.
 
-        Entering waits for the first set, and raises what ``await provider()`` would. Its handle's ``credentials`` is a
-        plain read, for code that cannot await. Leaving ends all that it started.
+        Entering the block waits for the first credentials. Leaving it ends its task, and the refresh in progress.
 
-        Raises ``InvalidConfigurationError`` if the provider may have to ask a person.
+        Returns:
+            The block. Its ``as`` target is a ``FreshCredentials``, whose ``credentials`` can be read without waiting.
+
+        Raises:
+            InvalidConfigurationError: A refresh may prompt the user, which must not happen ahead of need. It may also
+                be raised on entry, because a profile shows this only when it has been read.
+            CredentialsError: On entry: what ``await provider()`` raises.
+
+        Example:
+            >>> async def main():
+            ...     async with anycreds.from_default_chain().keep_fresh() as fresh:
+            ...         sign(request, fresh.credentials)
+
         """
-        return KeepFresh(self, self._memory)
+        return KeepFresh(self._state, self)
 
-    async def _call(self, caller: ClientContext) -> Credentials:
-        return await (self if caller == ClientContext() else self.for_client(caller))()
+    def _with_options(self, clock: Clock | None = None, **changes: Any) -> CachedProvider:
+        """Return a provider with a cache of its own for the same source and context, with these options changed."""
+        runtime = self._runtime if clock is None else self._runtime.with_clock(clock)
+        return CachedProvider(self._source, runtime, self._state.options._replace(**changes), self._context)
+
+    async def _call(self, context: ClientContext) -> Credentials:
+        return await (self if context == NO_CONTEXT else self.for_client(context))()
 
     async def _load(self, io: Io, context: ClientContext) -> Credentials:
-        credentials = await self._call(context)  # in a chain, too, a cache has its own attempts and refreshes
-        io.prompts_user = io.prompts_user or self._memory.may_prompt_user
+        credentials = await self._call(context)  # in a chain too, a cache makes its own attempts
+        io.prompts_user = io.prompts_user or self._state.may_prompt_user
         return credentials
 
     def _allows_stale(self, credentials: Credentials) -> bool:
-        return self._options.stale_ok or self._source._allows_stale(credentials)
+        return self._state.allows_stale(credentials)
 
-    async def _obtain(self, min_ttl: float | None) -> Credentials:
-        has_waited = False
-        flights = 0
-        while flights < FLIGHT_LIMIT:
-            flight, patience = (
-                self._memory.gathering(self._runtime.current_loop()) if min_ttl is None else None,
-                math.inf,
-            )
-            if flight is None:
+    async def _get_credentials(self, min_ttl: float | None) -> Credentials:
+        state, loop = self._state, self._runtime.current_loop()
+        has_waited, abandoned = False, 0
+        while abandoned < MAX_ABANDONED_REFRESHES:
+            refresh, max_wait = None if min_ttl is not None else state.joinable_refresh(loop), math.inf
+            if refresh is None:
                 await self._runtime.preload()
-                step = self._next(min_ttl, has_waited=has_waited)
-                if step.decision.refused is not None:
-                    raise step.decision.refused._copy()
-                if step.decision.too_short:
-                    raise self._too_short(step.left, min_ttl)
-                if step.flight is None or step.decision.patience <= 0:
-                    assert step.credentials is not None  # without a flight to wait for there is a set to serve
-                    return step.credentials
-                flight, patience = step.flight, step.decision.patience
-                del step  # many may wait below, and each would keep one
-            observer = self._options.observer
-            begun = 0.0 if observer is None else self._runtime.monotonic()
+                credentials, refresh, max_wait, start_delay = state.plan_call(loop, min_ttl, has_waited=has_waited)
+                if refresh is not None and start_delay is not None:
+                    refresh.start(start_delay)
+                if refresh is None or max_wait <= 0:
+                    assert credentials is not None  # only a caller that waits may have none
+                    return credentials
+                del credentials  # many may wait below, and each would keep one
+            observer = state.options.observer
+            started = 0.0 if observer is None else self._runtime.monotonic()
             with self._runtime.pause_attempt():
-                outcome = await flight.wait(patience)
+                outcome = await refresh.wait(max_wait)
             if observer is not None:
-                notify_observer(observer, Waited(self.name, self._runtime.monotonic() - begun))
-            if min_ttl is None and (credentials := self._memory.at_once()) is not None:
-                return credentials
+                notify_observer(observer, Waited(self.name, self._runtime.monotonic() - started))
+            if min_ttl is None and (cached := state.cached_or_none()) is not None:
+                return cached
             if outcome is None:
                 has_waited = True
-                continue
-            if outcome != ABANDONED and (credentials := self._accept(outcome, min_ttl)) is not None:
-                return credentials
-            flights += 1
+            elif outcome != ABANDONED and (cached := self._result_after(outcome, min_ttl)) is not None:
+                return cached
+            else:
+                abandoned += 1
         raise RetrievalError(
-            f"{flights} refreshes came to nothing: cancelled from outside, or over before they could be served",
+            f"{abandoned} consecutive refreshes were cancelled or expired before they could be used",
             source=self.name,
-            hint="look for what cancels all tasks, or keeps the event loop busy",
+            hint="look for code that cancels all tasks, or that blocks the event loop",
         )
 
-    def _next(self, min_ttl: float | None, *, has_waited: bool = False) -> Step:
-        """Decide for one caller, and start the flight that this takes."""
-        runtime = self._runtime
-        step = self._memory.step(
-            runtime.current_loop(), min_ttl, has_waited=has_waited, has_ended=runtime.is_loop_closed
-        )
-        if step.starts_after is not None and step.flight is not None:
-            self._start(step.flight, step.starts_after)
-        return step
-
-    def _start(self, flight: Flight, delay: float) -> None:
-        async def attempt() -> Credentials:
-            self._memory.begin(flight)
-            watch(self._options.observer)
-            async with self._runtime.open_io(self.name) as io:
-                credentials = await fetch_observed(self._source, io, self._context)
-                flight.prompts_user = io.prompts_user
-                return credentials
-
-        async def body() -> BaseException | None:
-            return await flight.fly(attempt, delay)
-
-        try:
-            context = copy_context()
-            context.run(clear_call_stack)  # nobody of them waits for this flight, unless by another one
-            self._runtime.spawn_system_task(
-                body, lambda: flight.settle(ABANDONED), f"anycreds refresh: {self.name}", context
-            )
-            flight.has_started = True
-        except BaseException:
-            flight.settle(ABANDONED)
-            raise
-
-    def _accept(self, outcome: Outcome, min_ttl: float | None) -> Credentials | None:
-        """Return the set that a caller gets after its flight has ended; None: it has to decide again.
-
-        Raises what the flight failed with, if there is nothing valid to serve instead.
-        """
-        held = self._memory.held
-        left = -math.inf if held is None else held.left(self._memory.now)
-        if outcome.error is not None and (min_ttl is not None or left <= 0):
+    def _result_after(self, outcome: Outcome, min_ttl: float | None) -> Credentials | None:
+        """Return what a caller gets after the refresh that it waited for; None if it has to decide again."""
+        cached, now = self._state.snapshot.cached, self._state.now
+        remaining = -math.inf if cached is None else cached.remaining(now)
+        if outcome.error is not None and (min_ttl is not None or remaining <= 0):
             raise outcome.error._copy()
-        if held is None or left <= 0:
+        if cached is None or remaining <= 0:
             return None
-        if min_ttl is not None and left < min_ttl:
-            self._memory.refuse(min_ttl)
-            raise self._too_short(left, min_ttl)
-        return held.credentials
-
-    def _too_short(self, left: float, min_ttl: float | None) -> LifetimeTooShortError:
-        return LifetimeTooShortError(
-            f"the newest set is valid for {left:.0f} s, and {min_ttl or 0:.0f} s were asked",
-            source=self.name,
-            hint="ask for less, or let the source give longer ones",
-        )
+        if min_ttl is not None and remaining < min_ttl:
+            self._state.remember_rejection(min_ttl)
+            raise self._state.lifetime_too_short(now, min_ttl)
+        return cached.credentials

@@ -1,54 +1,44 @@
-"""What is said of the end of a refresh: to an observer, and on the loggers what nobody else is told."""
+"""Reports the end of a refresh: to the observer, and failures that no caller sees to the log."""
 
 from __future__ import annotations
 
 from .._core.events import Observer, Refreshed, ServedStale
 from .._core.logs import log
 from .._core.observer import notify_observer
-from . import refresh_windows as windows
+from .refresh_results import RefreshResult
+from .refresh_windows import ClockReading
 
 
-def report(
-    name: str,
-    observer: Observer | None,
-    before: windows.Held | None,
-    landing: windows.Landing,
-    now: windows.Moment,
-    *,
-    took: float,
-    came_again: bool,
+def report_result(
+    name: str, observer: Observer | None, result: RefreshResult, now: ClockReading, *, seconds: float
 ) -> None:
-    """Say how it ended. ``before`` is what was cached, ``took`` is in seconds.
-
-    ``came_again``: the source gave a set that was invalidated.
-    """
-    if landing.event == "arrived" and landing.credentials is not None:
-        notify_observer(observer, Refreshed(name, took, landing.credentials))
-    if landing.event in ("failed", "stale"):
-        _report_failure(name, observer, landing, now)
-    if came_again:
-        log("cache", "warning", "%s: the source gave the invalidated set again; serving it", name)
-    if before is not None and landing.event == "arrived" and landing.held is not None:
-        old, new = before.credentials.source, landing.held.credentials.source
+    """Report what a refresh has changed. ``seconds``: how long the attempt took."""
+    if result.event in ("failed", "extended"):
+        _report_failure(name, observer, result, now)
+    if result.event != "refreshed" or result.credentials is None:
+        return
+    notify_observer(observer, Refreshed(name, seconds, result.credentials))
+    if result.previous is not None:
+        old, new = result.previous.credentials.source, result.credentials.source
         if old != new:
             log("cache", "warning", "%s: credentials now come from %s; before, from %s", name, new, old)
 
 
-def _report_failure(name: str, observer: Observer | None, landing: windows.Landing, now: windows.Moment) -> None:
-    """Say that a set is served on, though its refresh has failed. If there is none, the callers get the error."""
-    if landing.held is None or landing.setback is None:
+def _report_failure(name: str, observer: Observer | None, result: RefreshResult, now: ClockReading) -> None:
+    """Report that cached credentials are returned although their refresh has failed, if there are any."""
+    if result.cached is None or result.failure is None:
         return
-    left = max(landing.held.left(now), 0.0)
+    credentials, remaining = result.cached.credentials, max(result.cached.remaining(now), 0.0)
     log(
         "cache",
         "warning",
-        "%s: the refresh failed; serving %s, %.0f s left%s; next try in %.0f s: %s",
+        "%s: the refresh failed; returning %s, which expires in %.0f s%s; next attempt in %.0f s: %s",
         name,
-        landing.held.credentials.access_key_id,
-        left,
-        " by an extended expiration" if landing.event == "stale" else "",
-        landing.setback.retry_at - now.monotonic,
-        landing.setback.error,
+        credentials.access_key_id,
+        remaining,
+        " (extended)" if result.event == "extended" else "",
+        result.failure.next_attempt_at - now.monotonic,
+        result.failure.error,
     )
-    if left > 0:
-        notify_observer(observer, ServedStale(name, landing.held.credentials, left, landing.setback.error))
+    if remaining > 0:
+        notify_observer(observer, ServedStale(name, credentials, remaining, result.failure.error))

@@ -1,231 +1,239 @@
-"""What a cache knows, shared by every thread and event loop: one set, how the last attempt went, who is refreshing.
+"""The state of one cache, shared by every thread and event loop: credentials, the last failure, refreshes in progress.
 
-Everything here happens at once, under a lock that is never held over an await or foreign code. What is to be done is
-decided in ``_policy``; what is to be waited for is handed out as a flight.
+**Lock.** Every method that changes the state does so under one lock, which is never held over an ``await``, an observer
+or a log record. The plain functions of ``policy`` decide; a refresh to wait for is returned as an object. The outcome
+of a refresh arrives by one call, ``apply_outcome``.
+
+**Two fast paths avoid the lock.** ``fast_path`` is one tuple (start, end, credentials, clock). Between these two wall
+clock times every caller without ``min_ttl`` gets these credentials, so a hit reads one clock and compares it with both
+bounds. The end keeps the credentials inside their current window, and is a minute away at most. The start ends the
+interval if the clock is set back, which would otherwise prolong it. ``joinable_refresh`` is the same for callers that
+have to wait: once one caller of an event loop has decided to wait because nothing valid is cached, all other callers of
+this loop without ``min_ttl`` would decide the same, until any refresh ends.
+
+**Invalidation.** ``generation`` counts invalidations. A refresh remembers the count at which its source was called. If
+the count has changed when it ends, the credentials may be the invalidated ones, so the outcome counts as abandoned.
 """
 
 from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from typing import NamedTuple
 
 from .._core.credentials import Credentials
-from .._core.errors import CredentialsError, RetrievalError
-from .._core.events import Invalidated, Observer
-from .._core.io import Clock
+from .._core.errors import LifetimeTooShortError, RetrievalError
+from .._core.events import Invalidated
+from .._core.io import Runtime
 from .._core.logs import log
 from .._core.observer import notify_observer
+from .._core.provider import ClientContext, Provider
 from . import policy
-from . import refresh_windows as windows
-from .refresh import ABANDONED, Flight, Outcome
-from .reporting import report
+from .refresh import ABANDONED, InFlightRefresh, Outcome
+from .refresh_results import FIRST_BACKOFF, RefreshResult, apply_credentials, apply_error
+from .refresh_windows import CacheOptions, ClockReading
+from .reporting import report_result
 
-# Stands where a set will stand, and is never served.
-_NONE = Credentials("none", "none")
-
-
-class CacheOptions(NamedTuple):
-    """How a cache differs from the usual one. See ``cached``."""
-
-    refresh_window: float | None = None
-    recheck_after: float | None = None
-    stale_ok: bool = False
-    observer: Observer | None = None
+# Fills the tuple of the fast path while that is off; never returned.
+_PLACEHOLDER = Credentials("none", "none")
 
 
-class Step(NamedTuple):
-    """What one caller does next."""
+class CallPlan(NamedTuple):
+    """What one caller does next.
 
-    decision: policy.Decision
+    Attributes:
+        credentials: What the caller gets if it does not wait, or has waited long enough.
+        refresh: The refresh to wait for, or to start.
+        max_wait: How many seconds to wait for the refresh; 0 to return at once.
+        start_delay: None if the refresh runs already; otherwise this caller starts it, with this delay in seconds.
+
+    """
+
     credentials: Credentials | None
-    left: float
-    flight: Flight | None = None
-    """The one to wait for, or that was wanted."""
-    starts_after: float | None = None
-    """The flight is new: this caller starts it, and it waits so many seconds first."""
+    refresh: InFlightRefresh | None
+    max_wait: float
+    start_delay: float | None
 
 
-class Memory:
+class CacheState:
     """The state of one cache."""
 
-    def __init__(
-        self,
-        name: str,
-        clock: Clock,
-        options: CacheOptions,
-        may_extend: Callable[[Credentials], bool],
-        may_prompt_user: bool,
-    ) -> None:
-        self._name = name
-        self._clock = clock
-        self._options = options
-        self._allows_stale = may_extend
-        self.may_prompt_user = may_prompt_user
-        """Whether an attempt may prompt the user: as the provider says, and after each attempt, as that one did."""
-        self._view = policy.View()
-        self._generation = 0
-        self._last_end = -math.inf
-        self._dropped: tuple[int, float] | None = None
-        self._never_before = (math.inf, math.inf, _NONE, clock.time)
-        self.published = self._never_before
-        """(start, end, set, wall clock): between these instants every ordinary caller gets this set."""
-        self.forget_runs()
+    def __init__(self, source: Provider, runtime: Runtime, options: CacheOptions, context: ClientContext) -> None:
+        self.source = source
+        self.runtime = runtime
+        self.options = options
+        self.context = context
+        self.may_prompt_user = source._may_prompt_user
+        """Whether a refresh may prompt the user: as the source declares, and after each refresh, as that one did."""
+        self.generation = 0
+        self.snapshot = policy.CacheSnapshot()
+        """What is cached, and how the last attempt ended."""
+        self._last_call_ended = -math.inf
+        self._invalidated: tuple[int | None, float] = (None, -math.inf)
+        """The fingerprint of the last invalidated credentials, and until when they cannot be invalidated again."""
+        self._no_fast_path = (math.inf, math.inf, _PLACEHOLDER, runtime.time)
+        self.fast_path = self._no_fast_path
+        self.reset_after_fork()
 
-    def forget_runs(self) -> None:
-        """Drop what belongs to runs and threads, as they are not in a process that was forked off. Keep the set."""
+    def reset_after_fork(self) -> None:
+        """Drop refreshes and the lock: their tasks and threads do not exist in a child process. Keep credentials."""
         self._lock = threading.Lock()
-        self._flights: dict[Hashable, Flight] = {}
-        self._gathering: dict[Hashable, Flight] = {}
+        self._refreshes: dict[Hashable, InFlightRefresh] = {}
+        self._joinable: dict[Hashable, InFlightRefresh] = {}
 
     @property
-    def now(self) -> windows.Moment:
-        """Both clocks."""
-        return windows.Moment(self._clock.time(), self._clock.monotonic())
+    def now(self) -> ClockReading:
+        """The time by both clocks."""
+        return ClockReading(self.runtime.time(), self.runtime.monotonic())
 
-    @property
-    def held(self) -> windows.Held | None:
-        """What is cached, be it valid or not."""
-        return self._view.held
+    def allows_stale(self, credentials: Credentials) -> bool:
+        """Return whether credentials may be returned past their expiration while the source is down."""
+        return self.options.stale_ok or self.source._allows_stale(credentials)
 
-    @property
-    def last_error(self) -> CredentialsError | None:
-        """What went wrong at the last attempt, if it did."""
-        return self._view.setback.error if self._view.setback is not None else None
-
-    @property
-    def due_in(self) -> float:
-        """Seconds until the next refresh is due."""
-        return policy.due_in(self._view, self.now)
-
-    def at_once(self) -> Credentials | None:
-        """Return the set that every ordinary caller gets now, if there is nothing to decide."""
-        start, end, credentials, clock = self.published
+    def cached_or_none(self) -> Credentials | None:
+        """Return what the fast path returns; None if it is off."""
+        start, end, credentials, clock = self.fast_path
         return credentials if start <= clock() < end else None
 
-    def gathering(self, run: Hashable) -> Flight | None:
-        """Return the flight that every ordinary caller of this run waits for, if there is nothing to decide.
+    def joinable_refresh(self, loop: Hashable) -> InFlightRefresh | None:
+        """Return the refresh that every caller of this loop without ``min_ttl`` waits for; None if it has to decide."""
+        refresh = self._joinable.get(loop)
+        return refresh if refresh is not None and refresh.has_started and refresh.is_running else None
 
-        That is so from when the first one was told to, until any flight ends: nothing is valid meanwhile. The other
-        9,999 of ten thousand who ask at once so need no lock and no clock.
+    def refresh_for(self, loop: Hashable) -> InFlightRefresh | None:
+        """Return the refresh in progress on this event loop."""
+        return self._refreshes.get(loop)
+
+    def plan_call(self, loop: Hashable, min_ttl: float | None, *, has_waited: bool) -> CallPlan:
+        """Decide for one caller. ``has_waited``: it has waited as long as the mandatory window allows.
+
+        Raises:
+            LifetimeTooShortError: The cached credentials are valid for less than ``min_ttl``.
+            CredentialsError: The last refresh raised it, and it is too early for the next one.
+
         """
-        flight = self._gathering.get(run)
-        return flight if flight is not None and flight.has_started and flight.outcome is None else None
-
-    def flight_of(self, run: Hashable) -> Flight | None:
-        """Return the flight that this run has in the air."""
-        return self._flights.get(run)
-
-    def step(
-        self, run: Hashable, min_ttl: float | None, *, has_waited: bool, has_ended: Callable[[Hashable], bool]
-    ) -> Step:
-        """Decide for one caller."""
         now = self.now
         with self._lock:
-            flight = self._flights.get(run)
-            if flight is not None and (not flight.has_started or flight.outcome is not None):
-                flight = None  # an interrupt or a fault hit its caller before it was started, or at its end
-            decision = policy.decide(self._view, now, min_ttl, is_flying=flight is not None)
-            if has_waited and decision.patience == policy.PATIENCE:
-                decision = decision._replace(patience=0.0)
-            starts_after = None
-            if decision.flies and flight is None:
-                self._flights = {known: other for known, other in self._flights.items() if not has_ended(known)}
-                flight = self._flights[run] = Flight(self._name, run, self._land)
-                starts_after = max(0.0, self._last_end + windows.FIRST_PAUSE - now.monotonic)
-            if decision is policy.JOIN and min_ttl is None and flight is not None:
-                self._gathering = {**self._gathering, run: flight}
-            if min_ttl is None and decision.patience <= 0 and decision.refused is None:
-                self._publish(now, is_flying=flight is not None)
-            held = self._view.held
-            if held is None:
-                return Step(decision, None, 0.0, flight, starts_after)
-            return Step(decision, held.credentials, held.left(now), flight, starts_after)
+            refresh = self._refreshes.get(loop)
+            if refresh is not None and not (refresh.has_started and refresh.is_running):
+                refresh = None  # an interrupt or error hit its caller before it was started
+            decision = policy.decide(self.snapshot, now, min_ttl, is_refreshing=refresh is not None)
+            if has_waited and decision is policy.WAIT_BRIEFLY:
+                decision = policy.REFRESH_IN_BACKGROUND
+            start_delay = None
+            if decision.needs_refresh and refresh is None:
+                refresh, start_delay = self._new_refresh(loop, now)
+            if decision is policy.WAIT and min_ttl is None and refresh is not None:
+                self._joinable = {**self._joinable, loop: refresh}
+            if decision is policy.SERVE or (decision is policy.REFRESH_IN_BACKGROUND and min_ttl is None):
+                self._update_fast_path(now, is_refreshing=refresh is not None)
+            cached = self.snapshot.cached
+        if decision.error is not None:
+            raise decision.error._copy()
+        if decision.lifetime_too_short:
+            raise self.lifetime_too_short(now, min_ttl)
+        return CallPlan(None if cached is None else cached.credentials, refresh, decision.max_wait, start_delay)
 
-    def begin(self, flight: Flight) -> None:
-        """Note that the source is asked from now on: what is invalidated later, this answer may not bring back."""
-        flight.generation = self._generation
-        flight.begun = self._clock.monotonic()
+    def _new_refresh(self, loop: Hashable, now: ClockReading) -> tuple[InFlightRefresh, float]:
+        is_closed = self.runtime.is_loop_closed
+        self._refreshes = {known: refresh for known, refresh in self._refreshes.items() if not is_closed(known)}
+        refresh = self._refreshes[loop] = InFlightRefresh(self, loop)
+        return refresh, max(0.0, self._last_call_ended + FIRST_BACKOFF - now.monotonic)
 
-    def _land(self, flight: Flight, outcome: Outcome) -> Outcome:
-        """Take in what a flight brought. Return what those who wait for it get."""
-        now, chance = self.now, self._clock.jitter()
+    def apply_outcome(self, refresh: InFlightRefresh, outcome: Outcome) -> Outcome:
+        """Apply how a refresh has ended, and report it. Return what its waiters get."""
+        now, jitter = self.now, self.runtime.jitter()
         with self._lock:
-            if self._flights.get(flight.run) is flight:
-                del self._flights[flight.run]
-            self._gathering = {}
-            brought = outcome.credentials or outcome.error
+            if self._refreshes.get(refresh.loop) is refresh:
+                del self._refreshes[refresh.loop]
+            self._joinable = {}
             if outcome.credentials is not None or isinstance(outcome.error, RetrievalError):
-                self._last_end = now.monotonic  # the source was asked, be its answer believed or not
-            if brought is None or flight.generation != self._generation:
-                self._view = self._view._replace(is_unsettled=True)
-                self.published = self._never_before
+                self._last_call_ended = now.monotonic  # the source was called, whether the outcome is used or not
+            if outcome == ABANDONED or refresh.generation != self.generation:
+                self.snapshot = self.snapshot._replace(last_refresh_abandoned=True)
+                self.fast_path = self._no_fast_path
                 return ABANDONED
-            before = self._view.held
             if outcome.credentials is not None:
-                self.may_prompt_user = flight.prompts_user
-            landing = windows.land(
-                before,
-                self._view.setback,
-                brought,
-                now,
-                chance,
-                refresh_window=self._options.refresh_window,
-                recheck_after=self._options.recheck_after,
-                may_extend=before is not None and self._allows_stale(before.credentials),
-                asks_person=self.may_prompt_user,
+                self.may_prompt_user = refresh.prompts_user
+            result = self._result_of(outcome, now, jitter)
+            self.snapshot = self.snapshot._replace(
+                cached=result.cached, failure=result.failure, last_refresh_abandoned=False
             )
-            self._view = self._view._replace(held=landing.held, setback=landing.setback, is_unsettled=False)
-            came_again = self._came_again(landing, now)
-            self._publish(now)
-        took = now.monotonic - flight.begun
-        report(self._name, self._options.observer, before, landing, now, took=took, came_again=came_again)
-        if landing.credentials is not None:
-            return Outcome(credentials=landing.credentials)
-        return outcome
+            is_repeated = self._source_repeated_invalidated(result, now)
+            self._update_fast_path(now)
+        report_result(self.source.name, self.options.observer, result, now, seconds=now.monotonic - refresh.started_at)
+        if is_repeated:
+            log("cache", "warning", "%s: the source returned the invalidated credentials again", self.source.name)
+        return outcome if result.credentials is None else Outcome(credentials=result.credentials)
+
+    def _result_of(self, outcome: Outcome, now: ClockReading, jitter: float) -> RefreshResult:
+        cached, failure = self.snapshot.cached, self.snapshot.failure
+        if outcome.credentials is not None:
+            return apply_credentials(
+                cached,
+                failure,
+                outcome.credentials,
+                now,
+                jitter,
+                options=self.options,
+                may_prompt_user=self.may_prompt_user,
+            )
+        assert outcome.error is not None  # the caller has checked that it is not abandoned
+        allows_stale = cached is not None and self.allows_stale(cached.credentials)
+        return apply_error(cached, failure, outcome.error, now, jitter, allows_stale=allows_stale)
+
+    def _source_repeated_invalidated(self, result: RefreshResult, now: ClockReading) -> bool:
+        """Return whether the source returned invalidated credentials again. They then stay cached for a while."""
+        credentials = result.credentials
+        if credentials is None or _fingerprint(credentials) != self._invalidated[0]:
+            return False
+        self._invalidated = (self._invalidated[0], now.monotonic + policy.REJECTION_TTL)
+        return result.event == "refreshed"
 
     def invalidate(self, credentials: Credentials) -> bool:
-        """Drop the cached set if it is this one. Return whether it was dropped."""
-        now = self.now
+        """Drop the cached credentials if they are these. Return whether they were dropped."""
+        now, fingerprint = self.now, _fingerprint(credentials)
         with self._lock:
-            held = self._view.held
-            if held is None or _mark(held.credentials) != _mark(credentials):
+            cached = self.snapshot.cached
+            if cached is None or _fingerprint(cached.credentials) != fingerprint:
                 return False
-            if (
-                self._dropped is not None
-                and now.monotonic < self._dropped[1]
-                and self._dropped[0] == _mark(credentials)
-            ):
-                return False  # the source insists on this set: to drop it again and again would only be a hot loop
-            self._generation += 1
-            self._dropped = (_mark(credentials), -math.inf)
-            self._view = self._view._replace(held=None, refusal=None)
-            self.published = self._never_before
-        log("cache", "info", "%s: the cached set %s was invalidated", self._name, credentials.access_key_id)
-        notify_observer(self._options.observer, Invalidated(self._name, credentials))
+            last, until = self._invalidated
+            if last == fingerprint and now.monotonic < until:
+                return False  # the source has no other credentials: dropping these again only repeats the call
+            self.generation += 1
+            self._invalidated = (fingerprint, -math.inf)
+            self.snapshot = self.snapshot._replace(cached=None, rejection=None)
+            self.fast_path = self._no_fast_path
+        log("cache", "info", "%s: invalidated the cached credentials %s", self.source.name, credentials.access_key_id)
+        notify_observer(self.options.observer, Invalidated(self.source.name, credentials))
         return True
 
-    def refuse(self, min_ttl: float) -> None:
-        """Remember that so long a life cannot be had, so that the same wish does not ask again at once."""
+    def remember_rejection(self, min_ttl: float) -> None:
+        """Remember that the source cannot satisfy this ``min_ttl``, so that the next request does not call it."""
+        rejection = policy.MinTtlRejection(min_ttl, self.now.monotonic + policy.REJECTION_TTL)
         with self._lock:
-            self._view = self._view._replace(refusal=policy.Refusal(min_ttl, self.now.monotonic + policy.MEMORY))
+            self.snapshot = self.snapshot._replace(rejection=rejection)
 
-    def _publish(self, now: windows.Moment, *, is_flying: bool = False) -> None:
-        held, quiet = self._view.held, policy.quiet_for(self._view, now, is_flying=is_flying)
-        if held is not None and quiet > 0:
-            self.published = (now.wall, now.wall + quiet, held.credentials, self._clock.time)
+    def lifetime_too_short(self, now: ClockReading, min_ttl: float | None) -> LifetimeTooShortError:
+        """Return the error for a ``min_ttl`` that the source cannot satisfy."""
+        cached = self.snapshot.cached
+        remaining = 0.0 if cached is None else cached.remaining(now)
+        return LifetimeTooShortError(
+            f"the newest credentials are valid for {remaining:.0f} s; min_ttl is {min_ttl or 0:.0f} s",
+            source=self.source.name,
+            hint="use a smaller min_ttl, or let the source issue credentials with a longer lifetime",
+        )
+
+    def _update_fast_path(self, now: ClockReading, *, is_refreshing: bool = False) -> None:
+        duration = policy.fast_path_duration(self.snapshot, now, is_refreshing=is_refreshing)
+        cached = self.snapshot.cached
+        if cached is not None and duration > 0:
+            self.fast_path = (now.wall, now.wall + duration, cached.credentials, self.runtime.time)
         else:
-            self.published = self._never_before
-
-    def _came_again(self, landing: windows.Landing, now: windows.Moment) -> bool:
-        """Note that the source gave a set again that was invalidated; it is then kept for a while."""
-        if self._dropped is None or landing.credentials is None or _mark(landing.credentials) != self._dropped[0]:
-            return False
-        self._dropped = (self._dropped[0], now.monotonic + policy.MEMORY)
-        return landing.event == "arrived"
+            self.fast_path = self._no_fast_path
 
 
-def _mark(credentials: Credentials) -> int:
-    """Tell sets apart by key id and token, without keeping a dropped one."""
+def _fingerprint(credentials: Credentials) -> int:
+    """Return what tells credentials apart by key id and token, without keeping the secrets of dropped ones."""
     return hash((credentials.access_key_id, credentials.session_token))

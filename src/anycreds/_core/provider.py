@@ -39,8 +39,8 @@ NO_CONTEXT = ClientContext()
 WHOLE_CONTEXT = frozenset(ClientContext._fields)
 
 
-class _ActiveCall:
-    """A call of an uncached provider while it runs. Tasks that it starts may outlive it."""
+class ActiveCall:
+    """A call of a provider, or a refresh of a cache, while it runs. Tasks that it starts may outlive it."""
 
     __slots__ = ("is_running", "provider")
 
@@ -49,13 +49,8 @@ class _ActiveCall:
         self.is_running = True
 
 
-# The calls of uncached providers that the current code is a part of. (The cache detects its own loops, in ``_cache``.)
-_calls: ContextVar[tuple[_ActiveCall, ...]] = ContextVar("anycreds_calls", default=())
-
-
-def clear_call_stack() -> None:
-    """Forget, in the current context, which calls are running: a refresh is not a part of its caller's calls."""
-    _calls.set(())
+# The calls that the current code is a part of, the outermost first: a refresh, if there is one, and uncached providers.
+active_calls: ContextVar[tuple[ActiveCall, ...]] = ContextVar("anycreds_calls", default=())
 
 
 class Provider:
@@ -111,12 +106,12 @@ class Provider:
         return ClientContextProvider(self, context)
 
     async def _call(self, context: ClientContext) -> Credentials:
-        calls = _calls.get()
+        calls = active_calls.get()
         if any(call.provider is self and call.is_running for call in calls):
             names = " -> ".join(call.provider.name for call in calls if call.is_running)
             raise ReentrantProviderError(f"the provider awaits itself: {names} -> {self.name}", source=self.name)
-        call = _ActiveCall(self)
-        _calls.set((*calls, call))
+        call = ActiveCall(self)
+        active_calls.set((*calls, call))
         try:
             if self._waits:
                 await self._runtime.preload()
@@ -124,7 +119,7 @@ class Provider:
                 return await self._fetch(io, context)
         finally:
             call.is_running = False
-            _calls.set(calls)
+            active_calls.set(calls)
 
     async def _fetch(self, io: Io, context: ClientContext) -> Credentials:
         """Return what ``_load`` returns, if it has not expired; let exceptions out without the frames below."""

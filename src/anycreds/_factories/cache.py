@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .._cache.provider import CachedProvider
-from .._cache.state import CacheOptions
+from .._cache.refresh_windows import CacheOptions
 from .._core.durations import as_seconds
-from .._core.provider import ClientContext, CredentialProvider
-from .runtime import as_provider, runtime_with_clock
+from .._core.provider import CredentialProvider
+from .runtime import RUNTIME, as_provider
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -22,32 +22,48 @@ def cached(
     *,
     refresh_window: timedelta | float | None = None,
     recheck_after: timedelta | float | None = None,
-    stale_ok: bool = False,
+    stale_ok: bool | None = None,
     observer: Observer | None = None,
     clock: Clock | None = None,
 ) -> CachedProvider:
-    """Remember what a provider gives, and refresh it ahead of its end, once, however many tasks ask.
+    """Return a provider that caches the credentials of another one, and refreshes them once for all callers.
 
-    ``provider`` is a provider of this library or any async function without arguments. ``refresh_window`` is how long
-    before its end a set is refreshed (by default 5, 15 or 60 minutes, by its life; never more than half of that).
-    ``recheck_after`` refreshes credentials without expiration so long after they arrived. ``stale_ok`` returns
-    credentials past their expiration while the source is down, with ``original_expiration`` set. ``observer`` is a
-    function that receives what happens, as the
-    values in ``anycreds._core.events``: it must be quick. ``clock`` replaces the machine's clock, for tests. Lengths of
-    time are timedeltas or seconds. A provider that is cached already is returned as it is; with options, cached anew.
+    Durations are timedeltas or seconds. A cached provider is returned unchanged if no option is given. Otherwise the
+    new provider has a cache of its own, and keeps everything of the given one except for the given options.
 
-    Raises ``InvalidConfigurationError`` for options that cannot be right.
+    Args:
+        provider: A provider of this library, or any async function without arguments that returns ``Credentials``.
+        refresh_window: How long before their expiration credentials are refreshed, but at most half of their lifetime.
+            Default: 5, 15 or 60 minutes, depending on the lifetime.
+        recheck_after: How long after their arrival credentials are refreshed whatever their expiration is, for
+            credentials without one. Default: never.
+        stale_ok: Whether expired credentials are returned while the source is down. Their ``expiration`` is then later,
+            and ``original_expiration`` is set. Default: False, except for EC2 metadata.
+        observer: A function that receives the events of ``anycreds.events``. It is called in the task or thread where
+            an event happens, so it must be quick. Default: none.
+        clock: Replaces the clocks and random numbers of this machine, for tests.
+
+    Returns:
+        The cached provider.
+
+    Raises:
+        InvalidConfigurationError: An option is not valid, or ``provider`` is neither a provider nor a function.
+
+    Example:
+        >>> async def from_vault():
+        ...     return anycreds.Credentials(*await read_keys("aws"))
+        >>> provider = anycreds.cached(from_vault, recheck_after=timedelta(minutes=10))
+
     """
-    options = CacheOptions(
-        None if refresh_window is None else as_seconds("refresh_window", refresh_window),
-        None if recheck_after is None else as_seconds("recheck_after", recheck_after),
-        stale_ok,
-        observer,
-    )
+    options = {
+        "refresh_window": None if refresh_window is None else as_seconds("refresh_window", refresh_window),
+        "recheck_after": None if recheck_after is None else as_seconds("recheck_after", recheck_after),
+        "stale_ok": stale_ok,
+        "observer": observer,
+    }
+    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     if isinstance(provider, CachedProvider):
-        if options == CacheOptions() and clock is None:
-            return provider
-        return CachedProvider(provider._source, runtime_with_clock(clock), options, provider._context)
-    return CachedProvider(
-        as_provider(provider, runtime_with_clock(clock)), runtime_with_clock(clock), options, ClientContext()
-    )
+        return provider._with_options(clock, **given) if given or clock is not None else provider
+    source = as_provider(provider, RUNTIME)
+    runtime = source._runtime if clock is None else source._runtime.with_clock(clock)
+    return CachedProvider(source, runtime, CacheOptions(**given))

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._cache.provider import CachedProvider
-from .._cache.state import CacheOptions
-from .._core.provider import NO_CONTEXT, Provider
+from .._cache.refresh_windows import CacheOptions
+from .._core.provider import Provider
 from .._providers.chain import DefaultChain
 from .._providers.environment import EnvironmentProvider
 from .._system.io import SystemRuntime
@@ -215,4 +215,4 @@ def from_default_chain(
     }
     runtime = RUNTIME if environ is None else SystemRuntime(environ=environ)
     chain = DefaultChain(*build_default_chain(runtime, options), runtime, profile)
-    return CachedProvider(chain, runtime, CacheOptions(observer=observer), NO_CONTEXT)
+    return CachedProvider(chain, runtime, CacheOptions(observer=observer))

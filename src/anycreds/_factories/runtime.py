@@ -10,14 +10,9 @@ from .._core.provider import CredentialProvider, Provider
 from .._system.io import SystemRuntime
 
 if TYPE_CHECKING:
-    from .._core.io import Clock, Runtime
+    from .._core.io import Runtime
 
 RUNTIME = SystemRuntime()
-
-
-def runtime_with_clock(clock: Clock | None) -> SystemRuntime:
-    """Return the runtime, with another clock if one is given."""
-    return RUNTIME if clock is None else SystemRuntime(clock)
 
 
 def as_provider(provider: CredentialProvider, runtime: Runtime) -> Provider:

@@ -248,6 +248,10 @@ class SystemRuntime:
         leave_attempts(context)
         event_loop.spawn_system_task(body, on_end, name, context)
 
+    def with_clock(self, clock: Clock) -> SystemRuntime:
+        """Return a runtime with another clock, and the same environment variables and transports."""
+        return SystemRuntime(clock, self._environ, self._transport_factory)
+
     def after_fork(self, reset: Callable[[], None]) -> None:
         """Call a bound method in every forked child process; see ``Runtime``."""
         fork.after_fork(reset)

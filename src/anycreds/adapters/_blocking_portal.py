@@ -40,7 +40,7 @@ def get_blocking(provider: CachedProvider, backend: str) -> Credentials:
         CredentialsError: The provider's own error.
 
     """
-    start, end, credentials, clock = provider._memory.published
+    start, end, credentials, clock = provider._state.fast_path
     if start <= clock() < end:
         return credentials
     _PORTALS.check_not_own_thread(provider.name)

@@ -209,7 +209,7 @@ def test_cycle_through_a_worker_thread_is_an_error(backend: Backend) -> None:
         return await anyio.to_thread.run_sync(get_blocking, provider, backend)
 
     provider: CachedProvider = cached(waits)
-    with pytest.raises(ReentrantProviderError, match="waits for itself"):
+    with pytest.raises(ReentrantProviderError, match="awaits itself"):
         get_blocking(provider, backend)
 
 
@@ -424,7 +424,7 @@ def test_calls_while_portals_are_stopped(backend: Backend) -> None:
     assert KEYS in results
     assert {result for result in results if result is not KEYS} <= {
         "the event loop of the blocking portal was stopped",
-        "3 refreshes came to nothing: cancelled from outside, or over before they could be served",
+        "3 consecutive refreshes were cancelled or expired before they could be used",
     }
 
 

@@ -126,7 +126,7 @@ def test_new_credentials_after_invalidation(aws: SignedAws) -> None:
         sts.get_caller_identity()
         source.clock.advance(2)  # past the minimum of one second between calls
         provider = session.get_credentials().provider
-        assert provider.invalidate(provider._memory.held.credentials)
+        assert provider.invalidate(provider._state.snapshot.cached.credentials)
         sts.get_caller_identity()
     assert aws.key_ids == ["ASIA0001", "ASIA0002"]
     assert aws.error_codes == [None, None]
