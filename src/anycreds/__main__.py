@@ -7,11 +7,11 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
+from ._cli.main import run
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line with these arguments (default: those of the process). Return the exit status."""
-    from ._cli.main import run  # `script` calls gc.freeze() first
-
     return run(argv)
 
 

@@ -15,8 +15,7 @@ import pytest
 
 from anycreds import Credentials
 from anycreds.__main__ import main
-from anycreds._cli import export
-from anycreds._cli._formats import FORMATS, as_env, as_json, as_powershell, as_process
+from anycreds._cli._formats import as_env, as_json, as_powershell, as_process
 from anycreds._providers.process_output import parse_credentials
 from cli.commands import HOSTILE, run_module, write_config
 
@@ -129,11 +128,6 @@ def test_json_has_every_field() -> None:
     assert document["expiration"] == "2999-01-02T03:04:05Z"
     assert document["session_token"] == FULL.session_token
     assert json.loads(as_json(KEYS))["expiration"] is None
-
-
-def test_help_lists_the_formats() -> None:
-    """The names in the help are those of the formats."""
-    assert tuple(FORMATS) == export.FORMATS
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What the commands share: their options, getting credentials, and printing results and errors.
+"""What the commands share: their options, and printing results and errors.
 
 Standard output gets the result and nothing else, because programs parse and evaluate it. Errors go to standard error,
 with ``--json`` as one JSON object in one line.
@@ -10,12 +10,8 @@ import os
 import sys
 from argparse import ArgumentParser, ArgumentTypeError
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
-from .. import Credentials, CredentialsError, ProfileNotFoundError
-
-if TYPE_CHECKING:
-    from .. import CachedProvider
+from .. import CredentialsError, ProfileNotFoundError
 
 DONE, FAILED, WRONG_USE = range(3)  # exit statuses; 2 is also that of argparse and most Unix tools
 # An error message lists so many of the existing profiles.
@@ -43,29 +39,12 @@ def _profile(argument: str) -> str:
     return argument
 
 
-def get_credentials(profile: str | None) -> Credentials:
-    """Return the credentials of a profile, or of the default chain if it is None. Raises ``CredentialsError``."""
-    from .. import from_default_chain
-    from ._mfa import prompt_for_mfa_code
-    from ._recursion_guard import recursion_guard
-
-    with recursion_guard():
-        return resolve(from_default_chain(profile, mfa_code_provider=prompt_for_mfa_code))
-
-
-def resolve(provider: CachedProvider) -> Credentials:
-    """Return the credentials of a provider, on asyncio: it starts faster than trio. Raises ``CredentialsError``."""
-    import asyncio
-
-    return asyncio.run(provider())
-
-
 def report_no_credentials(command: str, error: CredentialsError, profile: str | None, *, as_json: bool) -> int:
     """Print why there are no credentials. Return the exit status."""
     if not isinstance(error, ProfileNotFoundError):
         print_error(command, error, as_json=as_json)
         return FAILED
-    from ._profiles import profile_names, selected_name
+    from ._profiles import profile_names, selected_name  # it imports asyncio
 
     if error.profile != selected_name(profile):  # another profile refers to the one that is missing
         print_error(command, error, as_json=as_json)
@@ -96,7 +75,7 @@ def print_error(
         return
     text = str(error) if message is None else message
     if as_json:
-        import json
+        import json  # it takes 2 ms
 
         name = type(error).__name__ if isinstance(error, CredentialsError) else None
         fields = {"hint": getattr(error, "hint", None), "command": getattr(error, "command", None)}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TextIO
 
 from .. import InvalidConfigurationError, RetrievalError
@@ -38,12 +37,9 @@ def _read_code(serial_number: str) -> str:
 @contextmanager
 def _terminal() -> Iterator[tuple[TextIO, TextIO]]:
     """Open the terminal that controls this process, for reading and for writing. Raises ``OSError`` if it has none."""
-    if os.name != "posix":
-        with Path("CONIN$").open() as source, Path("CONOUT$").open("w") as target:
-            yield source, target
-        return
-    descriptor = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)
-    with os.fdopen(descriptor) as source, os.fdopen(os.dup(descriptor), "w") as target:
-        if os.tcgetpgrp(descriptor) != os.getpgrp():
+    source_path, target_path = ("/dev/tty", "/dev/tty") if os.name == "posix" else ("CONIN$", "CONOUT$")
+    flags = os.O_RDWR | getattr(os, "O_NOCTTY", 0)
+    with os.fdopen(os.open(source_path, flags)) as source, os.fdopen(os.open(target_path, flags), "w") as target:
+        if hasattr(os, "tcgetpgrp") and os.tcgetpgrp(source.fileno()) != os.getpgrp():
             raise OSError("the system stops background processes that read from their terminal")
         yield source, target

@@ -7,13 +7,15 @@ for a command that cannot be run are those of shells.
 from __future__ import annotations
 
 import os
+import signal
 from argparse import REMAINDER, ArgumentParser, Namespace
 from collections.abc import Mapping
 
-from ._common import FAILED, CommandError, add_options, get_credentials
+from ._common import FAILED, CommandError, add_options
+from ._credentials import get_credentials
+from ._formats import CREDENTIAL_VARIABLES, variables
+from ._profiles import REGION_VARIABLES, region_to_set
 
-NAME = "exec"
-SUMMARY = "run a command with credentials in its environment"
 DESCRIPTION = (
     "Runs a command with the credentials of a profile, or of the default chain, in its environment. All other AWS "
     "credential variables are removed. If a profile is selected with --profile or AWS_PROFILE, and no region variable "
@@ -40,8 +42,6 @@ def run(arguments: Namespace) -> int:
     if dashes != ["--"] or not any(command[:1]):
         arguments.parser.error("expected a command after --: anycreds exec [--profile NAME] -- COMMAND")
     credentials = get_credentials(arguments.profile)
-    from ._formats import variables
-
     environ = environ_with(variables(credentials), os.environ) | _region(arguments.profile)
     try:
         return _replace_process(command, environ) if _CAN_REPLACE_PROCESS else _run_and_wait(command, environ)
@@ -56,24 +56,18 @@ def run(arguments: Namespace) -> int:
 
 def environ_with(values: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
     """Return the environment with these credential variables and no others."""
-    from ._formats import CREDENTIAL_VARIABLES
-
     return {name: value for name, value in environ.items() if name not in CREDENTIAL_VARIABLES} | dict(values)
 
 
 def _region(profile: str | None) -> dict[str, str]:
     if profile is None and not os.environ.get("AWS_PROFILE", "").strip():
         return {}  # the command finds the region of the profile "default" in the files by itself
-    from ._profiles import REGION_VARIABLES, region_to_set
-
     region = region_to_set(profile)
     return {} if region is None else dict.fromkeys(REGION_VARIABLES, region)
 
 
 def _replace_process(command: list[str], environ: Mapping[str, str]) -> int:
     """Replace this process by the command. Raises ``OSError`` or ``ValueError`` if that is impossible."""
-    import signal
-
     numbers = [getattr(signal, name) for name in _IGNORED_BY_PYTHON if hasattr(signal, name)]
     before = {number: signal.signal(number, signal.SIG_DFL) for number in numbers}
     try:
@@ -85,8 +79,7 @@ def _replace_process(command: list[str], environ: Mapping[str, str]) -> int:
 
 def _run_and_wait(command: list[str], environ: Mapping[str, str]) -> int:
     """Run the command as a child, where a process cannot be replaced. The child handles Control-C."""
-    import signal
-    import subprocess
+    import subprocess  # on Windows only
     from shutil import which
 
     program = which(command[0])  # unlike subprocess, it finds programs with other extensions than .exe

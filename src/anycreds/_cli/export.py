@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
-from ._common import DONE, add_options, get_credentials, write_output
+from ._common import DONE, add_options, write_output
+from ._credentials import get_credentials
+from ._formats import FORMATS
 
-NAME = "export"
-SUMMARY = "print credentials for a shell or a program"
 DESCRIPTION = (
     "Prints the credentials of a profile, or of the default chain. Formats: process, for credential_process; env, for "
     'a POSIX shell: eval "$(anycreds export --format env)"; powershell, for Invoke-Expression; json, with every field. '
@@ -15,21 +15,16 @@ DESCRIPTION = (
     "with 1 if no credentials are found, with 2 if the profile does not exist."
 )
 
-# The keys of _formats.FORMATS, which is imported only when credentials are printed.
-FORMATS = ("process", "env", "json", "powershell")
-
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the options of this command."""
-    parser.add_argument("--format", choices=FORMATS, default=None, help="default: process")
+    parser.add_argument("--format", choices=[*FORMATS], default=None, help="default: process")
     add_options(parser, "same as --format json, and print errors as one JSON object")
 
 
 def run(arguments: Namespace) -> int:
     """Print the credentials. Return the exit status."""
     credentials = get_credentials(arguments.profile)
-    from ._formats import FORMATS as FORMATTERS
-
-    name = arguments.format or ("json" if arguments.json else FORMATS[0])
-    write_output(FORMATTERS[name](credentials))
+    name = arguments.format or ("json" if arguments.json else "process")
+    write_output(FORMATS[name](credentials))
     return DONE

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
-from ._common import DONE, add_options, get_credentials, write_output
+from ._common import DONE, add_options, write_output
+from ._credentials import get_credentials
+from ._formats import as_process
 
-NAME = "process"
-SUMMARY = "print credentials as the credential_process of a profile"
 DESCRIPTION = (
     "Prints the credentials of a profile, or of the default chain, in the format that AWS tools read from a "
     "credential_process. In ~/.aws/config: credential_process = anycreds process --profile NAME, in a profile with "
@@ -22,8 +22,5 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Print the credentials. Return the exit status."""
-    credentials = get_credentials(arguments.profile)
-    from ._formats import as_process
-
-    write_output(as_process(credentials))
+    write_output(as_process(get_credentials(arguments.profile)))
     return DONE

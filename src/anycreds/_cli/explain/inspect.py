@@ -15,6 +15,7 @@ from ..._core.errors import CredentialsError, NotConfiguredError, ProfileNotFoun
 from ..._core.io import ATTEMPT_TIMEOUT
 from ..._core.provider import NO_CONTEXT
 from ..._factories.default_chain import CHAIN_WITH_PROFILE, CHAIN_WITHOUT_PROFILE, build_default_chain
+from ..._providers.service.endpoint_resolution import EndpointResolver
 from ..._system import threads
 from ..._system.io import SystemRuntime
 from .._mfa import prompt_for_mfa_code
@@ -73,13 +74,13 @@ def explain(profile: str | None) -> Explanation:
     """Try the default chain as a program does that uses it."""
     if not select_profile(profile, None, os.environ).is_explicit and first_set(os.environ, *_KEYS) is not None:
         return _run_without_event_loop(_explain(profile, seconds=None))
-    import asyncio
+    import asyncio  # see _run_without_event_loop
 
     with recursion_guard():
         explanation = asyncio.run(_explain(profile, ATTEMPT_TIMEOUT))
     error = explanation.failure
     if isinstance(error, ProfileNotFoundError) and error.profile == explanation.profile.name.value:
-        from .._profiles import profile_names
+        from .._profiles import profile_names  # it imports asyncio
 
         return explanation._replace(profile_names=tuple(profile_names()))
     return explanation
@@ -144,8 +145,6 @@ async def _try(io: SystemIo, entry: ChainEntry, provider: Provider) -> tuple[Cre
 
 
 async def _region(io: SystemIo, files: SharedFiles, profile: str | None) -> Region | CredentialsError:
-    from ..._providers.service.endpoint_resolution import EndpointResolver
-
     # The error gets no provider name, because it is printed as one of the region.
     endpoint = await EndpointResolver(files=files, profile=profile).resolve(io, NO_CONTEXT, "sts", "")
     return endpoint if isinstance(endpoint, CredentialsError) else Region(endpoint.base.origin, endpoint.origin)

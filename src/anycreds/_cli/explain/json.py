@@ -9,10 +9,10 @@ from ..._core.errors import CredentialsError
 from .inspect import Explanation, Source
 
 
-def render(explanation: Explanation) -> str:
+def document(explanation: Explanation) -> str:
     """Return the document as text."""
     selection, region, credentials = explanation.profile, explanation.region, explanation.credentials
-    document: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "profile": {
             "name": selection.name.value,
             "origin": selection.name.origin,
@@ -24,13 +24,13 @@ def render(explanation: Explanation) -> str:
         "notes": list(explanation.notes),
     }
     if credentials is not None:
-        document["credentials"] = {
+        fields["credentials"] = {
             "access_key_id": credentials.access_key_id,
             "account_id": credentials.account_id,
             "expiration": None if credentials.expiration is None else credentials.expiration.isoformat(),
             "source": credentials.source,
         }
-    return json.dumps(document, indent=2)
+    return json.dumps(fields, indent=2)
 
 
 def _source(source: Source) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from shlex import quote
 from textwrap import wrap
 
 from ..._core.errors import CredentialsError, ProfileNotFoundError
@@ -20,7 +21,7 @@ _FIRST_STEPS = (
 _FIX = "fix or remove its configuration; sources after it are not tried instead"
 
 
-def render(explanation: Explanation) -> str:
+def text(explanation: Explanation) -> str:
     """Return the explanation as lines of text."""
     return "\n".join(_lines(explanation))
 
@@ -100,8 +101,6 @@ def _first_steps(sources: Sequence[Source]) -> list[str]:
 
 
 def _steps_for_missing_profile(explanation: Explanation, hint: str | None) -> list[str]:
-    from shlex import quote
-
     names, name = explanation.profile_names, explanation.profile.name.value
     listed = [*map(ascii, names[:MAX_LISTED_PROFILES]), *(["..."] if len(names) > MAX_LISTED_PROFILES else [])]
     return [
@@ -120,11 +119,11 @@ def _is_option(explanation: Explanation) -> bool:
     return explanation.profile.name.origin == "option profile"  # the name of the argument in Python
 
 
-def _wrapped(prefix: str, text: str) -> list[str]:
-    """Return the lines of a text, indented as far as its prefix. Words such as URLs are not broken."""
+def _wrapped(prefix: str, paragraph: str) -> list[str]:
+    """Return the lines of a paragraph, indented as far as its prefix. Words such as URLs are not broken."""
     indent = " " * len(prefix)
     lines: list[str] = []
-    for part in text.splitlines() or [""]:
+    for part in paragraph.splitlines() or [""]:
         lines += wrap(
             part,
             _WIDTH,

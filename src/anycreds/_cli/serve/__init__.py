@@ -7,9 +7,9 @@ import re
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 
 from .._common import add_options
+from .command import serve
+from .lifetime import is_running
 
-NAME = "serve"
-SUMMARY = "serve credentials to programs on this machine, in any language"
 DESCRIPTION = (
     "Serves the credentials of a profile, or of the default chain, on a port of 127.0.0.1, in the same way as ECS "
     "does in containers. A token protects them. Prints lines for a POSIX shell to evaluate; programs that are started "
@@ -43,8 +43,6 @@ def run(arguments: Namespace) -> int:
     """Serve until the end. Return the exit status."""
     if arguments.background and arguments.until_eof:
         arguments.parser.error("--background closes standard input; remove --until-eof or --background")
-    from .command import serve
-
     return serve(arguments)
 
 
@@ -63,8 +61,6 @@ def _duration(argument: str) -> float:
 
 
 def _process(argument: str) -> int:
-    from .lifetime import is_running
-
     if re.fullmatch("[1-9][0-9]{0,8}", argument) and is_running(int(argument)):
         return int(argument)
     raise ArgumentTypeError(f"{argument!r} is not the id of a running process")

@@ -16,7 +16,8 @@ from pathlib import Path
 import anyio
 
 from ... import CachedProvider, cached, from_default_chain
-from .._common import DONE, CommandError, close_output, resolve, write_output
+from .._common import DONE, CommandError, close_output, write_output
+from .._credentials import resolve
 from .._formats import CREDENTIAL_VARIABLES, shell_lines
 from .._mfa import prompt_for_mfa_code
 from .._recursion_guard import recursion_guard
