@@ -1,6 +1,6 @@
-"""However an answer is cut into pieces, and wherever it breaks off: the same set, or an error of ours. Nothing between.
+"""Responses that arrive in pieces or are cut off: a provider returns the same credentials or raises ``RetrievalError``.
 
-On the network in memory, where every piece is one read.
+They run on ``MemoryNetwork``, where each piece is one read.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n%x\
     len(BODY) - 40,
     BODY[40:],
 )
-SAMPLES = 300  # of the ten thousands of ways to cut an answer twice
+SAMPLES = 300  # of the tens of thousands of pairs of offsets
 CONTAINER, IMDS = "127.0.0.1", "169.254.169.254"
 
 
@@ -50,7 +50,7 @@ def whole(body: bytes) -> bytes:
 
 @pytest.fixture(autouse=True)
 def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave out httpcore's two dozen log records for each of thousands of exchanges; other tests search them."""
+    """Disable httpcore's two dozen log records for each of thousands of requests. Other tests search them."""
     for name in ("httpcore.connection", "httpcore.http11"):
         monkeypatch.setattr(logging.getLogger(name), "level", logging.INFO)
         logging.getLogger(name).manager._clear_cache()  # type: ignore[attr-defined]
@@ -58,14 +58,14 @@ def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def pieces(answer: bytes, *cuts: int) -> Script:
-    """Return an answer, cut at these places."""
+    """Return the steps that send a response, cut at these offsets."""
     bounds = [0, *cuts, len(answer)]
     return [("send", answer[start:end]) for start, end in itertools.pairwise(bounds)]
 
 
-async def ask(host: str, *scripts: Script) -> Credentials | CredentialsError:
-    """Ask a new provider, and prove that it leaves no connection and no time has passed."""
-    begun = anyio.current_time()
+async def fetch(host: str, *scripts: Script) -> Credentials | CredentialsError:
+    """Return the result of a new provider, after a check that no connection is open and no time has passed."""
+    started = anyio.current_time()
     with MemoryNetwork() as network:
         network.script(host, 80, *scripts)
         made = (
@@ -79,7 +79,7 @@ async def ask(host: str, *scripts: Script) -> Credentials | CredentialsError:
             return error
         finally:
             assert network.open == 0
-            assert anyio.current_time() == begun
+            assert anyio.current_time() == started
 
 
 def expected(source: str) -> Credentials:
@@ -88,43 +88,43 @@ def expected(source: str) -> Credentials:
 
 
 @pytest.mark.parametrize("answer", [whole(BODY), CHUNKED], ids=["whole", "chunked"])
-async def test_an_answer_in_two_pieces(answer: bytes) -> None:
-    """A container's answer that is cut at any byte gives the same set."""
+async def test_response_in_two_pieces(answer: bytes) -> None:
+    """A container response that is cut at any byte gives the same credentials."""
     for cut in range(1, len(answer)):
-        assert await ask(CONTAINER, pieces(answer, cut)) == expected("container credentials"), cut
+        assert await fetch(CONTAINER, pieces(answer, cut)) == expected("container credentials"), cut
 
 
-async def test_an_answer_in_three_pieces() -> None:
-    """So does one that is cut at any two bytes, as far as a sample can tell."""
+async def test_response_in_three_pieces() -> None:
+    """A container response that is cut at any two bytes, in a sample, gives the same credentials."""
     chance = random.Random(3)
     for _ in range(SAMPLES):
         answer = chance.choice([whole(BODY), CHUNKED])
         cuts = sorted(chance.sample(range(1, len(answer)), 2))
-        assert await ask(CONTAINER, pieces(answer, *cuts)) == expected("container credentials"), cuts
+        assert await fetch(CONTAINER, pieces(answer, *cuts)) == expected("container credentials"), cuts
 
 
 @pytest.mark.parametrize("answer", [whole(BODY), CHUNKED], ids=["whole", "chunked"])
-async def test_an_answer_in_single_bytes(answer: bytes) -> None:
-    """So does one that comes byte by byte."""
-    assert await ask(CONTAINER, pieces(answer, *range(1, len(answer)))) == expected("container credentials")
+async def test_response_in_single_bytes(answer: bytes) -> None:
+    """A container response that arrives byte by byte gives the same credentials."""
+    assert await fetch(CONTAINER, pieces(answer, *range(1, len(answer)))) == expected("container credentials")
 
 
 @pytest.mark.parametrize("end", ["reset", "close"])
 @pytest.mark.parametrize("answer", [whole(BODY), CHUNKED], ids=["whole", "chunked"])
-async def test_an_answer_that_breaks_off(answer: bytes, end: str) -> None:
-    """A connection that ends after any byte gives an error of ours, unless all had come: then the set."""
+async def test_truncated_response(answer: bytes, end: str) -> None:
+    """A container response that is cut off anywhere raises ``RetrievalError``."""
     last: Step = ("reset",) if end == "reset" else ("close",)
     for length in range(len(answer)):
-        broken = await ask(CONTAINER, [*pieces(answer[:length]), last])
+        broken = await fetch(CONTAINER, [*pieces(answer[:length]), last])
         assert isinstance(broken, anycreds.RetrievalError), length
-    assert await ask(CONTAINER, [*pieces(answer), last]) == expected("container credentials")
+    assert await fetch(CONTAINER, [*pieces(answer), last]) == expected("container credentials")
 
 
 IMDS_ANSWERS = [whole(TOKEN), whole(b"role"), whole(BODY)]
 
 
-def at_each(*tails: Step) -> Iterable[tuple[int, int, list[Script]]]:
-    """Go through all places in the three answers of IMDS. With ``tails`` the answer ends there, so."""
+def cut_responses(*tails: Step) -> Iterable[tuple[int, int, list[Script]]]:
+    """Yield scripts for each offset in the three IMDS responses. With ``tails``, the response ends at the offset."""
     for number, answer in enumerate(IMDS_ANSWERS):
         for cut in range(len(answer)):
             scripts = [pieces(whole_answer) for whole_answer in IMDS_ANSWERS]
@@ -133,17 +133,17 @@ def at_each(*tails: Step) -> Iterable[tuple[int, int, list[Script]]]:
 
 
 async def test_instance_metadata_in_two_pieces() -> None:
-    """Each of the three answers of IMDS, cut at any byte, leads to the same set."""
-    for number, cut, scripts in at_each():
+    """Each IMDS response, cut at any byte, gives the same credentials."""
+    for number, cut, scripts in cut_responses():
         if cut:
-            assert await ask(IMDS, *scripts) == expected("EC2 instance metadata"), (number, cut)
+            assert await fetch(IMDS, *scripts) == expected("EC2 instance metadata"), (number, cut)
 
 
 @pytest.mark.parametrize("end", ["reset", "close"])
-async def test_instance_metadata_that_breaks_off(end: str) -> None:
-    """Each of the three answers, broken off at any byte, leads to an error of ours. A first one means: no service."""
+async def test_truncated_instance_metadata(end: str) -> None:
+    """Each IMDS response that is cut off anywhere raises an error. The first one means that there is no IMDS."""
     last: Step = ("reset",) if end == "reset" else ("close",)
-    for number, cut, scripts in at_each(last):
-        broken = await ask(IMDS, *scripts)
+    for number, cut, scripts in cut_responses(last):
+        broken = await fetch(IMDS, *scripts)
         kind = anycreds.RetrievalError if number else anycreds.MetadataUnreachableError
         assert isinstance(broken, kind), (number, cut)

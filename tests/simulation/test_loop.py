@@ -1,4 +1,4 @@
-"""Deadlines that are no round numbers, under virtual time: each is reached, and none is waited for twice."""
+"""Deadlines that floats cannot represent exactly, under virtual time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_odd_deadlines_are_reached() -> None:
-    """No deadline falls between two readings of the clock, where asyncio would try it again for ever."""
+    """No deadline falls between two readings of the clock, where asyncio would retry it forever."""
     chance = random.Random(1)
     for _ in range(2000):
         await anyio.sleep(chance.uniform(0, 100))

@@ -1,4 +1,4 @@
-"""The network in memory: what it serves, what it records, and that every step takes the time it says."""
+"""``MemoryNetwork``: what it serves and records, and the virtual time of each step."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ YES = HEAD + b"yes!"
 
 
 async def get(network: MemoryNetwork, longest: float | None = None) -> httpx.Response:
-    """Ask once, with httpx alone."""
+    """Send one request with httpx alone."""
     async with httpx.AsyncClient(transport=network.transport(), timeout=longest) as client:
         return await client.get(f"http://{HOST}:{PORT}/path")
 
@@ -55,8 +55,8 @@ def at_default(provider: anycreds.Provider) -> anycreds.CachedProvider:
     return anycreds.cached(provider, clock=VirtualClock())
 
 
-async def test_a_fake_answers_at_the_real_address(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A provider with its default endpoint gets a set of the fake, in three exchanges over one connection."""
+async def test_fake_at_the_default_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A provider with its default endpoint gets the fake's credentials with three requests on one connection."""
     with MemoryNetwork() as network:
         aws = FakeAWS(clock=VirtualClock())
         network.serve(aws)
@@ -71,8 +71,8 @@ async def test_a_fake_answers_at_the_real_address(monkeypatch: pytest.MonkeyPatc
     assert connection.written.count(b"Host: 169.254.169.254\r\n") == 3
 
 
-async def test_containers_are_served_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same fake answers for ECS, at the address that a relative URI means."""
+async def test_fake_at_the_container_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same fake serves ECS at the address of a relative URI."""
     with MemoryNetwork() as network:
         aws = FakeAWS(clock=VirtualClock())
         network.serve(aws)
@@ -83,15 +83,15 @@ async def test_containers_are_served_too(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 async def test_latency_is_virtual() -> None:
-    """A fake's latency passes on the event loop's clock, exactly."""
+    """The latency of a fake is exact in virtual time."""
     with MemoryNetwork() as network:
         network.serve(FakeAWS(clock=VirtualClock(), latency=0.75), "127.0.0.1", 80)
         provider = at_default(anycreds.from_instance_metadata(endpoint="http://127.0.0.1"))
-        begun = anyio.current_time()
+        started = anyio.current_time()
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("AWS_EC2_METADATA_DISABLED", "false")
             await provider()
-        assert anyio.current_time() - begun == pytest.approx(3 * 0.75, abs=1e-6)
+        assert anyio.current_time() - started == pytest.approx(3 * 0.75, abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -105,14 +105,14 @@ async def test_latency_is_virtual() -> None:
         ([("send", b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nyes!"), ("sleep", 2), ("close",)], 2.0),
     ],
 )
-async def test_an_answer_takes_the_time_of_its_steps(steps: list[Step], seconds: float) -> None:
-    """What is sent arrives as a whole answer, after the seconds that the steps say."""
+async def test_response_takes_the_time_of_its_steps(steps: list[Step], seconds: float) -> None:
+    """A scripted response arrives completely, after the seconds in its steps."""
     network = MemoryNetwork()
     network.script(HOST, PORT, steps)
-    begun = anyio.current_time()
+    started = anyio.current_time()
     response = await get(network)
     assert (response.status_code, len(response.content)) == (200, 4)
-    assert anyio.current_time() - begun == pytest.approx(seconds, abs=1e-6)
+    assert anyio.current_time() - started == pytest.approx(seconds, abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -127,20 +127,20 @@ async def test_an_answer_takes_the_time_of_its_steps(steps: list[Step], seconds:
         ([("send", HEAD), ("sleep", 1), ("reset",)], httpx.ReadError, 1.0),
     ],
 )
-async def test_a_failure_is_httpx_s_own(steps: list[Step], error: type[Exception], seconds: float) -> None:
-    """Refusals, silence and resets are what httpx makes of them on sockets, at their second, and leave nothing open."""
+async def test_failures(steps: list[Step], error: type[Exception], seconds: float) -> None:
+    """A refused connection, silence or a reset raises httpx's own error at its time, and leaves no connection open."""
     network = MemoryNetwork()
     network.script(HOST, PORT, steps)
-    begun = anyio.current_time()
+    started = anyio.current_time()
     with pytest.raises(error):
         await get(network, longest=7.0)
-    assert anyio.current_time() - begun == pytest.approx(seconds, abs=1e-6)
+    assert anyio.current_time() - started == pytest.approx(seconds, abs=1e-6)
     assert network.open == 0
     assert network.connections[0].was_accepted == (steps[0] not in (("refuse",), ("ignore",)))
 
 
-async def test_nobody_there_refuses() -> None:
-    """An address that is not served refuses, and the attempt is recorded."""
+async def test_unserved_address_refuses() -> None:
+    """An address that is not served refuses connections, and the attempt is recorded."""
     network = MemoryNetwork()
     with pytest.raises(httpx.ConnectError, match="refused"):
         await get(network)
@@ -149,8 +149,8 @@ async def test_nobody_there_refuses() -> None:
     assert connection.closed_at == anyio.current_time()
 
 
-async def test_scripts_come_first_and_in_order() -> None:
-    """Each exchange uses up one script; then the fake that is served there answers."""
+async def test_scripts_precede_the_fake() -> None:
+    """Each request uses one script, in order; then the fake at the address responds."""
     network = MemoryNetwork()
     network.serve(FakeAWS(imds_v1=True, clock=VirtualClock()), HOST, PORT)
     network.script(HOST, PORT, [("send", HEAD + b"1st!")], [("refuse",)], [("send", HEAD + b"3rd!")])
@@ -158,24 +158,24 @@ async def test_scripts_come_first_and_in_order() -> None:
     with pytest.raises(httpx.ConnectError):
         await get(network)
     assert (await get(network)).text == "3rd!"
-    assert (await get(network)).status_code == 404  # the fake's
+    assert (await get(network)).status_code == 404  # from the fake
 
 
-async def test_the_last_script_may_stand_for_all() -> None:
-    """With ``forever`` the last script repeats, and each connection does its own steps of it."""
+async def test_last_script_repeats() -> None:
+    """With ``forever``, the last script repeats, independently for each connection."""
     network = MemoryNetwork()
     network.script(HOST, PORT, [("refuse",)], [("sleep", 1), ("send", YES), ("close",)], forever=True)
     with pytest.raises(httpx.ConnectError):
         await get(network)
-    begun = anyio.current_time()
+    started = anyio.current_time()
     async with anyio.create_task_group() as tasks:
         for _ in range(5):
             tasks.start_soon(get, network)
-    assert anyio.current_time() - begun == pytest.approx(1.0, abs=1e-6)
+    assert anyio.current_time() - started == pytest.approx(1.0, abs=1e-6)
 
 
-async def test_a_connection_is_kept_unless_it_was_closed() -> None:
-    """One connection serves exchange after exchange, and a new one is made after the server has closed."""
+async def test_connection_is_reused() -> None:
+    """A connection is reused until the server closes it."""
     network = MemoryNetwork()
     network.script(HOST, PORT, [("send", YES)], [("send", YES), ("close",)], [("send", YES)])
     async with httpx.AsyncClient(transport=network.transport()) as client:
@@ -186,8 +186,8 @@ async def test_a_connection_is_kept_unless_it_was_closed() -> None:
     assert network.open == 0
 
 
-async def test_what_is_asked_may_have_a_body() -> None:
-    """A request with a body is answered when the whole of it has come, and both are recorded."""
+async def test_request_with_a_body() -> None:
+    """A request with a body gets its response when it is complete, and is recorded."""
     network = MemoryNetwork()
     network.script(HOST, PORT, [("send", YES)])
     async with httpx.AsyncClient(transport=network.transport()) as client:
@@ -197,16 +197,16 @@ async def test_what_is_asked_may_have_a_body() -> None:
     assert connection.written.endswith(b"\r\n\r\na body")
 
 
-async def test_what_is_no_http_is_refused() -> None:
-    """A client that speaks something else gets a 400 and the end."""
+async def test_malformed_request() -> None:
+    """A malformed request gets a 400 and the end of the connection."""
     connection = MemoryConnection(1, HOST, PORT, None, lambda _: [])
     await connection.write(b"\x16\x03\x01 what is this\r\n\r\n")
     assert (await connection.read(1000)).startswith(b"HTTP/1.1 400 ")
     assert await connection.read(1000) == b""
 
 
-async def test_https_is_served_in_plain() -> None:
-    """TLS is left out, without a thread for its certificates, and the name that it would check is recorded."""
+async def test_https_is_served_without_tls() -> None:
+    """HTTPS is served without TLS, and the name that TLS would verify is recorded."""
     with MemoryNetwork() as network:
         network.script("example.com", 443, [("send", HEAD + b"null")])
         provider = at_default(anycreds.from_http(full_uri="https://example.com/credentials"))
@@ -230,14 +230,14 @@ async def test_https_is_served_in_plain() -> None:
         [("ignore",), ("close",)],
     ],
 )
-async def test_a_step_that_there_is_not(script: Any) -> None:
-    """A script with a mistake is an error when it is given, which does not repeat what would have been sent."""
+async def test_invalid_step(script: Any) -> None:
+    """An invalid step is an error when it is scripted, and the message contains no details."""
     with pytest.raises(ValueError, match=r"invalid step|invalid script"):
         MemoryNetwork().script(HOST, PORT, script)
 
 
-async def test_the_real_network_comes_back() -> None:
-    """Networks may be nested; after the last one the library has its sockets again."""
+async def test_network_is_restored() -> None:
+    """Networks can be nested, and the library uses sockets again after the last one."""
     with MemoryNetwork() as outer:
         with MemoryNetwork() as inner:
             assert http.make_transport == inner._transport
@@ -267,22 +267,22 @@ FAULTS: list[Fault | None] = [
 
 @pytest.mark.parametrize("fault", FAULTS, ids=str)
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
-async def test_every_fault_is_the_same_as_on_a_socket(fault: Fault | None) -> None:
-    """The fake sends byte for byte in memory what it sends on a socket, and then ends, or does not, in the same way."""
-    asked = b"GET /v2/credentials/anycreds HTTP/1.1\r\nHost: x\r\nAuthorization: %b-authorization-token\r\n\r\n"
-    asked %= CANARY.encode()
+async def test_faults_match_those_of_a_socket(fault: Fault | None) -> None:
+    """Every fault sends the same bytes in memory as on a socket, and ends the connection in the same way."""
+    request = b"GET /v2/credentials/anycreds HTTP/1.1\r\nHost: x\r\nAuthorization: %b-authorization-token\r\n\r\n"
+    request %= CANARY.encode()
     network, fakes = MemoryNetwork(), [FakeAWS(clock=ManualClock()), FakeAWS(clock=ManualClock())]
     network.transport()
     network.serve(fakes[0], HOST, PORT)
     for fake in fakes:
         fake.script("container", *([] if fault is None else [fault]))
     connection = await network.connect_tcp(HOST, PORT)
-    await connection.write(asked)
+    await connection.write(request)
     in_memory = await _all(connection)
     async with fakes[1] as aws:
         with socket.create_connection(("127.0.0.1", int(aws.metadata_url.rpartition(":")[2]))) as sock:
             sock.setblocking(False)
-            sock.send(asked)
+            sock.send(request)
             on_socket = await _all(_Socket(sock))
     assert in_memory == on_socket
     assert fakes[0].exchanges == fakes[1].exchanges
@@ -299,7 +299,7 @@ class _Socket:
 
 
 async def _all(stream: _Socket | MemoryConnection) -> tuple[bytes, str]:
-    """Return all that comes, and how it ended."""
+    """Return all received bytes, and how the connection ended."""
     received = b""
     with anyio.move_on_after(0.03):
         while True:
@@ -314,13 +314,13 @@ async def _all(stream: _Socket | MemoryConnection) -> tuple[bytes, str]:
 
 
 @pytest.mark.parametrize("fault", [Hang(), Flood(), Drip(b"x", 0.5)], ids=str)
-async def test_faults_without_end(fault: Hang | Flood | Drip) -> None:
-    """Silence, floods and drips without end last as long as the client reads, and end with it."""
+async def test_endless_faults(fault: Hang | Flood | Drip) -> None:
+    """Endless faults last until the client stops reading."""
     with MemoryNetwork() as network:
         aws = FakeAWS(clock=VirtualClock())
         network.serve(aws, "127.0.0.1", 80)
         aws.script("container", Forever(fault))
-        begun = anyio.current_time()
+        started = anyio.current_time()
         with pytest.raises(anycreds.RetrievalError):
             await at_default(
                 anycreds.from_http(
@@ -329,7 +329,7 @@ async def test_faults_without_end(fault: Hang | Flood | Drip) -> None:
                     max_retries=0,
                 )
             )()
-        assert anyio.current_time() - begun == pytest.approx(0.0 if isinstance(fault, Flood) else 1.0, abs=1e-6)
+        assert anyio.current_time() - started == pytest.approx(0.0 if isinstance(fault, Flood) else 1.0, abs=1e-6)
     assert network.open == 0
     assert network.bytes_read < 200_000
-    gc.collect()  # generators that were left half-way would complain here
+    gc.collect()  # an unfinished generator would raise a warning here

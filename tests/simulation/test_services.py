@@ -1,6 +1,6 @@
-"""Calls to services end at their exact second, whatever a service does, and their repetitions keep to their schedule.
+"""Timeouts and retries of service calls, under virtual time.
 
-In virtual time. The profile is given, as reading files takes threads, which know nothing of virtual time.
+The profile is passed to the providers, because reading files takes threads, which do not work under virtual time.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ HOST = "services.example.com"
 ROLE = "arn:aws:iam::123456789012:role/Demo"
 TIMEOUT, ATTEMPTS = 5.0, 3  # the defaults
 
-# Whatever this is, it brings no answer within five seconds.
+# None of these gives a complete response within five seconds.
 TOO_SLOW: dict[str, list[Step]] = {
     "connect is not answered": [("ignore",)],
     "accepted, then silent": [("hang",)],
@@ -42,13 +42,13 @@ TOO_SLOW: dict[str, list[Step]] = {
 }
 
 
-class World:
-    """The providers of one test: in memory, under one virtual clock."""
+class Environment:
+    """The providers of one test, with a network in memory and a virtual clock."""
 
     def __init__(self, network: MemoryNetwork) -> None:
         self.clock = VirtualClock()
         self.aws = FakeAWS(clock=self.clock, cognito_pools={"eu-west-1:pool": {}})
-        self.world = SystemRuntime(self.clock)
+        self.runtime = SystemRuntime(self.clock)
         self.network = network
         network.serve(self.aws, HOST)
 
@@ -65,150 +65,150 @@ class World:
 
             source = anycreds.create_credential_chain(keys)
         role = Role({"RoleArn": ROLE, **params}, "the role")
-        return AssumeRoleProvider(self.world, role, source, self.places, callbacks=callbacks or Callbacks())
+        return AssumeRoleProvider(self.runtime, role, source, self.places, callbacks=callbacks or Callbacks())
 
     def web(self) -> Provider:
         options = WebIdentityOptions(self.aws.web_identity_token(), params={"RoleArn": ROLE})
-        return WebIdentityProvider(self.world, options, self.places)
+        return WebIdentityProvider(self.runtime, options, self.places)
 
     def cognito(self) -> Provider:
-        return CognitoIdentityProvider(self.world, "eu-west-1:00000000-0000-4000-8000-000000000001", self.places)
+        return CognitoIdentityProvider(self.runtime, "eu-west-1:00000000-0000-4000-8000-000000000001", self.places)
 
     def cached(self, provider: Provider) -> CachedProvider:
         return anycreds.cached(provider, clock=self.clock)
 
 
 @pytest.fixture
-def world() -> Iterator[World]:
+def environment() -> Iterator[Environment]:
     with MemoryNetwork() as network:
-        yield World(network)
+        yield Environment(network)
 
 
-async def timed(ask: Callable[[], Awaitable[Credentials]]) -> tuple[Credentials | CredentialsError, float]:
-    begun = anyio.current_time()
+async def timed(fetch: Callable[[], Awaitable[Credentials]]) -> tuple[Credentials | CredentialsError, float]:
+    started = anyio.current_time()
     try:
-        outcome: Credentials | CredentialsError = await ask()
+        outcome: Credentials | CredentialsError = await fetch()
     except CredentialsError as error:
         outcome = error
-    return outcome, round(anyio.current_time() - begun, 3)
+    return outcome, round(anyio.current_time() - started, 3)
 
 
 @pytest.mark.parametrize("kind", ["role", "web", "cognito"])
 @pytest.mark.parametrize("slow", TOO_SLOW.values(), ids=TOO_SLOW)
-async def test_silence_ends_after_three_times_five_seconds(world: World, kind: str, slow: list[Step]) -> None:
-    """A service that brings nothing is asked three times, for 15 seconds in all, and every connection is closed."""
-    world.network.script(HOST, 80, slow, forever=True)
-    error, seconds = await timed(world.cached(getattr(world, kind)()))
+async def test_silent_service(environment: Environment, kind: str, slow: list[Step]) -> None:
+    """A silent service is called three times, for 15 seconds in total, and every connection is closed."""
+    environment.network.script(HOST, 80, slow, forever=True)
+    error, seconds = await timed(environment.cached(getattr(environment, kind)()))
     assert isinstance(error, ProviderTimeoutError)
     assert seconds == ATTEMPTS * TIMEOUT
     assert HOST in str(error)
-    assert all(connection.closed_at is not None for connection in world.network.connections)
+    assert all(connection.closed_at is not None for connection in environment.network.connections)
 
 
 @pytest.mark.parametrize("kind", ["role", "web", "cognito"])
-async def test_refused_connections_are_tried_three_times(world: World, kind: str) -> None:
-    """An address that refuses is tried three times within half a second: the pauses are 50 and 100 ms at most."""
-    world.network.script(HOST, 80, [("refuse",)], forever=True)
-    error, seconds = await timed(world.cached(getattr(world, kind)()))
+async def test_refused_connection(environment: Environment, kind: str) -> None:
+    """A refused connection is retried twice, after pauses of at most 50 and 100 ms."""
+    environment.network.script(HOST, 80, [("refuse",)], forever=True)
+    error, seconds = await timed(environment.cached(getattr(environment, kind)()))
     assert isinstance(error, RetrievalError)
-    assert len(world.network.connections) == ATTEMPTS
+    assert len(environment.network.connections) == ATTEMPTS
     assert seconds <= 0.15
 
 
-async def test_throttling_is_waited_out(world: World) -> None:
-    """Throttled twice and then served: after pauses of at most one and two seconds."""
-    world.aws.script("assume role", *[ServiceError(400, "Throttling", "Rate exceeded")] * 2)
-    credentials, seconds = await timed(world.cached(world.role()))
+async def test_throttling(environment: Environment) -> None:
+    """Throttled requests are retried after pauses of at most one and two seconds."""
+    environment.aws.script("assume role", *[ServiceError(400, "Throttling", "Rate exceeded")] * 2)
+    credentials, seconds = await timed(environment.cached(environment.role()))
     assert isinstance(credentials, Credentials)
     assert seconds <= 3.0
-    assert world.aws.count("assume role") == ATTEMPTS
+    assert environment.aws.count("assume role") == ATTEMPTS
 
 
-async def test_hang_and_then_an_answer(world: World) -> None:
-    """One attempt that hangs costs its five seconds, and the next one brings the credentials."""
-    world.aws.script("assume role", Hang())
-    credentials, seconds = await timed(world.cached(world.role()))
+async def test_hang_and_then_a_response(environment: Environment) -> None:
+    """A request that hangs costs five seconds, and the next one gets the credentials."""
+    environment.aws.script("assume role", Hang())
+    credentials, seconds = await timed(environment.cached(environment.role()))
     assert isinstance(credentials, Credentials)
     assert TIMEOUT <= seconds <= TIMEOUT + 0.05
 
 
-async def test_chain_of_three_roles(world: World) -> None:
-    """Three roles use one connection; if STS is silent, the innermost ends it, after its own 15 seconds."""
-    credentials, seconds = await timed(world.cached(world.role(world.role(world.role()))))
+async def test_chain_of_three_roles(environment: Environment) -> None:
+    """Three roles use one connection. If STS is silent, the innermost role fails after its own 15 seconds."""
+    credentials, seconds = await timed(environment.cached(environment.role(environment.role(environment.role()))))
     assert isinstance(credentials, Credentials)
     assert seconds == 0
-    assert len(world.network.connections) == 1
-    world.aws.script("assume role", Forever(Hang()))
-    error, seconds = await timed(world.cached(world.role(world.role(world.role()))))
+    assert len(environment.network.connections) == 1
+    environment.aws.script("assume role", Forever(Hang()))
+    error, seconds = await timed(environment.cached(environment.role(environment.role(environment.role()))))
     assert isinstance(error, ProviderTimeoutError)
     assert seconds == ATTEMPTS * TIMEOUT
 
 
-async def test_person_and_silent_service(world: World) -> None:
-    """Four minutes for the code and five seconds of silence: the one call with it ends, and is not repeated."""
+async def test_user_prompt_and_silent_service(environment: Environment) -> None:
+    """After four minutes for the MFA code, the one request with it times out after five seconds, without a retry."""
 
     async def mfa(serial: str) -> str:
         await anyio.sleep(240)
         return "731946"
 
-    world.aws.script("assume role", Forever(Hang()))
+    environment.aws.script("assume role", Forever(Hang()))
     error, seconds = await timed(
-        world.cached(world.role(callbacks=Callbacks(mfa), SerialNumber="arn:aws:iam::1:mfa/x"))
+        environment.cached(environment.role(callbacks=Callbacks(mfa), SerialNumber="arn:aws:iam::1:mfa/x"))
     )
     assert isinstance(error, ProviderTimeoutError)
     assert seconds == 240 + TIMEOUT
-    assert world.aws.count("assume role") == 1
+    assert environment.aws.count("assume role") == 1
 
 
-@pytest.mark.parametrize("persons", [299.0, 301.0])
-async def test_person_has_five_minutes(world: World, persons: float) -> None:
-    """A code that comes within five minutes is used; after that it is an error that says who was asked."""
+@pytest.mark.parametrize("prompt_seconds", [299.0, 301.0])
+async def test_user_prompt_timeout(environment: Environment, prompt_seconds: float) -> None:
+    """An MFA code within five minutes is used. Afterwards the error names ``mfa_code_provider``."""
 
     async def mfa(serial: str) -> str:
-        await anyio.sleep(persons)
+        await anyio.sleep(prompt_seconds)
         return "731946"
 
     outcome, seconds = await timed(
-        world.cached(world.role(callbacks=Callbacks(mfa), SerialNumber="arn:aws:iam::1:mfa/x"))
+        environment.cached(environment.role(callbacks=Callbacks(mfa), SerialNumber="arn:aws:iam::1:mfa/x"))
     )
-    assert seconds == min(persons, 300.0)
-    if persons < 300:
+    assert seconds == min(prompt_seconds, 300.0)
+    if prompt_seconds < 300:
         assert isinstance(outcome, Credentials)
     else:
         assert isinstance(outcome, ProviderTimeoutError)
         assert "mfa_code_provider" in str(outcome)
 
 
-async def test_role_with_a_device_is_asked_for_when_it_has_ended(world: World) -> None:
-    """Nobody is asked ahead of need: the set is served to its last second, and then the person is asked again."""
-    asked: list[float] = []
+async def test_user_is_prompted_only_after_expiration(environment: Environment) -> None:
+    """The credentials are returned until they expire, and only then the user is prompted again."""
+    prompts: list[float] = []
 
     async def mfa(serial: str) -> str:
-        asked.append(anyio.current_time())
-        return f"{len(asked):06d}"
+        prompts.append(anyio.current_time())
+        return f"{len(prompts):06d}"
 
-    world.aws.lifetime = 3600
-    provider = world.cached(
-        world.role(callbacks=Callbacks(mfa), SerialNumber="arn:aws:iam::1:mfa/x", DurationSeconds=3600)
+    environment.aws.lifetime = 3600
+    provider = environment.cached(
+        environment.role(callbacks=Callbacks(mfa), SerialNumber="arn:aws:iam::1:mfa/x", DurationSeconds=3600)
     )
     first = await provider()
-    begun = anyio.current_time()
+    started = anyio.current_time()
     for _ in range(359):
         await anyio.sleep(10)
         assert await provider() == first
-    assert len(asked) == 1
+    assert len(prompts) == 1
     await anyio.sleep(11)
     assert await provider() != first
-    assert asked[1] - begun > 3600
+    assert prompts[1] - started > 3600
 
 
-async def test_hook_that_hangs_ends_with_the_flight(world: World) -> None:
-    """A ``role_assumer`` that never returns is ended after a minute, and the error keeps no secret."""
+async def test_hanging_callback(environment: Environment) -> None:
+    """A ``role_assumer`` that never returns fails after a minute, and the error contains no secret."""
 
     async def assumer(source: Credentials, params: object) -> Credentials:
         await anyio.sleep_forever()
         raise AssertionError
 
-    error, seconds = await timed(world.cached(world.role(callbacks=Callbacks(None, assumer))))
+    error, seconds = await timed(environment.cached(environment.role(callbacks=Callbacks(None, assumer))))
     assert isinstance(error, ProviderTimeoutError)
     assert seconds == 60

@@ -1,4 +1,4 @@
-"""The clock that only a test moves."""
+"""``ManualClock``: only the test moves it."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from anycreds.testing import ManualClock
 
 
 def test_time_stands_still() -> None:
-    """Without being told, neither clock moves."""
+    """Without a call, neither clock moves."""
     clock = ManualClock(1000.0)
     assert [clock.time(), clock.monotonic(), clock.time(), clock.monotonic()] == [1000.0, 0.0, 1000.0, 0.0]
 
 
 def test_advance_moves_both() -> None:
-    """Time that passes shows on both clocks."""
+    """``advance()`` moves both clocks."""
     clock = ManualClock(1000.0)
     clock.advance(2.5)
     assert (clock.time(), clock.monotonic()) == (1002.5, 2.5)
@@ -22,7 +22,7 @@ def test_advance_moves_both() -> None:
 
 @pytest.mark.parametrize("seconds", [7200.0, -7200.0])
 def test_step_moves_the_wall_clock_only(seconds: float) -> None:
-    """A clock that is set, forth or back, lets no time pass."""
+    """``step()`` sets the wall clock forward or back, and leaves the monotonic clock."""
     clock = ManualClock(10_000.0)
     clock.advance(1.0)
     clock.step(seconds)
@@ -30,14 +30,14 @@ def test_step_moves_the_wall_clock_only(seconds: float) -> None:
 
 
 def test_suspend_moves_the_wall_clock_only() -> None:
-    """A suspended machine's monotonic clock stands still."""
+    """``suspend()`` leaves the monotonic clock unchanged."""
     clock = ManualClock(1000.0)
     clock.suspend(8 * 3600.0)
     assert (clock.time(), clock.monotonic()) == (1000.0 + 8 * 3600.0, 0.0)
 
 
 def test_time_does_not_pass_backwards() -> None:
-    """What would make the monotonic clock run backwards is refused, and changes nothing."""
+    """A negative number of seconds is an error, and changes neither clock."""
     clock = ManualClock(1000.0)
     with pytest.raises(ValueError, match="backwards"):
         clock.advance(-1.0)
@@ -46,8 +46,8 @@ def test_time_does_not_pass_backwards() -> None:
     assert (clock.time(), clock.monotonic()) == (1000.0, 0.0)
 
 
-def test_chance_is_set() -> None:
-    """What jitter answers is what the test says, one half at first."""
+def test_jitter_returns_chance() -> None:
+    """``jitter()`` returns ``chance``, which is 0.5 by default."""
     clock = ManualClock()
     assert clock.jitter() == 0.5
     clock.chance = 0.0
@@ -55,7 +55,7 @@ def test_chance_is_set() -> None:
 
 
 def test_source_drives_both() -> None:
-    """With a source, the monotonic clock is the source and the wall clock follows it, with every step added."""
+    """With a source, both clocks follow it, plus every step and advance."""
     now = 5.0
     clock = ManualClock(1000.0, source=lambda: now)
     assert (clock.time(), clock.monotonic()) == (1005.0, 5.0)

@@ -1,4 +1,4 @@
-"""What the fake serves, asked by a plain HTTP client on every event loop."""
+"""The metadata services of ``FakeAWS``, called by a plain HTTP client on every event loop."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ def client(aws: FakeAWS) -> httpx.AsyncClient:
     return httpx.AsyncClient(base_url=aws.metadata_url, trust_env=False)
 
 
-async def logged_in(http: httpx.AsyncClient) -> dict[str, str]:
-    answer = await http.put(TOKEN_PATH, headers={TTL: "21600"})
-    return {TOKEN: answer.text}
+async def token_headers(http: httpx.AsyncClient) -> dict[str, str]:
+    response = await http.put(TOKEN_PATH, headers={TTL: "21600"})
+    return {TOKEN: response.text}
 
 
-async def get_set(http: httpx.AsyncClient, aws: FakeAWS) -> dict[str, str]:
-    answer = await http.get(aws.container_url, headers={"Authorization": aws.container_token})
-    document: dict[str, str] = answer.json()
+async def get_credentials(http: httpx.AsyncClient, aws: FakeAWS) -> dict[str, str]:
+    response = await http.get(aws.container_url, headers={"Authorization": aws.container_token})
+    document: dict[str, str] = response.json()
     return document
 
 
 @anyio_test
 async def test_instance_metadata() -> None:
-    """Token, role list and role follow each other as on EC2, and each is counted."""
+    """Token, role list and role are served as on EC2, and each request is counted."""
     clock = ManualClock(1_767_225_600.0)
     async with FakeAWS(clock=clock, lifetime=3600) as aws, client(aws) as http:
         token = await http.put(TOKEN_PATH, headers={TTL: "60"})
@@ -70,10 +70,10 @@ async def test_instance_metadata() -> None:
 
 @anyio_test
 async def test_container() -> None:
-    """The container endpoint answers with a set, its role and its account."""
+    """The container endpoint returns credentials, their role and their account."""
     clock = ManualClock(1_767_225_600.0)
     async with FakeAWS(clock=clock, account_id="210987654321") as aws, client(aws) as http:
-        document = await get_set(http, aws)
+        document = await get_credentials(http, aws)
         assert document["RoleArn"] == f"arn:aws:iam::210987654321:role/{aws.role_name}"
         assert document["AccountId"] == "210987654321"
         assert document["Expiration"] == "2026-01-01T06:00:00Z"
@@ -83,30 +83,30 @@ async def test_container() -> None:
 
 @anyio_test
 async def test_absolute_targets() -> None:
-    """Clients may write the whole URL where others write its path, as to a proxy."""
+    """A request line may contain the whole URL, as for a proxy."""
     async with FakeAWS() as aws, client(aws) as http:
         whole = {"target": aws.container_url.encode()}
-        answer = await http.get("/", headers={"Authorization": aws.container_token}, extensions=whole)
-        assert answer.json()["AccessKeyId"] == "ASIAFAKEFAKEFAKE0001"
+        response = await http.get("/", headers={"Authorization": aws.container_token}, extensions=whole)
+        assert response.json()["AccessKeyId"] == "ASIAFAKEFAKEFAKE0001"
         assert aws.exchanges[0].route == "container"
 
 
 @anyio_test
 async def test_every_secret_is_planted() -> None:
-    """Each secret that goes out can be told from anything else, so that a leak is seen; key ids are no secrets."""
+    """Every secret contains ``CANARY``; access key ids do not."""
     async with FakeAWS() as aws, client(aws) as http:
-        headers = await logged_in(http)
-        document = await get_set(http, aws)
+        headers = await token_headers(http)
+        document = await get_credentials(http, aws)
         for secret in (headers[TOKEN], document["SecretAccessKey"], document["Token"], aws.container_token):
             assert CANARY in secret
         assert CANARY not in document["AccessKeyId"]
 
 
 @anyio_test
-async def test_every_set_is_another() -> None:
-    """No two sets share a key, a secret or a token."""
+async def test_credentials_are_unique() -> None:
+    """Each response has a new key, secret and token."""
     async with FakeAWS() as aws, client(aws) as http:
-        sets = [await get_set(http, aws) for _ in range(3)]
+        sets = [await get_credentials(http, aws) for _ in range(3)]
         for field in ("AccessKeyId", "SecretAccessKey", "Token"):
             assert len({one[field] for one in sets}) == 3
         assert aws.issued == 3
@@ -115,23 +115,23 @@ async def test_every_set_is_another() -> None:
 @anyio_test
 @pytest.mark.parametrize("ttl", [None, "", "0", "-1", "21601", "1.5", "soon", "9" * 30])
 async def test_token_needs_a_lifetime(ttl: str | None) -> None:
-    """A token is granted for 1 to 21,600 seconds; without such a number the answer is 400."""
+    """A token request without a lifetime from 1 to 21,600 seconds gets a 400."""
     async with FakeAWS() as aws, client(aws) as http:
-        answer = await http.put(TOKEN_PATH, headers={} if ttl is None else {TTL: ttl})
-        assert answer.status_code == 400
+        response = await http.put(TOKEN_PATH, headers={} if ttl is None else {TTL: ttl})
+        assert response.status_code == 400
 
 
 @anyio_test
 async def test_no_token_through_a_proxy() -> None:
-    """IMDSv2 refuses a request that says it came through a proxy."""
+    """A token request from a proxy gets a 403."""
     async with FakeAWS() as aws, client(aws) as http:
-        answer = await http.put(TOKEN_PATH, headers={TTL: "60", "X-Forwarded-For": "127.0.0.1"})
-        assert answer.status_code == 403
+        response = await http.put(TOKEN_PATH, headers={TTL: "60", "X-Forwarded-For": "127.0.0.1"})
+        assert response.status_code == 403
 
 
 @anyio_test
-async def test_a_token_ends() -> None:
-    """A token is good for as long as was granted, and 401 after that."""
+async def test_token_expires() -> None:
+    """A token is accepted until it expires, and gets a 401 afterwards."""
     clock = ManualClock()
     async with FakeAWS(clock=clock, token_ttl=30) as aws, client(aws) as http:
         granted = await http.put(TOKEN_PATH, headers={TTL: "60"})
@@ -145,7 +145,7 @@ async def test_a_token_ends() -> None:
 @anyio_test
 @pytest.mark.parametrize("headers", [{}, {TOKEN: "made up"}])
 async def test_metadata_needs_a_token(headers: dict[str, str]) -> None:
-    """Without a token, or with one that was never granted, the answer is 401."""
+    """A request without a token, or with an unknown one, gets a 401."""
     async with FakeAWS() as aws, client(aws) as http:
         assert (await http.get(ROLES, headers=headers)).status_code == 401
         assert (await http.get(ROLES + "anything", headers=headers)).status_code == 401
@@ -153,7 +153,7 @@ async def test_metadata_needs_a_token(headers: dict[str, str]) -> None:
 
 @anyio_test
 async def test_imds_v1() -> None:
-    """With version 1 switched on no token is needed, but a wrong one is still wrong; the PUT can be refused."""
+    """With ``imds_v1``, a missing token is accepted and a wrong one is not. ``token_status`` rejects token requests."""
     async with FakeAWS(imds_v1=True, token_status=403) as aws, client(aws) as http:
         assert (await http.put(TOKEN_PATH, headers={TTL: "60"})).status_code == 403
         assert (await http.get(ROLES)).text == aws.role_name
@@ -162,18 +162,18 @@ async def test_imds_v1() -> None:
 
 @anyio_test
 async def test_no_role() -> None:
-    """An instance without a role answers 404 to the role list."""
+    """An instance without a role returns a 404 for the role list."""
     async with FakeAWS(role_name=None) as aws, client(aws) as http:
-        headers = await logged_in(http)
+        headers = await token_headers(http)
         assert (await http.get(ROLES, headers=headers)).status_code == 404
         assert (await http.get(ROLES + "anycreds-fake-role", headers=headers)).status_code == 404
 
 
 @anyio_test
 async def test_unknown_paths_and_methods() -> None:
-    """What there is not is 404, also another role; what one cannot do with a path is 405."""
+    """An unknown path or role gets a 404, and an unsupported method a 405."""
     async with FakeAWS() as aws, client(aws) as http:
-        headers = await logged_in(http)
+        headers = await token_headers(http)
         assert (await http.get("/latest/user-data", headers=headers)).status_code == 404
         assert (await http.get(ROLES + "another-role", headers=headers)).status_code == 404
         assert (await http.post(ROLES, headers=headers)).status_code == 405
@@ -185,71 +185,71 @@ async def test_unknown_paths_and_methods() -> None:
 @anyio_test
 @pytest.mark.parametrize(("headers", "status"), [({}, 401), ({"Authorization": "wrong"}, 403)])
 async def test_container_needs_its_token(headers: dict[str, str], status: int) -> None:
-    """Without the authorization token the container endpoint refuses, in the form that AWS's errors have."""
+    """A request without the authorization token gets an error in AWS's format."""
     async with FakeAWS() as aws, client(aws) as http:
-        answer = await http.get(aws.container_url, headers=headers)
-        assert answer.status_code == status
-        assert answer.json().keys() == {"Code", "Message"}
+        response = await http.get(aws.container_url, headers=headers)
+        assert response.status_code == status
+        assert response.json().keys() == {"Code", "Message"}
         assert aws.issued == 0
 
 
 @anyio_test
 async def test_sticky() -> None:
-    """A sticky fake hands out one set until five minutes before its end, then the next."""
+    """A sticky fake returns the same credentials until five minutes before they expire."""
     clock = ManualClock()
     async with FakeAWS(sticky=True, lifetime=3600, clock=clock) as aws, client(aws) as http:
-        first = await get_set(http, aws)
+        first = await get_credentials(http, aws)
         clock.advance(3299)
-        assert await get_set(http, aws) == first
+        assert await get_credentials(http, aws) == first
         clock.advance(1)
-        second = await get_set(http, aws)
+        second = await get_credentials(http, aws)
         assert second["AccessKeyId"] != first["AccessKeyId"]
-        assert await get_set(http, aws) == second
+        assert await get_credentials(http, aws) == second
         assert aws.issued == 2
 
 
 @anyio_test
-async def test_a_life_of_part_of_a_second_is_exact() -> None:
-    """Ends are whole seconds, as AWS writes them and never too early, unless the lifetime itself is none."""
+async def test_expiration_is_rounded_up() -> None:
+    """The expiration is rounded up to whole seconds, unless the lifetime has a fraction."""
     clock = ManualClock(1_767_225_600.25)
     async with FakeAWS(lifetime=10, clock=clock) as aws, client(aws) as http:
-        assert (await get_set(http, aws))["Expiration"] == "2026-01-01T00:00:11Z"
+        assert (await get_credentials(http, aws))["Expiration"] == "2026-01-01T00:00:11Z"
         aws.lifetime = 0.5
-        assert (await get_set(http, aws))["Expiration"] == "2026-01-01T00:00:00.750000Z"
+        assert (await get_credentials(http, aws))["Expiration"] == "2026-01-01T00:00:00.750000Z"
 
 
 @anyio_test
 async def test_latency() -> None:
-    """Each exchange takes the fake's latency."""
+    """Each response takes the fake's latency."""
     async with FakeAWS(latency=0.02) as aws, client(aws) as http:
-        begun = anyio.current_time()
-        await get_set(http, aws)
-        assert anyio.current_time() - begun >= 0.02
+        started = anyio.current_time()
+        await get_credentials(http, aws)
+        assert anyio.current_time() - started >= 0.02
 
 
 @anyio_test
 async def test_many_at_once() -> None:
-    """Hundreds of connections at once are all served, each with a set of its own."""
+    """Hundreds of connections at once are served, each with new credentials."""
     async with FakeAWS() as aws:
         port = int(aws.metadata_url.rpartition(":")[2])
         request = f"GET /v2/credentials/anycreds HTTP/1.0\r\nAuthorization: {aws.container_token}\r\n\r\n".encode()
-        answers: list[bytes] = []
+        responses: list[bytes] = []
 
-        async def ask() -> None:
+        async def fetch() -> None:
             async with await anyio.connect_tcp("127.0.0.1", port) as stream:
                 await stream.send(request)
-                answers.append(await stream.receive())
+                responses.append(await stream.receive())
 
         async with anyio.create_task_group() as tasks:
             for _ in range(300):  # three file descriptors each would pass the usual limit at a thousand
-                tasks.start_soon(ask)
-        assert len({answer.partition(b"AccessKeyId")[2] for answer in answers}) == 300
+                tasks.start_soon(fetch)
+        assert len({response.partition(b"AccessKeyId")[2] for response in responses}) == 300
         assert (aws.connections, aws.issued) == (300, 300)
 
 
 @anyio_test
-async def test_what_is_not_http() -> None:
-    """Rubbish gets a 400 and the end of its connection, and the fake serves on."""
+async def test_malformed_request() -> None:
+    """A malformed request gets a 400 and the end of its connection, and the fake continues to serve."""
     async with FakeAWS() as aws, client(aws) as http:
         async with await anyio.connect_tcp("127.0.0.1", int(aws.metadata_url.rpartition(":")[2])) as stream:
             await stream.send(b"\x16\x03\x01 is no HTTP\r\n\r\n")
@@ -257,7 +257,7 @@ async def test_what_is_not_http() -> None:
             with pytest.raises(anyio.EndOfStream):
                 await stream.receive()
         assert aws.exchanges == []
-        assert (await get_set(http, aws))["AccessKeyId"]
+        assert (await get_credentials(http, aws))["AccessKeyId"]
 
 
 class BodyError(Exception):
@@ -266,7 +266,7 @@ class BodyError(Exception):
 
 @anyio_test
 async def test_errors_of_the_body_pass_unchanged() -> None:
-    """An error in the ``async with`` comes out as it is, not in a group."""
+    """An error in the body of ``async with`` leaves unchanged, not in a group."""
     error = BodyError()
     with pytest.raises(BodyError) as caught:
         async with FakeAWS():
@@ -276,20 +276,20 @@ async def test_errors_of_the_body_pass_unchanged() -> None:
 
 @anyio_test
 async def test_cancellation_of_the_body_passes() -> None:
-    """Cancelling around the ``async with`` ends it at once, and nothing else."""
+    """A cancellation ends ``async with`` at once, and raises nothing else."""
     with anyio.move_on_after(0) as scope:
         async with FakeAWS():
             await anyio.sleep_forever()
     assert scope.cancelled_caught
     with anyio.move_on_after(0) as scope:
         async with FakeAWS(latency=3600.0) as aws, client(aws) as http:
-            await get_set(http, aws)
+            await get_credentials(http, aws)
     assert scope.cancelled_caught
 
 
 @anyio_test
-async def test_an_error_outlives_a_cancellation() -> None:
-    """A cancellation around the ``async with`` does not take the place of the body's error."""
+async def test_cancellation_does_not_replace_an_error() -> None:
+    """A cancellation around ``async with`` does not replace the error of its body."""
     error = BodyError()
     with pytest.raises(BodyError) as caught, anyio.CancelScope() as scope:  # noqa: PT012 - all of it is what is tried
         async with FakeAWS():
@@ -300,7 +300,7 @@ async def test_an_error_outlives_a_cancellation() -> None:
 
 
 def test_native_cancellation_passes() -> None:
-    """``Task.cancel`` and ``asyncio.timeout`` work through the ``async with`` as without it."""
+    """``Task.cancel`` and ``asyncio.timeout`` work through ``async with``."""
 
     async def main() -> None:
         async def body(entered: asyncio.Event) -> None:
@@ -326,7 +326,7 @@ def test_native_cancellation_passes() -> None:
 
 @anyio_test
 async def test_leaving_closes_everything() -> None:
-    """Connections in the midst of an answer end with the fake, at once."""
+    """At the end of ``async with``, pending connections are closed at once."""
     async with FakeAWS(latency=3600.0) as aws:
         stream = await anyio.connect_tcp("127.0.0.1", int(aws.metadata_url.rpartition(":")[2]))
         await stream.send(b"GET / HTTP/1.1\r\nHost: fake\r\n\r\n")
@@ -339,11 +339,11 @@ async def test_leaving_closes_everything() -> None:
 
 @anyio_test
 async def test_it_can_serve_again() -> None:
-    """A fake serves once at a time, and may serve again after that; in between it has no address."""
+    """A fake can serve again, but not twice at once, and has no address while it does not serve."""
     aws = FakeAWS()
     for count in (1, 2):
         async with aws, client(aws) as http:
-            await get_set(http, aws)
+            await get_credentials(http, aws)
             assert aws.issued == count
             with pytest.raises(RuntimeError, match="is already serving"):
                 await aws.__aenter__()
@@ -353,10 +353,10 @@ async def test_it_can_serve_again() -> None:
 
 @anyio_test
 async def test_ipv6() -> None:
-    """The fake can listen on the IPv6 loopback address."""
+    """The fake can serve on the IPv6 loopback address."""
     async with FakeAWS(host="::1") as aws, client(aws) as http:
         assert aws.metadata_url.startswith("http://[::1]:")
-        assert (await get_set(http, aws))["AccessKeyId"]
+        assert (await get_credentials(http, aws))["AccessKeyId"]
 
 
 @pytest.fixture(params=["asyncio", "trio"])
@@ -365,7 +365,7 @@ def backend(request: pytest.FixtureRequest) -> Any:
 
 
 def test_in_thread(backend: str) -> None:
-    """From a thread of its own the fake serves code without a loop, and loops of any kind."""
+    """``in_thread()`` serves code without an event loop, and every event loop."""
     with FakeAWS.in_thread(lifetime=60, clock=ManualClock()) as aws:
         headers = {"Authorization": aws.container_token}
         end = httpx.get(aws.container_url, headers=headers, trust_env=False).json()["Expiration"]
@@ -373,7 +373,7 @@ def test_in_thread(backend: str) -> None:
 
         async def main() -> None:
             async with client(aws) as http:
-                await get_set(http, aws)
+                await get_credentials(http, aws)
 
         anyio.run(main, backend=backend)
         assert (aws.count("container"), aws.issued, aws.connections) == (2, 2, 2)
@@ -382,7 +382,7 @@ def test_in_thread(backend: str) -> None:
 
 
 def test_errors_of_the_body_pass_unchanged_in_thread() -> None:
-    """An error in the ``with`` comes out as it is, also while a connection hangs."""
+    """An error in the body of ``with`` leaves unchanged, even while a connection hangs."""
     error = BodyError()
 
     def body() -> None:
@@ -396,7 +396,7 @@ def test_errors_of_the_body_pass_unchanged_in_thread() -> None:
     assert caught.value is error
 
 
-def test_the_library_does_not_import_it() -> None:
-    """Programs that only want credentials do not load the test kit."""
+def test_library_does_not_import_testing() -> None:
+    """``import anycreds`` does not import ``anycreds.testing``."""
     code = "import sys, anycreds; sys.exit('anycreds.testing' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

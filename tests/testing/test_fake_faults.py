@@ -1,4 +1,4 @@
-"""Each scripted fault, seen through a plain socket: it happens once, as described, and then all is well again."""
+"""Each fault on a socket: it happens once, as documented, and the fake responds as usual afterwards."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ pytestmark = pytest.mark.anyio
 
 
 class Client:
-    """A client that sees bytes, not HTTP."""
+    """A client that reads bytes instead of HTTP."""
 
     def __init__(self, sock: socket.socket, aws: FakeAWS) -> None:
         self.sock = sock
         self.aws = aws
 
-    async def ask(self) -> None:
+    async def request(self) -> None:
         await anyio.wait_writable(self.sock)
         head = (
             f"GET /v2/credentials/anycreds HTTP/1.1\r\nHost: fake\r\nAuthorization: {self.aws.container_token}\r\n\r\n"
@@ -54,14 +54,14 @@ class Client:
         return self.sock.recv(65536)
 
     async def all(self) -> bytes:
-        """Return what comes until the connection is closed in good order."""
+        """Return all bytes until the connection is closed without a reset."""
         received = b""
         while piece := await self.some():
             received += piece
         return received
 
-    async def answer(self) -> tuple[bytes, bytes]:
-        """Return head and body of one answer, which must be whole."""
+    async def response(self) -> tuple[bytes, bytes]:
+        """Return head and body of one complete response."""
         received = await self.some()
         while b"\r\n\r\n" not in received:
             received += await self.some()
@@ -74,19 +74,19 @@ class Client:
 
 
 @asynccontextmanager
-async def asking(*faults: Fault, fake: FakeAWS | None = None) -> AsyncIterator[Client]:
-    """Serve with these faults, connect and ask once. Afterwards, prove that a new client gets a set."""
+async def faulty(*faults: Fault, fake: FakeAWS | None = None) -> AsyncIterator[Client]:
+    """Serve with these faults, connect and send one request. Afterwards, check that a new client gets credentials."""
     async with fake or FakeAWS() as aws:
         aws.script("container", *faults)
         async with connected(aws) as client:
-            await client.ask()
+            await client.request()
             with anyio.fail_after(5):
                 yield client
         aws.restore()
         async with connected(aws) as client:
-            await client.ask()
+            await client.request()
             with anyio.fail_after(5):
-                head, body = await client.answer()
+                head, body = await client.response()
             assert head.startswith(b"HTTP/1.1 200 OK\r\n")
             assert json.loads(body)["AccessKeyId"]
 
@@ -98,84 +98,84 @@ async def connected(aws: FakeAWS) -> AsyncIterator[Client]:
         yield Client(sock, aws)
 
 
-async def nothing(client: Client) -> None:
-    """Prove that nothing comes for a while and the connection stays open."""
+async def assert_silent(client: Client) -> None:
+    """Check that assert_silent arrives for a while and the connection stays open."""
     with anyio.move_on_after(0.03) as scope:
         await client.some()
     assert scope.cancelled_caught
 
 
 async def test_status() -> None:
-    """``Status`` answers with that status, body and headers, and issues no set."""
-    async with asking(Status(503, b"busy", (("Retry-After", "30"),))) as client:
-        head, body = await client.answer()
+    """``Status`` sends that status, body and headers, and issues no credentials."""
+    async with faulty(Status(503, b"busy", (("Retry-After", "30"),))) as client:
+        head, body = await client.response()
         assert head.startswith(b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 30\r\n")
         assert body == b"busy"
         assert (client.aws.exchanges[0].status, client.aws.issued) == (503, 0)
 
 
 async def test_body() -> None:
-    """``Body`` answers 200 with those bytes."""
-    async with asking(Body(b"null")) as client:
-        head, body = await client.answer()
+    """``Body`` sends status 200 and that body."""
+    async with faulty(Body(b"null")) as client:
+        head, body = await client.response()
         assert head.startswith(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n")
         assert (body, client.aws.issued) == (b"null", 0)
 
 
 @pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
 async def test_redirect(code: int) -> None:
-    """``Redirect`` points elsewhere."""
-    async with asking(Redirect("http://127.0.0.1:9/elsewhere", code)) as client:
-        head, body = await client.answer()
+    """``Redirect`` sends a redirect to another URL."""
+    async with faulty(Redirect("http://127.0.0.1:9/elsewhere", code)) as client:
+        head, body = await client.response()
         assert head.startswith(b"HTTP/1.1 %d " % code)
         assert b"\r\nLocation: http://127.0.0.1:9/elsewhere\r\n" in head
         assert body == b""
 
 
 async def test_raw() -> None:
-    """``Raw`` puts the bytes on the wire as they are, and closes in good order."""
-    async with asking(Raw(b"no HTTP at all\0")) as client:
+    """``Raw`` sends the bytes unchanged and closes the connection."""
+    async with faulty(Raw(b"no HTTP at all\0")) as client:
         assert await client.all() == b"no HTTP at all\0"
         assert client.aws.exchanges[0].status is None
 
 
 async def test_hang() -> None:
-    """``Hang`` reads the request, counts it and stays silent, with the connection open."""
-    async with asking(Hang()) as client:
-        await nothing(client)
+    """``Hang`` reads and counts the request, and never responds."""
+    async with faulty(Hang()) as client:
+        await assert_silent(client)
         assert (client.aws.count("container"), client.aws.exchanges[0].status) == (1, None)
 
 
 async def test_a_hung_connection_ends_with_its_client() -> None:
-    """A client that gives up is noticed, so that hung connections do not pile up."""
-    async with asking(Hang()) as client:
-        await nothing(client)
+    """A hanging connection ends when its client closes it."""
+    async with faulty(Hang()) as client:
+        await assert_silent(client)
         client.sock.shutdown(socket.SHUT_WR)
         assert await client.all() == b""
 
 
 async def test_delay() -> None:
-    """``Delay`` answers as usual, later; the exchange counts as soon as the request is there."""
-    async with asking(Delay(0.05)) as client:
-        await nothing(client)
+    """``Delay`` responds as usual, later. The request is counted at once."""
+    async with faulty(Delay(0.05)) as client:
+        await assert_silent(client)
         assert client.aws.count("container") == 1
-        head, body = await client.answer()
+        head, body = await client.response()
         assert head.startswith(b"HTTP/1.1 200 ")
         assert json.loads(body)["AccessKeyId"]
 
 
 async def test_drip() -> None:
-    """``Drip`` with a count sends a whole answer, piece by piece, after which the connection serves on."""
-    async with asking(Drip(b"ab", every=0.001, count=3)) as client:
-        head, body = await client.answer()
+    """``Drip`` with a count sends a complete response piece by piece, and the connection stays open."""
+    async with faulty(Drip(b"ab", every=0.001, count=3)) as client:
+        head, body = await client.response()
         assert (head[:12], body) == (b"HTTP/1.1 200", b"ababab")
-        await client.ask()
-        assert json.loads((await client.answer())[1])["AccessKeyId"]
+        await client.request()
+        assert json.loads((await client.response())[1])["AccessKeyId"]
 
 
 async def test_drip_without_end() -> None:
-    """``Drip`` without a count goes on, in chunks, until the client leaves."""
-    async with asking(Drip(b"drop", every=0.001)) as client:
+    """``Drip`` without a count sends chunks until the client disconnects."""
+    async with faulty(Drip(b"drop", every=0.001)) as client:
         received = b""
         while received.count(b"4\r\ndrop\r\n") < 5:
             received += await client.some()
@@ -184,8 +184,8 @@ async def test_drip_without_end() -> None:
 
 @pytest.mark.parametrize("count", [0, 1, 20, 200])
 async def test_reset_after(count: int) -> None:
-    """``ResetAfter`` sends so many bytes of the good answer and resets."""
-    async with asking(ResetAfter(count)) as client:
+    """``ResetAfter`` sends that number of bytes of the usual response and resets the connection."""
+    async with faulty(ResetAfter(count)) as client:
         received = b""
         while len(received) < count:
             received += await client.some()
@@ -196,8 +196,8 @@ async def test_reset_after(count: int) -> None:
 
 
 async def test_half_body() -> None:
-    """``HalfBody`` announces the whole body, sends half of it and closes in good order."""
-    async with asking(HalfBody()) as client:
+    """``HalfBody`` announces the whole body, sends half of it and closes the connection."""
+    async with faulty(HalfBody()) as client:
         head, _, body = (await client.all()).partition(b"\r\n\r\n")
         announced = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
         assert len(body) == announced // 2
@@ -205,41 +205,41 @@ async def test_half_body() -> None:
 
 
 async def test_flood() -> None:
-    """``Flood`` sends a body of exactly the size that it announces."""
-    async with asking(Flood(300_000)) as client:
-        _, body = await client.answer()
+    """``Flood`` sends a body of exactly the announced size."""
+    async with faulty(Flood(300_000)) as client:
+        _, body = await client.response()
         assert len(body) == 300_000
 
 
 async def test_flood_without_end() -> None:
-    """``Flood`` without a size sends until the client leaves."""
-    async with asking(Flood()) as client:
+    """``Flood`` without a size sends until the client disconnects."""
+    async with faulty(Flood()) as client:
         received = 0
         while received < 2_000_000:
             received += len(await client.some())
 
 
 async def test_expired() -> None:
-    """``Expired`` hands out a set that has ended; also where the fake is sticky, and the next one is good."""
+    """``Expired`` returns expired credentials once, also if the fake is sticky."""
     clock = ManualClock(1_767_225_600.0)
-    async with asking(Expired(90), fake=FakeAWS(clock=clock, sticky=True)) as client:
-        _, body = await client.answer()
+    async with faulty(Expired(90), fake=FakeAWS(clock=clock, sticky=True)) as client:
+        _, body = await client.response()
         assert datetime.fromisoformat(json.loads(body)["Expiration"]) == datetime(2025, 12, 31, 23, 58, 30, tzinfo=UTC)
-        await client.ask()
-        _, body = await client.answer()
+        await client.request()
+        _, body = await client.response()
         assert datetime.fromisoformat(json.loads(body)["Expiration"]) == datetime(2026, 1, 1, 6, tzinfo=UTC)
 
 
 async def test_gzip() -> None:
-    """``Gzip`` compresses though nobody asked for it, and says so."""
-    async with asking(Gzip()) as client:
-        head, body = await client.answer()
+    """``Gzip`` compresses the response and declares it, even if the client does not accept it."""
+    async with faulty(Gzip()) as client:
+        head, body = await client.response()
         assert b"\r\nContent-Encoding: gzip\r\n" in head
         assert json.loads(gzip.decompress(body))["AccessKeyId"]
 
 
-async def test_a_script_is_played_in_order_and_once() -> None:
-    """Each request takes the next fault; other routes take none."""
+async def test_script_is_used_in_order() -> None:
+    """Each request to a route uses its next fault. Other routes are not affected."""
     async with FakeAWS() as aws, httpx.AsyncClient(trust_env=False) as http:
         aws.script("container", Status(500), Status(501))
         aws.script("container", Status(502))
@@ -250,7 +250,7 @@ async def test_a_script_is_played_in_order_and_once() -> None:
 
 
 async def test_forever_and_restore() -> None:
-    """``Forever`` happens to every request after what was scripted before, until ``restore``."""
+    """``Forever`` applies to every request after the earlier faults, until ``restore()``."""
     async with FakeAWS() as aws, httpx.AsyncClient(trust_env=False) as http:
         aws.script("container", Status(500), Forever(Status(503)))
         headers = {"Authorization": aws.container_token}
@@ -261,13 +261,13 @@ async def test_forever_and_restore() -> None:
 
 
 def test_no_such_route() -> None:
-    """A misspelt route is an error that lists those there are, not a fault that never happens."""
+    """An unknown route is an error that lists the routes."""
     with pytest.raises(ValueError, match="token, role list, role, container"):
         FakeAWS().script("roles", Hang())
 
 
 def test_faults_are_values() -> None:
-    """Equal faults are equal, and none can be changed."""
+    """Faults are equal if their fields are, and immutable."""
     assert Status(500) == Status(500)
     with pytest.raises(AttributeError):
         Status(500).code = 200  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""The fake as a whole: it serves every service on one port, to botocore's clients too, on every event loop."""
+"""All services of the fake on one port, called by botocore's clients and on every event loop."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeAWS]:
 
 
 class Clients:
-    """Botocore's clients, made once each."""
+    """Botocore's clients, each created once."""
 
     def __init__(self, aws: FakeAWS) -> None:
         self._aws = aws
@@ -61,20 +61,20 @@ def as_keys(issued: dict[str, str]) -> dict[str, str]:
 
 
 def test_botocore_assumes_roles(aws: FakeAWS, clients: Clients) -> None:
-    """Botocore's STS client gets through: with long-term keys, with a set, and with a web identity."""
+    """Botocore's STS client can use long-term keys, temporary credentials and a web identity."""
     first = clients.call("sts", "assume_role", RoleArn=ROLE, RoleSessionName="one", Tags=[{"Key": "a", "Value": "b c"}])
     assert first["AssumedRoleUser"]["Arn"] == "arn:aws:sts::210987654321:assumed-role/demo/one"
     assert (first["Credentials"]["Expiration"] - datetime.now(UTC)).total_seconds() == pytest.approx(3600, abs=30)
-    told = clients.call("sts", "get_caller_identity", as_keys(first["Credentials"]))
-    assert (told["Account"], told["Arn"]) == ("210987654321", first["AssumedRoleUser"]["Arn"])
+    result = clients.call("sts", "get_caller_identity", as_keys(first["Credentials"]))
+    assert (result["Account"], result["Arn"]) == ("210987654321", first["AssumedRoleUser"]["Arn"])
     web = {"RoleArn": ROLE, "RoleSessionName": "two", "WebIdentityToken": aws.web_identity_token()}
     assert clients.call("sts", "assume_role_with_web_identity", **web)["Credentials"]["AccessKeyId"]
     with pytest.raises(ClientError, match="InvalidClientTokenId"):
         clients.call("sts", "get_caller_identity", {**as_keys(first["Credentials"]), "aws_session_token": "other"})
 
 
-def test_botocore_gets_sets_elsewhere(aws: FakeAWS, clients: Clients) -> None:
-    """Botocore's clients of the portal, OIDC and Cognito read what the fake answers."""
+def test_botocore_reads_responses(aws: FakeAWS, clients: Clients) -> None:
+    """Botocore's clients of the portal, OIDC and Cognito can read the fake's responses."""
     token = aws.sso_token()
     form = {name: token[name] for name in ("clientId", "clientSecret", "refreshToken")}
     fresh = clients.call("sso-oidc", "create_token", grantType="refresh_token", **form)
@@ -90,13 +90,13 @@ def test_botocore_gets_sets_elsewhere(aws: FakeAWS, clients: Clients) -> None:
     assert clients.call("sts", "get_caller_identity", keys)["Arn"].endswith("_Role/CognitoIdentityCredentials")
 
 
-def _identity(answer: dict[str, Any]) -> dict[str, str]:
-    return {"IdentityId": answer["IdentityId"]}
+def _identity(response: dict[str, Any]) -> dict[str, str]:
+    return {"IdentityId": response["IdentityId"]}
 
 
 @pytest.mark.anyio
-async def test_on_every_event_loop() -> None:
-    """A body that comes in pieces is read whole, one request after another on one connection."""
+async def test_body_in_pieces() -> None:
+    """A body in pieces is read completely, for several requests on one connection."""
     async with FakeAWS(clock=ManualClock()) as aws:
         token = aws.sso_token()
         form = {"grantType": "refresh_token"} | {n: token[n] for n in ("clientId", "clientSecret", "refreshToken")}
@@ -115,7 +115,7 @@ async def test_on_every_event_loop() -> None:
 
 
 def test_every_route_can_be_scripted(aws: FakeAWS) -> None:
-    """Faults know every route by its name, and a misspelt one is an error that lists them."""
+    """Every route can have faults, and an unknown route is an error that lists them."""
     assert ROUTES == (
         "token",
         "role list",
@@ -136,16 +136,16 @@ def test_every_route_can_be_scripted(aws: FakeAWS) -> None:
         aws.script("sso", ServiceError(500, "InternalFailure"))
 
 
-def test_metadata_refuses_in_json(aws: FakeAWS) -> None:
-    """``Refuse`` has the form of the container endpoint there, and no head of a service."""
+def test_service_error_of_metadata(aws: FakeAWS) -> None:
+    """``ServiceError`` has the format of the container endpoint there, without a request id."""
     aws.script("container", ServiceError(503, "Busy", "later"))
-    answer = httpx.get(aws.container_url, trust_env=False)
-    assert (answer.status_code, answer.json()) == (503, {"Code": "Busy", "Message": "later"})
-    assert "x-amzn-RequestId" not in answer.headers
+    response = httpx.get(aws.container_url, trust_env=False)
+    assert (response.status_code, response.json()) == (503, {"Code": "Busy", "Message": "later"})
+    assert "x-amzn-RequestId" not in response.headers
 
 
-def test_faults_of_the_wire(aws: FakeAWS) -> None:
-    """A body of a test's own, and half of the usual one, can be answered by a service as by metadata."""
+def test_faults_of_a_service(aws: FakeAWS) -> None:
+    """``Body`` and ``HalfBody`` work for a service as for metadata."""
     url = aws.service_url + "/federation/credentials?account_id=210987654321&role_name=Reader"
     headers = {"x-amz-sso_bearer_token": aws.sso_token()["accessToken"]}
     aws.script("sso role", Body(b"null"), Forever(HalfBody()))
@@ -156,8 +156,8 @@ def test_faults_of_the_wire(aws: FakeAWS) -> None:
     assert httpx.get(url, headers=headers, trust_env=False).status_code == 200
 
 
-def test_nothing_secret_is_noted(aws: FakeAWS) -> None:
-    """Neither what is noted of requests nor what is remembered shows a secret when it is printed."""
+def test_records_have_no_secret(aws: FakeAWS) -> None:
+    """The repr of the recorded requests and of the issued tokens contains no secret."""
     token = aws.sso_token()
     form = {"grantType": "refresh_token"} | {name: token[name] for name in ("clientId", "clientSecret", "refreshToken")}
     httpx.post(aws.service_url + "/token", json=form, trust_env=False)
@@ -178,6 +178,6 @@ def test_nothing_secret_is_noted(aws: FakeAWS) -> None:
 
 
 def test_cryptography_is_not_imported() -> None:
-    """Only sign-in needs it, and only when it is asked."""
+    """Only a request to sign-in imports cryptography."""
     code = "import sys, anycreds.testing; sys.exit('cryptography' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,4 +1,4 @@
-"""Sign-in in the fake: refreshes of a console login, each with a proof (DPoP) that is verified."""
+"""The fake of sign-in: refreshes of a console login with verified DPoP proofs."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def find_key(pem: str) -> ec.EllipticCurvePrivateKey:
 
 
 class Prover:
-    """Makes proofs, right ones and others. No line of the library's own takes part."""
+    """Creates valid and invalid DPoP proofs, without this library's code."""
 
     def __init__(self, aws: FakeAWS, pem: str) -> None:
         self.aws = aws
@@ -88,18 +88,18 @@ def refresh(aws: FakeAWS, token: Mapping[str, Any], proof: str | None, /, **chan
     return httpx.post(aws.service_url + "/v1/token", json=given, headers=headers, trust_env=False)
 
 
-def told(answer: httpx.Response) -> tuple[int, str, str]:
-    document = answer.json()
+def error_of(response: httpx.Response) -> tuple[int, str, str]:
+    document = response.json()
     assert document.keys() == {"error", "message"}
-    return answer.status_code, answer.headers["x-amzn-ErrorType"], document["error"]
+    return response.status_code, response.headers["x-amzn-ErrorType"], document["error"]
 
 
 WRONG = (400, "ValidationException", "INVALID_REQUEST")
 
 
 @pytest.mark.parametrize("key_format", ["sec1", "pkcs8"])
-def test_the_token_is_what_the_cli_caches(aws: FakeAWS, key_format: Any) -> None:
-    """The token has the fields of a cache file; every secret in it can be found, also the key, in either encoding."""
+def test_token_has_the_fields_of_a_cache_file(aws: FakeAWS, key_format: Any) -> None:
+    """The token has the fields of a cache file, and each of its secrets contains ``CANARY``."""
     token = aws.login_token(expires_in=600, key_format=key_format)
     assert token.keys() == {"accessToken", "tokenType", "clientId", "refreshToken", "dpopKey"}
     access = token["accessToken"]
@@ -114,20 +114,20 @@ def test_the_token_is_what_the_cli_caches(aws: FakeAWS, key_format: Any) -> None
     assert aws.login_token()["dpopKey"] != token["dpopKey"]
 
 
-def test_who_logs_in_is_settable(aws: FakeAWS) -> None:
-    """Somebody else can log in, elsewhere, and be refreshed as such."""
-    arn = "arn:aws:sts::210987654321:assumed-role/Admin/somebody"
+def test_user_is_settable(aws: FakeAWS) -> None:
+    """Another user can log in, and is refreshed as that user."""
+    arn = "arn:aws:sts::210987654321:assumed-role/Admin/user"
     token = aws.login_token(arn=arn, region="eu-west-1", expires_in=-1)
     assert (token["signInRegion"], token["accessToken"]["accountId"]) == ("eu-west-1", "210987654321")
     assert token["accessToken"]["expiresAt"] == "2025-12-31T23:59:59Z"
 
 
 def test_refresh(aws: FakeAWS) -> None:
-    """With a proof, a refresh token gives a set and the next refresh token, once."""
+    """A refresh token is accepted once, and returns credentials and the next refresh token."""
     token = aws.login_token()
     prover = Prover(aws, token["dpopKey"])
-    answer = refresh(aws, token, prover.proof())
-    fresh = answer.json()
+    response = refresh(aws, token, prover.proof())
+    fresh = response.json()
     assert fresh.keys() == {"accessToken", "tokenType", "expiresIn", "refreshToken"}
     assert fresh["accessToken"].keys() == {"accessKeyId", "secretAccessKey", "sessionToken"}
     assert (fresh["tokenType"], fresh["expiresIn"]) == ("aws_sigv4", 900)
@@ -135,7 +135,7 @@ def test_refresh(aws: FakeAWS) -> None:
     assert CANARY in fresh["refreshToken"]
     assert refresh(aws, {**token, **fresh}, prover.proof()).status_code == 200
     used = refresh(aws, token, prover.proof())
-    assert told(used) == (400, "AccessDeniedException", "TOKEN_EXPIRED")
+    assert error_of(used) == (400, "AccessDeniedException", "TOKEN_EXPIRED")
     assert (aws.reused_refresh_tokens, aws.count("sign-in token")) == (1, 3)
     assert dict(aws.exchanges[0].parameters) == {
         "clientId": CLIENT,
@@ -145,7 +145,7 @@ def test_refresh(aws: FakeAWS) -> None:
 
 
 def test_the_lifetime_is_settable(aws: FakeAWS) -> None:
-    """Credentials live as long as is set, and never longer than AWS lets them."""
+    """``login_lifetime`` sets the lifetime of credentials, up to AWS's maximum."""
     token = aws.login_token()
     prover = Prover(aws, token["dpopKey"])
     for lifetime, expected in ((60, 60), (3600, 900)):
@@ -154,7 +154,7 @@ def test_the_lifetime_is_settable(aws: FakeAWS) -> None:
         assert token["expiresIn"] == expected
 
 
-# The private key 1, which is nobody's.
+# The private key 1, which no user has.
 FOREIGN = """-----BEGIN EC PRIVATE KEY-----
 MHcCAQEEIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAABoAoGCCqGSM49
 AwEHoUQDQgAEaxfR8uEsQkf4vOblY6RA8ncDfYEt6zOg9KE5RdiYwpZP40Li/hp/
@@ -204,34 +204,34 @@ Change = Callable[[Prover], str | None]
         (lambda prover: prover.proof(claims={"jti": 7}), "has no jti"),
     ],
 )
-def test_proofs_that_are_refused(aws: FakeAWS, change: Change, message: str) -> None:
-    """Each thing that a proof must say is checked, and the refresh token is good after a refusal."""
+def test_invalid_proofs(aws: FakeAWS, change: Change, message: str) -> None:
+    """Each invalid proof is rejected, and does not consume the refresh token."""
     token = aws.login_token()
     prover = Prover(aws, token["dpopKey"])
-    answer = refresh(aws, token, change(prover))
-    assert told(answer) == WRONG
-    assert message in answer.json()["message"]
+    response = refresh(aws, token, change(prover))
+    assert error_of(response) == WRONG
+    assert message in response.json()["message"]
     assert refresh(aws, token, prover.proof()).status_code == 200
 
 
-def test_a_proof_is_good_once(aws: FakeAWS, clock: ManualClock) -> None:
-    """A proof cannot be sent again, not even with the next refresh token; five minutes either way are forgiven."""
+def test_proof_is_accepted_once(aws: FakeAWS, clock: ManualClock) -> None:
+    """A proof is accepted once, within five minutes of its time."""
     token = aws.login_token()
     prover = Prover(aws, token["dpopKey"])
     proof = prover.proof(claims={"iat": clock.time() - 300})
     token |= refresh(aws, token, proof).json()
     again = refresh(aws, token, proof)
-    assert (told(again), again.json()["message"]) == (WRONG, "the DPoP proof was used before")
+    assert (error_of(again), again.json()["message"]) == (WRONG, "the DPoP proof was used before")
     assert refresh(aws, token, prover.proof(claims={"iat": clock.time() + 300})).status_code == 200
 
 
 def test_a_refresh_token_is_bound_to_its_key(aws: FakeAWS) -> None:
-    """From its first use on, a login is refreshed with one key only; any key may be the first."""
+    """A login accepts any key at its first refresh, and only that key afterwards."""
     token = aws.login_token()
     prover, other = Prover(aws, FOREIGN), Prover(aws, token["dpopKey"])
     token |= refresh(aws, token, prover.proof()).json()
-    answer = refresh(aws, token, other.proof(claims={"jti": "other"}))
-    assert (told(answer), answer.json()["message"]) == (WRONG, "the refresh token is bound to another DPoP key")
+    response = refresh(aws, token, other.proof(claims={"jti": "other"}))
+    assert (error_of(response), response.json()["message"]) == (WRONG, "the refresh token is bound to another DPoP key")
     assert refresh(aws, token, prover.proof()).status_code == 200
 
 
@@ -248,48 +248,50 @@ def test_a_refresh_token_is_bound_to_its_key(aws: FakeAWS) -> None:
         {"more": "x"},
     ],
 )
-def test_forms_that_are_refused(aws: FakeAWS, changed: dict[str, Any]) -> None:
-    """The form has three texts, and refreshes for the AWS CLI."""
+def test_invalid_parameters(aws: FakeAWS, changed: dict[str, Any]) -> None:
+    """The parameters must be three strings for a refresh by the AWS CLI."""
     token = aws.login_token()
-    assert told(refresh(aws, token, Prover(aws, token["dpopKey"]).proof(), **changed)) == WRONG
+    assert error_of(refresh(aws, token, Prover(aws, token["dpopKey"]).proof(), **changed)) == WRONG
 
 
 def test_methods_and_bodies(aws: FakeAWS) -> None:
-    """A wrong method is 405, and what is no JSON is refused."""
+    """A wrong method gets a 405, and malformed JSON is rejected."""
     url = aws.service_url + "/v1/token"
     assert httpx.get(url, trust_env=False).status_code == 405
-    assert told(httpx.post(url, content=b"{", headers={"Content-Type": "application/json"}, trust_env=False)) == WRONG
-    assert told(httpx.post(url, data={"clientId": CLIENT}, trust_env=False)) == WRONG
+    assert (
+        error_of(httpx.post(url, content=b"{", headers={"Content-Type": "application/json"}, trust_env=False)) == WRONG
+    )
+    assert error_of(httpx.post(url, data={"clientId": CLIENT}, trust_env=False)) == WRONG
 
 
 @pytest.mark.parametrize("why", ["TOKEN_EXPIRED", "USER_CREDENTIALS_CHANGED", "INSUFFICIENT_PERMISSIONS"])
 def test_access_can_be_denied(aws: FakeAWS, why: Any) -> None:
-    """With ``login_error``, access is denied for that reason, until that is over."""
+    """With ``login_error``, access is denied with that error."""
     token = aws.login_token()
     prover = Prover(aws, token["dpopKey"])
     aws.login_error = why
-    assert told(refresh(aws, token, prover.proof())) == (400, "AccessDeniedException", why)
+    assert error_of(refresh(aws, token, prover.proof())) == (400, "AccessDeniedException", why)
     aws.login_error = None
     assert refresh(aws, token, prover.proof()).status_code == 200
 
 
-def test_an_unknown_refresh_token(aws: FakeAWS) -> None:
-    """A refresh token that was never given, or is OIDC's, is refused like one that has ended."""
+def test_unknown_refresh_token(aws: FakeAWS) -> None:
+    """An unknown refresh token, or one of OIDC's, is rejected as expired."""
     token = aws.login_token()
     prover = Prover(aws, token["dpopKey"])
     for other in ("made up", aws.sso_token()["refreshToken"]):
-        answer = refresh(aws, token, prover.proof(), refreshToken=other)
-        assert told(answer) == (400, "AccessDeniedException", "TOKEN_EXPIRED")
+        response = refresh(aws, token, prover.proof(), refreshToken=other)
+        assert error_of(response) == (400, "AccessDeniedException", "TOKEN_EXPIRED")
     assert aws.reused_refresh_tokens == 0
 
 
 def test_faults(aws: FakeAWS) -> None:
-    """``Refuse`` speaks as sign-in does, and ``Expired`` gives a set that has ended."""
+    """``ServiceError`` is encoded in sign-in's format, and ``Expired`` returns expired credentials."""
     token = aws.login_token()
     prover = Prover(aws, token["dpopKey"])
     aws.script("sign-in token", ServiceError(429, "TooManyRequestsError", "slow down", "rate_exceeded"), Expired(90))
     busy = refresh(aws, token, prover.proof())
-    assert told(busy) == (429, "TooManyRequestsError", "rate_exceeded")
+    assert error_of(busy) == (429, "TooManyRequestsError", "rate_exceeded")
     assert refresh(aws, token, prover.proof()).json()["expiresIn"] == -90
 
 
@@ -303,19 +305,19 @@ def test_faults(aws: FakeAWS) -> None:
         ("eu-west-1.signin.aws.amazon.com:8443", "https://eu-west-1.signin.aws.amazon.com:8443/v1/token"),
     ],
 )
-def test_the_url_is_the_one_that_was_asked(host: str, url: str) -> None:
-    """On loopback the URL begins with http; a network in memory has other hosts too, and those are asked by https."""
+def test_url_of_a_request(host: str, url: str) -> None:
+    """The URL of a request has the scheme http on loopback, and https on other hosts."""
     assert url_of(FakeRequest("POST", "/v1/token", {b"host": host.encode()}, "/v1/token?x")) == url
 
 
 def test_without_cryptography(aws: FakeAWS, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the package, a login cannot be made, and a refresh is answered with the reason."""
+    """Without cryptography, ``login_token()`` raises, and a refresh gets an error response with the reason."""
     token = aws.login_token()
     proof = Prover(aws, token["dpopKey"]).proof()
     for name in [name for name in sys.modules if name.startswith("cryptography")]:
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(RuntimeError, match="needs the package cryptography"):
         aws.login_token()
-    answer = refresh(aws, token, proof)
-    assert told(answer) == (500, "InternalServerException", "server_error")
-    assert "needs the package cryptography" in answer.json()["message"]
+    response = refresh(aws, token, proof)
+    assert error_of(response) == (500, "InternalServerException", "server_error")
+    assert "needs the package cryptography" in response.json()["message"]

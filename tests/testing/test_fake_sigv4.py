@@ -1,4 +1,4 @@
-"""The fake's check of signatures: it takes what botocore signs and what AWS's examples say, and refuses all else."""
+"""The fake's verification of signatures: it accepts botocore's signatures and AWS's examples, and no others."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Signed(NamedTuple):
 
 
 def known(signature: str, token: str | None = None) -> Signed:
-    """Return one of the known answers: computed by two other signers than any of ours."""
+    """Return a request with a signature that two other implementations have computed."""
     names = "content-length;content-type;host;x-amz-content-sha256;x-amz-date" + (";x-amz-security-token" * bool(token))
     headers = {
         b"host": b"sts.us-east-1.amazonaws.com",
@@ -78,7 +78,7 @@ KNOWN = known("e41e8f4f6ea92281904d2c34f93b6115b156ad4a5ed66afde5ab16dda87a6865"
 
 
 def by_botocore(auth: Any, request: AWSRequest) -> Signed:
-    """Sign with botocore, and return what a server gets."""
+    """Return a request as a server receives it, signed by botocore."""
     auth.add_auth(request)
     prepared = request.prepare()
     parts = urlsplit(prepared.url)
@@ -95,8 +95,8 @@ def time_of(signed: Signed) -> float:
     return float(timegm(strptime(text, "%Y%m%dT%H%M%SZ")))
 
 
-def test_the_known_answers() -> None:
-    """What two other implementations signed is taken, without and with a session token."""
+def test_known_signatures_are_accepted() -> None:
+    """Signatures of two other implementations are accepted, with and without a session token."""
     assert KNOWN.verify() == SignedBy(KEY, "us-east-1", "sts")
     temporary = known("acd6bec9146f69a795ffbc210af7c441ad6815ea0edd0f2e1aed18b814804ec3", "SESSIONTOKEN")
     owner = KEY._replace(session_token="SESSIONTOKEN")
@@ -118,10 +118,10 @@ HEADERS = st.dictionaries(st.sampled_from(["x-amz-target", "x-amz-user-agent", "
 )
 @example(path="", query=[], headers={"x-other": " two  blanks "}, body=b"", key=KEY)
 @settings(max_examples=200, deadline=None)
-def test_what_botocore_signs_is_taken(
+def test_signed_requests_are_accepted(
     path: str, query: list[tuple[str, str]], headers: dict[str, str], body: bytes, key: AccessKey
 ) -> None:
-    """Any request that botocore signs in its headers is taken, and not one with a byte changed."""
+    """Every request that botocore signs is accepted, but not after a change."""
     text = "&".join(f"{quote(name, safe='-_.~')}={quote(value, safe='-_.~')}" for name, value in query)
     url = f"http://127.0.0.1:8080/{path}" + (f"?{text}" if text else "")
     request = AWSRequest("POST", url, headers=headers, data=body)
@@ -143,8 +143,8 @@ def codes(outcome: SignedBy | FakeServiceError) -> str:
 
 
 @pytest.mark.parametrize("key", [KEY, SESSION], ids=["long-term", "session"])
-def test_what_botocore_presigns_is_taken_while_it_lives(key: AccessKey) -> None:
-    """A presigned request is taken until its own end, and refused after it or changed."""
+def test_presigned_requests_are_accepted(key: AccessKey) -> None:
+    """A presigned request is accepted until it expires, but not after a change."""
     credentials = ReadOnlyCredentials(key.access_key_id, key.secret_access_key, key.session_token)
     auth = botocore.auth.SigV4QueryAuth(credentials, "sts", "us-east-1", expires=900)
     url = "https://sts.us-east-1.amazonaws.com/?Action=GetCallerIdentity&Version=2011-06-15"
@@ -158,8 +158,8 @@ def test_what_botocore_presigns_is_taken_while_it_lives(key: AccessKey) -> None:
     assert codes(signed._replace(target=signed.target + "&More=1").verify(now)) == "SignatureDoesNotMatch"
 
 
-def test_s3_has_rules_of_its_own() -> None:
-    """For S3 the path is signed as it came, and the body may be left unsigned."""
+def test_s3_signatures() -> None:
+    """For S3, the path is signed as received, and the body may be unsigned."""
     credentials = ReadOnlyCredentials(KEY.access_key_id, KEY.secret_access_key, None)
     request = AWSRequest("PUT", "https://bucket.s3.amazonaws.com/a//b/../c%20d", data=b"body")
     signed = by_botocore(botocore.auth.S3SigV4Auth(credentials, "s3", "us-east-1"), request)
@@ -185,7 +185,7 @@ def test_s3_has_rules_of_its_own() -> None:
     ],
 )
 def test_canonical_path(path: str, canonical: str) -> None:
-    """Paths are normalized, and encoded once more than they are sent."""
+    """Paths are normalized and encoded again."""
     assert canonical_path(path, "execute-api") == canonical
 
 
@@ -217,22 +217,22 @@ def test_canonical_path(path: str, canonical: str) -> None:
         (KNOWN.but(x_amz_content_sha256="UNSIGNED-PAYLOAD"), "XAmzContentSHA256Mismatch", "does not match what"),
     ],
 )
-def test_refusals(request_: Signed, code: str, message: str) -> None:
-    """Each way in which a signature can be wrong has the code and the words that AWS has for it."""
+def test_invalid_signatures(request_: Signed, code: str, message: str) -> None:
+    """Each invalid signature gets AWS's error code and message."""
     outcome = request_.verify()
     assert isinstance(outcome, FakeServiceError)
     assert (outcome.status >= 400, outcome.code) == (True, code)
     assert message in outcome.message
 
 
-def test_the_region_can_be_fixed() -> None:
-    """With a region, one that is signed for another is refused."""
+def test_region() -> None:
+    """With ``region``, a signature for another region is rejected."""
     assert codes(KNOWN.verify(region="us-east-1")) == "taken"
     assert codes(KNOWN.verify(region="eu-west-1")) == "SignatureDoesNotMatch"
 
 
-def test_five_minutes_either_way() -> None:
-    """A signature is good for five minutes before and after its time, and a second more is refused as AWS says it."""
+def test_clock_skew() -> None:
+    """A signature is accepted within five minutes of its time, and rejected with AWS's message outside of them."""
     assert codes(KNOWN.verify(NOW + 300)) == codes(KNOWN.verify(NOW - 300)) == "taken"
     late, early = KNOWN.verify(NOW + 301), KNOWN.verify(NOW - 301)
     assert isinstance(late, FakeServiceError)
@@ -246,8 +246,8 @@ def test_five_minutes_either_way() -> None:
     )
 
 
-def test_a_session_ends() -> None:
-    """The keys of a session that has ended are refused as expired, whoever signed with them."""
+def test_expired_key() -> None:
+    """The key of an expired session is rejected as expired."""
     expired = KEY._replace(expiration=NOW)
     with pytest.raises(
         FakeServiceError, match=r"^ExpiredToken: The security token included in the request is expired$"
@@ -266,8 +266,8 @@ def test_a_session_ends() -> None:
         ("X-Amz-Expires=60", "X-Amz-Expires=61", "SignatureDoesNotMatch"),
     ],
 )
-def test_refusals_of_what_is_presigned(old: str, new: str, code: str) -> None:
-    """A presigned query that is incomplete, lives too long or was changed is refused."""
+def test_invalid_presigned_requests(old: str, new: str, code: str) -> None:
+    """A presigned query that is incomplete, changed, or valid for too long is rejected."""
     credentials = ReadOnlyCredentials(KEY.access_key_id, KEY.secret_access_key, None)
     auth = botocore.auth.SigV4QueryAuth(credentials, "sts", "us-east-1", expires=60)
     signed = by_botocore(auth, AWSRequest("GET", "https://sts.amazonaws.com/?Action=GetCallerIdentity"))
@@ -275,7 +275,7 @@ def test_refusals_of_what_is_presigned(old: str, new: str, code: str) -> None:
     assert codes(signed._replace(target=signed.target.replace(old, new)).verify(time_of(signed))) == code
 
 
-def test_nothing_secret_is_printed() -> None:
-    """Keys and callers do not show secrets when they are printed."""
+def test_repr_has_no_secret() -> None:
+    """The repr of a key or signer contains no secret."""
     key = AccessKey("ASIA", f"{CANARY}-secret", f"{CANARY}-token", None, KEY.arn)
     assert CANARY not in repr(SignedBy(key, "us-east-1", "sts"))

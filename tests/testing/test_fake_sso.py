@@ -1,4 +1,4 @@
-"""The portal and the OIDC service of IAM Identity Center in the fake: what they give, and what they refuse."""
+"""The fakes of the IAM Identity Center portal and its OIDC service: responses and errors."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def refresh(aws: FakeAWS, token: Mapping[str, str], /, **changed: Any) -> httpx.
     )
 
 
-def test_the_token_is_what_the_cli_caches(aws: FakeAWS) -> None:
-    """The token has the fields of a cache file, with the dates that the services go by."""
+def test_token_has_the_fields_of_a_cache_file(aws: FakeAWS) -> None:
+    """The token has the fields of a cache file, with the dates that the services use."""
     token = aws.sso_token(expires_in=600, registration_expires_in=1200, region="eu-west-1", start_url="https://start")
     assert list(token) == [
         "startUrl",
@@ -63,29 +63,29 @@ def test_the_token_is_what_the_cli_caches(aws: FakeAWS) -> None:
 
 
 def test_role(aws: FakeAWS) -> None:
-    """The portal gives a set of the account, with its end in milliseconds."""
-    answer = role(aws, aws.sso_token()["accessToken"])
-    issued = answer.json()["roleCredentials"]
+    """The portal returns credentials of the account, with their expiration in milliseconds."""
+    response = role(aws, aws.sso_token()["accessToken"])
+    issued = response.json()["roleCredentials"]
     assert issued.keys() == {"accessKeyId", "secretAccessKey", "sessionToken", "expiration"}
     assert issued["expiration"] == 1_767_229_200_000
     assert CANARY in issued["secretAccessKey"]
-    assert answer.headers["Date"] == "Thu, 01 Jan 2026 00:00:00 GMT"
+    assert response.headers["Date"] == "Thu, 01 Jan 2026 00:00:00 GMT"
     (exchange,) = aws.exchanges
     assert (exchange.route, exchange.path, exchange.signed_for) == ("sso role", "/federation/credentials", None)
     assert exchange.parameters == {"account_id": ACCOUNT, "role_name": "Reader"}
 
 
 @pytest.mark.parametrize("token", [None, "", "made up"])
-def test_the_portal_wants_a_token(aws: FakeAWS, token: str | None) -> None:
-    """Without an access token, or with one that was never given, the answer is 401."""
-    answer = role(aws, token)
-    assert (answer.status_code, answer.headers["x-amzn-ErrorType"]) == (401, "UnauthorizedException")
-    assert answer.json() == {"message": "Session token not found or invalid"}
+def test_portal_requires_a_token(aws: FakeAWS, token: str | None) -> None:
+    """A request without an access token, or with an unknown one, gets a 401."""
+    response = role(aws, token)
+    assert (response.status_code, response.headers["x-amzn-ErrorType"]) == (401, "UnauthorizedException")
+    assert response.json() == {"message": "Session token not found or invalid"}
     assert aws.issued == 0
 
 
-def test_an_access_token_ends(aws: FakeAWS, clock: ManualClock) -> None:
-    """An access token is good until its end; it can be made one that has ended."""
+def test_access_token_expires(aws: FakeAWS, clock: ManualClock) -> None:
+    """An access token is accepted until it expires, and can be created expired."""
     token = aws.sso_token(expires_in=60)["accessToken"]
     clock.advance(59)
     assert role(aws, token).status_code == 200
@@ -95,7 +95,7 @@ def test_an_access_token_ends(aws: FakeAWS, clock: ManualClock) -> None:
 
 
 def test_accounts_and_roles_are_settable(aws: FakeAWS) -> None:
-    """With ``sso_roles``, another account is not found and another role of the account is forbidden."""
+    """With ``sso_roles``, an unknown account is not found and an unknown role is forbidden."""
     aws.sso_roles = {ACCOUNT: ["Reader"]}
     token = aws.sso_token()["accessToken"]
     assert role(aws, token).status_code == 200
@@ -117,17 +117,17 @@ def test_accounts_and_roles_are_settable(aws: FakeAWS) -> None:
         {"more": "x"},
     ],
 )
-def test_the_portal_wants_account_and_role(aws: FakeAWS, query: dict[str, str]) -> None:
-    """A query without account id or role name, or with more, is refused."""
-    answer = role(aws, aws.sso_token()["accessToken"], **query)
-    assert (answer.status_code, answer.headers["x-amzn-ErrorType"]) == (400, "InvalidRequestException")
+def test_portal_parameters(aws: FakeAWS, query: dict[str, str]) -> None:
+    """A query without account id or role name, or with other parameters, is rejected."""
+    response = role(aws, aws.sso_token()["accessToken"], **query)
+    assert (response.status_code, response.headers["x-amzn-ErrorType"]) == (400, "InvalidRequestException")
 
 
 def test_refresh(aws: FakeAWS, clock: ManualClock) -> None:
-    """OIDC gives a new access token and a new refresh token for a refresh token, once."""
+    """OIDC accepts a refresh token once, and returns a new access token and a new refresh token."""
     token = aws.sso_token(expires_in=-1)
-    answer = refresh(aws, token)
-    fresh = answer.json()
+    response = refresh(aws, token)
+    fresh = response.json()
     assert fresh.keys() == {"accessToken", "tokenType", "expiresIn", "refreshToken"}
     assert (fresh["tokenType"], fresh["expiresIn"]) == ("Bearer", 3600)
     assert CANARY in fresh["accessToken"]
@@ -151,7 +151,7 @@ def test_refresh(aws: FakeAWS, clock: ManualClock) -> None:
 
 
 def test_refresh_tokens_need_not_rotate(aws: FakeAWS) -> None:
-    """OIDC can give the same refresh token again, or none; the old one is then good again."""
+    """OIDC can return the same refresh token or none, and then accepts the old one again."""
     token = aws.sso_token()
     aws.sso_refresh = "keep"
     assert [refresh(aws, token).json()["refreshToken"] for _ in range(2)] == [token["refreshToken"]] * 2
@@ -177,25 +177,25 @@ def test_refresh_tokens_need_not_rotate(aws: FakeAWS) -> None:
         ({"refreshToken": "made up"}, 400, "InvalidGrantException", "invalid_grant"),
     ],
 )
-def test_oidc_refusals(aws: FakeAWS, changed: dict[str, Any], status: int, code: str, error: str) -> None:
-    """Each thing that is missing or wrong has its code; the refresh token is not used up by it."""
+def test_oidc_errors(aws: FakeAWS, changed: dict[str, Any], status: int, code: str, error: str) -> None:
+    """Each invalid parameter gets its error code, and does not consume the refresh token."""
     token = aws.sso_token()
-    answer = refresh(aws, token, **changed)
-    assert (answer.status_code, answer.headers["x-amzn-ErrorType"]) == (status, code)
-    assert answer.json()["error"] == error
-    assert answer.json().keys() == {"error", "error_description"}
+    response = refresh(aws, token, **changed)
+    assert (response.status_code, response.headers["x-amzn-ErrorType"]) == (status, code)
+    assert response.json()["error"] == error
+    assert response.json().keys() == {"error", "error_description"}
     assert refresh(aws, token).status_code == 200
 
 
-def test_a_registration_ends(aws: FakeAWS, clock: ManualClock) -> None:
-    """A client whose registration has ended is refused."""
+def test_expired_registration(aws: FakeAWS, clock: ManualClock) -> None:
+    """A client whose registration has expired is rejected."""
     token = aws.sso_token(registration_expires_in=60)
     clock.advance(60)
     assert refresh(aws, token).headers["x-amzn-ErrorType"] == "InvalidClientException"
 
 
 def test_a_refresh_token_belongs_to_its_client(aws: FakeAWS) -> None:
-    """Another registered client cannot use it, and does not use it up."""
+    """Another client cannot use a refresh token, and does not consume it."""
     token, other = aws.sso_token(), aws.sso_token()
     stolen = refresh(aws, {**other, "refreshToken": token["refreshToken"]})
     assert stolen.headers["x-amzn-ErrorType"] == "InvalidGrantException"
@@ -203,16 +203,16 @@ def test_a_refresh_token_belongs_to_its_client(aws: FakeAWS) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b"\xff", b"[" * 100_000])
-def test_what_is_no_document(aws: FakeAWS, body: bytes) -> None:
-    """A body that is no JSON object is refused, and the fake serves on."""
+def test_malformed_document(aws: FakeAWS, body: bytes) -> None:
+    """A body that is no JSON object is rejected, and the fake continues to serve."""
     headers = {"Content-Type": "application/json"}
-    answer = httpx.post(aws.service_url + "/token", content=body, headers=headers, trust_env=False)
-    assert answer.headers["x-amzn-ErrorType"] == "InvalidRequestException"
+    response = httpx.post(aws.service_url + "/token", content=body, headers=headers, trust_env=False)
+    assert response.headers["x-amzn-ErrorType"] == "InvalidRequestException"
     assert refresh(aws, aws.sso_token()).status_code == 200
 
 
 def test_methods_and_types(aws: FakeAWS) -> None:
-    """A wrong method is 405, and a form is no JSON."""
+    """A wrong method gets a 405, and a form is rejected as no JSON."""
     url = aws.service_url
     assert httpx.post(url + "/federation/credentials", trust_env=False).status_code == 405
     assert httpx.get(url + "/token", trust_env=False).status_code == 405
@@ -221,7 +221,7 @@ def test_methods_and_types(aws: FakeAWS) -> None:
 
 
 def test_faults(aws: FakeAWS) -> None:
-    """``Refuse`` speaks the JSON of each service, and ``Expired`` gives what has ended."""
+    """``ServiceError`` is encoded in each service's format, and ``Expired`` returns expired credentials or tokens."""
     token = aws.sso_token()
     aws.script("sso role", ServiceError(429, "TooManyRequestsException", "slow down"), Expired(90))
     busy = role(aws, token["accessToken"])

@@ -1,4 +1,4 @@
-"""STS in the fake: what it answers to who may ask, and what it refuses as AWS does. Signed by botocore, never by us."""
+"""The fake of STS: its responses and errors, with requests that botocore signs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 def aws(clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeAWS]:
-    """Serve, with a signer that goes by the same clock."""
+    """Serve with the same clock as botocore's signer."""
     now = lambda: datetime.fromtimestamp(clock.time(), UTC).replace(tzinfo=None)  # noqa: E731
     monkeypatch.setattr(botocore.auth, "get_current_datetime", now)
     monkeypatch.setattr(botocore.auth.logger, "disabled", True)  # it logs what it signs, tokens included
@@ -38,29 +38,29 @@ def aws(clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeAWS
         yield aws
 
 
-class Told(dict[str, str]):
-    """The leaves of an answer by name, with its status."""
+class Result(dict[str, str]):
+    """The status of a response, and its values by element name."""
 
-    def __init__(self, answer: httpx.Response) -> None:
-        root = ET.fromstring(answer.text)
+    def __init__(self, response: httpx.Response) -> None:
+        root = ET.fromstring(response.text)
         assert {re.sub("}.*", "}", one.tag) for one in root.iter()} == {"{https://sts.amazonaws.com/doc/2011-06-15/}"}
         super().__init__((one.tag.rpartition("}")[2], one.text or "") for one in root.iter() if not len(one))
-        self.status = answer.status_code
+        self.status = response.status_code
 
     @property
     def error(self) -> tuple[int, str]:
         return self.status, self.get("Code", "")
 
 
-def ask(
+def send(
     aws: FakeAWS,
     form: Mapping[str, str] | str,
     key: Mapping[str, str] | None = None,
     *,
     scope: tuple[str, str] = ("eu-west-1", "sts"),
     **more: str,
-) -> Told:
-    """Send a signed form; by default with the long-term key."""
+) -> Result:
+    """Send a signed form, by default with the long-term key."""
     body = form if isinstance(form, str) else urlencode({"Version": "2011-06-15", **form, **more})
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     request = AWSRequest("POST", aws.service_url + "/", data=body, headers=headers)
@@ -68,24 +68,24 @@ def ask(
     known = {"AccessKeyId": access_key_id, "SecretAccessKey": secret, **(key or {})}
     credentials = ReadOnlyCredentials(known["AccessKeyId"], known["SecretAccessKey"], known.get("SessionToken"))
     botocore.auth.SigV4Auth(credentials, scope[1], scope[0]).add_auth(request)
-    return Told(httpx.post(request.url, content=body, headers=dict(request.headers.items()), trust_env=False))
+    return Result(httpx.post(request.url, content=body, headers=dict(request.headers.items()), trust_env=False))
 
 
-def assume(aws: FakeAWS, key: Mapping[str, str] | None = None, /, **more: str) -> Told:
+def assume(aws: FakeAWS, key: Mapping[str, str] | None = None, /, **more: str) -> Result:
     form = {"Action": "AssumeRole", "RoleArn": ROLE, "RoleSessionName": "tests", **more}
-    return ask(aws, {name: value for name, value in form.items() if value != "absent"}, key)
+    return send(aws, {name: value for name, value in form.items() if value != "absent"}, key)
 
 
-def web(aws: FakeAWS, token: str, **more: str) -> Told:
+def web(aws: FakeAWS, token: str, **more: str) -> Result:
     form = {"Action": "AssumeRoleWithWebIdentity", "Version": "2011-06-15", "RoleArn": ROLE, "RoleSessionName": "tests"}
     data = {**form, "WebIdentityToken": token, **more}
-    return Told(httpx.post(aws.service_url, data=data, trust_env=False))
+    return Result(httpx.post(aws.service_url, data=data, trust_env=False))
 
 
 def test_assume_role(aws: FakeAWS) -> None:
-    """A signed AssumeRole gets a set of the role's account, and its exchange tells all but secrets."""
-    told = assume(aws, DurationSeconds="900", ExternalId="external", SourceIdentity="source")
-    assert {name: value for name, value in told.items() if name not in SECRETS} == {
+    """AssumeRole returns credentials of the role's account, and its record has no secret."""
+    result = assume(aws, DurationSeconds="900", ExternalId="external", SourceIdentity="source")
+    assert {name: value for name, value in result.items() if name not in SECRETS} == {
         "AssumedRoleId": "AROAFAKEFAKEFAKEFAKE:tests",
         "Arn": "arn:aws:sts::210987654321:assumed-role/demo/tests",
         "AccessKeyId": "ASIAFAKEFAKEFAKE0001",
@@ -93,7 +93,7 @@ def test_assume_role(aws: FakeAWS) -> None:
         "SourceIdentity": "source",
         "RequestId": "00000000-0000-4000-8000-000000000001",
     }
-    assert all(CANARY in told[secret] for secret in SECRETS)
+    assert all(CANARY in result[secret] for secret in SECRETS)
     (exchange,) = aws.exchanges
     assert (exchange.route, exchange.method, exchange.path, exchange.status) == ("assume role", "POST", "/", 200)
     assert exchange.signed_for == SignedFor("AKIDEXAMPLE", "eu-west-1", "sts")
@@ -109,19 +109,19 @@ def test_assume_role(aws: FakeAWS) -> None:
     assert (aws.count("assume role"), aws.issued) == (1, 1)
 
 
-def test_an_answer_is_dated(aws: FakeAWS) -> None:
-    """Answers of services have the fake's date and an id, also in their bodies; a set lives an hour unless asked."""
+def test_dates_and_request_ids(aws: FakeAWS) -> None:
+    """Responses have the fake's date and a request id. Credentials are valid for an hour by default."""
     form = {"Action": "AssumeRoleWithWebIdentity", "Version": "2011-06-15", "RoleArn": ROLE, "RoleSessionName": "tests"}
-    answers = [
+    responses = [
         httpx.post(aws.service_url, data={**form, "WebIdentityToken": aws.web_identity_token()}, trust_env=False)
         for _ in range(2)
     ]
-    assert answers[0].headers["Date"] == "Thu, 01 Jan 2026 00:00:00 GMT"
-    assert answers[0].headers["Content-Type"] == "text/xml"
-    ids = [answer.headers["x-amzn-RequestId"] for answer in answers]
-    assert ids == [Told(answer)["RequestId"] for answer in answers]
+    assert responses[0].headers["Date"] == "Thu, 01 Jan 2026 00:00:00 GMT"
+    assert responses[0].headers["Content-Type"] == "text/xml"
+    ids = [response.headers["x-amzn-RequestId"] for response in responses]
+    assert ids == [Result(response)["RequestId"] for response in responses]
     assert len(set(ids)) == 2
-    assert Told(answers[0])["Expiration"] == "2026-01-01T01:00:00Z"
+    assert Result(responses[0])["Expiration"] == "2026-01-01T01:00:00Z"
 
 
 def test_partitions(aws: FakeAWS) -> None:
@@ -130,9 +130,9 @@ def test_partitions(aws: FakeAWS) -> None:
     assert assume(aws, RoleArn=arn)["Arn"] == "arn:aws-cn:sts::210987654321:assumed-role/demo/tests"
 
 
-def test_all_parameters_are_taken(aws: FakeAWS) -> None:
-    """Every parameter of AssumeRole is known, and lists without members may be sent by name."""
-    told = assume(
+def test_all_parameters(aws: FakeAWS) -> None:
+    """Every parameter of AssumeRole is accepted. An empty list may be sent as its name."""
+    result = assume(
         aws,
         **{
             "PolicyArns.member.1.arn": "arn:aws:iam::aws:policy/ReadOnlyAccess",
@@ -147,7 +147,7 @@ def test_all_parameters_are_taken(aws: FakeAWS) -> None:
             "MinimumSessionTokenSize": "1000",
         },
     )
-    assert told.status == 200
+    assert result.status == 200
     parameters = aws.exchanges[0].parameters
     assert parameters["Tags.member.1.Key"] == "Größe"
     assert parameters["ProvidedContexts.member.1.ContextAssertion"] == "(16 characters)"
@@ -156,38 +156,38 @@ def test_all_parameters_are_taken(aws: FakeAWS) -> None:
 
 
 def test_caller_identity(aws: FakeAWS) -> None:
-    """GetCallerIdentity tells who a key stands for: the user, or the session of a role."""
+    """GetCallerIdentity returns the owner of a key: the user, or the role session."""
     form = {"Action": "GetCallerIdentity"}
-    user = ask(aws, form)
+    user = send(aws, form)
     assert (user["Account"], user["Arn"]) == ("123456789012", "arn:aws:iam::123456789012:user/anycreds-fake-user")
-    session = ask(aws, form, assume(aws))
+    session = send(aws, form, assume(aws))
     assert (session["Account"], session["Arn"]) == ("210987654321", "arn:aws:sts::210987654321:assumed-role/demo/tests")
     assert aws.count("caller identity") == 2
 
 
-def test_what_is_presigned_is_verified(aws: FakeAWS) -> None:
-    """GetCallerIdentity can be asked by a presigned GET, as EKS tokens do, and not once that has ended."""
+def test_presigned_caller_identity(aws: FakeAWS) -> None:
+    """A presigned GetCallerIdentity, as in EKS tokens, is accepted until it expires."""
     (access_key_id, secret), *_ = aws.keys.items()
     auth = botocore.auth.SigV4QueryAuth(ReadOnlyCredentials(access_key_id, secret, None), "sts", "us-east-1", 60)
     request = AWSRequest("GET", aws.service_url + "/?Action=GetCallerIdentity&Version=2011-06-15")
     auth.add_auth(request)
-    assert Told(httpx.get(request.url, trust_env=False))["Account"] == "123456789012"
+    assert Result(httpx.get(request.url, trust_env=False))["Account"] == "123456789012"
     (exchange,) = aws.exchanges
     assert exchange.signed_for == SignedFor("AKIDEXAMPLE", "us-east-1", "sts")
     assert dict(exchange.parameters) == {"Action": "GetCallerIdentity", "Version": "2011-06-15"}
     assert isinstance(aws.clock, ManualClock)
     aws.clock.advance(61)
-    assert Told(httpx.get(request.url, trust_env=False)).error == (403, "SignatureDoesNotMatch")
+    assert Result(httpx.get(request.url, trust_env=False)).error == (403, "SignatureDoesNotMatch")
 
 
-def test_sets_of_every_route_can_sign(aws: FakeAWS) -> None:
-    """What the fake issued anywhere is a key for STS: here of the container, the portal, sign-in and Cognito."""
+def test_all_issued_credentials_can_sign(aws: FakeAWS) -> None:
+    """STS accepts credentials from the container, the portal, sign-in and Cognito."""
     container = httpx.get(aws.container_url, headers={"Authorization": aws.container_token}, trust_env=False).json()
-    told = ask(aws, {"Action": "GetCallerIdentity"}, {**container, "SessionToken": container["Token"]})
-    assert told["Arn"] == "arn:aws:sts::123456789012:assumed-role/anycreds-fake-role/anycreds-fake-task"
+    result = send(aws, {"Action": "GetCallerIdentity"}, {**container, "SessionToken": container["Token"]})
+    assert result["Arn"] == "arn:aws:sts::123456789012:assumed-role/anycreds-fake-role/anycreds-fake-task"
     login = aws.login_token()["accessToken"]
     key = {name[0].upper() + name[1:]: value for name, value in login.items()}
-    assert ask(aws, {"Action": "GetCallerIdentity"}, key)["Arn"].endswith(":user/anycreds-fake-user")
+    assert send(aws, {"Action": "GetCallerIdentity"}, key)["Arn"].endswith(":user/anycreds-fake-user")
 
 
 @pytest.mark.parametrize(
@@ -199,52 +199,52 @@ def test_sets_of_every_route_can_sign(aws: FakeAWS) -> None:
     ],
 )
 def test_wrong_keys(aws: FakeAWS, key: dict[str, str], error: tuple[int, str]) -> None:
-    """An unknown key, a wrong secret and a token that is another's are refused."""
+    """An unknown key, a wrong secret and another key's token are rejected."""
     assert assume(aws, key).error == error
     assert aws.issued == 0
 
 
-def test_the_token_belongs_to_the_key(aws: FakeAWS) -> None:
-    """The keys of a session are nothing without their token, or with that of another session."""
+def test_session_token_is_required(aws: FakeAWS) -> None:
+    """The key of a session is rejected without its own token."""
     first, second = assume(aws), assume(aws)
     assert assume(aws, {**first, "SessionToken": second["SessionToken"]}).error == (403, "InvalidClientTokenId")
     bare = {name: first[name] for name in ("AccessKeyId", "SecretAccessKey")}
     assert assume(aws, bare).error == (403, "InvalidClientTokenId")
 
 
-def test_a_session_ends(aws: FakeAWS, clock: ManualClock) -> None:
-    """The keys of a session can sign until its end."""
+def test_session_expires(aws: FakeAWS, clock: ManualClock) -> None:
+    """The key of a session is accepted until it expires."""
     key = assume(aws, DurationSeconds="900")
     clock.advance(899)
-    assert ask(aws, {"Action": "GetCallerIdentity"}, key).status == 200
+    assert send(aws, {"Action": "GetCallerIdentity"}, key).status == 200
     clock.advance(1)
-    told = ask(aws, {"Action": "GetCallerIdentity"}, key)
-    assert (told.error, told["Message"]) == (
+    result = send(aws, {"Action": "GetCallerIdentity"}, key)
+    assert (result.error, result["Message"]) == (
         (403, "ExpiredToken"),
         "The security token included in the request is expired",
     )
 
 
 def test_scope_and_clock(aws: FakeAWS, clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is signed for another service or region, or by a clock that is wrong, is refused."""
+    """A signature for another service or region, or of a wrong clock, is rejected."""
     identity = {"Action": "GetCallerIdentity"}
     aws.region = "eu-west-1"
-    assert ask(aws, identity).status == 200
-    assert ask(aws, identity, scope=("us-east-1", "sts")).error == (403, "SignatureDoesNotMatch")
-    assert ask(aws, identity, scope=("eu-west-1", "s3")).error == (403, "SignatureDoesNotMatch")
+    assert send(aws, identity).status == 200
+    assert send(aws, identity, scope=("us-east-1", "sts")).error == (403, "SignatureDoesNotMatch")
+    assert send(aws, identity, scope=("eu-west-1", "s3")).error == (403, "SignatureDoesNotMatch")
     wrong = datetime.fromtimestamp(clock.time(), UTC).replace(tzinfo=None) - timedelta(minutes=6)
     monkeypatch.setattr(botocore.auth, "get_current_datetime", lambda: wrong)
-    told = ask(aws, identity)
-    assert told.error == (403, "SignatureDoesNotMatch")
-    assert told["Message"].startswith("Signature expired: 20251231T235400Z is now earlier than 20251231T235500Z")
+    result = send(aws, identity)
+    assert result.error == (403, "SignatureDoesNotMatch")
+    assert result["Message"].startswith("Signature expired: 20251231T235400Z is now earlier than 20251231T235500Z")
 
 
-def test_what_is_not_signed(aws: FakeAWS) -> None:
-    """AssumeRole without a signature is refused."""
+def test_unsigned_request(aws: FakeAWS) -> None:
+    """AssumeRole without a signature is rejected."""
     form = {"Action": "AssumeRole", "Version": "2011-06-15", "RoleArn": ROLE, "RoleSessionName": "tests"}
-    told = Told(httpx.post(aws.service_url, data=form, trust_env=False))
-    assert told.error == (403, "MissingAuthenticationToken")
-    assert (told["Type"], aws.exchanges[0].signed_for) == ("Sender", None)
+    result = Result(httpx.post(aws.service_url, data=form, trust_env=False))
+    assert result.error == (403, "MissingAuthenticationToken")
+    assert (result["Type"], aws.exchanges[0].signed_for) == ("Sender", None)
 
 
 LONG = "x" * 2049
@@ -299,56 +299,56 @@ LONG = "x" * 2049
         ({"Action": "absent"}, "MissingAction", "Missing Action"),
     ],
 )
-def test_forms_that_are_refused(aws: FakeAWS, more: dict[str, str], code: str, message: str) -> None:
-    """Each parameter is checked as the API reference has it, and refused with AWS's code and sentence."""
-    told = assume(aws, **more)
-    assert told.error == (400, code)
-    assert message in told["Message"]
-    assert CANARY not in told["Message"]
+def test_invalid_parameters(aws: FakeAWS, more: dict[str, str], code: str, message: str) -> None:
+    """Each invalid parameter gets AWS's error code and message."""
+    result = assume(aws, **more)
+    assert result.error == (400, code)
+    assert message in result["Message"]
+    assert CANARY not in result["Message"]
     assert aws.issued == 0
 
 
 @pytest.mark.parametrize("body", ["Action=AssumeRole&Action=AssumeRole", "no form", "Action=%FF"])
-def test_what_is_no_form(aws: FakeAWS, body: str) -> None:
-    """A body that is no form is refused in STS's own format."""
-    assert ask(aws, body).error == (400, "MissingAction")
+def test_malformed_form(aws: FakeAWS, body: str) -> None:
+    """A malformed body is rejected in the format of STS."""
+    assert send(aws, body).error == (400, "MissingAction")
     assert aws.count("other") == 1
 
 
 def test_role_chaining(aws: FakeAWS) -> None:
-    """From the session of a role, another can be assumed for an hour at most."""
+    """A role session can assume another role for at most an hour."""
     first = assume(aws, DurationSeconds="43200")
     assert first["Expiration"] == "2026-01-01T12:00:00Z"
     assert assume(aws, first, RoleArn=OTHER, DurationSeconds="3600").status == 200
     assert aws.exchanges[-1].signed_for == SignedFor(first["AccessKeyId"], "eu-west-1", "sts")
-    told = assume(aws, first, RoleArn=OTHER, DurationSeconds="3601")
-    assert (told.error, told["Message"]) == (
+    result = assume(aws, first, RoleArn=OTHER, DurationSeconds="3601")
+    assert (result.error, result["Message"]) == (
         (400, "ValidationError"),
         "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining",
     )
 
 
-def test_roles_have_conditions(aws: FakeAWS) -> None:
-    """With ``roles``, other roles are denied, and so is who lacks the external id or asks for too long a session."""
+def test_role_conditions(aws: FakeAWS) -> None:
+    """With ``roles``, an unknown role, a missing external id and a too long session are rejected."""
     aws.roles = {ROLE: {"external_id": "external", "max_session": 3600}}
     assert assume(aws, ExternalId="external").status == 200
     for denied in (assume(aws), assume(aws, ExternalId="other")):
         assert denied.error == (403, "AccessDenied")
         assert denied["Message"] == f"User: arn:aws:iam::123456789012:user/anycreds-fake-user {DENIED}"
     assert assume(aws, RoleArn=OTHER, ExternalId="external").error == (403, "AccessDenied")
-    told = assume(aws, ExternalId="external", DurationSeconds="3601")
-    assert told["Message"] == "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."
+    result = assume(aws, ExternalId="external", DurationSeconds="3601")
+    assert result["Message"] == "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."
 
 
 def test_multi_factor_authentication(aws: FakeAWS) -> None:
-    """A role that wants a code takes each of its device's codes once, and nothing else."""
+    """A role that requires MFA accepts each code of its device once."""
     serial = "arn:aws:iam::123456789012:mfa/device"
     aws.roles = {ROLE: {"mfa_serial": serial, "mfa_codes": ["123456", "654321"]}}
 
     def said(**more: str) -> str:
-        told = assume(aws, **more)
-        assert told.error == (403, "AccessDenied")
-        return told["Message"]
+        result = assume(aws, **more)
+        assert result.error == (403, "AccessDenied")
+        return result["Message"]
 
     assert DENIED in said()
     assert "must provide both MFA serial number" in said(SerialNumber=serial)
@@ -362,44 +362,44 @@ def test_multi_factor_authentication(aws: FakeAWS) -> None:
     assert aws.exchanges[-1].parameters["TokenCode"] == "(6 characters)"
 
 
-def test_a_code_is_good_once_without_roles_too(aws: FakeAWS) -> None:
-    """Where any role can be assumed, any code is taken, but only once."""
+def test_code_is_accepted_once(aws: FakeAWS) -> None:
+    """Without ``roles``, every MFA code is accepted once."""
     code = {"SerialNumber": "arn:aws:iam::123456789012:mfa/device", "TokenCode": "123456"}
     assert [assume(aws, **code).status for _ in range(2)] == [200, 403]
 
 
 def test_web_identity(aws: FakeAWS) -> None:
-    """A known token gets a set without a signature; the token itself is not noted."""
+    """A known token gets credentials without a signature. The token is not recorded."""
     token = aws.web_identity_token()
     assert CANARY in token
-    told = web(aws, token, DurationSeconds="1800", ProviderId="provider.example")
-    assert told["Arn"] == "arn:aws:sts::210987654321:assumed-role/demo/tests"
-    assert told["Expiration"] == "2026-01-01T00:30:00Z"
+    result = web(aws, token, DurationSeconds="1800", ProviderId="provider.example")
+    assert result["Arn"] == "arn:aws:sts::210987654321:assumed-role/demo/tests"
+    assert result["Expiration"] == "2026-01-01T00:30:00Z"
     (exchange,) = aws.exchanges
     assert (exchange.route, exchange.signed_for) == ("web identity", None)
     assert exchange.parameters["WebIdentityToken"] == f"({len(token)} characters)"
 
 
 def test_web_identity_tokens_are_settable(aws: FakeAWS, clock: ManualClock) -> None:
-    """Any text can be a token, for as long as is set."""
+    """``web_identity_tokens`` sets the accepted tokens and their expiration."""
     aws.web_identity_tokens["canary-token"] = clock.time() + 10
     assert web(aws, "canary-token").status == 200
     clock.advance(10)
-    told = web(aws, "canary-token")
-    assert told.error == (400, "ExpiredTokenException")
-    assert told["Message"] == (
+    result = web(aws, "canary-token")
+    assert result.error == (400, "ExpiredTokenException")
+    assert result["Message"] == (
         "Token expired: current date/time 1767225610 must be before the expiration date/time 1767225610"
     )
 
 
 @pytest.mark.parametrize("change", [lambda token: token + "\n", lambda token: token[:-1], lambda _: "made up"])
-def test_web_identity_tokens_that_are_unknown(aws: FakeAWS, change: Any) -> None:
-    """A token that differs in a byte, such as a newline at its end, is refused."""
+def test_unknown_web_identity_token(aws: FakeAWS, change: Any) -> None:
+    """A token that differs in one byte is rejected."""
     assert web(aws, change(aws.web_identity_token())).error == (400, "InvalidIdentityToken")
 
 
-def test_web_identity_refusals(aws: FakeAWS) -> None:
-    """Forms are checked as those of AssumeRole, and roles that want more than a token deny it."""
+def test_invalid_web_identity_requests(aws: FakeAWS) -> None:
+    """Parameters are validated as for AssumeRole, and roles with conditions are denied."""
     token = aws.web_identity_token()
     assert web(aws, token, SerialNumber="x" * 9).error == (400, "InvalidQueryParameter")
     assert web(aws, token, DurationSeconds="1").error == (400, "ValidationError")
@@ -408,19 +408,19 @@ def test_web_identity_refusals(aws: FakeAWS) -> None:
     assert (short.error, "***" in short["Message"]) == ((400, "ValidationError"), True)
     aws.roles = {ROLE: {"external_id": "external"}}
     for arn in (ROLE, OTHER):
-        told = web(aws, token, RoleArn=arn)
-        assert told.error == (403, "AccessDenied")
-        assert told["Message"] == "Not authorized to perform sts:AssumeRoleWithWebIdentity"
+        result = web(aws, token, RoleArn=arn)
+        assert result.error == (403, "AccessDenied")
+        assert result["Message"] == "Not authorized to perform sts:AssumeRoleWithWebIdentity"
 
 
 def test_faults(aws: FakeAWS) -> None:
-    """Faults happen to services as to metadata; ``Refuse`` speaks XML here, and ``Expired`` dates the set back."""
+    """``ServiceError`` is encoded as XML, and ``Expired`` returns expired credentials."""
     aws.script(
         "web identity", ServiceError(400, "IDPCommunicationError", "<later>"), ServiceError(503, "Busy"), Expired(90)
     )
     token = aws.web_identity_token()
-    told = web(aws, token)
-    assert (told.error, told["Message"], told["Type"]) == ((400, "IDPCommunicationError"), "<later>", "Sender")
+    result = web(aws, token)
+    assert (result.error, result["Message"], result["Type"]) == ((400, "IDPCommunicationError"), "<later>", "Sender")
     assert web(aws, token)["Type"] == "Receiver"
     assert web(aws, token)["Expiration"] == "2025-12-31T23:58:30Z"
     aws.script("assume role", Status(500), Delay(0.001))
@@ -429,7 +429,7 @@ def test_faults(aws: FakeAWS) -> None:
     assert assume(aws).status == 200
 
 
-def test_a_path_before_the_service_is_passed_over(aws: FakeAWS) -> None:
+def test_path_prefix(aws: FakeAWS) -> None:
     """An endpoint URL may have a path, which is signed as it is sent."""
     (access_key_id, secret), *_ = aws.keys.items()
     body = "Action=GetCallerIdentity&Version=2011-06-15"
@@ -437,12 +437,12 @@ def test_a_path_before_the_service_is_passed_over(aws: FakeAWS) -> None:
     request = AWSRequest("POST", aws.service_url + "/base/path/", data=body, headers=headers)
     auth = botocore.auth.SigV4Auth(ReadOnlyCredentials(access_key_id, secret, None), "sts", "us-east-1")
     auth.add_auth(request)
-    answer = httpx.post(request.url, content=body, headers=dict(request.headers.items()), trust_env=False)
-    assert Told(answer)["Account"] == "123456789012"
+    response = httpx.post(request.url, content=body, headers=dict(request.headers.items()), trust_env=False)
+    assert Result(response)["Account"] == "123456789012"
 
 
 def test_environ(aws: FakeAWS) -> None:
-    """The variables point an SDK at the services, and give it the long-term keys."""
+    """The environment variables point an SDK at the services, and contain the long-term keys."""
     assert aws.service_environ() == {"AWS_ENDPOINT_URL": aws.service_url}
     assert aws.service_url == aws.metadata_url
     environ = aws.key_environ()
@@ -450,4 +450,4 @@ def test_environ(aws: FakeAWS) -> None:
     assert CANARY in environ["AWS_SECRET_ACCESS_KEY"]
     aws.keys = {"AKIAOWN": "canary-own"}
     assert aws.key_environ() == {"AWS_ACCESS_KEY_ID": "AKIAOWN", "AWS_SECRET_ACCESS_KEY": "canary-own"}
-    assert ask(aws, {"Action": "GetCallerIdentity"}).status == 200
+    assert send(aws, {"Action": "GetCallerIdentity"}).status == 200

@@ -1,4 +1,4 @@
-"""The public fixtures, as a user of the test kit has them."""
+"""The public pytest fixtures."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PLANTED = {
 
 @pytest.fixture
 def planted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Set again what the autouse isolation of this suite has removed; ``again`` then isolates from that."""
+    """Set variables again that the isolation of this suite has removed. ``again`` isolates from them."""
     for name, value in PLANTED.items():
         monkeypatch.setenv(name, value)
 
@@ -46,7 +46,7 @@ def again(planted: None, tmp_path: Path, request: pytest.FixtureRequest) -> Path
 
 
 def test_isolation_removes_settings(again: Path) -> None:
-    """Nothing that AWS tools read from the environment is left but what points nowhere."""
+    """``aws_isolated`` removes every AWS setting but the ones that it sets itself."""
     assert not PLANTED.keys() & os.environ.keys()
     left = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
     assert left == {
@@ -57,14 +57,14 @@ def test_isolation_removes_settings(again: Path) -> None:
 
 
 def test_isolation_gives_an_empty_home(aws_isolated: Path, tmp_path: Path) -> None:
-    """The home directory is the test's own, exists and is empty."""
+    """``aws_isolated`` gives the test an empty home directory."""
     assert Path.home() == aws_isolated == tmp_path / "home"
     assert Path("~").expanduser() == aws_isolated
     assert list(aws_isolated.iterdir()) == []
 
 
 def test_fake_aws(fake_aws: FakeAWS, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The fixture serves, and its variables lead to both of its services."""
+    """``fake_aws`` serves, and its environment variables lead to its services."""
     for name, value in {**fake_aws.metadata_environ(), **fake_aws.container_environ()}.items():
         monkeypatch.setenv(name, value)
     url, token = os.environ["AWS_CONTAINER_CREDENTIALS_FULL_URI"], os.environ["AWS_CONTAINER_AUTHORIZATION_TOKEN"]

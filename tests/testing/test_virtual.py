@@ -1,4 +1,4 @@
-"""Virtual time, on asyncio and trio alike."""
+"""Virtual time on asyncio and trio."""
 
 from __future__ import annotations
 
@@ -19,32 +19,32 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_a_day_takes_no_time() -> None:
-    """Sleeping for a day ends a day later by the loop's clock, and at once by the machine's."""
-    begun, real = anyio.current_time(), time.perf_counter()
+    """A sleep of a day takes a day of virtual time and no real time."""
+    started, real = anyio.current_time(), time.perf_counter()
     await anyio.sleep(DAY)
-    assert anyio.current_time() - begun == DAY
+    assert anyio.current_time() - started == DAY
     assert time.perf_counter() - real < 1.0
 
 
 async def test_each_test_starts_at_zero() -> None:
-    """The clock is a new one for each test, so that no test depends on another."""
+    """Each test has a new clock, so that no test depends on another."""
     assert anyio.current_time() < 0.001
 
 
 @pytest.mark.parametrize("seconds", [0.1, 1.0, 60.0, 86_399.7])
-async def test_a_deadline_ends_on_the_dot(seconds: float) -> None:
-    """A deadline ends at its very second, also after times that are no binary fractions."""
+async def test_deadline_is_exact(seconds: float) -> None:
+    """A deadline is exact, also after sleeps that floats cannot represent exactly."""
     for odd in (0.1, 0.2, 0.7):
         await anyio.sleep(odd)
-    begun = anyio.current_time()
+    started = anyio.current_time()
     with anyio.move_on_after(seconds) as scope:
         await anyio.sleep_forever()
     assert scope.cancelled_caught
-    assert anyio.current_time() - begun == pytest.approx(seconds, abs=1e-9)
+    assert anyio.current_time() - started == pytest.approx(seconds, abs=1e-9)
 
 
-async def test_the_order_is_that_of_the_deadlines() -> None:
-    """Tasks wake in the order of their times, each at its own."""
+async def test_tasks_wake_in_deadline_order() -> None:
+    """Tasks wake in the order of their deadlines, each at its time."""
     woken: list[tuple[str, float]] = []
 
     async def sleeper(name: str, seconds: float) -> None:
@@ -58,41 +58,41 @@ async def test_the_order_is_that_of_the_deadlines() -> None:
 
 
 async def test_no_jump_while_a_task_can_run() -> None:
-    """As long as any task has something to do, time stands still."""
-    begun = anyio.current_time()
+    """Time stands still while a task can run."""
+    started = anyio.current_time()
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(anyio.sleep, DAY)
         for _ in range(100):
             await anyio.lowlevel.checkpoint()
-        assert anyio.current_time() == begun
+        assert anyio.current_time() == started
         tasks.cancel_scope.cancel()
-    assert anyio.current_time() == begun
+    assert anyio.current_time() == started
 
 
 async def test_sockets_work() -> None:
-    """What comes on a socket of this process is seen before time jumps past it, and a fake's latency is virtual."""
+    """A message on a socket arrives before time jumps, and the latency of a fake is virtual."""
     async with FakeAWS(latency=3600.0) as aws:
         host, _, port = aws.metadata_url.removeprefix("http://").partition(":")
-        begun = anyio.current_time()
+        started = anyio.current_time()
         with anyio.fail_after(3601.0):
             async with await anyio.connect_tcp(host, int(port)) as stream:
                 await stream.send(b"GET / HTTP/1.1\r\nHost: fake\r\n\r\n")
                 assert (await stream.receive()).startswith(b"HTTP/1.1 401 ")
-        assert anyio.current_time() - begun == pytest.approx(3600.0, abs=1e-3)
+        assert anyio.current_time() - started == pytest.approx(3600.0, abs=1e-3)
 
 
 async def test_the_clock_follows_the_loop() -> None:
-    """A ``VirtualClock`` shows the loop's time on both clocks, and can be set besides."""
+    """A ``VirtualClock`` follows the event loop's time, and its wall clock can be stepped."""
     clock = VirtualClock(1000.0)
-    begun = clock.monotonic()
+    started = clock.monotonic()
     await anyio.sleep(30.0)
     clock.step(-500.0)
-    assert clock.monotonic() - begun == pytest.approx(30.0, abs=1e-3)
-    assert clock.time() - begun == pytest.approx(530.0, abs=1e-3)
+    assert clock.monotonic() - started == pytest.approx(30.0, abs=1e-3)
+    assert clock.time() - started == pytest.approx(530.0, abs=1e-3)
 
 
 def test_asyncio_starts_no_thread_and_no_process() -> None:
-    """Where asyncio would start a thread or a process, the loop refuses instead of losing time."""
+    """``VirtualLoop`` raises ``RuntimeError`` instead of starting a thread or a process."""
     loop = VirtualLoop()
     try:
         with pytest.raises(RuntimeError, match="thread"):
@@ -103,7 +103,7 @@ def test_asyncio_starts_no_thread_and_no_process() -> None:
         loop.close()
 
 
-def test_there_are_two_backends() -> None:
-    """A backend without virtual time is an error that names those that have it."""
+def test_unsupported_backend() -> None:
+    """An unsupported backend is an error that lists the supported ones."""
     with pytest.raises(ValueError, match="asyncio and trio"):
         virtual_backend("curio")
