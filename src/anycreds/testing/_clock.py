@@ -54,7 +54,7 @@ class ManualClock:
         self._advanced += _not_negative(seconds)
 
     def step(self, seconds: float) -> None:
-        """Set the wall clock forward (or back, if negative), as an administrator or NTP does."""
+        """Set the wall clock forward by ``seconds`` (back, if negative), as an administrator or NTP does."""
         self._stepped += seconds
 
     def suspend(self, seconds: float) -> None:

@@ -48,11 +48,11 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._now = max(later, round(later, _DIGITS))
 
     def run_in_executor(self, executor: Any, func: Any, *args: Any) -> NoReturn:  # type: ignore[override]
-        """Raise ``RuntimeError``: a thread takes real time."""
+        """Raise ``RuntimeError``: a thread of an ``executor`` would call ``func`` with ``args`` in real time."""
         raise RuntimeError(f"a VirtualLoop cannot start a thread: virtual time would pass before {func!r} ends")
 
     async def subprocess_exec(self, *args: Any, **options: Any) -> NoReturn:
-        """Raise ``RuntimeError``: a process takes real time."""
+        """Raise ``RuntimeError``, whatever ``args`` and ``options`` are: a process takes real time."""
         raise RuntimeError("a VirtualLoop cannot start a process: virtual time would pass before it ends")
 
     subprocess_shell = subprocess_exec

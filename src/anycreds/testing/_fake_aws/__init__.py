@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Self, Unpack
 
+from anyio.from_thread import start_blocking_portal
+
 from .._faults import Expired, Fault, Forever, OneFault, ServiceError
 from . import fault_injection
 from .messages import FakeRequest, FakeResponse, FakeServiceError
@@ -30,7 +32,7 @@ class FakeAWS(FakeServices, LoopbackServer):
     ``service_environ()`` return the environment variables that point an AWS SDK at the fake. ``key_environ()``,
     ``web_identity_token()``, ``sso_token()`` and ``login_token()`` return keys and tokens that the services accept.
 
-    All arguments but ``host`` are also attributes, and may be changed while the fake serves.
+    ``latency`` and all ``settings`` that follow it are also attributes, and may be changed while the fake serves.
 
     Args:
         host: The loopback address to serve at, ``"127.0.0.1"`` (default) or ``"::1"``.
@@ -132,9 +134,7 @@ class FakeAWS(FakeServices, LoopbackServer):
     @classmethod
     @contextmanager
     def in_thread(cls, **settings: Unpack[FakeSettings]) -> Iterator[Self]:
-        """Serve from a new thread within ``with``. Takes the arguments of the class."""
-        from anyio.from_thread import start_blocking_portal  # imports threading machinery that async users never need
-
+        """Serve from a new thread within ``with``. ``settings`` are the arguments of the class."""
         aws = cls(**settings)
         with start_blocking_portal("asyncio", name="FakeAWS") as portal, portal.wrap_async_context_manager(aws):
             yield aws

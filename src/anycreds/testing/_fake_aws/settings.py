@@ -36,8 +36,8 @@ class IdentityPool(TypedDict, total=False):
     """The ARNs that are accepted as ``CustomRoleArn`` (default: none)."""
 
 
-class FakeMetadataSettings(TypedDict, total=False):
-    """The settings of the metadata services."""
+class FakeServiceSettings(TypedDict, total=False):
+    """The settings of the services."""
 
     role_name: str | None
     lifetime: float
@@ -47,11 +47,6 @@ class FakeMetadataSettings(TypedDict, total=False):
     account_id: str
     imds_v1: bool
     token_status: int | None
-
-
-class FakeServiceSettings(FakeMetadataSettings, total=False):
-    """The settings of all services."""
-
     region: str | None
     keys: Mapping[str, str] | None
     roles: Mapping[str, RoleTrust] | None
@@ -65,7 +60,7 @@ class FakeServiceSettings(FakeMetadataSettings, total=False):
 
 
 class FakeSettings(FakeServiceSettings, total=False):
-    """The settings of all services and of the server."""
+    """The settings of the services and of the server."""
 
     host: str
     latency: float

@@ -153,7 +153,10 @@ class MemoryNetwork:
         local_address: str | None = None,
         socket_options: object = None,
     ) -> MemoryConnection:
-        """Connect, as httpcore's network backend."""
+        """Connect to ``host`` and ``port`` within ``timeout`` seconds, as httpcore's network backend.
+
+        ``local_address`` and ``socket_options`` are not used.
+        """
         server = self._servers.get((host, port), _REFUSING)
         number = len(self.connections) + 1
         connection = MemoryConnection(

@@ -23,6 +23,8 @@ _BAD_REQUEST: Script = [("send", b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0
 class MemoryConnection:
     """A connection of a ``MemoryNetwork``, or an attempt to connect, with a record of what the client did.
 
+    The network creates it. ``httpcore`` is the module of that name, and ``steps_for`` returns the steps for a request.
+
     Attributes:
         number: The number of the connection, from 1.
         host: The host, exactly as the client requested it.
@@ -62,7 +64,7 @@ class MemoryConnection:
         self._end: Literal["close", "reset"] | None = None
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 - httpcore's interface
-        """Return the next bytes that the server sends: at most one piece."""
+        """Return the next bytes: at most one piece and ``max_bytes``, within ``timeout`` seconds."""
         await anyio.lowlevel.checkpoint()
         if self.closed_at is not None:
             raise_os_error(self._httpcore.ReadError, errno.EBADF)
@@ -77,7 +79,7 @@ class MemoryConnection:
         raise self._httpcore.ReadTimeout
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 - httpcore's interface
-        """Receive bytes from the client. A complete request adds its steps."""
+        """Receive ``buffer`` from the client, without a ``timeout``. A complete request adds its steps."""
         await anyio.lowlevel.checkpoint()
         if self._end is not None or self.closed_at is not None:
             raise_os_error(self._httpcore.WriteError, errno.EPIPE)
@@ -105,12 +107,12 @@ class MemoryConnection:
         server_hostname: str | None = None,
         timeout: float | None = None,  # noqa: ASYNC109 - httpcore's interface
     ) -> MemoryConnection:
-        """Record that the client requested TLS, and continue without it."""
+        """Record ``server_hostname`` and continue without TLS. ``ssl_context`` and ``timeout`` are not used."""
         self.server_name = server_hostname
         return self
 
     def get_extra_info(self, info: str) -> Any:
-        """Return whether the connection is readable, by which httpcore notices that the server has closed it."""
+        """Return whether the connection is readable if ``info`` is ``"is_readable"``. httpcore so notices a close."""
         if info == "is_readable":
             return bool(self._buffer or self._end or (self._steps and self._steps[0][0] in ("send", "close", "reset")))
         return None
