@@ -124,6 +124,8 @@ def test_missing_profile_of_an_option(aws_isolated: Path, capsys: pytest.Capture
     assert status == 1
     assert "profile 'a b' is selected by --profile, so the shared files come first" in text
     assert "- create this profile: aws configure sso --profile 'a b' - select no profile: leave out --profile" in text
+    assert "it is selected by --profile" in text
+    assert explain_as_json(capsys, "--profile", "a b")[1]["profile"]["origin"] == "--profile"
     text = explain(capsys, "--profile", "a\x1b[31m")[1]
     assert "does not exist. What you can do: - select no profile: leave out --profile" in text
     assert "\x1b" not in text

@@ -188,7 +188,7 @@ def test_missing_profile_is_wrong_use(
     assert main([command[0], "--profile", "deb", *command[1:]]) == 2
     output = capsys.readouterr()
     assert (output.out, output.err.count("\n")) == ("", 1)
-    assert "did you mean 'dev'?" in output.err
+    assert "it is selected by --profile (did you mean 'dev'?)" in output.err
     monkeypatch.setenv("AWS_PROFILE", "zzzzz")
     assert main(command) == 2
     output = capsys.readouterr()

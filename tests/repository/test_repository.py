@@ -17,6 +17,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+import anycreds
+
 ROOT = Path(__file__).parents[2]
 
 REGISTRIES = ["py" + "pi.org", "py" + "pi.python.org", "python" + "hosted.org", "npm" + "js.org", "npm" + "js.com"]
@@ -130,9 +132,9 @@ def test_one_release_of_the_javascript_sdk() -> None:
 
 
 def test_the_changelog_is_about_this_version() -> None:
-    """The newest entry of the changelog is the version of ``pyproject.toml``."""
+    """The newest entry of the changelog is the version of ``pyproject.toml`` and of the package."""
     headings = re.findall(r"^## \[?([^\]\s]+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
-    assert headings[0] == pyproject()["project"]["version"]
+    assert headings[0] == pyproject()["project"]["version"] == anycreds.__version__
 
 
 def test_every_test_has_a_docstring() -> None:

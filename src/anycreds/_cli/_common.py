@@ -39,6 +39,11 @@ def _profile(argument: str) -> str:
     return argument
 
 
+def with_option_names(text: str) -> str:
+    """Return a message of the library with ``--profile`` instead of the name of the argument in Python."""
+    return text.replace("option profile", "--profile")
+
+
 def report_no_credentials(command: str, error: CredentialsError, profile: str | None, *, as_json: bool) -> int:
     """Print why there are no credentials. Return the exit status."""
     if not isinstance(error, ProfileNotFoundError):
@@ -73,7 +78,7 @@ def print_error(
     """
     if sys.stderr is None:
         return
-    text = str(error) if message is None else message
+    text = with_option_names(str(error) if message is None else message)
     if as_json:
         import json  # it takes 2 ms
 

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from ..._core.errors import CredentialsError
+from .._common import with_option_names
 from .inspect import Explanation, Source
 
 
@@ -30,7 +31,7 @@ def document(explanation: Explanation) -> str:
             "expiration": None if credentials.expiration is None else credentials.expiration.isoformat(),
             "source": credentials.source,
         }
-    return json.dumps(fields, indent=2)
+    return with_option_names(json.dumps(fields, indent=2))
 
 
 def _source(source: Source) -> dict[str, Any]:

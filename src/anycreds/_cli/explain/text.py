@@ -8,7 +8,7 @@ from shlex import quote
 from textwrap import wrap
 
 from ..._core.errors import CredentialsError, ProfileNotFoundError
-from .._common import MAX_LISTED_PROFILES
+from .._common import MAX_LISTED_PROFILES, with_option_names
 from .inspect import Explanation, Source
 
 _WIDTH = 100
@@ -30,7 +30,9 @@ def _lines(explanation: Explanation) -> Iterator[str]:
     selection = explanation.profile
     head = "no profile is selected"
     if selection.is_explicit:
-        head = f"profile {selection.name.value!r} is selected by {_origin(explanation)}, so the shared files come first"
+        head = (
+            f"profile {selection.name.value!r} is selected by {selection.name.origin}, so the shared files come first"
+        )
     yield from _wrapped("", f"Credential sources, in the order in which they are tried ({head}):")
     yield ""
     for number, source in enumerate(explanation.sources, 1):
@@ -101,29 +103,21 @@ def _first_steps(sources: Sequence[Source]) -> list[str]:
 
 
 def _steps_for_missing_profile(explanation: Explanation, hint: str | None) -> list[str]:
-    names, name = explanation.profile_names, explanation.profile.name.value
+    names, (name, origin) = explanation.profile_names, explanation.profile.name
     listed = [*map(ascii, names[:MAX_LISTED_PROFILES]), *(["..."] if len(names) > MAX_LISTED_PROFILES else [])]
     return [
         *([hint] if hint else []),
         *([f"select an existing profile: {', '.join(listed)}"] if listed else []),
         *([f"create this profile: aws configure sso --profile {quote(name)}"] if name.isprintable() else []),
-        f"select no profile: {'leave out' if _is_option(explanation) else 'unset'} {_origin(explanation)}",
+        f"select no profile: {'leave out' if origin == 'option profile' else 'unset'} {origin}",
     ]
-
-
-def _origin(explanation: Explanation) -> str:
-    return "--profile" if _is_option(explanation) else explanation.profile.name.origin
-
-
-def _is_option(explanation: Explanation) -> bool:
-    return explanation.profile.name.origin == "option profile"  # the name of the argument in Python
 
 
 def _wrapped(prefix: str, paragraph: str) -> list[str]:
     """Return the lines of a paragraph, indented as far as its prefix. Words such as URLs are not broken."""
     indent = " " * len(prefix)
     lines: list[str] = []
-    for part in paragraph.splitlines() or [""]:
+    for part in with_option_names(paragraph).splitlines() or [""]:
         lines += wrap(
             part,
             _WIDTH,
