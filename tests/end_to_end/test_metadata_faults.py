@@ -17,7 +17,7 @@ from anycreds import (
     ProviderTimeoutError,
     RetrievalError,
 )
-from anycreds._providers.imds.provider import InstanceMetadataProvider
+from anycreds._core import provider as provider_module
 from anycreds.testing import (
     Body,
     Drip,
@@ -207,8 +207,8 @@ async def test_timeout_error_has_no_context(route: str, monkeypatch: pytest.Monk
     async with FakeAWS() as aws:
         aws.script(route, Hang())
         provider = provider_for(aws, timeout=5.0)
-        monkeypatch.setattr(InstanceMetadataProvider, "_attempt_timeout", lambda _: 0.05)
-        with pytest.raises(ProviderTimeoutError, match=r"gave no answer within 0\.05 s") as caught:
+        monkeypatch.setattr(provider_module, "ATTEMPT_TIMEOUT", 0.05)
+        with pytest.raises(ProviderTimeoutError, match=r"no response within 0\.05 s") as caught:
             await provider()
         assert await closed(aws)
     error = caught.value

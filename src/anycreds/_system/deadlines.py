@@ -55,7 +55,11 @@ class Deadline:
         else:
             if not self._scope.cancelled_caught:
                 return False
-        raise ProviderTimeoutError(f"no response within {self._seconds:g} s", source=self.waiting_for) from None
+        timeout = ProviderTimeoutError(f"no response within {self._seconds:g} s", source=self.waiting_for)
+        try:
+            raise timeout
+        finally:
+            timeout.__context__ = None  # the cancellation, whose frames may hold requests
 
     @contextmanager
     def paused(self) -> Iterator[None]:
