@@ -47,6 +47,7 @@ class Deadline:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> Literal[False]:
+        self._leave()
         try:
             self._scope.__exit__(kind, error, traceback)
         except Exception:
@@ -55,11 +56,15 @@ class Deadline:
         else:
             if not self._scope.cancelled_caught:
                 return False
+        del error, traceback  # the cancellation and its frames, which may hold requests; a traceback keeps this frame
         timeout = ProviderTimeoutError(f"no response within {self._seconds:g} s", source=self.waiting_for)
         try:
             raise timeout
         finally:
-            timeout.__context__ = None  # the cancellation, whose frames may hold requests
+            timeout.__context__ = None  # the cancellation again
+
+    def _leave(self) -> None:
+        """Forget what is noted while the body runs."""
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -89,12 +94,9 @@ class Attempt(Deadline):
         super().__enter__()
         _current.set(self)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> Literal[False]:
+    def _leave(self) -> None:
         self._is_open = False
         _current.set(self.outer)
-        return super().__exit__(kind, error, traceback)
 
     def is_open_in(self, loop: Hashable) -> bool:
         """Return whether the attempt runs in this event loop: the deadline of another loop must not be touched."""

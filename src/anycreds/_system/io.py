@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
 import anyio
@@ -14,7 +14,7 @@ from .clock import SystemClock
 from .deadlines import Attempt, Deadline, leave_attempts, pause_attempt
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Hashable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from contextvars import Context
     from types import TracebackType
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
         ReadFailure,
         WriteFailure,
     )
-    from .files.lock import FileLock
     from .files.snapshot import FileSnapshot
     from .http import HttpClients
+    from .local import LocalMachine
 
 T = TypeVar("T")
-_HTTP = "anycreds._system.http"
+_HTTP, _LOCAL = "anycreds._system.http", "anycreds._system.local"
 
 
 class SystemIo:
@@ -46,7 +46,7 @@ class SystemIo:
         "_attempt",
         "_environ",
         "_http",
-        "_looks",
+        "_snapshot",
         "_transport_factory",
         "jitter",
         "monotonic",
@@ -69,7 +69,7 @@ class SystemIo:
         self.jitter = clock.jitter
         self.prompts_user = False
         self._http: HttpClients | None = None
-        self._looks: FileSnapshot | None = None
+        self._snapshot: FileSnapshot | None = None
 
     async def __aenter__(self) -> Self:
         if self._attempt is not None:
@@ -84,8 +84,11 @@ class SystemIo:
                 with suppress(Exception):  # the result is available already; ignore errors while closing
                     await self._http.close()
         finally:
-            if self._attempt is not None:
-                self._attempt.__exit__(kind, error, traceback)
+            try:
+                if self._attempt is not None:
+                    self._attempt.__exit__(kind, error, traceback)
+            finally:
+                del error, traceback  # a timeout that the attempt raises keeps this frame
         return False
 
     @property
@@ -133,50 +136,41 @@ class SystemIo:
         return await self._http.send(request)
 
     async def read_file(self, path: str, limit: int) -> bytes | ReadFailure:
-        """Read a regular file."""
-        from .files import read as files  # it loads what threads need
-
-        return await files.read_file(path, limit)
+        """Read a regular file; see ``Io``."""
+        return await (await _local()).read_file(path, limit)
 
     async def read_private(self, path: str, limit: int) -> PrivateFile | ReadFailure:
-        """Read a regular file that nobody else owns."""
-        from .files import read as files
-
-        return await files.read_private(path, limit)
-
-    def run_process(
-        self, command: str, timeout: float, limit: int
-    ) -> Coroutine[Any, Any, ProcessResult | ProcessFailure]:
-        """Run a command. Not a coroutine itself, whose frame a traceback would keep, with the command in it."""
-        from . import process
-
-        return process.run_process(command, timeout, limit)
+        """Read a regular file that belongs to this user; see ``Io``."""
+        return await (await _local()).read_private(path, limit)
 
     async def read_if_changed(self, wanted: Sequence[FileQuery], limit: int) -> list[FileVersion | ReadFailure | None]:
-        """Read regular files, unless they are still the versions that are known. It looks at each file once."""
-        if self._looks is None:
-            from .files.snapshot import FileSnapshot
+        """Read regular files that have changed, each once in an attempt; see ``Io``."""
+        if self._snapshot is None:
+            self._snapshot = (await _local()).snapshot()
+        return await self._snapshot.read_if_changed(wanted, limit)
 
-            self._looks = FileSnapshot()
-        return await self._looks.read_if_changed(wanted, limit)
+    async def write_private(self, path: str, content: bytes) -> WriteFailure | None:
+        """Replace a file atomically; see ``Io``."""
+        return await (await _local()).write_private(path, content)
 
-    def write_private(self, path: str, content: bytes) -> Coroutine[Any, Any, WriteFailure | None]:
-        """Replace a file in one step. Not a coroutine itself, whose frame a traceback would keep, with the content."""
-        from .files import atomic_write
+    async def run_process(
+        self,
+        command: str,
+        timeout: float,  # noqa: ASYNC109
+        limit: int,
+    ) -> ProcessResult | ProcessFailure:
+        """Run a command; see ``Io``."""
+        return await (await _local()).run_process(command, timeout, limit)
 
-        return atomic_write.write_private(path, content)
+    @asynccontextmanager
+    async def file_lock(self, path: str, seconds: float) -> AsyncIterator[WriteFailure | None]:
+        """Return an ``async with`` that locks a path; see ``Io``."""
+        async with (await _local()).lock(path, seconds, self.jitter) as failure:
+            yield failure
 
-    def file_lock(self, path: str, seconds: float) -> FileLock:
-        """Return a lock on a path, of which there is one at a time."""
-        from .files.lock import FileLock
-
-        return FileLock(path, seconds, self.jitter)
-
-    def shielded(self, work: Awaitable[T], seconds: float) -> Coroutine[Any, Any, T]:
-        """Let something come to its end."""
-        from .shielding import shielded
-
-        return shielded(work, seconds)
+    async def shielded(self, work: Awaitable[T], seconds: float) -> T:
+        """Finish work although the caller is cancelled; see ``Io``."""
+        return await (await _local()).shielded(work, seconds)
 
     def new_uuid(self) -> str:
         """Return a new random UUID (RFC 9562, version 4). Importing ``uuid`` would hold the event loop for 6 ms."""
@@ -192,9 +186,17 @@ class SystemIo:
 
     def home_directory(self) -> str | None:
         """Return the user's home directory as the system knows it."""
-        from .files import read as files
+        from .files.read import home_directory
 
-        return files.home_directory()
+        return home_directory()
+
+
+async def _local() -> type[LocalMachine]:
+    """Return the functions for this machine, imported in a thread."""
+    await preload.preload((_LOCAL,))
+    from .local import LocalMachine
+
+    return LocalMachine
 
 
 class SystemRuntime:

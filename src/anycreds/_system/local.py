@@ -1,0 +1,18 @@
+"""Files and commands on this machine, in one module, so that one thread imports all that they need."""
+
+from __future__ import annotations
+
+from . import process, shielding
+from .files import atomic_write, lock, read, snapshot
+
+
+class LocalMachine:
+    """The functions behind the methods of ``Io`` that concern this machine."""
+
+    read_file = staticmethod(read.read_file)
+    read_private = staticmethod(read.read_private)
+    snapshot = snapshot.FileSnapshot
+    write_private = staticmethod(atomic_write.write_private)
+    lock = lock.FileLock
+    run_process = staticmethod(process.run_process)
+    shielded = staticmethod(shielding.shielded)
