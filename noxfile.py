@@ -1,4 +1,4 @@
-"""Every check of the project by its name; ``python -m nox -l`` lists them, and ``.ci/run`` calls the same ones."""
+"""The checks of the project. ``python -m nox -l`` lists them, and ``.ci/run`` calls the same sessions."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ import nox
 
 nox.needs_version = ">=2025.5"
 nox.options.default_venv_backend = "uv|virtualenv"  # uv only if it is there; virtualenv comes with nox
-nox.options.reuse_venv = "yes"  # what is pinned does not drift, and the project is installed anew each time
+nox.options.reuse_venv = "yes"  # tools are pinned, and the project is reinstalled each time
 nox.options.sessions = ["tests", "lint"]
 
-# No check may depend on the credentials of who runs it.
+# No check may depend on the AWS settings of the developer.
 BARE = {name: None for name in os.environ if name.startswith("AWS_")}
 HAS_NODE = shutil.which("node") is not None and shutil.which("npm") is not None
 
 
 def install_project(session: nox.Session) -> None:
-    """Install the project as a user gets it: built, not editable. What builds it is pinned beside the tools."""
+    """Install the project as a user gets it: built, not editable. The build backend is pinned beside the tools."""
     session.install("--force-reinstall", "--no-deps", "--no-build-isolation", ".")
 
 
@@ -49,7 +49,7 @@ def lowest(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style, bans, types and the contracts between the layers."""
+    """Check style, banned calls, types and the import contracts."""
     session.install("--require-hashes", "-r", "requirements/lint.txt")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
@@ -59,7 +59,7 @@ def lint(session: nox.Session) -> None:
 
 @contextmanager
 def javascript_sdk(session: nox.Session, package: str) -> Iterator[dict[str, str]]:
-    """Install AWS's JavaScript SDK as a ``package.json`` names it, and give the variable that says where it is."""
+    """Install the AWS SDK for JavaScript by a ``package.json``; return the variable with its location."""
     with tempfile.TemporaryDirectory() as folder:
         shutil.copy(package, folder)
         with session.chdir(folder):
@@ -70,32 +70,32 @@ def javascript_sdk(session: nox.Session, package: str) -> Iterator[dict[str, str
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure, beside floors and peers, and write it all to ``benchmarks/results``; or what stands after ``--``."""
+    """Run all benchmarks into ``benchmarks/results``; arguments after ``--`` replace that."""
     session.install("--require-hashes", "-r", "requirements/bench.txt")
     install_project(session)
     arguments = session.posargs or ["--results", "benchmarks/results"]
     with ExitStack() as stack:
-        where = {}
+        location = {}
         if HAS_NODE:
-            where = stack.enter_context(javascript_sdk(session, "benchmarks/peers/node/package.json"))
+            location = stack.enter_context(javascript_sdk(session, "benchmarks/peers/node/package.json"))
         else:
-            session.log("the JavaScript SDK does not take part: it needs node and npm")
-        session.run("python", "-m", "benchmarks", *arguments, env={**BARE, **where})
+            session.log("the AWS SDK for JavaScript is left out: it needs node and npm")
+        session.run("python", "-m", "benchmarks", *arguments, env={**BARE, **location})
 
 
 @nox.session
 def javascript(session: nox.Session) -> None:
-    """Play the scenarios with AWS's JavaScript SDK, too; skipped where node or npm is missing."""
+    """Run the conformance cases with the AWS SDK for JavaScript; skipped without node and npm."""
     if not HAS_NODE:
         session.skip("needs node and npm")
     session.install("--require-hashes", "-r", "requirements/test.txt")
     install_project(session)
-    with javascript_sdk(session, "tests/conformance/javascript/package.json") as where:
+    with javascript_sdk(session, "tests/conformance/javascript/package.json") as location:
         tests = ("tests/conformance/test_javascript.py", "tests/cli/test_serve_peers.py", *session.posargs)
-        session.run("python", "-m", "pytest", *tests, env={**BARE, **where})
+        session.run("python", "-m", "pytest", *tests, env={**BARE, **location})
 
 
-# By peer: what it plays, and the switch without which that is skipped.
+# By peer: its tests, and the environment variable without which they are skipped.
 PEERS = {
     "botocore": ("tests/conformance/test_botocore.py", {"ANYCREDS_BOTOCORE": "1"}),
     "moto": ("tests/conformance/test_moto.py", {"ANYCREDS_MOTO": "1"}),
@@ -106,11 +106,11 @@ PEERS = {
 @nox.session
 @nox.parametrize("peer", list(PEERS))
 def peers(session: nox.Session, peer: str) -> None:
-    """Play the scenarios with botocore, too, ask a moto server, and let the AWS CLI use ``serve``."""
+    """Run the conformance cases with botocore and a moto server, and ``serve`` with the AWS CLI."""
     session.install("--require-hashes", "-r", "requirements/peers.txt")
     install_project(session)
     if peer == "awscli":
-        session.install("awscli==1.45.11")  # with the botocore that it names, which is older than that of the others
+        session.install("awscli==1.45.11")  # it pins an older botocore than the other peers
     tests, switch = PEERS[peer]
     session.run("python", "-m", "pytest", tests, *session.posargs, env={**BARE, **switch})
 
@@ -118,7 +118,7 @@ def peers(session: nox.Session, peer: str) -> None:
 @nox.session
 @nox.parametrize("libraries", ["newest", "aioboto3"])
 def adapters(session: nox.Session, libraries: str) -> None:
-    """Run the adapters with the libraries that they plug into: the newest, and what aioboto3 pins."""
+    """Run the tests of the adapters with the newest libraries, and with those that aioboto3 pins."""
     session.install("--require-hashes", "-r", "requirements/adapters.txt")
     install_project(session)
     tests = ["tests/adapters"]
@@ -130,7 +130,7 @@ def adapters(session: nox.Session, libraries: str) -> None:
 
 @nox.session
 def lock(session: nox.Session) -> None:
-    """Write ``requirements/*.txt`` anew from ``pyproject.toml``; ``-- --upgrade`` takes newer releases."""
+    """Write ``requirements/*.txt`` from ``pyproject.toml``; ``-- --upgrade`` takes newer releases."""
     session.install("uv")
     for group in ("test", "lint", "bench", "peers", "adapters"):
         session.run(
