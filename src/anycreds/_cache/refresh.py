@@ -80,12 +80,12 @@ class InFlightRefresh(ActiveCall):
 
     def __init__(self, state: CacheState, loop: Hashable) -> None:
         super().__init__(state.source)
-        self.loop = loop
-        self.has_started = False
+        self.loop: Hashable = loop
+        self.has_started: bool = False
         self.outcome: Outcome | None = None
-        self.generation = -1
-        self.started_at = 0.0
-        self.prompts_user = False
+        self.generation: int = -1
+        self.started_at: float = 0.0
+        self.prompts_user: bool = False
         self._state = state
         self._done = anyio.Event()
         self._scope = anyio.CancelScope()
@@ -157,7 +157,8 @@ class InFlightRefresh(ActiveCall):
         except Exception as error:  # noqa: BLE001 - such as an error of the user's clock
             strip_frames(error)
             outcome = Outcome(error=_wrapped(self.provider.name, error))
-        self.outcome, self.is_running = outcome, False  # after an interrupt above, the next call ends the refresh
+        self.outcome = outcome
+        self.is_running: bool = False  # after an interrupt above, the next call ends the refresh
         with suppress(RuntimeError):  # the loop was closed with this task in it, so there are no waiters to wake
             self._done.set()
 

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import NamedTuple
 
 from .._core.credentials import Credentials
@@ -64,16 +64,16 @@ class CacheState:
         self.runtime = runtime
         self.options = options
         self.context = context
-        self.may_prompt_user = source._may_prompt_user
+        self.may_prompt_user: bool = source._may_prompt_user
         """Whether a refresh may prompt the user: as the source declares, and after each refresh, as that one did."""
-        self.generation = 0
-        self.snapshot = policy.CacheSnapshot()
+        self.generation: int = 0
+        self.snapshot: policy.CacheSnapshot = policy.CacheSnapshot()
         """What is cached, and how the last attempt ended."""
         self._last_call_ended = -math.inf
         self._invalidated: tuple[int | None, float] = (None, -math.inf)
         """The fingerprint of the last invalidated credentials, and until when they cannot be invalidated again."""
         self._no_fast_path = (math.inf, math.inf, _PLACEHOLDER, runtime.time)
-        self.fast_path = self._no_fast_path
+        self.fast_path: tuple[float, float, Credentials, Callable[[], float]] = self._no_fast_path
         self.reset_after_fork()
 
     def reset_after_fork(self) -> None:

@@ -56,7 +56,8 @@ class CredentialsError(Exception):
         nothing of ours. Frames of this library at the beginning of its traceback are removed.
         """
         cause.__traceback__ = _without_our_frames(cause.__traceback__)
-        self._cause = self.__cause__ = cause
+        self._cause = cause
+        self.__cause__: BaseException | None = cause
         return self
 
     def _copy(self) -> Self:

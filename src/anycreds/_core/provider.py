@@ -45,8 +45,8 @@ class ActiveCall:
     __slots__ = ("is_running", "provider")
 
     def __init__(self, provider: Provider) -> None:
-        self.provider = provider
-        self.is_running = True
+        self.provider: Provider = provider
+        self.is_running: bool = True
 
 
 # The calls that the current code is a part of, the outermost first: a refresh, if there is one, and uncached providers.
@@ -75,7 +75,7 @@ class Provider:
         may_prompt_user: bool = False,
         context_fields: frozenset[str] = frozenset(),
     ) -> None:
-        self.name = name
+        self.name: str = name
         self._runtime = runtime
         self._may_prompt_user = may_prompt_user
         self._context_fields = context_fields

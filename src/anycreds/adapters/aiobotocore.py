@@ -15,12 +15,12 @@ try:
     from aiobotocore import endpoint as _endpoint
     from aiobotocore.config import AioConfig
     from aiobotocore.session import AioSession
-except ImportError as error:
+except ImportError as _error:
     raise ImportError(
-        f"anycreds.adapters.aiobotocore needs aiobotocore ({error}): pip install anycreds[aiobotocore]",
-        name=error.name,
-        path=error.path,
-    ) from error
+        f"anycreds.adapters.aiobotocore needs aiobotocore ({_error}): pip install anycreds[aiobotocore]",
+        name=_error.name,
+        path=_error.path,
+    ) from _error
 
 from .._core.errors import InvalidConfigurationError
 from .._core.provider import CredentialProvider, Provider

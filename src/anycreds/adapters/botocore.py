@@ -13,12 +13,12 @@ from typing import Any, Literal, cast
 try:
     from botocore.config import Config
     from botocore.session import Session
-except ImportError as error:
+except ImportError as _error:
     raise ImportError(
-        f"anycreds.adapters.botocore needs botocore ({error}): pip install anycreds[botocore]",
-        name=error.name,
-        path=error.path,
-    ) from error
+        f"anycreds.adapters.botocore needs botocore ({_error}): pip install anycreds[botocore]",
+        name=_error.name,
+        path=_error.path,
+    ) from _error
 
 from .._cache.provider import CachedProvider
 from .._core.errors import InvalidConfigurationError
@@ -63,7 +63,7 @@ class ProviderCredentials:
     method = "anycreds"  # the source of the credentials in botocore's logs
 
     def __init__(self, provider: CachedProvider, backend: Backend) -> None:
-        self.provider = provider
+        self.provider: CachedProvider = provider
         self._attempts = AttemptCredentials(cast("CachedProvider", BlockingProvider(provider, backend)))
 
     def get_frozen_credentials(self) -> FrozenCredentials:

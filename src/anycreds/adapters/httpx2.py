@@ -4,12 +4,12 @@ from __future__ import annotations
 
 try:
     import httpx2
-except ImportError as error:
+except ImportError as _error:
     raise ImportError(
-        f"anycreds.adapters.httpx2 needs httpx2 ({error}): pip install anycreds[httpx2]",
-        name=error.name,
-        path=error.path,
-    ) from error
+        f"anycreds.adapters.httpx2 needs httpx2 ({_error}): pip install anycreds[httpx2]",
+        name=_error.name,
+        path=_error.path,
+    ) from _error
 
 from ._sigv4_auth import SigV4Flow
 

@@ -35,7 +35,7 @@ class ManualClock:
         self._source = source
         self._advanced = 0.0
         self._stepped = 0.0
-        self.chance = 0.5
+        self.chance: float = 0.5
 
     def time(self) -> float:
         """Return the wall clock's time, in seconds since 1970."""

@@ -55,7 +55,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """Raise ``RuntimeError``, whatever ``args`` and ``options`` are: a process takes real time."""
         raise RuntimeError("a VirtualLoop cannot start a process: virtual time would pass before it ends")
 
-    subprocess_shell = subprocess_exec
+    async def subprocess_shell(self, *args: Any, **options: Any) -> NoReturn:
+        """Raise ``RuntimeError``: a process takes real time."""
+        await self.subprocess_exec(*args, **options)
 
 
 class _JumpingSelector(selectors.DefaultSelector):

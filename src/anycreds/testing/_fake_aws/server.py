@@ -22,7 +22,7 @@ class LoopbackServer:
     """Serves within ``async with``."""
 
     def __init__(self, host: str) -> None:
-        self.connections = 0
+        self.connections: int = 0
         self._host = host
         self._listener: socket.socket | None = None
         self._tasks: TaskGroup | None = None

@@ -113,10 +113,10 @@ class FakeState:
         self.token_status = token_status
         self.container_token = CONTAINER_TOKEN
         self.region = region
-        self.keys = {LONG_TERM_ID: LONG_TERM_SECRET} if keys is None else dict(keys)
-        self.roles = None if roles is None else dict(roles)
-        self.web_identity_tokens = dict(web_identity_tokens or {})
-        self.sso_roles = None if sso_roles is None else dict(sso_roles)
+        self.keys: dict[str, str] = {LONG_TERM_ID: LONG_TERM_SECRET} if keys is None else dict(keys)
+        self.roles: dict[str, RoleTrust] | None = None if roles is None else dict(roles)
+        self.web_identity_tokens: dict[str, float] = dict(web_identity_tokens or {})
+        self.sso_roles: dict[str, Collection[str]] | None = None if sso_roles is None else dict(sso_roles)
         self.sso_token_lifetime = sso_token_lifetime
         self.sso_refresh: RefreshMode = sso_refresh
         self.login_lifetime = login_lifetime
@@ -124,4 +124,4 @@ class FakeState:
         self.cognito_pools: dict[str, IdentityPool] = {POOL_ID: {}} if cognito_pools is None else dict(cognito_pools)
         self.issued = 0
         self.reused_refresh_tokens = 0
-        self.records = FakeRecords()
+        self.records: FakeRecords = FakeRecords()

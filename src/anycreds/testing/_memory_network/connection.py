@@ -46,16 +46,16 @@ class MemoryConnection:
     def __init__(
         self, number: int, host: str, port: int, httpcore: Any, steps_for: Callable[[FakeRequest], Script]
     ) -> None:
-        self.number = number
-        self.host = host
-        self.port = port
-        self.at = anyio.current_time()
-        self.was_accepted = False
+        self.number: int = number
+        self.host: str = host
+        self.port: int = port
+        self.at: float = anyio.current_time()
+        self.was_accepted: bool = False
         self.closed_at: float | None = None
         self.server_name: str | None = None
-        self.requests = 0
-        self.written = b""
-        self.bytes_read = 0
+        self.requests: int = 0
+        self.written: bytes = b""
+        self.bytes_read: int = 0
         self._httpcore = httpcore
         self._steps_for = steps_for
         self._reader = RequestReader()
