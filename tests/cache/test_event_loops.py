@@ -1,4 +1,4 @@
-"""One provider, many event loops: one after another, on both libraries, in threads, and in forked processes."""
+"""One provider in many event loops: one after another, on both backends, in threads, and in forked processes."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ from support.fake_source import FakeSource
 
 
 class BrokenError(Exception):
-    """Something of the program's own."""
+    """An error of the program."""
 
 
-def test_asyncio_run_twice_with_a_cancel_in_the_first() -> None:
-    """A run that ends in the middle of a refresh leaves nothing behind that disturbs the next run."""
+def test_second_run_after_a_cancelled_refresh() -> None:
+    """A run that ends during a refresh does not affect the next run."""
     upstream = FakeSource(ManualClock(), latency=0.02, life=None)
     provider = anycreds.cached(upstream)
 
-    async def give_up() -> None:
+    async def call_briefly() -> None:
         with anyio.move_on_after(0.001):
             await provider()
 
-    async def ask() -> str:
+    async def call() -> str:
         return (await provider()).access_key_id
 
-    asyncio.run(give_up())
-    assert asyncio.run(ask()) == "AKID2"
-    assert asyncio.run(ask()) == "AKID2"
+    asyncio.run(call_briefly())
+    assert asyncio.run(call()) == "AKID2"
+    assert asyncio.run(call()) == "AKID2"
     assert upstream.calls == 2
 
 
-def test_alternating_runs_on_trio_and_asyncio_with_a_cancel_in_each() -> None:
-    """Fifty runs, by turns on trio and asyncio, each with a cancelled caller, share one provider without a failure."""
+def test_alternating_runs_on_trio_and_asyncio() -> None:
+    """Fifty runs, alternating between trio and asyncio, each with a cancelled caller, share one provider."""
     clock = ManualClock()
     upstream = FakeSource(clock, latency=0.001)
     provider = anycreds.cached(upstream, clock=clock)
@@ -60,25 +60,25 @@ def test_alternating_runs_on_trio_and_asyncio_with_a_cancel_in_each() -> None:
     assert upstream.calls == 50
 
 
-def test_many_short_runs_get_the_advisory_refresh_done() -> None:
-    """A program of runs that each end before the background refresh does still gets a new set: the second one waits."""
+def test_short_runs_wait_for_the_advisory_refresh() -> None:
+    """In runs that end before the background refresh, the second run waits and gets new credentials."""
     clock = ManualClock()
     upstream = FakeSource(clock, latency=0.02)
     provider = anycreds.cached(upstream, clock=clock)
 
-    async def ask() -> str:
+    async def call() -> str:
         return (await provider()).access_key_id
 
-    assert asyncio.run(ask()) == "AKID1"
+    assert asyncio.run(call()) == "AKID1"
     clock.advance(50 * 60)
-    assert asyncio.run(ask()) == "AKID1"  # starts a refresh that ends with its run
-    assert asyncio.run(ask()) == "AKID3"
+    assert asyncio.run(call()) == "AKID1"  # starts a refresh, which ends with the run
+    assert asyncio.run(call()) == "AKID3"
     assert upstream.calls == 3
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_crash_of_the_program_passes_unchanged(backend: str) -> None:
-    """An error of the program that ends the run in the middle of a refresh is all that comes out of it."""
+def test_error_of_the_program_is_raised_unchanged(backend: str) -> None:
+    """An error of the program that ends the run during a refresh is the only error that is raised."""
     provider = anycreds.cached(FakeSource(ManualClock(), latency=1.0))
 
     async def main() -> None:
@@ -92,35 +92,35 @@ def test_crash_of_the_program_passes_unchanged(backend: str) -> None:
     assert [type(error) for error in caught.value.exceptions] == [BrokenError]
 
 
-def test_loop_closed_without_a_goodbye() -> None:
-    """A loop that is closed with a refresh in it, uncancelled, does not keep the next loop from refreshing."""
+def test_loop_closed_with_a_refresh_in_it() -> None:
+    """A loop that is closed during a refresh, without cancelling it, does not prevent a refresh in the next loop."""
     upstream = FakeSource(ManualClock(), latency=0.02, life=None)
     provider = anycreds.cached(upstream)
 
-    async def give_up() -> None:
+    async def call_briefly() -> None:
         with anyio.move_on_after(0.001):
             await provider()
 
     loop = asyncio.new_event_loop()
-    loop.set_exception_handler(lambda *_: None)  # asyncio complains of the task that the program dropped
-    loop.run_until_complete(give_up())
-    left = asyncio.all_tasks(loop)
+    loop.set_exception_handler(lambda *_: None)  # asyncio reports the task that the program has dropped
+    loop.run_until_complete(call_briefly())
+    remaining = asyncio.all_tasks(loop)
     loop.close()
-    assert len(left) == 1
-    assert asyncio.run(one_id(provider)) == "AKID2"
-    for task in left:
-        task._log_destroy_pending = False  # type: ignore[attr-defined]  # the program's own fault, seen above
-    del left, task
+    assert len(remaining) == 1
+    assert asyncio.run(get_key_id(provider)) == "AKID2"
+    for task in remaining:
+        task._log_destroy_pending = False  # type: ignore[attr-defined]  # expected, see above
+    del remaining, task
     gc.collect()
 
 
-async def one_id(provider: anycreds.CachedProvider) -> str:
-    """Return the key id that the provider gives."""
+async def get_key_id(provider: anycreds.CachedProvider) -> str:
+    """Return the key id that the provider returns."""
     return (await provider()).access_key_id
 
 
-def test_eight_threads_with_loops_of_their_own() -> None:
-    """Eight threads, half on trio, half on asyncio, share a provider: a call per loop at most, and no mixed sets."""
+def test_eight_threads_with_one_loop_each() -> None:
+    """Eight threads, half on trio and half on asyncio, cause at most one call per loop, and never get mixed fields."""
     clock = ManualClock()
     upstream = FakeSource(clock, latency=0.01, life=None)
     provider = anycreds.cached(upstream, clock=clock)
@@ -129,14 +129,14 @@ def test_eight_threads_with_loops_of_their_own() -> None:
     failures: list[BaseException] = []
 
     async def main() -> None:
-        async def ask() -> None:
+        async def call() -> None:
             for _ in range(50):
                 got.append(await provider())
                 await anyio.lowlevel.checkpoint()
 
         async with anyio.create_task_group() as tasks:
             for _ in range(10):
-                tasks.start_soon(ask)
+                tasks.start_soon(call)
 
     def work(number: int) -> None:
         barrier.wait()
@@ -160,8 +160,8 @@ def test_eight_threads_with_loops_of_their_own() -> None:
         assert one.session_token.endswith(f"-{name}")
 
 
-def test_threads_and_invalidation_do_not_tear_a_set() -> None:
-    """While four threads read and invalidate at random, every set that is served is whole."""
+def test_concurrent_invalidation_never_mixes_fields() -> None:
+    """While four threads call and invalidate, all fields of the returned credentials belong together."""
     upstream = FakeSource(ManualClock(), life=None)
     clock = ManualClock()
     provider = anycreds.cached(upstream, clock=clock)
@@ -194,45 +194,45 @@ def test_threads_and_invalidation_do_not_tear_a_set() -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_forked_process_keeps_the_set_and_can_refresh(backend: str) -> None:
-    """A child forked with a refresh in the air and the lock held serves the set it has, and refreshes by itself."""
+def test_forked_process_keeps_credentials_and_can_refresh(backend: str) -> None:
+    """A child forked during a refresh, with the lock taken, returns the cached credentials and refreshes by itself."""
     clock = ManualClock()
     upstream = FakeSource(clock)
     provider = anycreds.cached(upstream, clock=clock)
     anyio.run(provider, backend=backend)
     clock.advance(50 * 60)
-    flying, done = threading.Event(), threading.Event()
+    refreshing, done = threading.Event(), threading.Event()
 
-    async def stay_in_the_air() -> None:
+    async def refresh_slowly() -> None:
         upstream.latency = 30.0
         await provider()  # starts a refresh in the background
         await anyio.sleep(0.001)
-        flying.set()
+        refreshing.set()
         await anyio.to_thread.run_sync(done.wait)
 
-    thread = threading.Thread(target=lambda: anyio.run(stay_in_the_air, backend=backend))
+    thread = threading.Thread(target=lambda: anyio.run(refresh_slowly, backend=backend))
     thread.start()
-    flying.wait()
-    with provider._state._lock:  # as another thread may hold it in that very instant
+    refreshing.wait()
+    with provider._state._lock:  # as another thread may have taken it at that moment
         reading, writing = os.pipe()
         child = os.fork()
         if child == 0:
-            serve_and_refresh_as_child(provider, upstream, clock, backend, writing)
+            call_and_refresh_in_child(provider, upstream, clock, backend, writing)
     done.set()
     thread.join()
     os.close(writing)
     with os.fdopen(reading) as pipe:
-        told = pipe.read()
+        output = pipe.read()
     assert os.waitpid(child, 0)[1] == 0
-    assert told == "AKID1 AKID3"
+    assert output == "AKID1 AKID3"
 
 
-def serve_and_refresh_as_child(
+def call_and_refresh_in_child(
     provider: anycreds.CachedProvider, upstream: FakeSource, clock: ManualClock, backend: str, writing: int
 ) -> None:
-    """Tell which set the child is served, and which after the end of that; then end the process."""
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)  # the test runner has one of its own
-    signal.alarm(20)  # the child ends, whatever happens
+    """Write which credentials the child gets, and which after their expiration; then end the process."""
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)  # the test runner has its own handler
+    signal.alarm(20)  # end the child in any case
     status = 1
     try:
         upstream.latency = 0.0
@@ -248,78 +248,78 @@ def serve_and_refresh_as_child(
 @pytest.mark.parametrize(
     "uvloop", [False, pytest.param(True, marks=pytest.mark.skipif(sys.platform == "win32", reason="no uvloop"))]
 )
-def test_flight_cancelled_from_outside_lets_the_waiters_decide_again(uvloop: bool) -> None:
-    """Whoever cancels every other task of the loop, the refresh among them, makes the waiters start another one."""
+def test_waiters_of_a_cancelled_refresh_start_another(uvloop: bool) -> None:
+    """If other code cancels all tasks of the loop, the refresh included, its waiters start another refresh."""
     upstream = FakeSource(ManualClock(), latency=0.02, life=None)
     provider = anycreds.cached(upstream)
 
     async def main() -> list[str]:
         got: list[str] = []
 
-        async def ask() -> None:
+        async def call() -> None:
             got.append((await provider()).access_key_id)
 
-        asking = [asyncio.create_task(ask()) for _ in range(5)]
+        callers = [asyncio.create_task(call()) for _ in range(5)]
         await asyncio.sleep(0.005)
-        cancel_refreshes(asking)
-        await asyncio.gather(*asking)
+        cancel_refreshes(callers)
+        await asyncio.gather(*callers)
         return got
 
     assert anyio.run(main, backend_options={"use_uvloop": uvloop}) == ["AKID2"] * 5
 
 
-def cancel_refreshes(asking: list[asyncio.Task[Any]]) -> None:
-    """Cancel every task but this one and those."""
-    for task in asyncio.all_tasks() - {*asking, asyncio.current_task()}:
+def cancel_refreshes(callers: list[asyncio.Task[Any]]) -> None:
+    """Cancel every task but this one and those given."""
+    for task in asyncio.all_tasks() - {*callers, asyncio.current_task()}:
         task.cancel()
 
 
-def test_flight_cancelled_again_and_again_is_told() -> None:
-    """After three refreshes that others cancelled a caller gets an error that says so."""
+def test_three_cancelled_refreshes_raise_an_error() -> None:
+    """After three refreshes that other code cancelled a caller gets an error that says so."""
     provider = anycreds.cached(FakeSource(ManualClock(), latency=1.0))
 
     async def main() -> None:
-        asking = asyncio.create_task(provider())
+        callers = asyncio.create_task(provider())
         for _ in range(3):
             await asyncio.sleep(0.005)
-            cancel_refreshes([asking])
+            cancel_refreshes([callers])
         with pytest.raises(anycreds.RetrievalError, match="3 consecutive refreshes were cancelled"):
-            await asking
+            await callers
 
     asyncio.run(main())
 
 
 @pytest.mark.parametrize("latency", [0.0, 0.005])
-def test_eager_tasks_change_nothing(latency: float) -> None:
-    """Where asyncio starts tasks at once (3.12 can), a refresh may even end before anybody waits: still one call."""
+def test_eager_tasks_cause_one_call(latency: float) -> None:
+    """Where asyncio starts tasks eagerly (3.12), a refresh may end before a caller waits: there is still one call."""
     upstream = FakeSource(ManualClock(), life=None, latency=latency)
     provider = anycreds.cached(upstream)
 
     async def main() -> list[str]:
         asyncio.get_running_loop().set_task_factory(getattr(asyncio, "eager_task_factory", None))
-        tasks = [asyncio.create_task(one_id(provider)) for _ in range(100)]
+        tasks = [asyncio.create_task(get_key_id(provider)) for _ in range(100)]
         return [await task for task in tasks]
 
     assert asyncio.run(main()) == ["AKID1"] * 100
     assert upstream.calls == 1
 
 
-def test_trio_run_that_ends_in_mid_air_is_quiet() -> None:
-    """On trio, whose run cancels the refresh when main is done, the next run starts afresh."""
+def test_trio_run_that_ends_during_a_refresh() -> None:
+    """When main ends, trio cancels the refresh without an error; the next run starts another."""
     upstream = FakeSource(ManualClock(), latency=0.02, life=None)
     provider = anycreds.cached(upstream)
 
-    async def give_up() -> None:
+    async def call_briefly() -> None:
         with trio.move_on_after(0.001):
             await provider()
 
-    trio.run(give_up)
+    trio.run(call_briefly)
     assert upstream.running == 0
-    assert trio.run(one_id, provider) == "AKID2"
+    assert trio.run(get_key_id, provider) == "AKID2"
 
 
-def test_trio_as_a_guest_of_asyncio() -> None:
-    """In trio's guest mode the refresh belongs to the trio run, not to the loop that hosts it."""
+def test_trio_guest_mode_on_asyncio() -> None:
+    """In trio's guest mode the refresh belongs to the trio run, not to the host loop."""
     upstream = FakeSource(ManualClock(), latency=0.01, life=None)
     provider = anycreds.cached(upstream)
 
@@ -327,27 +327,27 @@ def test_trio_as_a_guest_of_asyncio() -> None:
         loop = asyncio.get_running_loop()
         done: asyncio.Future[Any] = loop.create_future()
         trio.lowlevel.start_guest_run(
-            one_id, provider, run_sync_soon_threadsafe=loop.call_soon_threadsafe, done_callback=done.set_result
+            get_key_id, provider, run_sync_soon_threadsafe=loop.call_soon_threadsafe, done_callback=done.set_result
         )
-        answer: str = (await done).unwrap()
-        return answer
+        key_id: str = (await done).unwrap()
+        return key_id
 
     assert asyncio.run(host()) == "AKID1"
 
 
-def test_nothing_is_kept_of_a_provider_that_is_dropped() -> None:
-    """A provider that nobody holds is collected, fork hook and all."""
+def test_unreferenced_provider_is_collected() -> None:
+    """A provider without references is collected, its fork hook included."""
     import weakref
 
     provider = anycreds.cached(FakeSource(ManualClock(), life=None))
-    asyncio.run(one_id(provider))
+    asyncio.run(get_key_id(provider))
     watch = weakref.ref(provider)
     del provider
     gc.collect()
     assert watch() is None
 
 
-def test_outside_of_any_loop_it_says_so() -> None:
-    """Awaited by hand, without an event loop, a cold provider raises ``RuntimeError`` at once."""
+def test_call_without_an_event_loop_raises_runtime_error() -> None:
+    """Without an event loop, a call that has to wait raises ``RuntimeError`` at once."""
     with pytest.raises(RuntimeError, match="no running event loop"):
         anycreds.cached(FakeSource(ManualClock(), life=None))().send(None)

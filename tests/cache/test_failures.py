@@ -1,4 +1,4 @@
-"""Outages and dull sources: who is served what, and when the source is asked again."""
+"""Outages and unchanged responses: what callers get, and when the source is called again."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def down(reason: str = "the source is down") -> anycreds.RetrievalError:
     return anycreds.RetrievalError(reason)
 
 
-async def test_outage_with_a_valid_set_is_seen_by_nobody(caplog: pytest.LogCaptureFixture) -> None:
-    """While the set is valid every caller is served; the failure is logged; tries come 5 to 10 minutes apart."""
+async def test_outage_with_valid_credentials_is_hidden_from_callers(caplog: pytest.LogCaptureFixture) -> None:
+    """Every caller gets the valid credentials; the failure is logged; attempts are 5 to 10 minutes apart."""
     clock = VirtualClock()
     upstream = FakeSource(clock, HOUR, *(down() for _ in range(100)))
     provider = anycreds.cached(upstream, clock=clock)
@@ -33,31 +33,31 @@ async def test_outage_with_a_valid_set_is_seen_by_nobody(caplog: pytest.LogCaptu
         while clock.monotonic() < HOUR - 61:
             assert await provider() is first
             await anyio.sleep(1)
-    tries = upstream.started[1:]
-    assert len(tries) == 2  # in a window of about 14 minutes
-    gaps = [later - earlier for earlier, later in pairwise(tries)]
+    attempts = upstream.started[1:]
+    assert len(attempts) == 2  # in a window of about 14 minutes
+    gaps = [later - earlier for earlier, later in pairwise(attempts)]
     assert all(5 * MINUTE <= gap <= 10 * MINUTE for gap in gaps)
     assert "the source is down" in caplog.text
     assert first.access_key_id in caplog.text
 
 
 async def test_outage_in_the_mandatory_window_backs_off() -> None:
-    """In the last minute the source is asked again after 1, 2, 4, 8 … seconds, and everybody is served."""
+    """In the last minute attempts are 1, 2, 4, 8 … seconds apart, and every caller gets the valid credentials."""
     clock = VirtualClock()
     upstream = FakeSource(clock, HOUR, *(down() for _ in range(100)))
     provider = anycreds.cached(upstream, clock=clock)
     first = await provider()
     await anyio.sleep(HOUR - 59.5)
-    begun = clock.monotonic()
+    started = clock.monotonic()
     while clock.monotonic() < HOUR - 1:
         assert await provider() is first
         await anyio.sleep(0.05)
-    waits = [round(at - begun) for at in upstream.started[1:]]
-    assert waits == [0, 1, 3, 7, 15, 31]
+    delays = [round(at - started) for at in upstream.started[1:]]
+    assert delays == [0, 1, 3, 7, 15, 31]
 
 
-async def test_outage_after_the_end_is_told_from_memory_within_the_pause() -> None:
-    """With nothing to serve, callers get the failure; within 1, 2, 4 … 30 s a copy of it, without another call."""
+async def test_failure_is_remembered_during_the_backoff() -> None:
+    """Without valid credentials callers get a copy of the failure, for 1, 2, 4 … 30 s without another call."""
     clock = VirtualClock()
     upstream = FakeSource(clock, *(down() for _ in range(1000)))
     provider = anycreds.cached(upstream, clock=clock)
@@ -71,22 +71,22 @@ async def test_outage_after_the_end_is_told_from_memory_within_the_pause() -> No
     assert gaps == [1, 2, 4, 8, 16, 30, 30, 30, 30, 30]
 
 
-async def test_the_last_minute_does_not_inherit_a_long_pause() -> None:
-    """A failure early in the advisory window never delays the next try into the mandatory window by more than 1 s."""
+async def test_mandatory_window_ends_a_long_backoff() -> None:
+    """A failure early in the advisory window delays no attempt into the mandatory window by more than 1 s."""
     clock = VirtualClock()
     clock.chance = 0.99
     upstream = FakeSource(clock, 10 * MINUTE, down(), life=HOUR)
     provider = anycreds.cached(upstream, clock=clock)
     await provider()
     await anyio.sleep(6 * MINUTE)
-    await provider()  # the try that fails; the next would be 10 minutes later by chance
+    await provider()  # this attempt fails; the random backoff would be 10 minutes
     await anyio.sleep(3 * MINUTE + 0.5 - 0.001)
     assert (await provider()).access_key_id == "AKID3"
     assert upstream.calls == 3
 
 
-async def test_the_end_of_the_set_does_not_inherit_a_pause() -> None:
-    """When the set ends within a pause, the source is asked at once, a second after the last try at the soonest."""
+async def test_expiration_ends_a_backoff() -> None:
+    """When the credentials expire during a backoff, the source is called within a second."""
     clock = VirtualClock()
     upstream = FakeSource(clock, HOUR, *(down() for _ in range(6)), life=HOUR)
     provider = anycreds.cached(upstream, clock=clock)
@@ -102,12 +102,12 @@ async def test_the_end_of_the_set_does_not_inherit_a_pause() -> None:
 @pytest.mark.parametrize(
     "error",
     [
-        anycreds.NotConfiguredError("nothing is set"),
-        anycreds.InvalidConfigurationError("half is set"),
+        anycreds.NotConfiguredError("no variables"),
+        anycreds.InvalidConfigurationError("half a key pair"),
     ],
 )
 async def test_configuration_errors_are_not_remembered(error: anycreds.CredentialsError) -> None:
-    """Who sets the missing variable is served at the very next call."""
+    """After a configuration error the very next call reaches the source again."""
     clock = VirtualClock()
     upstream = FakeSource(clock, error)
     provider = anycreds.cached(upstream, clock=clock)
@@ -117,10 +117,10 @@ async def test_configuration_errors_are_not_remembered(error: anycreds.Credentia
     assert clock.monotonic() == 0.0
 
 
-async def test_configuration_that_breaks_later_is_no_error_while_the_set_is_valid() -> None:
-    """A file that somebody breaks in the advisory window costs nobody anything yet."""
+async def test_configuration_error_is_hidden_while_credentials_are_valid() -> None:
+    """A file that is broken in the advisory window raises no error while the credentials are valid."""
     clock = VirtualClock()
-    upstream = FakeSource(clock, HOUR, anycreds.InvalidConfigurationError("half is set"))
+    upstream = FakeSource(clock, HOUR, anycreds.InvalidConfigurationError("half a key pair"))
     provider = anycreds.cached(upstream, clock=clock)
     first = await provider()
     await anyio.sleep(50 * MINUTE)
@@ -130,19 +130,19 @@ async def test_configuration_that_breaks_later_is_no_error_while_the_set_is_vali
     assert upstream.calls == 2
 
 
-async def test_sticky_source_is_asked_every_five_minutes_at_most() -> None:
-    """A source that repeats its set until five minutes before the end is not asked in a loop."""
+async def test_unchanged_response_backs_off() -> None:
+    """A source that returns the same credentials until five minutes before their expiration is not called in a loop."""
     clock = VirtualClock()
     current = make_credentials("A", clock.time() + 6 * HOUR)
 
-    def sticky() -> anycreds.Credentials:
+    def repeats() -> anycreds.Credentials:
         nonlocal current
         assert current.expiration is not None
         if current.expiration.timestamp() - clock.time() <= 5 * MINUTE:
             current = make_credentials("B", clock.time() + 6 * HOUR)
         return current
 
-    upstream = FakeSource(clock, *[sticky] * 1000)
+    upstream = FakeSource(clock, *[repeats] * 1000)
     provider = anycreds.cached(upstream, clock=clock)
     got = await provider()
     while clock.monotonic() < 6 * HOUR:
@@ -150,14 +150,14 @@ async def test_sticky_source_is_asked_every_five_minutes_at_most() -> None:
         assert got.expiration is not None
         assert got.expiration.timestamp() > clock.time()
         await anyio.sleep(0.5)
-    tries = upstream.started[1:]
+    attempts = upstream.started[1:]
     assert got.access_key_id == "AKIDB"
-    gaps = [later - earlier for earlier, later in pairwise(tries)]
-    assert min(gaps) >= 5 * MINUTE - 60  # the last try is drawn forward to the mandatory window
+    gaps = [later - earlier for earlier, later in pairwise(attempts)]
+    assert min(gaps) >= 5 * MINUTE - 60  # the last attempt is made at the start of the mandatory window
 
 
-async def test_older_answer_does_not_replace_a_better_set() -> None:
-    """The same key with an earlier end counts as a failed try and changes nothing."""
+async def test_earlier_expiration_of_the_same_key_is_ignored() -> None:
+    """The same key with an earlier expiration counts as a failed attempt and changes nothing."""
     clock = VirtualClock()
     upstream = FakeSource(
         clock,
@@ -174,8 +174,8 @@ async def test_older_answer_does_not_replace_a_better_set() -> None:
     assert upstream.calls == 2
 
 
-async def test_different_valid_set_is_always_taken() -> None:
-    """Another key is taken even if it ends sooner: the old one may have been revoked."""
+async def test_other_key_is_always_used() -> None:
+    """Another key is used even if it expires sooner, because the old one may have been revoked."""
     clock = VirtualClock()
     upstream = FakeSource(
         clock, make_credentials("A", clock.time() + HOUR), make_credentials("B", clock.time() + 55 * MINUTE)
@@ -188,8 +188,8 @@ async def test_different_valid_set_is_always_taken() -> None:
     assert (await provider()).access_key_id == "AKIDB"
 
 
-async def test_expired_answer_is_an_error_that_names_both_clocks() -> None:
-    """A set that has ended already is not served; the error gives its end and the age by this machine's clock."""
+async def test_expired_response_raises_an_error_with_both_times() -> None:
+    """Credentials that have expired already raise an error with their expiration and their age by the local clock."""
     clock = VirtualClock()
     provider = anycreds.cached(FakeSource(clock, -90.0), clock=clock)
     with pytest.raises(anycreds.RetrievalError) as caught:
@@ -199,8 +199,8 @@ async def test_expired_answer_is_an_error_that_names_both_clocks() -> None:
     assert "clock" in str(caught.value)
 
 
-async def test_stale_ok_serves_past_the_end_and_says_so() -> None:
-    """With ``stale_ok`` an ended set is served in an outage, flagged, and replaced when the source is back."""
+async def test_stale_ok_extends_the_expiration() -> None:
+    """With ``stale_ok`` expired credentials are returned during an outage, marked, and replaced after it."""
     clock = VirtualClock()
     upstream = FakeSource(clock, HOUR, *(down() for _ in range(12)))
     provider = anycreds.cached(upstream, stale_ok=True, clock=clock)
@@ -222,8 +222,8 @@ async def test_stale_ok_serves_past_the_end_and_says_so() -> None:
     assert min(gaps) >= 4 * MINUTE
 
 
-async def test_nobody_waits_for_a_dead_source_once_the_set_is_stale() -> None:
-    """Tries in an outage run in the background while the stale set is served."""
+async def test_no_caller_waits_while_the_expiration_is_extended() -> None:
+    """Attempts during an outage run in the background while credentials with an extended expiration are returned."""
     clock = VirtualClock()
     upstream = FakeSource(clock, HOUR, *(down() for _ in range(30)))
     provider = anycreds.cached(upstream, stale_ok=True, clock=clock)
@@ -239,8 +239,8 @@ async def test_nobody_waits_for_a_dead_source_once_the_set_is_stale() -> None:
     assert upstream.calls > 3
 
 
-async def test_without_stale_ok_an_ended_set_is_never_served() -> None:
-    """By default an outage past the end is an error."""
+async def test_without_stale_ok_expired_credentials_are_never_returned() -> None:
+    """By default an outage past the expiration raises the error."""
     clock = VirtualClock()
     provider = anycreds.cached(FakeSource(clock, HOUR, down()), clock=clock)
     await provider()
@@ -250,7 +250,7 @@ async def test_without_stale_ok_an_ended_set_is_never_served() -> None:
 
 
 async def test_change_of_source_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    """When a refresh brings credentials from elsewhere, a warning names both places."""
+    """When a refresh returns credentials of another source, a warning names both sources."""
     clock = VirtualClock()
 
     def named(source: str) -> anycreds.Credentials:

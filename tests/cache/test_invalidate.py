@@ -1,4 +1,4 @@
-"""``invalidate``: a set that a service refused is dropped, once, whatever is in the air."""
+"""``invalidate``: rejected credentials are dropped once, whatever refresh is in progress."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ pytestmark = pytest.mark.anyio
 HOUR = 3600.0
 
 
-async def test_invalidated_set_is_replaced_at_the_next_call() -> None:
-    """After ``invalidate`` the next caller gets another set."""
+async def test_next_call_returns_other_credentials() -> None:
+    """After ``invalidate`` the next caller gets other credentials."""
     clock = VirtualClock()
     upstream = FakeSource(clock)
     provider = anycreds.cached(upstream, clock=clock)
@@ -29,8 +29,8 @@ async def test_invalidated_set_is_replaced_at_the_next_call() -> None:
     assert upstream.calls == 2
 
 
-async def test_other_sets_are_left_alone() -> None:
-    """A set that is not the cached one, be it by key or by token only, drops nothing."""
+async def test_other_credentials_drop_nothing() -> None:
+    """Credentials that are not the cached ones, by key or by token only, drop nothing."""
     clock = VirtualClock()
     upstream = FakeSource(clock)
     provider = anycreds.cached(upstream, clock=clock)
@@ -41,16 +41,16 @@ async def test_other_sets_are_left_alone() -> None:
     assert upstream.calls == 1
 
 
-async def test_equal_copy_is_enough() -> None:
-    """Key id and token tell which set is meant; the object need not be the same."""
+async def test_equal_copy_drops_the_cached_credentials() -> None:
+    """Key id and token identify the credentials; the object need not be the same."""
     clock = VirtualClock()
     provider = anycreds.cached(FakeSource(clock), clock=clock)
     first = await provider()
     assert provider.invalidate(first.replace(expiration=None, source="elsewhere"))
 
 
-async def test_refresh_begun_before_is_not_believed() -> None:
-    """The set of a refresh that was in the air when a set was invalidated is not published."""
+async def test_refresh_started_before_is_not_used() -> None:
+    """The credentials of a refresh that was in progress during ``invalidate`` are not cached."""
     clock = VirtualClock()
     upstream = FakeSource(clock, life=HOUR)
     provider = anycreds.cached(upstream, clock=clock)
@@ -64,8 +64,8 @@ async def test_refresh_begun_before_is_not_believed() -> None:
     assert upstream.calls == 3
 
 
-async def test_waiters_of_a_refresh_that_is_not_believed_get_the_next_one() -> None:
-    """Callers that wait while the set is invalidated wait for a refresh that was begun after that."""
+async def test_waiters_of_an_unused_refresh_get_the_next_one() -> None:
+    """Callers that wait during ``invalidate`` get the credentials of a refresh that started after it."""
     clock = VirtualClock()
     upstream = FakeSource(clock, life=HOUR)
     provider = anycreds.cached(upstream, clock=clock)
@@ -74,19 +74,19 @@ async def test_waiters_of_a_refresh_that_is_not_believed_get_the_next_one() -> N
     upstream.latency = 2.0
     got = []
 
-    async def ask() -> None:
+    async def call() -> None:
         got.append((await provider()).access_key_id)
 
     async with anyio.create_task_group() as tasks:
         for _ in range(5):
-            tasks.start_soon(ask)
+            tasks.start_soon(call)
         await anyio.sleep(1)
         provider.invalidate(first)
     assert got == ["AKID3"] * 5
 
 
-async def test_one_call_a_second_whatever_is_invalidated() -> None:
-    """A program that invalidates every set it gets asks the source once a second, not in a loop."""
+async def test_invalidating_everything_causes_one_call_per_second() -> None:
+    """A program that invalidates all credentials it gets causes one call per second, not a loop."""
     clock = VirtualClock()
     upstream = FakeSource(clock)
     provider = anycreds.cached(upstream, clock=clock)
@@ -96,11 +96,11 @@ async def test_one_call_a_second_whatever_is_invalidated() -> None:
     assert min(gaps) >= 1.0
 
 
-async def test_source_that_insists_is_believed_for_five_minutes() -> None:
-    """If the source gives the dropped set again it is served, and dropped again only after five minutes."""
+async def test_repeated_credentials_stay_cached_for_five_minutes() -> None:
+    """If the source returns the dropped credentials again, they can be dropped again after five minutes only."""
     clock = VirtualClock()
-    stubborn = make_credentials("A", clock.time() + 6 * HOUR)
-    upstream = FakeSource(clock, *[stubborn] * 5)
+    repeated = make_credentials("A", clock.time() + 6 * HOUR)
+    upstream = FakeSource(clock, *[repeated] * 5)
     provider = anycreds.cached(upstream, clock=clock)
     first = await provider()
     assert provider.invalidate(first)
@@ -117,7 +117,7 @@ async def test_source_that_insists_is_believed_for_five_minutes() -> None:
     assert upstream.calls == 3
 
 
-async def test_nothing_cached_nothing_to_drop() -> None:
+async def test_empty_cache_drops_nothing() -> None:
     """``invalidate`` on an empty cache does nothing."""
     clock = VirtualClock()
     upstream = FakeSource(clock)

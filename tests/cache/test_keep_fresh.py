@@ -1,4 +1,4 @@
-"""``keep_fresh``: nobody waits while the block is open, and nothing of it outlives it."""
+"""``keep_fresh``: no caller waits while the block is open, and nothing that it started outlives it."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ pytestmark = pytest.mark.anyio
 HOUR = 3600.0
 
 
-async def test_no_caller_ever_waits_inside_the_block() -> None:
-    """Over a day of hourly sets, with a slow source, every call and every plain read is served at once."""
+async def test_no_caller_waits_inside_the_block() -> None:
+    """Over a day of hourly credentials from a slow source, every call and every plain read returns at once."""
     clock = VirtualClock()
     upstream = FakeSource(clock, latency=3.0, life=HOUR)
     provider = anycreds.cached(upstream, clock=clock)
@@ -40,32 +40,32 @@ async def test_no_caller_ever_waits_inside_the_block() -> None:
     assert 24 <= upstream.calls <= 35
 
 
-async def test_entering_waits_for_the_first_set() -> None:
-    """When the block begins the handle has a set."""
+async def test_entering_waits_for_the_first_credentials() -> None:
+    """When the block begins the handle has credentials."""
     clock = VirtualClock()
     async with anycreds.cached(FakeSource(clock, latency=2.0), clock=clock).keep_fresh() as handle:
         assert clock.monotonic() == 2.0
         assert handle.credentials.access_key_id == "AKID1"
 
 
-async def test_entering_raises_what_the_provider_does() -> None:
-    """Without a first set the block does not begin."""
+async def test_entering_raises_the_error_of_the_provider() -> None:
+    """Without first credentials the block does not begin."""
     provider = anycreds.cached(FakeSource(VirtualClock(), anycreds.RetrievalError("down")))
     with pytest.raises(anycreds.RetrievalError, match="down"):
         async with provider.keep_fresh():
             raise AssertionError
 
 
-async def test_errors_of_the_body_pass_unchanged() -> None:
-    """What the body raises comes out as it is, not in a group."""
+async def test_error_of_the_body_is_raised_unchanged() -> None:
+    """An error of the body is raised as it is, not in a group."""
     clock = VirtualClock()
     with pytest.raises(ZeroDivisionError):
         async with anycreds.cached(FakeSource(clock), clock=clock).keep_fresh():
             raise ZeroDivisionError
 
 
-async def test_cancelled_body_leaves_at_once() -> None:
-    """A deadline around the block ends it in its instant."""
+async def test_cancelled_body_ends_at_once() -> None:
+    """A deadline around the block ends it on time."""
     clock = VirtualClock()
     provider = anycreds.cached(FakeSource(clock, life=HOUR), clock=clock)
     with anyio.move_on_after(7.0) as scope:
@@ -76,7 +76,7 @@ async def test_cancelled_body_leaves_at_once() -> None:
 
 
 async def test_nothing_outlives_the_block() -> None:
-    """A refresh that is in the air when the block ends is ended with it, and no task goes on asking."""
+    """A refresh in progress when the block ends is cancelled, and no task calls the source afterwards."""
     clock = VirtualClock()
     upstream = FakeSource(clock, life=HOUR)
     provider = anycreds.cached(upstream, clock=clock)
@@ -91,29 +91,29 @@ async def test_nothing_outlives_the_block() -> None:
     assert upstream.calls == calls
 
 
-async def test_callers_outside_survive_the_end_of_the_block() -> None:
-    """Who waits for the refresh that the block ends decides again and is served."""
+async def test_callers_outside_the_block_start_another_refresh() -> None:
+    """A caller that waits for the refresh that the block cancels decides again and gets credentials."""
     clock = VirtualClock()
     upstream = FakeSource(clock, life=100.0)
     provider = anycreds.cached(upstream, clock=clock)
     got = []
 
-    async def ask() -> None:
+    async def call() -> None:
         got.append((await provider()).access_key_id)
 
     async with anyio.create_task_group() as tasks, provider.keep_fresh():
         upstream.latency = 30.0
-        await anyio.sleep(101)  # the refresh of the keeper is in the air, and the set has ended
+        await anyio.sleep(101)  # the refresh of the block is in progress, and the credentials have expired
         upstream.latency = 0.0
         if not upstream.running:
             await anyio.sleep(1)
-        tasks.start_soon(ask)
+        tasks.start_soon(call)
         await anyio.lowlevel.checkpoint()
     assert len(got) == 1
 
 
-async def test_outage_is_told_by_the_handle_after_the_end_only() -> None:
-    """While the set is valid an outage shows nowhere; after its end the plain read raises the source's failure."""
+async def test_handle_raises_the_failure_after_the_expiration_only() -> None:
+    """While the credentials are valid the handle returns them during an outage; then it raises the failure."""
     clock = VirtualClock()
     upstream = FakeSource(clock, HOUR, *(anycreds.RetrievalError("down") for _ in range(500)))
     async with anycreds.cached(upstream, clock=clock).keep_fresh() as handle:
@@ -128,8 +128,8 @@ async def test_outage_is_told_by_the_handle_after_the_end_only() -> None:
         assert handle.credentials.expiration is not None
 
 
-async def test_the_handle_signs_where_nobody_awaits() -> None:
-    """Code that signs without awaiting, in whichever thread, asks the handle for frozen keys at each signature."""
+async def test_frozen_credentials_are_read_without_awaiting() -> None:
+    """Code that signs without awaiting gets the current keys from the handle for each signature."""
     clock = VirtualClock()
     async with anycreds.cached(FakeSource(clock, life=HOUR), clock=clock).keep_fresh() as handle:
         frozen = handle.get_frozen_credentials()
@@ -141,8 +141,8 @@ async def test_the_handle_signs_where_nobody_awaits() -> None:
         assert frozen.access_key == "AKID1"
 
 
-async def test_the_handle_is_read_in_any_thread() -> None:
-    """Frozen keys may be asked for in another thread."""
+async def test_handle_can_be_read_in_any_thread() -> None:
+    """Frozen credentials can be read in another thread."""
     found = []
     async with anycreds.cached(FakeSource(VirtualClock(), make_credentials("1", None))).keep_fresh() as handle:
         thread = threading.Thread(target=lambda: found.append(handle.get_frozen_credentials().access_key))
@@ -151,8 +151,8 @@ async def test_the_handle_is_read_in_any_thread() -> None:
     assert found == ["AKID1"]
 
 
-async def test_frozen_keys_are_frozen_and_show_no_secret() -> None:
-    """They cannot be changed, pickled or printed, copies are the same, and what is missing is None."""
+async def test_frozen_credentials_are_immutable_and_show_no_secret() -> None:
+    """They cannot be changed, pickled or printed; copies are the same object; missing fields are None."""
     keys = anycreds.Credentials("AKIDLONG", f"{CANARY}-secret", account_id="123456789012")
     async with anycreds.cached(FakeSource(VirtualClock(), keys)).keep_fresh() as handle:
         frozen = handle.get_frozen_credentials()
@@ -168,8 +168,8 @@ async def test_frozen_keys_are_frozen_and_show_no_secret() -> None:
         pickle.dumps(frozen)
 
 
-async def test_the_signers_of_botocore_take_the_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A signer that asks the handle for its keys signs each request with those of that moment."""
+async def test_botocore_signers_accept_frozen_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signer that reads the handle for each request uses the credentials of that moment."""
     auth = pytest.importorskip("botocore.auth")
     from botocore.awsrequest import AWSRequest
 
@@ -185,7 +185,7 @@ async def test_the_signers_of_botocore_take_the_keys(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_the_example_of_the_frozen_keys(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_example_of_frozen_credentials(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The example in the docstring signs a request with the keys of the environment."""
     auth = pytest.importorskip("botocore.auth")
     from botocore.awsrequest import AWSRequest
@@ -202,8 +202,8 @@ def test_the_example_of_the_frozen_keys(backend: str, monkeypatch: pytest.Monkey
     assert "Credential=AKIDEXAMPLE/" in request.headers["Authorization"]
 
 
-async def test_an_outage_is_told_by_the_frozen_keys_too() -> None:
-    """After the end of the last set asking for frozen keys raises the source's failure."""
+async def test_frozen_credentials_raise_the_failure_after_the_expiration() -> None:
+    """After the last expiration reading frozen credentials raises the source's failure."""
     clock = VirtualClock()
     upstream = FakeSource(clock, HOUR, *(anycreds.RetrievalError("down") for _ in range(500)))
     async with anycreds.cached(upstream, clock=clock).keep_fresh() as handle:
@@ -212,8 +212,8 @@ async def test_an_outage_is_told_by_the_frozen_keys_too() -> None:
             handle.get_frozen_credentials()
 
 
-async def test_clock_steps_are_noticed_within_half_a_minute() -> None:
-    """After a wall clock step past the end the keeper has a new set within 30 s, though nobody called."""
+async def test_clock_step_is_noticed_within_half_a_minute() -> None:
+    """After a wall clock step past the expiration the task refreshes within 30 s, without a call."""
     clock = VirtualClock()
     async with anycreds.cached(FakeSource(clock, life=12 * HOUR), clock=clock).keep_fresh() as handle:
         clock.step(13 * HOUR)
@@ -221,8 +221,8 @@ async def test_clock_steps_are_noticed_within_half_a_minute() -> None:
         assert handle.credentials.access_key_id == "AKID2"
 
 
-async def test_two_blocks_at_once_share_the_refreshes() -> None:
-    """Two keepers of one provider do not double its calls, and the end of one leaves the other working."""
+async def test_two_blocks_share_refreshes() -> None:
+    """Two blocks of one provider do not double its calls, and after one ends the other still refreshes."""
     clock = VirtualClock()
     upstream = FakeSource(clock, life=HOUR)
     provider = anycreds.cached(upstream, clock=clock)

@@ -14,13 +14,13 @@ pytestmark = pytest.mark.anyio
 CALLERS = 10_000
 
 
-async def test_ten_thousand_cold_callers_make_one_exchange() -> None:
-    """Everybody gets the very same set from one call, with every tenth caller cancelled on the way."""
+async def test_ten_thousand_cold_callers_cause_one_call() -> None:
+    """All callers get the same object from one call, while every tenth caller is cancelled."""
     upstream = FakeSource(ManualClock(), latency=0.03, life=None)
     provider = anycreds.cached(upstream)
     got: list[anycreds.Credentials] = []
 
-    async def ask(number: int) -> None:
+    async def call(number: int) -> None:
         with anyio.CancelScope() as scope:
             if number % 10 == 0:
                 scope.cancel()
@@ -28,14 +28,14 @@ async def test_ten_thousand_cold_callers_make_one_exchange() -> None:
 
     async with anyio.create_task_group() as tasks:
         for number in range(CALLERS):
-            tasks.start_soon(ask, number)
+            tasks.start_soon(call, number)
     assert upstream.calls == 1
     assert len(got) == CALLERS * 9 // 10
     assert all(one is got[0] for one in got)
 
 
-async def test_who_joins_a_refresh_decides_nothing() -> None:
-    """While a refresh runs and nothing is valid, who joins it reads one clock, to see that it is no hit, and waits."""
+async def test_joining_a_refresh_takes_no_decision() -> None:
+    """While a refresh runs and nothing valid is cached, a caller that joins it reads one clock and waits."""
     read = 0
 
     def source() -> float:
@@ -63,8 +63,8 @@ async def test_who_joins_a_refresh_decides_nothing() -> None:
     assert upstream.calls == 1
 
 
-async def test_thousand_callers_over_real_sockets() -> None:
-    """A thousand callers of the metadata service, cold and after an invalidation, cost one role document each."""
+async def test_thousand_callers_of_the_metadata_service() -> None:
+    """A thousand callers, before the first credentials and after an invalidation, cause one role request each time."""
     async with FakeAWS(latency=0.01) as aws:
         with pytest.MonkeyPatch.context() as patch:
             patch.delenv("AWS_EC2_METADATA_DISABLED")
@@ -72,15 +72,15 @@ async def test_thousand_callers_over_real_sockets() -> None:
             for expected in (1, 2):
                 got: list[anycreds.Credentials] = []
 
-                async def ask(got: list[anycreds.Credentials] = got) -> None:
+                async def call(got: list[anycreds.Credentials] = got) -> None:
                     got.append(await provider())
 
                 async with anyio.create_task_group() as tasks:
                     for _ in range(1000):
-                        tasks.start_soon(ask)
+                        tasks.start_soon(call)
                 assert len(got) == 1000
                 assert len({one.access_key_id for one in got}) == 1
                 assert aws.count("role") == expected
                 provider.invalidate(got[0])
-        assert aws.count("token") == 1  # it is kept for its time to live
+        assert aws.count("token") == 1  # it is cached for its time to live
         assert aws.connections == 2  # one for each attempt, closed with it

@@ -1,4 +1,4 @@
-"""``provider(min_ttl=…)``: valid for at least that long, or an error that says what can be had."""
+"""``provider(min_ttl=…)``: credentials valid for at least that long, or an error with what the source can issue."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ pytestmark = pytest.mark.anyio
 MINUTE, HOUR = 60.0, 3600.0
 
 
-async def test_set_that_lives_long_enough_is_served() -> None:
-    """A wish that the cached set fulfils costs no call."""
+async def test_sufficient_lifetime_causes_no_call() -> None:
+    """If the cached credentials satisfy ``min_ttl``, the source is not called."""
     clock = VirtualClock()
     upstream = FakeSource(clock, life=6 * HOUR)
     provider = anycreds.cached(upstream, clock=clock)
@@ -28,8 +28,8 @@ async def test_set_that_lives_long_enough_is_served() -> None:
     assert upstream.calls == 1
 
 
-async def test_set_that_is_too_short_is_refreshed_for_the_wish() -> None:
-    """A wish for more than what is left waits for one refresh and gets its set."""
+async def test_insufficient_lifetime_waits_for_a_refresh() -> None:
+    """A ``min_ttl`` above the remaining lifetime waits for one refresh and returns its credentials."""
     clock = VirtualClock()
     upstream = FakeSource(clock, life=6 * HOUR)
     provider = anycreds.cached(upstream, clock=clock)
@@ -38,8 +38,8 @@ async def test_set_that_is_too_short_is_refreshed_for_the_wish() -> None:
     assert (await provider(min_ttl=3 * HOUR)).access_key_id == "AKID2"
 
 
-async def test_source_that_cannot_is_asked_once_in_five_minutes() -> None:
-    """If the new set is too short as well, the error gives both lengths; five minutes later it is asked again."""
+async def test_rejection_is_remembered_for_five_minutes() -> None:
+    """If the new credentials are too short as well, the source is called again after five minutes only."""
     clock = VirtualClock()
     upstream = FakeSource(clock, life=HOUR)
     provider = anycreds.cached(upstream, clock=clock)
@@ -58,8 +58,8 @@ async def test_source_that_cannot_is_asked_once_in_five_minutes() -> None:
     assert upstream.calls == 2
 
 
-async def test_smaller_wish_is_tried_though_a_larger_one_was_refused() -> None:
-    """What was refused stands for itself and for longer wishes only."""
+async def test_smaller_min_ttl_is_tried_after_a_rejection() -> None:
+    """A rejection is remembered for the same and larger ``min_ttl`` only."""
     clock = VirtualClock()
     upstream = FakeSource(clock, life=HOUR)
     provider = anycreds.cached(upstream, clock=clock)
@@ -69,8 +69,8 @@ async def test_smaller_wish_is_tried_though_a_larger_one_was_refused() -> None:
     assert (await provider(min_ttl=HOUR - 1)).access_key_id == "AKID2"
 
 
-async def test_refused_wish_leaves_ordinary_callers_alone() -> None:
-    """Who asks for no length is served the set that was too short for others."""
+async def test_rejection_does_not_affect_other_callers() -> None:
+    """A caller without ``min_ttl`` gets the credentials that were too short for another one."""
     clock = VirtualClock()
     provider = anycreds.cached(FakeSource(clock, life=HOUR), clock=clock)
     with pytest.raises(anycreds.LifetimeTooShortError):
@@ -78,8 +78,8 @@ async def test_refused_wish_leaves_ordinary_callers_alone() -> None:
     assert (await provider()).access_key_id == "AKID1"
 
 
-async def test_failure_for_a_wish_is_the_failure() -> None:
-    """If the refresh for a wish fails, that failure is raised; ordinary callers are still served."""
+async def test_failure_is_raised_for_min_ttl() -> None:
+    """If the refresh for ``min_ttl`` fails, its error is raised; other callers still get the valid credentials."""
     clock = VirtualClock()
     upstream = FakeSource(clock, HOUR, anycreds.RetrievalError("down"))
     provider = anycreds.cached(upstream, clock=clock)
@@ -90,15 +90,15 @@ async def test_failure_for_a_wish_is_the_failure() -> None:
     assert await provider() is first
 
 
-async def test_keys_without_an_end_fulfil_every_wish() -> None:
-    """A set without expiration is long enough for all."""
+async def test_credentials_without_expiration_satisfy_every_min_ttl() -> None:
+    """Credentials without an expiration are valid for long enough."""
     clock = VirtualClock()
     provider = anycreds.cached(FakeSource(clock, life=None), clock=clock)
     assert (await provider(min_ttl=timedelta(days=3650))).expiration is None
 
 
-async def test_dull_answer_to_a_wish_is_too_short() -> None:
-    """A source that only repeats its set makes the wish fail with what is left of that."""
+async def test_unchanged_response_is_too_short() -> None:
+    """If the source returns the same credentials again, the error has their remaining lifetime."""
     clock = VirtualClock()
     same = make_credentials("A", clock.time() + HOUR)
     provider = anycreds.cached(FakeSource(clock, same, same), clock=clock)
@@ -108,9 +108,9 @@ async def test_dull_answer_to_a_wish_is_too_short() -> None:
         await provider(min_ttl=HOUR)
 
 
-@pytest.mark.parametrize("wish", [-1, float("nan"), float("inf"), "3h", True, timedelta(seconds=-1)])
-async def test_wish_that_is_no_length_of_time_is_refused(wish: object) -> None:
-    """Nonsense for ``min_ttl`` is a clear error, not an endless wait."""
+@pytest.mark.parametrize("min_ttl", [-1, float("nan"), float("inf"), "3h", True, timedelta(seconds=-1)])
+async def test_invalid_min_ttl_raises_an_error(min_ttl: object) -> None:
+    """An invalid ``min_ttl`` raises an error that names it, instead of waiting forever."""
     provider = anycreds.cached(anycreds.from_env())
     with pytest.raises(anycreds.InvalidConfigurationError, match="min_ttl"):
-        await provider(min_ttl=wish)  # type: ignore[arg-type]
+        await provider(min_ttl=min_ttl)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""An observer is told what a cache and its source do, in order, once each, and can do no harm."""
+"""An observer receives the events of a cache and its source in order, once each, and cannot do harm."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def kinds(events: list[Event]) -> list[str]:
     return [type(event).__name__ for event in events]
 
 
-async def test_the_life_of_a_set() -> None:
-    """Asked, got, waited for; invalidated; failed, and served on; each told with the provider's name and its time."""
+async def test_events_of_credentials() -> None:
+    """Start, success, wait, invalidation and failure are reported with the provider's name and the duration."""
     events: list[Event] = []
     clock = ManualClock()
     down = RetrievalError("down", source="vault")
-    answers: list[Credentials | RetrievalError] = [
+    responses: list[Credentials | RetrievalError] = [
         make_credentials("A", clock.time() + 3600),
         make_credentials("B", clock.time() + 3600),
         down,
@@ -31,10 +31,10 @@ async def test_the_life_of_a_set() -> None:
 
     async def source() -> Credentials:
         clock.advance(2)
-        answer = answers.pop(0)
-        if isinstance(answer, RetrievalError):
-            raise answer
-        return answer
+        response = responses.pop(0)
+        if isinstance(response, RetrievalError):
+            raise response
+        return response
 
     is_stale = anyio.Event()
 
@@ -55,7 +55,7 @@ async def test_the_life_of_a_set() -> None:
 
     events.clear()
     assert await provider() == first
-    assert events == []  # a hit is nobody's business
+    assert events == []  # a hit is no event
 
     provider.invalidate(first)
     assert events == [Invalidated(provider.name, first)]
@@ -77,8 +77,8 @@ async def test_the_life_of_a_set() -> None:
     assert 0 < stale.left < 600
 
 
-async def test_links_of_a_chain() -> None:
-    """Each link of a chain is told, with the reason why it had nothing."""
+async def test_members_of_a_chain() -> None:
+    """Each member of a chain is reported, with the reason why it had no credentials."""
     events: list[Event] = []
     source = FakeSource(ManualClock(), life=None)
     chain = anycreds.create_credential_chain(anycreds.from_env(environ={}), source)
@@ -92,7 +92,7 @@ async def test_links_of_a_chain() -> None:
 
 
 async def test_default_chain_has_an_observer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The default chain takes one, too."""
+    """``from_default_chain`` has an ``observer`` option too."""
     events: list[Event] = []
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKID")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
@@ -100,7 +100,7 @@ async def test_default_chain_has_an_observer(monkeypatch: pytest.MonkeyPatch) ->
     assert kinds(events) == ["AttemptStarted", "AttemptStarted", "Refreshed", "Waited"]
 
 
-async def test_everybody_who_waits_is_told() -> None:
+async def test_each_waiter_is_reported() -> None:
     """A hundred callers of one refresh are one attempt and a hundred waits."""
     events: list[Event] = []
     source = FakeSource(ManualClock(), life=None)
@@ -112,8 +112,8 @@ async def test_everybody_who_waits_is_told() -> None:
     assert kinds(events).count("AttemptStarted") == kinds(events).count("Refreshed") == 1
 
 
-async def test_observer_that_raises_harms_nobody(caplog: pytest.LogCaptureFixture) -> None:
-    """What an observer raises is logged by its kind, and callers get their credentials."""
+async def test_error_of_the_observer_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """An exception of an observer is logged with its class, and callers get their credentials."""
 
     def observer(event: Event) -> None:
         raise ValueError("canary-in-an-observer")

@@ -1,4 +1,4 @@
-"""A provider that comes to await itself gets an error, not a deadlock."""
+"""A provider that awaits itself gets an error, not a deadlock."""
 
 from __future__ import annotations
 
@@ -14,40 +14,40 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_provider_that_awaits_itself() -> None:
-    """A cached function that awaits its own cache is told, with the way it went."""
+    """A cached function that awaits its own cache gets an error with the path."""
 
-    async def myself() -> anycreds.Credentials:
+    async def source() -> anycreds.Credentials:
         return await provider()
 
-    provider = anycreds.cached(myself)
-    with pytest.raises(anycreds.ReentrantProviderError, match="myself"):
+    provider = anycreds.cached(source)
+    with pytest.raises(anycreds.ReentrantProviderError, match=r"source.* -> .*source"):
         await provider()
 
 
 async def test_provider_that_awaits_itself_through_a_chain() -> None:
-    """A chain around it changes nothing."""
+    """A cached chain whose member awaits the cache gets the error too."""
 
-    async def myself() -> anycreds.Credentials:
+    async def source() -> anycreds.Credentials:
         return await provider()
 
-    provider = anycreds.cached(anycreds.create_credential_chain(anycreds.from_env(environ={}), myself))
+    provider = anycreds.cached(anycreds.create_credential_chain(anycreds.from_env(environ={}), source))
     with pytest.raises(anycreds.ReentrantProviderError):
         await provider()
 
 
-async def test_chain_without_a_cache_that_awaits_itself() -> None:
+async def test_uncached_chain_that_awaits_itself() -> None:
     """Without a cache it is an error too, not an endless recursion."""
 
-    async def myself() -> anycreds.Credentials:
+    async def source() -> anycreds.Credentials:
         return await chain()
 
-    chain = anycreds.create_credential_chain(myself)
+    chain = anycreds.create_credential_chain(source)
     with pytest.raises(anycreds.ReentrantProviderError, match="credential chain"):
         await chain()
 
 
-async def test_two_providers_that_await_each_other_asked_at_once() -> None:
-    """Asked in the same instant, both are told; neither waits for ever."""
+async def test_two_providers_that_await_each_other() -> None:
+    """Called at the same time, both get the error; neither waits forever."""
 
     async def first() -> anycreds.Credentials:
         await anyio.sleep(1)
@@ -60,20 +60,20 @@ async def test_two_providers_that_await_each_other_asked_at_once() -> None:
     a, b = anycreds.cached(first), anycreds.cached(second)
     errors: list[BaseException] = []
 
-    async def ask(provider: anycreds.CachedProvider) -> None:
+    async def call(provider: anycreds.CachedProvider) -> None:
         with pytest.raises(anycreds.ReentrantProviderError, match=r"first.*second|second.*first") as caught:
             await provider()
         errors.append(caught.value)
 
     with anyio.fail_after(10):
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(ask, a)
-            tasks.start_soon(ask, b)
+            tasks.start_soon(call, a)
+            tasks.start_soon(call, b)
     assert len(errors) == 2
 
 
-async def test_diamond_is_no_circle() -> None:
-    """Two providers that share a third, and a fourth that needs both, are fine: nothing waits for itself."""
+async def test_shared_provider_is_no_cycle() -> None:
+    """Two providers that share a third, and a fourth that awaits both, get credentials: no provider awaits itself."""
     clock = VirtualClock()
     calls = 0
 
@@ -103,8 +103,8 @@ async def test_diamond_is_no_circle() -> None:
     assert calls == 1
 
 
-async def test_same_provider_asked_by_siblings_is_no_circle() -> None:
-    """Many tasks that ask one provider without a cache at once do not take each other for a circle."""
+async def test_concurrent_calls_are_no_cycle() -> None:
+    """Many tasks that call one uncached provider at the same time get no error."""
 
     async def source() -> anycreds.Credentials:
         await anyio.sleep(1)
@@ -116,7 +116,7 @@ async def test_same_provider_asked_by_siblings_is_no_circle() -> None:
             tasks.start_soon(chain)
 
 
-async def test_background_refresh_may_ask_who_started_it() -> None:
+async def test_background_refresh_may_await_the_provider_that_started_it() -> None:
     """A provider whose refresh was started, but is not awaited, by another may await that other."""
     clock = VirtualClock()
     started = False

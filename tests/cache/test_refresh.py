@@ -1,4 +1,4 @@
-"""One refresh for all who ask, owned by none of them: cancellation, patience, failure and exits."""
+"""One refresh for all callers, owned by none of them: cancellation, limited waits, failures and process exits."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ pytestmark = pytest.mark.anyio
 LATENCY = 2.0
 
 
-async def together(provider: anycreds.CachedProvider, count: int) -> list[anycreds.Credentials | BaseException]:
-    """Ask in that many tasks at once; return what each got."""
+async def call_at_once(provider: anycreds.CachedProvider, count: int) -> list[anycreds.Credentials | BaseException]:
+    """Call in that many tasks at once; return what each got."""
     got: list[anycreds.Credentials | BaseException] = []
 
-    async def ask() -> None:
+    async def call() -> None:
         try:
             got.append(await provider())
         except anycreds.CredentialsError as error:
@@ -32,52 +32,52 @@ async def together(provider: anycreds.CachedProvider, count: int) -> list[anycre
 
     async with anyio.create_task_group() as tasks:
         for _ in range(count):
-            tasks.start_soon(ask)
+            tasks.start_soon(call)
     return got
 
 
-async def test_cold_callers_share_one_exchange() -> None:
-    """A thousand callers of an empty cache cost one call and get the very same set."""
+async def test_cold_callers_share_one_call() -> None:
+    """A thousand callers of an empty cache cause one call and get the same object."""
     clock = VirtualClock()
     upstream = FakeSource(clock, latency=LATENCY)
-    got = await together(anycreds.cached(upstream, clock=clock), 1000)
+    got = await call_at_once(anycreds.cached(upstream, clock=clock), 1000)
     assert upstream.calls == 1
     assert len(got) == 1000
     assert all(one is got[0] for one in got)
     assert clock.monotonic() == LATENCY
 
 
-async def test_failure_goes_to_every_waiter_at_once_as_its_own_error() -> None:
-    """A failing source is asked once; each waiter gets an error of its own in the instant the source fails."""
+async def test_each_waiter_gets_its_own_copy_of_the_error() -> None:
+    """A failing source is called once; each waiter gets an error of its own at the moment of the failure."""
     clock = VirtualClock()
-    failure = anycreds.RetrievalError("the source said no", status=500, hint="ask again")
+    failure = anycreds.RetrievalError("the source failed", status=500, hint="try again")
     failure.add_note("a note")
     upstream = FakeSource(clock, failure, latency=LATENCY)
-    got = await together(anycreds.cached(upstream, clock=clock), 500)
+    got = await call_at_once(anycreds.cached(upstream, clock=clock), 500)
     assert upstream.calls == 1
     assert clock.monotonic() == LATENCY
     assert len({id(error) for error in got}) == 500
     for error in got:
         assert isinstance(error, anycreds.RetrievalError)
-        assert (error.message, error.status, error.hint) == ("the source said no", 500, "ask again")
+        assert (error.message, error.status, error.hint) == ("the source failed", 500, "try again")
         assert error.__notes__ == ["a note"]
         depth, trace = 0, error.__traceback__
         while trace is not None:
             depth, trace = depth + 1, trace.tb_next
-        assert depth < 8  # a shared one would grow by each who raises it
+        assert depth < 8  # the traceback of a shared error grows each time it is raised
     assert len({id(error.__notes__) for error in got if isinstance(error, BaseException)}) == 500
 
 
 @pytest.mark.parametrize("step", range(3))
-async def test_leader_cancelled_at_each_await_costs_nobody_anything(step: int) -> None:
-    """Whoever started the refresh may be cancelled at any of its awaits: the others get the set of that same call."""
+async def test_first_caller_cancelled_at_each_await(step: int) -> None:
+    """The caller that started the refresh may be cancelled at any await: the others get its credentials."""
     clock = VirtualClock()
     upstream = FakeSource(clock, latency=LATENCY)
     provider = anycreds.cached(upstream, clock=clock)
     got: list[Any] = []
-    left_at: list[float] = []
+    cancelled_at: list[float] = []
 
-    async def lead() -> None:
+    async def call_first() -> None:
         with anyio.CancelScope() as scope:
 
             def cancel(number: int) -> None:
@@ -85,74 +85,74 @@ async def test_leader_cancelled_at_each_await_costs_nobody_anything(step: int) -
                     scope.cancel()
 
             await stepped(provider(), cancel)
-        left_at.append(clock.monotonic())
+        cancelled_at.append(clock.monotonic())
 
-    async def follow() -> None:
+    async def call_later() -> None:
         got.append(await provider())
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(lead)
+        tasks.start_soon(call_first)
         await anyio.lowlevel.checkpoint()
         for _ in range(50):
-            tasks.start_soon(follow)
+            tasks.start_soon(call_later)
     assert upstream.calls == 1
     assert [one.access_key_id for one in got] == ["AKID1"] * 50
     assert clock.monotonic() == LATENCY
-    assert left_at == [0.0] if step == 0 else [LATENCY]
+    assert cancelled_at == [0.0] if step == 0 else [LATENCY]
     assert (await provider()).access_key_id == "AKID1"
 
 
 @pytest.mark.parametrize("after", [0.0, 0.5, LATENCY - 0.001, LATENCY, LATENCY + 0.001])
-async def test_leader_cancelled_at_any_time_costs_nobody_anything(after: float) -> None:
-    """The first caller may be cancelled at any time of the refresh, its last instant too: the others do not notice."""
+async def test_first_caller_cancelled_at_any_time(after: float) -> None:
+    """The first caller may be cancelled at any time of the refresh, also at its end: the others get the credentials."""
     clock = VirtualClock()
     upstream = FakeSource(clock, latency=LATENCY)
     provider = anycreds.cached(upstream, clock=clock)
     got: list[anycreds.Credentials] = []
 
-    async def lead() -> None:
+    async def call_first() -> None:
         with anyio.move_on_after(after):
             await provider()
         assert clock.monotonic() == min(after, LATENCY)
 
-    async def follow() -> None:
+    async def call_later() -> None:
         got.append(await provider())
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(lead)
+        tasks.start_soon(call_first)
         await anyio.lowlevel.checkpoint()
         for _ in range(10):
-            tasks.start_soon(follow)
+            tasks.start_soon(call_later)
     assert upstream.calls == 1
     assert [one.access_key_id for one in got] == ["AKID1"] * 10
 
 
 @pytest.mark.parametrize("step", range(3))
-async def test_followers_cancelled_at_each_await_leave_alone(step: int) -> None:
-    """Cancelling those who joined, at any of their awaits, lets them go at once and changes nothing for the first."""
+async def test_other_callers_cancelled_at_each_await(step: int) -> None:
+    """Callers that joined may be cancelled at any await; the first caller still gets the credentials."""
     clock = VirtualClock()
     upstream = FakeSource(clock, latency=LATENCY)
     provider = anycreds.cached(upstream, clock=clock)
     got = []
 
-    async def follow() -> None:
+    async def call_later() -> None:
         with anyio.CancelScope() as scope:
             await stepped(provider(), lambda number: scope.cancel() if number == step else None)
         assert clock.monotonic() == (0.0 if step == 0 else LATENCY)
 
-    async def lead() -> None:
+    async def call_first() -> None:
         got.append(await provider())
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(lead)
+        tasks.start_soon(call_first)
         for _ in range(20):
-            tasks.start_soon(follow)
+            tasks.start_soon(call_later)
     assert [one.access_key_id for one in got] == ["AKID1"]
     assert upstream.calls == 1
 
 
-async def test_all_waiters_gone_the_refresh_still_lands() -> None:
-    """A refresh that nobody waits for any more ends by itself, and its set serves the next caller at once."""
+async def test_refresh_without_waiters_finishes() -> None:
+    """A refresh whose waiters were all cancelled finishes, and the next caller gets its credentials at once."""
     clock = VirtualClock()
     upstream = FakeSource(clock, latency=LATENCY)
     provider = anycreds.cached(upstream, clock=clock)
@@ -164,14 +164,14 @@ async def test_all_waiters_gone_the_refresh_still_lands() -> None:
     assert upstream.calls == 1
 
 
-async def test_deadlines_shorter_than_the_refresh_still_get_everybody_served() -> None:
-    """120 callers with 250 ms patience, a source that takes 300 ms: one call, and all who come later are served."""
+async def test_deadlines_shorter_than_the_refresh() -> None:
+    """Callers that wait 250 ms for a call of 300 ms cause one call, and all later callers get credentials."""
     clock = VirtualClock()
     upstream = FakeSource(clock, latency=0.3)
     provider = anycreds.cached(upstream, clock=clock)
     served: list[float] = []
 
-    async def ask(at: float) -> None:
+    async def call(at: float) -> None:
         await anyio.sleep(at)
         with anyio.move_on_after(0.25):
             await provider()
@@ -179,33 +179,33 @@ async def test_deadlines_shorter_than_the_refresh_still_get_everybody_served() -
 
     async with anyio.create_task_group() as tasks:
         for number in range(120):
-            tasks.start_soon(ask, number * 0.01)
+            tasks.start_soon(call, number * 0.01)
     assert upstream.calls == 1
     assert sorted(served) == [number * 0.01 for number in range(120) if number * 0.01 > 0.05 + 1e-9]
 
 
-async def test_refresh_ends_after_sixty_seconds() -> None:
-    """A source that hangs is given up after 60 s, with an error that says so, for all who wait."""
+async def test_refresh_times_out_after_sixty_seconds() -> None:
+    """A source that hangs is cancelled after 60 s, and all waiters get an error that says so."""
     clock = VirtualClock()
     upstream = FakeSource(clock, latency=10_000.0)
-    got = await together(anycreds.cached(upstream, clock=clock), 3)
+    got = await call_at_once(anycreds.cached(upstream, clock=clock), 3)
     assert [type(error) for error in got] == [anycreds.ProviderTimeoutError] * 3
     assert clock.monotonic() == 60.0
     assert upstream.running == 0
     assert "60 s" in str(got[0])
 
 
-async def test_foreign_exception_becomes_a_retrieval_error_with_its_cause() -> None:
-    """What a user's function raises reaches each caller as ``RetrievalError``, with the original as its cause."""
+async def test_exception_of_a_function_becomes_the_cause() -> None:
+    """An exception of a user's function reaches each caller as the cause of a ``RetrievalError``."""
     clock = VirtualClock()
-    original = KeyError("it broke")
-    got = await together(anycreds.cached(FakeSource(clock, original), clock=clock), 2)
+    original = KeyError("broken")
+    got = await call_at_once(anycreds.cached(FakeSource(clock, original), clock=clock), 2)
     assert all(isinstance(error, anycreds.RetrievalError) and error.__cause__ is original for error in got)
     assert got[0] is not got[1]
 
 
-async def test_group_from_a_users_nursery_does_not_come_out_as_a_group() -> None:
-    """An ``ExceptionGroup`` out of a user's function becomes one ``RetrievalError``, with the group as its cause."""
+async def test_exception_group_of_a_function_becomes_the_cause() -> None:
+    """An ``ExceptionGroup`` of a user's function becomes the cause of one ``RetrievalError``."""
 
     async def fail() -> None:
         raise ValueError("no")
@@ -221,15 +221,15 @@ async def test_group_from_a_users_nursery_does_not_come_out_as_a_group() -> None
     assert isinstance(caught.value.__cause__, ExceptionGroup)
 
 
-@pytest.mark.parametrize("leave", [SystemExit(3), KeyboardInterrupt()])
-async def test_wish_to_exit_reaches_one_caller(leave: BaseException) -> None:
-    """``SystemExit`` and ``KeyboardInterrupt`` out of a source are raised in one of those who wait, as they are."""
+@pytest.mark.parametrize("process_exit", [SystemExit(3), KeyboardInterrupt()], ids=["SystemExit", "KeyboardInterrupt"])
+async def test_process_exit_reaches_one_caller(process_exit: BaseException) -> None:
+    """``SystemExit`` and ``KeyboardInterrupt`` of a source are raised in one of the waiters, unchanged."""
     clock = VirtualClock()
-    provider = anycreds.cached(FakeSource(clock, leave, latency=LATENCY), clock=clock)
+    provider = anycreds.cached(FakeSource(clock, process_exit, latency=LATENCY), clock=clock)
     exits: list[BaseException] = []
     errors: list[anycreds.CredentialsError] = []
 
-    async def ask() -> None:
+    async def call() -> None:
         try:
             await provider()
         except anycreds.CredentialsError as error:
@@ -239,14 +239,14 @@ async def test_wish_to_exit_reaches_one_caller(leave: BaseException) -> None:
 
     async with anyio.create_task_group() as tasks:
         for _ in range(3):
-            tasks.start_soon(ask)
-    assert exits == [leave]
+            tasks.start_soon(call)
+    assert exits == [process_exit]
     assert len(errors) == 2
 
 
-async def test_refresh_runs_in_the_first_callers_context() -> None:
-    """A refresh sees the context variables of whoever started it, and changes nobody's."""
-    tenant = contextvars.ContextVar("tenant", default="nobody")
+async def test_refresh_runs_in_the_context_of_the_first_caller() -> None:
+    """A refresh sees the context variables of the caller that started it, and changes no other context."""
+    tenant = contextvars.ContextVar("tenant", default="none")
     seen = []
 
     async def source() -> anycreds.Credentials:
@@ -260,8 +260,8 @@ async def test_refresh_runs_in_the_first_callers_context() -> None:
     assert tenant.get() == "first"
 
 
-async def test_calls_after_each_other_make_one_call_a_second_at_most() -> None:
-    """Even a source whose sets end at once is asked once a second, not in a loop."""
+async def test_short_lived_credentials_cause_one_call_per_second() -> None:
+    """A source whose credentials expire at once is called once per second, not in a loop."""
     clock = VirtualClock()
     upstream = FakeSource(clock, life=0.1)
     provider = anycreds.cached(upstream, clock=clock)

@@ -1,4 +1,4 @@
-"""The cache under attack: sources, log handlers, clocks and event loops that do what they should not."""
+"""The cache with sources, log handlers, clocks and event loops that misbehave."""
 
 from __future__ import annotations
 
@@ -26,32 +26,32 @@ from support.fake_source import FakeSource
 from support.secret_leaks import SecretLeakDetector
 
 BACKENDS = pytest.mark.parametrize("backend", ["asyncio", "trio"])
-# Whoever is never woken is given up then; nothing here takes nearly as long.
+# Seconds until a caller that is never woken fails its test; nothing here takes nearly as long.
 SOON = 5.0
 
 
-# Cancellation that comes before, or together with, something else
+# Cancellation before, or together with, another event
 
 
 def test_refresh_cancelled_before_its_first_step() -> None:
-    """Whoever cancels all tasks in the very tick in which a refresh was made leaves nobody waiting for ever."""
+    """If other code cancels a refresh before its first step, its waiters get credentials from the next one."""
     provider = anycreds.cached(FakeSource(ManualClock(), life=None))
 
     async def main() -> str:
-        asking = asyncio.create_task(provider())
+        caller = asyncio.create_task(provider())
         others = asyncio.all_tasks()
         while not (refreshes := asyncio.all_tasks() - others):  # noqa: ASYNC110 - it is one tick or two
             await asyncio.sleep(0)
         for task in refreshes:
-            task.cancel()  # none of them has run yet
+            task.cancel()  # before its first step
         async with asyncio.timeout(SOON):
-            return (await asking).access_key_id
+            return (await caller).access_key_id
 
     assert asyncio.run(main()) == "AKID1"
 
 
-def test_keeper_cancelled_before_its_first_step() -> None:
-    """The task of ``keep_fresh`` may be cancelled before its first step: leaving the block does not wait for it."""
+def test_keep_fresh_task_cancelled_before_its_first_step() -> None:
+    """Leaving ``keep_fresh`` does not wait for its task if that was cancelled before its first step."""
     provider = anycreds.cached(FakeSource(ManualClock(), life=None))
 
     async def main() -> None:
@@ -63,29 +63,29 @@ def test_keeper_cancelled_before_its_first_step() -> None:
     asyncio.run(main())
 
 
-def test_waiter_cancelled_twice_counts_twice() -> None:
-    """A waiter that is cancelled by asyncio's own means, twice, ends as cancelled, and the refresh goes on."""
+def test_waiter_cancelled_twice_is_cancelled() -> None:
+    """A waiter that is cancelled twice by asyncio ends as cancelled, and the refresh continues."""
     upstream = FakeSource(ManualClock(), life=None, latency=0.01)
     provider = anycreds.cached(upstream)
 
     async def main() -> str:
-        asking = asyncio.create_task(provider())
+        caller = asyncio.create_task(provider())
         while not upstream.calls:  # noqa: ASYNC110 - it is one tick or two
             await asyncio.sleep(0)
-        asking.cancel()
-        asking.cancel()
+        caller.cancel()
+        caller.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await asking
-        assert asking.cancelled()
-        assert asking.cancelling() == 2
+            await caller
+        assert caller.cancelled()
+        assert caller.cancelling() == 2
         return (await provider()).access_key_id
 
     assert asyncio.run(main()) == "AKID1"
     assert upstream.calls == 1
 
 
-def test_native_timeout_around_a_patient_wait() -> None:
-    """In the mandatory window a waiter's patience swallows neither an ``asyncio.timeout`` nor a cancel around it."""
+def test_asyncio_timeout_in_the_mandatory_window() -> None:
+    """The limited wait in the mandatory window suppresses neither ``asyncio.timeout`` nor a cancellation."""
     clock = ManualClock()
     upstream = FakeSource(clock)
     provider = anycreds.cached(upstream, clock=clock)
@@ -100,17 +100,17 @@ def test_native_timeout_around_a_patient_wait() -> None:
             async with asyncio.timeout(0.01):
                 await provider()
         assert task.cancelling() == 0
-        asking = asyncio.create_task(provider())
+        caller = asyncio.create_task(provider())
         await asyncio.sleep(0)
-        asking.cancel()
+        caller.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await asking
+            await caller
 
     asyncio.run(main())
 
 
-def test_cancelled_task_of_a_source_is_no_cancellation_of_the_caller() -> None:
-    """A source whose own task was cancelled gives its callers an error at last, not a ``CancelledError``."""
+def test_cancelled_task_of_a_source_does_not_cancel_the_caller() -> None:
+    """A source whose own task was cancelled causes a ``RetrievalError``, not a ``CancelledError``."""
 
     async def source() -> anycreds.Credentials:
         inner = asyncio.create_task(asyncio.sleep(30))
@@ -122,18 +122,18 @@ def test_cancelled_task_of_a_source_is_no_cancellation_of_the_caller() -> None:
         asyncio.run(anycreds.cached(source)())
 
 
-def test_trio_run_that_ends_while_a_source_fails_in_its_clean_up() -> None:
+def test_source_that_fails_in_its_cleanup_at_the_end_of_a_trio_run() -> None:
     """A source that raises while the end of the run cancels it does not change how the run ends."""
 
-    async def dirty() -> None:
+    async def fail_in_cleanup() -> None:
         try:
             await anyio.sleep_forever()
         finally:
-            raise ValueError("the clean-up failed")
+            raise ValueError("the cleanup failed")
 
     async def source() -> anycreds.Credentials:
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(dirty)
+            tasks.start_soon(fail_in_cleanup)
             await anyio.sleep_forever()
         raise AssertionError
 
@@ -147,18 +147,18 @@ def test_trio_run_that_ends_while_a_source_fails_in_its_clean_up() -> None:
     assert anyio.run(main, backend="trio") == "done"
 
 
-def test_trio_nursery_of_a_source_with_a_cancellation_and_an_error() -> None:
-    """So it is with a nursery that puts cancellation and error into one group, in strictness or by hand."""
+def test_group_of_cancellation_and_error_at_the_end_of_a_trio_run() -> None:
+    """A source whose nursery raises a group of a cancellation and an error does not change how the run ends."""
     cleaned = []
 
-    async def dirty() -> None:
+    async def fail_in_cleanup() -> None:
         try:
             await trio.sleep_forever()
         finally:
             cleaned.append(1)
-            raise ValueError("the clean-up failed")
+            raise ValueError("the cleanup failed")
 
-    async def stubborn() -> None:
+    async def raise_group() -> None:
         try:
             await trio.sleep_forever()
         except trio.Cancelled as cancelled:
@@ -166,8 +166,8 @@ def test_trio_nursery_of_a_source_with_a_cancellation_and_an_error() -> None:
 
     async def source() -> anycreds.Credentials:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(dirty)
-            nursery.start_soon(stubborn)
+            nursery.start_soon(fail_in_cleanup)
+            nursery.start_soon(raise_group)
         raise AssertionError
 
     provider = anycreds.cached(source)
@@ -182,18 +182,18 @@ def test_trio_nursery_of_a_source_with_a_cancellation_and_an_error() -> None:
 
 
 @pytest.mark.parametrize("name", ["asyncio", "trio"])
-def test_deadline_and_error_of_an_attempt_at_once(name: str) -> None:
-    """A function that fails while its deadline ends it: without a cache too, one error of ours comes out, no group."""
+def test_function_that_fails_when_its_deadline_passes(name: str) -> None:
+    """A function that fails while its deadline cancels it causes one ``RetrievalError``, not a group."""
 
-    async def dirty() -> None:
+    async def fail_in_cleanup() -> None:
         try:
             await anyio.sleep_forever()
         finally:
-            raise ValueError("the clean-up failed")
+            raise ValueError("the cleanup failed")
 
     async def source() -> anycreds.Credentials:
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(dirty)
+            tasks.start_soon(fail_in_cleanup)
             tasks.start_soon(anyio.sleep_forever)
         raise AssertionError
 
@@ -206,8 +206,8 @@ def test_deadline_and_error_of_an_attempt_at_once(name: str) -> None:
 
 
 @BACKENDS
-def test_shielded_callers_are_no_different(backend: str) -> None:
-    """A caller inside a shield in a cancelled scope gets its set, and the scope is cancelled afterwards as it was."""
+def test_shielded_caller_gets_credentials(backend: str) -> None:
+    """A shielded caller in a cancelled scope gets credentials, and the scope is cancelled afterwards."""
     provider = anycreds.cached(FakeSource(ManualClock(), life=None, latency=0.001))
 
     async def main() -> str:
@@ -224,11 +224,11 @@ def test_shielded_callers_are_no_different(backend: str) -> None:
     assert anyio.run(main, backend=backend) == "AKID1"
 
 
-# Sources that raise what nobody should
+# Sources that raise unusual exceptions
 
 
 class OddError(BaseException):
-    """What is no ``Exception``, and no wish to leave either."""
+    """Neither an ``Exception`` nor a process exit."""
 
 
 def _odd(kind: type[BaseException]) -> Callable[[], BaseException]:
@@ -239,15 +239,15 @@ def _odd(kind: type[BaseException]) -> Callable[[], BaseException]:
 @pytest.mark.parametrize(
     "make",
     [GeneratorExit, OddError, StopAsyncIteration, _odd(OddError), _odd(GeneratorExit)],
-    ids=["GeneratorExit", "OddError", "StopAsyncIteration", "group of OddError", "group of GeneratorExit"],
+    ids=["GeneratorExit", "OddError", "StopAsyncIteration", "group-of-OddError", "group-of-GeneratorExit"],
 )
-def test_odd_exceptions_reach_the_waiters(backend: str, make: Callable[[], BaseException]) -> None:
-    """Whatever a source raises, those who wait get a ``RetrievalError`` that has it as its cause, and the run lives."""
+def test_unusual_exception_becomes_the_cause(backend: str, make: Callable[[], BaseException]) -> None:
+    """Waiters get a ``RetrievalError`` caused by whatever the source raises, and the run continues."""
     failure = make()
     provider = anycreds.cached(FakeSource(ManualClock(), failure, latency=0.001))
     errors: list[BaseException] = []
 
-    async def ask() -> None:
+    async def call() -> None:
         with anyio.fail_after(SOON):
             try:
                 await provider()
@@ -255,30 +255,30 @@ def test_odd_exceptions_reach_the_waiters(backend: str, make: Callable[[], BaseE
                 errors.append(error)
 
     async def main() -> None:
-        expect_a_complaint(backend)
+        ignore_loop_errors(backend)
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(ask)
-            tasks.start_soon(ask)
+            tasks.start_soon(call)
+            tasks.start_soon(call)
 
     anyio.run(main, backend=backend)
     assert len(errors) == 2
-    if not isinstance(failure, GeneratorExit):  # which might as well be the end of a loop that was dropped
+    if not isinstance(failure, GeneratorExit):  # which is also raised when a loop is dropped
         assert [error.__cause__ for error in errors] == [failure] * 2
 
 
 @BACKENDS
-@pytest.mark.parametrize("leave", [SystemExit(3), KeyboardInterrupt()], ids=["exit", "interrupt"])
-def test_wish_to_exit_that_nobody_but_the_keeper_hears(backend: str, leave: BaseException) -> None:
-    """A source that wants to exit while only ``keep_fresh`` waits: asyncio ends its run, trio's goes on unharmed."""
+@pytest.mark.parametrize("process_exit", [SystemExit(3), KeyboardInterrupt()], ids=["SystemExit", "KeyboardInterrupt"])
+def test_process_exit_while_only_keep_fresh_waits(backend: str, process_exit: BaseException) -> None:
+    """``SystemExit`` of a source while only ``keep_fresh`` waits ends an asyncio run; a trio run continues."""
     clock = ManualClock()
-    upstream = FakeSource(clock, 3600.0, 2.0, leave)
+    upstream = FakeSource(clock, 3600.0, 2.0, process_exit)
     provider = anycreds.cached(upstream, clock=clock)
 
     async def main() -> str:
-        expect_a_complaint(backend)
+        ignore_loop_errors(backend)
         await provider()
         clock.advance(3600)
-        async with provider.keep_fresh():  # the set of 2 s
+        async with provider.keep_fresh():  # gets credentials of 2 s
             clock.advance(2)
             with anyio.move_on_after(SOON):
                 while upstream.calls < 3:
@@ -289,7 +289,7 @@ def test_wish_to_exit_that_nobody_but_the_keeper_hears(backend: str, leave: Base
     if backend == "trio":
         assert anyio.run(main, backend=backend) == "done"
     else:
-        with pytest.raises(type(leave)):
+        with pytest.raises(type(process_exit)):
             anyio.run(main, backend=backend)
 
 
@@ -303,7 +303,7 @@ class BrokenFilter(logging.Filter):
 
 @pytest.fixture
 def broken_logs() -> Iterator[None]:
-    """Let the program's own log filters raise."""
+    """Let the log filters of the program raise."""
     broken = BrokenFilter()
     loggers = [logging.getLogger(f"anycreds.{part}") for part in ("cache", "chain", "keep_fresh")]
     for logger in loggers:
@@ -314,8 +314,8 @@ def broken_logs() -> Iterator[None]:
 
 
 @BACKENDS
-def test_broken_log_filter_takes_credentials_from_nobody(backend: str, broken_logs: None) -> None:
-    """A log filter that raises disturbs no caller, no refresh and no run."""
+def test_broken_log_filter_affects_no_caller(backend: str, broken_logs: None) -> None:
+    """A log filter that raises affects no caller, no refresh and no run."""
     clock = ManualClock()
     upstream = FakeSource(clock, 3600.0, anycreds.RetrievalError("down"), 3600.0)
     chain = anycreds.create_credential_chain(anycreds.from_env(environ={}), upstream)
@@ -335,14 +335,14 @@ def test_broken_log_filter_takes_credentials_from_nobody(backend: str, broken_lo
     assert upstream.calls > 2
 
 
-def expect_a_complaint(backend: str) -> None:
-    """Let asyncio's report of an error that no task awaits, which is right here, not fail the test."""
+def ignore_loop_errors(backend: str) -> None:
+    """Ignore asyncio's expected report of an error that no task awaits."""
     if backend == "asyncio":
         asyncio.get_running_loop().set_exception_handler(lambda *_: None)
 
 
 class BrokenClock(ManualClock):
-    """A clock that fails when a refresh has come to its end."""
+    """A clock whose ``jitter`` can fail, which the cache reads when a refresh ends."""
 
     __slots__ = ("fails",)
 
@@ -357,13 +357,13 @@ class BrokenClock(ManualClock):
 
 
 @BACKENDS
-def test_broken_clock_leaves_nobody_waiting(backend: str) -> None:
-    """A clock of the program that raises at the end of a refresh is an error for those who wait, not a silence."""
+def test_broken_clock_raises_an_error_in_all_waiters(backend: str) -> None:
+    """A clock that raises at the end of a refresh causes an error in all waiters, and the next call succeeds."""
     clock = BrokenClock()
     provider = anycreds.cached(FakeSource(clock, latency=0.001), clock=clock)
     ends: list[BaseException] = []
 
-    async def ask() -> None:
+    async def call() -> None:
         with anyio.fail_after(SOON):
             try:
                 await provider()
@@ -371,11 +371,11 @@ def test_broken_clock_leaves_nobody_waiting(backend: str) -> None:
                 ends.append(error)
 
     async def main() -> None:
-        expect_a_complaint(backend)
+        ignore_loop_errors(backend)
         clock.fails = True
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(ask)
-            tasks.start_soon(ask)
+            tasks.start_soon(call)
+            tasks.start_soon(call)
         clock.fails = False
         with anyio.fail_after(SOON):
             assert (await provider()).access_key_id.startswith("AKID")
@@ -387,16 +387,16 @@ def test_broken_clock_leaves_nobody_waiting(backend: str) -> None:
 # Other threads, imports and contexts
 
 
-def test_trio_that_is_just_being_imported(monkeypatch: pytest.MonkeyPatch) -> None:
-    """While a thread imports trio, as the HTTP library does, the module is there without its parts: no harm is done."""
+def test_trio_is_being_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a thread imports trio, the module exists without its parts; calls on asyncio still succeed."""
     provider = anycreds.cached(FakeSource(ManualClock(), life=None))
     monkeypatch.setitem(sys.modules, "trio", types.ModuleType("trio"))
     assert asyncio.run(provider()).access_key_id == "AKID1"
 
 
 @BACKENDS
-def test_background_refresh_may_ask_an_uncached_provider_that_started_it(backend: str) -> None:
-    """A refresh that was started, but is not awaited, by a call of a chain may itself ask that chain."""
+def test_background_refresh_may_await_the_chain_that_started_it(backend: str) -> None:
+    """A refresh that was started, but is not awaited, by a call of a chain may await that chain."""
     clock = ManualClock()
     in_background = False
     done: list[str] = []
@@ -432,8 +432,8 @@ def _at(seconds: float) -> Any:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-def test_interrupt_between_making_and_starting_a_refresh(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A caller that is interrupted just before it starts its refresh does not keep the next caller from one."""
+def test_interrupt_before_a_refresh_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If a caller is interrupted just before it starts its refresh, the next caller starts another one."""
     upstream = FakeSource(ManualClock(), life=None)
     provider = anycreds.cached(upstream)
 
@@ -454,7 +454,7 @@ def _interrupted(*_: object) -> None:
 
 @pytest.mark.parametrize("line", range(1, 60))
 def test_interrupt_at_any_line_of_a_caller(line: int) -> None:
-    """A caller that is interrupted at any line of the cache leaves no lock held and nobody waiting for ever."""
+    """A caller that is interrupted at any line of the cache leaves no lock taken and no caller waiting."""
     upstream = FakeSource(ManualClock(), life=None)
     provider = anycreds.cached(upstream)
     folder = Path(anycreds.__file__).parent / "_cache"
@@ -471,35 +471,35 @@ def test_interrupt_at_any_line_of_a_caller(line: int) -> None:
     assert hit or line > 20
 
 
-def _place(frame: types.FrameType) -> tuple[str, int]:
+def _location(frame: types.FrameType) -> tuple[str, int]:
     return frame.f_code.co_filename, frame.f_lineno
 
 
 def _interrupt_at(line: int, files: tuple[str, ...], provider: anycreds.CachedProvider) -> bool:
-    """Drive a caller by hand up to its first wait, with an interrupt before one of its lines. Return whether it hit."""
+    """Drive a caller to its first wait, interrupt it before this line; return whether it got there."""
     seen = 0
 
     def trace(frame: types.FrameType, event: str, _: object) -> Any:
         nonlocal seen
         if frame.f_code.co_filename not in files:
             return None
-        # Real interrupts come between calls, so that none hits the very release of a lock, as one of these would.
-        if event == "line" and not linecache.getline(*_place(frame)).strip().startswith("with self._lock"):
+        # Python raises real interrupts between calls only, so never within the release of a lock, unlike these.
+        if event == "line" and not linecache.getline(*_location(frame)).strip().startswith("with self._lock"):
             seen += 1
             if seen == line:
                 raise KeyboardInterrupt
         return trace
 
     before = sys.gettrace()
-    asking = provider()
+    caller = provider()
     sys.settrace(trace)
     try:
-        asking.send(None)
+        caller.send(None)
     except KeyboardInterrupt:
         return True
     finally:
         sys.settrace(before)
-        asking.close()
+        caller.close()
     return False
 
 
@@ -514,10 +514,10 @@ def _resident() -> int:
 
 
 @pytest.mark.weak_error_references
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system does not tell how much memory is used")
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
 @pytest.mark.parametrize("name", ["asyncio", "trio"])
-def test_ten_thousand_failing_refreshes_leave_nothing(name: str, secret_leaks: SecretLeakDetector) -> None:
-    """After ten thousand failed refreshes the process has not grown by a megabyte, and tracebacks are as short."""
+def test_failing_refreshes_do_not_leak_memory(name: str, secret_leaks: SecretLeakDetector) -> None:
+    """After ten thousand failed refreshes the process has grown by less than 1 MiB, and tracebacks by nothing."""
     depths: set[int] = set()
 
     async def source() -> anycreds.Credentials:
@@ -530,7 +530,7 @@ def test_ten_thousand_failing_refreshes_leave_nothing(name: str, secret_leaks: S
         async def fail(times: int) -> None:
             for number in range(times):
                 if number % 500 == 0:
-                    secret_leaks.finish()  # it keeps a note of each error
+                    secret_leaks.finish()  # it keeps a reference to each error
                 clock.advance(60)
                 try:
                     await provider()
@@ -558,18 +558,18 @@ def test_ten_thousand_failing_refreshes_leave_nothing(name: str, secret_leaks: S
 
 @pytest.mark.weak_error_references
 @BACKENDS
-def test_failed_attempts_are_freed_without_the_collector(backend: str) -> None:
-    """What a failed refresh held is let go at once: no circle of error, traceback and frame waits for the collector."""
+def test_failed_attempts_are_freed_without_garbage_collection(backend: str) -> None:
+    """Objects of a failed attempt are freed at once: no cycle of error, traceback and frame keeps them."""
     import weakref
 
-    class Held:
+    class Resource:
         pass
 
-    watches: list[weakref.ref[Held]] = []
+    watches: list[weakref.ref[Resource]] = []
 
     async def source() -> anycreds.Credentials:
-        held = Held()
-        watches.append(weakref.ref(held))
+        resource = Resource()
+        watches.append(weakref.ref(resource))
         raise anycreds.RetrievalError("no")
 
     clock = ManualClock()
@@ -623,7 +623,7 @@ ERRORS: list[CredentialsError] = [
 
 
 def all_errors() -> list[CredentialsError]:
-    """Return the errors above, and a plain one of each class that has nothing of its own."""
+    """Return the errors above, and one of each other class."""
     errors, waiting = list(ERRORS), [CredentialsError]
     while waiting:
         kind = waiting.pop()
@@ -635,7 +635,7 @@ def all_errors() -> list[CredentialsError]:
 
 @pytest.mark.parametrize("error", all_errors(), ids=lambda error: type(error).__name__)
 def test_copy_of_an_error_keeps_everything(error: CredentialsError) -> None:
-    """A waiter's copy has the class, texts, fields, notes and cause of the original, and a traceback of its own."""
+    """A copy has the class, texts, fields, notes and cause of the original, and no traceback or context."""
     error.add_note("a note")
     error.__cause__ = KeyError("why")
     try:

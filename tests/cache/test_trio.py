@@ -1,4 +1,4 @@
-"""What only a trio program does: nurseries that crash, checkpoints that are not there, a clock that jumps by itself."""
+"""What is specific to trio: crashing nurseries, checkpoints and its own test clock."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ pytestmark = pytest.mark.trio
 HOUR = 3600.0
 
 
-async def test_crashing_nursery_leaves_the_refresh_alone(autojump_clock: trio.testing.MockClock) -> None:
-    """A nursery that crashes while its tasks wait sees its own error only; the refresh goes on for the others."""
+async def test_crashing_nursery_does_not_affect_the_refresh(autojump_clock: trio.testing.MockClock) -> None:
+    """A nursery that crashes while its tasks wait raises its own error only; the refresh continues for the others."""
     clock = VirtualClock()
     upstream = FakeSource(clock, latency=2.0)
     provider = anycreds.cached(upstream, clock=clock)
@@ -27,22 +27,22 @@ async def test_crashing_nursery_leaves_the_refresh_alone(autojump_clock: trio.te
 
     got: list[anycreds.Credentials] = []
 
-    async def ask() -> None:
+    async def call() -> None:
         got.append(await provider())
 
     async with trio.open_nursery() as outer:
         with pytest.RaisesGroup(ZeroDivisionError):
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(ask)
+                nursery.start_soon(call)
                 nursery.start_soon(crash)
-                outer.start_soon(ask)
+                outer.start_soon(call)
     assert [one.access_key_id for one in got] == ["AKID1"]
     assert upstream.calls == 1
     assert trio.current_time() == 2.0
 
 
 async def test_hit_is_no_checkpoint(autojump_clock: trio.testing.MockClock) -> None:
-    """Serving the cached set neither waits nor lets other tasks run, so it cannot be cancelled half-way either."""
+    """Returning cached credentials neither waits nor runs other tasks, so it cannot be cancelled."""
     provider = anycreds.cached(FakeSource(VirtualClock(), life=HOUR), clock=VirtualClock())
     await provider()
     with trio.testing.assert_no_checkpoints():
@@ -53,8 +53,8 @@ async def test_hit_is_no_checkpoint(autojump_clock: trio.testing.MockClock) -> N
     assert not scope.cancelled_caught
 
 
-async def test_day_of_short_sets_in_a_moment(autojump_clock: trio.testing.MockClock) -> None:
-    """A day of quarter-hour sets, asked every ten seconds: everybody served at once, one call per set and no more."""
+async def test_day_of_short_lived_credentials(autojump_clock: trio.testing.MockClock) -> None:
+    """Over a day of quarter-hour credentials, called every ten seconds, no caller waits, with one call per lifetime."""
     clock = VirtualClock()
     upstream = FakeSource(clock, latency=0.2, life=15 * 60.0)
     provider = anycreds.cached(upstream, clock=clock)
@@ -69,8 +69,8 @@ async def test_day_of_short_sets_in_a_moment(autojump_clock: trio.testing.MockCl
     assert 96 <= upstream.calls <= 24 * 6 + 1
 
 
-async def test_refresh_is_a_system_task_that_cannot_crash_the_run(autojump_clock: trio.testing.MockClock) -> None:
-    """Whatever a background refresh raises, trio does not see it; the callers are served."""
+async def test_error_of_a_refresh_does_not_crash_the_run(autojump_clock: trio.testing.MockClock) -> None:
+    """No exception of a background refresh reaches trio; the callers get credentials."""
     clock = VirtualClock()
     failures = [ValueError(), ExceptionGroup("several", [KeyError(), OSError()]), StopAsyncIteration(), RuntimeError()]
     upstream = FakeSource(clock, HOUR, *failures)

@@ -1,4 +1,4 @@
-"""When a cached set is served, refreshed in the background, waited for, or refreshed at once."""
+"""When cached credentials are returned, refreshed in the background, waited for, or refreshed at once."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ pytestmark = pytest.mark.anyio
 MINUTE, HOUR = 60.0, 3600.0
 
 
-async def settle() -> None:
-    """Let a background refresh that needs no time land."""
+async def finish_refresh() -> None:
+    """Let a background refresh that needs no time finish."""
     await anyio.sleep(0.001)
 
 
-async def test_fresh_set_is_served_without_another_call() -> None:
-    """Until the advisory window nobody asks the source again."""
+async def test_fresh_credentials_are_returned_without_another_call() -> None:
+    """Until the advisory window the source is not called again."""
     clock = VirtualClock()
     upstream = FakeSource(clock, life=6 * HOUR)
     provider = anycreds.cached(upstream, clock=clock)
@@ -35,7 +35,7 @@ async def test_fresh_set_is_served_without_another_call() -> None:
 
 
 @pytest.mark.parametrize(
-    ("life", "window"),
+    ("lifetime", "window"),
     [
         (5 * MINUTE, 2.5 * MINUTE),
         (15 * MINUTE, 5 * MINUTE),
@@ -48,27 +48,27 @@ async def test_fresh_set_is_served_without_another_call() -> None:
         (12 * HOUR, HOUR),
     ],
 )
-async def test_window_follows_the_life_of_the_set(life: float, window: float) -> None:
-    """The advisory window has the published length for each life, and is never more than half of it."""
+async def test_advisory_window_depends_on_the_lifetime(lifetime: float, window: float) -> None:
+    """The advisory window has the documented length for each lifetime, and is never more than half of it."""
     clock = VirtualClock()
     clock.chance = 0.0
-    upstream = FakeSource(clock, life=life)
+    upstream = FakeSource(clock, life=lifetime)
     provider = anycreds.cached(upstream, clock=clock)
     first = await provider()
-    await anyio.sleep(life - window - 1)
+    await anyio.sleep(lifetime - window - 1)
     assert await provider() is first
-    await settle()
+    await finish_refresh()
     assert upstream.calls == 1
     await anyio.sleep(1.5)
     assert await provider() is first
-    await settle()
+    await finish_refresh()
     assert upstream.calls == 2
     assert await provider() is not first
 
 
 @pytest.mark.parametrize("chance", [0.0, 0.5, 0.999])
-async def test_fleet_spreads_over_a_tenth_of_the_window(chance: float) -> None:
-    """The refresh starts later by up to a tenth of the window, as chance has it."""
+async def test_refresh_starts_within_a_tenth_of_the_window(chance: float) -> None:
+    """The refresh starts later by a random part of up to a tenth of the window."""
     clock = VirtualClock()
     clock.chance = chance
     upstream = FakeSource(clock, life=HOUR)
@@ -77,16 +77,16 @@ async def test_fleet_spreads_over_a_tenth_of_the_window(chance: float) -> None:
     start = HOUR - 15 * MINUTE * (1 - 0.1 * chance)
     await anyio.sleep(start - 1)
     await provider()
-    await settle()
+    await finish_refresh()
     assert upstream.calls == 1
     await anyio.sleep(1.5)
     await provider()
-    await settle()
+    await finish_refresh()
     assert upstream.calls == 2
 
 
-async def test_nobody_waits_in_the_advisory_window() -> None:
-    """All callers in the advisory window get the old set at once, also who starts the one refresh."""
+async def test_no_caller_waits_in_the_advisory_window() -> None:
+    """All callers in the advisory window get the old credentials at once, also the one that starts the refresh."""
     clock = VirtualClock()
     upstream = FakeSource(clock, life=HOUR, latency=2.0)
     provider = anycreds.cached(upstream, clock=clock)
@@ -103,8 +103,8 @@ async def test_nobody_waits_in_the_advisory_window() -> None:
     assert upstream.calls == 2
 
 
-async def test_mandatory_window_waits_for_the_refresh() -> None:
-    """In the last minute callers wait for the one refresh and get the new set."""
+async def test_callers_wait_in_the_mandatory_window() -> None:
+    """In the last minute callers wait for the one refresh and get the new credentials."""
     clock = VirtualClock()
     upstream = FakeSource(clock, life=HOUR, latency=2.0)
     provider = anycreds.cached(upstream, clock=clock)
@@ -112,18 +112,18 @@ async def test_mandatory_window_waits_for_the_refresh() -> None:
     await anyio.sleep(HOUR - 30 - clock.monotonic())
     got = []
 
-    async def ask() -> None:
+    async def call() -> None:
         got.append((await provider()).access_key_id)
 
     async with anyio.create_task_group() as tasks:
         for _ in range(50):
-            tasks.start_soon(ask)
+            tasks.start_soon(call)
     assert got == ["AKID2"] * 50
     assert upstream.calls == 2
 
 
-async def test_mandatory_window_waits_five_seconds_at_most() -> None:
-    """A slow source does not hold a caller whose set is still valid: after 5 s it gets that."""
+async def test_wait_in_the_mandatory_window_is_at_most_five_seconds() -> None:
+    """While the source is slow, a caller gets the credentials that are still valid after 5 s."""
     clock = VirtualClock()
     upstream = FakeSource(clock, life=HOUR)
     provider = anycreds.cached(upstream, clock=clock)
@@ -138,8 +138,8 @@ async def test_mandatory_window_waits_five_seconds_at_most() -> None:
     assert upstream.calls == 2
 
 
-async def test_mandatory_wait_goes_on_when_the_set_ends_meanwhile() -> None:
-    """Who waits while the set ends gets the next one, never the dead one."""
+async def test_wait_continues_when_the_credentials_expire() -> None:
+    """A caller whose credentials expire during its wait gets the next ones, never the expired ones."""
     clock = VirtualClock()
     upstream = FakeSource(clock, life=HOUR)
     provider = anycreds.cached(upstream, clock=clock)
@@ -150,13 +150,13 @@ async def test_mandatory_wait_goes_on_when_the_set_ends_meanwhile() -> None:
     assert upstream.calls == 2
 
 
-async def test_short_life_has_short_windows() -> None:
-    """A set of 40 s is refreshed from its half on and waited for in its last quarter only."""
+async def test_short_lifetime_has_short_windows() -> None:
+    """Credentials of 40 s are refreshed from half of their lifetime on, and waited for in the last quarter only."""
     clock = VirtualClock()
     clock.chance = 0.0
     upstream = FakeSource(clock, life=40.0, latency=1.0)
     provider = anycreds.cached(upstream, clock=clock)
-    first = await provider()  # arrives with 40 s to live
+    first = await provider()  # arrives with a lifetime of 40 s
     await anyio.sleep(21)
     before = clock.monotonic()
     assert await provider() is first
@@ -165,8 +165,8 @@ async def test_short_life_has_short_windows() -> None:
     assert (await provider()).access_key_id == "AKID2"
 
 
-async def test_expired_set_is_never_served() -> None:
-    """After the end callers wait for a new set, however long nobody asked."""
+async def test_expired_credentials_are_never_returned() -> None:
+    """After the expiration callers wait for new credentials, however long there was no call."""
     clock = VirtualClock()
     upstream = FakeSource(clock, life=HOUR, latency=1.0)
     provider = anycreds.cached(upstream, clock=clock)
@@ -175,8 +175,8 @@ async def test_expired_set_is_never_served() -> None:
     assert (await provider()).access_key_id == "AKID2"
 
 
-async def test_set_without_expiration_is_never_refreshed() -> None:
-    """Keys that have no end are asked for once."""
+async def test_credentials_without_expiration_are_never_refreshed() -> None:
+    """The source of keys without an expiration is called once."""
     clock = VirtualClock()
     upstream = FakeSource(clock, life=None)
     provider = anycreds.cached(upstream, clock=clock)
@@ -186,8 +186,8 @@ async def test_set_without_expiration_is_never_refreshed() -> None:
     assert upstream.calls == 1
 
 
-async def test_recheck_asks_again_for_keys_without_an_end() -> None:
-    """With ``recheck_after`` such keys are asked for again in the background, and rotated ones are taken."""
+async def test_recheck_after_refreshes_keys_without_expiration() -> None:
+    """With ``recheck_after`` such keys are refreshed in the background, and rotated ones are used."""
     clock = VirtualClock()
     static = make_credentials("S", None)
     upstream = FakeSource(clock, static, static, life=None)
@@ -196,13 +196,13 @@ async def test_recheck_asks_again_for_keys_without_an_end() -> None:
     for calls, expected in ((2, "AKIDS"), (3, "AKID3")):
         await anyio.sleep(11 * MINUTE)
         assert await provider() is first
-        await settle()
+        await finish_refresh()
         assert upstream.calls == calls
         assert (await provider()).access_key_id == expected
 
 
 async def test_refresh_window_replaces_the_table() -> None:
-    """``refresh_window`` says how long before the end the refresh starts."""
+    """``refresh_window`` is how long before the expiration the refresh starts."""
     clock = VirtualClock()
     clock.chance = 0.0
     upstream = FakeSource(clock, life=HOUR)
@@ -210,16 +210,16 @@ async def test_refresh_window_replaces_the_table() -> None:
     await provider()
     await anyio.sleep(HOUR - 26 * MINUTE)
     await provider()
-    await settle()
+    await finish_refresh()
     assert upstream.calls == 1
     await anyio.sleep(2 * MINUTE)
     await provider()
-    await settle()
+    await finish_refresh()
     assert upstream.calls == 2
 
 
-async def test_wall_clock_set_forward_never_serves_the_dead() -> None:
-    """When the wall clock passes the end, the next call refreshes, at once."""
+async def test_wall_clock_set_forward_expires_credentials() -> None:
+    """When the wall clock passes the expiration, the next call refreshes at once."""
     clock = VirtualClock()
     upstream = FakeSource(clock, life=6 * HOUR)
     provider = anycreds.cached(upstream, clock=clock)
@@ -229,8 +229,8 @@ async def test_wall_clock_set_forward_never_serves_the_dead() -> None:
     assert (await provider()).access_key_id == "AKID2"
 
 
-async def test_suspended_machine_never_serves_the_dead() -> None:
-    """A laptop that slept past the end refreshes at the first call, though its monotonic clock stood still."""
+async def test_suspended_machine_expires_credentials() -> None:
+    """After the machine was suspended past the expiration, the first call refreshes."""
     clock = VirtualClock()
     provider = anycreds.cached(FakeSource(clock, life=HOUR), clock=clock)
     await provider()
@@ -241,8 +241,8 @@ async def test_suspended_machine_never_serves_the_dead() -> None:
 
 
 @pytest.mark.parametrize("back", [30.0, 2 * HOUR, 1000 * HOUR])
-async def test_wall_clock_set_back_never_freezes_refresh(back: float) -> None:
-    """However far the wall clock is set back, the set is refreshed when its life has passed."""
+async def test_wall_clock_set_back_does_not_prolong_credentials(back: float) -> None:
+    """However far the wall clock is set back, the credentials are refreshed when their lifetime has passed."""
     clock = VirtualClock()
     upstream = FakeSource(clock, life=HOUR)
     provider = anycreds.cached(upstream, clock=clock)
@@ -257,8 +257,8 @@ async def test_wall_clock_set_back_never_freezes_refresh(back: float) -> None:
     assert upstream.calls == 2
 
 
-async def test_steps_to_and_fro_make_no_extra_calls() -> None:
-    """A wall clock that jitters around the right time costs no refresh before its time."""
+async def test_small_clock_steps_cause_no_extra_calls() -> None:
+    """A wall clock that is set forward and back by minutes causes no early refresh."""
     clock = VirtualClock()
     upstream = FakeSource(clock, life=12 * HOUR)
     provider = anycreds.cached(upstream, clock=clock)

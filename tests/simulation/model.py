@@ -1,7 +1,7 @@
-"""What a cache should do, once more: a plain simulation written from the design, section 5, and not from the code.
+"""The rules of the cache as a plain simulation, written from ``docs/design/cache.md`` and not from the code.
 
-No tasks and no event loop, only a list of what happens when. Schedules are drawn at random from a seed; no two things
-in one happen at the same time, so that there is only one right outcome.
+There are no tasks and no event loop, only a list of events in the order of time. Schedules are random, from a seed.
+No two events of a schedule happen at the same time, so there is only one right outcome.
 """
 
 from __future__ import annotations
@@ -11,85 +11,86 @@ import math
 import random
 from typing import Any, Literal, NamedTuple
 
-PATIENCE, FLIGHT, FLOOR, MEMORY = 5.0, 60.0, 1.0, 300.0
-CHANCE = 0.5  # of everything that is drawn at random: the spread of refreshes, the pause while the set is good
+MAX_WAIT, TIMEOUT, MIN_INTERVAL, REJECTION_TTL = 5.0, 60.0, 1.0, 300.0
+JITTER = 0.5  # in place of every random number: the start of refreshes, the backoff outside the mandatory window
 
 
-class Ask(NamedTuple):
-    """A caller: when it asks, and how long it waits (None: for ever)."""
+class Call(NamedTuple):
+    """A call: when it is made, and after how long it is cancelled; None for never."""
 
     at: float
     deadline: float | None
 
 
-class Answer(NamedTuple):
-    """What the source does when it is called: after ``latency`` it gives a new set, the last one again, or fails."""
+class Response(NamedTuple):
+    """What the source does when it is called: after ``latency`` it returns new or the last credentials, or fails."""
 
     latency: float
-    kind: Literal["new", "same", "dead", "fail", "missing", "hang"]
-    life: float
+    kind: Literal["new", "same", "expired", "fail", "not configured", "hang"]
+    lifetime: float
 
 
 class Schedule(NamedTuple):
-    """What happens to a cache. Drops are times at which the set that was served last is invalidated."""
+    """What happens to a cache. At the times in ``invalidations`` the credentials returned last are invalidated."""
 
-    asks: list[Ask]
-    drops: list[float]
-    answers: list[Answer]
+    calls: list[Call]
+    invalidations: list[float]
+    responses: list[Response]
     is_healthy: bool
 
 
 Got = tuple[str, int, float]
-"""What a caller got ("set", the error's class, "left"), the number of the set or 0, and when."""
+"""What a call got ("credentials", "cancelled" or the error's class), the number of the credentials or 0, and when."""
 
 
 def draw(seed: int) -> Schedule:
-    """Make a schedule. In one of three the source is healthy: one set for all of it, as long as nothing is dropped."""
-    chance = random.Random(seed)
+    """Return the schedule of a seed. In one of three the source is healthy: one response serves the whole schedule."""
+    rng = random.Random(seed)
 
-    def soon(least: float, most: float) -> float:
-        return round(chance.uniform(least, most), 6)
+    def between(least: float, most: float) -> float:
+        return round(rng.uniform(least, most), 6)
 
-    is_healthy = chance.random() < 1 / 3
-    asks = [Ask(soon(0, 60), None if chance.random() < 0.5 else soon(0.01, 6)) for _ in range(chance.randint(3, 18))]
+    is_healthy = rng.random() < 1 / 3
+    calls = [Call(between(0, 60), None if rng.random() < 0.5 else between(0.01, 6)) for _ in range(rng.randint(3, 18))]
     if is_healthy:
-        return Schedule(asks, [], [Answer(soon(0.01, 4), "new", 3600 * 6)], is_healthy=True)
-    drops = [soon(0, 60) for _ in range(chance.choice([0, 0, 1, 2, 4]))]
-    kinds: list[Any] = ["new"] * 6 + ["same", "same", "dead", "fail", "fail", "fail", "missing", "hang"]
-    answers = [
-        Answer(soon(0.01, chance.choice([0.3, 8])), chance.choice(kinds), soon(4, chance.choice([20, 90])))
+        return Schedule(calls, [], [Response(between(0.01, 4), "new", 3600 * 6)], is_healthy=True)
+    invalidations = [between(0, 60) for _ in range(rng.choice([0, 0, 1, 2, 4]))]
+    kinds: list[Any] = ["new"] * 6 + ["same", "same", "expired", "fail", "fail", "fail", "not configured", "hang"]
+    responses = [
+        Response(between(0.01, rng.choice([0.3, 8])), rng.choice(kinds), between(4, rng.choice([20, 90])))
         for _ in range(60)
     ]
-    return Schedule(asks, drops, answers, is_healthy=False)
+    return Schedule(calls, invalidations, responses, is_healthy=False)
 
 
 class Model:
-    """Plays a schedule. ``got`` has an entry for each caller, ``calls`` the times at which the source was called."""
+    """Computes the outcome of a schedule: ``got`` for each call, ``calls`` the times at which the source was called."""
 
     def __init__(self, schedule: Schedule) -> None:
         self.got: dict[int, Got] = {}
         self.calls: list[float] = []
         self.schedule = schedule
-        self.held: tuple[int, float, float, float] | None = None  # number, end, advisory and mandatory window
-        self.issued = (0, -math.inf)  # the last set that the source made, and its end
-        self.failure: tuple[str, int, float, float, int] | None = None  # error, urgency, when, pause, how many in a row
-        self.flight: dict[str, Any] | None = None
-        self.waiting: dict[int, int] = {}  # callers, each with the flights that came to nothing under it
-        self.last_end = -math.inf
-        self.unsettled = False
-        self.served = 0
-        self.dropped = (0, -math.inf)
+        self.cached: tuple[int, float, float, float] | None = None  # number, expiration, advisory and mandatory window
+        self.issued = (0, -math.inf)  # the last credentials of the source, and their expiration
+        # Error, urgency, when, backoff, how many in a row.
+        self.failure: tuple[str, int, float, float, int] | None = None
+        self.refresh: dict[str, Any] | None = None
+        self.waiting: dict[int, int] = {}  # callers, each with the number of abandoned refreshes
+        self.last_call_ended = -math.inf
+        self.last_abandoned = False
+        self.returned = 0
+        self.invalidated = (0, -math.inf)
         self.now = 0.0
         self._events: list[tuple[float, int, str, int]] = []
         self._count = 0
 
-    def play(self) -> Model:
-        for number, ask in enumerate(self.schedule.asks):
-            self._at(ask.at, "ask", number)
-            if ask.deadline is not None:
-                self._at(ask.at + ask.deadline, "leave", number)
-        for at in self.schedule.drops:
-            self._at(at, "drop", 0)
+    def run(self) -> Model:
+        for number, call in enumerate(self.schedule.calls):
+            self._at(call.at, "call", number)
+            if call.deadline is not None:
+                self._at(call.at + call.deadline, "cancel", number)
+        for at in self.schedule.invalidations:
+            self._at(at, "invalidate", 0)
         while self._events:
             self.now, _, what, number = heapq.heappop(self._events)
             getattr(self, f"_{what}")(number)
@@ -99,115 +100,122 @@ class Model:
         self._count += 1
         heapq.heappush(self._events, (when, self._count, what, number))
 
-    def _end(self, number: int, what: str, which: int = 0) -> None:
+    def _finish(self, number: int, what: str, which: int = 0) -> None:
         self.waiting.pop(number, None)
         self.got[number] = (what, which, self.now)
-        self.served = which or self.served
+        self.returned = which or self.returned
 
     def _urgency(self) -> int:
-        left = -1.0 if self.held is None else self.held[1] - self.now
-        return 2 if left <= 0 or self.held is None else 1 if left <= self.held[3] else 0
+        remaining = -1.0 if self.cached is None else self.cached[1] - self.now
+        return 2 if remaining <= 0 or self.cached is None else 1 if remaining <= self.cached[3] else 0
 
-    def _rests(self, urgency: int) -> bool:
+    def _is_backing_off(self, urgency: int) -> bool:
         if self.failure is None:
             return False
-        _, before, when, pause, _ = self.failure
-        return self.now < when + (pause if urgency <= before else FLOOR)
+        _, before, when, backoff, _ = self.failure
+        return self.now < when + (backoff if urgency <= before else MIN_INTERVAL)
 
-    def _ask(self, number: int, tries: int = 0, patience: float = PATIENCE) -> None:
-        """Decide for one caller, in the order of the design's five rules."""
+    def _call(self, number: int, abandoned: int = 0, max_wait: float = MAX_WAIT) -> None:
+        """Decide for one caller, in the order of the five rules in "Decide"."""
         urgency = self._urgency()
         if urgency == 2:
-            if self.flight is None and self.failure and self.failure[0] != "NotConfiguredError" and self._rests(2):
-                return self._end(number, self.failure[0])
-            self._fly()
-            self.waiting[number] = tries
+            if (
+                self.refresh is None
+                and self.failure
+                and self.failure[0] != "NotConfiguredError"
+                and self._is_backing_off(2)
+            ):
+                return self._finish(number, self.failure[0])
+            self._start_refresh()
+            self.waiting[number] = abandoned
             return None
-        assert self.held is not None
-        due = self.held[1] - self.now <= self.held[2] or urgency == 1
-        if not self._rests(urgency) and due:
-            self._fly()
-            if (urgency == 1 or self.unsettled) and patience:
-                self.waiting[number] = tries
-                return self._at(self.now + patience, "tire", number)
-        return self._end(number, "set", self.held[0])
+        assert self.cached is not None
+        due = self.cached[1] - self.now <= self.cached[2] or urgency == 1
+        if not self._is_backing_off(urgency) and due:
+            self._start_refresh()
+            if (urgency == 1 or self.last_abandoned) and max_wait:
+                self.waiting[number] = abandoned
+                return self._at(self.now + max_wait, "stop_waiting", number)
+        return self._finish(number, "credentials", self.cached[0])
 
-    def _tire(self, number: int) -> None:
+    def _stop_waiting(self, number: int) -> None:
         if number in self.waiting:
-            self._ask(number, self.waiting.pop(number), patience=0.0)
+            self._call(number, self.waiting.pop(number), max_wait=0.0)
 
-    def _leave(self, number: int) -> None:
+    def _cancel(self, number: int) -> None:
         if number in self.waiting:
-            self._end(number, "left")
+            self._finish(number, "cancelled")
 
-    def _drop(self, _: int) -> None:
-        if self.held is None or self.held[0] != self.served:
+    def _invalidate(self, _: int) -> None:
+        if self.cached is None or self.cached[0] != self.returned:
             return
-        if self.dropped[0] == self.served and self.now < self.dropped[1]:
+        if self.invalidated[0] == self.returned and self.now < self.invalidated[1]:
             return
-        self.dropped, self.held = (self.served, -math.inf), None
-        if self.flight and self.flight["called"]:
-            self.flight["is_void"] = True
+        self.invalidated, self.cached = (self.returned, -math.inf), None
+        if self.refresh and self.refresh["called"]:
+            self.refresh["is_void"] = True
 
-    def _fly(self) -> None:
-        if self.flight is None:
-            self.flight = {"called": False, "is_void": False}
-            self._at(max(self.now, self.last_end + FLOOR), "call", 0)
+    def _start_refresh(self) -> None:
+        if self.refresh is None:
+            self.refresh = {"called": False, "is_void": False}
+            self._at(max(self.now, self.last_call_ended + MIN_INTERVAL), "start_attempt", 0)
 
-    def _call(self, _: int) -> None:
-        assert self.flight is not None
-        answer = self.flight["called"] = self.schedule.answers[len(self.calls)]
+    def _start_attempt(self, _: int) -> None:
+        assert self.refresh is not None
+        response = self.refresh["called"] = self.schedule.responses[len(self.calls)]
         self.calls.append(self.now)
-        self._at(self.now + (FLIGHT if answer.kind == "hang" else answer.latency), "land", 0)
+        self._at(self.now + (TIMEOUT if response.kind == "hang" else response.latency), "finish_attempt", 0)
 
-    def _land(self, _: int) -> None:
-        assert self.flight is not None
-        flight, self.flight = self.flight, None
-        answer: Answer = flight["called"]
-        errors = {"hang": "ProviderTimeoutError", "missing": "NotConfiguredError", "fail": "RetrievalError"}
-        error = "RetrievalError" if answer.kind == "dead" else errors.get(answer.kind)
-        if answer.kind == "new" or (answer.kind == "same" and self.issued[1] <= self.now):
-            self.issued = (self.issued[0] + 1, self.now + answer.life)
+    def _finish_attempt(self, _: int) -> None:
+        assert self.refresh is not None
+        refresh, self.refresh = self.refresh, None
+        response: Response = refresh["called"]
+        errors = {"hang": "ProviderTimeoutError", "not configured": "NotConfiguredError", "fail": "RetrievalError"}
+        error = "RetrievalError" if response.kind == "expired" else errors.get(response.kind)
+        if response.kind == "new" or (response.kind == "same" and self.issued[1] <= self.now):
+            self.issued = (self.issued[0] + 1, self.now + response.lifetime)
         if error != "NotConfiguredError":
-            self.last_end = self.now
-        self.unsettled = flight["is_void"]
-        if flight["is_void"]:
+            self.last_call_ended = self.now
+        self.last_abandoned = refresh["is_void"]
+        if refresh["is_void"]:
             return self._wake(None, again=True)
-        is_dull = error is None and self.held is not None and self._urgency() < 2 and self.held[0] == self.issued[0]
-        if error or is_dull:
+        is_unchanged = (
+            error is None and self.cached is not None and self._urgency() < 2 and self.cached[0] == self.issued[0]
+        )
+        if error or is_unchanged:
             self._fail(error or "RetrievalError")
         else:
-            self._take(*self.issued)
-        if error is None and self.issued[0] == self.dropped[0]:
-            self.dropped = (self.dropped[0], self.now + MEMORY)
+            self._cache(*self.issued)
+        if error is None and self.issued[0] == self.invalidated[0]:
+            self.invalidated = (self.invalidated[0], self.now + REJECTION_TTL)
         return self._wake(error)
 
-    def _take(self, number: int, end: float) -> None:
-        life = end - self.now
-        window = 300.0 if life <= 1200 else 900.0 if life < 5400 else 3600.0
-        window = min(window, life / 2) * (1 - CHANCE / 10)
-        self.held, self.failure = (number, end, window, min(60.0, life / 4)), None
+    def _cache(self, number: int, expiration: float) -> None:
+        lifetime = expiration - self.now
+        window = 300.0 if lifetime <= 1200 else 900.0 if lifetime < 5400 else 3600.0
+        window = min(window, lifetime / 2) * (1 - JITTER / 10)
+        self.cached, self.failure = (number, expiration, window, min(60.0, lifetime / 4)), None
 
     def _fail(self, error: str) -> None:
         urgency = self._urgency()
         if urgency == 0:
-            assert self.held is not None
-            until_mandatory = self.held[1] - self.now - self.held[3]
-            pause, row = max(FLOOR, min(300 + 300 * CHANCE, until_mandatory)), 0
+            assert self.cached is not None
+            until_mandatory = self.cached[1] - self.now - self.cached[3]
+            backoff, in_a_row = max(MIN_INTERVAL, min(300 + 300 * JITTER, until_mandatory)), 0
         else:
-            row = self.failure[4] + 1 if self.failure and self.failure[1] == urgency else 1
-            pause = min(2.0 ** (row - 1), 30.0)
-        self.failure = (error, urgency, self.now, pause, row)
+            in_a_row = self.failure[4] + 1 if self.failure and self.failure[1] == urgency else 1
+            backoff = min(2.0 ** (in_a_row - 1), 30.0)
+        self.failure = (error, urgency, self.now, backoff, in_a_row)
 
     def _wake(self, error: str | None, *, again: bool = False) -> None:
-        for number, tries in sorted(self.waiting.items()):
+        for number, abandoned in sorted(self.waiting.items()):
             del self.waiting[number]
-            if again and tries == 2:
-                self._end(number, "RetrievalError")
+            if again and abandoned == 2:
+                self._finish(number, "RetrievalError")
             elif again:
-                self._ask(number, tries + 1)
-            elif self._urgency() < 2 and self.held is not None:
-                self._end(number, "set", self.held[0])
+                self._call(number, abandoned + 1)
+            elif self._urgency() < 2 and self.cached is not None:
+                self._finish(number, "credentials", self.cached[0])
             else:
                 assert error is not None
-                self._end(number, error)
+                self._finish(number, error)

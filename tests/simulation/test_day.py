@@ -1,6 +1,6 @@
-"""A day in a second: short and long lives, faults, outages and a wall clock that is set. Nobody is ever lied to.
+"""A day in a second: short and long lifetimes, faults, outages and a wall clock that is set.
 
-The machine's wall clock is stepped; the service's own clock is right all the time, as it would be.
+Only the machine's wall clock is set; the clock of the service is always right.
 """
 
 from __future__ import annotations
@@ -41,90 +41,90 @@ from anycreds.testing.pytest_plugin import virtual_backend as anyio_backend  # n
 pytestmark = [
     pytest.mark.anyio,
     pytest.mark.weak_error_references,
-]  # thousands of errors, of few kinds, which others search
+]  # thousands of errors of few kinds, which other tests search
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 24 * 3600.0
-LIVES = (15 * MINUTE, 30 * MINUTE, HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR)
+LIFETIMES = (15 * MINUTE, 30 * MINUTE, HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR)
 FAULTS: tuple[Fault, ...] = (
     Status(500), Status(503), Status(429), Status(403), Body(b"null"), Body(b"<html>"), Raw(b"?"), HalfBody(), Hang(),
     ResetAfter(0), ResetAfter(100), Drip(b" ", 0.3), Flood(), Expired(10.0),
 )  # fmt: skip
-FINE = Delay(0.0)  # no fault at all
+NO_FAULT = Delay(0.0)
 OUTAGE = (Forever(Hang()), Forever(Status(503)), Forever(ResetAfter(3)))
 STEPS = (-2 * HOUR, -MINUTE, -1.0, 1.0, MINUTE, 10 * MINUTE, 2 * HOUR)
 
 
-class Witness:
-    """Knows by its own means what is valid: each set that the cache was given, with its end by both clocks."""
+class Recorder:
+    """Records all credentials that the cache got, with their expiration by both clocks, to know which are valid."""
 
     def __init__(self, clock: VirtualClock) -> None:
         self.clock = clock
-        self.given: list[tuple[Credentials, float]] = []
-        self.asked: list[float] = []
-        self.noted = self.served = self.refused = self.stale = 0
+        self.received: list[tuple[Credentials, float]] = []
+        self.called_at: list[float] = []
+        self.recorded = self.returned = self.failed = self.stale = 0
 
-    def begin(self) -> None:
-        self.asked.append(self.clock.monotonic())
+    def record_call(self) -> None:
+        self.called_at.append(self.clock.monotonic())
 
-    def note(self, credentials: Credentials) -> None:
-        self.noted += 1
-        if self.has_valid() and credentials.access_key_id == self.given[-1][0].access_key_id:
-            return  # the same again: it ends when it was said to
-        self.given.append((credentials, self.clock.monotonic() + self.left(credentials)))
+    def record(self, credentials: Credentials) -> None:
+        self.recorded += 1
+        if self.has_valid() and credentials.access_key_id == self.received[-1][0].access_key_id:
+            return  # the same credentials again keep their expiration
+        self.received.append((credentials, self.clock.monotonic() + self.remaining(credentials)))
 
-    def left(self, credentials: Credentials) -> float:
+    def remaining(self, credentials: Credentials) -> float:
         assert credentials.expiration is not None
         return credentials.expiration.timestamp() - self.clock.time()
 
     def has_valid(self) -> bool:
-        """Tell whether the set that came last is still valid: that must be served."""
-        if not self.given:
+        """Return whether the credentials that arrived last are still valid: those must be returned."""
+        if not self.received:
             return False
-        credentials, end = self.given[-1]
-        return min(self.left(credentials), end - self.clock.monotonic()) > 0
+        credentials, expiration = self.received[-1]
+        return min(self.remaining(credentials), expiration - self.clock.monotonic()) > 0
 
-    async def ask(self, provider: anycreds.CachedProvider) -> None:
-        """Be one caller."""
+    async def call(self, provider: anycreds.CachedProvider) -> None:
+        """Be one caller, and check what it gets."""
         try:
             credentials = await provider()
         except CredentialsError:
-            self.refused += 1
-            assert not self.has_valid(), "an error while there was a valid set"
+            self.failed += 1
+            assert not self.has_valid(), "an error while credentials were valid"
             return
-        self.served += 1
-        assert self.left(credentials) > 0, "an ended set"
+        self.returned += 1
+        assert self.remaining(credentials) > 0, "expired credentials"
         numbers = {text[-4:] for text in (credentials.access_key_id, credentials.secret_access_key[:18])}
         numbers.add((credentials.session_token or "")[:19][-4:])
-        assert len(numbers) == 1, "parts of different sets"
+        assert len(numbers) == 1, "fields of different credentials"
         if credentials.original_expiration is not None:
             self.stale += 1
-            assert not self.has_valid(), "a stale set while there was a valid one"
+            assert not self.has_valid(), "stale credentials while others were valid"
 
 
 class Container(ContainerProvider):
-    """The real one, with a witness."""
+    """The real provider, with a recorder."""
 
-    __slots__ = ("witness",)
-    witness: Witness
+    __slots__ = ("recorder",)
+    recorder: Recorder
 
-    async def _fetch(self, io: Io, caller: ClientContext) -> Credentials:
-        self.witness.begin()
-        credentials = await super()._fetch(io, caller)
-        self.witness.note(credentials)
+    async def _fetch(self, io: Io, context: ClientContext) -> Credentials:
+        self.recorder.record_call()
+        credentials = await super()._fetch(io, context)
+        self.recorder.record(credentials)
         return credentials
 
 
 class Instance(InstanceMetadataProvider):
-    """The real one, with a witness."""
+    """The real provider, with a recorder."""
 
-    __slots__ = ("witness",)
-    witness: Witness
+    __slots__ = ("recorder",)
+    recorder: Recorder
 
-    async def _fetch(self, io: Io, caller: ClientContext) -> Credentials:
-        self.witness.begin()
-        credentials = await super()._fetch(io, caller)
+    async def _fetch(self, io: Io, context: ClientContext) -> Credentials:
+        self.recorder.record_call()
+        credentials = await super()._fetch(io, context)
         if credentials.original_expiration is None:
-            self.witness.note(credentials)
+            self.recorder.record(credentials)
         return credentials
 
 
@@ -132,64 +132,64 @@ class Day:
     """A provider, its service, and what happens to both of them in 24 hours."""
 
     def __init__(self, kind: str, seed: int, rate: float) -> None:
-        self._chance = chance = random.Random(f"{kind} {seed} {rate}")
+        self._random = rng = random.Random(f"{kind} {seed} {rate}")
         self._rate = rate
-        self._clock, self._right = VirtualClock(), VirtualClock()
-        self.witness = Witness(self._clock)
-        self._aws = FakeAWS(clock=self._right, lifetime=chance.choice(LIVES), sticky=chance.random() < 0.5)
-        self._outages = [chance.uniform(HOUR, DAY - HOUR) for _ in range(2)]
-        self._steps = sorted(chance.uniform(HOUR, DAY - HOUR) for _ in range(6))
-        world = SystemRuntime(self._clock)
+        self._clock, self._service_clock = VirtualClock(), VirtualClock()
+        self.recorder = Recorder(self._clock)
+        self._aws = FakeAWS(clock=self._service_clock, lifetime=rng.choice(LIFETIMES), sticky=rng.random() < 0.5)
+        self._outages = [rng.uniform(HOUR, DAY - HOUR) for _ in range(2)]
+        self._steps = sorted(rng.uniform(HOUR, DAY - HOUR) for _ in range(6))
+        runtime = SystemRuntime(self._clock)
         self._routes: tuple[str, ...]
         if kind == "container":
             token = self._aws.container_token
-            made = Container(world, relative_uri="/v2/credentials/anycreds", authorization_token=token)
-            made.witness, self._routes = self.witness, ("container",)
-            self._provider = anycreds.cached(made, clock=self._clock)
+            container = Container(runtime, relative_uri="/v2/credentials/anycreds", authorization_token=token)
+            container.recorder, self._routes = self.recorder, ("container",)
+            self._provider = anycreds.cached(container, clock=self._clock)
         else:
-            instance = Instance(world)
-            instance.witness, self._routes = self.witness, ("token", "role list", "role")
+            instance = Instance(runtime)
+            instance.recorder, self._routes = self.recorder, ("token", "role list", "role")
             self._provider = anycreds.cached(instance, clock=self._clock)
 
-    async def live(self) -> Witness:
-        """Ask for a day, by several callers every few seconds, and watch each answer."""
+    async def run(self) -> Recorder:
+        """Call for a day, by several callers every few seconds, and check each result."""
         with MemoryNetwork() as network:
             network.serve(self._aws)
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._trouble)
-                for most in (10.0, 30.0, 60.0):
-                    tasks.start_soon(self._call, most)
-            await anyio.sleep(MINUTE)  # for a refresh that was just under way
+                tasks.start_soon(self._cause_faults)
+                for longest in (10.0, 30.0, 60.0):
+                    tasks.start_soon(self._call, longest)
+            await anyio.sleep(MINUTE)  # for a refresh in progress
             assert network.open == 0
-        return self.witness
+        return self.recorder
 
-    async def _call(self, most: float) -> None:
+    async def _call(self, longest: float) -> None:
         while anyio.current_time() < DAY:
-            await self.witness.ask(self._provider)
-            await anyio.sleep(self._chance.uniform(0.01, most))
+            await self.recorder.call(self._provider)
+            await anyio.sleep(self._random.uniform(0.01, longest))
 
-    async def _trouble(self) -> None:
-        # The first minute is calm: without a first set nothing would be at stake.
+    async def _cause_faults(self) -> None:
+        # The first minute has no faults: without first credentials the checks would prove nothing.
         for minute in range(1, int(DAY / MINUTE)):
             now = minute * MINUTE
             await anyio.sleep(now - anyio.current_time())
-            self._aws.lifetime = self._chance.choice(LIVES)
-            self._clock.chance = self._chance.random()
+            self._aws.lifetime = self._random.choice(LIFETIMES)
+            self._clock.chance = self._random.random()
             if self._steps and self._steps[0] <= now:
                 self._steps.pop(0)
-                if not self.witness.has_valid():
-                    self.witness.given.clear()  # what has ended need not come back to life
-                wrong = self._clock.time() - self._right.time()
-                self._clock.step(self._chance.choice(STEPS) - wrong * self._chance.choice([0, 1]))
-            is_out = any(begun <= now < begun + 30 * MINUTE for begun in self._outages)
+                if not self.recorder.has_valid():
+                    self.recorder.received.clear()  # expired credentials need not become valid again
+                offset = self._clock.time() - self._service_clock.time()
+                self._clock.step(self._random.choice(STEPS) - offset * self._random.choice([0, 1]))
+            is_out = any(start <= now < start + 30 * MINUTE for start in self._outages)
             self._aws.restore()
             for route in self._routes:
                 self._aws.script(route, *([OUTAGE[minute % len(OUTAGE)]] if is_out else self._faults()))
 
     def _faults(self) -> Iterator[Fault]:
-        """Return what happens to the next exchanges: more than there will be in the minute, if all is well."""
+        """Return the faults of the next exchanges: more than there are in a minute without faults."""
         for _ in range(8):
-            yield self._chance.choice(FAULTS) if self._chance.random() < self._rate else FINE
+            yield self._random.choice(FAULTS) if self._random.random() < self._rate else NO_FAULT
 
 
 @pytest.fixture(autouse=True)
@@ -200,36 +200,36 @@ def metadata_enabled(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(("rate", "seed"), [(0.0, 1), (0.01, 1), (0.01, 2), (0.1, 1), (0.1, 2)])
 @pytest.mark.parametrize("kind", ["container", "instance"])
 async def test_a_day(kind: str, rate: float, seed: int) -> None:
-    """Over 24 hours of outages, faults and clock steps: no ended set unflagged, no error while a set is valid, no mix.
+    """Over a day of outages, faults and clock steps every caller gets what it should.
 
-    And the service is never asked more than once a second.
+    No unmarked expired credentials, no error while credentials are valid, no mixed fields, and one call per second.
     """
-    witness = await Day(kind, seed, rate).live()
-    assert witness.served > 10_000
-    gaps = [after - before for before, after in itertools.pairwise(witness.asked)]
+    recorder = await Day(kind, seed, rate).run()
+    assert recorder.returned > 10_000
+    gaps = [after - before for before, after in itertools.pairwise(recorder.called_at)]
     assert min(gaps) >= 1.0 - 1e-6
-    assert witness.noted > 2
+    assert recorder.recorded > 2
 
 
-async def test_a_real_end_beats_one_that_was_moved() -> None:
-    """If the wall clock is set back, and a set whose end was moved on is given again, it is no longer stale."""
-    clock, right = VirtualClock(), VirtualClock()
+async def test_real_expiration_replaces_an_extended_one() -> None:
+    """If the clock is set back, credentials with an extended expiration get their real one again."""
+    clock, service_clock = VirtualClock(), VirtualClock()
     with MemoryNetwork() as network:
-        aws = FakeAWS(clock=right, lifetime=HOUR, sticky=True)
+        aws = FakeAWS(clock=service_clock, lifetime=HOUR, sticky=True)
         network.serve(aws)
         provider = anycreds.cached(anycreds.from_instance_metadata(), clock=clock)
         first = await provider()
         clock.step(2 * HOUR)
         assert (await provider()).original_expiration == first.expiration
         clock.step(-2 * HOUR)
-        await anyio.sleep(7 * MINUTE)  # the end was moved on by 7.5, so that it is time for a refresh
+        await anyio.sleep(7 * MINUTE)  # the expiration was extended by 7.5, so a refresh is due
         await provider()
         await anyio.sleep(1)
         assert await provider() == first
 
 
-async def test_valid_beats_stale() -> None:
-    """If EC2 metadata gives an ended set while the cached one is valid, that one is served, and it is asked again."""
+async def test_expired_response_does_not_replace_valid_credentials() -> None:
+    """If EC2 metadata returns expired credentials while the cached ones are valid, those are returned."""
     clock = VirtualClock()
     with MemoryNetwork() as network:
         aws = FakeAWS(clock=clock, lifetime=HOUR)
@@ -238,7 +238,7 @@ async def test_valid_beats_stale() -> None:
         first = await provider()
         aws.script("role", Expired(10.0))
         await anyio.sleep(50 * MINUTE)
-        await provider()  # starts the refresh that brings the ended set
+        await provider()  # starts the refresh that returns expired credentials
         await anyio.sleep(1)
         assert aws.count("role") == 2
         assert await provider() == first

@@ -1,6 +1,6 @@
-"""Every deadline ends at its exact second, whatever the other side does, and nothing is left open. In virtual time.
+"""Every deadline ends exactly on time, whatever the server does, and no connection stays open. In virtual time.
 
-The providers are cached ones with a clock, since only so all that they do is timed by it.
+The providers are cached and have a clock, since only then virtual time applies to everything.
 """
 
 from __future__ import annotations
@@ -36,46 +36,46 @@ from anycreds.testing.pytest_plugin import virtual_backend as anyio_backend  # n
 
 pytestmark = pytest.mark.anyio
 
-URL, HOST, IMDS = "http://127.0.0.1/set", "127.0.0.1", "169.254.169.254"
+URL, HOST, IMDS = "http://127.0.0.1/credentials", "127.0.0.1", "169.254.169.254"
 LIMIT = 64 * 1024
 HEAD = b"HTTP/1.1 200 OK\r\nX-Aws-Ec2-Metadata-Token-Ttl-Seconds: 21600\r\n"
-SET = b'{"AccessKeyId": "AKID", "SecretAccessKey": "%b", "Token": "%b", "Expiration": "2999-01-01T00:00:00Z"}'
-SET %= (CANARY.encode(), CANARY.encode())
+DOCUMENT = b'{"AccessKeyId": "AKID", "SecretAccessKey": "%b", "Token": "%b", "Expiration": "2999-01-01T00:00:00Z"}'
+DOCUMENT %= (CANARY.encode(), CANARY.encode())
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 
 
-def ok(body: bytes = SET) -> bytes:
+def ok(body: bytes = DOCUMENT) -> bytes:
     return HEAD + b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
 
 
 GOOD: list[bytes] = [ok(f"{CANARY}-token".encode()), ok(b"role"), ok()]
 
 
-def after(seconds: float) -> list[Script]:
-    """Return the three good answers of IMDS, each after so many seconds."""
-    return [[("sleep", seconds), ("send", answer)] for answer in GOOD]
+def good_after(seconds: float) -> list[Script]:
+    """Return the three good responses of IMDS, each after so many seconds."""
+    return [[("sleep", seconds), ("send", response)] for response in GOOD]
 
 
-# Whatever this is, it brings no answer within a second.
+# What a server does that does not respond within a second.
 TOO_SLOW: dict[str, list[Step]] = {
-    "connect is not answered": [("ignore",)],
-    "accepted, then silent": [("hang",)],
-    "silent after a byte": [("send", b"H"), ("hang",)],
-    "silent after half a head": [("send", HEAD), ("hang",)],
-    "silent after the head": [("send", HEAD + b"Content-Length: 9\r\n\r\n"), ("hang",)],
-    "silent after half a body": [("send", ok()[:-20]), ("hang",)],
-    "silent before the last chunk": [("send", CHUNKED + b"1\r\nx\r\n"), ("hang",)],
-    "head drips": [("send", HEAD + b"X: "), ("drip", b"x", 0.5, None)],
-    "head drips lines": [("send", HEAD), ("drip", b"X: y\r\n", 0.3, None)],
-    "status line drips": [("drip", b"H", 0.4, 1), ("drip", b"T", 0.4, 2), ("hang",)],
-    "body drips": [("send", HEAD + b"Content-Length: 999\r\n\r\n"), ("drip", b"x", 0.01, 999)],
-    "chunks drip": [("send", CHUNKED), ("drip", b"1\r\nx\r\n", 0.03, None)],
-    "size of a chunk drips": [("send", CHUNKED), ("drip", b"0", 0.3, None)],
-    "trailers drip": [("send", CHUNKED + b"0\r\n"), ("drip", b"X: y\r\n", 0.07, None)],
-    "body without a length drips": [("send", HEAD + b"\r\n"), ("drip", b" ", 0.2, None)],
-    "informational answers": [("drip", b"HTTP/1.1 103 Early Hints\r\n\r\n", 0.002, None)],
-    "a little late": [("sleep", 1.001), ("send", ok()), ("close",)],
-    "silent end": [("sleep", 30), ("close",)],
+    "connect-ignored": [("ignore",)],
+    "accepted-then-silent": [("hang",)],
+    "silent-after-a-byte": [("send", b"H"), ("hang",)],
+    "silent-after-half-a-head": [("send", HEAD), ("hang",)],
+    "silent-after-the-head": [("send", HEAD + b"Content-Length: 9\r\n\r\n"), ("hang",)],
+    "silent-after-half-a-body": [("send", ok()[:-20]), ("hang",)],
+    "silent-before-the-last-chunk": [("send", CHUNKED + b"1\r\nx\r\n"), ("hang",)],
+    "slow-header": [("send", HEAD + b"X: "), ("drip", b"x", 0.5, None)],
+    "slow-header-lines": [("send", HEAD), ("drip", b"X: y\r\n", 0.3, None)],
+    "slow-status-line": [("drip", b"H", 0.4, 1), ("drip", b"T", 0.4, 2), ("hang",)],
+    "slow-body": [("send", HEAD + b"Content-Length: 999\r\n\r\n"), ("drip", b"x", 0.01, 999)],
+    "slow-chunks": [("send", CHUNKED), ("drip", b"1\r\nx\r\n", 0.03, None)],
+    "slow-chunk-size": [("send", CHUNKED), ("drip", b"0", 0.3, None)],
+    "slow-trailers": [("send", CHUNKED + b"0\r\n"), ("drip", b"X: y\r\n", 0.07, None)],
+    "slow-body-without-length": [("send", HEAD + b"\r\n"), ("drip", b" ", 0.2, None)],
+    "informational-responses": [("drip", b"HTTP/1.1 103 Early Hints\r\n\r\n", 0.002, None)],
+    "late-by-a-millisecond": [("sleep", 1.001), ("send", ok()), ("close",)],
+    "closed-late": [("sleep", 30), ("close",)],
 }
 
 
@@ -84,37 +84,37 @@ def metadata_enabled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "false")
 
 
-async def timed(ask: Callable[[], Awaitable[Credentials]]) -> tuple[Credentials | CredentialsError, float]:
-    """Return what comes of it, and how many virtual seconds it took."""
-    begun = anyio.current_time()
+async def timed(call: Callable[[], Awaitable[Credentials]]) -> tuple[Credentials | CredentialsError, float]:
+    """Return what a call returns or raises, and how many virtual seconds it took."""
+    started = anyio.current_time()
     try:
-        outcome: Credentials | CredentialsError = await ask()
+        outcome: Credentials | CredentialsError = await call()
     except CredentialsError as error:
         outcome = error
-    return outcome, round(anyio.current_time() - begun, 6)
+    return outcome, round(anyio.current_time() - started, 6)
 
 
-def http(max_retries: int = 0, timeout: float = 1.0, chance: float = 0.5) -> CachedProvider:
+def http(max_retries: int = 0, timeout: float = 1.0, jitter: float = 0.5) -> CachedProvider:
     clock = VirtualClock()
-    clock.chance = chance
+    clock.chance = jitter
     return anycreds.cached(anycreds.from_http(full_uri=URL, max_retries=max_retries, timeout=timeout), clock=clock)
 
 
-def imds(max_retries: int = 0, timeout: float = 1.0, chance: float = 0.5) -> CachedProvider:
+def imds(max_retries: int = 0, timeout: float = 1.0, jitter: float = 0.5) -> CachedProvider:
     clock = VirtualClock()
-    clock.chance = chance
+    clock.chance = jitter
     made = anycreds.from_instance_metadata(max_retries=max_retries, timeout=timeout)
     return anycreds.cached(made, clock=clock)
 
 
 def is_bounded(network: MemoryNetwork) -> bool:
-    """Tell whether all is closed, and no more was read than the limit of a body: each byte may be six on the wire."""
+    """Return whether all connections are closed, and none has read more than the limit of a body allows."""
     return network.open == 0 and all(one.bytes_read <= 7 * LIMIT for one in network.connections)
 
 
 @pytest.mark.parametrize("script", TOO_SLOW.values(), ids=TOO_SLOW.keys())
-async def test_a_container_has_its_second(script: Script) -> None:
-    """One exchange with a container ends after one second, and its connection with it."""
+async def test_container_request_times_out_after_a_second(script: Script) -> None:
+    """One exchange with a container ends after one second, and its connection is closed."""
     with MemoryNetwork() as network:
         network.script(HOST, 80, script)
         error, seconds = await timed(http())
@@ -123,13 +123,13 @@ async def test_a_container_has_its_second(script: Script) -> None:
     assert [connection.closed_at for connection in network.connections] == [anyio.current_time()]
 
 
-@pytest.mark.parametrize("number", range(3), ids=["token", "role", "set"])
+@pytest.mark.parametrize("number", range(3), ids=["token", "role", "credentials"])
 @pytest.mark.parametrize("script", TOO_SLOW.values(), ids=TOO_SLOW.keys())
-async def test_each_exchange_with_imds_has_its_second(script: Script, number: int) -> None:
-    """Each of the three exchanges with IMDS ends after one second of its own, however slow those before were."""
+async def test_each_imds_request_times_out_after_a_second(script: Script, number: int) -> None:
+    """Each of the three exchanges with IMDS has one second of its own, however long those before took."""
     before: list[Script] = [[("sleep", 0.9), ("send", GOOD[step])] for step in range(number)]
     if script[0] == ("ignore",) and number:
-        before[-1] = [*before[-1], ("close",)]  # or else there would be no new attempt to connect
+        before[-1] = [*before[-1], ("close",)]  # so that the next exchange connects again
     with MemoryNetwork() as network:
         network.script(IMDS, 80, *before, script)
         error, seconds = await timed(imds())
@@ -138,12 +138,14 @@ async def test_each_exchange_with_imds_has_its_second(script: Script, number: in
     assert is_bounded(network)
 
 
-async def test_an_answer_in_the_last_moment_counts() -> None:
-    """What comes a thousandth before the end is taken: by a container once, by IMDS three times."""
+async def test_response_just_in_time_is_used() -> None:
+    """A response a millisecond before the timeout is used, of a container and of IMDS."""
     with MemoryNetwork() as network:
         network.script(HOST, 80, [("sleep", 0.999), ("send", ok())])
-        network.script(IMDS, 80, *after(0.999))
-        assert [(type(found), seconds) for found, seconds in (await timed(http()), await timed(imds()))] == [
+        network.script(IMDS, 80, *good_after(0.999))
+        assert [
+            (type(credentials), seconds) for credentials, seconds in (await timed(http()), await timed(imds()))
+        ] == [
             (Credentials, 0.999),
             (Credentials, 2.997),
         ]
@@ -151,7 +153,7 @@ async def test_an_answer_in_the_last_moment_counts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("retries", "chance", "seconds", "attempts"),
+    ("retries", "jitter", "seconds", "attempts"),
     [
         (0, 0.5, 1.0, [0.0]),
         (1, 0.0, 2.0, [0.0, 1.0]),
@@ -159,25 +161,25 @@ async def test_an_answer_in_the_last_moment_counts() -> None:
         (3, 0.0, 4.0, [0.0, 1.0, 2.0, 3.0]),
         (3, 0.5, 4.0, [0.0, 1.05, 2.15, 3.35]),
         (3, 0.999, 4.0, [0.0, 1.0999, 2.2997, 3.6993]),
-        (30, 0.999, 30.4865, None),  # 17 tries and 16 pauses; there is no time for another pause
+        (30, 0.999, 30.4865, None),  # 17 attempts and 16 backoffs; there is no time for another
     ],
 )
-async def test_retries_have_their_seconds(
-    retries: int, chance: float, seconds: float, attempts: list[float] | None
+async def test_retries_have_one_budget(
+    retries: int, jitter: float, seconds: float, attempts: list[float] | None
 ) -> None:
-    """Silence is asked again after a pause, and the whole never takes longer than tries × timeout, to the second."""
+    """Silence is retried after a backoff, and the whole takes at most attempts × timeout."""
     with MemoryNetwork() as network:
         network.script(HOST, 80, [("hang",)], forever=True)
-        begun = anyio.current_time()
-        error, took = await timed(http(retries, chance=chance))
-        begins = [round(connection.at - begun, 6) for connection in network.connections]
+        started = anyio.current_time()
+        error, took = await timed(http(retries, jitter=jitter))
+        begins = [round(connection.at - started, 6) for connection in network.connections]
     assert (type(error), took) == (ProviderTimeoutError, seconds)
     assert attempts in (None, begins)
     assert is_bounded(network)
 
 
 @pytest.mark.parametrize(
-    ("script", "seconds", "tries"),
+    ("script", "seconds", "attempts"),
     [
         ([("refuse",)], 0.35, 4),
         ([("close",)], 0.35, 4),
@@ -192,63 +194,63 @@ async def test_retries_have_their_seconds(
         ([("send", ok(b"null"))], 0.0, 1),
     ],
 )
-async def test_what_fails_at_once_is_asked_again_after_pauses(script: Script, seconds: float, tries: int) -> None:
-    """Passing failures are asked again after the pauses that are due, or asked for; others are not asked again."""
+async def test_transient_failures_are_retried(script: Script, seconds: float, attempts: int) -> None:
+    """Transient failures are retried after a backoff or after ``Retry-After``; others are not retried."""
     with MemoryNetwork() as network:
         network.script(HOST, 80, script, forever=True)
         error, took = await timed(http(3))
     assert isinstance(error, RetrievalError)
     assert took == seconds
-    tried = sum(connection.requests or not connection.was_accepted for connection in network.connections)
-    assert tried == tries
+    attempted = sum(connection.requests or not connection.was_accepted for connection in network.connections)
+    assert attempted == attempts
     assert is_bounded(network)
 
 
 async def test_imds_with_retries_has_one_budget() -> None:
-    """Three exchanges of IMDS with two retries each have nine seconds together, whichever of them uses them."""
+    """Three exchanges of IMDS with two retries each have nine seconds together."""
     late: Script = [("sleep", 0.9), ("send", b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n")]
     with MemoryNetwork() as network:
         network.script(IMDS, 80, late, late, [("sleep", 0.9), ("send", GOOD[0])])
         network.script(IMDS, 80, late, late, [("sleep", 0.9), ("send", GOOD[1])])
         network.script(IMDS, 80, [("hang",)], forever=True)
-        error, took = await timed(imds(2, chance=0.999))
-        # twice 3 × 0.9 and two pauses of 0.1 and 0.2 × 0.999; then what is left for the third
+        error, took = await timed(imds(2, jitter=0.999))
+        # Twice 3 × 0.9 s and two backoffs of 0.1 and 0.2 × 0.999 s; the rest is for the third exchange.
         assert (type(error), took) == (ProviderTimeoutError, 9.0)
     assert is_bounded(network)
 
 
-async def test_a_refused_token_gets_more_time() -> None:
-    """If a kept token is refused the exchanges begin anew, with a second for each, and none beyond that."""
+async def test_rejected_token_restarts_the_exchanges() -> None:
+    """If IMDS rejects a cached token, the exchanges start again, with a second for each."""
     clock = VirtualClock()
     with MemoryNetwork() as network:
         provider = anycreds.cached(anycreds.from_instance_metadata(), clock=clock)
-        network.script(IMDS, 80, *after(0.0))
+        network.script(IMDS, 80, *good_after(0.0))
         first = await provider()
         assert provider.invalidate(first)
         await anyio.sleep(2)
-        refused: Script = [("sleep", 0.9), ("send", b"HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n")]
-        network.script(IMDS, 80, [("sleep", 0.9), ("send", GOOD[1])], refused, *after(0.9))
+        rejection: Script = [("sleep", 0.9), ("send", b"HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n")]
+        network.script(IMDS, 80, [("sleep", 0.9), ("send", GOOD[1])], rejection, *good_after(0.9))
         _, took = await timed(provider)
     assert took == round(5 * 0.9, 6)
     assert is_bounded(network)
 
 
 FLOODS: dict[str, list[Step]] = {
-    "declared too large": [("send", HEAD + b"Content-Length: 1073741824\r\n\r\n"), ("drip", b"x" * LIMIT, 0, None)],
-    "endless chunks": [("send", CHUNKED), ("drip", b"10000\r\n" + b"x" * LIMIT + b"\r\n", 0, None)],
-    "endless small chunks": [("send", CHUNKED), ("drip", b"1\r\nx\r\n" * 500, 0, None)],
-    "endless without a length": [("send", HEAD + b"\r\n"), ("drip", b"x" * 999, 0, None)],
-    "endless header": [("send", HEAD + b"X: "), ("drip", b"x" * 1024, 0, None)],
-    "endless headers": [("send", HEAD), ("drip", b"X: y\r\n" * 100, 0, None)],
-    "endless status line": [("drip", b"H" * 1024, 0, None)],
-    "endless size of a chunk": [("send", CHUNKED), ("drip", b"0" * 100, 0, None)],
-    "endless trailers": [("send", CHUNKED + b"0\r\n"), ("drip", b"X: y\r\n" * 100, 0, None)],
+    "declared-too-large": [("send", HEAD + b"Content-Length: 1073741824\r\n\r\n"), ("drip", b"x" * LIMIT, 0, None)],
+    "endless-chunks": [("send", CHUNKED), ("drip", b"10000\r\n" + b"x" * LIMIT + b"\r\n", 0, None)],
+    "endless-small-chunks": [("send", CHUNKED), ("drip", b"1\r\nx\r\n" * 500, 0, None)],
+    "endless-without-length": [("send", HEAD + b"\r\n"), ("drip", b"x" * 999, 0, None)],
+    "endless-header": [("send", HEAD + b"X: "), ("drip", b"x" * 1024, 0, None)],
+    "endless-headers": [("send", HEAD), ("drip", b"X: y\r\n" * 100, 0, None)],
+    "endless-status-line": [("drip", b"H" * 1024, 0, None)],
+    "endless-chunk-size": [("send", CHUNKED), ("drip", b"0" * 100, 0, None)],
+    "endless-trailers": [("send", CHUNKED + b"0\r\n"), ("drip", b"X: y\r\n" * 100, 0, None)],
 }
 
 
 @pytest.mark.parametrize("script", FLOODS.values(), ids=FLOODS.keys())
-async def test_a_flood_ends_at_its_limit(script: Script) -> None:
-    """What never ends, as fast as can be read, is an error at once; the connection is closed, and little was read."""
+async def test_endless_response_ends_at_its_limit(script: Script) -> None:
+    """An endless response is an error at once; the connection is closed, and little was read."""
     with MemoryNetwork() as network:
         network.script(HOST, 80, script)
         error, seconds = await timed(http())
@@ -257,8 +259,8 @@ async def test_a_flood_ends_at_its_limit(script: Script) -> None:
     assert is_bounded(network)
 
 
-async def test_a_flight_has_a_minute() -> None:
-    """However patient a provider is told to be, its flight ends after 60 seconds, and its connection with it."""
+async def test_attempt_times_out_after_a_minute() -> None:
+    """Whatever timeout a provider has, an attempt ends after 60 seconds, and its connection is closed."""
     with MemoryNetwork() as network:
         network.script(HOST, 80, [("drip", b"H", 1.0, None)])
         error, seconds = await timed(http(timeout=1000.0))
@@ -266,8 +268,8 @@ async def test_a_flight_has_a_minute() -> None:
     assert is_bounded(network)
 
 
-async def test_a_flight_that_had_to_wait_has_its_minute_too() -> None:
-    """The second that a flight waits for its turn does not count against its 60."""
+async def test_delay_of_an_attempt_does_not_count() -> None:
+    """The second that a refresh waits before its attempt does not count against the 60 seconds."""
     with MemoryNetwork() as network:
         provider = http(timeout=1000.0)
         network.script(HOST, 80, [("send", ok()), ("close",)], [("hang",)])
@@ -278,8 +280,8 @@ async def test_a_flight_that_had_to_wait_has_its_minute_too() -> None:
     assert is_bounded(network)
 
 
-async def test_a_failure_stands_for_a_second() -> None:
-    """Within a second of a failed attempt everybody gets that failure, at once; then the source is asked again."""
+async def test_failure_is_remembered_for_a_second() -> None:
+    """Within a second of a failed attempt callers get that failure at once; then the source is called again."""
     with MemoryNetwork() as network:
         provider = http()
         network.script(HOST, 80, [("hang",)], [("send", ok())])
@@ -294,14 +296,17 @@ async def test_a_failure_stands_for_a_second() -> None:
     assert is_bounded(network)
 
 
-async def test_patience_ends_after_five_seconds() -> None:
-    """Near its end a set is served to everybody five seconds after they asked, while its source keeps silent."""
+async def test_callers_wait_five_seconds_in_the_mandatory_window() -> None:
+    """In the mandatory window each caller gets valid credentials after five seconds while the source is silent."""
     clock = VirtualClock()
     with MemoryNetwork() as network:
         aws = FakeAWS(clock=clock, lifetime=400)
         network.serve(aws)
         made = anycreds.from_http(
-            relative_uri="/v2/credentials/anycreds", authorization_token=aws.container_token, timeout=30, max_retries=0
+            relative_uri="/v2/credentials/anycreds",
+            authorization_token=aws.container_token,
+            timeout=30,
+            max_retries=0,
         )
         provider = anycreds.cached(made, clock=clock)
         first = await provider()
@@ -309,54 +314,54 @@ async def test_patience_ends_after_five_seconds() -> None:
         aws.script("container", Forever(Hang()))
         waits: list[float] = []
 
-        async def ask_after(seconds: float) -> None:
+        async def call_after(seconds: float) -> None:
             await anyio.sleep(seconds)
-            found, took = await timed(provider)
-            assert found == first
+            credentials, took = await timed(provider)
+            assert credentials == first
             waits.append(took)
 
         async with anyio.create_task_group() as tasks:
             for number in range(20):
-                tasks.start_soon(ask_after, number)
+                tasks.start_soon(call_after, number)
         assert aws.count() == 2
         assert waits == [5.0] * 20
         await anyio.sleep(380.5 - anyio.current_time())
-        assert await timed(provider) == (first, 0.0)  # the flight has just failed: the source is not asked again yet
+        assert await timed(provider) == (first, 0.0)  # backing off after the failed refresh
         await anyio.sleep(400 - anyio.current_time())
-        error, took = await timed(provider)  # now there is nothing to serve, so it is the whole exchange
+        error, took = await timed(provider)  # nothing valid is cached, so the call waits for the exchange
         assert (type(error), took) == (ProviderTimeoutError, 30.0)
     assert is_bounded(network)
 
 
-async def test_callers_with_less_time_than_a_refresh() -> None:
-    """Callers who can wait for less than a refresh takes leave on the dot, and it goes on: one call serves the rest."""
+async def test_callers_with_a_deadline_shorter_than_a_refresh() -> None:
+    """Callers with a short deadline end on time, and the refresh continues: one call serves all others."""
     clock = VirtualClock()
     with MemoryNetwork() as network:
         aws = FakeAWS(clock=clock, latency=0.299)
         network.serve(aws)
         made = anycreds.from_http(relative_uri="/v2/credentials/anycreds", authorization_token=aws.container_token)
         provider = anycreds.cached(made, clock=clock)
-        gave_up: list[float] = []
-        served: list[float] = []
+        cancelled_after: list[float] = []
+        returned_after: list[float] = []
 
-        async def ask_after(seconds: float) -> None:
+        async def call_after(seconds: float) -> None:
             await anyio.sleep(seconds)
             with anyio.move_on_after(0.25) as scope:
-                served.append((await timed(provider))[1])
+                returned_after.append((await timed(provider))[1])
             if scope.cancelled_caught:
-                gave_up.append(round(anyio.current_time() - seconds, 6))
+                cancelled_after.append(round(anyio.current_time() - seconds, 6))
 
         async with anyio.create_task_group() as tasks:
             for number in range(120):
-                tasks.start_soon(ask_after, number / 100)
+                tasks.start_soon(call_after, number / 100)
         assert aws.count() == 1
-        assert gave_up == [0.25] * 5  # those who came in the first 49 ms
-        assert len(served) == 115
+        assert cancelled_after == [0.25] * 5  # the calls of the first 49 ms
+        assert len(returned_after) == 115
         assert is_bounded(network)
 
 
-async def test_a_chain_ends_with_its_last_deadline() -> None:
-    """A chain without any credentials says so after the second of EC2 metadata, and how long each provider took."""
+async def test_chain_ends_with_its_last_timeout() -> None:
+    """A chain without credentials ends after the second of EC2 metadata; its error has each duration."""
     with MemoryNetwork() as network:
         network.script(IMDS, 80, [("ignore",)])
         chain = anycreds.create_credential_chain(
@@ -369,8 +374,8 @@ async def test_a_chain_ends_with_its_last_deadline() -> None:
     assert is_bounded(network)
 
 
-async def test_leaving_keep_fresh_waits_for_nothing() -> None:
-    """Leaving the block ends a refresh that hangs, in no time, with its connection."""
+async def test_leaving_keep_fresh_cancels_a_refresh() -> None:
+    """Leaving the block cancels a refresh that hangs, at once, with its connection."""
     clock = VirtualClock()
     with MemoryNetwork() as network:
         aws = FakeAWS(clock=clock, lifetime=600)
@@ -383,13 +388,13 @@ async def test_leaving_keep_fresh_waits_for_nothing() -> None:
             await anyio.sleep(330)
             assert handle.credentials.access_key_id == "ASIAFAKEFAKEFAKE0001"
             assert network.open == 1
-            left = anyio.current_time()
-        assert anyio.current_time() == left
+            before = anyio.current_time()
+        assert anyio.current_time() == before
         assert is_bounded(network)
 
 
-async def test_keep_fresh_is_never_late() -> None:
-    """Over a day of short lives and a service that often fails, nobody who reads the handle sees an ended set."""
+async def test_keep_fresh_never_has_expired_credentials() -> None:
+    """Over a day of short lifetimes and frequent failures the handle never has expired credentials."""
     clock = VirtualClock()
     with MemoryNetwork() as network:
         aws = FakeAWS(clock=clock, lifetime=900)
@@ -406,7 +411,7 @@ async def test_keep_fresh_is_never_late() -> None:
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_the_end_of_a_run_is_the_end_of_its_flight(backend: str) -> None:
+def test_end_of_a_run_cancels_its_refresh(backend: str) -> None:
     """A program that ends while a refresh hangs ends at once, and the connection is closed."""
     network = MemoryNetwork()
     network.script(HOST, 80, [("hang",)])

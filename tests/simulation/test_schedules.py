@@ -1,4 +1,4 @@
-"""Two thousand random schedules: each goes as a plain model of the design says, and the same on trio and asyncio."""
+"""Two thousand random schedules: each has the outcome of the model, and the same one on trio and asyncio."""
 
 from __future__ import annotations
 
@@ -13,165 +13,165 @@ import pytest
 import anycreds
 from anycreds import CachedProvider, Clock, Credentials, CredentialsError, NotConfiguredError, RetrievalError
 from anycreds.testing import VIRTUAL_BACKENDS, VirtualClock, virtual_backend
-from simulation.model import Ask, Got, Model, Schedule, draw
+from simulation.model import Call, Got, Model, Schedule, draw
 from support.fake_source import make_credentials
 
 SEEDS = 2000
-END = 150.0  # the last caller asks at 60, may wait for a flight of a minute, and then for another
+END = 150.0  # the last call is made at 60 and may wait for a refresh of a minute, and then for another
 
 
 class Source:
-    """Does what the schedule says, call by call."""
+    """A source that follows a schedule, call by call."""
 
     def __init__(self, schedule: Schedule, clock: Clock) -> None:
-        self._answers = schedule.answers
+        self._responses = schedule.responses
         self._clock = clock
-        self._begun = anyio.current_time()
+        self._started = anyio.current_time()
         self._issued = 0
         self._last: Credentials | None = None
         self.calls: list[float] = []
         self.running = 0
-        self.most_in_the_air = 0
+        self.most_concurrent = 0
 
     async def __call__(self) -> Credentials:
-        answer = self._answers[len(self.calls)]
-        self.calls.append(round(anyio.current_time() - self._begun, 6))
+        response = self._responses[len(self.calls)]
+        self.calls.append(round(anyio.current_time() - self._started, 6))
         self.running += 1
-        self.most_in_the_air = max(self.most_in_the_air, self.running)
+        self.most_concurrent = max(self.most_concurrent, self.running)
         try:
-            await anyio.sleep(1e9 if answer.kind == "hang" else answer.latency)
+            await anyio.sleep(1e9 if response.kind == "hang" else response.latency)
         finally:
             self.running -= 1
         now = self._clock.time()
-        if answer.kind == "fail":
+        if response.kind == "fail":
             raise RetrievalError("down")
-        if answer.kind == "missing":
-            raise NotConfiguredError("nothing there")
-        if answer.kind == "dead":
-            return make_credentials("dead", now - 1)
+        if response.kind == "not configured":
+            raise NotConfiguredError("nothing configured")
+        if response.kind == "expired":
+            return make_credentials("expired", now - 1)
         last = self._last
-        if answer.kind == "new" or last is None or (last.expiration and last.expiration.timestamp() <= now):
+        if response.kind == "new" or last is None or (last.expiration and last.expiration.timestamp() <= now):
             self._issued += 1
-            self._last = last = make_credentials(str(self._issued), now + answer.life)
+            self._last = last = make_credentials(str(self._issued), now + response.lifetime)
         return last
 
 
-class Played(NamedTuple):
-    """How a schedule went."""
+class Outcome(NamedTuple):
+    """The outcome of a schedule."""
 
     got: dict[int, Got]
     calls: list[float]
-    most_in_the_air: int
-    left_over: int
+    most_concurrent: int
+    refreshes_remaining: int
 
 
-class Play:
-    """One schedule, on the event loop."""
+class Run:
+    """Runs one schedule on the event loop."""
 
     def __init__(self, schedule: Schedule) -> None:
         self._schedule = schedule
-        self._begun = anyio.current_time()
+        self._started = anyio.current_time()
         clock = VirtualClock()
         self._source = Source(schedule, clock)
         self._provider: CachedProvider = anycreds.cached(self._source, clock=clock)
-        self._served: Credentials | None = None
+        self._returned: Credentials | None = None
         self._got: dict[int, Got] = {}
 
-    async def play(self) -> Played:
+    async def run(self) -> Outcome:
         with anyio.move_on_after(END * 2):
             async with anyio.create_task_group() as tasks:
-                for number, ask in enumerate(self._schedule.asks):
-                    tasks.start_soon(self._ask, number, ask)
-                for at in self._schedule.drops:
-                    tasks.start_soon(self._drop, at)
+                for number, call in enumerate(self._schedule.calls):
+                    tasks.start_soon(self._call, number, call)
+                for at in self._schedule.invalidations:
+                    tasks.start_soon(self._invalidate, at)
         if self._provider._state._refreshes:
             await anyio.sleep(END)  # for a refresh that no caller waits for
-        return Played(
-            self._got, self._source.calls, self._source.most_in_the_air, len(self._provider._state._refreshes)
+        return Outcome(
+            self._got, self._source.calls, self._source.most_concurrent, len(self._provider._state._refreshes)
         )
 
-    async def _ask(self, number: int, ask: Ask) -> None:
-        await anyio.sleep(ask.at)
-        what, which = "left", 0
-        with anyio.move_on_after(float("inf") if ask.deadline is None else ask.deadline):
+    async def _call(self, number: int, call: Call) -> None:
+        await anyio.sleep(call.at)
+        what, which = "cancelled", 0
+        with anyio.move_on_after(float("inf") if call.deadline is None else call.deadline):
             try:
-                self._served = await self._provider()
+                self._returned = await self._provider()
             except CredentialsError as error:
                 what = type(error).__name__
             else:
-                what, which = "set", int(self._served.access_key_id.removeprefix("AKID"))
-        self._got[number] = (what, which, round(anyio.current_time() - self._begun, 6))
+                what, which = "credentials", int(self._returned.access_key_id.removeprefix("AKID"))
+        self._got[number] = (what, which, round(anyio.current_time() - self._started, 6))
 
-    async def _drop(self, at: float) -> None:
+    async def _invalidate(self, at: float) -> None:
         await anyio.sleep(at)
-        if self._served is not None:
-            self._provider.invalidate(self._served)
+        if self._returned is not None:
+            self._provider.invalidate(self._returned)
 
 
-async def _play_all() -> list[Played]:
-    return [await Play(draw(seed)).play() for seed in range(SEEDS)]
+async def _run_schedules() -> list[Outcome]:
+    return [await Run(draw(seed)).run() for seed in range(SEEDS)]
 
 
 @cache
-def played(backend: str) -> list[Played]:
+def run_all(backend: str) -> list[Outcome]:
     name, options = virtual_backend(backend)
-    return anyio.run(_play_all, backend=name, backend_options=options)
+    return anyio.run(_run_schedules, backend=name, backend_options=options)
 
 
 @cache
 def expected() -> list[Model]:
-    return [Model(draw(seed)).play() for seed in range(SEEDS)]
+    return [Model(draw(seed)).run() for seed in range(SEEDS)]
 
 
 @pytest.mark.parametrize("backend", VIRTUAL_BACKENDS)
-def test_each_schedule_goes_as_the_model_says(backend: str) -> None:
-    """Who gets which set or which error at what second, and when the source is called, is just what the design says."""
-    for seed, (real, model) in enumerate(zip(played(backend), expected(), strict=True)):
+def test_each_schedule_has_the_outcome_of_the_model(backend: str) -> None:
+    """Which caller gets what at which time, and when the source is called, is exactly what the model computes."""
+    for seed, (real, model) in enumerate(zip(run_all(backend), expected(), strict=True)):
         wanted = {number: (what, which, round(at, 6)) for number, (what, which, at) in model.got.items()}
         assert real.got == wanted, seed
         assert real.calls == [round(at, 6) for at in model.calls], seed
 
 
 @pytest.mark.parametrize("backend", VIRTUAL_BACKENDS)
-def test_nobody_is_stuck_and_nobody_starves(backend: str) -> None:
-    """Every caller comes to an end; who was served or refused got it by the end of one flight; nothing stays behind."""
-    for seed, real in enumerate(played(backend)):
+def test_every_caller_ends_and_no_refresh_remains(backend: str) -> None:
+    """Every caller ends in time; of a healthy source each gets credentials within one call; no refresh remains."""
+    for seed, real in enumerate(run_all(backend)):
         schedule = draw(seed)
-        assert len(real.got) == len(schedule.asks), seed
-        assert real.left_over == 0, seed
+        assert len(real.got) == len(schedule.calls), seed
+        assert real.refreshes_remaining == 0, seed
         if schedule.is_healthy:
-            (latency, _, _) = schedule.answers[0]
-            for number, ask in enumerate(schedule.asks):
+            (latency, _, _) = schedule.responses[0]
+            for number, call in enumerate(schedule.calls):
                 what, _, at = real.got[number]
-                assert at - ask.at <= latency + 1e-6, seed
-                assert what == ("set" if ask.deadline is None or ask.deadline > latency else what), seed
+                assert at - call.at <= latency + 1e-6, seed
+                assert what == ("credentials" if call.deadline is None or call.deadline > latency else what), seed
 
 
 @pytest.mark.parametrize("backend", VIRTUAL_BACKENDS)
 def test_there_is_one_call_at_a_time(backend: str) -> None:
-    """A healthy source is called once; no source is ever called twice at once, or twice in a second after an answer."""
-    for seed, real in enumerate(played(backend)):
-        assert real.most_in_the_air == 1, seed
+    """No source is called twice at the same time, or within a second after a response; a healthy one is called once."""
+    for seed, real in enumerate(run_all(backend)):
+        assert real.most_concurrent == 1, seed
         schedule = draw(seed)
         if schedule.is_healthy:
             assert len(real.calls) == 1, seed
         for number, (before, after) in enumerate(itertools.pairwise(real.calls)):
-            if schedule.answers[number].kind != "missing":  # that is no call: there was nobody to be called
+            if schedule.responses[number].kind != "not configured":  # an attempt without a call
                 assert after - before >= 1.0, seed
 
 
 def test_both_backends_agree() -> None:
     """The outcome of every schedule is the same on trio and asyncio, to the microsecond."""
     first, second = (
-        [hashlib.sha256(repr((sorted(one.got.items()), one.calls)).encode()).hexdigest() for one in played(backend)]
+        [hashlib.sha256(repr((sorted(one.got.items()), one.calls)).encode()).hexdigest() for one in run_all(backend)]
         for backend in VIRTUAL_BACKENDS
     )
     assert first == second
 
 
-def test_the_schedules_are_worth_it() -> None:
-    """Among the schedules each kind of outcome is frequent, so that agreeing on them means something."""
+def test_every_kind_of_outcome_is_frequent() -> None:
+    """Every kind of outcome occurs often in the schedules, so that their agreement proves something."""
     outcomes = [what for model in expected() for what, _, _ in model.got.values()]
-    for what in ("set", "left", "RetrievalError", "NotConfiguredError", "ProviderTimeoutError"):
+    for what in ("credentials", "cancelled", "RetrievalError", "NotConfiguredError", "ProviderTimeoutError"):
         assert outcomes.count(what) > 200, what
     assert sum(len(model.calls) > 3 for model in expected()) > SEEDS / 4

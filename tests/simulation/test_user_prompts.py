@@ -1,4 +1,4 @@
-"""A person who is asked has minutes, while the clock of the flight stands still; before and after it runs as ever."""
+"""While the user is prompted, the deadline of the attempt stands still; before and after, its time counts."""
 
 from __future__ import annotations
 
@@ -23,108 +23,110 @@ from support.fake_source import make_credentials
 pytestmark = pytest.mark.anyio
 
 MINUTE = 60.0
-PATIENCE = 5 * MINUTE  # of the provider with the person that it asks
-FLIGHT = 60.0
+PROMPT_TIMEOUT = 5 * MINUTE
+ATTEMPT_TIMEOUT = 60.0
 
 
-class Asking(Provider):
-    """Works for some seconds, asks a person, and works again; or does it with two persons at once."""
+class PromptingProvider(Provider):
+    """Works for some seconds, prompts the user, and works again; or makes two prompts at the same time."""
 
-    __slots__ = ("after", "before", "persons")
+    __slots__ = ("after", "before", "prompts")
 
-    def __init__(self, clock: VirtualClock, before: float, after: float, *persons: float) -> None:
-        super().__init__("a person", SystemRuntime(clock))
+    def __init__(self, clock: VirtualClock, before: float, after: float, *prompts: float) -> None:
+        super().__init__("prompting", SystemRuntime(clock))
         self.before = before
         self.after = after
-        self.persons = persons
+        self.prompts = prompts
 
     async def _load(self, io: Io, context: ClientContext) -> Credentials:
         await anyio.sleep(self.before)
 
-        async def ask(person: float) -> None:
-            question = io.user_prompt(PATIENCE, "the code")
-            questions.append(question)  # what is over has an end of its own, not that of the last one who knows it
-            with question:
-                await anyio.sleep(person)
+        async def prompt_user(seconds: float) -> None:
+            prompt = io.user_prompt(PROMPT_TIMEOUT, "the code")
+            prompts.append(prompt)  # so that a prompt ends with its block, not when it is freed
+            with prompt:
+                await anyio.sleep(seconds)
 
-        questions: list[object] = []
-        if len(self.persons) == 1:
-            await ask(*self.persons)
+        prompts: list[object] = []
+        if len(self.prompts) == 1:
+            await prompt_user(*self.prompts)
         else:
             async with anyio.create_task_group() as tasks:
-                for number, person in enumerate(self.persons):
-                    tasks.start_soon(ask, person, name=f"person {number}")
+                for seconds in self.prompts:
+                    tasks.start_soon(prompt_user, seconds)
         await anyio.sleep(self.after)
         return make_credentials("A", None)
 
 
-async def timed(ask: Callable[[], Awaitable[Credentials]]) -> tuple[type, str, float]:
-    """Return what comes of it, of which source, and how many virtual seconds it took."""
-    begun = anyio.current_time()
+async def timed(call: Callable[[], Awaitable[Credentials]]) -> tuple[type, str, float]:
+    """Return what a call returns or raises, its source, and how many virtual seconds it took."""
+    started = anyio.current_time()
     try:
-        outcome: Credentials | CredentialsError = await ask()
+        outcome: Credentials | CredentialsError = await call()
     except CredentialsError as error:
         outcome = error
-    return type(outcome), outcome.source or "", round(anyio.current_time() - begun, 6)
+    return type(outcome), outcome.source or "", round(anyio.current_time() - started, 6)
 
 
-def asking(before: float, after: float, *persons: float) -> CachedProvider:
+def prompting(before: float, after: float, *prompts: float) -> CachedProvider:
     clock = VirtualClock()
-    return anycreds.cached(Asking(clock, before, after, *persons), clock=clock)
+    return anycreds.cached(PromptingProvider(clock, before, after, *prompts), clock=clock)
 
 
-@pytest.mark.parametrize("person", [0.0, 59.0, 4 * MINUTE, PATIENCE - 0.001])
-async def test_a_person_has_minutes(person: float) -> None:
-    """An answer that comes within the person's own time lands, however long a flight may take."""
-    assert await timed(asking(10, 49.9, person)) == (Credentials, "", round(59.9 + person, 6))
+@pytest.mark.parametrize("seconds", [0.0, 59.0, 4 * MINUTE, PROMPT_TIMEOUT - 0.001])
+async def test_user_has_minutes(seconds: float) -> None:
+    """A response within the prompt's own time is used, though it takes longer than the deadline of an attempt."""
+    assert await timed(prompting(10, 49.9, seconds)) == (Credentials, "", round(59.9 + seconds, 6))
 
 
-async def test_a_person_who_is_gone() -> None:
-    """A person who does not answer is waited for to the second, and no longer."""
-    assert await timed(asking(10, 10, 3600.0)) == (ProviderTimeoutError, "the code", 10 + PATIENCE)
+async def test_prompt_without_a_response_times_out() -> None:
+    """A prompt without a response ends exactly after its own time."""
+    assert await timed(prompting(10, 10, 3600.0)) == (ProviderTimeoutError, "the code", 10 + PROMPT_TIMEOUT)
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "took"), [(70, 0, FLIGHT), (20, 50, FLIGHT + 4 * MINUTE), (0, 61, FLIGHT + 4 * MINUTE)]
+    ("before", "after", "took"),
+    [(70, 0, ATTEMPT_TIMEOUT), (20, 50, ATTEMPT_TIMEOUT + 4 * MINUTE), (0, 61, ATTEMPT_TIMEOUT + 4 * MINUTE)],
 )
-async def test_the_rest_has_its_minute_together(before: float, after: float, took: float) -> None:
-    """What is done before and after asking counts against the 60 seconds of the flight."""
-    assert await timed(asking(before, after, 4 * MINUTE)) == (ProviderTimeoutError, "a person", took)
+async def test_work_around_a_prompt_has_one_minute(before: float, after: float, took: float) -> None:
+    """The work before and after a prompt counts against the 60 seconds of the attempt."""
+    assert await timed(prompting(before, after, 4 * MINUTE)) == (ProviderTimeoutError, "prompting", took)
 
 
-async def test_two_persons_at_once() -> None:
-    """The clock stands still from the first question to the last answer, whichever overlap."""
-    assert await timed(asking(10, 49, 2 * MINUTE, 4 * MINUTE)) == (Credentials, "", 59 + 4 * MINUTE)
-    assert await timed(asking(10, 51, 2 * MINUTE, 4 * MINUTE)) == (ProviderTimeoutError, "a person", 60 + 4 * MINUTE)
+async def test_two_prompts_at_once() -> None:
+    """The deadline stands still from the first prompt to the last response, if prompts overlap."""
+    assert await timed(prompting(10, 49, 2 * MINUTE, 4 * MINUTE)) == (Credentials, "", 59 + 4 * MINUTE)
+    late = ProviderTimeoutError, "prompting", 60 + 4 * MINUTE
+    assert await timed(prompting(10, 51, 2 * MINUTE, 4 * MINUTE)) == late
 
 
 async def test_without_a_cache() -> None:
-    """Without a flight there is only the person's own time."""
-    for person, expected in (4 * MINUTE, Credentials), (PATIENCE + 1, ProviderTimeoutError):
-        assert (await timed(Asking(VirtualClock(), 0, 0, person)))[0] is expected
+    """Without a cache a prompt has its own time too."""
+    for seconds, expected in (4 * MINUTE, Credentials), (PROMPT_TIMEOUT + 1, ProviderTimeoutError):
+        assert (await timed(PromptingProvider(VirtualClock(), 0, 0, seconds)))[0] is expected
 
 
 @pytest.mark.parametrize(
-    ("person", "expected"),
+    ("seconds", "expected"),
     [
         (4 * MINUTE, (Credentials, "", 60 + 4 * MINUTE)),
-        (PATIENCE + 1, (ProviderTimeoutError, "the code", 10 + PATIENCE)),
+        (PROMPT_TIMEOUT + 1, (ProviderTimeoutError, "the code", 10 + PROMPT_TIMEOUT)),
     ],
 )
-async def test_who_waits_for_a_flight_that_asks(person: float, expected: tuple[type, str, float]) -> None:
-    """Caches over caches wait as long as the one that asks, and get what it gets."""
-    inner = asking(10, 49, person)
+async def test_caches_around_a_prompting_provider_wait(seconds: float, expected: tuple[type, str, float]) -> None:
+    """Caches around a cache wait as long as the one that prompts, and get its outcome."""
+    inner = prompting(10, 49, seconds)
     chain = anycreds.create_credential_chain(anycreds.from_env(environ={}), inner)
     middle = anycreds.cached(chain, clock=VirtualClock())
-    lasting = Work(middle, 0.5, 0.5)
-    outer = anycreds.cached(lasting, clock=lasting.clock)
+    work = Work(middle, 0.5, 0.5)
+    outer = anycreds.cached(work, clock=work.clock)
     kind, source, took = await timed(outer)
     assert (kind, source) == expected[:2]
     assert took == expected[2] + (0 if kind is Credentials else 0.5)
 
 
 class Work(Provider):
-    """Works for some seconds, waits for another provider, and works again."""
+    """Works for some seconds, awaits another provider, and works again."""
 
     __slots__ = ("after", "before", "clock", "other")
 
@@ -137,22 +139,22 @@ class Work(Provider):
 
     async def _load(self, io: Io, context: ClientContext) -> Credentials:
         await anyio.sleep(self.before)
-        found = await self.other()
+        credentials = await self.other()
         await anyio.sleep(self.after)
-        return found
+        return credentials
 
 
-async def test_own_work_of_who_waits_counts() -> None:
-    """A flight that waited for another has of its own 60 seconds what it had when it began to wait."""
+async def test_work_around_a_wait_has_one_minute() -> None:
+    """An attempt that waited for another refresh has 60 seconds for its own work."""
     for after, expected in (39.0, Credentials), (41.0, ProviderTimeoutError):
-        work = Work(asking(0, 0, 4 * MINUTE), 20, after)
+        work = Work(prompting(0, 0, 4 * MINUTE), 20, after)
         kind, _, took = await timed(anycreds.cached(work, clock=work.clock))
         assert (kind, took) == (expected, 20 + 4 * MINUTE + min(after, 40))
 
 
-async def test_who_asks_may_be_cancelled() -> None:
+async def test_prompt_can_be_cancelled() -> None:
     """A refresh that is cancelled, as ``keep_fresh`` does it, ends at once while the user is prompted."""
-    provider = asking(0, 0, 4 * MINUTE)
+    provider = prompting(0, 0, 4 * MINUTE)
     refresh = InFlightRefresh(provider._state, current_loop())
 
     async with anyio.create_task_group() as tasks:
@@ -165,11 +167,11 @@ async def test_who_asks_may_be_cancelled() -> None:
 
 
 @pytest.mark.parametrize("cancel_at", range(12))
-async def test_holds_that_are_cancelled_are_given_back(cancel_at: int) -> None:
-    """Whenever a flight that waits for another is left alone, its clock runs on with what was left."""
-    inner = asking(0, 0, 4 * MINUTE)
+async def test_deadline_continues_after_a_cancelled_wait(cancel_at: int) -> None:
+    """Whenever a wait for another refresh is cancelled, the deadline of the attempt continues."""
+    inner = prompting(0, 0, 4 * MINUTE)
 
-    async def impatient() -> Credentials:
+    async def wait_and_cancel() -> Credentials:
         with anyio.CancelScope() as scope:
 
             def before(step: int) -> None:
@@ -180,26 +182,26 @@ async def test_holds_that_are_cancelled_are_given_back(cancel_at: int) -> None:
         await anyio.sleep_forever()
         raise AssertionError
 
-    class Impatient(Provider):
+    class CancellingProvider(Provider):
         __slots__ = ()
 
-        async def _load(self, io: Io, caller: ClientContext) -> Credentials:
-            return await impatient()
+        async def _load(self, io: Io, context: ClientContext) -> Credentials:
+            return await wait_and_cancel()
 
     clock = VirtualClock()
-    kind, _, took = await timed(anycreds.cached(Impatient("impatient", SystemRuntime(clock)), clock=clock))
-    if kind is Credentials:  # it was not cancelled so late
+    kind, _, took = await timed(anycreds.cached(CancellingProvider("cancelling", SystemRuntime(clock)), clock=clock))
+    if kind is Credentials:  # it ended before it could be cancelled
         assert took == 4 * MINUTE
     else:
-        assert (kind, took) == (ProviderTimeoutError, FLIGHT)
+        assert (kind, took) == (ProviderTimeoutError, ATTEMPT_TIMEOUT)
 
 
-async def test_a_clock_of_another_run_is_left_alone() -> None:
-    """An attempt is not paused by code in another event loop: their clocks have nothing in common."""
+async def test_attempt_of_another_loop_is_not_paused() -> None:
+    """An attempt is not paused by code in another event loop, whose clock has another origin."""
     attempt, seen = Attempt(MINUTE, "one"), list[float]()
     with attempt:
         seen.append(attempt._scope.deadline)
-        attempt._loop = "another run"
+        attempt._loop = "another loop"
         with pause_attempt():
             seen.append(attempt._scope.deadline)
         attempt._loop = current_loop()
@@ -210,10 +212,10 @@ async def test_a_clock_of_another_run_is_left_alone() -> None:
 
 
 @pytest.mark.parametrize("is_cached", [True, False])
-async def test_a_function_that_awaits_who_asks(is_cached: bool) -> None:
-    """A person asked by a provider that the program's own function awaits has minutes, too, cached or not."""
+async def test_function_that_awaits_a_prompting_provider(is_cached: bool) -> None:
+    """A provider that prompts has minutes in a user's function too, cached or not."""
     clock = VirtualClock()
-    inner = Asking(clock, 5, 5, 4 * MINUTE)
+    inner = PromptingProvider(clock, 5, 5, 4 * MINUTE)
     source = anycreds.cached(inner, clock=clock) if is_cached else inner
 
     async def function() -> Credentials:

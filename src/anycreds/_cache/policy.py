@@ -19,7 +19,7 @@ MAX_WAIT_IN_MANDATORY_WINDOW = 5.0
 # A hit reads one clock only, so both clocks are read again after this long.
 MAX_FAST_PATH = 60.0
 # How long a ``min_ttl`` that could not be satisfied is rejected without another attempt. Also how long credentials stay
-# cached, whoever invalidates them, after the source has returned them again.
+# cached, in spite of ``invalidate``, after the source has returned them again.
 REJECTION_TTL = 5 * 60.0
 
 
