@@ -6,13 +6,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .._config.client_config import check_client_config
-from .._core.durations import as_seconds
 from .._core.errors import InvalidConfigurationError
 from .._core.provider import Provider
 from .._core.validation import check_timeout_and_retries
 from . import constructors
+from .default_chain import from_default_chain
 from .lazy import LazyProvider, endpoint_resolver, hides_arguments, shared_files
 from .runtime import RUNTIME, as_source_provider
+from .sts_options import checked_parameters, required
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from .._core.credentials import Credentials
     from .._core.io import Runtime
     from .._core.provider import CredentialProvider
-    from .._providers.sts.parameters import Params
 
 _NAME = "assume role"
 
@@ -83,13 +83,11 @@ def from_temporary_credentials(
 
     """
     if source_credentials is None:
-        from .default_chain import from_default_chain
-
         source_credentials = from_default_chain()
     params = checked_parameters(
-        RoleArn=required_role(role_arn),
+        RoleArn=required(role_arn),
         RoleSessionName=role_session_name,
-        DurationSeconds=optional_seconds(duration),
+        duration=duration,
         ExternalId=external_id,
         Policy=policy,
         PolicyArns=policy_arns,
@@ -127,18 +125,3 @@ def _build_temporary_credentials(
 
     endpoints = endpoint_resolver(client_config, shared_files())
     return constructors.assume_role(runtime, endpoints=endpoints, callbacks=Callbacks(mfa_code_provider), **options)
-
-
-def checked_parameters(**values: object) -> Params:
-    """Return the parameters of a call to STS; raise ``InvalidConfigurationError`` for an invalid option."""
-    from .._providers.sts.parameters import sts_parameters
-
-    return sts_parameters(values, "role")
-
-
-def required_role(role_arn: object) -> object:
-    return "" if role_arn is None else role_arn  # blank is an error, None would be left out
-
-
-def optional_seconds(duration: timedelta | float | None) -> float | None:
-    return None if duration is None else as_seconds("duration", duration)

@@ -54,14 +54,9 @@ def from_cognito_identity(
         https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_GetCredentialsForIdentity.html
 
     """
-    from .._providers.cognito.identity_cache import check_identity
-
-    try:
-        check_identity("identity_id", identity_id, custom_role_arn, logins)
-    except InvalidValueError as error:
-        raise InvalidConfigurationError(str(error), source=_IDENTITY) from None
     return _cognito_provider(
         _IDENTITY,
+        "identity_id",
         identity_id,
         custom_role_arn=custom_role_arn,
         logins=logins,
@@ -84,13 +79,13 @@ def from_cognito_identity_pool(
 ) -> Provider:
     """Return a provider of the credentials of an identity in an Amazon Cognito identity pool.
 
-    The identity is that of the logins, otherwise that of a guest. Its ID is cached, so that the pool is asked once. The
-    region is that of ``client_config``, otherwise the prefix of the ID.
+    The identity is that of the logins, otherwise that of a guest. Its ID is cached. The region is that of
+    ``client_config``, otherwise the prefix of the ID.
 
     Args:
         identity_pool_id: The ID of the pool, such as ``"eu-central-1:0dd2f5b0-…"``.
         account_id: The AWS account of the pool. Default: None, Cognito finds it.
-        cache: Keeps the IDs of identities: an object with the async methods ``get(key)``, ``set(key, value)`` and
+        cache: Stores the IDs of identities: an object with the async methods ``get(key)``, ``set(key, value)`` and
             ``delete(key)``. Default: None, in memory.
         user_identifier: The user whose identity is cached. Default: None, the guest, or the logins if they are strings.
         custom_role_arn: The role to use, where the identity has several. Default: None, the identity's role.
@@ -111,43 +106,22 @@ def from_cognito_identity_pool(
         https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_GetId.html
 
     """
-    from .._providers.cognito.identity_cache import check_identity, check_pool
-
-    try:
-        check_identity("identity_pool_id", identity_pool_id, custom_role_arn, logins)
-        check_pool(account_id, user_identifier, cache, logins)
-    except InvalidValueError as error:
-        raise InvalidConfigurationError(str(error), source=_POOL) from None
-    pool = {"account_id": account_id, "cache": cache, "user_identifier": user_identifier}
     return _cognito_provider(
         _POOL,
+        "identity_pool_id",
         identity_pool_id,
         custom_role_arn=custom_role_arn,
         logins=logins,
         client_config=client_config,
         timeout=timeout,
-        pool=pool,
+        pool={"account_id": account_id, "user_identifier": user_identifier, "cache": cache},
     )
 
 
 def _cognito_provider(
     name: str,
-    identity: str,
-    *,
-    logins: Mapping[str, Login] | None,
-    client_config: ClientConfig | None,
-    timeout: float,
-    **options: Any,
-) -> Provider:
-    check_client_config(client_config)
-    check_timeout_and_retries(timeout, 0, name)
-    options |= {"logins": None if logins is None else dict(logins), "timeout": timeout}
-    return LazyProvider(name, RUNTIME, partial(_build, RUNTIME, identity, client_config=client_config, **options))
-
-
-def _build(
-    runtime: Runtime,
-    identity: str,
+    option: str,
+    identifier: str,
     *,
     custom_role_arn: str | None,
     logins: Mapping[str, Login] | None,
@@ -155,10 +129,44 @@ def _build(
     timeout: float,
     pool: Mapping[str, Any] | None = None,
 ) -> Provider:
+    from .._providers.cognito.identity_cache import check_identity, check_pool
+
+    try:
+        check_identity(option, identifier, custom_role_arn, logins)
+        if pool is not None:
+            check_pool(**pool, logins=logins)
+    except InvalidValueError as error:
+        raise InvalidConfigurationError(str(error), source=name) from None
+    check_client_config(client_config)
+    check_timeout_and_retries(timeout, 0, name)
+    logins = None if logins is None else dict(logins)
+    build = partial(
+        _build,
+        RUNTIME,
+        identifier,
+        custom_role_arn=custom_role_arn,
+        logins=logins,
+        client_config=client_config,
+        timeout=timeout,
+        pool=pool,
+    )
+    return LazyProvider(name, RUNTIME, build)
+
+
+def _build(
+    runtime: Runtime,
+    identifier: str,
+    *,
+    custom_role_arn: str | None,
+    logins: Mapping[str, Login] | None,
+    client_config: ClientConfig | None,
+    timeout: float,
+    pool: Mapping[str, Any] | None,
+) -> Provider:
     from .._providers.cognito.provider import CognitoIdentityPoolProvider, CognitoIdentityProvider, CognitoOptions
 
     options = CognitoOptions(custom_role_arn, logins, timeout)
     endpoints = endpoint_resolver(client_config, shared_files())
     if pool is None:
-        return CognitoIdentityProvider(runtime, identity, endpoints, options)
-    return CognitoIdentityPoolProvider(runtime, identity, endpoints, options, **pool)
+        return CognitoIdentityProvider(runtime, identifier, endpoints, options)
+    return CognitoIdentityPoolProvider(runtime, identifier, endpoints, options, **pool)

@@ -15,27 +15,9 @@ if TYPE_CHECKING:
     from .._core.callbacks import Callbacks
     from .._core.io import Runtime
     from .._core.provider import Provider
-    from .._providers.profile.build import SourceConstructors
     from .._providers.service.endpoint_resolution import EndpointResolver
     from .._providers.sso.settings import SsoSettings
     from .._providers.sts.parameters import Params
-
-
-def source_constructors() -> SourceConstructors:
-    """Return all of them, for the providers of profiles."""
-    from .._providers.profile.build import SourceConstructors
-
-    return SourceConstructors(
-        environment=environment,
-        static=static,
-        process=process,
-        container=container,
-        instance_metadata=instance_metadata,
-        sso=sso,
-        login=login,
-        web_identity=web_identity,
-        assume_role=assume_role,
-    )
 
 
 def environment(runtime: Runtime) -> Provider:

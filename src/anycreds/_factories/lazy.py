@@ -87,6 +87,11 @@ def shared_files(filepath: Path = None, config_filepath: Path = None, ignore_cac
     return files
 
 
+def profile_field(profile: str | None) -> frozenset[str]:
+    """Return the field of the context that selects the profile; none if the option ``profile`` does."""
+    return frozenset(("profile",)) if profile is None else frozenset()
+
+
 def endpoint_resolver(config: ClientConfig | None, files: Files, profile: str | None = None) -> EndpointResolver:
     """Return what finds the endpoints of AWS services, with the settings of the selected profile."""
     from .._providers.service.endpoint_resolution import EndpointResolver

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .._core.provider import Provider
 from .._core.validation import check_timeout_and_retries
 from . import constructors
-from .lazy import LazyProvider, hides_arguments, shared_files
+from .lazy import LazyProvider, hides_arguments, profile_field, shared_files
 from .runtime import RUNTIME
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ def instance_metadata_provider(
         max_retries=max_retries,
         **options,
     )
-    return LazyProvider(_INSTANCE, runtime, build, context_fields=frozenset(("profile",)))
+    return LazyProvider(_INSTANCE, runtime, build, context_fields=profile_field(profile))
 
 
 def _build_instance_metadata(runtime: Runtime, files: Files, **options: Any) -> Provider:

@@ -1,4 +1,4 @@
-"""The providers of profiles in the shared files, for several factories."""
+"""The provider of a profile in the shared files, for several factories."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from .._config.client_config import check_client_config
 from .._core.validation import check_timeout_and_retries
-from .constructors import source_constructors
-from .lazy import LazyProvider
+from .lazy import LazyProvider, profile_field
 
 if TYPE_CHECKING:
     from .._config.client_config import ClientConfig
@@ -54,53 +53,28 @@ def profile_provider(
     check_client_config(client_config)
     if timeout is not None:
         check_timeout_and_retries(timeout, 0, _NAME)
-    callbacks = (mfa_code_provider, role_assumer, role_assumer_with_web_identity)
+    name = _SSO if only == "default-sso" else _NAME
     build = partial(
         _build,
         runtime,
         files,
+        name=name,
         profile=profile,
         only=only,
         client_config=client_config,
-        callbacks=callbacks,
         timeout=timeout,
+        mfa_code_provider=mfa_code_provider,
+        role_assumer=role_assumer,
+        role_assumer_with_web_identity=role_assumer_with_web_identity,
         metadata=metadata,
     )
-    name = _SSO if only == "default-sso" else _NAME
-    return LazyProvider(name, runtime, build, may_prompt_user=mfa_code_provider is not None)
+    fields = profile_field(profile)
+    if only in {None, "login"}:  # no other source calls a service in the client's region
+        fields |= {"region"}
+    return LazyProvider(name, runtime, build, may_prompt_user=mfa_code_provider is not None, context_fields=fields)
 
 
-def _build(
-    runtime: Runtime,
-    files: Files,
-    *,
-    profile: str | None,
-    only: Only | None,
-    client_config: ClientConfig | None,
-    callbacks: tuple[Any, ...],
-    timeout: float | None,
-    metadata: dict[str, Any],
-) -> Provider:
-    from .._core.callbacks import Callbacks
-    from .._providers.profile import single_source
-    from .._providers.profile.options import BuildOptions
-    from .._providers.profile.provider import ProfileProvider
-    from .._providers.profile.role_chain import resolve_role_chain
+def _build(runtime: Runtime, files: Files, **options: Any) -> Provider:
+    from .profile_build import build_profile_provider
 
-    resolvers = {
-        None: resolve_role_chain,
-        "process": single_source.resolve_process,
-        "sso": single_source.resolve_sso,
-        "login": single_source.resolve_login,
-        "default-sso": single_source.resolve_default_sso,
-    }
-    return ProfileProvider(
-        runtime,
-        profile,
-        files=files(),
-        constructors=source_constructors(),
-        options=BuildOptions(client_config, Callbacks(*callbacks), timeout, metadata),
-        resolve=resolvers[only],
-        only_default=only == "default-sso",
-        name=_SSO if only == "default-sso" else _NAME,
-    )
+    return build_profile_provider(runtime, files(), **options)

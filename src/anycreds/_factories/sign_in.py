@@ -9,7 +9,7 @@ from .._config.client_config import check_client_config
 from .._core.provider import Provider
 from .._core.validation import check_timeout_and_retries
 from . import constructors
-from .lazy import LazyProvider, endpoint_resolver, shared_files
+from .lazy import LazyProvider, endpoint_resolver, profile_field, shared_files
 from .profile import profile_provider
 from .runtime import RUNTIME
 
@@ -149,7 +149,7 @@ def sso_provider(
     settings = sso_options(**options)
     assert settings is not None  # some option is given
     build = partial(_build_sso, runtime, settings, files, profile, client_config, timeout=timeout)
-    return LazyProvider(_SSO, runtime, build)
+    return LazyProvider(_SSO, runtime, build, context_fields=profile_field(profile))
 
 
 def _build_sso(

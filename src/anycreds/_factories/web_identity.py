@@ -12,9 +12,9 @@ from .._core.errors import InvalidConfigurationError
 from .._core.provider import Provider
 from .._core.validation import InvalidValueError, check_text, check_timeout_and_retries
 from . import constructors
-from .assume_role import checked_parameters, optional_seconds, required_role
 from .lazy import LazyProvider, endpoint_resolver, hides_arguments, shared_files
 from .runtime import RUNTIME
+from .sts_options import checked_parameters, required
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,12 +79,12 @@ def from_web_token(
         except InvalidValueError as error:
             raise InvalidConfigurationError(f"option web_identity_token {error}", source="role") from None
     params = checked_parameters(
-        RoleArn=required_role(role_arn),
+        RoleArn=required(role_arn),
         RoleSessionName=role_session_name,
         ProviderId=provider_id,
         Policy=policy,
         PolicyArns=policy_arns,
-        DurationSeconds=optional_seconds(duration),
+        duration=duration,
     )
     return web_identity_provider(
         RUNTIME,
@@ -115,7 +115,7 @@ def from_token_file(
     The file is read at every attempt, and once more if STS says that the token has expired.
 
     Args:
-        web_identity_token_file: The file. Default: ``AWS_NAME_TOKEN_FILE``.
+        web_identity_token_file: The file. Default: ``AWS_WEB_IDENTITY_TOKEN_FILE``.
         role_arn: The ARN of the role. Default: ``AWS_ROLE_ARN``.
         role_session_name: The name of the session. Default: ``AWS_ROLE_SESSION_NAME``, otherwise ``anycreds-`` and the
             time.
@@ -142,9 +142,7 @@ def from_token_file(
         https://docs.aws.amazon.com/sdkref/latest/guide/feature-assume-role-credentials.html
 
     """
-    params = checked_parameters(
-        ProviderId=provider_id, Policy=policy, PolicyArns=policy_arns, DurationSeconds=optional_seconds(duration)
-    )
+    params = checked_parameters(ProviderId=provider_id, Policy=policy, PolicyArns=policy_arns, duration=duration)
     return token_file_provider(
         RUNTIME,
         files=shared_files(),

@@ -24,7 +24,7 @@ from anycreds._config.shared_files import FileOptions, SharedFiles
 from anycreds._core.callbacks import Callbacks
 from anycreds._core.http import Request
 from anycreds._core.provider import ClientContext
-from anycreds._factories.constructors import source_constructors
+from anycreds._factories.profile_build import CONSTRUCTORS
 from anycreds._providers.profile.options import BuildOptions
 from anycreds._providers.profile.provider import ProfileProvider
 from support.fake_io import FakeIo, FakeRuntime, Step, answer, assert_no_secret, document, run
@@ -59,7 +59,7 @@ def runtime(config: str, *script: Step, environ: Mapping[str, str] | None = None
 def provider(io: FakeIo, profile: str | None = "top", **options: Any) -> ProfileProvider:
     files = SharedFiles(options.pop("files", FileOptions()))
     return ProfileProvider(
-        FakeRuntime(io), profile, files=files, constructors=source_constructors(), options=BuildOptions(**options)
+        FakeRuntime(io), profile, files=files, constructors=CONSTRUCTORS, options=BuildOptions(**options)
     )
 
 
