@@ -112,15 +112,13 @@ class Credentials(Frozen):
             TypeError: There is no such field.
 
         """
-        twin = object.__new__(type(self))
-        if unknown := changes.keys() - set(Credentials.__slots__):
+        fields = {name: getattr(self, name) for name in Credentials.__slots__}
+        fields.update(changes)
+        try:
+            return type(self)(**fields)
+        finally:
             changes.clear()  # no provider strips this frame from the traceback
-            raise TypeError(f"Credentials has no field {', '.join(sorted(unknown))}")
-        invalid = twin._set_fields(**{**{name: getattr(self, name) for name in Credentials.__slots__}, **changes})
-        if invalid is not None:
-            changes.clear()
-            raise InvalidConfigurationError(f"Credentials: {invalid}")
-        return twin
+            fields.clear()
 
     __replace__ = replace
 

@@ -21,10 +21,24 @@ No message, and no attribute of these errors, contains a secret.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self, TypedDict, Unpack
 
 if TYPE_CHECKING:
     from types import TracebackType
+
+
+class _Common(TypedDict, total=False):
+    """The keyword arguments of every error."""
+
+    source: str | None
+    hint: str | None
+
+
+class _Exchange(_Common, total=False):
+    """The keyword arguments of an error about a response."""
+
+    status: int | None
+    code: str | None
 
 
 class CredentialsError(Exception):
@@ -130,10 +144,9 @@ class NoCredentialsError(NotConfiguredError):
         message: str = "no credentials found",
         *,
         attempts: tuple[ProviderAttempt, ...] = (),
-        source: str | None = None,
-        hint: str | None = None,
+        **common: Unpack[_Common],
     ) -> None:
-        super().__init__(message, source=source, hint=hint)
+        super().__init__(message, **common)
         self.attempts = attempts
 
     def __str__(self) -> str:
@@ -158,15 +171,9 @@ class ConfigParseError(InvalidConfigurationError):
     """
 
     def __init__(
-        self,
-        message: str,
-        *,
-        path: str | None = None,
-        line: int | None = None,
-        source: str | None = None,
-        hint: str | None = None,
+        self, message: str, *, path: str | None = None, line: int | None = None, **common: Unpack[_Common]
     ) -> None:
-        super().__init__(message, source=source, hint=hint)
+        super().__init__(message, **common)
         self.path = path
         self.line = line
 
@@ -179,10 +186,8 @@ class ProfileNotFoundError(InvalidConfigurationError):
 
     """
 
-    def __init__(
-        self, message: str, *, profile: str | None = None, source: str | None = None, hint: str | None = None
-    ) -> None:
-        super().__init__(message, source=source, hint=hint)
+    def __init__(self, message: str, *, profile: str | None = None, **common: Unpack[_Common]) -> None:
+        super().__init__(message, **common)
         self.profile = profile
 
 
@@ -204,15 +209,9 @@ class RetrievalError(CredentialsError):
     """
 
     def __init__(
-        self,
-        message: str,
-        *,
-        status: int | None = None,
-        code: str | None = None,
-        source: str | None = None,
-        hint: str | None = None,
+        self, message: str, *, status: int | None = None, code: str | None = None, **common: Unpack[_Common]
     ) -> None:
-        super().__init__(message, source=source, hint=hint)
+        super().__init__(message, **common)
         self.status = status
         self.code = code
 
@@ -229,16 +228,8 @@ class MalformedResponseError(RetrievalError):
 
     """
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        field: str | None = None,
-        status: int | None = None,
-        source: str | None = None,
-        hint: str | None = None,
-    ) -> None:
-        super().__init__(message, status=status, source=source, hint=hint)
+    def __init__(self, message: str, *, field: str | None = None, **common: Unpack[_Exchange]) -> None:
+        super().__init__(message, **common)
         self.field = field
 
 
@@ -254,17 +245,8 @@ class LoginRequiredError(RetrievalError):
 
     """
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        command: str | None = None,
-        status: int | None = None,
-        code: str | None = None,
-        source: str | None = None,
-        hint: str | None = None,
-    ) -> None:
-        super().__init__(message, status=status, code=code, source=source, hint=hint)
+    def __init__(self, message: str, *, command: str | None = None, **common: Unpack[_Exchange]) -> None:
+        super().__init__(message, **common)
         self.command = command
 
 

@@ -1,7 +1,7 @@
-"""Everything that may be asked of the world, in one place.
+"""The protocols through which everything else reaches the outside world.
 
-A provider sees an ``Io``, a cache sees a ``Runtime``. The real ones live in ``_system``; tests script their own, and
-then a provider runs with ``coro.send(None)``: without an event loop, a network or a clock.
+A provider uses an ``Io``, a cache uses a ``Runtime``. The real ones are in ``_system``. Tests script their own and run
+a provider with ``coro.send(None)``: without an event loop, a network or a clock.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .http import Request, Response, TransportFailure
 
 T = TypeVar("T")
+TaskBody: TypeAlias = Callable[[], Awaitable[BaseException | None]]
 
 # Seconds for one attempt to get credentials: more than a working source takes.
 ATTEMPT_TIMEOUT = 60.0
@@ -38,8 +39,6 @@ class WriteFailure(NamedTuple):
 
 Signature: TypeAlias = tuple[int, ...]
 """Identifies a version of a file: its device, inode, size and times."""
-
-
 FileQuery: TypeAlias = tuple[str, Signature | None]
 """The path of a file, and the signature of the version that the caller knows; None if it knows none."""
 
@@ -89,95 +88,91 @@ class ProcessFailure(NamedTuple):
 
 
 class Clock(Protocol):
-    """Time and chance. Never the event loop's own clock: its origin differs from run to run."""
+    """Time and randomness. Never the event loop's own clock: its origin differs from run to run."""
 
     def time(self) -> float:
-        """Return the wall clock, in seconds since 1970 (UTC). It may be set back and forth."""
+        """Return the wall clock, in seconds since 1970 (UTC). It may be set forward and back."""
 
     def monotonic(self) -> float:
-        """Return seconds that never run backwards. They may stand still while the machine is suspended."""
+        """Return seconds that never decrease. They may stand still while the machine is suspended."""
 
     def jitter(self) -> float:
         """Return a random number, at least 0 and below 1."""
 
 
 class Io(Clock, Protocol):
-    """What one attempt to get credentials may ask. What it opens is closed when the attempt ends."""
+    """The outside world for one attempt to get credentials. What it opens is closed when the attempt ends."""
+
+    waiting_for: str
+    """The provider that is called at the moment, which the error names if the deadline of the attempt passes."""
+    prompts_user: bool
+    """Whether a provider that was called in this attempt may prompt the user. Such a provider sets it."""
 
     def environ(self) -> Mapping[str, str]:
         """Return the environment variables as they are now."""
 
-    waiting_for: str
-    """The provider that is called at the moment: the one that is named if the deadline of the attempt passes."""
-
-    prompts_user: bool
-    """Whether a provider that was called in this attempt may prompt the user. Such a provider sets it."""
-
     def deadline(self, seconds: float, waiting_for: str) -> AbstractContextManager[None]:
-        """Return a ``with`` that ends what runs in it after that time and raises ``ProviderTimeoutError``."""
+        """Return a ``with`` that cancels its body after that time and raises ``ProviderTimeoutError``."""
 
     async def sleep(self, seconds: float) -> None:
         """Wait."""
 
     async def preload_http(self) -> None:
-        """Import what HTTP exchanges need, without holding the event loop for long.
-
-        To be called before the time for exchanges is measured, since importing takes 100 ms and more.
-        """
+        """Import what HTTP exchanges need, in a thread. Call it before measuring exchanges: it takes 100 ms."""
 
     async def send(self, request: Request) -> Response | TransportFailure:
-        """Make one HTTP exchange, without redirects, within its time and size. Raise nothing for what comes."""
+        """Make one HTTP exchange, without redirects, within its timeout and limit. No response raises an error."""
 
     async def read_file(self, path: str, limit: int) -> bytes | ReadFailure:
-        """Return a regular file's content, if it is at most ``limit`` bytes long."""
+        """Return the content of a regular file of at most ``limit`` bytes."""
 
     async def read_private(self, path: str, limit: int) -> PrivateFile | ReadFailure:
-        """Return a regular file's content like ``read_file``, but only if nobody else owns it."""
-
-    async def run_process(self, command: str, timeout: float, limit: int) -> ProcessResult | ProcessFailure:  # noqa: ASYNC109
-        """Run a command in the system's shell, with the environment of this program and without standard input.
-
-        After ``timeout`` seconds, more than ``limit`` bytes on stdout or a cancellation, it is ended, with all that it
-        has started. Raise nothing for what it does.
-        """
+        """Return the content of a regular file like ``read_file``, unless it belongs to another user."""
 
     async def read_if_changed(self, wanted: Sequence[FileQuery], limit: int) -> list[FileVersion | ReadFailure | None]:
-        """Return the content of several regular files, each like ``read_file``; None: it is still the one known."""
+        """Return the content of each file like ``read_file``; None if it is still the version that is known."""
 
     async def write_private(self, path: str, content: bytes) -> WriteFailure | None:
-        """Replace a file in one step, so that nobody ever reads half of it, readable by its owner only.
+        """Replace a file atomically, readable by its owner only; return why that failed, or None.
 
-        Directories that are missing are made, private too. Return what kept it from being written; None: it is.
+        Missing directories are created, private too.
         """
 
     def file_lock(self, path: str, seconds: float) -> AbstractAsyncContextManager[WriteFailure | None]:
-        """Return an ``async with`` in which no other process, task or thread is that locked the same path.
+        """Return an ``async with`` in which no other process, task or thread has locked the same path.
 
-        The lock is a file beside it, with ``.lock`` at its end, and ends with the process. Wait for it so long at most.
-        Gives what kept it from being locked, and then the body runs without; None: it is locked.
+        The lock is a file beside it with the suffix ``.lock``, and ends with the process. It is waited for at most
+        that many seconds. The value is None, or why the path is not locked; the body runs in both cases.
+        """
+
+    async def run_process(self, command: str, timeout: float, limit: int) -> ProcessResult | ProcessFailure:  # noqa: ASYNC109
+        """Run a command in the system's shell, with the environment of this program and an empty standard input.
+
+        After ``timeout`` seconds, more than ``limit`` bytes on stdout or a cancellation, it is ended together with the
+        processes that it has started.
         """
 
     def user_prompt(self, seconds: float, waiting_for: str) -> AbstractContextManager[None]:
         """Return a ``with`` for prompting the user, with a deadline of its own.
 
-        The deadline of the attempt, and of the attempts that wait for it, stands still meanwhile.
+        The deadlines of the attempt and of the attempts that wait for it are paused meanwhile.
         """
 
     async def shielded(self, work: Awaitable[T], seconds: float) -> T:
-        """Return what ``work`` returns. If whoever waits is cancelled, it still gets so much time for its end."""
+        """Return what ``work`` returns. If the caller is cancelled, ``work`` has this many seconds left to finish."""
 
     def new_uuid(self) -> str:
         """Return a new random UUID (version 4), as text."""
 
     async def run_in_thread(self, function: Callable[..., T], *arguments: object) -> T:
-        """Call a plain function that computes for long in a thread, so that the event loop runs on."""
+        """Call a plain function that computes for long in a thread, so that the event loop continues."""
 
     def home_directory(self) -> str | None:
-        """Return the home directory that the system knows for this user, whatever the environment says."""
+        """Return this user's home directory from the system's user database; None if there is none."""
 
 
 class Runtime(Clock, Protocol):
-    """What outlives one attempt."""
+    """The outside world beyond one attempt."""
 
     def open_io(self, name: str, timeout: float | None = ATTEMPT_TIMEOUT) -> AbstractAsyncContextManager[Io]:
         """Return an ``async with`` around one attempt. It opens nothing before it is needed, and leaves nothing open.
@@ -190,13 +185,13 @@ class Runtime(Clock, Protocol):
         """
 
     def pause_attempt(self) -> AbstractContextManager[None]:
-        """Return a ``with`` in which the deadline stands still of the attempt that this code is a part of.
+        """Return a ``with`` that pauses the deadline of the attempt that this code is a part of.
 
-        For waiting for what has a deadline of its own. Without an attempt, or in another event loop, it does nothing.
+        For waiting for work with a deadline of its own. Without an attempt, or in another event loop, it does nothing.
         """
 
     async def preload(self) -> None:
-        """Import what waiting needs, without holding the event loop for long. To be called before the first wait."""
+        """Import what waiting needs, in a thread. Call it before the first wait."""
 
     def current_loop(self) -> Hashable:
         """Return the identity of the event loop run that this code is in."""

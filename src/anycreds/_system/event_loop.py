@@ -7,14 +7,14 @@ the loop itself keeps only weak references.
 from __future__ import annotations
 
 import sys
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Callable, Hashable
 from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import asyncio
 
-Body = Callable[[], Awaitable[BaseException | None]]
+    from .._core.io import TaskBody
 
 _tasks: set[asyncio.Task[None]] = set()
 
@@ -41,7 +41,7 @@ def is_loop_closed(loop: Hashable) -> bool:
     return bool(is_closed is not None and is_closed())
 
 
-def spawn_system_task(body: Body, on_end: Callable[[], None], name: str, context: Context) -> None:
+def spawn_system_task(body: TaskBody, on_end: Callable[[], None], name: str, context: Context) -> None:
     """Start a task of the current run. ``on_end`` is called when it is over, even if it never had its first step."""
     trio = trio_or_none()
     if trio is not None:
@@ -56,7 +56,7 @@ def spawn_system_task(body: Body, on_end: Callable[[], None], name: str, context
     task.add_done_callback(lambda _: on_end())
 
 
-async def _on_trio(body: Body, on_end: Callable[[], None], name: str) -> None:
+async def _on_trio(body: TaskBody, on_end: Callable[[], None], name: str) -> None:
     import trio
 
     cancelled = None
@@ -78,7 +78,7 @@ async def _on_trio(body: Body, on_end: Callable[[], None], name: str) -> None:
         raise cancelled
 
 
-async def _on_asyncio(body: Body) -> None:
+async def _on_asyncio(body: TaskBody) -> None:
     process_exit = await body()
     if process_exit is not None:
         raise process_exit  # as in any asyncio task: it ends the run

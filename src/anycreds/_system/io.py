@@ -14,23 +14,13 @@ from .clock import SystemClock
 from .deadlines import Attempt, Deadline, leave_attempts, pause_attempt
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Hashable, Iterator, Mapping, Sequence
-    from contextlib import AbstractContextManager
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
     from contextvars import Context
     from types import TracebackType
     from typing import Any
 
+    from .._core import io as core
     from .._core.http import Request, Response, TransportFailure
-    from .._core.io import (
-        Clock,
-        FileQuery,
-        FileVersion,
-        PrivateFile,
-        ProcessFailure,
-        ProcessResult,
-        ReadFailure,
-        WriteFailure,
-    )
     from .files.snapshot import FileSnapshot
     from .http import HttpClients
     from .local import LocalMachine
@@ -52,15 +42,20 @@ class SystemIo:
         "monotonic",
         "prompts_user",
         "time",
+        "waiting_for",
     )
+
+    deadline = Deadline
+    run_in_thread = staticmethod(threads.run_in_thread)
 
     def __init__(
         self,
-        clock: Clock,
+        clock: core.Clock,
         environ: Mapping[str, str] | None,
         attempt: Attempt | None,
         transport_factory: Callable[[Any], Any] | None = None,
     ) -> None:
+        self.waiting_for = ""
         self._environ = environ
         self._attempt = attempt
         self._transport_factory = transport_factory
@@ -86,28 +81,15 @@ class SystemIo:
         finally:
             try:
                 if self._attempt is not None:
+                    self._attempt.waiting_for = self.waiting_for or self._attempt.waiting_for
                     self._attempt.__exit__(kind, error, traceback)
             finally:
                 del error, traceback  # a timeout that the attempt raises keeps this frame
         return False
 
-    @property
-    def waiting_for(self) -> str:
-        """The provider that is called at the moment."""
-        return "" if self._attempt is None else self._attempt.waiting_for
-
-    @waiting_for.setter
-    def waiting_for(self, name: str) -> None:
-        if self._attempt is not None:
-            self._attempt.waiting_for = name
-
     def environ(self) -> Mapping[str, str]:
         """Return the process's environment, or its replacement."""
         return os.environ if self._environ is None else self._environ
-
-    def deadline(self, seconds: float, waiting_for: str) -> Deadline:
-        """Return a deadline around what runs in its ``with``."""
-        return Deadline(seconds, waiting_for)
 
     @contextmanager
     def user_prompt(self, seconds: float, waiting_for: str) -> Iterator[None]:
@@ -135,35 +117,32 @@ class SystemIo:
         assert self._http is not None
         return await self._http.send(request)
 
-    async def read_file(self, path: str, limit: int) -> bytes | ReadFailure:
+    async def read_file(self, path: str, limit: int) -> bytes | core.ReadFailure:
         """Read a regular file; see ``Io``."""
         return await (await _local()).read_file(path, limit)
 
-    async def read_private(self, path: str, limit: int) -> PrivateFile | ReadFailure:
+    async def read_private(self, path: str, limit: int) -> core.PrivateFile | core.ReadFailure:
         """Read a regular file that belongs to this user; see ``Io``."""
         return await (await _local()).read_private(path, limit)
 
-    async def read_if_changed(self, wanted: Sequence[FileQuery], limit: int) -> list[FileVersion | ReadFailure | None]:
+    async def read_if_changed(
+        self, wanted: Sequence[core.FileQuery], limit: int
+    ) -> list[core.FileVersion | core.ReadFailure | None]:
         """Read regular files that have changed, each once in an attempt; see ``Io``."""
         if self._snapshot is None:
             self._snapshot = (await _local()).snapshot()
         return await self._snapshot.read_if_changed(wanted, limit)
 
-    async def write_private(self, path: str, content: bytes) -> WriteFailure | None:
+    async def write_private(self, path: str, content: bytes) -> core.WriteFailure | None:
         """Replace a file atomically; see ``Io``."""
         return await (await _local()).write_private(path, content)
 
-    async def run_process(
-        self,
-        command: str,
-        timeout: float,  # noqa: ASYNC109
-        limit: int,
-    ) -> ProcessResult | ProcessFailure:
+    async def run_process(self, command: str, timeout: float, limit: int) -> core.ProcessResult | core.ProcessFailure:  # noqa: ASYNC109
         """Run a command; see ``Io``."""
         return await (await _local()).run_process(command, timeout, limit)
 
     @asynccontextmanager
-    async def file_lock(self, path: str, seconds: float) -> AsyncIterator[WriteFailure | None]:
+    async def file_lock(self, path: str, seconds: float) -> AsyncIterator[core.WriteFailure | None]:
         """Return an ``async with`` that locks a path; see ``Io``."""
         async with (await _local()).lock(path, seconds, self.jitter) as failure:
             yield failure
@@ -173,22 +152,18 @@ class SystemIo:
         return await (await _local()).shielded(work, seconds)
 
     def new_uuid(self) -> str:
-        """Return a new random UUID (RFC 9562, version 4). Importing ``uuid`` would hold the event loop for 6 ms."""
-        number = bytearray(os.urandom(16))
-        number[6] = 0x40 | number[6] & 0x0F  # the version
-        number[8] = 0x80 | number[8] & 0x3F  # the variant
-        text = number.hex()
-        return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
-
-    async def run_in_thread(self, function: Callable[..., T], *arguments: object) -> T:
-        """Call a plain function in a thread."""
-        return await threads.run_in_thread(function, *arguments)
+        """Return a new random UUID (RFC 9562, version 4). Importing ``uuid`` would block the event loop for 6 ms."""
+        text = os.urandom(16).hex()
+        return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{'89ab'[int(text[16], 16) % 4]}{text[17:20]}-{text[20:]}"
 
     def home_directory(self) -> str | None:
-        """Return the user's home directory as the system knows it."""
-        from .files.read import home_directory
+        """Return the home directory in the system's user database; None if there is none."""
+        try:
+            import pwd  # missing on Windows
 
-        return home_directory()
+            return pwd.getpwuid(os.getuid()).pw_dir
+        except (ImportError, KeyError):  # KeyError: a container may run as a user id that is not in the database
+            return None
 
 
 async def _local() -> type[LocalMachine]:
@@ -211,49 +186,35 @@ class SystemRuntime:
 
     __slots__ = ("_clock", "_environ", "_transport_factory", "jitter", "monotonic", "time")
 
+    pause_attempt = staticmethod(pause_attempt)
+    preload = staticmethod(preload.preload)
+    current_loop = staticmethod(event_loop.current_loop)
+    is_loop_closed = staticmethod(event_loop.is_loop_closed)
+    after_fork = staticmethod(fork.after_fork)
+
     def __init__(
         self,
-        clock: Clock | None = None,
+        clock: core.Clock | None = None,
         environ: Mapping[str, str] | None = None,
         transport_factory: Callable[[Any], Any] | None = None,
     ) -> None:
         self._environ = environ
-        self._clock: Clock = SystemClock() if clock is None else clock
+        self._clock: core.Clock = SystemClock() if clock is None else clock
         self._transport_factory = transport_factory
-        self.time: Callable[[], float] = self._clock.time
-        self.monotonic: Callable[[], float] = self._clock.monotonic
-        self.jitter: Callable[[], float] = self._clock.jitter
+        self.time = self._clock.time
+        self.monotonic = self._clock.monotonic
+        self.jitter = self._clock.jitter
 
     def open_io(self, name: str, timeout: float | None = ATTEMPT_TIMEOUT) -> SystemIo:
         """Return the ``Io`` of one attempt; see ``Runtime``."""
         attempt = None if timeout is None else Attempt(timeout, name)
         return SystemIo(self._clock, self._environ, attempt, self._transport_factory)
 
-    def pause_attempt(self) -> AbstractContextManager[None]:
-        """Return a ``with`` in which the deadline of the current attempt stands still; see ``Runtime``."""
-        return pause_attempt()
-
-    def preload(self) -> Coroutine[Any, Any, None]:
-        """Import what waiting needs; see ``Runtime``."""
-        return preload.preload()
-
-    def current_loop(self) -> Hashable:
-        """Return the identity of the current event loop run."""
-        return event_loop.current_loop()
-
-    def is_loop_closed(self, loop: Hashable) -> bool:
-        """Return whether an event loop run is known to be over."""
-        return event_loop.is_loop_closed(loop)
-
-    def spawn_system_task(self, body: event_loop.Body, on_end: Callable[[], None], name: str, context: Context) -> None:
+    def spawn_system_task(self, body: core.TaskBody, on_end: Callable[[], None], name: str, context: Context) -> None:
         """Start a task that belongs to the current event loop run; see ``Runtime``."""
         leave_attempts(context)
         event_loop.spawn_system_task(body, on_end, name, context)
 
-    def with_clock(self, clock: Clock) -> SystemRuntime:
+    def with_clock(self, clock: core.Clock) -> SystemRuntime:
         """Return a runtime with another clock, and the same environment variables and transports."""
         return SystemRuntime(clock, self._environ, self._transport_factory)
-
-    def after_fork(self, reset: Callable[[], None]) -> None:
-        """Call a bound method in every forked child process; see ``Runtime``."""
-        fork.after_fork(reset)

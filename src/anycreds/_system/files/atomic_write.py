@@ -49,13 +49,15 @@ async def write_private(path: str, content: bytes) -> WriteFailure | None:
 def _write(path: str, content: bytes, abandoned: threading.Event) -> WriteFailure | None:
     """Replace a file, in a thread. Return what prevented it; None if it is written."""
     try:
-        target = os.path.realpath(path)  # where the path is a symbolic link, the link stays
-        failure = _check_replaceable(target)
-        if failure is None:
-            _replace(target, content, abandoned)
+        target = os.path.realpath(path)  # if the path is a symbolic link, the link stays
+        mode = os.lstat(target).st_mode if os.path.lexists(target) else stat.S_IFREG
+        if not stat.S_ISREG(mode):
+            kinds = {stat.S_IFDIR: "is a directory", stat.S_IFLNK: "is a symbolic link to itself"}
+            return WriteFailure(kinds.get(stat.S_IFMT(mode), "is not a regular file"))
+        _replace(target, content, abandoned)
     except (OSError, ValueError) as error:
         return WriteFailure(describe_file_error(error, "written"))
-    return failure
+    return None
 
 
 def _replace(target: str, content: bytes, abandoned: threading.Event) -> None:
@@ -79,32 +81,17 @@ def _replace(target: str, content: bytes, abandoned: threading.Event) -> None:
         raise
 
 
-def _check_replaceable(target: str) -> WriteFailure | None:
-    try:
-        mode = os.lstat(target).st_mode
-    except FileNotFoundError:
-        return None
-    if stat.S_ISREG(mode):
-        return None
-    kinds = ("is a directory", stat.S_ISDIR), ("is a symbolic link to itself", stat.S_ISLNK)
-    return WriteFailure(next((text for text, is_kind in kinds if is_kind(mode)), "is not a regular file"))
-
-
 def make_directories(path: str) -> None:
     """Create a directory and its missing parents, for this user only.
 
     ``os.makedirs`` would give the parents the permissions of the umask.
     """
-    missing = []
-    while path and not os.path.isdir(path):
-        missing.append(path)
-        parent = os.path.dirname(path)
-        if parent == path:  # a drive that does not exist
-            break
-        path = parent
-    for one in reversed(missing):
-        with suppress(FileExistsError):  # another process created it, or a file is there, which the next step reports
-            os.mkdir(one, _PRIVATE_DIRECTORY)
+    parent = os.path.dirname(path)
+    if os.path.isdir(path) or parent == path:  # the second is a drive that does not exist
+        return
+    make_directories(parent)
+    with suppress(FileExistsError):  # another process created it, or a file is there, which the next step reports
+        os.mkdir(path, _PRIVATE_DIRECTORY)
 
 
 def _copy_ownership(descriptor: int, target: str) -> None:

@@ -58,15 +58,13 @@ class FileLock:
         return WriteFailure(f"cannot be locked: the disk did not respond within {self._seconds:g} s")
 
     async def _try_once(self) -> WriteFailure | None:
-        attempt = _LockAttempt(self._path)
+        self._attempt = _LockAttempt(self._path)
         try:
-            failure = await run_in_thread(attempt.run)
+            failure = await run_in_thread(self._attempt.run)
         except BaseException:
-            attempt.release()
+            self._attempt.release()
             raise
-        if failure is None:
-            self._attempt = attempt
-        elif failure.is_busy:
+        if failure is _BUSY:
             return WriteFailure(f"{failure.detail} for more than {self._seconds:g} s", is_busy=True)
         return failure
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import anyio
 
@@ -29,28 +29,34 @@ _CHUNK = 4096  # bytes, for files whose reported size is 0, such as those in /pr
 
 async def read_file(path: str, limit: int) -> bytes | ReadFailure:
     """Return the content of a regular file of at most ``limit`` bytes, or why it could not be read."""
-    version = await _in_thread(_read, path, limit)
-    return version.content if isinstance(version, FileVersion) else version
+    found = await _in_thread(_read, path, limit)
+    return found.content if isinstance(found, _Found) else found
 
 
 async def read_private(path: str, limit: int) -> PrivateFile | ReadFailure:
     """Return the content of a file that belongs to this user, and whether others can read or write it."""
-    return await _in_thread(_read_private, path, limit)
+    found = await _in_thread(_read, path, limit)
+    if isinstance(found, ReadFailure):
+        return found
+    # A file of root is trusted too: it may be mounted into a container.
+    if _IS_POSIX and found.status.st_uid not in (os.geteuid(), 0):
+        return ReadFailure("belongs to another user")
+    return PrivateFile(found.content, _IS_POSIX and bool(found.status.st_mode & (stat.S_IRWXG | stat.S_IRWXO)))
 
 
 async def read_if_changed(wanted: Sequence[FileQuery], limit: int) -> list[FileVersion | ReadFailure | None]:
     """Return the current version of each file; None if it is still the known version. One thread reads them all."""
-    return await _in_thread(_read_all, tuple(wanted), limit)
+
+    def read_all() -> list[_Found | ReadFailure]:
+        return [_read(path, limit, known) for path, known in wanted]
+
+    return [_version(found) for found in await _in_thread(read_all)]
 
 
-def home_directory() -> str | None:
-    """Return the home directory in the system's user database; None if there is none."""
-    try:
-        import pwd  # missing on Windows
-
-        return pwd.getpwuid(os.getuid()).pw_dir
-    except (ImportError, KeyError):  # KeyError: a container may run as a user ID that is not in the database
-        return None
+class _Found(NamedTuple):
+    content: bytes
+    status: os.stat_result
+    is_known: bool
 
 
 async def _in_thread(function: Callable[..., T], *arguments: object) -> T:
@@ -63,57 +69,31 @@ async def _in_thread(function: Callable[..., T], *arguments: object) -> T:
     )
 
 
-def _read(path: str, limit: int) -> FileVersion | ReadFailure:
-    return _open(path, lambda descriptor, status: _version(descriptor, status, limit))
-
-
-def _read_private(path: str, limit: int) -> PrivateFile | ReadFailure:
-    def use(descriptor: int, status: os.stat_result) -> PrivateFile | ReadFailure:
-        # A file of root is trusted too: it may be mounted into a container.
-        if _IS_POSIX and status.st_uid not in (os.geteuid(), 0):
-            return ReadFailure("belongs to another user")
-        version = _version(descriptor, status, limit)
-        if isinstance(version, ReadFailure):
-            return version
-        return PrivateFile(version.content, _IS_POSIX and bool(status.st_mode & (stat.S_IRWXG | stat.S_IRWXO)))
-
-    return _open(path, use)
-
-
-def _read_all(wanted: Sequence[FileQuery], limit: int) -> list[FileVersion | ReadFailure | None]:
-    return [_read_if_changed(path, known, limit) for path, known in wanted]
-
-
-def _read_if_changed(path: str, known: Signature | None, limit: int) -> FileVersion | ReadFailure | None:
-    def use(descriptor: int, status: os.stat_result) -> FileVersion | ReadFailure | None:
-        return None if _signature(status) == known else _version(descriptor, status, limit)
-
-    return _open(path, use)
-
-
-def _open(path: str, use: Callable[[int, os.stat_result], T]) -> T | ReadFailure:
-    """Open a regular file, and return what ``use`` returns for its descriptor and status."""
+def _read(path: str, limit: int, known: Signature | None = None) -> _Found | ReadFailure:
+    """Read a regular file, in a thread; only its status if it is still the known version."""
     try:
         descriptor = os.open(path, _FLAGS)
         try:
             status = os.fstat(descriptor)
-            if stat.S_ISREG(status.st_mode):
-                return use(descriptor, status)
-            return ReadFailure("is a directory" if stat.S_ISDIR(status.st_mode) else "is not a regular file")
+            if not stat.S_ISREG(status.st_mode):
+                return ReadFailure("is a directory" if stat.S_ISDIR(status.st_mode) else "is not a regular file")
+            if _signature(status) == known:
+                return _Found(b"", status, is_known=True)
+            content = b"" if status.st_size > limit else _content(descriptor, status.st_size, limit)
         finally:
             os.close(descriptor)
     except (OSError, ValueError) as error:
-        return ReadFailure(
-            describe_file_error(error, "read"), is_missing=isinstance(error, FileNotFoundError | NotADirectoryError)
-        )
+        is_missing = isinstance(error, FileNotFoundError | NotADirectoryError)
+        return ReadFailure(describe_file_error(error, "read"), is_missing=is_missing)
+    if max(status.st_size, len(content)) > limit:
+        return ReadFailure(f"is larger than {limit} bytes")
+    return _Found(content, status, is_known=False)
 
 
-def _version(descriptor: int, status: os.stat_result, limit: int) -> FileVersion | ReadFailure:
-    if status.st_size <= limit:
-        content = _content(descriptor, status.st_size, limit)
-        if len(content) <= limit:
-            return FileVersion(content, _signature(status))
-    return ReadFailure(f"is larger than {limit} bytes")
+def _version(found: _Found | ReadFailure) -> FileVersion | ReadFailure | None:
+    if isinstance(found, ReadFailure):
+        return found
+    return None if found.is_known else FileVersion(found.content, _signature(found.status))
 
 
 def _signature(status: os.stat_result) -> Signature:
