@@ -33,10 +33,14 @@ def configured(
     service: str = "sts",
     client_region: str | None = None,
     options: ClientConfig | None = None,
+    *,
+    profile_first: bool = True,
 ) -> ServiceSettings:
     """Return the settings of a service from a config file with the profile "dev", variables and options."""
     view = view_of(merge(read(config, "config"), None, FILE, "~/.aws/credentials"), "dev")
-    return read_service_settings(service, environ or {}, view, WHO, config=options, client_region=client_region)
+    return read_service_settings(
+        service, environ or {}, view, WHO, config=options, client_region=client_region, profile_first=profile_first
+    )
 
 
 def error_of(config: str = "", environ: Mapping[str, Any] | None = None) -> str:

@@ -97,10 +97,7 @@ async def test_functions_that_never_return(
 ) -> None:
     """A user function that does not return is abandoned at its timeout; the error shows no secret."""
     for timeout in (
-        "_providers.sts.assume_role._HOOK_TIME",
-        "_providers.sts.assume_role._ASKING_TIME",
-        "_providers.sts.web_identity._HOOK_TIME",
-        "_providers.sts.web_identity._TOKEN_TIME",
+        "_providers.sts.assume_role._PROMPT_TIMEOUT",
         "_core.provider.ATTEMPT_TIMEOUT",
         "_providers.cognito.identity_cache._LOGIN_TIME",
     ):

@@ -70,11 +70,12 @@ def read_service_settings(
     config: ClientConfig | None = None,
     region: Setting | None = None,
     client_region: str | None = None,
+    profile_first: bool = False,
 ) -> ServiceSettings:
     """Read all settings of the calls to one service.
 
-    Options take precedence over the environment, and the environment over the profile. Only a profile's region takes
-    precedence over those of the client and of the environment. Settings that are overridden are not validated.
+    Options take precedence over the environment, and the environment over the profile. Settings that are overridden
+    are not validated.
 
     Args:
         service: The service's name in a ``services`` section, such as ``sso_oidc``.
@@ -83,7 +84,8 @@ def read_service_settings(
         source: The name of the provider, for errors.
         config: The options of the user.
         region: The region, if an option or the provider sets it.
-        client_region: The region of the client that the credentials are for.
+        client_region: The region of the client that the credentials are for. It precedes those of the environment.
+        profile_first: Whether the profile's region precedes those of the client and of the environment.
 
     Raises:
         InvalidConfigurationError: A setting cannot be used, or the profile refers to a missing ``services`` section.
@@ -98,7 +100,7 @@ def read_service_settings(
         return setting is not None and parse_bool(setting, source)
 
     return ServiceSettings(
-        region or _region(environ, view, client_region),
+        region or _region(environ, view, client_region, profile_first=profile_first),
         from_argument("client_config.endpoint_url", config.endpoint_url)
         or (
             None
@@ -111,12 +113,15 @@ def read_service_settings(
     )
 
 
-def _region(environ: Mapping[str, str], view: ProfileView, client_region: str | None) -> Setting | None:
-    if (setting := view.setting("region")) is not None:
-        return setting
+def _region(
+    environ: Mapping[str, str], view: ProfileView, client_region: str | None, *, profile_first: bool
+) -> Setting | None:
+    of_profile = view.setting("region")
+    if profile_first and of_profile is not None:
+        return of_profile
     if client_region is not None and str(client_region).strip():
         return Setting(client_region, "the region of the client")
-    return first_set(environ, *REGION_VARIABLES)
+    return first_set(environ, *REGION_VARIABLES) or of_profile
 
 
 def _endpoint_url(service: str, environ: Mapping[str, str], view: ProfileView, source: str) -> Setting | None:

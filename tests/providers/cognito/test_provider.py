@@ -626,7 +626,7 @@ def test_a_cache_that_is_not_async(caplog: pytest.LogCaptureFixture) -> None:
 
     io = cognito(got(), credentials())
     fetch(pool(cache=Plain()), io)
-    assert "cache.get returned NoneType instead of something to await; it must be async" in caplog.text
+    assert "cache.get returned NoneType instead of an awaitable; expected an async function" in caplog.text
 
 
 @pytest.mark.parametrize("value", ["", " ", "x\n", "x\x00", "\ud800", b"bytes", 1, [ME], {"a": ME}, "x" * 20_000])

@@ -21,6 +21,7 @@ from anycreds._core.errors import (
     ProfileLoopError,
     ProviderTimeoutError,
     RetrievalError,
+    strip_frames,
 )
 from anycreds._core.io import Io
 from anycreds._core.provider import ClientContext, Provider
@@ -120,19 +121,16 @@ def test_not_a_link() -> None:
 
 def asked(function: Callable[..., Any], *arguments: Any) -> Any:
     """Ask a function."""
-    return run(call_user_function(function, arguments, "role_assumer", WHO))
+    return run(call_user_function(FakeIo(), function, arguments, "role_assumer", WHO))
 
 
 def error_of(function: Callable[..., Any], *arguments: Any) -> CredentialsError:
     """Return the error of asking a function, raised where a provider does that, in a frame without secrets."""
-    error = asked(function, *arguments)
-    assert isinstance(error, CredentialsError)
-    try:
-        raise error
-    except CredentialsError as raised:
-        assert_no_secret(raised)
-        assert_frames_are_clean(raised)
-        return raised
+    with pytest.raises(CredentialsError) as caught:
+        run(Calling(function, arguments)._fetch(FakeIo(), CALLER))
+    assert_no_secret(caught.value)
+    assert_frames_are_clean(caught.value)
+    return caught.value
 
 
 def assert_frames_are_clean(error: BaseException) -> None:
@@ -147,6 +145,21 @@ def assert_frames_are_clean(error: BaseException) -> None:
 async def raising(error: BaseException) -> Any:
     """Fail."""
     raise error
+
+
+class Calling(Provider):
+    """A provider that calls a function."""
+
+    __slots__ = ("arguments", "function")
+
+    def __init__(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+        super().__init__(WHO, FakeRuntime())
+        self.function = function
+        self.arguments = arguments
+
+    async def _load(self, io: Io, caller: ClientContext) -> Credentials:
+        await call_user_function(io, self.function, self.arguments, "role_assumer", WHO)
+        return SET
 
 
 class Waiting:
@@ -186,7 +199,7 @@ def test_a_function_that_is_not_async(answer: object) -> None:
     """A plain function is a mistake of the program: the error names what it returned by its type only."""
     error = error_of(lambda: answer)
     assert type(error) is InvalidConfigurationError
-    assert f"role_assumer returned {type(answer).__name__} instead of something to await" in str(error)
+    assert f"role_assumer returned {type(answer).__name__} instead of an awaitable" in str(error)
     assert "async def" in str(error)
     assert error.source == WHO
 
@@ -216,7 +229,7 @@ def test_a_function_that_raises(failure: Exception, is_async: bool) -> None:
     async def function(*arguments: object) -> Any:
         raise failure
 
-    error = asked(function if is_async else plain, SET, {"WebIdentityToken": SECRET_KEY})
+    error = error_of(function if is_async else plain, SET, {"WebIdentityToken": SECRET_KEY})
     assert type(error) is RetrievalError
     assert (error.source, error.status, error.code) == (WHO, None, None)
     if isinstance(failure, StopIteration) and is_async:  # a coroutine cannot raise it
@@ -276,7 +289,7 @@ def test_cancellation_leaves() -> None:
     async def function() -> None:
         await Pause()
 
-    waiting = call_user_function(function, (), "role_assumer", WHO)
+    waiting = call_user_function(FakeIo(), function, (), "role_assumer", WHO)
     waiting.send(None)
     with pytest.raises(Cancelled):
         waiting.throw(Cancelled())
@@ -294,7 +307,11 @@ def hook(answer: Any) -> Credentials | CredentialsError:
             raise answer
         return answer
 
-    return run(credentials_from_callback(function, (SET, {"RoleArn": "arn"}), "role_assumer", WHO))
+    try:
+        return run(credentials_from_callback(FakeIo(), function, (SET, {"RoleArn": "arn"}), "role_assumer", WHO))
+    except CredentialsError as error:
+        strip_frames(error)  # as ``Provider._fetch`` does
+        return error
 
 
 def test_credentials_from_a_hook() -> None:
@@ -312,7 +329,7 @@ def test_a_hook_that_returns_something_else(answer: object) -> None:
     """What is not Credentials is malformed, and the error names its type and nothing of it."""
     error = hook(answer)
     assert type(error) is MalformedResponseError
-    assert str(error).startswith(f"{WHO}: role_assumer returned {type(answer).__name__}, not Credentials")
+    assert str(error).startswith(f"{WHO}: role_assumer returned {type(answer).__name__}; expected Credentials")
     assert_no_secret(error)
 
 
@@ -335,7 +352,7 @@ class Hooked(Provider):
 
     async def _load(self, io: Io, caller: ClientContext) -> Credentials | CredentialsError:
         params = {"WebIdentityToken": SECRET_KEY}
-        return await credentials_from_callback(self.function, (SET, params), "role_assumer", WHO)
+        return await credentials_from_callback(io, self.function, (SET, params), "role_assumer", WHO)
 
 
 @pytest.mark.parametrize("failure", [StrangeError(), NotConfiguredError("x"), RetrievalError("x"), TypeError()])

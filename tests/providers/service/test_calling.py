@@ -13,8 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anycreds._core.http import Request, Response, TransportFailure, Url
-from anycreds._providers.service.calling import call, is_transient, pause_after
-from anycreds._providers.service.retries import Budget
+from anycreds._providers.service.retries import SERVICE_RULES, Budget, call_service, is_transient, retry_delay
 from anycreds._wire.service_errors import ErrorResponse
 from support.fake_io import START, Answer, FakeIo, answer, run
 
@@ -69,7 +68,7 @@ class Calls:
         return Request("POST", URL, {"x-time": str(time)}, 5.0)
 
     def __call__(self, attempts: int = 3, seconds: float = 60.0) -> Response | TransportFailure:
-        return run(call(self.io, self.make, parse_error_response, attempts, Budget(self.io, seconds)))
+        return run(call_service(self.io, self.make, parse_error_response, attempts, Budget(self.io, seconds)))
 
 
 # --- what is repeated
@@ -156,8 +155,8 @@ def test_pauses(kind: Answer, code: str | None, bounds: list[float]) -> None:
     refusal = ErrorResponse(kind.status, code, "") if isinstance(kind, Response) else None
     for tried, most in enumerate(bounds):
         for jitter in (0.0, 0.25, 0.999):
-            assert pause_after(kind, refusal, tried, jitter, 1e9) == pytest.approx(jitter * most)
-    assert pause_after(kind, refusal, 10**6, 0.5, 1e9) == 10.0
+            assert retry_delay(SERVICE_RULES, kind, refusal, tried, jitter) == pytest.approx(jitter * most)
+    assert retry_delay(SERVICE_RULES, kind, refusal, 10**6, 0.5) == 10.0
 
 
 def test_pauses_are_kept() -> None:
@@ -192,7 +191,6 @@ def test_no_pause_past_the_end(seconds: str) -> None:
     calls = Calls(busy)
     assert calls(seconds=60.0) is busy
     assert calls.io.pauses == []
-    assert pause_after(busy, parse_error_response(busy), 0, 0.5, 60.0) is None
 
 
 # --- the budget

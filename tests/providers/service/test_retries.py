@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from anycreds._core.errors import InvalidConfigurationError
 from anycreds._core.http import Request, Response, TransportFailure, Url
 from anycreds._core.validation import check_timeout_and_retries
-from anycreds._providers.service.retries import Budget, is_transient, pause_after, retry_after, send_with_retries
+from anycreds._providers.service.retries import METADATA_RULES, Budget, retry_after, retry_delay, send_with_retries
 from support.fake_io import Answer, FakeIo, answer, run
 
 URL = Url("http", "127.0.0.1", None, "/")
@@ -34,13 +34,13 @@ def steps(*answers: Answer | Callable[[Request], Answer]) -> list[tuple[str, str
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
 def test_transient_statuses(status: int) -> None:
     """Throttling and the server's own troubles may pass."""
-    assert is_transient(answer(status=status))
+    assert retry_delay(METADATA_RULES, answer(status=status), None, 0, 0.5) is not None
 
 
 @pytest.mark.parametrize("status", [200, 201, 204, 301, 302, 304, 400, 401, 403, 404, 405, 408, 410, 418, 501, 505])
 def test_final_statuses(status: int) -> None:
     """Every other status is the last word."""
-    assert not is_transient(answer(status=status))
+    assert retry_delay(METADATA_RULES, answer(status=status), None, 0, 0.5) is None
 
 
 @pytest.mark.parametrize(
@@ -48,24 +48,15 @@ def test_final_statuses(status: int) -> None:
 )
 def test_transient_failures(kind: Any, transient: bool) -> None:
     """A failed connection may be better next time; a flood will be a flood again."""
-    assert is_transient(TransportFailure(kind, "x")) is transient
+    assert (retry_delay(METADATA_RULES, TransportFailure(kind, "x"), None, 0, 0.5) is not None) is transient
 
 
 @pytest.mark.parametrize(("tried", "most"), [(0, 0.1), (1, 0.2), (2, 0.4), (3, 0.8), (4, 1.0), (5, 1.0), (10**6, 1.0)])
 def test_pauses_double_up_to_a_second(tried: int, most: float) -> None:
     """The pause is a random part of a bound that doubles from 0.1 s to 1 s."""
-    retries = tried + 1
-    assert pause_after(GONE, tried, retries, 1.0, 60) == pytest.approx(most)
-    assert pause_after(GONE, tried, retries, 0.25, 60) == pytest.approx(most / 4)
-    assert pause_after(GONE, tried, retries, 0.0, 60) == 0.0
-
-
-def test_no_pause_after_the_last_try() -> None:
-    """When the retries are used up, or the answer is final, there is no more."""
-    assert pause_after(GONE, 0, 0, 0.5, 60) is None
-    assert pause_after(GONE, 3, 3, 0.5, 60) is None
-    assert pause_after(answer(status=404), 0, 3, 0.5, 60) is None
-    assert pause_after(answer(), 0, 3, 0.5, 60) is None
+    assert retry_delay(METADATA_RULES, GONE, None, tried, 1.0) == pytest.approx(most)
+    assert retry_delay(METADATA_RULES, GONE, None, tried, 0.25) == pytest.approx(most / 4)
+    assert retry_delay(METADATA_RULES, GONE, None, tried, 0.0) == 0.0
 
 
 @pytest.mark.parametrize(
@@ -91,13 +82,19 @@ def test_retry_after(header: str, seconds: float) -> None:
     assert retry_after(answer(status=503, retry_after=header)) == seconds
 
 
-def test_retry_after_stretches_the_pause_and_ends_the_attempt() -> None:
-    """The server's wish is honoured while there is time for it; else the attempt is over at once."""
-    wish = answer(status=503, retry_after="2")
-    assert pause_after(wish, 0, 3, 0.5, 10) == 2.0
-    assert pause_after(wish, 0, 3, 0.5, 2) is None
-    assert pause_after(answer(status=503, retry_after="9" * 99), 0, 3, 0.5, 1e300) is None
-    assert pause_after(answer(status=503, retry_after="0"), 0, 3, 0.5, 10) == pytest.approx(0.05)
+def test_retry_after_lengthens_the_delay() -> None:
+    """``Retry-After`` is the shortest delay; the delay is longer if the backoff is."""
+    assert retry_delay(METADATA_RULES, answer(status=503, retry_after="2"), None, 0, 0.5) == 2.0
+    assert retry_delay(METADATA_RULES, answer(status=503, retry_after="0"), None, 0, 0.5) == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize("seconds", ["2", "9" * 99])
+def test_retry_after_beyond_the_budget_ends_the_call(seconds: str) -> None:
+    """If the delay does not end within the budget, the response is returned at once."""
+    busy = answer(status=503, retry_after=seconds)
+    io = FakeIo(*steps(busy))
+    assert ask(io, 3, 2.0) is busy
+    assert io.pauses == []
 
 
 def test_repeats_until_it_works() -> None:

@@ -10,12 +10,11 @@ import pytest
 
 from anycreds import ClientConfig, Credentials, CredentialsError, InvalidConfigurationError, RetrievalError
 from anycreds._config.settings import Setting
-from anycreds._core.errors import NotConfiguredError
+from anycreds._core.errors import NotConfiguredError, ProviderTimeoutError
 from anycreds._core.http import TransportFailure
 from anycreds._core.io import ReadFailure
 from anycreds._core.provider import ClientContext
 from anycreds._providers.service.endpoint_resolution import EndpointResolver
-from anycreds._providers.service.retries import GRACE
 from anycreds._providers.sts.web_identity import WebIdentityOptions, WebIdentityProvider
 from support.fake_io import FakeIo, FakeRuntime, Step, answer, assert_no_secret, fetch, run
 
@@ -334,26 +333,27 @@ def test_the_caller_is_handed_on() -> None:
     run(one._fetch(io, ClientContext(region="eu-west-1")))
 
 
-def test_each_step_has_an_end_of_its_own() -> None:
-    """Files have ten seconds, a token's function 30, STS as long as all attempts take, and a hook a minute."""
+def test_time_limits() -> None:
+    """STS gets one timeout for each attempt, and the deadline of the attempt names the user's function."""
+    seen: list[str] = []
 
     async def token() -> str:
+        seen.append(io.waiting_for)
         return TOKEN
 
     async def assumer(params: Mapping[str, Any]) -> Credentials:
+        seen.append(io.waiting_for)
         return Credentials("ASIAHOOK", SECRET)
 
-    files, name = (10.0, "web identity"), "web identity"
-    sts = (2 * 2.0 + GRACE, name)
+    io = FakeIo()
+    fetch(provider(io, with_token(token)._replace(assumer=assumer)), io)
+    assert seen == ["web_identity_token", "role_assumer_with_web_identity"]
+    io.script = [("POST", STS, io.timeout)] * 2
     endpoints = EndpointResolver(ClientConfig(region="eu-west-1", max_attempts=2))
-    for options, script, expected in (
-        (WebIdentityOptions(), [sends()], [files, files, sts]),
-        (with_token(token), [sends()], [files, (30.0, "web_identity_token"), sts]),
-        (WebIdentityOptions(assumer=assumer), [], [files, (60.0, "role_assumer_with_web_identity")]),
-    ):
-        io = FakeIo(*script, environ=VARIABLES, files={FILE: TOKEN.encode()})
-        fetch(WebIdentityProvider(FakeRuntime(io), options, endpoints, timeout=2.0), io)
-        assert io.deadlines == expected
+    one = WebIdentityProvider(FakeRuntime(io), with_token(TOKEN), endpoints, timeout=2.0)
+    failing(one, io, ProviderTimeoutError)
+    assert io.steady - 1000.0 <= 2 * 2.0
+    assert io.deadlines == []
 
 
 def test_options_do_not_show_the_token() -> None:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from ..._config.locations import ProfileSelection, select_profile
 from ..._config.settings import first_set
 from ..._config.shared_files import FileOptions, SharedFiles
-from ..._core.errors import CredentialsError, NotConfiguredError, ProfileNotFoundError
+from ..._core.errors import CredentialsError, InvalidConfigurationError, NotConfiguredError, ProfileNotFoundError
 from ..._core.io import ATTEMPT_TIMEOUT
 from ..._core.provider import NO_CONTEXT
-from ..._factories.default_chain import CHAIN_WITH_PROFILE, CHAIN_WITHOUT_PROFILE, build_default_chain
+from ..._factories.default_chain import CHAIN_WITH_PROFILE, CHAIN_WITHOUT_PROFILE, WEB_IDENTITY, build_default_chain
 from ..._providers.service.endpoint_resolution import EndpointResolver
 from ..._system import threads
 from ..._system.io import SystemRuntime
@@ -126,7 +126,7 @@ async def _explain(profile: str | None, seconds: float | None) -> Explanation:
                     continue
                 credentials, source = await _try(io, entry, provider)
                 sources.append(source)
-            region = await _region(io, shared, profile)
+            region = await _region(io, shared, profile, sources)
     return Explanation(selection, tuple(sources), credentials, region, tuple(dict.fromkeys(warnings)))
 
 
@@ -144,10 +144,18 @@ async def _try(io: SystemIo, entry: ChainEntry, provider: Provider) -> tuple[Cre
     return credentials, Source(entry, outcome, milliseconds, error, locations)
 
 
-async def _region(io: SystemIo, files: SharedFiles, profile: str | None) -> Region | CredentialsError:
-    # The error gets no provider name, because it is printed as one of the region.
-    endpoint = await EndpointResolver(files=files, profile=profile).resolve(io, NO_CONTEXT, "sts", "")
-    return endpoint if isinstance(endpoint, CredentialsError) else Region(endpoint.base.origin, endpoint.origin)
+async def _region(
+    io: SystemIo, files: SharedFiles, profile: str | None, sources: list[Source]
+) -> Region | CredentialsError:
+    # The region of the profile comes first only for credentials that the profile describes.
+    is_profile_used = not any(one.entry is WEB_IDENTITY and one.outcome in ("found", "failed") for one in sources)
+    resolver = EndpointResolver(files=files, profile=profile, profile_first=is_profile_used)
+    try:
+        # The error gets no provider name, because it is printed as one of the region.
+        endpoint = await resolver.resolve(io, NO_CONTEXT, "sts", "")
+    except InvalidConfigurationError as error:
+        return error.with_traceback(None)
+    return Region(endpoint.base.origin, endpoint.origin)
 
 
 @contextmanager

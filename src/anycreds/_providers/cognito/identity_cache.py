@@ -91,11 +91,11 @@ class Identities:
         await self._asked(io, self._cache.delete, (key,), "cache.delete")
 
     async def _asked(self, io: Io, function: Callable[..., Any], arguments: tuple[str, ...], told: str) -> Any:
-        answer = await _ask_within(io, _CACHE_TIME, function, arguments, told=told, name=self._name)
-        if not isinstance(answer, CredentialsError):
-            return answer
-        log("identities", "warning", "%s: %s, so it is done without", self._name, answer.message)
-        return None
+        try:
+            return await _ask_within(io, _CACHE_TIME, function, arguments, told=told, name=self._name)
+        except CredentialsError as error:
+            log("identities", "warning", "%s: %s, so it is done without", self._name, error.message)
+            return None
 
 
 async def tokens_of(io: Io, logins: Mapping[str, Login], name: str) -> dict[str, str]:
@@ -104,8 +104,6 @@ async def tokens_of(io: Io, logins: Mapping[str, Login], name: str) -> dict[str,
     for provider, login in logins.items():
         told = f"the login for {provider}"
         token = login if isinstance(login, str) else await _ask_within(io, _LOGIN_TIME, login, (), told=told, name=name)
-        if isinstance(token, CredentialsError):
-            raise token
         try:
             tokens[provider] = check_text(token, _LONGEST_TOKEN)
         except InvalidValueError as error:
@@ -164,13 +162,10 @@ def check_cache(cache: object) -> None:
 async def _ask_within(
     io: Io, seconds: float, function: Callable[..., Any], arguments: tuple[str, ...], *, told: str, name: str
 ) -> Any:
-    """Call a function of the program. Return its answer, or the error to raise, also if it takes too long.
-
-    The deadline's own error is not passed on: who calls this has tokens in its frame.
-    """
+    """Return what a function of the program returns, or raise an error, also if it takes too long."""
     try:
         with io.deadline(seconds, told):
-            return await call_user_function(function, arguments, told, name)
+            return await call_user_function(io, function, arguments, told, name)
     except ProviderTimeoutError:
         pass
-    return ProviderTimeoutError(f"{told} gave no answer within {seconds:g} s", source=name)
+    raise ProviderTimeoutError(f"{told} gave no answer within {seconds:g} s", source=name)

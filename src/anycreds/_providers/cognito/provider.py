@@ -18,9 +18,8 @@ from ..._core.logs import log
 from ..._core.provider import ClientContext, Provider
 from ..._core.validation import InvalidValueError, check_timeout_and_retries
 from ..._wire.service_errors import parse_json_error, service_error, transport_error
-from ..service.calling import call
 from ..service.endpoint_resolution import EndpointResolver, ResolvedEndpoint
-from ..service.retries import start_budget
+from ..service.retries import call_service, start_budget
 from .api import HINTS, get_credentials_body, get_id_body, parse_credentials, parse_identity_id, request_headers
 from .identity_cache import (
     Identities,
@@ -90,9 +89,9 @@ class CognitoIdentityProvider(Provider):
 
     async def _load(self, io: Io, context: ClientContext) -> Credentials:
         with io.deadline(_FILES_TIME, self.name):
-            endpoint = await self._endpoints.resolve(io, context, "cognito-identity", self.name, second=self._prefix)
-        if isinstance(endpoint, InvalidConfigurationError):
-            raise endpoint
+            endpoint = await self._endpoints.resolve(
+                io, context, "cognito-identity", self.name, fallback_region=self._prefix
+            )
         tokens = None if self._logins is None else await tokens_of(io, self._logins, self.name)
         return await self._asked(io, endpoint, tokens)
 
@@ -118,7 +117,7 @@ class CognitoIdentityProvider(Provider):
         request = endpoint.request("POST", "/", request_headers(operation), self._timeout, body)
         budget = await start_budget(io, endpoint.attempts * self._timeout)
         # Nothing in it is signed, so that it is the same at any time.
-        answer = await call(io, lambda _now: request, parse_json_error, endpoint.attempts, budget)
+        answer = await call_service(io, lambda _now: request, parse_json_error, endpoint.attempts, budget)
         asked = f"{operation} of {endpoint}"
         if isinstance(answer, TransportFailure):
             raise transport_error(answer, self.name, asked)

@@ -26,9 +26,8 @@ from ..._core.logs import log
 from ..._core.provider import ClientContext, Provider
 from ..._core.validation import InvalidValueError, check_text, check_timeout_and_retries
 from ..._wire.service_errors import service_error, transport_error
-from ..service.calling import call
 from ..service.endpoint_resolution import EndpointResolver, ResolvedEndpoint
-from ..service.retries import start_budget
+from ..service.retries import call_service, start_budget
 from ..service.token_cache import Document, Held, TokenFiles, token_file
 from .api import (
     HINTS,
@@ -158,9 +157,10 @@ class LoginProvider(Provider):
     ) -> Document | CredentialsError:
         """Ask the service once, and return what changes in the file."""
         fixed = Setting(token.region, f"signInRegion in {file.display_path}") if token.region else None
-        endpoint = await self._endpoints.resolve(io, context, "signin", NAME, fixed=fixed)
-        if isinstance(endpoint, CredentialsError):
-            return endpoint
+        try:
+            endpoint = await self._endpoints.resolve(io, context, "signin", NAME, required_region=fixed)
+        except CredentialsError as error:  # credentials that are still valid are used in spite of it
+            return error.with_traceback(None)
         try:
             key = await io.run_in_thread(load_key, token.key)
         except InvalidValueError as error:
@@ -177,7 +177,7 @@ class LoginProvider(Provider):
 
         secrets = token.secrets
         budget = await start_budget(io, _EXCHANGES * self._timeout)
-        answer = await call(
+        answer = await call_service(
             io, request, lambda response: parse_error_response(response, secrets), endpoint.attempts, budget
         )
         if isinstance(answer, TransportFailure):

@@ -14,6 +14,7 @@ from ..._core.io import Io, Runtime
 from ..._core.provider import Provider
 from ..._core.validation import InvalidValueError, check_text
 from ..service.endpoint_resolution import EndpointResolver
+from ..sts.parameters import missing_mfa_callback
 from .base_sources import Base, LoginBase, ProcessBase, SsoBase, StaticBase, WebIdentityBase
 from .options import BuildOptions
 from .role_chain import AssumeRoleStep, RoleChain
@@ -72,7 +73,7 @@ class ProfileProviderBuilder:
         self._options = options
         self._files = files
         self._profile = profile
-        self._endpoints = EndpointResolver(options.config, view=view)
+        self._endpoints = EndpointResolver(options.config, view=view, profile_first=True)
 
     async def build(self, io: Io, chain: RoleChain) -> Provider:
         """Return the provider for a role chain; import what it needs in a thread."""
@@ -86,10 +87,14 @@ class ProfileProviderBuilder:
     def _build(self, chain: RoleChain) -> Provider:
         provider = self._base_constructor(chain.base)()
         for step in chain.roles:
+            params = _role_parameters(step)
+            description = f"role {step.role_arn.value!r} of profile {step.profile!r} ({step.role_arn.origin})"
+            if step.mfa_serial is not None and self._options.callbacks.mfa_code_provider is None:
+                raise InvalidConfigurationError(missing_mfa_callback(description), source="assume role")
             provider = self._construct.assume_role(
                 self._runtime,
-                params=_role_parameters(step),
-                description=f"role {step.role_arn.value!r} of profile {step.profile!r} ({step.role_arn.origin})",
+                params=params,
+                description=description,
                 source=provider,
                 source_setting=step.source,
                 endpoints=self._endpoints,

@@ -1,7 +1,7 @@
-"""What a provider asks of others on its way: another provider, or a function of the program.
+"""Calls of other providers, and of the user's functions, from within a provider.
 
-Only a direct member of a chain can say "not configured". From a source or a hook that is a mistake in the
-configuration, and the error names the step. Nothing that goes in or comes out is kept by an error.
+Only a direct member of a chain can be "not configured". For a source or a user function this is a mistake in the
+configuration, so the error becomes ``InvalidConfigurationError``, and names the step.
 """
 
 from __future__ import annotations
@@ -20,71 +20,94 @@ from ..._core.errors import (
 from ..._core.io import Io
 from ..._core.provider import ClientContext, Provider
 
+_NOT_AWAITABLE = object()
 
-async def fetch_source(source: Provider, io: Io, context: ClientContext, step: str, name: str) -> Credentials:
-    """Return the credentials that a step stands on. ``step`` says what for; ``name`` is the provider that asks.
 
-    Raises what the source raises, and ``InvalidConfigurationError`` where that is ``NotConfiguredError``.
+async def fetch_source(source: Provider, io: Io, context: ClientContext, description: str, name: str) -> Credentials:
+    """Return the credentials of another provider.
+
+    Args:
+        source: The other provider.
+        io: The outside world, in the same attempt.
+        context: The client that the credentials are for.
+        description: What the source is for, in an error.
+        name: The name of the calling provider.
+
+    Raises:
+        InvalidConfigurationError: The source has nothing configured.
+        CredentialsError: What the source raises.
+
     """
     try:
         return await source._fetch(io, context)
     except NotConfiguredError as error:
-        missing = error.with_traceback(None)
-    raise missing_source_error(missing, step, name)
+        raise missing_source_error(error, description, name) from error
 
 
-async def call_user_function(function: Callable[..., Any], arguments: tuple[Any, ...], told: str, name: str) -> Any:
-    """Call an async function of the program. Return its answer, or the error to raise.
+async def call_user_function(
+    io: Io, function: Callable[..., Any], arguments: tuple[Any, ...], description: str, name: str
+) -> Any:
+    """Return what an async function of the user returns. If the attempt times out, the error names the function.
 
-    ``told`` names the function, for people; ``name`` is the provider that asks. Only exits and cancellations leave.
+    Args:
+        io: The outside world.
+        function: The function.
+        arguments: What it is called with.
+        description: The name of the function, in an error.
+        name: The name of the calling provider.
+
+    Raises:
+        InvalidConfigurationError: The function is not async, or has nothing configured.
+        RetrievalError: The function raised an exception that is not a ``CredentialsError``; it is the cause.
+        CredentialsError: What the function raised.
+
     """
+    io.waiting_for = description
     try:
-        waiting: object = function(*arguments)
-        if not isinstance(waiting, Awaitable):
-            return _not_async(told, name, waiting)
-        return await waiting
-    except NotConfiguredError as error:
-        return missing_source_error(error.with_traceback(None), told, name)
-    except CredentialsError as error:
-        return error.with_traceback(None)
-    except Exception as error:  # noqa: BLE001 - whatever a stranger's code raises has one meaning here
-        return _failed(told, name, error)
+        awaitable: object = function(*arguments)
+        result = await awaitable if isinstance(awaitable, Awaitable) else _NOT_AWAITABLE
+    except Exception as error:
+        io.waiting_for = name
+        if isinstance(error, NotConfiguredError):
+            raise missing_source_error(error, description, name) from error
+        if isinstance(error, CredentialsError):
+            raise
+        # Only the class: the text of a user's exception may contain a secret.
+        failure = RetrievalError(
+            f"{description} raised {type(error).__name__}", source=name, hint="see the cause of this error"
+        )
+        raise failure._keep_cause(error) from error
+    io.waiting_for = name
+    if result is not _NOT_AWAITABLE:
+        return result
+    raise InvalidConfigurationError(
+        f"{description} returned {type(awaitable).__name__} instead of an awaitable; expected an async function",
+        source=name,
+        hint="define it with async def",
+    )
 
 
 async def credentials_from_callback(
-    function: Callable[..., Any], arguments: tuple[Any, ...], told: str, name: str
-) -> Credentials | CredentialsError:
-    """Call an async function of the program that has to return credentials."""
-    answer = await call_user_function(function, arguments, told, name)
-    if isinstance(answer, CredentialsError):
-        return answer
-    if not isinstance(answer, Credentials):
-        return MalformedResponseError(
-            f"{told} returned {type(answer).__name__}, not Credentials",
+    io: Io, function: Callable[..., Any], arguments: tuple[Any, ...], description: str, name: str
+) -> Credentials:
+    """Return the credentials that an async function of the user returns. See ``call_user_function``.
+
+    Raises:
+        MalformedResponseError: The function returned something else.
+        CredentialsError: As ``call_user_function``.
+
+    """
+    credentials = await call_user_function(io, function, arguments, description, name)
+    if not isinstance(credentials, Credentials):
+        raise MalformedResponseError(
+            f"{description} returned {type(credentials).__name__}; expected Credentials",
             source=name,
-            hint="return anycreds.Credentials, or raise",
+            hint="return anycreds.Credentials, or raise an error",
         )
-    return answer if answer.source is not None else answer.replace(source=name)
+    return credentials if credentials.source is not None else credentials.replace(source=name)
 
 
-def missing_source_error(missing: NotConfiguredError, step: str, name: str) -> InvalidConfigurationError:
-    """Return the error for a step that has nothing configured, though something stands on it."""
-    error = InvalidConfigurationError(f"{step} has no credentials: {missing}", source=name)
-    return error._keep_cause(missing)
-
-
-def _not_async(told: str, name: str, answer: object) -> InvalidConfigurationError:
-    kind = type(answer).__name__
-    return InvalidConfigurationError(
-        f"{told} returned {kind} instead of something to await; it must be async",
-        source=name,
-        hint="write it with async def",
-    )
-
-
-def _failed(told: str, name: str, error: Exception) -> RetrievalError:
-    """Return the error to raise. It names the class only: what stands in a stranger's message may be a secret."""
-    failure = RetrievalError(
-        f"{told} raised {type(error).__name__}", source=name, hint="its own error is the cause of this one"
-    )
-    return failure._keep_cause(error)
+def missing_source_error(missing: NotConfiguredError, description: str, name: str) -> InvalidConfigurationError:
+    """Return the error for a step that has nothing configured, although another step depends on it."""
+    error = InvalidConfigurationError(f"{description} has no credentials: {missing}", source=name)
+    return error._keep_cause(missing.with_traceback(None))

@@ -1,7 +1,7 @@
-"""Where a service is called, and how: decided from options, the profile, the caller and the environment.
+"""Endpoint resolution: where a service is called, from options, the profile, the client and the environment.
 
-The profile may have to be read for that. What decides is looked at in the order of the AWS "SDKs and Tools" reference;
-each setting knows where it came from, so that an error can say who sent a call there.
+The shared files may have to be read for that. The order of the settings is that of the AWS "SDKs and Tools" reference.
+Each setting knows where it was set, so that an error can name it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from ..._config.client_config import ClientConfig, check_client_config
+from ..._config.client_config import ClientConfig
 from ..._config.settings import Setting, from_argument
 from ..._core.errors import InvalidConfigurationError
 from ..._core.http import Request, Transport, Url
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..._config.service_settings import ProfileView, ServiceSettings
     from ..._config.shared_files import SharedFiles
 
-# What people are told is called.
+# How services are named in messages.
 SERVICE_NAMES: Final[Mapping[Service, str]] = {
     "sts": "AWS STS",
     "sso": "the IAM Identity Center portal",
@@ -33,63 +33,67 @@ SERVICE_NAMES: Final[Mapping[Service, str]] = {
     "signin": "AWS Sign-In",
     "cognito-identity": "Amazon Cognito",
 }
-# In the partition where nearly all accounts are; JavaScript falls back to it, too.
-_LAST_REGION = "us-east-1"
+# In the partition that nearly all accounts are in. JavaScript falls back to it, too.
+FALLBACK_REGION = "us-east-1"
 
 
 class ResolvedEndpoint(NamedTuple):
-    """Where one service is called."""
+    """The endpoint of one service, and how it is called."""
 
-    title: str
+    service_name: str
     base: Url
-    """Its ``target`` is a prefix for paths, without its last slash."""
+    """Its ``target`` is a prefix of all paths, without a slash at its end."""
     region: str
     """The region that signatures are for."""
     attempts: int
-    """How often one call is made at most, the first time counted."""
+    """The maximum number of attempts of one call, the first one included."""
     transport: Transport
     origin: str
-    """What decided on the host, for people."""
+    """The setting that decided on the host, for messages."""
 
     def request(
-        self,
-        method: str,
-        target: str,
-        headers: Mapping[str, str],
-        timeout: float,
-        body: bytes = b"",
+        self, method: str, target: str, headers: Mapping[str, str], timeout: float, body: bytes = b""
     ) -> Request:
-        """Return a request to this service. ``target`` is a path, perhaps with a query, from "/" on."""
+        """Return a request to this service. ``target`` begins with "/" and may have a query."""
         url = self.base._replace(target=self.base.target + target)
         return Request(method, url, headers, timeout, body, direct=self._is_direct(), transport=self.transport)
 
     def _is_direct(self) -> bool:
-        # A program that brings its own client for this machine means that: a test double, most of the time.
+        # An HTTP client of the user is used for loopback, too: it is mostly a test double.
         if self.transport.client_factory is not None and is_loopback(self.base):
             return False
         return is_link_local_or_loopback(self.base)
 
     def __str__(self) -> str:
-        return f"{self.title} at {self.base.origin} ({self.origin})"
+        return f"{self.service_name} at {self.base.origin} ({self.origin})"
 
 
-class _Kind(NamedTuple):
-    """Which kind of endpoint."""
+class EndpointVariant(NamedTuple):
+    """A variant of an endpoint, as AWS's list of endpoints has them."""
 
     fips: bool
     dualstack: bool
 
     @property
-    def told(self) -> str:
-        """What is special about it, for people; empty: nothing."""
-        names = [name for name, wanted in (("FIPS", self.fips), ("dual-stack", self.dualstack)) if wanted]
-        return f"{' and '.join(names)} endpoints" if names else ""
+    def description(self) -> str:
+        """The names of the variants, for messages; empty if it is none."""
+        return " and ".join(name for name, is_on in (("FIPS", self.fips), ("dual-stack", self.dualstack)) if is_on)
 
 
 class EndpointResolver:
-    """Finds the places for one provider."""
+    """Resolves the endpoints of services for one provider.
 
-    __slots__ = ("_config", "_files", "_profile", "_told", "_view")
+    Args:
+        config: The options of the user.
+        files: The shared files, if the profile has yet to be read from them.
+        profile: The name of the profile to read; None for the selected one.
+        view: The settings of the profile, if they are known.
+        profile_first: Whether the credentials are those that the profile describes. Then its region precedes those of
+            the client and of the environment.
+
+    """
+
+    __slots__ = ("_config", "_files", "_profile", "_profile_first", "_view", "_warned")
 
     def __init__(
         self,
@@ -98,14 +102,14 @@ class EndpointResolver:
         files: SharedFiles | None = None,
         profile: str | None = None,
         view: ProfileView | None = None,
+        profile_first: bool = False,
     ) -> None:
-        """``view`` is what the profile says, if that is known; else ``files`` are read for ``profile``."""
-        check_client_config(config)
         self._config = ClientConfig() if config is None else config
         self._files = files
         self._profile = profile
         self._view = view
-        self._told: set[str] = set()
+        self._profile_first = profile_first
+        self._warned: set[str] = set()
 
     async def resolve(
         self,
@@ -114,59 +118,66 @@ class EndpointResolver:
         service: Service,
         name: str,
         *,
-        fixed: Setting | None = None,
-        second: Setting | None = None,
-    ) -> ResolvedEndpoint | InvalidConfigurationError:
-        """Return where a service is called.
+        required_region: Setting | None = None,
+        fallback_region: Setting | None = None,
+    ) -> ResolvedEndpoint:
+        """Return the endpoint of a service.
 
-        ``fixed`` is the only region that it may be in; ``second`` a region that only an option beats. ``name`` is the
-        provider that asks.
+        Args:
+            io: The outside world.
+            context: The client that the credentials are for.
+            service: The service.
+            name: The name of the calling provider.
+            required_region: The only region that the service can be called in, if there is one.
+            fallback_region: A region that only ``client_config.region`` precedes.
+
+        Raises:
+            InvalidConfigurationError: A setting that decides on the endpoint is invalid, or two contradict each other.
+
         """
         from ..._config.service_settings import read_service_settings
 
-        try:
-            view = self._view or await self._shared().view(io, context.profile, self._profile)
-            settings = read_service_settings(
-                service.replace("-", "_"),
-                io.environ(),
-                view,
-                name,
-                config=self._config,
-                region=fixed or from_argument("client_config.region", self._config.region) or second,
-                client_region=context.region,
-            )
-        except InvalidConfigurationError as error:
-            return error.with_traceback(None)
-        return self._place(settings, service, name)
+        view = self._view or await self._shared_files().view(io, context.profile, self._profile)
+        settings = read_service_settings(
+            service.replace("-", "_"),
+            io.environ(),
+            view,
+            name,
+            config=self._config,
+            region=required_region or from_argument("client_config.region", self._config.region) or fallback_region,
+            client_region=context.region,
+            profile_first=self._profile_first,
+        )
+        return self._resolve(settings, service, name)
 
-    def _shared(self) -> SharedFiles:
+    def _shared_files(self) -> SharedFiles:
         if self._files is None:
-            # Loaded now and not with the provider: the event loop should get a turn in between.
+            # Imported here, because a provider is constructed on the event loop.
             from ..._config.shared_files import FileOptions, SharedFiles
 
             self._files = SharedFiles(FileOptions())
         return self._files
 
-    def _place(
-        self, settings: ServiceSettings, service: Service, name: str
-    ) -> ResolvedEndpoint | InvalidConfigurationError:
-        there = settings.region or self._last_region(name)
+    def _resolve(self, settings: ServiceSettings, service: Service, name: str) -> ResolvedEndpoint:
+        region = settings.region or self._fallback_region(name)
         try:
-            check_region(there.value)
+            check_region(region.value)
         except InvalidValueError as error:
-            return InvalidConfigurationError(f"the region from {there.origin} {error}", source=name)
-        kind = _Kind(settings.use_fips or split_fips_pseudo_region(there.value)[1], settings.use_dualstack)
+            raise InvalidConfigurationError(f"the region from {region.origin} {error}", source=name) from None
+        variant = EndpointVariant(
+            settings.use_fips or split_fips_pseudo_region(region.value)[1], settings.use_dualstack
+        )
         custom = settings.endpoint_url
-        if custom is not None and kind.told:
-            message = f"an endpoint is set ({custom.origin}), and {kind.told} are asked for: both cannot be"
-            return InvalidConfigurationError(message, source=name)
-        computed = endpoint_for(service, there.value, fips=kind.fips, dualstack=kind.dualstack)
-        url = custom or Setting(f"https://{computed.host}", f"region {there.value}, {there.origin}")
+        if custom is not None and variant.description:
+            message = f"both an endpoint ({custom.origin}) and {variant.description} endpoints are configured"
+            raise InvalidConfigurationError(message, source=name, hint="remove one of the two settings")
+        computed = endpoint_for(service, region.value, fips=variant.fips, dualstack=variant.dualstack)
+        url = custom or Setting(f"https://{computed.host}", f"region {region.value}, {region.origin}")
         try:
             base = parse_endpoint(url.value)
         except InvalidValueError as error:
-            return InvalidConfigurationError(f"the endpoint ({url.origin}) {error}", source=name)
-        self._warn_of_plain(base, url.origin)
+            raise InvalidConfigurationError(f"the endpoint ({url.origin}) {error}", source=name) from None
+        self._warn_plaintext(base, url.origin)
         return ResolvedEndpoint(
             SERVICE_NAMES[service],
             base,
@@ -176,19 +187,14 @@ class EndpointResolver:
             url.origin,
         )
 
-    def _last_region(self, name: str) -> Setting:
-        if "region" not in self._told:
-            self._told.add("region")
-            log("endpoints", "warning", "%s: no region is configured, so %s is called", name, _LAST_REGION)
-        return Setting(_LAST_REGION, "the default")
+    def _fallback_region(self, name: str) -> Setting:
+        if "region" not in self._warned:
+            self._warned.add("region")
+            log("endpoints", "warning", "%s: no region is configured; using %s", name, FALLBACK_REGION)
+        return Setting(FALLBACK_REGION, "the default")
 
-    def _warn_of_plain(self, base: Url, origin: str) -> None:
-        if base.scheme == "http" and not is_loopback(base) and base.origin not in self._told:
-            self._told.add(base.origin)
-            log(
-                "endpoints",
-                "warning",
-                "%s (%s) is called without TLS, so that others can read along",
-                base.origin,
-                origin,
-            )
+    def _warn_plaintext(self, base: Url, origin: str) -> None:
+        if base.scheme == "http" and not is_loopback(base) and base.origin not in self._warned:
+            self._warned.add(base.origin)
+            message = "%s (%s) is called without TLS, so the credentials can be intercepted"
+            log("endpoints", "warning", message, base.origin, origin)

@@ -1,21 +1,129 @@
-"""Asking again: only after what may pass by itself, and never beyond the time that the whole attempt has."""
+"""Retries of HTTP exchanges: what is transient, how long to wait, and how much time all attempts have.
+
+A call consists of up to ``attempts`` attempts within one ``Budget``. Each attempt sends a request that is made for it,
+so that a signed request is signed again with the current time. After a failure the rules of the called service decide:
+
+* A failure that is not transient is the result of the call. So is any failure of the last attempt.
+* Otherwise the next attempt follows after a random delay between 0 and a limit ("full jitter"), so that many clients
+  do not retry at the same moment. The limit doubles with each attempt. If the response has a longer ``Retry-After``,
+  that is the delay. A call whose next attempt would begin after the end of the budget ends at once.
+* A service that rejects the time of a signature is called again without delay, once, with its own clock. A second
+  rejection is not due to the clock, so it is the result.
+
+See: AWS SDKs and Tools Reference Guide, "Retry behavior" (standard mode),
+https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import NamedTuple, TypeAlias
+
 from ..._core.http import Request, Response, TransportFailure
 from ..._core.io import Clock, Io
+from ..._core.logs import log
+from ..._wire.service_errors import ErrorResponse
 
-# Too many requests, and the server's own troubles. Every other status is the server's last word.
-_TRANSIENT = frozenset((429, 500, 502, 503, 504))
-# JavaScript pauses for a fixed second, which is long for a service on this machine or its link.
-_FIRST_PAUSE = 0.1
-_LONGEST_PAUSE = 1.0
-# Past the attempt's own end, so that the exchange, which knows why it ended, is heard before the deadline around it.
-GRACE = 0.25
+Result: TypeAlias = Response | TransportFailure
+"""The result of one exchange, or of a call."""
+
+
+class RetryRules(NamedTuple):
+    """What is transient for one kind of service, and how long to wait then."""
+
+    transient_statuses: frozenset[int]
+    transient_codes: frozenset[str]
+    throttling_codes: frozenset[str]
+    first_delay: float
+    """Seconds: the limit of the first delay."""
+    first_throttling_delay: float
+    """The same after a throttling error, which status 429 is, too."""
+    max_delay: float
+
+    def delay_limit(self, result: Result, error: ErrorResponse | None) -> float | None:
+        """Return the limit of the first delay after a failure; None if the failure is not transient.
+
+        Args:
+            result: The result of an attempt.
+            error: The error response in it; None if there is none, or its codes do not matter.
+
+        """
+        if isinstance(result, TransportFailure):
+            return None if result.kind == "too large" else self.first_delay
+        code = None if error is None else error.code
+        if result.status == 429 or code in self.throttling_codes:
+            return self.first_throttling_delay
+        return self.first_delay if result.status in self.transient_statuses or code in self.transient_codes else None
+
+
+# AWS's "standard mode". ``IDPCommunicationError`` is specific to STS: its own request for a provider's keys failed.
+SERVICE_RULES = RetryRules(
+    transient_statuses=frozenset((500, 502, 503, 504)),
+    transient_codes=frozenset(
+        (
+            "IDPCommunicationError",
+            "InternalError",
+            "PriorRequestNotComplete",
+            "RequestTimeout",
+            "RequestTimeoutException",
+        )
+    ),
+    throttling_codes=frozenset(
+        (
+            "BandwidthLimitExceeded",
+            "EC2ThrottledException",
+            "LimitExceededException",
+            "ProvisionedThroughputExceededException",
+            "RequestLimitExceeded",
+            "RequestThrottled",
+            "RequestThrottledException",
+            "SlowDown",
+            "SlowDownException",
+            "ThrottledException",
+            "Throttling",
+            "ThrottlingException",
+            "TooManyRequestsError",
+            "TooManyRequestsException",
+            "TransactionInProgressException",
+        )
+    ),
+    first_delay=0.05,
+    first_throttling_delay=1.0,
+    max_delay=20.0,
+)
+# JavaScript waits one second before each retry, which is long for a service on this machine or its link.
+METADATA_RULES = RetryRules(
+    transient_statuses=frozenset((500, 502, 503, 504)),
+    transient_codes=frozenset(),
+    throttling_codes=frozenset(),
+    first_delay=0.1,
+    first_throttling_delay=0.1,
+    max_delay=1.0,
+)
+
+# The codes with which services reject a signature because of its time.
+_CLOCK_SKEW_CODES = frozenset(
+    (
+        "AuthFailure",
+        "InvalidSignatureException",
+        "RequestExpired",
+        "RequestInTheFuture",
+        "RequestTimeTooSkewed",
+        "SignatureDoesNotMatch",
+    )
+)
+# Seconds. Services accept signatures up to five minutes old; JavaScript corrects from four minutes on, too.
+_MIN_CLOCK_SKEW = 4 * 60.0
+# Other years are not a clock, and a signature cannot contain all of them.
+_YEARS = range(2000, 2200)
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_DATE = re.compile(r"\w{3}, (\d{2}) (\w{3}) (\d{4}) (\d{2}):(\d{2}):(\d{2}) GMT", re.ASCII)
 
 
 class Budget:
-    """The seconds that one attempt has, for all its exchanges and pauses together."""
+    """The seconds that all exchanges and delays of one attempt of a provider have together."""
 
     __slots__ = ("_clock", "_end")
 
@@ -28,56 +136,113 @@ class Budget:
         return max(0.0, self._end - self._clock.monotonic())
 
     def extend(self, seconds: float) -> None:
-        """Add time for exchanges that nobody could foresee."""
+        """Add time for exchanges that were not foreseen."""
         self._end += seconds
 
 
 async def start_budget(io: Io, seconds: float) -> Budget:
-    """Return the time that all exchanges and pauses of an attempt may take, from now on."""
+    """Return a budget that starts now. What an exchange has to import is imported first."""
     await io.preload_http()
     return Budget(io, seconds)
 
 
-async def send_with_retries(io: Io, request: Request, retries: int, budget: Budget) -> Response | TransportFailure:
-    """Make one exchange and repeat it while that may help. The last answer counts."""
-    answer: Response | TransportFailure = TransportFailure("timeout", "no time was left for it")
-    for tried in range(1 + retries):
-        left = budget.left()
-        if left <= 0:
-            break
-        answer = await io.send(request._replace(timeout=min(request.timeout, left)))
-        pause = pause_after(answer, tried, retries, io.jitter(), budget.left())
-        if pause is None:
-            break
-        await io.sleep(pause)
-    return answer
+async def call_service(
+    io: Io,
+    make_request: Callable[[float], Request],
+    parse_error: Callable[[Response], ErrorResponse],
+    attempts: int,
+    budget: Budget,
+) -> Result:
+    """Call an AWS service, with retries.
 
+    Args:
+        io: The outside world.
+        make_request: Called for each attempt with its time, in seconds since 1970; returns the request.
+        parse_error: Called with each response other than 200; returns the error response in it.
+        attempts: The maximum number of attempts, at least 1.
+        budget: The time for all attempts.
 
-def pause_after(
-    answer: Response | TransportFailure, tried: int, retries: int, jitter: float, left: float
-) -> float | None:
-    """Decide how many seconds to wait before asking once more; None: this answer is the last.
+    Returns:
+        The result of the last attempt.
 
-    ``tried`` counts the earlier exchanges. The pause doubles, with full jitter, so that many clients spread.
     """
-    if tried >= retries or not is_transient(answer):
+    return await _call(io, make_request, parse_error, rules=SERVICE_RULES, attempts=attempts, budget=budget)
+
+
+async def send_with_retries(io: Io, request: Request, retries: int, budget: Budget) -> Result:
+    """Call a container or EC2 metadata service, with up to ``retries`` retries, and return the last result."""
+    return await _call(io, lambda _: request, None, rules=METADATA_RULES, attempts=1 + retries, budget=budget)
+
+
+async def _call(
+    io: Io,
+    make_request: Callable[[float], Request],
+    parse_error: Callable[[Response], ErrorResponse] | None,
+    *,
+    rules: RetryRules,
+    attempts: int,
+    budget: Budget,
+) -> Result:
+    result: Result = TransportFailure("timeout", "no time was left for it")
+    skew = 0.0
+    for attempt in range(attempts):
+        if budget.left() <= 0:
+            break
+        request = make_request(io.time() + skew)
+        result = await io.send(request._replace(timeout=min(request.timeout, budget.left())))
+        if attempt + 1 == attempts:
+            break
+        error = None
+        if parse_error is not None and isinstance(result, Response) and result.status != 200:
+            error = parse_error(result)
+        if not skew and (skew := clock_skew(result, error, io.time())):
+            log("calling", "warning", "the clock of this machine is %+.0f s off; the service's clock is used", -skew)
+            continue
+        delay = retry_delay(rules, result, error, attempt, io.jitter())
+        if delay is None or delay >= budget.left():
+            break
+        await io.sleep(delay)
+    return result
+
+
+def retry_delay(
+    rules: RetryRules, result: Result, error: ErrorResponse | None, attempt: int, jitter: float
+) -> float | None:
+    """Return the seconds before the next attempt; None if the failure is not transient. ``attempt`` counts from 0."""
+    limit = rules.delay_limit(result, error)
+    if limit is None:
         return None
-    pause = jitter * min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(tried, 10))  # 2**10 is past the cap already
-    if isinstance(answer, Response):
-        pause = max(pause, retry_after(answer))
-    return pause if pause < left else None
+    delay: float = jitter * min(rules.max_delay, limit * 2 ** min(attempt, 10))  # 2**10 is above every maximum already
+    return max(delay, retry_after(result)) if isinstance(result, Response) else delay
 
 
-def is_transient(answer: Response | TransportFailure) -> bool:
-    """Tell whether the same question may well get a better answer soon."""
-    if isinstance(answer, TransportFailure):
-        return answer.kind != "too large"
-    return answer.status in _TRANSIENT
+def is_transient(result: Result, error: ErrorResponse | None) -> bool:
+    """Return whether the same call of an AWS service may succeed later: it was busy, broken or unreachable."""
+    return SERVICE_RULES.delay_limit(result, error) is not None
 
 
 def retry_after(response: Response) -> float:
-    """Return the seconds that the server asks to wait; 0 where it gives none, a date, or something unreadable."""
+    """Return the ``Retry-After`` of a response, in seconds; 0 if there is none, or it is not a number of seconds."""
     text = response.headers.get("retry-after", "").strip()
     if not (text.isascii() and text.isdigit()):
         return 0.0
     return float(text[:10]) if len(text) <= 10 else float("inf")  # ten digits are three centuries
+
+
+def clock_skew(result: Result, error: ErrorResponse | None, now: float) -> float:
+    """Return how many seconds the service's clock is ahead, if it rejected the call because of that; otherwise 0."""
+    if error is None or error.code not in _CLOCK_SKEW_CODES or not isinstance(result, Response):
+        return 0.0
+    service_time = _date(result)
+    return 0.0 if service_time is None or abs(service_time - now) < _MIN_CLOCK_SKEW else service_time - now
+
+
+def _date(response: Response) -> float | None:
+    match = _DATE.fullmatch(response.headers.get("date", "").strip())
+    if match is None or match[2] not in _MONTHS or int(match[3]) not in _YEARS:
+        return None
+    day, month, year = int(match[1]), _MONTHS.index(match[2]) + 1, int(match[3])
+    try:
+        return datetime(year, month, day, int(match[4]), int(match[5]), int(match[6]), tzinfo=UTC).timestamp()
+    except ValueError:
+        return None

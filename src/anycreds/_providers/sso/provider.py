@@ -29,9 +29,8 @@ from ..._core.logs import log
 from ..._core.provider import ClientContext, Provider
 from ..._core.validation import InvalidValueError, check_timeout_and_retries
 from ..._wire.service_errors import parse_json_error, service_error, transport_error
-from ..service.calling import call, is_transient
 from ..service.endpoint_resolution import EndpointResolver, ResolvedEndpoint
-from ..service.retries import Budget, start_budget
+from ..service.retries import Budget, call_service, is_transient, start_budget
 from ..service.token_cache import LOCK_SECONDS, Held, TokenFiles, token_file
 from .portal import bearer_headers, credentials_target, parse_credentials
 from .settings import NAME, SsoSettings
@@ -98,9 +97,7 @@ class SsoProvider(Provider):
         file = self._file(io)
         if isinstance(file, InvalidConfigurationError):
             raise file
-        portal = await self._endpoints.resolve(io, context, "sso", NAME, fixed=settings.region)
-        if isinstance(portal, InvalidConfigurationError):
-            raise portal
+        portal = await self._endpoints.resolve(io, context, "sso", NAME, required_region=settings.region)
         run = _Run(io, context, file, await start_budget(io, self._time()))
         token = await self._token(run, None)
         answer = await self._asked(run, portal, token)
@@ -167,9 +164,12 @@ class SsoProvider(Provider):
         except InvalidValueError as invalid:
             message = f"the token of {self._told()} in {run.file.display_path} is not refreshed: {invalid}"
             return self._login_required(message)
-        endpoint = await self._endpoints.resolve(run.io, run.context, "sso-oidc", NAME, fixed=self._settings.region)
-        if isinstance(endpoint, InvalidConfigurationError):
-            return endpoint
+        try:
+            endpoint = await self._endpoints.resolve(
+                run.io, run.context, "sso-oidc", NAME, required_region=self._settings.region
+            )
+        except InvalidConfigurationError as invalid:  # a token that is still valid is used in spite of it
+            return invalid.with_traceback(None)
         request = endpoint.request("POST", REFRESH_TARGET, _JSON, self._timeout, refresh_body(fields))
         answer = await self._exchanged(run, endpoint, request, token)
         asked = f"the refresh of the token of {self._told()} in {run.file.display_path}, by {endpoint},"
@@ -198,7 +198,7 @@ class SsoProvider(Provider):
         # No call may use up what the next one needs: a token that still serves must not be of no use for its refresh.
         budget = Budget(run.io, min(endpoint.attempts * self._timeout, run.budget.left()))
         secrets = token.secrets()
-        return await call(
+        return await call_service(
             run.io, lambda _: request, lambda one: parse_json_error(one, secrets), endpoint.attempts, budget
         )
 

@@ -1,72 +1,76 @@
-"""Credentials of a role, asked from STS with the credentials of a source; or from the program's own ``role_assumer``.
+"""Credentials of a role, from STS with the credentials of a source, or from the user's ``role_assumer``.
 
-The source comes first, then the person with the MFA code, if one is needed, and then STS: nobody is asked for a code
-in vain, and none is sent twice.
+The order is: the endpoint, the source, the user with the MFA code, the call. So the user is not prompted for a code
+that cannot be used, and no code is sent twice.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
-from ..._core.callbacks import Callbacks
+from ..._core.callbacks import Callbacks, RoleAssumer
 from ..._core.credentials import Credentials
-from ..._core.errors import CredentialsError, InvalidConfigurationError, RetrievalError
-from ..._core.http import Request, Response, TransportFailure
+from ..._core.errors import InvalidConfigurationError, RetrievalError
+from ..._core.http import Request, TransportFailure
 from ..._core.io import Io, Runtime
 from ..._core.provider import WHOLE_CONTEXT, ClientContext, Provider
-from ..._core.validation import InvalidValueError, check_text, check_timeout_and_retries
+from ..._core.validation import InvalidValueError, check_text
 from ..._wire.service_errors import service_error, transport_error
 from ..._wire.sigv4 import Scope, check_signable, sign_headers
 from ..service.callbacks import call_user_function, credentials_from_callback, fetch_source
-from ..service.calling import call
 from ..service.endpoint_resolution import EndpointResolver, ResolvedEndpoint
-from ..service.retries import GRACE, start_budget
-from .parameters import LONGEST_CHAINED_SESSION, Params, missing_mfa_callback
+from ..service.retries import Result, call_service, start_budget
+from .parameters import LONGEST_CHAINED_SESSION, Params
 from .requests import FORM_TYPE, assume_role_form
 from .responses import HINTS, parse_credentials, parse_error_response
 
 NAME = "assume role"
 
-# How people are told where sessions of roles come from; AWS lets these assume another role for one hour at most.
+# The sources of credentials that are a role's session. AWS lets these assume another role for one hour at most.
 _ROLE_SESSIONS = frozenset(
     (NAME, "web identity", "SSO", "EC2 instance metadata", "Cognito identity", "Cognito identity pool")
 )
-# A person has to find the device first.
-_ASKING_TIME = 5 * 60.0
-# As long as a flight: the program's own function has no other bound.
-_HOOK_TIME = 60.0
-# A file server that takes longer than this for two small files is down.
-_FILES_TIME = 10.0
-# How STS says that a code is wrong or was used before; its error code is that of every refusal.
+# Seconds for the user to find the device and enter its code.
+_PROMPT_TIMEOUT = 5 * 60.0
+# How STS says that a code is wrong or was used before. The error code is that of every rejection.
 _WRONG_CODE = "invalid MFA one time pass code"
-_SENT_IN_VAIN = "codes change every 30 s, and AWS takes each of them once; wait for the next one"
+_CODE_REUSED_HINT = "wait for the next code: a code is valid for 30 s, and AWS accepts it only once"
 _CHAINED_HINT = f"set the duration to {LONGEST_CHAINED_SESSION} s or less"
 
 
 class Role(NamedTuple):
-    """What to assume."""
+    """The role to assume."""
 
     params: Params
-    """Checked; without session name where the default serves."""
-    told: str
-    """The role and where it is configured, for people."""
-    source: str = ""
-    """What names its source, and where, for people; empty: the program has given that itself."""
+    """The validated parameters. Without a ``RoleSessionName``, the session has a default name."""
+    description: str
+    """The role and where it is configured, for messages."""
+    source_setting: str = ""
+    """The setting that names its source, for display; empty if the source is an option."""
 
     def __repr__(self) -> str:
-        return f"Role({self.told})"  # the assertions of contexts are secrets
+        return f"Role({self.description})"  # context assertions are secrets
 
 
 class AssumeRoleProvider(Provider):
-    """What ``from_temporary_credentials`` makes, and ``from_ini`` for every ``role_arn``.
+    """The provider of ``from_temporary_credentials``, and of every ``role_arn`` in a profile.
 
-    ``timeout``: seconds for one exchange with STS.
-    Raises ``InvalidConfigurationError`` for an MFA device without a function to ask for its code.
-    Follows the AWS STS API reference, "AssumeRole", and the AWS "SDKs and Tools" reference, page "Assume role
-    credential provider".
+    Args:
+        runtime: What it runs on.
+        role: The role. If it has a ``SerialNumber``, there has to be an ``mfa_code_provider``.
+        source: The provider of the credentials that the request is signed with.
+        endpoints: Where STS is.
+        callbacks: The user's functions.
+        timeout: Seconds for one exchange with STS.
+
+    See:
+        AWS Security Token Service API Reference, "AssumeRole":
+        https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+
     """
 
-    __slots__ = ("_callbacks", "_endpoints", "_role", "_source", "_spent", "_timeout")
+    __slots__ = ("_callbacks", "_endpoints", "_role", "_sent_code", "_source", "_timeout")
 
     def __init__(
         self,
@@ -84,112 +88,91 @@ class AssumeRoleProvider(Provider):
             may_prompt_user="SerialNumber" in role.params or source._may_prompt_user,
             context_fields=WHOLE_CONTEXT,
         )
-        check_timeout_and_retries(timeout, 0, NAME)
-        if "SerialNumber" in role.params and callbacks.mfa_code_provider is None:
-            raise InvalidConfigurationError(missing_mfa_callback(role.told), source=NAME)
         self._role = role
         self._source = source
         self._endpoints = endpoints
         self._callbacks = callbacks
         self._timeout = timeout
-        self._spent = ""
+        self._sent_code = ""
 
     async def _load(self, io: Io, context: ClientContext) -> Credentials:
-        io.prompts_user = io.prompts_user or "SerialNumber" in self._role.params
-        endpoint = await self._place(io, context)
-        if isinstance(endpoint, InvalidConfigurationError):
-            raise endpoint
-        source = await fetch_source(self._source, io, context, f"the source of {self._role.told}", NAME)
-        if problem := self._chaining_problem(source):
-            raise problem
-        return await self._assumed(io, endpoint, source)
+        needs_code = "SerialNumber" in self._role.params
+        io.prompts_user = io.prompts_user or needs_code
+        assumer = self._callbacks.role_assumer
+        if assumer is None:
+            endpoint = await self._endpoints.resolve(io, context, "sts", NAME)
+            assume = partial(self._call_sts, io, endpoint)
+        else:
+            assume = partial(_call_role_assumer, io, assumer)
+        source = await fetch_source(self._source, io, context, f"the source of {self._role.description}", NAME)
+        self._check_duration(source)
+        params = {"RoleSessionName": f"anycreds-{io.time():.0f}", **self._role.params}
+        if not needs_code:
+            return await assume(source, params)
+        params["TokenCode"] = self._sent_code = await self._prompt_for_code(io)
+        return await assume(source, params)
 
     async def _describe_sources(self, io: Io, context: ClientContext) -> list[str]:
-        source = f", with {self._role.source}" if self._role.source else ""
-        return [f"{self._role.told}{source}", *await self._source._describe_sources(io, context)]
+        setting = f", with {self._role.source_setting}" if self._role.source_setting else ""
+        return [f"{self._role.description}{setting}", *await self._source._describe_sources(io, context)]
 
-    async def _place(self, io: Io, context: ClientContext) -> ResolvedEndpoint | InvalidConfigurationError | None:
-        """Return where STS is called; None: it is not, as the program does that itself."""
-        if self._callbacks.role_assumer is not None:
-            return None
-        with io.deadline(_FILES_TIME, self.name):
-            return await self._endpoints.resolve(io, context, "sts", NAME)
-
-    def _chaining_problem(self, source: Credentials) -> InvalidConfigurationError | None:
+    def _check_duration(self, source: Credentials) -> None:
         seconds = self._role.params.get("DurationSeconds", 0)
-        if seconds <= LONGEST_CHAINED_SESSION or source.source not in _ROLE_SESSIONS:
-            return None
-        return InvalidConfigurationError(
-            f"{self._role.told} is to be assumed for {seconds} s, but with credentials of another role "
-            f"({source.source}), for which AWS allows {LONGEST_CHAINED_SESSION} s at most",
-            source=NAME,
-            hint=_CHAINED_HINT,
-        )
+        if seconds > LONGEST_CHAINED_SESSION and source.source in _ROLE_SESSIONS:
+            raise InvalidConfigurationError(
+                f"the duration of {self._role.description} is {seconds} s; expected at most {LONGEST_CHAINED_SESSION} "
+                f"s, because the source credentials are those of another role ({source.source})",
+                source=NAME,
+                hint=_CHAINED_HINT,
+            )
 
-    async def _assumed(self, io: Io, endpoint: ResolvedEndpoint | None, source: Credentials) -> Credentials:
-        params = {"RoleSessionName": f"anycreds-{io.time():.0f}", **self._role.params}
-        if "SerialNumber" in params:
-            params["TokenCode"] = await self._code(io)
-        if endpoint is None:
-            assert self._callbacks.role_assumer is not None  # else there is a place
-            self._spent = params.get("TokenCode", "")
-            with io.deadline(_HOOK_TIME, "role_assumer"):
-                assumed = await credentials_from_callback(
-                    self._callbacks.role_assumer, (source, params), "role_assumer", NAME
-                )
-            if isinstance(assumed, CredentialsError):
-                raise assumed
-            return assumed
-        return await self._asked(io, endpoint, source, params)
-
-    async def _code(self, io: Io) -> str:
-        """Ask for an MFA code, and only now, as all else is there."""
-        assert self._callbacks.mfa_code_provider is not None  # checked when this was made
-        with io.user_prompt(_ASKING_TIME, "mfa_code_provider"):
-            arguments = (self._role.params["SerialNumber"],)
-            code = await call_user_function(self._callbacks.mfa_code_provider, arguments, "mfa_code_provider", NAME)
-        if isinstance(code, CredentialsError):
-            raise code
+    async def _prompt_for_code(self, io: Io) -> str:
+        function, name = self._callbacks.mfa_code_provider, "mfa_code_provider"
+        assert function is not None  # checked by the factory, and when a profile is resolved
+        with io.user_prompt(_PROMPT_TIMEOUT, name):
+            code = await call_user_function(io, function, (self._role.params["SerialNumber"],), name, NAME)
         try:
             code = check_text(str.strip(code) if isinstance(code, str) else code)
         except InvalidValueError as error:
-            raise RetrievalError(f"the code that mfa_code_provider returned {error}", source=NAME) from None
-        if code == self._spent:
-            message = "mfa_code_provider returned a code that was sent before"
-            raise RetrievalError(message, source=NAME, hint=_SENT_IN_VAIN)
+            raise RetrievalError(f"the code that {name} returned {error}", source=NAME) from None
+        if code == self._sent_code:
+            raise RetrievalError(f"{name} returned a code that was sent before", source=NAME, hint=_CODE_REUSED_HINT)
         return code
 
-    async def _asked(self, io: Io, endpoint: ResolvedEndpoint, source: Credentials, params: Params) -> Credentials:
+    async def _call_sts(self, io: Io, endpoint: ResolvedEndpoint, source: Credentials, params: Params) -> Credentials:
         try:
             check_signable(source)
         except InvalidValueError as error:
-            raise InvalidConfigurationError(f"to assume {self._role.told}: {error}", source=NAME) from None
+            message = f"unable to assume {self._role.description}: {error}"
+            raise InvalidConfigurationError(message, source=NAME) from None
         body = assume_role_form(params)
 
-        def make(now: float) -> Request:
+        def sign(now: float) -> Request:
             request = endpoint.request("POST", "/", {"Content-Type": FORM_TYPE}, self._timeout, body)
             scope = Scope(endpoint.region, "sts")
             signed = sign_headers(source, scope, now, "POST", request.url, headers=request.headers, body=body)
             return request._replace(headers={**request.headers, **signed})
 
-        code = params.get("TokenCode")
-        attempts = 1 if code else endpoint.attempts  # a code is good for one call, whatever became of that
-        seconds = attempts * self._timeout
-        before, self._spent = self._spent, code or self._spent  # also if it is cancelled
-        with io.deadline(seconds + GRACE, self.name):
-            answer = await call(io, make, parse_error_response, attempts, await start_budget(io, seconds))
-        if isinstance(answer, TransportFailure) and answer.kind == "unreachable":
-            self._spent = before
+        code = params.get("TokenCode", "")
+        attempts = 1 if code else endpoint.attempts  # a second attempt could send a code that STS has accepted
+        budget = await start_budget(io, attempts * self._timeout)
+        result = await call_service(io, sign, parse_error_response, attempts, budget)
+        if isinstance(result, TransportFailure) and result.kind == "unreachable":
+            self._sent_code = ""  # STS has not received it
         assertions = (context["ContextAssertion"] for context in params.get("ProvidedContexts", ()))
-        secrets = (source.secret_access_key, source.session_token or "", code or "", *assertions)
-        return _read(answer, f"AssumeRole for {self._role.told} of {endpoint}", secrets)
+        secrets = (source.secret_access_key, source.session_token or "", code, *assertions)
+        return _parse(result, f"unable to assume {self._role.description}: AssumeRole of {endpoint}", secrets)
 
 
-def _read(answer: Response | TransportFailure, asked: str, secrets: tuple[str, ...]) -> Credentials:
-    if isinstance(answer, TransportFailure):
-        raise transport_error(answer, NAME, asked)
-    if answer.status != 200:
-        told = parse_error_response(answer, secrets)
-        hints = {**HINTS, told.code or "": _SENT_IN_VAIN} if _WRONG_CODE in told.message else HINTS
-        raise service_error(answer, told, NAME, asked, hints)
-    return parse_credentials(answer, "AssumeRole", NAME, secrets)
+async def _call_role_assumer(io: Io, assumer: RoleAssumer, source: Credentials, params: Params) -> Credentials:
+    return await credentials_from_callback(io, assumer, (source, params), "role_assumer", NAME)
+
+
+def _parse(result: Result, request: str, secrets: tuple[str, ...]) -> Credentials:
+    if isinstance(result, TransportFailure):
+        raise transport_error(result, NAME, request)
+    if result.status != 200:
+        error = parse_error_response(result, secrets)
+        hints = {**HINTS, error.code or "": _CODE_REUSED_HINT} if _WRONG_CODE in error.message else HINTS
+        raise service_error(result, error, NAME, request, hints)
+    return parse_credentials(result, "AssumeRole", NAME, secrets)

@@ -1,60 +1,56 @@
-"""Credentials of a role for a web identity token (OIDC), asked from STS without signature, or from the program itself.
+"""Credentials of a role for a web identity token (OIDC), from an unsigned request to STS, or from the user's function.
 
-The token is read anew at every attempt. Whoever puts it into a file replaces it in time, and the file may be away for
-a moment then. If STS says that a token has ended, it is read once more: a newer one may just have come.
+The token is read at every attempt, because the program that writes its file replaces it before it expires. If STS says
+that the token has expired, it is read once more: a newer one may have been written meanwhile.
 """
 
 from __future__ import annotations
 
 from copy import deepcopy
+from functools import partial
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ..._config.locations import Location, resolve_path
 from ..._config.settings import Setting
 from ..._core.callbacks import TokenFunction, WebIdentityAssumer
 from ..._core.credentials import Credentials
-from ..._core.errors import CredentialsError, InvalidConfigurationError, RetrievalError, strip_frames
-from ..._core.http import Response, TransportFailure
+from ..._core.errors import CredentialsError, InvalidConfigurationError, RetrievalError
+from ..._core.http import TransportFailure
 from ..._core.io import Io, ReadFailure, Runtime
 from ..._core.provider import ClientContext, Provider
-from ..._core.validation import InvalidValueError, check_text, check_timeout_and_retries
+from ..._core.validation import InvalidValueError, check_text
 from ..._wire.service_errors import service_error, transport_error
+from ..._wire.text import decode_utf8
 from ..service.callbacks import call_user_function, credentials_from_callback
-from ..service.calling import call
 from ..service.endpoint_resolution import EndpointResolver, ResolvedEndpoint
-from ..service.retries import GRACE, start_budget
+from ..service.retries import call_service, start_budget
 from .parameters import LONGEST_TOKEN, Params, WebIdentityRole, web_identity_role
 from .requests import FORM_TYPE, web_identity_form
 from .responses import HINTS, parse_credentials, parse_error_response
 
 NAME = "web identity"
 
-_FILE_LIMIT = 64 * 1024  # bytes: room enough to say that there is too much
-# Seconds until a file that is away is looked for again: Kubernetes replaces a link in far less.
-_GAPS = (0.05, 0.1, 0.2, 0.4)
-_TOKEN_ENDED = frozenset(("ExpiredToken", "ExpiredTokenException"))
-# The function of a program that gives a token has no other bound.
-_TOKEN_TIME = 30.0
-# As long as a flight: the program's own function has no other bound.
-_HOOK_TIME = 60.0
-# A file server that takes longer than this for three small files is down.
-_FILES_TIME = 10.0
+# Bytes. More than the longest token, so that a longer one is reported as too long, and not as an unreadable file.
+_MAX_FILE_SIZE = 64 * 1024
+# Seconds until a missing or empty file is read again. Kubernetes replaces a symbolic link in far less.
+_REREAD_DELAYS = (0.05, 0.1, 0.2, 0.4)
+_EXPIRED_TOKEN_CODES = frozenset(("ExpiredToken", "ExpiredTokenException"))
 
 
 class WebIdentityOptions(NamedTuple):
-    """What a program or profile says; what is None and not given is read from the environment."""
+    """The options of the user or the settings of a profile. What is None is read from the environment."""
 
     token: TokenFunction | str | None = None
-    """The token itself or what returns it; None: it is in a file."""
+    """The token, or a function that returns it; None if it is in a file."""
     token_file: Setting | None = None
     role_arn: Setting | None = None
     session_name: Setting | None = None
     params: Params = MappingProxyType({})
-    """More parameters of the call, checked."""
+    """The other parameters of the call, validated."""
     assumer: WebIdentityAssumer | None = None
     only_options: bool = False
-    """Never read the environment: a profile's settings are never mixed with it."""
+    """Never read the environment: the settings of a profile are not mixed with environment variables."""
 
     def __repr__(self) -> str:
         return "WebIdentityOptions(...)"  # the token is a secret
@@ -63,15 +59,22 @@ class WebIdentityOptions(NamedTuple):
 class _Role(NamedTuple):
     params: Params
     token_file: Setting | None
-    told: str
+    description: str
 
 
 class WebIdentityProvider(Provider):
-    """What ``from_web_token`` and ``from_token_file`` make, and ``from_ini`` for ``web_identity_token_file``.
+    """The provider of ``from_web_token`` and ``from_token_file``, and of ``web_identity_token_file`` in a profile.
 
-    ``timeout``: seconds for one exchange with STS.
-    Follows the AWS STS API reference, "AssumeRoleWithWebIdentity", and the AWS "SDKs and Tools" reference, page
-    "Assume role with web identity".
+    Args:
+        runtime: What it runs on.
+        options: The role and its token.
+        endpoints: Where STS is.
+        timeout: Seconds for one exchange with STS.
+
+    See:
+        AWS Security Token Service API Reference, "AssumeRoleWithWebIdentity":
+        https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html
+
     """
 
     __slots__ = ("_endpoints", "_options", "_timeout")
@@ -80,50 +83,39 @@ class WebIdentityProvider(Provider):
         self, runtime: Runtime, options: WebIdentityOptions, endpoints: EndpointResolver, *, timeout: float = 5.0
     ) -> None:
         super().__init__(NAME, runtime)
-        check_timeout_and_retries(timeout, 0, NAME)
         self._options = options
         self._endpoints = endpoints
         self._timeout = timeout
 
     async def _load(self, io: Io, context: ClientContext) -> Credentials:
         role = self._role(io)
-        endpoint = await self._place(io, context)
-        if isinstance(endpoint, InvalidConfigurationError):
-            raise endpoint
+        assumer = self._options.assumer
+        if assumer is None:
+            endpoint = await self._endpoints.resolve(io, context, "sts", NAME)
+            assume = partial(self._call_sts, io, endpoint, role)
+        else:
+            assume = partial(_call_role_assumer, io, assumer, role)
         token = await self._token(io, role)
         try:
-            return await self._exchanged(io, endpoint, role, token)
+            return await assume((token,))
         except RetrievalError as error:
-            if error.code not in _TOKEN_ENDED or isinstance(self._options.token, str):
+            newer = await self._newer_token(io, role, token) if error.code in _EXPIRED_TOKEN_CODES else None
+            if newer is None:
                 raise
-            try:
-                newer = await self._token(io, role)
-            except CredentialsError as newer_error:
-                strip_frames(newer_error)
-                newer = token
-            if newer == token:
-                raise
-        return await self._exchanged(io, endpoint, role, newer, token)
+        return await assume((newer, token))
 
     async def _describe_sources(self, io: Io, context: ClientContext) -> list[str]:
         try:
             role = self._role(io)
         except CredentialsError:
-            return []  # the error of the attempt says what is wrong
+            return []  # the error of the attempt describes it
         if role.token_file is None:
-            return [role.told]
+            return [role.description]
         try:
             file = resolve_path(role.token_file, io.environ(), io.home_directory, NAME)
         except InvalidConfigurationError:
-            return [role.told]
-        return [role.told, f"token file {file.display_path} ({file.origin})"]
-
-    async def _place(self, io: Io, context: ClientContext) -> ResolvedEndpoint | InvalidConfigurationError | None:
-        """Return where STS is called; None: it is not, as the program does that itself."""
-        if self._options.assumer is not None:
-            return None
-        with io.deadline(_FILES_TIME, self.name):
-            return await self._endpoints.resolve(io, context, "sts", NAME)
+            return [role.description]
+        return [role.description, f"token file {file.display_path} ({file.origin})"]
 
     def _role(self, io: Io) -> _Role:
         options = self._options
@@ -131,93 +123,81 @@ class WebIdentityProvider(Provider):
         if options.token is not None:
             return _Role(params, None, f"role {params['RoleArn']!r}")
         environ = {} if options.only_options else io.environ()
-        found = web_identity_role(environ, options.token_file, options.role_arn, options.session_name, NAME)
-        return _with_file(found, params)
+        role = web_identity_role(environ, options.token_file, options.role_arn, options.session_name, NAME)
+        description = f"role {role.role_arn.value!r} ({role.role_arn.origin})"
+        return _Role({**params, **_validated(role)}, role.token_file, description)
 
     async def _token(self, io: Io, role: _Role) -> str:
         if role.token_file is not None:
-            with io.deadline(_FILES_TIME, self.name):
-                return await _token_in_file(io, role.token_file)
-        token: Any = self._options.token
-        if not isinstance(token, str):
-            with io.deadline(_TOKEN_TIME, "web_identity_token"):
-                token = await call_user_function(token, (), "web_identity_token", NAME)
-        if isinstance(token, CredentialsError):
-            raise token
+            return await _token_in_file(io, role.token_file)
+        token: object = self._options.token
+        if callable(token):
+            token = await call_user_function(io, token, (), "web_identity_token", NAME)
         try:
             return check_text(str.strip(token) if isinstance(token, str) else token, LONGEST_TOKEN)
         except InvalidValueError as error:
-            raise RetrievalError(f"the token that web_identity_token gave {error}", source=NAME) from None
+            raise RetrievalError(f"the token that web_identity_token returned {error}", source=NAME) from None
 
-    async def _exchanged(
-        self, io: Io, endpoint: ResolvedEndpoint | None, role: _Role, token: str, before: str = ""
-    ) -> Credentials:
-        params = {**role.params, "WebIdentityToken": token}
-        if endpoint is None:
-            told = "role_assumer_with_web_identity"
-            assert self._options.assumer is not None  # else there is a place
-            params = deepcopy(params)  # the program may change what it is given
-            with io.deadline(_HOOK_TIME, told):
-                assumed = await credentials_from_callback(self._options.assumer, (params,), told, NAME)
-            if isinstance(assumed, CredentialsError):
-                raise assumed
-            return assumed
-        body = web_identity_form(params)
-
-        request = endpoint.request("POST", "/", {"Content-Type": FORM_TYPE}, self._timeout, body)
-        seconds = endpoint.attempts * self._timeout
-        with io.deadline(seconds + GRACE, self.name):
-            answer = await call(
-                io, lambda _now: request, parse_error_response, endpoint.attempts, await start_budget(io, seconds)
-            )
-        return _read(answer, f"AssumeRoleWithWebIdentity for {role.told} of {endpoint}", (token, before))
-
-
-def _with_file(found: WebIdentityRole, params: Params) -> _Role:
-    named = {"RoleArn": found.role_arn, "RoleSessionName": found.session_name}
-    given = {name: setting for name, setting in named.items() if setting is not None}
-    for name, setting in given.items():
+    async def _newer_token(self, io: Io, role: _Role, expired: str) -> str | None:
+        """Return another token than the expired one; None if there is none."""
         try:
-            check_text(setting.value, field=f"{name} from {setting.origin}")
-        except InvalidValueError as error:
-            raise InvalidConfigurationError(str(error), source=NAME) from None
-    values = {name: setting.value for name, setting in given.items()}
-    told = f"role {found.role_arn.value!r} ({found.role_arn.origin})"
-    return _Role({**params, **values}, found.token_file, told)
+            token = await self._token(io, role)
+        except CredentialsError:
+            return None  # the error of STS is the one to raise
+        return None if token == expired else token
+
+    async def _call_sts(self, io: Io, endpoint: ResolvedEndpoint, role: _Role, tokens: tuple[str, ...]) -> Credentials:
+        """Call STS with the first token. None of the tokens may appear in an error."""
+        body = web_identity_form({**role.params, "WebIdentityToken": tokens[0]})
+        http_request = endpoint.request("POST", "/", {"Content-Type": FORM_TYPE}, self._timeout, body)
+        budget = await start_budget(io, endpoint.attempts * self._timeout)
+        result = await call_service(io, lambda _: http_request, parse_error_response, endpoint.attempts, budget)
+        request = f"unable to assume {role.description}: AssumeRoleWithWebIdentity of {endpoint}"
+        if isinstance(result, TransportFailure):
+            raise transport_error(result, NAME, request)
+        if result.status != 200:
+            raise service_error(result, parse_error_response(result, tokens), NAME, request, HINTS)
+        return parse_credentials(result, "AssumeRoleWithWebIdentity", NAME, tokens)
+
+
+async def _call_role_assumer(io: Io, assumer: WebIdentityAssumer, role: _Role, tokens: tuple[str, ...]) -> Credentials:
+    params = deepcopy({**role.params, "WebIdentityToken": tokens[0]})  # the user's function may change it
+    return await credentials_from_callback(io, assumer, (params,), "role_assumer_with_web_identity", NAME)
+
+
+def _validated(role: WebIdentityRole) -> Params:
+    """Return the parameters that are settings of the environment or of a profile."""
+    settings = {"RoleArn": role.role_arn, "RoleSessionName": role.session_name}
+    params = {}
+    for name, setting in settings.items():
+        if setting is not None:
+            try:
+                params[name] = check_text(setting.value, field=f"{name} from {setting.origin}")
+            except InvalidValueError as error:
+                raise InvalidConfigurationError(str(error), source=NAME) from None
+    return params
 
 
 async def _token_in_file(io: Io, setting: Setting) -> str:
-    endpoint = resolve_path(setting, io.environ(), io.home_directory, NAME)
-    content = await _content(io, endpoint)
-    told = f"the web identity token file {endpoint.display_path} ({endpoint.origin})"
+    file = resolve_path(setting, io.environ(), io.home_directory, NAME)
+    description = f"the web identity token file {file.display_path} ({file.origin})"
+    content = await _content(io, file)
     if isinstance(content, ReadFailure):
-        # Also where it is not there: it is named, and whoever waits for it can ask again.
-        raise RetrievalError(f"{told} {content.detail}", source=NAME)
+        # A missing file is no "not configured" either: a setting names it, and it may be written later.
+        raise RetrievalError(f"{description} {content.detail}", source=NAME)
     try:
-        token = content.decode("utf-8").strip()  # files end with a newline, which no token has
-    except UnicodeDecodeError:
-        raise RetrievalError(f"{told} is not UTF-8 text", source=NAME) from None
-    try:
-        return check_text(token, LONGEST_TOKEN)
+        return check_text(decode_utf8(content).strip(), LONGEST_TOKEN)  # a file ends with a newline, a token does not
     except InvalidValueError as error:
-        raise RetrievalError(f"the content of {told} {error}", source=NAME) from None
+        raise RetrievalError(f"the content of {description} {error}", source=NAME) from None
 
 
-async def _content(io: Io, endpoint: Location) -> bytes | ReadFailure:
-    """Read the file; while it is away or empty, as it may be in the middle of a rotation, look again for a moment."""
-    content = await io.read_file(endpoint.path, _FILE_LIMIT)
-    for pause in _GAPS:
-        is_away = content.is_missing if isinstance(content, ReadFailure) else not content.strip()
-        if not is_away:
+async def _content(io: Io, file: Location) -> bytes | ReadFailure:
+    """Read the file, and read it again while it is missing or empty, as it may be while it is replaced."""
+    content = await io.read_file(file.path, _MAX_FILE_SIZE)
+    for delay in _REREAD_DELAYS:
+        is_absent = content.is_missing if isinstance(content, ReadFailure) else not content.strip()
+        if not is_absent:
             break
-        await io.sleep(pause)
-        content = await io.read_file(endpoint.path, _FILE_LIMIT)
+        await io.sleep(delay)
+        content = await io.read_file(file.path, _MAX_FILE_SIZE)
     return content
-
-
-def _read(answer: Response | TransportFailure, asked: str, secrets: tuple[str, ...]) -> Credentials:
-    if isinstance(answer, TransportFailure):
-        raise transport_error(answer, NAME, asked)
-    if answer.status != 200:
-        raise service_error(answer, parse_error_response(answer, secrets), NAME, asked, HINTS)
-    return parse_credentials(answer, "AssumeRoleWithWebIdentity", NAME, secrets)
