@@ -54,7 +54,7 @@ VAULT = "vault.example.com"
 @pytest.fixture
 def without_siblings(monkeypatch: pytest.MonkeyPatch) -> None:
     """Skip the wait for a token that another program may have written, since there is no other program."""
-    monkeypatch.setattr(token_cache, "_SIBLING", (0.0,))
+    monkeypatch.setattr(token_cache, "_RACE_DELAYS", (0.0,))
 
 
 async def together(provider: Provider, *others: Provider) -> list[Credentials]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from anycreds._providers.service import token_cache
+from anycreds._providers.service import token_cache, token_file
 from anycreds.testing import FakeAWS
 from robustness.environment import Environment, cognito_pools
 from support.raw_http_server import httpx_loaded  # noqa: F401
@@ -29,5 +29,5 @@ def environment(aws: FakeAWS, isolated: Path) -> Environment:
 @pytest.fixture
 def without_delays(monkeypatch: pytest.MonkeyPatch) -> None:
     """Read an invalid token file again immediately instead of after half a second."""
-    monkeypatch.setattr(token_cache, "_TORN", 0.0)
-    monkeypatch.setattr(token_cache, "_SIBLING", (0.0,))
+    monkeypatch.setattr(token_file, "_PARTIAL_WRITE_DELAY", 0.0)
+    monkeypatch.setattr(token_cache, "_RACE_DELAYS", (0.0,))

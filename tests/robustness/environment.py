@@ -22,7 +22,8 @@ from anycreds._config.settings import Setting
 from anycreds._core.callbacks import Callbacks
 from anycreds._core.io import Runtime
 from anycreds._core.provider import Provider
-from anycreds._providers.cognito.provider import CognitoIdentityPoolProvider, CognitoIdentityProvider, CognitoOptions
+from anycreds._providers.cognito.provider import CognitoIdentityPoolProvider, CognitoIdentityProvider
+from anycreds._providers.cognito.settings import CognitoOptions
 from anycreds._providers.login.provider import LoginProvider
 from anycreds._providers.service.endpoint_resolution import EndpointResolver
 from anycreds._providers.sso.provider import SsoProvider

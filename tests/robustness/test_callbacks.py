@@ -99,7 +99,6 @@ async def test_functions_that_never_return(
     for timeout in (
         "_providers.sts.assume_role._PROMPT_TIMEOUT",
         "_core.provider.ATTEMPT_TIMEOUT",
-        "_providers.cognito.identity_cache._LOGIN_TIME",
     ):
         monkeypatch.setattr(f"anycreds.{timeout}", 0.01)
     for kind, name in CALLBACKS:

@@ -294,17 +294,16 @@ async def test_proxy_error_does_not_ask_for_sign_in(
 
 def test_duplicate_members() -> None:
     """A response with two members of the same name is rejected."""
-    from anycreds._providers.sso import portal
-    from anycreds._providers.sso import token as sso_tokens
+    from anycreds._providers.sso import api
 
     keys = '"accessKeyId":"A","secretAccessKey":"canary","sessionToken":"canary"'
     response = f'{{"roleCredentials":{{{keys},"accessKeyId":"B","expiration":1893456000000}}}}'
     oidc = '{"accessToken":"canary","accessToken":"canary2","expiresIn":3600}'
     assert "twice" in str(
-        error_of(portal.parse_credentials, Response(200, {}, response.encode()), "1", "x", kind=CredentialsError)
+        error_of(api.parse_credentials, Response(200, {}, response.encode()), "1", "x", kind=CredentialsError)
     )
     assert "twice" in str(
-        error_of(sso_tokens.parse_refresh_response, Response(200, {}, oidc.encode()), 1.7e9, "x", kind=CredentialsError)
+        error_of(api.parse_refresh_response, Response(200, {}, oidc.encode()), 1.7e9, "x", kind=CredentialsError)
     )
 
 

@@ -16,7 +16,7 @@ from .runtime import RUNTIME
 if TYPE_CHECKING:
     from .._config.client_config import ClientConfig
     from .._core.io import Runtime
-    from .._providers.cognito.identity_cache import IdentityCache, Login
+    from .._providers.cognito.settings import IdentityCache, Login
 
 _IDENTITY, _POOL = "Cognito identity", "Cognito identity pool"
 
@@ -129,12 +129,12 @@ def _cognito_provider(
     timeout: float,
     pool: Mapping[str, Any] | None = None,
 ) -> Provider:
-    from .._providers.cognito.identity_cache import check_identity, check_pool
+    from .._providers.cognito.settings import check_identity_options, check_pool_options
 
     try:
-        check_identity(option, identifier, custom_role_arn, logins)
+        check_identity_options(option, identifier, custom_role_arn, logins)
         if pool is not None:
-            check_pool(**pool, logins=logins)
+            check_pool_options(**pool, logins=logins)
     except InvalidValueError as error:
         raise InvalidConfigurationError(str(error), source=name) from None
     check_client_config(client_config)
@@ -163,7 +163,8 @@ def _build(
     timeout: float,
     pool: Mapping[str, Any] | None,
 ) -> Provider:
-    from .._providers.cognito.provider import CognitoIdentityPoolProvider, CognitoIdentityProvider, CognitoOptions
+    from .._providers.cognito.provider import CognitoIdentityPoolProvider, CognitoIdentityProvider
+    from .._providers.cognito.settings import CognitoOptions
 
     options = CognitoOptions(custom_role_arn, logins, timeout)
     endpoints = endpoint_resolver(client_config, shared_files())

@@ -17,15 +17,13 @@ from anycreds._core.http import Response
 from anycreds._core.validation import InvalidValueError
 from anycreds._providers.login.api import (
     HINTS,
-    LoginToken,
-    file_name,
-    is_for_good,
+    is_terminal,
+    oauth_error,
     parse_error_response,
     parse_refresh_response,
-    parse_token,
     refresh_body,
-    word_in,
 )
+from anycreds._providers.login.token import LoginToken, file_name, parse_token
 from anycreds._wire.service_errors import ErrorResponse
 from support.errors import error_of, outcome, rejected
 from support.fake_io import KEY_ID, SECRET_KEY, SESSION_TOKEN, START, answer, assert_no_secret
@@ -83,8 +81,8 @@ def test_reads_a_whole_document() -> None:
         account_id="012345678901",
         source="login",
     )
-    assert found.ends == START + 600
-    assert (found.client_id, found.refresh_token, found.key, found.region) == (
+    assert found.expires_at == START + 600
+    assert (found.client_id, found.refresh_token, found.dpop_key, found.region) == (
         CLIENT,
         REFRESH_TOKEN,
         PEM,
@@ -178,7 +176,7 @@ def test_documents_of_any_shape_raise_nothing(value: object) -> None:
     response = answer(json.dumps({**json.loads(renewal().body), **fields}).encode())
     assert isinstance(outcome(parse_refresh_response, response, token(), START, "login"), dict | MalformedResponseError)
     parse_error_response(response._replace(status=400), ())
-    is_for_good(response._replace(status=400), parse_error_response(response._replace(status=400), ()))
+    is_terminal(response._replace(status=400), parse_error_response(response._replace(status=400), ()))
 
 
 def test_body_of_the_request() -> None:
@@ -214,7 +212,7 @@ def test_lifetimes(seconds: object, lasts: float) -> None:
     """Without a lifetime it is 15 minutes, and never more: to refuse too long a one would lose the refresh token."""
     end = parse_token({**document(), **changes(renewal(expiresIn=seconds))}, "login")
     assert isinstance(end, LoginToken)
-    assert end.ends == START + lasts
+    assert end.expires_at == START + lasts
 
 
 @pytest.mark.parametrize("seconds", [0, -1, "900", "canary", True, [900], {}])
@@ -255,8 +253,8 @@ def test_refusals_with_a_word(word: str) -> None:
     """What the service says in its field "error" is a part of the message, and decides on the hint."""
     told = parse_error_response(denied(word), ())
     assert told == ErrorResponse(400, "AccessDeniedException", f"{word}: No.")
-    assert word_in(denied(word)) == word
-    assert is_for_good(denied(word), told)
+    assert oauth_error(denied(word)) == word
+    assert is_terminal(denied(word), told)
 
 
 def test_a_word_alone() -> None:
@@ -282,7 +280,7 @@ def test_a_word_alone() -> None:
 )
 def test_what_needs_a_person(response: Response, expected: bool) -> None:
     """Only the service's own word against this token needs a new sign-in: not its troubles, nor what a proxy says."""
-    assert is_for_good(response, parse_error_response(response, ())) is expected
+    assert is_terminal(response, parse_error_response(response, ())) is expected
 
 
 def test_refusals_show_no_secret() -> None:
@@ -290,4 +288,4 @@ def test_refusals_show_no_secret() -> None:
     response = denied(REFRESH_TOKEN, kind=REFRESH_TOKEN, message=f"bad {REFRESH_TOKEN}")
     told = parse_error_response(response, token().secrets)
     assert told == (400, None, "bad ...")
-    assert word_in(response) is None
+    assert oauth_error(response) is None

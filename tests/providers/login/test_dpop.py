@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from anycreds._core.http import Url
 from anycreds._core.validation import InvalidValueError
-from anycreds._providers.login.dpop import proof, target_of
+from anycreds._providers.login.dpop import dpop_proof, target_uri
 from anycreds._providers.login.dpop_keys import CryptographyMissingError, SigningKey, load_key
 from anycreds._wire.urls import parse_url
 from support.errors import outcome, rejected
@@ -56,15 +56,15 @@ def pem_of(private: Any, form: PrivateFormat = PrivateFormat.PKCS8, encryption: 
 
 def test_known_key() -> None:
     """The vector of the reference: its key gives these coordinates, and the proof has the header that AWS expects."""
-    told, claims = verified(proof(key(), "POST", url(TOKEN_URL), 1_704_164_645.9, "an-id"))
+    told, claims = verified(dpop_proof(key(), "POST", url(TOKEN_URL), 1_704_164_645.9, "an-id"))
     assert told == {"typ": "dpop+jwt", "alg": "ES256", "jwk": {"kty": "EC", "crv": "P-256", "x": X, "y": Y}}
     assert claims == {"jti": "an-id", "htm": "POST", "htu": TOKEN_URL, "iat": 1_704_164_645}
 
 
 def test_a_changed_proof_does_not_verified() -> None:
     """The signature covers header and claims (and the check in this file notices)."""
-    header, claims, signature = proof(key(), "POST", url(TOKEN_URL), 1.0, "id").split(".")
-    other = proof(key(), "POST", url(TOKEN_URL), 2.0, "id").split(".")[1]
+    header, claims, signature = dpop_proof(key(), "POST", url(TOKEN_URL), 1.0, "id").split(".")
+    other = dpop_proof(key(), "POST", url(TOKEN_URL), 2.0, "id").split(".")[1]
     assert claims != other
     with pytest.raises(InvalidSignature):
         verified(f"{header}.{other}.{signature}")
@@ -74,7 +74,7 @@ def test_a_changed_proof_does_not_verified() -> None:
 def test_coordinates_keep_their_leading_zeros(number: int) -> None:
     """Coordinates have 32 bytes each, also where their first bytes are zero."""
     private = ec.derive_private_key(number * 7919, ec.SECP256R1())
-    told, _ = verified(proof(key(pem_of(private)), "POST", url(TOKEN_URL), 1.0, "id"))
+    told, _ = verified(dpop_proof(key(pem_of(private)), "POST", url(TOKEN_URL), 1.0, "id"))
     assert all(len(bytes_of(told["jwk"][name])) == 32 for name in "xy")
 
 
@@ -98,7 +98,7 @@ def test_signatures_have_one_length() -> None:
 )
 def test_the_target_is_the_url_without_its_query(asked: str, target: str) -> None:
     """The claim htu has scheme, host, path, and only a port that does not go without saying."""
-    assert target_of(url(asked)) == target
+    assert target_uri(url(asked)) == target
 
 
 P256 = ec.generate_private_key(ec.SECP256R1())
@@ -126,7 +126,7 @@ def test_forms_of_a_key(pem: str) -> None:
     numbers = P256.public_key().public_numbers()
     found = key(pem)
     assert (found.x, found.y) == (numbers.x.to_bytes(32, "big"), numbers.y.to_bytes(32, "big"))
-    verified(proof(found, "POST", url(TOKEN_URL), 1.0, "id"))
+    verified(dpop_proof(found, "POST", url(TOKEN_URL), 1.0, "id"))
 
 
 RSA = rsa.generate_private_key(65537, 1024)
@@ -136,20 +136,20 @@ PUBLIC = P256.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublic
 @pytest.mark.parametrize(
     ("pem", "told"),
     [
-        ("", "is no key"),
-        ("canary", "is no key"),
+        ("", "is not a key"),
+        ("canary", "is not a key"),
         ("canary-\u00e9", "has characters beyond ASCII"),
         ("canary" * 1000, "has 6000 characters"),
-        (SEC1[:-40], "is no key"),
-        ("-----BEGIN CANARY KEY-----\ncanary\n-----END CANARY KEY-----\n", "is no key"),
-        ("-----BEGIN EC PRIVATE KEY-----\ncanary\n-----END EC PRIVATE KEY-----\n", "is damaged"),
-        ("-----BEGIN EC PRIVATE KEY-----\n-----END EC PRIVATE KEY-----\n", "is damaged"),
-        (PEM.replace("AAAB", "AAAC", 1), "is damaged"),
-        (pem_of(RSA), "is a key of the kind RSA"),
+        (SEC1[:-40], "is not a key"),
+        ("-----BEGIN CANARY KEY-----\ncanary\n-----END CANARY KEY-----\n", "is not a key"),
+        ("-----BEGIN EC PRIVATE KEY-----\ncanary\n-----END EC PRIVATE KEY-----\n", "is an invalid key"),
+        ("-----BEGIN EC PRIVATE KEY-----\n-----END EC PRIVATE KEY-----\n", "is an invalid key"),
+        (PEM.replace("AAAB", "AAAC", 1), "is an invalid key"),
+        (pem_of(RSA), "is a key with the algorithm RSA"),
         (pem_of(RSA, PrivateFormat.TraditionalOpenSSL), "is an RSA key"),
-        (pem_of(dsa.generate_private_key(1024)), "is a key of "),
-        (pem_of(ed25519.Ed25519PrivateKey.generate()), "is a key of the kind Ed25519"),
-        (pem_of(ed25519.Ed25519PrivateKey.generate(), PrivateFormat.OpenSSH), "is a key in the form of OpenSSH"),
+        (pem_of(dsa.generate_private_key(1024)), "is a key with "),
+        (pem_of(ed25519.Ed25519PrivateKey.generate()), "is a key with the algorithm Ed25519"),
+        (pem_of(ed25519.Ed25519PrivateKey.generate(), PrivateFormat.OpenSSH), "is a key in OpenSSH format"),
         (pem_of(ec.generate_private_key(ec.SECP384R1())), "is a key on the curve secp384r1"),
         (pem_of(ec.generate_private_key(ec.SECP256K1()), PrivateFormat.TraditionalOpenSSL), "on the curve secp256k1"),
         (pem_of(P256, encryption=PASSWORD), "is an encrypted key"),

@@ -27,9 +27,10 @@ from anycreds._core.errors import (
 from anycreds._core.http import Request, Response, TransportFailure
 from anycreds._core.io import ReadFailure, WriteFailure
 from anycreds._providers.login import provider as login
-from anycreds._providers.login.api import HINTS, file_name
+from anycreds._providers.login.api import HINTS
 from anycreds._providers.login.dpop_keys import CryptographyMissingError
 from anycreds._providers.login.provider import LoginProvider, login_command
+from anycreds._providers.login.token import file_name
 from anycreds._providers.service.endpoint_resolution import EndpointResolver
 from support.fake_io import (
     KEY_ID,
@@ -255,13 +256,6 @@ def test_sessions_that_cannot_be_one(session: str) -> None:
     assert "login_session from ~/.aws/config:2" in told(error)
 
 
-@pytest.mark.parametrize("timeout", [0, -1, float("inf"), float("nan"), "5", True])
-def test_wrong_timeouts(timeout: Any) -> None:
-    """A timeout that is no number of seconds is refused when the provider is made."""
-    with pytest.raises(InvalidConfigurationError, match="option timeout"):
-        provider(timeout=timeout)
-
-
 @pytest.mark.parametrize(
     ("profile", "command"),
     [
@@ -402,7 +396,7 @@ def test_valid_credentials_survive_every_failure(answers: list[Any], caplog: pyt
     assert found.access_key_id == KEY_ID
     assert found.expiration == datetime.fromtimestamp(START + 120, UTC)
     assert io.files[FILE] == content
-    assert "the old credentials are used, which last for 1" in warnings_in(caplog)
+    assert "using the credentials, which are valid for 1" in warnings_in(caplog)
 
 
 def test_credentials_that_end_while_they_are_renewed() -> None:
@@ -415,8 +409,8 @@ def test_credentials_that_end_while_they_are_renewed() -> None:
 @pytest.mark.parametrize(
     ("key", "said"),
     [
-        ("canary", "is no key; needed is a private key on the curve P-256"),
-        (PEM.replace("MHcCAQ", "canary"), "is damaged"),
+        ("canary", "is not a key; expected a PEM private key on the curve P-256"),
+        (PEM.replace("MHcCAQ", "canary"), "is an invalid key"),
         (PEM.replace("EC PRIVATE", "RSA PRIVATE"), "is an RSA key"),
     ],
 )
@@ -445,14 +439,14 @@ def test_without_cryptography(monkeypatch: pytest.MonkeyPatch, caplog: pytest.Lo
     monkeypatch.setattr(login, "load_key", missing_library)
     error = failure(provider(), runtime(lasting(0)))
     assert type(error) is InvalidConfigurationError
-    assert "needs cryptography, which is not installed (install anycreds[login])" in told(error)
+    assert "requires cryptography, which is not installed (install anycreds[login])" in told(error)
     assert fetch(provider(), runtime(lasting(60))).access_key_id == KEY_ID
     assert "install anycreds[login]" in warnings_in(caplog)
 
 
 def test_libraries_are_loaded_late() -> None:
-    """Importing the provider loads neither cryptography nor json."""
-    code = "import sys, anycreds._providers.login.provider; assert not {'cryptography', 'json'} & sys.modules.keys()"
+    """Importing the provider does not import cryptography."""
+    code = "import sys, anycreds._providers.login.provider; assert 'cryptography' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], timeout=20, check=True)
 
 
@@ -591,7 +585,7 @@ def test_a_renewal_that_ends_at_once() -> None:
     io = runtime(lasting(0), late)
     error = failure(provider(), io)
     assert type(error) is RetrievalError
-    assert "have ended" in told(error)
+    assert "have already expired" in told(error)
 
 
 def test_errors_of_the_configuration() -> None:

@@ -23,8 +23,8 @@ from anycreds._config.service_settings import ProfileView
 from anycreds._config.settings import Setting
 from anycreds._core.credentials import Credentials
 from anycreds._core.errors import LoginRequiredError
-from anycreds._providers.login.api import file_name
 from anycreds._providers.login.provider import LoginProvider
+from anycreds._providers.login.token import file_name
 from anycreds._providers.service.endpoint_resolution import EndpointResolver
 from anycreds._system.deadlines import Attempt
 from anycreds._system.io import SystemIo, SystemRuntime

@@ -1,4 +1,4 @@
-"""Token files that others use too: read without trust, refreshed once, written back whole, and never lost."""
+"""The token cache reads files strictly, refreshes a token once, keeps unknown fields, and never loses a token."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from anycreds._core.errors import CredentialsError, InvalidConfigurationError, L
 from anycreds._core.io import ReadFailure, WriteFailure
 from anycreds._core.observer import watch
 from anycreds._core.validation import InvalidValueError
-from anycreds._providers.service.token_cache import LIMIT, Held, TokenFiles, token_file
+from anycreds._providers.service.token_cache import CachedToken, TokenCache
+from anycreds._providers.service.token_file import MAX_FILE_SIZE, token_location
 from anycreds.events import CacheWriteFailed, Event
-from support.errors import rejected
+from support.errors import error_of, rejected
 from support.fake_io import FakeIo, assert_no_secret, run
 
 PATH, SHOWN = "/home/me/.aws/sso/cache/x.json", "~/.aws/sso/cache/x.json"
@@ -29,91 +30,101 @@ SECRETS = ("canary-1", "canary-2", "canary-9", "canary-r")
 
 
 def parse(document: Mapping[str, Any]) -> str:
-    """Read a token for these tests: one text."""
+    """Return the token in a document of these tests, which is one text."""
     token = document.get("token")
     if not isinstance(token, str):
         raise InvalidValueError("is missing", field="token")
     return token
 
 
-def files() -> TokenFiles[str]:
-    """Make what a provider knows."""
-    return TokenFiles("somebody", parse)
+def new_cache() -> TokenCache[str]:
+    """Create the token cache of a provider."""
+    return TokenCache("provider", parse)
 
 
-def holding(content: Any = OLD, **runtime: Any) -> FakeIo:
-    """Make a world with this token file; what is not bytes becomes JSON."""
+def environment(content: Any = OLD, **runtime: Any) -> FakeIo:
+    """Create an ``Io`` with this token file; content that is not bytes becomes JSON."""
     body = content if isinstance(content, bytes | ReadFailure) else json.dumps(content).encode()
     return FakeIo(files={PATH: body}, **runtime)
 
 
 def written(io: FakeIo) -> Any:
-    """Return what the file holds."""
+    """Return the document in the file."""
     content = io.files[PATH]
     assert isinstance(content, bytes)
     return json.loads(content)
 
 
 class Service:
-    """A service that refreshes tokens, and counts."""
+    """A service that refreshes tokens, and counts the requests. An outcome that is an exception is raised."""
 
-    def __init__(self, *answers: Any, then: Callable[[], None] = lambda: None) -> None:
-        self.answers = list(answers) or [{"token": "canary-2", "refresh": "canary-r2"}]
-        self.asked: list[str] = []
+    def __init__(self, *outcomes: Any, then: Callable[[], None] = lambda: None) -> None:
+        self.outcomes = list(outcomes) or [{"token": "canary-2", "refresh": "canary-r2"}]
+        self.requests: list[str] = []
         self.then = then
 
     async def __call__(self, token: str) -> Any:
-        self.asked.append(token)
+        self.requests.append(token)
         self.then()
-        return self.answers.pop(0)
+        outcome = self.outcomes.pop(0)
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome
 
 
-def load(one: TokenFiles[str], io: FakeIo) -> Held[str]:
-    """Return the token that is there."""
-    held = run(one.load(io, FILE))
-    assert isinstance(held, Held), held
-    assert repr(held) == "Held()"
-    return held
+def load(cache: TokenCache[str], io: FakeIo) -> CachedToken[str]:
+    """Return the cached token."""
+    cached = run(cache.load(io, FILE))
+    assert repr(cached) == "CachedToken()"
+    return cached
 
 
-def renew(one: TokenFiles[str], io: FakeIo, service: Service, enough: str = "canary-9") -> Any:
-    """Let the token that is there be renewed; only one token is enough."""
-    return run(one.renew(io, FILE, load(one, io), lambda token: token == enough, service))
+def refresh(cache: TokenCache[str], io: FakeIo, service: Service, usable: str = "canary-9") -> str:
+    """Refresh the cached token; only one token is usable."""
+    return run(cache.refresh(io, FILE, load(cache, io), lambda token: token == usable, service))
 
 
-def test_location() -> None:
-    """A file in the home directory is where the environment has the home, and is shown with ~."""
-    place = token_file(FakeIo(environ={"HOME": "/home/me/"}), Setting("~/.aws/sso/cache", "it"), "x.json", "who")
-    assert place == Location(PATH, "it", SHOWN, is_explicit=True)
-    place = token_file(FakeIo(), Setting("~/.aws/sso/cache", "it"), "x.json", "who")
-    assert isinstance(place, Location)
-    assert place.path == "/home/user/.aws/sso/cache/x.json"
-    place = token_file(FakeIo(), Setting("/cache/", "VARIABLE"), "x.json", "who")
-    assert place == Location("/cache/x.json", "VARIABLE", "/cache/x.json", is_explicit=True)
+def failed_refresh(cache: TokenCache[str], io: FakeIo, service: Service) -> CredentialsError:
+    """Return the error of a refresh, without frames."""
+    return error_of(refresh, cache, io, service, kind=CredentialsError)
 
 
-def test_no_home() -> None:
-    """Without a home directory nothing is looked for anywhere else."""
+@pytest.mark.parametrize(
+    ("directory", "environ", "expected"),
+    [
+        ("~/.aws/sso/cache", {"HOME": "/home/me/"}, Location(PATH, "origin", SHOWN, is_explicit=True)),
+        ("~/.aws/sso/cache", {}, Location("/home/user/.aws/sso/cache/x.json", "origin", SHOWN, is_explicit=True)),
+        ("/cache/", {}, Location("/cache/x.json", "origin", "/cache/x.json", is_explicit=True)),
+    ],
+    ids=["HOME", "home directory of the system", "absolute"],
+)
+def test_location(directory: str, environ: Mapping[str, str], expected: Location) -> None:
+    """A leading ~ is the home directory of the environment, otherwise that of the system, and is displayed as ~."""
+    assert token_location(FakeIo(environ=environ), Setting(directory, "origin"), "x.json", "provider") == expected
+
+
+def test_no_home_directory() -> None:
+    """Without a home directory the location of the file is an error."""
     io = FakeIo()
     io.home_directory = lambda: None  # type: ignore[method-assign]
-    error = token_file(io, Setting("~/.aws/sso/cache", "the path of the token file"), "x.json", "who")
-    assert isinstance(error, InvalidConfigurationError)
+    directory = Setting("~/.aws/sso/cache", "the path of the token file")
+    error = error_of(token_location, io, directory, "x.json", "provider", kind=InvalidConfigurationError)
     assert error.message.startswith("the path of the token file begins with ~, but the home directory is not known")
 
 
 def test_load() -> None:
-    """The file is read at every call, through the limit, and nothing of it is remembered."""
-    one, io = files(), holding()
-    assert load(one, io) == ("canary-1", OLD, OLD)
+    """The file is read at every call, without a lock or a delay."""
+    cache, io = new_cache(), environment()
+    assert load(cache, io) == ("canary-1", OLD, OLD)
     io.files[PATH] = json.dumps(OTHER).encode()
-    assert load(one, io).token == "canary-9"
+    assert load(cache, io).token == "canary-9"
     assert io.reads == [PATH, PATH]
     assert io.pauses == []
     assert io.locks == []
 
 
 @pytest.mark.parametrize(
-    ("content", "problem"),
+    ("content", "reason"),
     [
         (ReadFailure("cannot be read: Permission denied"), "cannot be read: Permission denied"),
         (b"", "is empty"),
@@ -123,233 +134,234 @@ def test_load() -> None:
         (b"\xef\xbb\xbf{}", "begins with a byte order mark; expected UTF-8 without one"),
         (b"[]", "is JSON, but not an object"),
         (b"[" * 5000, "has more than 200 objects and arrays"),
-        (b" " * (LIMIT + 1), f"it is larger than {LIMIT} bytes"),
+        (b" " * (MAX_FILE_SIZE + 1), f"it is larger than {MAX_FILE_SIZE} bytes"),
     ],
 )
-def test_unreadable(content: bytes | ReadFailure, problem: str) -> None:
-    """What cannot be read is told with the file and without its content, after one more look (L15)."""
-    io = holding(content)
-    error = rejected(run, files().load(io, FILE))
-    assert str(error) == f"{SHOWN} {problem}"
+def test_unreadable(content: bytes | ReadFailure, reason: str) -> None:
+    """An invalid file is read once more after a short delay; the error names the file and not its content."""
+    io = environment(content)
+    error = rejected(run, new_cache().load(io, FILE))
+    assert str(error) == f"{SHOWN} {reason}"
     assert io.pauses == [0.05]
     assert io.reads == [PATH, PATH]
 
 
 def test_missing() -> None:
-    """A file that is not there is told at once."""
+    """A file that does not exist is an error without delay."""
     io = FakeIo()
-    assert str(rejected(run, files().load(io, FILE))) == f"{SHOWN} does not exist"
+    assert str(rejected(run, new_cache().load(io, FILE))) == f"{SHOWN} does not exist"
     assert io.pauses == []
 
 
 def test_wrong_field() -> None:
-    """A field that is wrong is told with its file."""
-    error = rejected(run, files().load(holding({"token": 5}), FILE))
+    """The error for an invalid field names the field and the file."""
+    error = rejected(run, new_cache().load(environment({"token": 5}), FILE))
     assert str(error) == f"{SHOWN}: token is missing"
 
 
-def test_torn_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file that somebody is rewriting in place is whole a moment later (L05, L15)."""
-    io = holding(b"")
+def test_partial_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that another program is writing is read again, when it is complete."""
+    io = environment(b"")
 
     async def sleep(seconds: float) -> None:
         io.files[PATH] = json.dumps(NEW).encode()
 
     monkeypatch.setattr(io, "sleep", sleep)
-    assert load(files(), io).token == "canary-2"
+    assert load(new_cache(), io).token == "canary-2"
 
 
-def test_renew() -> None:
-    """Under the lock the file is read again, the service is asked once, and the whole document is written back."""
-    one, io, service = files(), holding(), Service({"token": "canary-2", "refresh": "canary-r2", "new": True})
+def test_refresh() -> None:
+    """A refresh holds the lock, sends one request, and writes the whole document."""
+    cache, io, service = new_cache(), environment(), Service({"token": "canary-2", "refresh": "canary-r2", "new": True})
 
     def then() -> None:
         assert io.locked_now == [PATH]
 
     service.then = then
-    assert renew(one, io, service) == "canary-2"
-    assert service.asked == ["canary-1"]
+    assert refresh(cache, io, service) == "canary-2"
+    assert service.requests == ["canary-1"]
     assert written(io) == {**NEW, "new": True}
     assert list(written(io)) == [*OLD, "new"]
     assert io.locks == [PATH]
     assert io.locked_now == []
-    assert load(one, io).token == "canary-2"
+    assert load(cache, io).token == "canary-2"
 
 
-def test_what_does_not_come_stays() -> None:
-    """A refresh token that is not in the answer, and every key that is not known here, stays in the file."""
-    io = holding()
-    renew(files(), io, Service({"token": "canary-2"}))
+def test_other_fields_are_kept() -> None:
+    """A refresh token that is not in the response, and unknown fields, stay in the file."""
+    io = environment()
+    refresh(new_cache(), io, Service({"token": "canary-2"}))
     assert written(io) == {**OLD, "token": "canary-2"}
 
 
-def test_sibling_was_faster() -> None:
-    """What another process has written while the lock was waited for is taken, and the service is not asked (L16)."""
-    one, io, service = files(), holding(), Service()
+def test_another_process_has_refreshed() -> None:
+    """A token that another process has written during the wait for the lock is used; no request is sent."""
+    cache, io, service = new_cache(), environment(), Service()
     io.when_locked[PATH] = lambda: io.files.update({PATH: json.dumps(OTHER).encode()})
-    assert renew(one, io, service) == "canary-9"
-    assert service.asked == []
+    assert refresh(cache, io, service) == "canary-9"
+    assert service.requests == []
     assert io.writes == []
 
 
-def test_sibling_with_another_old_token() -> None:
-    """If what another process has written is not enough either, it is refreshed: its refresh token is the good one."""
-    one, io, service = files(), holding(), Service()
+def test_another_process_has_written_an_unusable_token() -> None:
+    """If the token of the other process is not usable either, its refresh token is used."""
+    cache, io, service = new_cache(), environment(), Service()
     io.when_locked[PATH] = lambda: io.files.update({PATH: json.dumps(OTHER).encode()})
-    assert renew(one, io, service, enough="none") == "canary-2"
-    assert service.asked == ["canary-9"]
+    assert refresh(cache, io, service, usable="none") == "canary-2"
+    assert service.requests == ["canary-9"]
 
 
-def test_signed_out_meanwhile() -> None:
-    """If the file is gone when the lock is there, nothing is refreshed and nothing is written."""
-    one, io, service = files(), holding(), Service()
+def test_signed_out_during_the_wait_for_the_lock() -> None:
+    """If the file does not exist any more when the lock is acquired, nothing is refreshed or written."""
+    cache, io, service = new_cache(), environment(), Service()
     io.when_locked[PATH] = io.files.clear
-    assert str(rejected(renew, one, io, service)) == f"{SHOWN} does not exist"
-    assert (service.asked, io.files) == ([], {})
+    assert str(rejected(refresh, cache, io, service)) == f"{SHOWN} does not exist"
+    assert (service.requests, io.files) == ([], {})
 
 
 def test_busy_lock(caplog: pytest.LogCaptureFixture) -> None:
-    """A lock that somebody holds for long is waited for, logged, and gone on without; the file is read again (L17)."""
-    one, io, service = files(), holding(busy=[PATH]), Service()
-    assert renew(one, io, service) == "canary-2"
+    """If the lock is not released in time, the refresh continues without it, and that is logged."""
+    cache, io, service = new_cache(), environment(busy=[PATH]), Service()
+    assert refresh(cache, io, service) == "canary-2"
     assert io.steady == 1010.0
     assert written(io) == NEW
     reason = "is locked by another process or task for more than 10 s"
-    assert caplog.messages == [f"somebody: {SHOWN} {reason}; it goes on without"]
+    assert caplog.messages == [f"provider: {SHOWN} {reason}; continuing without the lock"]
 
 
 @pytest.mark.parametrize(
-    "jam", ["cannot be written: No space left on device", "cannot be written: Read-only file system"]
+    "detail", ["cannot be written: No space left on device", "cannot be written: Read-only file system"]
 )
-def test_unwritable(jam: str, caplog: pytest.LogCaptureFixture) -> None:
-    """A failed write fails no call: the new token is kept in memory, with its refresh token, and used (L18)."""
-    one, io = files(), holding(unwritable={PATH: WriteFailure(jam)})
-    assert renew(one, io, Service()) == "canary-2"
-    assert caplog.messages == [f"somebody: {SHOWN} {jam}; the new token is kept in memory only"]
-    assert load(one, io) == ("canary-2", NEW, OLD)
-    assert load(files(), io).token == "canary-1"
+def test_unwritable(detail: str, caplog: pytest.LogCaptureFixture) -> None:
+    """After a failed write the new token is returned and stays in memory, with its refresh token."""
+    cache, io = new_cache(), environment(unwritable={PATH: WriteFailure(detail)})
+    assert refresh(cache, io, Service()) == "canary-2"
+    assert caplog.messages == [f"provider: {SHOWN} {detail}; the new token is cached in memory only"]
+    assert load(cache, io) == ("canary-2", NEW, OLD)
+    assert load(new_cache(), io).token == "canary-1"
 
 
-def test_memory_feeds_the_next_refresh() -> None:
-    """The next refresh begins with what is in memory, and whatever can then be written holds all of it."""
-    one, io = files(), holding(unwritable={PATH: WriteFailure("cannot be written: x")})
-    renew(one, io, Service())
+def test_the_token_in_memory_is_refreshed() -> None:
+    """The next refresh uses the refresh token in memory; the next successful write contains all changes."""
+    cache, io = new_cache(), environment(unwritable={PATH: WriteFailure("cannot be written: x")})
+    refresh(cache, io, Service())
     io.advance(31)
     service = Service({"token": "canary-3", "refresh": "canary-r3"})
-    assert renew(one, io, service) == "canary-3"
-    assert service.asked == ["canary-2"]
-    assert load(one, io).token == "canary-3"
+    assert refresh(cache, io, service) == "canary-3"
+    assert service.requests == ["canary-2"]
+    assert load(cache, io).token == "canary-3"
     io.advance(31)
     io.unwritable.clear()
-    renew(one, io, Service({"token": "canary-4"}))
+    refresh(cache, io, Service({"token": "canary-4"}))
     assert written(io) == {**OLD, "token": "canary-4", "refresh": "canary-r3"}
-    assert load(one, io) == ("canary-4", written(io), written(io))
+    assert load(cache, io) == ("canary-4", written(io), written(io))
 
 
-def test_another_token_in_the_file_beats_memory() -> None:
-    """A fresh sign-in is taken, even if it ends sooner than what is in memory; what was in memory is forgotten then."""
-    one, io = files(), holding(unwritable={PATH: WriteFailure("cannot be written: x")})
-    renew(one, io, Service())
+def test_another_token_in_the_file_replaces_memory() -> None:
+    """A new sign-in replaces the token in memory, which does not come back."""
+    cache, io = new_cache(), environment(unwritable={PATH: WriteFailure("cannot be written: x")})
+    refresh(cache, io, Service())
     io.files[PATH] = json.dumps(OTHER).encode()
-    assert load(one, io).token == "canary-9"
+    assert load(cache, io).token == "canary-9"
     io.files[PATH] = json.dumps(OLD).encode()
-    assert load(one, io).token == "canary-1"
+    assert load(cache, io).token == "canary-1"
 
 
-def test_a_sign_out_beats_memory() -> None:
-    """Once the file is removed, what was in memory is forgotten."""
-    one, io = files(), holding(unwritable={PATH: WriteFailure("cannot be written: x")})
-    renew(one, io, Service())
+def test_a_sign_out_deletes_the_token_in_memory() -> None:
+    """When the file has been deleted, the token in memory is dropped."""
+    cache, io = new_cache(), environment(unwritable={PATH: WriteFailure("cannot be written: x")})
+    refresh(cache, io, Service())
     io.files.clear()
-    assert str(rejected(run, one.load(io, FILE))) == f"{SHOWN} does not exist"
+    assert str(rejected(run, cache.load(io, FILE))) == f"{SHOWN} does not exist"
     io.files[PATH] = json.dumps(OLD).encode()
-    assert load(one, io).token == "canary-1"
+    assert load(cache, io).token == "canary-1"
 
 
-def test_memory_beats_a_torn_file() -> None:
-    """A file that cannot be read says nothing against what is in memory, and nothing about any other file."""
-    one, io = files(), holding(unwritable={PATH: WriteFailure("cannot be written: x")})
-    renew(one, io, Service())
+def test_an_invalid_file_does_not_replace_memory() -> None:
+    """The token in memory is used if its file is invalid, but not for another file."""
+    cache, io = new_cache(), environment(unwritable={PATH: WriteFailure("cannot be written: x")})
+    refresh(cache, io, Service())
     io.files[PATH] = b"{"
-    assert load(one, io).token == "canary-2"
+    assert load(cache, io).token == "canary-2"
     elsewhere = FILE._replace(path="/elsewhere")
-    assert str(rejected(run, one.load(io, elsewhere))) == f"{SHOWN} does not exist"
+    assert str(rejected(run, cache.load(io, elsewhere))) == f"{SHOWN} does not exist"
 
 
-def test_number_that_is_no_json() -> None:
-    """A number that became infinite cannot be written; the file stays as it was, and the token is kept in memory."""
-    one, io = files(), holding(b'{"token": "canary-1", "x": 1e999}')
-    assert renew(one, io, Service()) == "canary-2"
+def test_infinite_number() -> None:
+    """A document with an infinite number cannot be written: the file stays, and the token is cached in memory."""
+    cache, io = new_cache(), environment(b'{"token": "canary-1", "x": 1e999}')
+    assert refresh(cache, io, Service()) == "canary-2"
     assert io.writes == []
-    assert load(one, io).token == "canary-2"
+    assert load(cache, io).token == "canary-2"
 
 
 def test_failure() -> None:
-    """The error of a refresh is given, and nothing is written."""
-    one, io = files(), holding()
+    """The error of a refresh is raised, and nothing is written."""
+    cache, io = new_cache(), environment()
     error = RetrievalError("busy")
-    assert renew(one, io, Service(error)) is error
+    assert failed_refresh(cache, io, Service(error)) is error
     assert io.writes == []
     assert io.pauses == []
     assert io.locked_now == []
 
 
-def test_pause() -> None:
-    """For 30 s after a failure the service is left alone, and what it said is said again, in a copy without frames."""
-    one, io = files(), holding()
+def test_cooldown_after_a_failure() -> None:
+    """For 30 s after a failure no request is sent, and a copy of the error without frames is raised."""
+    cache, io = new_cache(), environment()
     error = RetrievalError("busy")
-    assert renew(one, io, Service(error)) is error
+    assert failed_refresh(cache, io, Service(error)) is error
     io.advance(29.9)
-    again = renew(one, io, Service())
+    again = failed_refresh(cache, io, Service())
     assert isinstance(again, RetrievalError)
     assert again is not error
-    assert one._failure is not error  # which was raised meanwhile, and keeps the frames of that
+    assert cache._last_refresh is not None
+    assert cache._last_refresh.error is not error  # which was raised meanwhile, and keeps the frames of that
     assert str(again) == "busy"
     assert io.locks == [PATH]
     io.advance(0.2)
-    assert renew(one, io, Service()) == "canary-2"
+    assert refresh(cache, io, Service()) == "canary-2"
 
 
-def test_success_forgets_the_failure() -> None:
-    """Once a refresh has gone well, an earlier failure is not said again."""
-    one, io = files(), holding()
-    renew(one, io, Service(RetrievalError("busy")))
+def test_a_success_clears_the_failure() -> None:
+    """After a successful refresh an earlier error is not raised again."""
+    cache, io = new_cache(), environment()
+    failed_refresh(cache, io, Service(RetrievalError("busy")))
     io.advance(31)
-    renew(one, io, Service())
-    assert renew(one, io, Service()) == "canary-2"
+    refresh(cache, io, Service())
+    assert refresh(cache, io, Service()) == "canary-2"
 
 
-def test_pause_after_success() -> None:
-    """Where a refresh brought a token that is not enough, that one is held for 30 s, and then the next is asked for."""
-    one, io = files(), holding()
-    renew(one, io, Service())
-    assert renew(one, io, Service(RetrievalError("not to be asked"))) == "canary-2"
+def test_cooldown_after_a_success() -> None:
+    """A new token that is not usable is returned for 30 s, and then refreshed."""
+    cache, io = new_cache(), environment()
+    refresh(cache, io, Service())
+    assert refresh(cache, io, Service(RetrievalError("not called"))) == "canary-2"
     io.advance(30)
-    assert renew(one, io, Service({"token": "canary-3"})) == "canary-3"
+    assert refresh(cache, io, Service({"token": "canary-3"})) == "canary-3"
 
 
-def test_pause_while_the_lock_was_waited_for() -> None:
-    """What another event loop of the program learned while this one waited for the lock counts here, too."""
-    one, io = files(), holding()
-    held = load(one, io)
+def test_cooldown_starts_during_the_wait_for_the_lock() -> None:
+    """A failure in another event loop during the wait for the lock starts the cooldown here too."""
+    cache, io = new_cache(), environment()
+    cached = load(cache, io)
     error = RetrievalError("busy")
 
     def other() -> None:
         io.when_locked.clear()
         io.locked_now.clear()
-        assert renew(one, io, Service(error)) is error
+        assert failed_refresh(cache, io, Service(error)) is error
         io.locked_now.append(PATH)
 
     io.when_locked[PATH] = other
     service = Service()
-    answer = run(one.renew(io, FILE, held, lambda _: False, service))
-    assert isinstance(answer, RetrievalError)
-    assert service.asked == []
+    with pytest.raises(RetrievalError):
+        run(cache.refresh(io, FILE, cached, lambda _: False, service))
+    assert service.requests == []
 
 
-def test_no_pause_after_a_cancellation() -> None:
-    """An attempt that was cancelled does not count, leaves no lock and changes nothing."""
-    one, io = files(), holding()
+def test_no_cooldown_after_a_cancellation() -> None:
+    """A cancelled refresh starts no cooldown, releases the lock and changes nothing."""
+    cache, io = new_cache(), environment()
 
     class Cancelled(BaseException):
         pass
@@ -358,80 +370,86 @@ def test_no_pause_after_a_cancellation() -> None:
         raise Cancelled
 
     with pytest.raises(Cancelled):
-        renew(one, io, Service(then=cancel))
+        refresh(cache, io, Service(then=cancel))
     assert io.locked_now == []
     assert written(io) == OLD
-    assert renew(one, io, Service()) == "canary-2"
+    assert refresh(cache, io, Service()) == "canary-2"
+
+
+def test_no_cooldown_without_a_request() -> None:
+    """An invalid configuration, which prevents the request, starts no cooldown."""
+    cache, io = new_cache(), environment()
+    error = InvalidConfigurationError("no endpoint")
+    assert failed_refresh(cache, io, Service(error)) is error
+    assert refresh(cache, io, Service()) == "canary-2"
 
 
 def test_cancelled_write(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A refreshed token is in memory before anything waits, so that no cancellation loses it."""
-    one, io = files(), holding()
+    """A new token is in memory before the file is written, so that a cancellation does not lose it."""
+    cache, io = new_cache(), environment()
 
     async def cancelled(path: str, content: bytes) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(io, "write_private", cancelled)
     with pytest.raises(KeyboardInterrupt):
-        renew(one, io, Service())
+        refresh(cache, io, Service())
     assert io.locked_now == []
-    assert load(one, io) == ("canary-2", NEW, OLD)
+    assert load(cache, io) == ("canary-2", NEW, OLD)
 
 
-@pytest.mark.parametrize("look", [0, 1, 2, 3])
-def test_refused_because_a_sibling_was_faster(look: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A program that knows no lock may have spent the refresh token: its new token is waited for, and taken (U31)."""
-    one, io = files(), holding()
-    service = Service(LoginRequiredError("refused"))
+@pytest.mark.parametrize("reading", [0, 1, 2, 3])
+def test_rejected_after_a_race(reading: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If a program without the lock has used the refresh token, its new token is read from the file."""
+    cache, io = new_cache(), environment()
+    service = Service(LoginRequiredError("rejected"))
     slept: list[float] = []
 
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
-        if len(slept) == look + 1:
+        if len(slept) == reading + 1:
             io.files[PATH] = json.dumps(OTHER).encode()
 
     monkeypatch.setattr(io, "sleep", sleep)
-    assert renew(one, io, service) == "canary-9"
-    assert slept == [0.0, 0.05, 0.1, 0.2][: look + 1]
+    assert refresh(cache, io, service) == "canary-9"
+    assert slept == [0.0, 0.05, 0.1, 0.2][: reading + 1]
 
 
-def test_refused() -> None:
-    """If nobody was faster, the refusal is given; a sibling is looked for under a second."""
-    one, io = files(), holding()
-    error = LoginRequiredError("refused", command="aws sso login")
-    assert renew(one, io, Service(error)) is error
+def test_rejected() -> None:
+    """Without another program the rejection is raised, within a second."""
+    cache, io = new_cache(), environment()
+    error = LoginRequiredError("rejected", command="aws sso login")
+    assert failed_refresh(cache, io, Service(error)) is error
     assert sum(io.pauses) < 1
-    again = renew(one, io, Service())
+    again = failed_refresh(cache, io, Service())
     assert isinstance(again, LoginRequiredError)
     assert again.command == "aws sso login"
 
 
-def test_no_secret_in_problems() -> None:
-    """Neither the object with the memory nor an answer shows a token."""
-    one, io = files(), holding(unwritable={PATH: WriteFailure("cannot be written: x")})
-    renew(one, io, Service())
-    assert not any(secret in repr(one._kept) for secret in SECRETS)
-    error = renew(one, holding(), Service(CredentialsError("x")))
-    if isinstance(error, CredentialsError):
-        assert_no_secret(error, *SECRETS)
+def test_no_secret_is_shown() -> None:
+    """Neither the state of the cache nor an error shows a token."""
+    cache, io = new_cache(), environment(unwritable={PATH: WriteFailure("cannot be written: x")})
+    refresh(cache, io, Service())
+    assert not any(secret in repr(cache._pending) for secret in SECRETS)
+    assert_no_secret(failed_refresh(new_cache(), environment(), Service(RetrievalError("x"))), *SECRETS)
 
 
-def test_open_file_is_used_and_told(caplog: pytest.LogCaptureFixture) -> None:
-    """A file that others can read is used all the same, and one warning says how to close it."""
-    io = holding()
+def test_file_that_others_can_access(caplog: pytest.LogCaptureFixture) -> None:
+    """A file that other users can access is used, and one warning says how to restrict it."""
+    io = environment()
     io.exposed.add(PATH)
-    one = files()
+    cache = new_cache()
     for _ in range(3):
-        load(one, io)
-    assert [record.getMessage() for record in caplog.records] == [f"somebody: others can read {SHOWN}; chmod 600 it"]
+        load(cache, io)
+    assert caplog.messages == [f"provider: {SHOWN} is accessible to other users; run chmod 600 on it"]
 
 
-def test_token_that_cannot_be_written_is_told() -> None:
-    """An observer is told of a token that cannot be written, with the file as people know it."""
+def test_failed_write_notifies_the_observer() -> None:
+    """The observer is notified of a failed write, with the displayed path of the file."""
     events: list[Event] = []
-    io = holding(unwritable={PATH: WriteFailure("is on a read-only file system")})
-    one = files()
+    io = environment(unwritable={PATH: WriteFailure("is on a read-only file system")})
+    cache = new_cache()
     context = copy_context()
     context.run(watch, events.append)
-    assert context.run(renew, one, io, Service()) == "canary-2"
-    assert events == [CacheWriteFailed("somebody", SHOWN, "is on a read-only file system")]
+    assert context.run(refresh, cache, io, Service()) == "canary-2"
+    assert events == [CacheWriteFailed("provider", SHOWN, "is on a read-only file system")]

@@ -13,16 +13,16 @@ from hypothesis import strategies as st
 from anycreds._core.credentials import Credentials
 from anycreds._core.errors import MalformedResponseError
 from anycreds._core.validation import InvalidValueError
-from anycreds._providers.sso.portal import bearer_headers, credentials_target, parse_credentials
-from anycreds._providers.sso.token import (
-    RefreshFields,
-    SsoToken,
-    file_name,
+from anycreds._providers.sso.api import (
+    bearer_headers,
+    credentials_target,
+    is_terminal,
+    parse_credentials,
     parse_refresh_response,
-    parse_token,
     refresh_body,
-    refresh_fields,
 )
+from anycreds._providers.sso.token import SsoToken, file_name, parse_token
+from anycreds._wire.service_errors import ErrorResponse
 from support.errors import error_of, outcome, rejected
 from support.fake_io import KEY_ID, SECRET_KEY, SESSION_TOKEN, START, answer, assert_no_secret
 
@@ -82,10 +82,9 @@ def test_whole_token() -> None:
     """All that the AWS CLI writes is read, and none of it can be printed."""
     token = parse_token(token_document())
     assert token == SsoToken(ACCESS, START + 8 * 3600, REFRESH, "client", CLIENT_SECRET, 1_709_251_200.0)
-    assert repr(token) == "SsoToken(end=1704193445)"
-    assert token.secrets() == (ACCESS, REFRESH, CLIENT_SECRET)
-    assert refresh_fields(token, START) == RefreshFields("client", CLIENT_SECRET, REFRESH)
-    assert repr(refresh_fields(token, START)) == "RefreshFields()"
+    assert repr(token) == "SsoToken(expires_at=1704193445)"
+    assert token.secrets == (ACCESS, REFRESH, CLIENT_SECRET)
+    token.check_refreshable(START)
 
 
 @pytest.mark.parametrize("absent", [..., None, ""])
@@ -95,8 +94,7 @@ def test_least_token(absent: Any) -> None:
     document = token_document(**rest, registrationExpiresAt=None if absent == "" else absent, startUrl=..., region=...)
     token = parse_token(document)
     assert token == SsoToken(ACCESS, START + 8 * 3600)
-    problem = str(rejected(refresh_fields, token, START))
-    assert problem == "it has no clientId and no clientSecret and no refreshToken, which a refresh needs"
+    assert str(rejected(token.check_refreshable, START)) == "it has no clientId and no clientSecret and no refreshToken"
 
 
 @pytest.mark.parametrize(
@@ -113,8 +111,7 @@ def test_least_token(absent: Any) -> None:
 def test_times(text: str) -> None:
     """A token's end may be written in all forms that AWS's tools have written it in."""
     token = parse_token(token_document(expiresAt=text))
-    assert isinstance(token, SsoToken)
-    assert token.end == START + 8 * 3600
+    assert token.expires_at == START + 8 * 3600
 
 
 NO_TIME = "is not a time such as 2030-12-31T23:59:59Z"
@@ -151,15 +148,14 @@ def test_wrong_tokens(changes: dict[str, Any], problem: str) -> None:
 def test_registration_that_has_ended() -> None:
     """A client whose registration has ended refreshes nothing."""
     token = parse_token(token_document(registrationExpiresAt="2024-01-02T03:04:05Z"))
-    assert isinstance(token, SsoToken)
-    problem = str(rejected(refresh_fields, token, START))
-    assert problem == "the client registration, which a refresh needs, expired at 2024-01-02T03:04:05Z"
-    assert isinstance(refresh_fields(token, START - 1), RefreshFields)
+    error = rejected(token.check_refreshable, START)
+    assert str(error) == "the registration of its client expired at 2024-01-02T03:04:05Z"
+    token.check_refreshable(START - 1)
 
 
 def test_refresh_body() -> None:
     """CreateToken is asked in JSON, with the names of its reference."""
-    assert json.loads(refresh_body(RefreshFields("client", CLIENT_SECRET, REFRESH))) == {
+    assert json.loads(refresh_body(parse_token(token_document()))) == {
         "clientId": "client",
         "clientSecret": CLIENT_SECRET,
         "grantType": "refresh_token",
@@ -272,6 +268,22 @@ def test_wrong_bodies(body: bytes) -> None:
         assert error.source == "SSO"
 
 
+@pytest.mark.parametrize(
+    ("status", "code", "expected"),
+    [
+        (401, None, True),
+        (400, "InvalidGrantException", True),
+        (400, "invalid_client", True),
+        (400, "SlowDownException", False),
+        (403, None, False),
+        (404, None, False),
+    ],
+)
+def test_terminal_errors(status: int, code: str | None, expected: bool) -> None:
+    """Status 401 and the error codes about the token or the client are terminal; a proxy's responses are not."""
+    assert is_terminal(answer(b"", status), ErrorResponse(status, code, "")) is expected
+
+
 @settings(deadline=None)
 @given(field=st.sampled_from(sorted(token_document())), value=ANYTHING)
 def test_any_token_file(field: str, value: Any) -> None:
@@ -279,7 +291,7 @@ def test_any_token_file(field: str, value: Any) -> None:
     found = outcome(parse_token, token_document(**{field: value}))
     if isinstance(found, SsoToken):
         assert isinstance(found.access_token, str)
-        assert isinstance(outcome(refresh_fields, found, START), RefreshFields | InvalidValueError)
+        assert isinstance(outcome(found.check_refreshable, START), InvalidValueError | None)
 
 
 @settings(deadline=None)

@@ -235,7 +235,7 @@ async def test_unwritable_file(file: Path, caplog: pytest.LogCaptureFixture) -> 
         await one()
         one._runtime = SystemRuntime()
         await one()  # within 30 s of the refresh
-        one._tokens._asked_at = None  # and later
+        one._tokens._last_refresh = None  # and later
         await one()
         assert aws.count("sso token") == 2
         assert aws.reused_refresh_tokens == 0

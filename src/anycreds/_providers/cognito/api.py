@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -15,47 +16,48 @@ from ..._wire.text import response_text
 
 _KEYS = ("AccessKeyId", "SecretKey", "SessionToken")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# The first second after the year 9999, where datetime ends. Milliseconds since 1970 lie beyond it since 1978.
+# The first second after the year 9999, the end of datetime. A time in milliseconds is larger.
 _END_OF_TIME = 253_402_300_800
 
-_BUSY = "too many requests came from this account; ask less often, or share one cached provider"
-# What to do about an error of Cognito, by its code.
+_THROTTLED = "send fewer requests, or share one cached provider: this account has exceeded a rate limit of Cognito"
+# What the user can do, by error code.
 HINTS: Mapping[str, str] = {
-    "NotAuthorizedException": "check that the login tokens are still valid and belong to this identity, that the pool "
-    "knows their providers, and, without logins, that it allows unauthenticated identities",
-    "ResourceNotFoundException": "there is no such identity or identity pool in this region; check the id and the "
-    "region",
-    "InvalidIdentityPoolConfigurationException": "the pool has no role for such identities, or the role's trust policy "
-    "does not let cognito-identity.amazonaws.com assume it for this pool",
-    "InvalidParameterException": "check the ids, the names of the logins and the custom role's ARN",
-    "LimitExceededException": "the account has reached a quota of Cognito; remove what is unused, or have it raised",
-    "ResourceConflictException": "a login belongs to another identity already",
-    "ExternalServiceException": "the provider of a login did not answer Cognito; try again later",
-    "InternalErrorException": "Cognito has trouble of its own; try again later",
-    "DeveloperUserAlreadyRegisteredException": "the developer's user belongs to another identity already",
-    "TooManyRequestsException": _BUSY,
-    "ThrottlingException": _BUSY,
+    "NotAuthorizedException": "check that the login tokens are valid and belong to this identity, that the pool "
+    "accepts their providers, and, without logins, that it allows unauthenticated identities",
+    "ResourceNotFoundException": "check the ID and the region: the identity or identity pool does not exist there",
+    "InvalidIdentityPoolConfigurationException": "set a role for these identities in the pool, and let its trust "
+    "policy allow cognito-identity.amazonaws.com to assume it for this pool",
+    "InvalidParameterException": "check the IDs, the names of the logins and the ARN of the custom role",
+    "LimitExceededException": "delete what is unused, or request a higher quota of Cognito for this account",
+    "ResourceConflictException": "use another login: this one belongs to another identity already",
+    "ExternalServiceException": "try again later: the identity provider of a login did not respond to Cognito",
+    "InternalErrorException": "try again later: Cognito has an internal error",
+    "DeveloperUserAlreadyRegisteredException": "use another user: this one belongs to another identity already",
+    "TooManyRequestsException": _THROTTLED,
+    "ThrottlingException": _THROTTLED,
 }
 
 
 def request_headers(operation: Literal["GetId", "GetCredentialsForIdentity"]) -> dict[str, str]:
-    """Return the headers that say what is asked. Nothing is signed."""
+    """Return the headers of a request, which is not signed."""
     target = f"AWSCognitoIdentityService.{operation}"
     return {"content-type": "application/x-amz-json-1.1", "x-amz-target": target}
 
 
 def get_id_body(pool_id: str, account_id: str | None, logins: Mapping[str, str] | None) -> bytes:
-    """Return the body that asks a pool for the identity of who has these logins, or for a new one without.
+    """Return the body of a request for the identity that a pool has for these logins, or for a new one without logins.
 
-    Follows the Amazon Cognito Identity API reference, page "GetId".
+    See: Amazon Cognito Federated Identities API Reference, "GetId",
+    https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_GetId.html
     """
     return _body({"IdentityPoolId": pool_id, "AccountId": account_id, "Logins": logins})
 
 
 def get_credentials_body(identity_id: str, logins: Mapping[str, str] | None, custom_role_arn: str | None) -> bytes:
-    """Return the body that asks for the credentials of an identity.
+    """Return the body of a request for the credentials of an identity.
 
-    Follows the Amazon Cognito Identity API reference, page "GetCredentialsForIdentity".
+    See: Amazon Cognito Federated Identities API Reference, "GetCredentialsForIdentity",
+    https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_GetCredentialsForIdentity.html
     """
     return _body({"IdentityId": identity_id, "Logins": logins, "CustomRoleArn": custom_role_arn})
 
@@ -92,23 +94,21 @@ def _credentials(document: Mapping[str, Any], source: str, identity_id: str) -> 
     if not isinstance(given, dict):
         reason = "is missing" if given is None else f"is not an object but {type(given).__name__}"
         raise InvalidValueError(reason, field="Credentials")
-    answered = document.get("IdentityId")  # null here does not make the keys doubtful
+    returned_id = document.get("IdentityId")
     key, secret, token = (check_text(given.get(name), field=name) for name in _KEYS)
     return Credentials(
         key,
         secret,
         token,
         expiration=_expiration(given.get("Expiration")),
-        identity_id=identity_id if answered is None else check_text(answered, field="IdentityId"),
+        identity_id=identity_id if returned_id is None else check_text(returned_id, field="IdentityId"),
         source=source,
     )
 
 
 def _body(fields: Mapping[str, object]) -> bytes:
-    import json  # only here: programs with plain environment keys never load it through us
-
     given = {name: value for name, value in fields.items() if value is not None}
-    return json.dumps(given, separators=(",", ":")).encode()  # all of it is ASCII, so that nothing can go wrong
+    return json.dumps(given, separators=(",", ":")).encode("ascii")
 
 
 def _expiration(value: object) -> datetime:
@@ -117,6 +117,6 @@ def _expiration(value: object) -> datetime:
         raise InvalidValueError("is missing", field="Expiration")
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise InvalidValueError(f"is not a number of seconds but {type(value).__name__}", field="Expiration")
-    if not 0 < value < _END_OF_TIME:  # a number in JSON can be infinite: 1e999 is
+    if not 0 < value < _END_OF_TIME:  # also infinity, as which 1e999 is parsed
         raise InvalidValueError("is not an existing time", field="Expiration")
     return _EPOCH + timedelta(seconds=value)

@@ -1,67 +1,48 @@
-"""Credentials of a Cognito identity: of one that is known, or of the one that a pool has for somebody's logins.
+"""Credentials of an Amazon Cognito identity: of a known one, or of the one that a pool has for the user's logins.
 
-An identity, once got, is kept: only the answer that it is gone forgets it. It is never kept for somebody else: where
-the logins may become another person's, and nobody says whose they are, the pool is asked each time.
+The ID of an identity that a pool has returned is cached. It is deleted only if Cognito reports that the identity does
+not exist. It is never used for another user: if the logins may become another user's, the ID is not cached.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from ..._config.settings import Setting
 from ..._core.credentials import Credentials
-from ..._core.errors import InvalidConfigurationError, RetrievalError
+from ..._core.errors import RetrievalError, strip_frames
 from ..._core.http import Response, TransportFailure
 from ..._core.io import Io, Runtime
 from ..._core.logs import log
 from ..._core.provider import ClientContext, Provider
-from ..._core.validation import InvalidValueError, check_timeout_and_retries
 from ..._wire.service_errors import parse_json_error, service_error, transport_error
 from ..service.endpoint_resolution import EndpointResolver, ResolvedEndpoint
 from ..service.retries import call_service, start_budget
 from .api import HINTS, get_credentials_body, get_id_body, parse_credentials, parse_identity_id, request_headers
-from .identity_cache import (
-    Identities,
-    IdentityCache,
-    Login,
-    MemoryCache,
-    check_identity,
-    check_pool,
-    tokens_of,
-    user_of,
-)
+from .identity_cache import IdentityCacheGuard, MemoryIdentityCache, resolve_logins
+from .settings import IDENTITY, POOL, CognitoOptions, IdentityCache, default_user_identifier
 
-IDENTITY = "Cognito identity"
-POOL = "Cognito identity pool"
-# It is JavaScript's, so that programs in both languages can share a cache.
-_KEY = "aws:cognito-identity-credentials"
-_GONE = "ResourceNotFoundException"
-# A file server that takes longer than this for two small files is down.
-_FILES_TIME = 10.0
-
-
-class CognitoOptions(NamedTuple):
-    """What both providers take beside an id."""
-
-    custom_role_arn: str | None = None
-    logins: Mapping[str, Login] | None = None
-    """Tokens by the name of their provider, or async functions that return them, asked at each attempt."""
-    timeout: float = 5.0
-    """Seconds for one exchange."""
-
-    def __repr__(self) -> str:
-        return "CognitoOptions(...)"  # logins are secrets
+# JavaScript's prefix, so that programs in both languages can share a cache.
+_KEY_PREFIX = "aws:cognito-identity-credentials"
+_NOT_FOUND = "ResourceNotFoundException"
 
 
 class CognitoIdentityProvider(Provider):
-    """What ``from_cognito_identity`` makes: credentials of an identity that is known.
+    """The provider of an identity whose ID is known.
 
-    Raises ``InvalidConfigurationError`` for options that cannot be right.
-    Follows the Amazon Cognito Identity API reference, page "GetCredentialsForIdentity".
+    Args:
+        runtime: What the provider runs on.
+        identity_id: The ID of the identity.
+        endpoints: Finds the endpoint of Cognito.
+        options: The other options.
+
+    See: Amazon Cognito Federated Identities API Reference, "GetCredentialsForIdentity",
+    https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_GetCredentialsForIdentity.html
+
     """
 
-    __slots__ = ("_custom_role_arn", "_endpoints", "_id", "_logins", "_prefix", "_timeout")
+    __slots__ = ("_custom_role_arn", "_endpoints", "_id", "_id_region", "_logins", "_timeout")
 
     _NAME = IDENTITY
     _OPTION = "identity_id"
@@ -74,69 +55,44 @@ class CognitoIdentityProvider(Provider):
         options: CognitoOptions = CognitoOptions(),  # noqa: B008 - a constant
     ) -> None:
         super().__init__(self._NAME, runtime)
-        check_timeout_and_retries(options.timeout, 0, self._NAME)
-        try:
-            check_identity(self._OPTION, identity_id, options.custom_role_arn, options.logins)
-        except InvalidValueError as error:
-            raise InvalidConfigurationError(str(error), source=self._NAME) from None
         self._id = identity_id
         region, colon, _ = identity_id.partition(":")
-        self._prefix = Setting(region, f"option {self._OPTION}") if colon and region else None
+        self._id_region = Setting(region, f"option {self._OPTION}") if colon and region else None
         self._custom_role_arn = options.custom_role_arn
         self._logins = None if options.logins is None else dict(options.logins)
         self._endpoints = endpoints
         self._timeout = options.timeout
 
     async def _load(self, io: Io, context: ClientContext) -> Credentials:
-        with io.deadline(_FILES_TIME, self.name):
-            endpoint = await self._endpoints.resolve(
-                io, context, "cognito-identity", self.name, fallback_region=self._prefix
-            )
-        tokens = None if self._logins is None else await tokens_of(io, self._logins, self.name)
-        return await self._asked(io, endpoint, tokens)
+        endpoint = await self._endpoints.resolve(
+            io, context, "cognito-identity", self.name, fallback_region=self._id_region
+        )
+        tokens = None if self._logins is None else await resolve_logins(io, self._logins, self.name)
+        client = _CognitoClient(io, endpoint, tokens, self._timeout, self.name)
+        return await self._load_with(client)
 
-    async def _asked(self, io: Io, endpoint: ResolvedEndpoint, tokens: dict[str, str] | None) -> Credentials:
-        return await self._credentials(io, endpoint, self._id, tokens)
-
-    async def _credentials(
-        self, io: Io, endpoint: ResolvedEndpoint, identity_id: str, tokens: dict[str, str] | None
-    ) -> Credentials:
-        body = get_credentials_body(identity_id, tokens, self._custom_role_arn)
-        answer = await self._answer(io, endpoint, "GetCredentialsForIdentity", body, tokens)
-        return parse_credentials(answer, self.name, identity_id)
-
-    async def _answer(
-        self,
-        io: Io,
-        endpoint: ResolvedEndpoint,
-        operation: Literal["GetId", "GetCredentialsForIdentity"],
-        body: bytes,
-        tokens: dict[str, str] | None,
-    ) -> Response:
-        """Return the response with status 200 to one call."""
-        request = endpoint.request("POST", "/", request_headers(operation), self._timeout, body)
-        budget = await start_budget(io, endpoint.attempts * self._timeout)
-        # Nothing in it is signed, so that it is the same at any time.
-        answer = await call_service(io, lambda _now: request, parse_json_error, endpoint.attempts, budget)
-        asked = f"{operation} of {endpoint}"
-        if isinstance(answer, TransportFailure):
-            raise transport_error(answer, self.name, asked)
-        if answer.status != 200:
-            told = parse_json_error(answer, tuple((tokens or {}).values()))
-            raise service_error(answer, told, self.name, asked, HINTS)
-        return answer
+    async def _load_with(self, client: _CognitoClient) -> Credentials:
+        return await client.get_credentials(self._id, self._custom_role_arn)
 
 
 class CognitoIdentityPoolProvider(CognitoIdentityProvider):
-    """What ``from_cognito_identity_pool`` makes: credentials of the identity that a pool has for the logins.
+    """The provider of the identity that a pool has for the user's logins.
 
-    ``cache`` keeps the identity's id, by default this object. Its key is made of the pool's id, ``user_identifier``,
-    ``account_id`` if that is given, and the region if that is not the one in the pool's id. Without logins the user is
-    ``ANONYMOUS``. With logins and without ``user_identifier`` nobody says whose they are: then ``cache`` is not used;
-    this object keeps the id if all logins are texts, which remain one user's, and nothing if one is a function.
-    The other options are those of ``CognitoIdentityProvider``.
-    Raises ``InvalidConfigurationError`` for options that cannot be right.
-    Follows the Amazon Cognito Identity API reference, page "GetId".
+    Args:
+        runtime: What the provider runs on.
+        identity_pool_id: The ID of the pool.
+        endpoints: Finds the endpoint of Cognito.
+        options: The other options.
+        account_id: The AWS account of the pool.
+        cache: Where the ID of the identity is cached; None for this object. The key consists of ``account_id``, the
+            region if it is not that of the pool's ID, the pool's ID and ``user_identifier``. The cache is not used if
+            there are logins without ``user_identifier``, since the user is unknown. Then this object caches the ID if
+            all logins are strings, which belong to one user.
+        user_identifier: The user; None for ``ANONYMOUS`` if there are no logins.
+
+    See: Amazon Cognito Federated Identities API Reference, "GetId",
+    https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_GetId.html
+
     """
 
     __slots__ = ("_account_id", "_identities", "_user")
@@ -156,54 +112,86 @@ class CognitoIdentityPoolProvider(CognitoIdentityProvider):
         user_identifier: str | None = None,
     ) -> None:
         super().__init__(runtime, identity_pool_id, endpoints, options)
-        try:
-            check_pool(account_id, user_identifier, cache, options.logins)
-        except InvalidValueError as error:
-            raise InvalidConfigurationError(str(error), source=POOL) from None
         self._account_id = account_id
-        self._user = user_identifier or user_of(options.logins)
-        is_told = user_identifier is not None or not options.logins
-        self._identities = Identities(cache if cache is not None and is_told else MemoryCache(), POOL)
+        self._user = user_identifier or default_user_identifier(options.logins)
+        has_user = user_identifier is not None or not options.logins
+        used_cache = cache if cache is not None and has_user else MemoryIdentityCache()
+        self._identities = IdentityCacheGuard(used_cache, POOL)
 
-    async def _asked(self, io: Io, endpoint: ResolvedEndpoint, tokens: dict[str, str] | None) -> Credentials:
-        key = self._key(endpoint)
-        kept = None if key is None else await self._identities.find(io, key)
-        if kept is not None:
+    async def _load_with(self, client: _CognitoClient) -> Credentials:
+        key = self._cache_key(client.endpoint)
+        if key is None:
+            identity_id = await client.get_id(self._id, self._account_id)
+            return await client.get_credentials(identity_id, self._custom_role_arn)
+        if (cached := await self._identities.get(client.io, key)) is not None:
             try:
-                return await self._credentials(io, endpoint, kept, tokens)
+                return await self._cached_identity_credentials(client, key, cached)
             except RetrievalError as error:
-                if error.code != _GONE:
+                if error.code != _NOT_FOUND:
                     raise
+                strip_frames(error)
             log("providers.cognito", "info", "the cached identity no longer exists; requesting another from the pool")
-            await self._forget(io, key)
-        identity_id = await self._new(io, endpoint, tokens)
-        if key is not None:  # at once: whatever becomes of the next call, this is who we are
-            await self._identities.keep(io, key, identity_id)
+        identity_id = await client.get_id(self._id, self._account_id)
+        await self._identities.set(client.io, key, identity_id)  # now, so that it is cached even if the next call fails
+        return await self._cached_identity_credentials(client, key, identity_id)
+
+    async def _cached_identity_credentials(self, client: _CognitoClient, key: str, identity_id: str) -> Credentials:
+        """Return the credentials of a cached identity. If it does not exist, delete it from the cache."""
         try:
-            return await self._credentials(io, endpoint, identity_id, tokens)
+            return await client.get_credentials(identity_id, self._custom_role_arn)
         except RetrievalError as error:
-            if error.code == _GONE:
-                await self._forget(io, key)
+            if error.code == _NOT_FOUND:
+                await self._identities.delete(client.io, key)
             raise
 
-    async def _new(self, io: Io, endpoint: ResolvedEndpoint, tokens: dict[str, str] | None) -> str:
-        """Return the identity that the pool has for these logins. Without logins, each is a new one."""
-        body = get_id_body(self._id, self._account_id, tokens)
-        answer = await self._answer(io, endpoint, "GetId", body, tokens)
-        return parse_identity_id(answer, self.name)
-
-    async def _forget(self, io: Io, key: str | None) -> None:
-        if key is not None:
-            await self._identities.forget(io, key)
-
-    def _key(self, endpoint: ResolvedEndpoint) -> str | None:
-        """Return under which key the identity is kept; None: it is not."""
+    def _cache_key(self, endpoint: ResolvedEndpoint) -> str | None:
+        """Return the key of the identity in the cache; None if it must not be cached."""
         if self._user is None:
             return None
-        parts = [_KEY]
+        parts = [_KEY_PREFIX]
         if self._account_id is not None:
             parts.append(f"account={self._account_id}")
-        if self._prefix is None or endpoint.region != self._prefix.value:
+        if self._id_region is None or endpoint.region != self._id_region.value:
             parts.append(f"region={endpoint.region}")
-        # The user comes last: whatever name somebody has chosen, it makes no key of another pool or account.
+        # The user comes last, so that no user identifier results in a key of another pool or account.
         return ":".join((*parts, self._id, self._user))
+
+
+class _CognitoClient:
+    """Calls Cognito with the tokens of one attempt. Its repr does not show them."""
+
+    __slots__ = ("_name", "_timeout", "_tokens", "endpoint", "io")
+
+    def __init__(
+        self, io: Io, endpoint: ResolvedEndpoint, tokens: Mapping[str, str] | None, timeout: float, name: str
+    ) -> None:
+        self.io = io
+        self.endpoint = endpoint
+        self._tokens = tokens
+        self._timeout = timeout
+        self._name = name
+
+    async def get_id(self, pool_id: str, account_id: str | None) -> str:
+        """Return the identity that a pool has for the tokens."""
+        body = get_id_body(pool_id, account_id, self._tokens)
+        return parse_identity_id(await self._call("GetId", body), self._name)
+
+    async def get_credentials(self, identity_id: str, custom_role_arn: str | None) -> Credentials:
+        """Return the credentials of an identity."""
+        body = get_credentials_body(identity_id, self._tokens, custom_role_arn)
+        return parse_credentials(await self._call("GetCredentialsForIdentity", body), self._name, identity_id)
+
+    async def _call(self, operation: Literal["GetId", "GetCredentialsForIdentity"], body: bytes) -> Response:
+        """Return the response with status 200 to one call."""
+        endpoint = self.endpoint
+        request = endpoint.request("POST", "/", request_headers(operation), self._timeout, body)
+        budget = await start_budget(self.io, endpoint.attempts * self._timeout)
+        # The request is not signed, so it is the same at every attempt.
+        result = await call_service(self.io, lambda _: request, parse_json_error, endpoint.attempts, budget)
+        description = f"{operation} of {endpoint}"
+        if isinstance(result, TransportFailure):
+            raise transport_error(result, self._name, description)
+        if result.status != 200:
+            error = parse_json_error(result, tuple((self._tokens or {}).values()))
+            raise service_error(result, error, self._name, description, HINTS)
+        return result

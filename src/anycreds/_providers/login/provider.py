@@ -1,13 +1,14 @@
-"""Credentials of ``aws login``, from its cache file, and renewed in there: the AWS CLI and other SDKs share it.
+"""Credentials of the session that ``aws login`` created, from its file, which the AWS CLI and other SDKs share.
 
-What is still valid is never withheld because a refresh has gone wrong. The file is read anew at every attempt, so that
-a new sign-in, or another process's refresh, counts at once.
+The file is read at every attempt, so that a running program notices a new sign-in and another process's refresh.
+Credentials that are still valid are returned even if their refresh fails.
 """
 
 from __future__ import annotations
 
 from contextlib import suppress
 from functools import partial
+from shlex import quote
 
 from ..._config.locations import Location
 from ..._config.settings import Setting, first_set
@@ -16,7 +17,6 @@ from ..._core.errors import (
     CredentialsError,
     InvalidConfigurationError,
     LoginRequiredError,
-    MalformedResponseError,
     RetrievalError,
     strip_frames,
 )
@@ -24,53 +24,53 @@ from ..._core.http import Request, Response, TransportFailure
 from ..._core.io import Io, Runtime
 from ..._core.logs import log
 from ..._core.provider import ClientContext, Provider
-from ..._core.validation import InvalidValueError, check_text, check_timeout_and_retries
+from ..._core.validation import InvalidValueError, check_text
 from ..._wire.service_errors import service_error, transport_error
-from ..service.endpoint_resolution import EndpointResolver, ResolvedEndpoint
+from ..service.endpoint_resolution import EndpointResolver
 from ..service.retries import call_service, start_budget
-from ..service.token_cache import Document, Held, TokenFiles, token_file
+from ..service.token_cache import REFRESH_BUFFER, CachedToken, TokenCache
+from ..service.token_file import Document, token_location
 from .api import (
     HINTS,
-    TARGET,
-    LoginToken,
-    file_name,
-    is_for_good,
+    REFRESH_HEADERS,
+    REFRESH_TARGET,
+    is_terminal,
+    oauth_error,
     parse_error_response,
     parse_refresh_response,
-    parse_token,
     refresh_body,
-    word_in,
 )
-from .dpop import proof
-from .dpop_keys import CryptographyMissingError, load_key
+from .dpop import dpop_proof
+from .dpop_keys import CryptographyMissingError, SigningKey, load_key
+from .token import LoginToken, file_name, parse_token
 
 NAME = "login"
 _DIRECTORY_VARIABLE = "AWS_LOGIN_CACHE_DIRECTORY"
 _DIRECTORY = Setting("~/.aws/login/cache", "the default location")
-# All SDKs renew these credentials when they have five of their fifteen minutes left.
-_ENOUGH = 5 * 60.0
-# One refresh may take as long as so many exchanges, whatever the number of attempts that is configured.
-_EXCHANGES = 3
-# For what reads, writes and waits beside that: files on a slow disk, and the importing of cryptography.
-_FILES = 5.0
-_HEADERS = {"Content-Type": "application/json", "Accept": "application/json"}
+# The time for a refresh with all its retries, in exchanges: as many as AWS's default number of attempts.
+_MAX_EXCHANGES = 3
 
 
 class LoginProvider(Provider):
-    """What a profile with ``login_session`` means.
+    """The provider of a profile with ``login_session``.
 
-    ``profile`` is its name, for the command that a person is told to run; None: the default one. ``timeout``: seconds
-    for one exchange.
+    A refresh token can be used once. Even so, the request is retried after a server error or a broken connection. If
+    the service has used the token up, then its successor was lost with the response, and a retry changes nothing. If
+    it has not, the retry saves the session.
 
-    A refresh token is good for one refresh, and yet a refresh is repeated after a server error or a broken connection,
-    as all calls are. If such an attempt has used the token up, then its successor went down with the answer, and
-    nothing is lost by asking again; if it has not, asking again is what saves the session.
+    Args:
+        runtime: What the provider runs on.
+        session: The value of ``login_session``.
+        endpoints: Finds the endpoint of AWS Sign-In.
+        profile: The name of the profile, for the command that signs the user in; None for the default profile.
+        timeout: Seconds for one HTTP exchange.
 
-    Raises ``InvalidConfigurationError`` for a ``timeout`` that cannot be right.
-    Follows the AWS "SDKs and Tools" reference, page "Login credentials provider".
+    See: AWS SDKs and Tools Reference Guide, "Login credential provider",
+    https://docs.aws.amazon.com/sdkref/latest/guide/feature-login-credentials.html
+
     """
 
-    __slots__ = ("_endpoints", "_files", "_profile", "_session", "_timeout")
+    __slots__ = ("_endpoints", "_profile", "_session", "_timeout", "_tokens")
 
     def __init__(
         self,
@@ -82,35 +82,38 @@ class LoginProvider(Provider):
         timeout: float = 5.0,
     ) -> None:
         super().__init__(NAME, runtime)
-        check_timeout_and_retries(timeout, 0, NAME)
         self._session = session
         self._endpoints = endpoints
         self._profile = profile
         self._timeout = timeout
-        self._files: TokenFiles[LoginToken] = TokenFiles(NAME, partial(parse_token, source=NAME))
+        self._tokens: TokenCache[LoginToken] = TokenCache(NAME, partial(parse_token, source=NAME))
 
     async def _load(self, io: Io, context: ClientContext) -> Credentials:
         file = self._file(io)
         try:
-            held = await self._files.load(io, file)
+            cached = await self._tokens.load(io, file)
         except InvalidValueError as error:
-            raise self._sign_in(str(error)) from None
-        if held.token.ends - io.time() > _ENOUGH:
-            return held.token.credentials
+            raise self._no_token(error) from None
+        if _is_usable(cached.token, io):
+            return cached.token.credentials
         try:
-            return await self._renewed(io, context, file, held)
+            return await self._refreshed(io, context, file, cached)
         except CredentialsError as error:
+            newest = await self._newest_token(io, file, cached.token)
+            left = newest.expires_at - io.time()
+            if left <= 0:
+                raise
             strip_frames(error)
-            if valid := await self._still_valid(io, file, held.token, error):
-                return valid
-            raise
+            message = "%s; using the credentials, which are valid for %.0f s more"
+            log("providers.login", "warning", message, error, left)
+            return newest.credentials
 
     async def _describe_sources(self, io: Io, context: ClientContext) -> list[str]:
-        shown = [f"login_session ({self._session.origin})"]
+        sources = [f"login_session ({self._session.origin})"]
         with suppress(CredentialsError):
             file = self._file(io)
-            shown.append(f"token file {file.display_path} ({file.origin})")
-        return shown
+            sources.append(f"token file {file.display_path} ({file.origin})")
+        return sources
 
     def _file(self, io: Io) -> Location:
         try:
@@ -119,107 +122,88 @@ class LoginProvider(Provider):
             message = f"login_session from {self._session.origin} {error}"
             raise InvalidConfigurationError(message, source=NAME) from None
         directory = first_set(io.environ(), _DIRECTORY_VARIABLE) or _DIRECTORY
-        file = token_file(io, directory, file_name(self._session.value), NAME)
-        if isinstance(file, InvalidConfigurationError):
-            raise file
-        return file
+        return token_location(io, directory, file_name(self._session.value), NAME)
 
-    async def _renewed(self, io: Io, context: ClientContext, file: Location, held: Held[LoginToken]) -> Credentials:
-        async def refresh(token: LoginToken) -> Document | CredentialsError:
-            return await self._refresh(io, context, file, token)
-
+    async def _refreshed(
+        self, io: Io, context: ClientContext, file: Location, cached: CachedToken[LoginToken]
+    ) -> Credentials:
+        request = partial(self._request_token, io, context, file)
         try:
-            found = await self._files.renew(io, file, held, lambda token: token.ends - io.time() > _ENOUGH, refresh)
+            token = await self._tokens.refresh(io, file, cached, lambda token: _is_usable(token, io), request)
         except InvalidValueError as error:
-            raise self._sign_in(str(error)) from None
-        if isinstance(found, CredentialsError):
-            raise found
-        if found.ends > io.time():
-            return found.credentials
-        hint = "try again in half a minute; if they always end at once, this machine's clock is wrong"
-        raise RetrievalError("the credentials have ended, right after they were renewed", source=NAME, hint=hint)
-
-    async def _still_valid(
-        self, io: Io, file: Location, token: LoginToken, error: CredentialsError
-    ) -> Credentials | None:
-        """Return the set that lasts longest in spite of an error, if one still does."""
-        with suppress(InvalidValueError):
-            newest = await self._files.load(io, file)  # another process may have refreshed the token meanwhile
-            token = max(token, newest.token, key=lambda one: one.ends)
-        left = token.ends - io.time()
-        if left <= 0:
-            return None
-        log("providers.login", "warning", "%s; the old credentials are used, which last for %.0f s more", error, left)
-        return token.credentials
-
-    async def _refresh(
-        self, io: Io, context: ClientContext, file: Location, token: LoginToken
-    ) -> Document | CredentialsError:
-        """Ask the service once, and return what changes in the file."""
-        fixed = Setting(token.region, f"signInRegion in {file.display_path}") if token.region else None
-        try:
-            endpoint = await self._endpoints.resolve(io, context, "signin", NAME, required_region=fixed)
-        except CredentialsError as error:  # credentials that are still valid are used in spite of it
-            return error.with_traceback(None)
-        try:
-            key = await io.run_in_thread(load_key, token.key)
-        except InvalidValueError as error:
-            return self._wrong_key(error, file)
-        body = refresh_body(token)
-        asked_at = io.time()
-
-        def request(now: float) -> Request:
-            nonlocal asked_at
-            asked_at = io.time()  # the new credentials last from some later moment on
-            bare = endpoint.request("POST", TARGET, _HEADERS, self._timeout, body)
-            proven = proof(key, bare.method, bare.url, now, io.new_uuid())
-            return bare._replace(headers={**_HEADERS, "DPoP": proven})
-
-        secrets = token.secrets
-        budget = await start_budget(io, _EXCHANGES * self._timeout)
-        answer = await call_service(
-            io, request, lambda response: parse_error_response(response, secrets), endpoint.attempts, budget
+            raise self._no_token(error) from None
+        if token.expires_at > io.time():
+            return token.credentials
+        raise RetrievalError(
+            "the refreshed credentials have already expired",
+            source=NAME,
+            hint="try again in 30 s; if this repeats, set the clock of this machine",
         )
-        if isinstance(answer, TransportFailure):
-            return transport_error(
-                answer, NAME, f"CreateOAuth2Token of {endpoint}", "check that this program can reach it"
-            )
-        if answer.status != 200:
-            return self._refusal(answer, endpoint, secrets)
+
+    async def _newest_token(self, io: Io, file: Location, token: LoginToken) -> LoginToken:
+        """Return this token, or one in the file that is valid for longer: another process may have refreshed it."""
+        with suppress(InvalidValueError):
+            cached = await self._tokens.load(io, file)
+            return max(token, cached.token, key=lambda one: one.expires_at)
+        return token
+
+    async def _request_token(self, io: Io, context: ClientContext, file: Location, token: LoginToken) -> Document:
+        """Refresh a token. Return the changes to the document in its file."""
+        region = Setting(token.region, f"signInRegion in {file.display_path}") if token.region else None
+        endpoint = await self._endpoints.resolve(io, context, "signin", NAME, required_region=region)
+        key = await self._load_key(io, file, token)
+        sent_at = io.time()
+
+        def make_request(now: float) -> Request:
+            nonlocal sent_at
+            sent_at = io.time()  # the lifetime of the new credentials begins later, so this is never too late
+            request = endpoint.request("POST", REFRESH_TARGET, REFRESH_HEADERS, self._timeout, refresh_body(token))
+            proof = dpop_proof(key, request.method, request.url, now, io.new_uuid())
+            return request._replace(headers={**REFRESH_HEADERS, "DPoP": proof})
+
+        parse_error = partial(parse_error_response, secrets=token.secrets)
+        budget = await start_budget(io, _MAX_EXCHANGES * self._timeout)
+        result = await call_service(io, make_request, parse_error, endpoint.attempts, budget)
+        description = f"CreateOAuth2Token of {endpoint}"
+        if isinstance(result, TransportFailure):
+            raise transport_error(result, NAME, description, "check that this program can reach the endpoint")
+        if result.status != 200:
+            raise self._service_error(result, description, token)
+        return parse_refresh_response(result, token, sent_at, NAME)
+
+    async def _load_key(self, io: Io, file: Location, token: LoginToken) -> SigningKey:
         try:
-            return parse_refresh_response(answer, token, asked_at, NAME)
-        except MalformedResponseError as error:
-            strip_frames(error)
+            return await io.run_in_thread(load_key, token.dpop_key)
+        except CryptographyMissingError as error:
+            message = f"refreshing the credentials requires cryptography, which {error}"
+            raise InvalidConfigurationError(message, source=NAME, hint="install anycreds[login]") from None
+        except InvalidValueError as error:
+            raise self._login_required(f"dpopKey in {file.display_path} {error}") from None
+
+    def _service_error(self, response: Response, description: str, token: LoginToken) -> RetrievalError:
+        parsed = parse_error_response(response, token.secrets)
+        error = service_error(response, parsed, NAME, description, HINTS)
+        if not is_terminal(response, parsed):
             return error
+        return self._login_required(error.message, HINTS.get(oauth_error(response) or ""), parsed.status, parsed.code)
 
-    def _refusal(self, answer: Response, endpoint: ResolvedEndpoint, secrets: tuple[str, ...]) -> RetrievalError:
-        told = parse_error_response(answer, secrets)
-        error = service_error(answer, told, NAME, f"CreateOAuth2Token of {endpoint}", HINTS)
-        if not is_for_good(answer, told):
-            return error
-        return self._sign_in(error.message, HINTS.get(word_in(answer) or ""), told.status, told.code)
+    def _no_token(self, error: InvalidValueError) -> LoginRequiredError:
+        return self._login_required(f"no login token found for login_session ({self._session.origin}): {error}")
 
-    def _wrong_key(self, error: InvalidValueError, file: Location) -> CredentialsError:
-        if isinstance(error, CryptographyMissingError):
-            return InvalidConfigurationError(
-                f"renewing these credentials needs cryptography, which {error}",
-                source=NAME,
-                hint="install anycreds[login]",
-            )
-        return self._sign_in(f"dpopKey in {file.display_path} {error}")
-
-    def _sign_in(
-        self, message: str, reason: str | None = None, status: int | None = None, code: str | None = None
+    def _login_required(
+        self, message: str, hint: str | None = None, status: int | None = None, code: str | None = None
     ) -> LoginRequiredError:
         command = login_command(self._profile)
-        hint = f"run: {command}" if reason is None else f"{reason}; run: {command}"
+        hint = f"run: {command}" if hint is None else f"{hint}; run: {command}"
         return LoginRequiredError(message, command=command, status=status, code=code, source=NAME, hint=hint)
 
 
+def _is_usable(token: LoginToken, io: Io) -> bool:
+    return token.expires_at - io.time() > REFRESH_BUFFER
+
+
 def login_command(profile: str | None) -> str:
-    """Return what a person has to run in a shell to sign in."""
+    """Return the shell command that signs the user in."""
     if profile is None or profile == "default" or not profile.isprintable():
         return "aws login"
-    import shlex  # only here: most programs never load it through us
-
-    return f"aws login --profile {shlex.quote(profile)}"
+    return f"aws login --profile {quote(profile)}"

@@ -1,224 +1,218 @@
-"""A token in a JSON file that other programs use too, such as the AWS CLI and other SDKs.
+"""The cache of one token: a JSON file that other programs, such as the AWS CLI and other SDKs, read and refresh too.
 
-It is read without trust, refreshed by one process at a time, and written back with all that is not understood here. A
-token that was refreshed is never thrown away because it cannot be written: it is then kept in memory.
+A refresh token can be used once, and the response contains its successor. So two processes must not use the same one,
+and a response must not be lost:
+
+* A refresh holds a lock file. When it has the lock, it reads the token file again. If another process has stored a
+  usable token meanwhile, that is the result.
+* Programs that do not use the lock may still be faster. Then the service rejects the refresh token, and their new token
+  appears in the file shortly after. So a rejection becomes an error only after the file was read a few times more.
+* A cancelled caller leaves only after the response has been stored, or after 1.5 seconds.
+* A new token is stored in memory first, and then written to the file. If that fails, the token in memory is used for as
+  long as the file contains the document that the new one replaces. Any other document, or none, is the work of another
+  process or of the user, so the token in memory is dropped.
+* Fields of the document that are unknown here are written back unchanged.
+* The service is called at most once in 30 seconds. Meanwhile the last error is raised again, or the token is used that
+  the last refresh returned.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
-from ..._config.locations import Location, resolve_path
-from ..._config.settings import Setting
-from ..._core.errors import CredentialsError, InvalidConfigurationError, LoginRequiredError
+from ..._config.locations import Location
+from ..._core.errors import LoginRequiredError, RetrievalError, strip_frames
 from ..._core.events import CacheWriteFailed
-from ..._core.io import Io, PrivateFile, ReadFailure, WriteFailure
+from ..._core.io import Io
 from ..._core.logs import log
 from ..._core.observer import notify
 from ..._core.validation import InvalidValueError
-from ..._wire.json import parse_object
-from ..._wire.text import decode_utf8
+from .token_file import Document, read_token_file, write_token_file
 
 T = TypeVar("T")
-Document: TypeAlias = Mapping[str, Any]
-Refresh: TypeAlias = Callable[[T], Awaitable[Document | CredentialsError]]
 
-# A few tokens of some KiB each. What is larger is another file, and would keep the event loop busy for milliseconds.
-LIMIT = 64 * 1024
-# An exchange with all its repetitions takes up to 15 s, but hardly ever more than one. Then it is better to go on: the
-# service tells who is too late, and what another process has written meanwhile is adopted all the same.
+# Seconds that a token must still be valid for, otherwise it is refreshed. All SDKs use 5 minutes.
+REFRESH_BUFFER = 5 * 60.0
+# Seconds between two refreshes, as in JavaScript and Rust.
+REFRESH_COOLDOWN = 30.0
+# Seconds to wait for the lock. A refresh with all its retries takes up to 15 s, but hardly ever more than one. After
+# that it is better to continue: if the token was used meanwhile, the service rejects it and the file has a new one.
 LOCK_SECONDS = 10.0
-# As in JavaScript and Rust: a service that refuses one refresh is not asked for another at once.
-PAUSE = 30.0
-# A refresh token is good for one refresh, and its successor is in the answer: whoever is cancelled waits so long
-# for it and for the file: less than a flight has for its clean-up, which is 2 s.
-_FINISHING = 1.5
-# The AWS CLI and JavaScript rewrite the file in place: for a moment it is empty, or half of it is missing.
-_TORN = 0.05
-# Where a program that knows no lock was faster with the same refresh token, this is when its new token is in the file.
-_SIBLING = (0.0, 0.05, 0.1, 0.2)
+# Seconds that a cancelled caller waits for the response and the file: less than the 2 s that a refresh of the cache
+# has to end after a cancellation.
+_SHIELD_SECONDS = 1.5
+# Seconds before each reading of the file after a rejection.
+_RACE_DELAYS = (0.0, 0.05, 0.1, 0.2)
 
 
-class Held(NamedTuple, Generic[T]):
-    """A token, and the document that it comes from. It cannot be printed."""
+class CachedToken(NamedTuple, Generic[T]):
+    """A token, and the document that it was parsed from. Its repr shows neither."""
 
     token: T
     document: Document
-    in_file: Document
-    """What the file holds. That is another document while what is kept in memory could not be written."""
+    file_document: Document
+    """The document in the file: an older one than ``document`` if that could not be written."""
 
     def __repr__(self) -> str:
-        return "Held()"
+        return "CachedToken()"
 
 
-class _Kept(NamedTuple):
+class _PendingWrite(NamedTuple):
     path: str
-    replaced: Document
     document: Document
+    replaces: Document
 
     def __repr__(self) -> str:
-        return "_Kept()"
+        return "_PendingWrite()"
 
 
-def token_file(io: Io, directory: Setting, name: str, source: str) -> Location | InvalidConfigurationError:
-    """Return where a token is to be looked for. A leading ``~`` in the directory is the home directory."""
-    path = Setting(f"{directory.value.rstrip('/')}/{name}", directory.origin)
-    try:
-        return resolve_path(path, io.environ(), io.home_directory, source)
-    except InvalidConfigurationError as error:
-        return error.with_traceback(None)
+class _LastRefresh(NamedTuple):
+    time: float  # of the monotonic clock
+    error: RetrievalError | None
 
 
-class TokenFiles(Generic[T]):
-    """The token file of one provider. ``parse`` returns the token in a document, or raises ``InvalidValueError``."""
+class TokenCache(Generic[T]):
+    """The token of one provider, in its file, and in memory while it cannot be written.
 
-    __slots__ = ("_asked_at", "_failure", "_kept", "_name", "_parse", "_warned")
+    Args:
+        name: The name of the provider.
+        parse: Returns the token in a document, or raises ``InvalidValueError``.
+
+    """
+
+    __slots__ = ("_has_warned", "_last_refresh", "_name", "_parse", "_pending")
 
     def __init__(self, name: str, parse: Callable[[Document], T]) -> None:
         self._name = name
         self._parse = parse
-        self._kept: _Kept | None = None
-        self._asked_at: float | None = None
-        self._failure: CredentialsError | None = None
-        self._warned = False
+        self._pending: _PendingWrite | None = None
+        self._last_refresh: _LastRefresh | None = None
+        self._has_warned = False
 
-    async def load(self, io: Io, file: Location) -> Held[T]:
-        """Return the newest token.
+    async def load(self, io: Io, file: Location) -> CachedToken[T]:
+        """Return the newest token. The file is read at every call.
 
-        Raises ``InvalidValueError``, which names the file, if there is no valid token.
+        Raises:
+            InvalidValueError: There is no valid token; the text names the file.
 
-        That is what the file holds, read anew; but if a refreshed token could not be written, and the file still holds
-        the one before, then it is the refreshed one.
         """
-        found: Document | InvalidValueError | None
         try:
-            found = await self._document(io, file)
+            found = await read_token_file(io, file)
         except InvalidValueError as error:
-            found = error
-        kept = self._kept
-        if kept is not None and kept.path == file.path:
-            if found == kept.replaced or isinstance(found, InvalidValueError):
-                return self._held(file, kept.document, kept.replaced)
-            if self._kept is kept:  # else another thread knows better
-                self._kept = None  # somebody has signed in, signed out, or refreshed
-        if found is None:
+            if (pending := self._pending_for(file)) is not None:
+                return self._cached(file, pending.document, pending.replaces)
+            raise InvalidValueError(f"{file.display_path} {error}") from None
+        if found is not None and found.is_accessible_to_others and not self._has_warned:
+            self._has_warned = True
+            self._warn("%s: %s %s; run chmod 600 on it", file, "is accessible to other users")
+        document = None if found is None else found.document
+        pending = self._pending_for(file)
+        if pending is not None and document == pending.replaces:
+            return self._cached(file, pending.document, pending.replaces)
+        if pending is not None and self._pending is pending:  # otherwise another thread has stored a newer token
+            self._pending = None
+        if document is None:
             raise InvalidValueError(f"{file.display_path} does not exist")
-        if isinstance(found, InvalidValueError):
-            raise InvalidValueError(f"{file.display_path} {found}")
-        return self._held(file, found, found)
+        return self._cached(file, document, document)
 
-    async def renew(
-        self, io: Io, file: Location, held: Held[T], is_enough: Callable[[T], bool], refresh: Refresh[T]
-    ) -> T | CredentialsError:
-        """Return a token that is new, or the error of the refresh.
+    async def refresh(
+        self,
+        io: Io,
+        file: Location,
+        cached: CachedToken[T],
+        is_usable: Callable[[T], bool],
+        request: Callable[[T], Awaitable[Document]],
+    ) -> T:
+        """Return a token that another process has refreshed, or refresh it.
 
-        Raises ``InvalidValueError``, which names the file, if there is no valid token.
+        Args:
+            io: The outside world.
+            file: The location of the token file.
+            cached: The token that ``load`` returned.
+            is_usable: Whether a token needs no refresh.
+            request: Sends the refresh request for a token, and returns the changes to the document. Raises
+                ``LoginRequiredError`` if the service rejects the token for good, ``InvalidConfigurationError`` if no
+                request can be sent.
 
-        Under a lock the file is read again. A token that is enough by now is taken; else ``refresh`` is awaited, once.
-        It returns what has to change in the document, or an error: ``LoginRequiredError`` if the service has refused
-        for good. Within 30 s of an attempt that has gone wrong its error is returned again, and of one that has gone
-        well the token that is held.
+        Raises:
+            InvalidValueError: There is no valid token any more; the text names the file.
+            CredentialsError: What ``request`` raises, or has raised within the cooldown.
+
         """
-        if self._is_too_soon(io):
-            return self._last(held)
-        async with io.file_lock(file.path, LOCK_SECONDS) as problem:
-            if problem is not None:
-                log(
-                    "token_files",
-                    "warning",
-                    "%s: %s %s; it goes on without",
-                    self._name,
-                    file.display_path,
-                    problem.detail,
-                )
+        if (last := self._recent_refresh(io)) is not None:
+            return _outcome_of(last, cached)
+        async with io.file_lock(file.path, LOCK_SECONDS) as failure:
+            if failure is not None:
+                self._warn("%s: %s %s; continuing without the lock", file, failure.detail)
             newest = await self.load(io, file)
-            if is_enough(newest.token):
+            if is_usable(newest.token):
                 return newest.token
-            if self._is_too_soon(io):  # another event loop of this program has asked meanwhile
-                return self._last(newest)
-            return await io.shielded(self._ask(io, file, newest, is_enough, refresh), _FINISHING)
+            if (last := self._recent_refresh(io)) is not None:  # another event loop of this program has refreshed
+                return _outcome_of(last, newest)
+            return await io.shielded(self._refresh(io, file, newest, is_usable, request), _SHIELD_SECONDS)
 
-    async def _ask(
-        self, io: Io, file: Location, held: Held[T], is_enough: Callable[[T], bool], refresh: Refresh[T]
-    ) -> T | CredentialsError:
+    async def _refresh(
+        self,
+        io: Io,
+        file: Location,
+        cached: CachedToken[T],
+        is_usable: Callable[[T], bool],
+        request: Callable[[T], Awaitable[Document]],
+    ) -> T:
         try:
-            changes = await refresh(held.token)
-        except CredentialsError as error:
-            return error.with_traceback(None)  # there is no client, for want of a bundle, say; so nobody was asked
-        self._asked_at = io.monotonic()  # an attempt that was cancelled does not count: it has told nothing
-        if not isinstance(changes, CredentialsError):
-            self._failure = None
-            return await self._write(io, file, held, changes)
-        self._failure = changes._copy()  # the one that is raised gets a traceback
-        sibling = await self._sibling(io, file, is_enough) if isinstance(changes, LoginRequiredError) else None
-        return changes if sibling is None else sibling.token
+            changes = await request(cached.token)
+        except RetrievalError as error:  # after any other exception, a cancellation too, the next call tries again
+            self._last_refresh = _LastRefresh(io.monotonic(), error._copy())
+            if isinstance(error, LoginRequiredError):
+                newer = await self._reload_after_race(io, file, is_usable)
+                if newer is not None:
+                    strip_frames(error)
+                    return newer
+            raise
+        self._last_refresh = _LastRefresh(io.monotonic(), None)
+        return await self._store(io, file, cached, changes)
 
-    def _is_too_soon(self, io: Io) -> bool:
-        return self._asked_at is not None and io.monotonic() - self._asked_at < PAUSE
+    def _recent_refresh(self, io: Io) -> _LastRefresh | None:
+        last = self._last_refresh
+        return last if last is not None and io.monotonic() - last.time < REFRESH_COOLDOWN else None
 
-    def _last(self, held: Held[T]) -> T | CredentialsError:
-        return held.token if self._failure is None else self._failure._copy()
-
-    async def _sibling(self, io: Io, file: Location, is_enough: Callable[[T], bool]) -> Held[T] | None:
-        """Return the token of a program that was faster, if there is one."""
-        for pause in _SIBLING:
-            await io.sleep(pause)
+    async def _reload_after_race(self, io: Io, file: Location, is_usable: Callable[[T], bool]) -> T | None:
+        """Return the token of a program that has used the refresh token first; None if there is none."""
+        for delay in _RACE_DELAYS:
+            await io.sleep(delay)
             with suppress(InvalidValueError):
-                held = await self.load(io, file)
-                if is_enough(held.token):
-                    return held
+                cached = await self.load(io, file)
+                if is_usable(cached.token):
+                    return cached.token
         return None
 
-    async def _write(self, io: Io, file: Location, held: Held[T], changes: Document) -> T:
-        """Keep a refreshed token. Nothing waits before it is in memory, and then on its way to the file."""
-        new = self._held(file, {**held.document, **changes}, held.in_file)
-        self._kept = _Kept(file.path, held.in_file, new.document)
-        content = _content(new.document)
-        problem = await io.write_private(file.path, content) if isinstance(content, bytes) else content
-        if problem is not None:
-            message = "%s: %s %s; the new token is kept in memory only"
-            log("token_files", "warning", message, self._name, file.display_path, problem.detail)
-            notify(CacheWriteFailed(self._name, file.display_path, problem.detail))
+    async def _store(self, io: Io, file: Location, cached: CachedToken[T], changes: Document) -> T:
+        """Store a new token, in memory before the first await, then in the file. Return it."""
+        new = self._cached(file, {**cached.document, **changes}, cached.file_document)
+        self._pending = _PendingWrite(file.path, new.document, cached.file_document)
+        failure = await write_token_file(io, file, new.document)
+        if failure is not None:
+            self._warn("%s: %s %s; the new token is cached in memory only", file, failure.detail)
+            notify(CacheWriteFailed(self._name, file.display_path, failure.detail))
         return new.token
 
-    async def _document(self, io: Io, file: Location) -> Document | None:
-        """Return the JSON object in a file; None if there is no such file. Raise ``InvalidValueError`` for another."""
-        content = await io.read_private(file.path, LIMIT)
-        try:
-            return self._read(content, file)
-        except InvalidValueError:
-            await io.sleep(_TORN)
-        return self._read(await io.read_private(file.path, LIMIT), file)
+    def _pending_for(self, file: Location) -> _PendingWrite | None:
+        pending = self._pending
+        return pending if pending is not None and pending.path == file.path else None
 
-    def _read(self, content: PrivateFile | ReadFailure, file: Location) -> Document | None:
-        if isinstance(content, PrivateFile) and content.is_accessible_to_others and not self._warned:
-            self._warned = True
-            log("token_files", "warning", "%s: others can read %s; chmod 600 it", self._name, file.display_path)
-        if isinstance(content, PrivateFile):
-            return parse_object(decode_utf8(content.content))
-        if content.is_missing:
-            return None
-        raise InvalidValueError(content.detail)
-
-    def _held(self, file: Location, document: Document, in_file: Document) -> Held[T]:
+    def _cached(self, file: Location, document: Document, file_document: Document) -> CachedToken[T]:
         try:
-            return Held(self._parse(document), document, in_file)
+            return CachedToken(self._parse(document), document, file_document)
         except InvalidValueError as error:
             raise InvalidValueError(f"{file.display_path}: {error}") from None
 
+    def _warn(self, message: str, file: Location, detail: str) -> None:
+        log("token_files", "warning", message, self._name, file.display_path, detail)
 
-def _content(document: Document) -> bytes | WriteFailure:
-    import json  # only here: programs with plain environment keys never load it through us
 
-    try:
-        content = json.dumps(document, indent=2, allow_nan=False).encode()
-        if len(content) <= LIMIT:
-            return content
-        # What was read was shorter, and must not grow beyond what is read again.
-        return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        return WriteFailure("would be too large to be read again")
-    except ValueError:
-        return WriteFailure("has a number without an end, which cannot be written as JSON")
+def _outcome_of(refresh: _LastRefresh, cached: CachedToken[T]) -> T:
+    if refresh.error is not None:
+        raise refresh.error._copy()
+    return cached.token

@@ -1,13 +1,15 @@
-"""Credentials of a role at IAM Identity Center (SSO), with the token that ``aws sso login`` left in its file.
+"""Credentials of a role in IAM Identity Center (SSO), for the token in the file that ``aws sso login`` writes.
 
-The file is read at every attempt, so that a sign-in heals a running program. A token that is about to end is refreshed
-if its file allows that; only where nothing else helps a person has to sign in.
+The file is read at every attempt, so that a running program notices a new sign-in. A token that expires soon is
+refreshed if possible. ``LoginRequiredError`` is raised only if there is no other way to a valid token.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
+from shlex import quote
 from typing import NamedTuple
 
 from ..._config.locations import Location
@@ -15,66 +17,47 @@ from ..._config.parser.sections import display_name
 from ..._config.service_settings import DEFAULT_ATTEMPTS
 from ..._config.settings import Setting
 from ..._core.credentials import Credentials
-from ..._core.durations import to_datetime
-from ..._core.errors import (
-    CredentialsError,
-    InvalidConfigurationError,
-    LoginRequiredError,
-    MalformedResponseError,
-    strip_frames,
-)
+from ..._core.errors import CredentialsError, LoginRequiredError, strip_frames
 from ..._core.http import Request, Response, TransportFailure
 from ..._core.io import Io, Runtime
 from ..._core.logs import log
 from ..._core.provider import ClientContext, Provider
-from ..._core.validation import InvalidValueError, check_timeout_and_retries
+from ..._core.validation import InvalidValueError
 from ..._wire.service_errors import parse_json_error, service_error, transport_error
 from ..service.endpoint_resolution import EndpointResolver, ResolvedEndpoint
 from ..service.retries import Budget, call_service, is_transient, start_budget
-from ..service.token_cache import LOCK_SECONDS, Held, TokenFiles, token_file
-from .portal import bearer_headers, credentials_target, parse_credentials
-from .settings import NAME, SsoSettings
-from .token import (
+from ..service.token_cache import LOCK_SECONDS, REFRESH_BUFFER, CachedToken, TokenCache
+from ..service.token_file import token_location
+from .api import (
+    REFRESH_HEADERS,
     REFRESH_TARGET,
-    SsoToken,
-    file_name,
+    bearer_headers,
+    credentials_target,
+    is_terminal,
+    parse_credentials,
     parse_refresh_response,
-    parse_token,
     refresh_body,
-    refresh_fields,
 )
+from .settings import NAME, SsoSettings
+from .token import SsoToken, file_name, format_timestamp, parse_token
 
-_FOLDER = Setting("~/.aws/sso/cache", "the path of the token file")
-# Seconds before its end from which on a token is refreshed, as in JavaScript and Rust.
-_EARLY = 5 * 60.0
-# A refresh, the portal, and the portal once more with another token.
-_EXCHANGES = 3
-# OIDC's words for a token or a registration that is of no use any more; without one, it may not have been OIDC.
-_FOR_GOOD = frozenset(
-    (
-        "AccessDeniedException",
-        "ExpiredTokenException",
-        "InvalidClientException",
-        "InvalidGrantException",
-        "InvalidRequestException",
-        "UnauthorizedClientException",
-        "access_denied",
-        "expired_token",
-        "invalid_client",
-        "invalid_grant",
-        "invalid_request",
-        "unauthorized_client",
-    )
-)
-_JSON = {"Accept": "application/json", "Content-Type": "application/json"}
+_DIRECTORY = Setting("~/.aws/sso/cache", "the path of the token file")
+# The most service calls of one attempt: the portal, a refresh, and the portal with the new token.
+_MAX_CALLS = 3
 
 
 class SsoProvider(Provider):
-    """What ``from_sso`` makes, and ``from_ini`` for profiles with ``sso_account_id`` and ``sso_role_name``.
+    """The provider of a role in IAM Identity Center.
 
-    ``timeout``: seconds for one exchange, with the portal or with OIDC.
-    Raises ``InvalidConfigurationError`` for a ``timeout`` that cannot be right.
-    Follows the AWS "SDKs and Tools" reference, page "IAM Identity Center credential provider".
+    Args:
+        runtime: What the provider runs on.
+        settings: The role, and the token to use.
+        endpoints: Finds the endpoints of the portal and of OIDC.
+        timeout: Seconds for one HTTP exchange.
+
+    See: AWS SDKs and Tools Reference Guide, "IAM Identity Center credential provider",
+    https://docs.aws.amazon.com/sdkref/latest/guide/feature-sso-credentials.html
+
     """
 
     __slots__ = ("_endpoints", "_settings", "_timeout", "_tokens")
@@ -83,165 +66,163 @@ class SsoProvider(Provider):
         self, runtime: Runtime, settings: SsoSettings, endpoints: EndpointResolver, timeout: float = 5.0
     ) -> None:
         super().__init__(NAME, runtime)
-        check_timeout_and_retries(timeout, 0, NAME)
         self._settings = settings
         self._endpoints = endpoints
         self._timeout = timeout
-        self._tokens = TokenFiles(NAME, parse_token)
-
-    def _time(self) -> float:
-        return _EXCHANGES * DEFAULT_ATTEMPTS * self._timeout + LOCK_SECONDS
+        self._tokens = TokenCache(NAME, parse_token)
 
     async def _load(self, io: Io, context: ClientContext) -> Credentials:
         settings = self._settings
         file = self._file(io)
-        if isinstance(file, InvalidConfigurationError):
-            raise file
         portal = await self._endpoints.resolve(io, context, "sso", NAME, required_region=settings.region)
-        run = _Run(io, context, file, await start_budget(io, self._time()))
-        token = await self._token(run, None)
-        answer = await self._asked(run, portal, token)
-        if isinstance(answer, Response) and answer.status == 401 and settings.session is not None:
+        budget = await start_budget(io, _MAX_CALLS * DEFAULT_ATTEMPTS * self._timeout + LOCK_SECONDS)
+        attempt = _SsoAttempt(io, context, file, budget)
+        token = await self._token(attempt)
+        result = await self._request_credentials(attempt, portal, token)
+        if isinstance(result, Response) and result.status == 401 and settings.session is not None:
             try:
-                token = await self._token(run, token)
+                token = await self._token(attempt, rejected=token)
             except CredentialsError as error:
                 strip_frames(error)
-                log("providers.sso", "warning", "the portal rejected the token, and there is no other: %s", error)
+                message = "the portal rejected the token, and there is no other: %s"
+                log("providers.sso", "warning", message, error)
             else:
-                answer = await self._asked(run, portal, token)
-        return self._read(answer, portal, token)
+                result = await self._request_credentials(attempt, portal, token)
+        return self._parse(result, portal, token)
 
     async def _describe_sources(self, io: Io, context: ClientContext) -> list[str]:
-        settings, file = self._settings, self._file(io)
+        settings = self._settings
         role = f"sso_role_name ({settings.role_name.origin}), sso_start_url ({settings.start_url.origin})"
-        return [f"{self._told()}, {role}", *([f"token file {file.display_path}"] if isinstance(file, Location) else [])]
+        sources = [f"{self._owner()}, {role}"]
+        with suppress(CredentialsError):
+            sources.append(f"token file {self._file(io).display_path}")
+        return sources
 
-    def _file(self, io: Io) -> Location | InvalidConfigurationError:
-        named = self._settings.session or self._settings.start_url
-        return token_file(io, _FOLDER, file_name(named.value), NAME)
+    def _file(self, io: Io) -> Location:
+        key = self._settings.session or self._settings.start_url
+        return token_location(io, _DIRECTORY, file_name(key.value), NAME)
 
-    async def _token(self, run: _Run, rejected: SsoToken | None) -> SsoToken:
-        """Return a token that has not ended, and is not the one that the portal has rejected."""
-        refused_token = None if rejected is None else rejected.access_token
+    async def _token(self, attempt: _SsoAttempt, rejected: SsoToken | None = None) -> SsoToken:
+        """Return a token that has not expired, and is not the one that the portal has rejected."""
 
-        def is_good_for(seconds: float, token: SsoToken) -> bool:
-            return token.access_token != refused_token and token.end - run.io.time() > seconds
+        def is_valid_for(seconds: float, token: SsoToken) -> bool:
+            is_rejected = rejected is not None and token.access_token == rejected.access_token
+            return not is_rejected and token.expires_at - attempt.io.time() > seconds
 
         try:
-            held = await self._tokens.load(run.io, run.file)
+            cached = await self._tokens.load(attempt.io, attempt.file)
         except InvalidValueError as error:
-            raise self._login_required(f"there is no token of {self._told()}: {error}") from None
-        if is_good_for(_EARLY, held.token):
-            return held.token
-        newest: SsoToken | CredentialsError | InvalidValueError
+            raise self._login_required(f"no SSO token found for {self._owner()}: {error}") from None
+        if is_valid_for(REFRESH_BUFFER, cached.token):
+            return cached.token
+        token, reason = cached.token, ""
         try:
-            newest = await self._renewed(run, held, partial(is_good_for, _EARLY))
+            token = await self._refreshed(attempt, cached, partial(is_valid_for, REFRESH_BUFFER))
         except InvalidValueError as error:
-            newest = error
-        token = newest if isinstance(newest, SsoToken) else held.token
-        if is_good_for(0, token):
-            if isinstance(newest, CredentialsError):
-                log("providers.sso", "warning", "the token is used until it ends, but: %s", newest)
+            reason = f"; it cannot be refreshed, because {error}"
+        except CredentialsError as error:
+            if not is_valid_for(0, token):
+                raise
+            strip_frames(error)
+            left = token.expires_at - attempt.io.time()
+            log("providers.sso", "warning", "%s; using the token, which is valid for %.0f s more", error, left)
+        if is_valid_for(0, token):
             return token
-        if isinstance(newest, CredentialsError):
-            raise newest
-        end = "is rejected" if token.end > run.io.time() else f"ended at {to_datetime(token.end):%Y-%m-%dT%H:%M:%SZ}"
-        why = f"; {newest}" if isinstance(newest, InvalidValueError) else ""
-        raise self._login_required(f"the token of {self._told()} in {run.file.display_path} {end}{why}")
+        is_expired = token.expires_at <= attempt.io.time()
+        state = f"has expired (at {format_timestamp(token.expires_at)})" if is_expired else "was rejected by the portal"
+        raise self._login_required(f"{self._token_name(attempt.file)} {state}{reason}")
 
-    async def _renewed(
-        self, run: _Run, held: Held[SsoToken], is_enough: Callable[[SsoToken], bool]
-    ) -> SsoToken | CredentialsError:
+    async def _refreshed(
+        self, attempt: _SsoAttempt, cached: CachedToken[SsoToken], is_usable: Callable[[SsoToken], bool]
+    ) -> SsoToken:
+        """Return a new token. Raise ``InvalidValueError`` if the token cannot be refreshed."""
         if self._settings.session is None:
-            raise InvalidValueError("without sso_session no token is refreshed")
-        refresh_fields(held.token, run.io.time())
-        return await self._tokens.renew(run.io, run.file, held, is_enough, partial(self._refreshed, run))
+            raise InvalidValueError("sso_session is not set")
+        cached.token.check_refreshable(attempt.io.time())
+        request = partial(self._request_token, attempt)
+        return await self._tokens.refresh(attempt.io, attempt.file, cached, is_usable, request)
 
-    async def _refreshed(self, run: _Run, token: SsoToken) -> dict[str, str] | CredentialsError:
-        """Refresh a token: what has to change in its file, or what went wrong."""
-        try:
-            fields = refresh_fields(token, run.io.time())
-        except InvalidValueError as invalid:
-            message = f"the token of {self._told()} in {run.file.display_path} is not refreshed: {invalid}"
-            return self._login_required(message)
-        try:
-            endpoint = await self._endpoints.resolve(
-                run.io, run.context, "sso-oidc", NAME, required_region=self._settings.region
-            )
-        except InvalidConfigurationError as invalid:  # a token that is still valid is used in spite of it
-            return invalid.with_traceback(None)
-        request = endpoint.request("POST", REFRESH_TARGET, _JSON, self._timeout, refresh_body(fields))
-        answer = await self._exchanged(run, endpoint, request, token)
-        asked = f"the refresh of the token of {self._told()} in {run.file.display_path}, by {endpoint},"
-        if isinstance(answer, TransportFailure):
-            return transport_error(answer, NAME, asked, f"if that lasts, sign in again: {self._command()}")
-        if answer.status == 200:
-            try:
-                return parse_refresh_response(answer, run.io.time(), NAME)
-            except MalformedResponseError as malformed:
-                strip_frames(malformed)
-                return malformed
-        told = parse_json_error(answer, token.secrets())
-        error = service_error(answer, told, NAME, asked)
-        if is_transient(answer, told) or not (answer.status == 401 or told.code in _FOR_GOOD):
-            return error  # a proxy's word, say: signing in would not help
-        return self._login_required(error.message, told.status, told.code)
+    async def _request_token(self, attempt: _SsoAttempt, token: SsoToken) -> dict[str, str]:
+        """Refresh a token. Return the changes to the document in its file."""
+        io = attempt.io
+        token.check_refreshable(io.time())
+        oidc = await self._endpoints.resolve(
+            io, attempt.context, "sso-oidc", NAME, required_region=self._settings.region
+        )
+        request = oidc.request("POST", REFRESH_TARGET, REFRESH_HEADERS, self._timeout, refresh_body(token))
+        result = await self._send(attempt, oidc, request, token)
+        description = f"the refresh of {self._token_name(attempt.file)}, by {oidc},"
+        if isinstance(result, TransportFailure):
+            hint = f"if this continues, run: {self._command()}"
+            raise transport_error(result, NAME, description, hint)
+        if result.status == 200:
+            return parse_refresh_response(result, io.time(), NAME)
+        response = parse_json_error(result, token.secrets)
+        error = service_error(result, response, NAME, description)
+        if is_transient(result, response) or not is_terminal(result, response):
+            raise error
+        raise self._login_required(error.message, response.status, response.code)
 
-    async def _asked(self, run: _Run, portal: ResolvedEndpoint, token: SsoToken) -> Response | TransportFailure:
+    async def _request_credentials(
+        self, attempt: _SsoAttempt, portal: ResolvedEndpoint, token: SsoToken
+    ) -> Response | TransportFailure:
         target = credentials_target(self._settings.account_id.value, self._settings.role_name.value)
         request = portal.request("GET", target, bearer_headers(token.access_token), self._timeout)
-        return await self._exchanged(run, portal, request, token)
+        return await self._send(attempt, portal, request, token)
 
-    async def _exchanged(
-        self, run: _Run, endpoint: ResolvedEndpoint, request: Request, token: SsoToken
+    async def _send(
+        self, attempt: _SsoAttempt, endpoint: ResolvedEndpoint, request: Request, token: SsoToken
     ) -> Response | TransportFailure:
-        # No call may use up what the next one needs: a token that still serves must not be of no use for its refresh.
-        budget = Budget(run.io, min(endpoint.attempts * self._timeout, run.budget.left()))
-        secrets = token.secrets()
-        return await call_service(
-            run.io, lambda _: request, lambda one: parse_json_error(one, secrets), endpoint.attempts, budget
-        )
+        # Each call has its own part of the budget: a refresh that fails slowly must leave time for the portal.
+        budget = Budget(attempt.io, min(endpoint.attempts * self._timeout, attempt.budget.left()))
+        parse_error = partial(parse_json_error, secrets=token.secrets)
+        return await call_service(attempt.io, lambda _: request, parse_error, endpoint.attempts, budget)
 
-    def _read(self, answer: Response | TransportFailure, portal: ResolvedEndpoint, token: SsoToken) -> Credentials:
+    def _parse(self, result: Response | TransportFailure, portal: ResolvedEndpoint, token: SsoToken) -> Credentials:
         account, role = self._settings.account_id, self._settings.role_name
-        asked = (
+        description = (
             f"the request for role {display_name(role.value)} ({role.origin}) in account {display_name(account.value)} "
             f"({account.origin}), to {portal},"
         )
-        if isinstance(answer, TransportFailure):
-            raise transport_error(answer, NAME, asked)
-        if answer.status == 200:
-            return parse_credentials(answer, account.value, NAME)
-        told = parse_json_error(answer, token.secrets())
-        hint = f"whoever has signed in needs access to this account with this role; {account.origin} and {role.origin}"
-        hints = {told.code or "": f"{hint} say which"} if answer.status in (403, 404) else None
-        error = service_error(answer, told, NAME, asked, hints)
-        raise self._login_required(error.message, told.status, told.code) if answer.status == 401 else error
+        if isinstance(result, TransportFailure):
+            raise transport_error(result, NAME, description)
+        if result.status == 200:
+            return parse_credentials(result, account.value, NAME)
+        response = parse_json_error(result, token.secrets)
+        hint = f"assign the signed-in user to this role in this account, or correct {account.origin} and {role.origin}"
+        hints = {response.code or "": hint} if result.status in (403, 404) else None
+        error = service_error(result, response, NAME, description, hints)
+        if result.status == 401:
+            raise self._login_required(error.message, response.status, response.code)
+        raise error
 
     def _login_required(self, message: str, status: int | None = None, code: str | None = None) -> LoginRequiredError:
         command = self._command()
         return LoginRequiredError(
-            message, command=command, status=status, code=code, source=NAME, hint=f"sign in: {command}"
+            message, command=command, status=status, code=code, source=NAME, hint=f"run: {command}"
         )
 
     def _command(self) -> str:
-        from shlex import quote  # only for who has to sign in
-
-        if self._settings.profile is not None and self._settings.profile.isprintable():
-            return f"aws sso login --profile {quote(self._settings.profile)}"
-        if self._settings.session is not None and self._settings.session.value.isprintable():
-            return f"aws sso login --sso-session {quote(self._settings.session.value)}"
+        """Return the shell command that signs the user in."""
+        settings = self._settings
+        if settings.profile is not None and settings.profile.isprintable():
+            return f"aws sso login --profile {quote(settings.profile)}"
+        if settings.session is not None and settings.session.value.isprintable():
+            return f"aws sso login --sso-session {quote(settings.session.value)}"
         return "aws sso login"
 
-    def _told(self) -> str:
-        """Return who has signed in, and what says so, for people."""
+    def _token_name(self, file: Location) -> str:
+        return f"the SSO token for {self._owner()} in {file.display_path}"
+
+    def _owner(self) -> str:
+        """Return what the token belongs to, for display."""
         session = self._settings.session
         if session is None:
             return f"the start URL from {self._settings.start_url.origin}"
         return f"sso-session {display_name(session.value)} ({session.origin})"
 
 
-class _Run(NamedTuple):
+class _SsoAttempt(NamedTuple):
     """What all steps of one attempt need."""
 
     io: Io

@@ -1,0 +1,84 @@
+"""A token file: where it is, what it contains, and what is written to it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple, TypeAlias
+
+from ..._config.locations import Location, resolve_path
+from ..._config.settings import Setting
+from ..._core.io import Io, ReadFailure, WriteFailure
+from ..._core.validation import InvalidValueError
+from ..._wire.json import parse_object
+from ..._wire.text import decode_utf8
+
+Document: TypeAlias = Mapping[str, Any]
+
+# Bytes. A token file has a few KiB. Parsing a much larger file would block the event loop for milliseconds.
+MAX_FILE_SIZE = 64 * 1024
+# Seconds until an unreadable file is read again: the AWS CLI and JavaScript truncate the file before they write it.
+_PARTIAL_WRITE_DELAY = 0.05
+
+
+class TokenFile(NamedTuple):
+    """The content of a token file. Its repr does not show it."""
+
+    document: Document
+    is_accessible_to_others: bool
+
+    def __repr__(self) -> str:
+        return "TokenFile()"
+
+
+def token_location(io: Io, directory: Setting, name: str, source: str) -> Location:
+    """Return the location of a token file. A leading ``~`` in the directory is the home directory.
+
+    Raises:
+        InvalidConfigurationError: The directory begins with ``~``, and the home directory is unknown.
+
+    """
+    path = Setting(f"{directory.value.rstrip('/')}/{name}", directory.origin)
+    return resolve_path(path, io.environ(), io.home_directory, source)
+
+
+async def read_token_file(io: Io, file: Location) -> TokenFile | None:
+    """Return the content of a token file; None if there is no file.
+
+    Raises:
+        InvalidValueError: The file cannot be read, or is not a JSON object. The text does not name the file.
+
+    """
+    try:
+        return await _read_once(io, file)
+    except InvalidValueError:
+        await io.sleep(_PARTIAL_WRITE_DELAY)
+    return await _read_once(io, file)
+
+
+async def _read_once(io: Io, file: Location) -> TokenFile | None:
+    content = await io.read_private(file.path, MAX_FILE_SIZE)
+    if isinstance(content, ReadFailure):
+        if content.is_missing:
+            return None
+        raise InvalidValueError(content.detail)
+    return TokenFile(parse_object(decode_utf8(content.content)), content.is_accessible_to_others)
+
+
+async def write_token_file(io: Io, file: Location, document: Document) -> WriteFailure | None:
+    """Replace a token file. Return why it could not be written; None if it was."""
+    content = _serialize(document)
+    return await io.write_private(file.path, content) if isinstance(content, bytes) else content
+
+
+def _serialize(document: Document) -> bytes | WriteFailure:
+    try:
+        content = json.dumps(document, indent=2, allow_nan=False).encode()
+        if len(content) <= MAX_FILE_SIZE:
+            return content
+        # The document had fewer bytes when it was read, without indentation or escapes.
+        return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return WriteFailure("would be too large to be read again")
+    except ValueError:
+        return WriteFailure("contains an infinite number, which cannot be written as JSON")
