@@ -1,16 +1,12 @@
 """AWS credentials for trio and asyncio programs.
 
-A provider is an async callable that returns ``Credentials`` or raises a ``CredentialsError``. The functions create,
-compose and cache providers:
+A provider is an async callable that returns ``Credentials`` or raises a ``CredentialsError``. The functions ``from_…``
+create providers, ``create_credential_chain`` composes them, and ``cached`` caches their credentials.
+``from_default_chain`` finds the credentials that every AWS SDK would find, and caches them.
 
-``from_default_chain``, ``from_env``, ``from_ini``, ``from_process``, ``from_sso``, ``from_login_credentials``,
-``from_temporary_credentials``, ``from_web_token``, ``from_token_file``, ``from_container_metadata``, ``from_http``,
-``from_instance_metadata``, ``from_cognito_identity``, ``from_cognito_identity_pool``, ``create_credential_chain``,
-``cached``.
-
-``Credentials`` serve wherever the credentials of a source are expected, and any async function without arguments serves
-as a provider. Callback and protocol types are in ``anycreds.typing``, events in ``anycreds.events``, the connections to
-other libraries in ``anycreds.adapters``, fakes and fixtures in ``anycreds.testing``.
+Any async function without arguments that returns ``Credentials`` is a provider too. Callback and protocol types are in
+``anycreds.typing``, events in ``anycreds.events``, connections to other libraries in ``anycreds.adapters``, fakes and
+fixtures in ``anycreds.testing``.
 """
 
 from __future__ import annotations

@@ -65,7 +65,7 @@ def test_all_names_exist_once_and_in_order() -> None:
 def test_help_describes_every_factory() -> None:
     """``help(anycreds)`` contains every factory with the first line of its docstring."""
     text = pydoc.plain(pydoc.render_doc(anycreds))
-    assert len(FACTORIES) == 16
+    assert len(FACTORIES) >= 16
     for name in FACTORIES:
         assert f"    {name}(" in text
         first, *_ = (inspect.getdoc(getattr(anycreds, name)) or "").splitlines()
