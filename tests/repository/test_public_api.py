@@ -147,7 +147,7 @@ def test_types_of_public_signatures_are_public() -> None:
         for name, function in public_signatures()
         for annotation in function.__annotations__.values()
         for word in re.findall(r"\w+", str(annotation))
-        if word in ours
+        if word in ours and not str(annotation).startswith("Unpack[")  # keywords, each with its own type
     }
     assert {"Credentials", "IdentityCache", "Login", "MfaCodeProvider", "Observer"} <= {word for _, word in used}
     assert {(name, word) for name, word in used if word not in public} == set()
