@@ -328,7 +328,7 @@ def error_document(code: str, message: str = "because", root: str = "ErrorRespon
 def test_an_error_with_a_good_status() -> None:
     """An error document with status 200 is no set; what it says, and what to do, is in the error."""
     error = malformed(error_document("AccessDenied", f"User: me, {TOKEN}"), TOKEN)
-    assert "status 200, but is an error (AccessDenied: User: me, ...)" in str(error)
+    assert "is an error (AccessDenied: User: me, ...), although its status is 200" in str(error)
     assert error.hint == HINTS["AccessDenied"]
 
 

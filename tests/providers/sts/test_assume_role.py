@@ -181,7 +181,7 @@ def test_error_of_the_source_passes() -> None:
     ("body", "status", "code", "hint"),
     [
         (sts_error("AccessDenied"), 403, "AccessDenied", "trust policy"),
-        (sts_error("ExpiredToken"), 403, "ExpiredToken", "ended"),
+        (sts_error("ExpiredToken"), 403, "ExpiredToken", "expired"),
         (sts_error("MalformedPolicyDocument"), 400, "MalformedPolicyDocument", "policy"),
         (b"<html>no</html>", 403, None, None),
         (b"", 404, None, None),

@@ -1,4 +1,8 @@
-"""STS: the bodies of the requests for the credentials of a role, in the form of the query protocol."""
+"""The bodies of the requests for the credentials of a role, in AWS's query protocol. Pure.
+
+See: AWS Security Token Service API Reference, "AssumeRole" and "AssumeRoleWithWebIdentity",
+https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,8 @@ from collections.abc import Iterator, Mapping
 
 VERSION = "2011-06-15"
 FORM_TYPE = "application/x-www-form-urlencoded"
-# In the order of JavaScript, so that the requests of both can be compared as text.
-_ROLE = (
+# In the order of the JavaScript SDK, so that the requests of both can be compared as text.
+_ASSUME_ROLE = (
     "RoleArn",
     "RoleSessionName",
     "PolicyArns",
@@ -21,7 +25,7 @@ _ROLE = (
     "SourceIdentity",
     "ProvidedContexts",
 )
-_WEB_IDENTITY = (
+_ASSUME_ROLE_WITH_WEB_IDENTITY = (
     "RoleArn",
     "RoleSessionName",
     "WebIdentityToken",
@@ -30,37 +34,36 @@ _WEB_IDENTITY = (
     "Policy",
     "DurationSeconds",
 )
-# What the members of lists have. Those of TransitiveTagKeys are plain text.
+# The fields of the members of lists. Those of TransitiveTagKeys are plain text.
 _MEMBERS = {"PolicyArns": ("arn",), "Tags": ("Key", "Value"), "ProvidedContexts": ("ProviderArn", "ContextAssertion")}
 
 
 def assume_role_form(params: Mapping[str, object]) -> bytes:
-    """Return the body that asks for AssumeRole. ``params`` has STS's names; None and empty lists are left out.
+    """Return the body of a request for AssumeRole.
 
-    Their types were checked before. Follows the AWS Security Token Service API Reference, page "AssumeRole".
+    Args:
+        params: The validated parameters by their name in the API. None and empty lists are omitted.
+
     """
-    return _form("AssumeRole", _ROLE, params)
+    return _form("AssumeRole", _ASSUME_ROLE, params)
 
 
 def web_identity_form(params: Mapping[str, object]) -> bytes:
-    """Return the body that asks for AssumeRoleWithWebIdentity, which is not signed. ``params`` as for AssumeRole.
-
-    Follows the AWS Security Token Service API Reference, page "AssumeRoleWithWebIdentity".
-    """
-    return _form("AssumeRoleWithWebIdentity", _WEB_IDENTITY, params)
+    """Return the body of a request for AssumeRoleWithWebIdentity, which is not signed. See ``assume_role_form``."""
+    return _form("AssumeRoleWithWebIdentity", _ASSUME_ROLE_WITH_WEB_IDENTITY, params)
 
 
 def _form(action: str, order: tuple[str, ...], params: Mapping[str, object]) -> bytes:
-    from urllib.parse import quote  # only here: programs that ask no STS never load it through us
+    from urllib.parse import quote  # not imported by programs that never call STS
 
     pairs = [("Action", action), ("Version", VERSION)]
     pairs += [pair for name in order for pair in _flat(name, params.get(name))]
-    # What is no UTF-8 goes out as it is and is refused there: an error from here would have the value in it.
+    # STS rejects what is not UTF-8. An error of ``quote`` would contain the value, which can be a secret.
     return "&".join(f"{name}={quote(text, safe='', errors='surrogatepass')}" for name, text in pairs).encode()
 
 
 def _flat(name: str, value: object) -> Iterator[tuple[str, str]]:
-    """Give the fields of the form for one parameter."""
+    """Yield the fields of the form for one parameter."""
     if isinstance(value, list | tuple):
         for number, item in enumerate(value, 1):
             if isinstance(item, Mapping):

@@ -1,4 +1,4 @@
-"""Strict parsers of STS's responses, and what to do about its errors."""
+"""Strict parsers of the responses of STS, and what to do about its errors. Pure."""
 
 from __future__ import annotations
 
@@ -15,33 +15,31 @@ from ..._wire.timestamps import parse_time
 from ..._wire.xml import XmlElement, parse_xml
 
 _KEYS = ("AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration")
-_PAGE_HINT = "it looks like a web page; is a captive portal or a proxy in between?"
+_PAGE_HINT = "check for a captive portal or a proxy: the response is a web page"
 
-_SOURCE_ENDED = "the credentials that the role was asked with have ended; renew them at their source"
-_WRONG_KEY = "the key that signed is unknown; was it deleted, or is it of another partition?"
-_CLOCK = "check that this machine's clock is right, then that the secret access key is"
-_IDENTITY_TOKEN = "check the token's issuer, audience and signature, and that IAM has an OIDC provider for its issuer"
-_CLAIM = "the identity provider rejects the token: it may have been revoked, or lacks a claim that is needed"
-_PROVIDER_AWAY = "AWS could not reach the identity provider; check that its OIDC keys can be read from the internet"
-_POLICY = "check the session policy: it must be one JSON document in the language of IAM policies"
-_PACKED = "session policies and tags are too large together; use fewer or shorter ones"
-_VALUE = "check the role's ARN, session name, duration and the other options"
-_BUSY = "too many requests came from this account; ask less often, or share one cached provider"
-# What to do about an error of STS, by its code. JSON look-alikes write "Exception" behind the name.
+_EXPIRED_SOURCE = "refresh the source credentials, which have expired"
+_UNKNOWN_KEY = "check that the access key still exists, and that it is of the same partition as the endpoint"
+_CLOCK = "check the clock of this machine, then the secret access key"
+_IDENTITY_TOKEN = "check the issuer, the audience and the signature of the token, and the OIDC provider in IAM"
+_CLAIM = "check that the token is not revoked, and that it has the claims that the identity provider requires"
+_IDP_UNREACHABLE = "check that AWS can read the OIDC keys of the identity provider over the internet"
+_POLICY = "check the session policy: it must be one JSON document in the IAM policy language"
+_PACKED = "use fewer or shorter session policies and tags"
+_VALUE = "check the ARN of the role, the session name, the duration and the other options"
+_THROTTLED = "make fewer requests with this account, for example by sharing one cached provider"
+# What to do about an error of STS, by its code. Services that imitate STS with JSON append "Exception".
 HINTS: Mapping[str, str] = {
-    "AccessDenied": "the role's trust policy must name who asks, and its conditions must be met (external id, MFA, "
-    "claims of the token); who asks with credentials needs permission for sts:AssumeRole, too",
-    "ExpiredToken": _SOURCE_ENDED,
-    "ExpiredTokenException": "the web identity token, or the credentials that the role was asked with, have ended; "
-    "renew them at their source",
-    "InvalidClientTokenId": _WRONG_KEY,
-    "UnrecognizedClientException": _WRONG_KEY,
+    "AccessDenied": "check the trust policy of the role: it must name the caller, and its conditions (external ID, "
+    "MFA, claims of the token) must hold; a caller with credentials needs permission for sts:AssumeRole, too",
+    "ExpiredToken": _EXPIRED_SOURCE,
+    "ExpiredTokenException": "refresh the web identity token or the source credentials, which have expired",
+    "InvalidClientTokenId": _UNKNOWN_KEY,
+    "UnrecognizedClientException": _UNKNOWN_KEY,
     "SignatureDoesNotMatch": _CLOCK,
     "IncompleteSignature": _CLOCK,
     "RequestExpired": _CLOCK,
     "RequestTimeTooSkewed": _CLOCK,
-    "RegionDisabledException": "the account has switched STS off for this region; switch it on in IAM's account "
-    "settings, or ask another region",
+    "RegionDisabledException": "activate STS for this region in the account settings of IAM, or use another region",
     "MalformedPolicyDocument": _POLICY,
     "MalformedPolicyDocumentException": _POLICY,
     "PackedPolicyTooLarge": _PACKED,
@@ -52,10 +50,10 @@ HINTS: Mapping[str, str] = {
     "InvalidIdentityTokenException": _IDENTITY_TOKEN,
     "IDPRejectedClaim": _CLAIM,
     "IDPRejectedClaimException": _CLAIM,
-    "IDPCommunicationError": _PROVIDER_AWAY,
-    "IDPCommunicationErrorException": _PROVIDER_AWAY,
-    "Throttling": _BUSY,
-    "ThrottlingException": _BUSY,
+    "IDPCommunicationError": _IDP_UNREACHABLE,
+    "IDPCommunicationErrorException": _IDP_UNREACHABLE,
+    "Throttling": _THROTTLED,
+    "ThrottlingException": _THROTTLED,
 }
 
 
@@ -87,23 +85,28 @@ def parse_credentials(
 
 
 def _credentials(root: XmlElement, result: str, source: str) -> Credentials:
-    given = root.find(result, "Credentials")
-    if given is None:
+    credentials = root.find(result, "Credentials")
+    if credentials is None:
         raise InvalidValueError("is missing", field="Credentials")
-    key, secret, token, end = (check_text(given.text_at(name), field=name) for name in _KEYS)
+    key, secret, token, end = (check_text(credentials.text_at(name), field=name) for name in _KEYS)
     try:
         account_id = _account_id(root.text_at(result, "AssumedRoleUser", "Arn"))
-    except InvalidValueError:  # it says nothing about the keys
+    except InvalidValueError:  # the keys are usable without it
         account_id = None
     expiration = parse_time(end, field="Expiration")
     return Credentials(key, secret, token, expiration=expiration, account_id=account_id, source=source)
 
 
 def parse_error_response(response: Response, secrets: tuple[str, ...] = ()) -> ErrorResponse:
-    """Return the error response of STS, or of a service in its place that may use JSON.
+    """Return the error response of STS, or of a service that imitates it and may use JSON.
 
-    Code and message are empty if the response is neither. ``secrets`` are the secrets in the request, which must not
-    appear in an error.
+    Args:
+        response: A response with another status than 200.
+        secrets: The secrets in the request, which must not appear in an error.
+
+    Returns:
+        The error response. Code and message are empty if ``response`` is neither.
+
     """
     try:
         root = _document(response)
@@ -132,11 +135,11 @@ def _malformed(
     error: InvalidValueError, response: Response, source: str, secrets: tuple[str, ...]
 ) -> MalformedResponseError:
     """Return the error for a response that is not what the operation returns, such as an error with status 200."""
-    told = parse_error_response(response, secrets)
-    if details := ": ".join(part for part in (told.code, told.message) if part):
-        error = InvalidValueError(f"has status {response.status}, but is an error ({details})")
+    found = parse_error_response(response, secrets)
+    if details := ": ".join(part for part in (found.code, found.message) if part):
+        error = InvalidValueError(f"is an error ({details}), although its status is {response.status}")
     is_page = response.body.lstrip()[:14].lower().startswith((b"<!doctype html", b"<html"))
-    return malformed_response(error, response, source, _PAGE_HINT if is_page else HINTS.get(told.code or ""))
+    return malformed_response(error, response, source, _PAGE_HINT if is_page else HINTS.get(found.code or ""))
 
 
 def _account_id(arn: str | None) -> str | None:

@@ -1,0 +1,211 @@
+"""No exception that leaves a provider keeps a frame with a secret, wherever the attempt fails or is cancelled.
+
+``SOURCES`` has one function for each credential source. It prepares the scripted ``Io`` and returns a provider. The
+test runs that provider repeatedly, and interrupts it at each await in turn, with a cancellation or an error. Each row
+fails without ``strip_frames`` in ``Provider._fetch``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import count
+from typing import Any
+
+import pytest
+
+from anycreds import ClientConfig, Credentials, RetrievalError
+from anycreds._config.settings import Setting
+from anycreds._core.callbacks import Callbacks
+from anycreds._core.http import Request
+from anycreds._core.io import FileQuery, PrivateFile, ReadFailure
+from anycreds._core.provider import ClientContext, Provider
+from anycreds._providers.service.endpoint_resolution import EndpointResolver
+from anycreds._providers.sts.assume_role import AssumeRoleProvider, Role
+from anycreds._providers.sts.web_identity import WebIdentityOptions, WebIdentityProvider
+from anycreds.testing import CANARY
+from robustness.environment import leaks
+from support.fake_io import Answer, FakeIo, FakeRuntime, answer, run
+
+ROLE = "arn:aws:iam::123456789012:role/Demo"
+DEVICE = "arn:aws:iam::123456789012:mfa/alice"
+STS = "https://sts.eu-west-1.amazonaws.com/"
+KEYS = Credentials("AKIDEXAMPLE", f"{CANARY}-secret-access-key", f"{CANARY}-session-token")
+CODE = f"{CANARY}-mfa-code"
+TOKEN = f"{CANARY}-web-identity-token"
+FILE = "/var/run/secrets/token"
+ASSUMED = f"{CANARY}-assumed-secret"
+SECRETS = (KEYS.secret_access_key, CODE, TOKEN, ASSUMED)
+
+
+class Interruption(BaseException):
+    """A cancellation, as event loops raise it."""
+
+
+class InterruptedIo(FakeIo):
+    """A scripted ``Io`` that raises an exception at the n-th await, from 0."""
+
+    def __init__(self, at: int, error: BaseException) -> None:
+        super().__init__()
+        self.at = at
+        self.error = error
+        self.awaited = 0
+
+    def checkpoint(self) -> None:
+        """Raise the exception if it is time."""
+        self.awaited += 1
+        if self.awaited == self.at + 1:
+            raise self.error
+
+    async def send(self, request: Request) -> Answer:
+        self.checkpoint()
+        return await super().send(request)
+
+    async def sleep(self, seconds: float) -> None:
+        self.checkpoint()
+        await super().sleep(seconds)
+
+    async def preload_http(self) -> None:
+        self.checkpoint()
+
+    async def read_file(self, path: str, limit: int) -> bytes | ReadFailure:
+        self.checkpoint()
+        return await super().read_file(path, limit)
+
+    async def read_private(self, path: str, limit: int) -> PrivateFile | ReadFailure:
+        self.checkpoint()
+        return await super().read_private(path, limit)
+
+    async def read_if_changed(self, wanted: Sequence[FileQuery], limit: int) -> Any:
+        self.checkpoint()
+        return await super().read_if_changed(wanted, limit)
+
+    async def run_process(self, command: str, timeout: float, limit: int) -> Any:  # noqa: ASYNC109
+        self.checkpoint()
+        return await super().run_process(command, timeout, limit)
+
+    async def run_in_thread(self, function: Callable[..., Any], *arguments: object) -> Any:
+        self.checkpoint()
+        return await super().run_in_thread(function, *arguments)
+
+
+def endpoints() -> EndpointResolver:
+    return EndpointResolver(ClientConfig(region="eu-west-1"))
+
+
+def sts_response(operation: str) -> Answer:
+    return answer(
+        f"<{operation}Response><{operation}Result><Credentials><AccessKeyId>ASIAROLE</AccessKeyId>"
+        f"<SecretAccessKey>{ASSUMED}</SecretAccessKey><SessionToken>token</SessionToken>"
+        f"<Expiration>2024-01-02T04:04:05Z</Expiration></Credentials></{operation}Result></{operation}Response>".encode()
+    )
+
+
+def rejection(code: str) -> Answer:
+    return answer(f"<ErrorResponse><Error><Code>{code}</Code></Error></ErrorResponse>".encode(), 400)
+
+
+class Source(Provider):
+    """A source of access keys for roles."""
+
+    async def _load(self, io: Any, context: ClientContext) -> Credentials:
+        io.checkpoint()
+        return KEYS
+
+
+def source(io: InterruptedIo) -> Provider:
+    return Source("source", FakeRuntime(io))
+
+
+def assume_role_with_mfa(io: InterruptedIo) -> Provider:
+    async def code(_: str) -> str:
+        io.checkpoint()
+        return CODE
+
+    io.script = [("POST", STS, sts_response("AssumeRole"))]
+    role = Role({"RoleArn": ROLE, "SerialNumber": DEVICE}, "the role")
+    return AssumeRoleProvider(FakeRuntime(io), role, source(io), endpoints(), callbacks=Callbacks(code))
+
+
+def rejected_role(io: InterruptedIo) -> Provider:
+    io.script = [("POST", STS, answer(status=503)), ("POST", STS, rejection("AccessDenied"))]
+    return AssumeRoleProvider(FakeRuntime(io), Role({"RoleArn": ROLE}, "the role"), source(io), endpoints())
+
+
+def role_assumer(io: InterruptedIo) -> Provider:
+    async def code(_: str) -> str:
+        io.checkpoint()
+        return CODE
+
+    async def assumer(keys: Credentials, params: Mapping[str, Any]) -> Credentials:
+        io.checkpoint()
+        return Credentials("ASIAROLE", ASSUMED)
+
+    role = Role({"RoleArn": ROLE, "SerialNumber": DEVICE}, "the role")
+    return AssumeRoleProvider(FakeRuntime(io), role, source(io), endpoints(), callbacks=Callbacks(code, assumer))
+
+
+def web_token(io: InterruptedIo) -> Provider:
+    async def token() -> str:
+        io.checkpoint()
+        return TOKEN
+
+    io.script = [("POST", STS, rejection("Throttling")), ("POST", STS, sts_response("AssumeRoleWithWebIdentity"))]
+    return WebIdentityProvider(FakeRuntime(io), WebIdentityOptions(token, params={"RoleArn": ROLE}), endpoints())
+
+
+def token_file(io: InterruptedIo) -> Provider:
+    io.script = [("POST", STS, sts_response("AssumeRoleWithWebIdentity"))]
+    io.files[FILE] = TOKEN.encode()
+    options = WebIdentityOptions(token_file=Setting(FILE, "a test"), role_arn=Setting(ROLE, "a test"))
+    return WebIdentityProvider(FakeRuntime(io), options, endpoints())
+
+
+def web_identity_assumer(io: InterruptedIo) -> Provider:
+    async def assumer(params: Mapping[str, Any]) -> Credentials:
+        io.checkpoint()
+        return Credentials("ASIAROLE", ASSUMED)
+
+    options = WebIdentityOptions(TOKEN, params={"RoleArn": ROLE}, assumer=assumer)
+    return WebIdentityProvider(FakeRuntime(io), options, endpoints())
+
+
+SOURCES: dict[str, Callable[[InterruptedIo], Provider]] = {
+    "assume role with MFA": assume_role_with_mfa,
+    "rejected role": rejected_role,
+    "role_assumer": role_assumer,
+    "web token": web_token,
+    "token file": token_file,
+    "role_assumer_with_web_identity": web_identity_assumer,
+}
+ERRORS: dict[str, Callable[[], BaseException]] = {
+    "cancellation": Interruption,
+    "error of a provider": lambda: RetrievalError("down"),
+    "error of a function": lambda: OSError("down"),
+}
+
+
+def outcome(provider: Provider, io: InterruptedIo) -> BaseException | None:
+    """Return the exception of an attempt; None if it succeeds."""
+    try:
+        run(provider._fetch(io, ClientContext()))
+    except BaseException as error:  # noqa: BLE001 - a cancellation, too
+        return error
+    return None
+
+
+@pytest.mark.parametrize("error", ERRORS)
+@pytest.mark.parametrize("source", SOURCES)
+def test_no_frame_holds_a_secret(source: str, error: str) -> None:
+    """Whichever await of an attempt raises, no frame of the exception that leaves the provider holds a secret."""
+    raised: list[BaseException] = []
+    for at in count():
+        io = InterruptedIo(at, ERRORS[error]())
+        found = outcome(SOURCES[source](io), io)
+        assert found is None or leaks(found, SECRETS) == []
+        if io.awaited <= at:  # the attempt was not interrupted
+            break
+        assert found is not None
+        raised.append(found)
+    assert raised
+    if error == "cancellation":
+        assert {type(one) for one in raised} == {Interruption}
