@@ -31,38 +31,23 @@ class MinTtlRejection(NamedTuple):
 
 
 class CacheSnapshot(NamedTuple):
-    """What a decision depends on, besides the time.
+    """What a decision depends on, besides the time."""
 
-    Attributes:
-        cached: The cached credentials, valid or not; None if there are none.
-        failure: The last attempt, if it failed.
-        rejection: The last ``min_ttl`` that could not be satisfied.
-        last_refresh_abandoned: The last refresh was cancelled or is void. The next caller then waits for its own
-            refresh: in a row of short event loop runs, no refresh in the background would ever finish.
-
-    """
-
-    cached: CachedCredentials | None = None
-    failure: RefreshFailure | None = None
+    cached: CachedCredentials | None = None  # valid or not
+    failure: RefreshFailure | None = None  # the last attempt, if it failed
     rejection: MinTtlRejection | None = None
     last_refresh_abandoned: bool = False
+    """The next caller then waits for its own refresh, since in short event loop runs a refresh in the background would
+    never finish."""
 
 
 class Decision(NamedTuple):
-    """What one caller gets.
+    """What one caller gets."""
 
-    Attributes:
-        needs_refresh: Whether the caller joins the refresh in progress, or starts one.
-        max_wait: How long the caller waits for it before it gets what is cached.
-        error: What is raised instead.
-        lifetime_too_short: Whether ``LifetimeTooShortError`` is raised instead.
-
-    """
-
-    needs_refresh: bool = False
-    max_wait: float = 0.0
-    error: CredentialsError | None = None
-    lifetime_too_short: bool = False
+    needs_refresh: bool = False  # the caller joins the refresh in progress, or starts one
+    max_wait: float = 0.0  # how long it waits for the refresh before it gets what is cached
+    error: CredentialsError | None = None  # is raised instead
+    lifetime_too_short: bool = False  # ``LifetimeTooShortError`` is raised instead
 
 
 # The decisions without an error, made once: ten thousand callers may decide at the same time.

@@ -192,7 +192,7 @@ class CachedProvider(Provider):
                 return cached
             if outcome is None:
                 has_waited = True
-            elif outcome != ABANDONED and (cached := self._result_after(outcome, min_ttl)) is not None:
+            elif outcome is not ABANDONED and (cached := self._result_after(outcome, min_ttl)) is not None:
                 return cached
             else:
                 abandoned += 1
@@ -211,6 +211,5 @@ class CachedProvider(Provider):
         if cached is None or remaining <= 0:
             return None
         if min_ttl is not None and remaining < min_ttl:
-            self._state.remember_rejection(min_ttl)
-            raise self._state.lifetime_too_short(now, min_ttl)
+            self._state.reject_min_ttl(now, min_ttl)
         return cached.credentials

@@ -24,6 +24,7 @@ import math
 from collections.abc import Hashable
 from contextlib import suppress
 from contextvars import copy_context
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
@@ -51,17 +52,7 @@ ABANDONED = Outcome()
 
 
 class InFlightRefresh(ActiveCall):
-    """One refresh in progress.
-
-    Attributes:
-        loop: The event loop run that its task belongs to.
-        has_started: Whether its task has been created.
-        outcome: How it ended; None while it is in progress.
-        generation: The number of invalidations before the source was called.
-        started_at: When the source was called (monotonic).
-        prompts_user: Whether the attempt called a provider that may prompt the user.
-
-    """
+    """One refresh in progress."""
 
     __slots__ = (
         "_done",
@@ -81,10 +72,10 @@ class InFlightRefresh(ActiveCall):
     def __init__(self, state: CacheState, loop: Hashable) -> None:
         super().__init__(state.source)
         self.loop: Hashable = loop
-        self.has_started: bool = False
-        self.outcome: Outcome | None = None
-        self.generation: int = -1
-        self.started_at: float = 0.0
+        self.has_started: bool = False  # whether its task was created
+        self.outcome: Outcome | None = None  # None while it is in progress
+        self.generation: int = -1  # the number of invalidations before the source was called
+        self.started_at: float = 0.0  # when the source was called (monotonic)
         self.prompts_user: bool = False
         self._state = state
         self._done = anyio.Event()
@@ -95,13 +86,9 @@ class InFlightRefresh(ActiveCall):
 
     def start(self, delay: float) -> None:
         """Start the task, whose attempt begins after ``delay`` seconds. If that fails, the refresh is abandoned."""
-
-        async def run() -> BaseException | None:
-            return await self.run(delay)
-
         try:
             name = f"anycreds refresh: {self.provider.name}"
-            self._state.runtime.spawn_system_task(run, self.finish, name, copy_context())
+            self._state.runtime.spawn_system_task(partial(self.run, delay), self.finish, name, copy_context())
             self.has_started = True
         except BaseException:
             self.finish()
@@ -141,7 +128,8 @@ class InFlightRefresh(ActiveCall):
 
     async def _attempt(self) -> Credentials:
         state = self._state
-        self.generation, self.started_at = state.generation, state.runtime.monotonic()
+        self.generation = state.generation
+        self.started_at = state.runtime.monotonic()
         watch(state.options.observer)
         async with state.runtime.open_io(self.provider.name) as io:
             credentials = await fetch_observed(self.provider, io, state.context)

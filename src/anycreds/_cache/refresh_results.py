@@ -24,24 +24,14 @@ _DEFINITIVE_CODES = frozenset(("AssumeRoleUnauthorizedAccess",))
 
 
 class RefreshFailure(NamedTuple):
-    """The last attempt, which returned an error, or no newer credentials.
-
-    Attributes:
-        error: What is raised while it stands for the next attempt.
-        unchanged: Whether the source returned the cached credentials again, rather than an error.
-        urgency: How urgent the refresh was when the attempt ended.
-        ended_at: When the attempt ended (monotonic).
-        next_attempt_at: When the next attempt may start (monotonic).
-        consecutive_failures: How many attempts with this urgency have failed in a row; 0 if it was not urgent.
-
-    """
+    """The last attempt, which returned an error, or no newer credentials. Times are monotonic."""
 
     error: CredentialsError
-    unchanged: bool
-    urgency: int
+    unchanged: bool  # the source returned the cached credentials again
+    urgency: int  # how urgent the refresh was when the attempt ended
     ended_at: float
     next_attempt_at: float
-    consecutive_failures: int
+    consecutive_failures: int  # with this urgency; 0 if the refresh was not urgent
 
     def retry_at(self, urgency: int) -> float:
         """Return the earliest time of the next attempt.
@@ -56,22 +46,14 @@ class RefreshFailure(NamedTuple):
 
 
 class RefreshResult(NamedTuple):
-    """What an attempt has changed.
-
-    Attributes:
-        previous: What was cached before; None if nothing was.
-        cached: What is cached now; None if nothing is.
-        failure: The failure to remember; None after a success.
-        credentials: What the waiting callers get; None if they get the error.
-        event: How the attempt ended. "extended": it failed, and the cached credentials got a later expiration.
-
-    """
+    """What an attempt has changed."""
 
     previous: CachedCredentials | None
     cached: CachedCredentials | None
-    failure: RefreshFailure | None
-    credentials: Credentials | None
+    failure: RefreshFailure | None  # None after a success
+    credentials: Credentials | None  # what the waiting callers get; None if they get the error
     event: Literal["refreshed", "unchanged", "extended", "failed"]
+    """How the attempt ended. "extended": it failed, and the cached credentials got a later expiration."""
 
 
 def apply_credentials(

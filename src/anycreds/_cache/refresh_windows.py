@@ -39,24 +39,14 @@ class ClockReading(NamedTuple):
 
 
 class CachedCredentials(NamedTuple):
-    """Credentials and their windows, which are fixed when the credentials arrive.
-
-    Attributes:
-        credentials: The cached credentials.
-        wall_expiration: Their expiration by the wall clock; infinite if they have none.
-        monotonic_expiration: Their expiration by the monotonic clock.
-        advisory: A refresh is due when at most this much of the lifetime remains.
-        mandatory: Callers wait for the refresh when at most this much of the lifetime remains.
-        recheck_at: A refresh is due at this monotonic time, whatever the expiration is.
-
-    """
+    """Credentials and their windows, which are fixed when the credentials arrive."""
 
     credentials: Credentials
-    wall_expiration: float
-    monotonic_expiration: float
-    advisory: float
-    mandatory: float
-    recheck_at: float
+    wall_expiration: float  # by the wall clock; infinite without an expiration
+    monotonic_expiration: float  # by the monotonic clock
+    advisory: float  # a refresh is due when at most this much of the lifetime remains
+    mandatory: float  # callers wait for the refresh when at most this much of the lifetime remains
+    recheck_at: float  # a refresh is due at this monotonic time, whatever the expiration is
 
     def remaining(self, now: ClockReading) -> float:
         """Return the remaining lifetime by the clock that leaves less.
@@ -77,18 +67,10 @@ class CachedCredentials(NamedTuple):
 
 
 class CacheOptions(NamedTuple):
-    """The options of ``cached``.
+    """The options of ``cached``. Durations are seconds."""
 
-    Attributes:
-        refresh_window: Seconds of the advisory window; None for 5, 15 or 60 minutes, depending on the lifetime.
-        recheck_after: Seconds after which credentials are refreshed whatever their expiration is; None for never.
-        stale_ok: Whether expired credentials are returned while the source is down.
-        observer: The function that receives events; None for none.
-
-    """
-
-    refresh_window: float | None = None
-    recheck_after: float | None = None
+    refresh_window: float | None = None  # None for 5, 15 or 60 minutes, depending on the lifetime
+    recheck_after: float | None = None  # None for never
     stale_ok: bool = False
     observer: Observer | None = None
 

@@ -20,11 +20,11 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Hashable
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from .._core.credentials import Credentials
 from .._core.errors import LifetimeTooShortError, RetrievalError
-from .._core.events import Invalidated
+from .._core.events import Invalidated, Refreshed, ServedStale
 from .._core.io import Runtime
 from .._core.logs import log
 from .._core.observer import notify_observer
@@ -33,27 +33,18 @@ from . import policy
 from .refresh import ABANDONED, InFlightRefresh, Outcome
 from .refresh_results import FIRST_BACKOFF, RefreshResult, apply_credentials, apply_error
 from .refresh_windows import CacheOptions, ClockReading
-from .reporting import report_result
 
 # Fills the tuple of the fast path while that is off; never returned.
 _PLACEHOLDER = Credentials("none", "none")
 
 
 class CallPlan(NamedTuple):
-    """What one caller does next.
+    """What one caller does next."""
 
-    Attributes:
-        credentials: What the caller gets if it does not wait, or has waited long enough.
-        refresh: The refresh to wait for, or to start.
-        max_wait: How many seconds to wait for the refresh; 0 to return at once.
-        start_delay: None if the refresh runs already; otherwise this caller starts it, with this delay in seconds.
-
-    """
-
-    credentials: Credentials | None
-    refresh: InFlightRefresh | None
-    max_wait: float
-    start_delay: float | None
+    credentials: Credentials | None  # what it gets if it does not wait, or has waited for long enough
+    refresh: InFlightRefresh | None  # to wait for, or to start
+    max_wait: float  # seconds to wait for the refresh; 0 to return at once
+    start_delay: float | None  # None if the refresh runs already; else the caller starts it, with this delay
 
 
 class CacheState:
@@ -131,8 +122,8 @@ class CacheState:
             cached = self.snapshot.cached
         if decision.error is not None:
             raise decision.error._copy()
-        if decision.lifetime_too_short:
-            raise self.lifetime_too_short(now, min_ttl)
+        if decision.lifetime_too_short and min_ttl is not None:
+            self._raise_lifetime_too_short(now, min_ttl)
         return CallPlan(None if cached is None else cached.credentials, refresh, decision.max_wait, start_delay)
 
     def _new_refresh(self, loop: Hashable, now: ClockReading) -> tuple[InFlightRefresh, float]:
@@ -150,7 +141,7 @@ class CacheState:
             self._joinable = {}
             if outcome.credentials is not None or isinstance(outcome.error, RetrievalError):
                 self._last_call_ended = now.monotonic  # the source was called, whether the outcome is used or not
-            if outcome == ABANDONED or refresh.generation != self.generation:
+            if outcome is ABANDONED or refresh.generation != self.generation:
                 self.snapshot = self.snapshot._replace(last_refresh_abandoned=True)
                 self.fast_path = self._no_fast_path
                 return ABANDONED
@@ -162,7 +153,7 @@ class CacheState:
             )
             is_repeated = self._source_repeated_invalidated(result, now)
             self._update_fast_path(now)
-        report_result(self.source.name, self.options.observer, result, now, seconds=now.monotonic - refresh.started_at)
+        self._report(result, now, now.monotonic - refresh.started_at)
         if is_repeated:
             log("cache", "warning", "%s: the source returned the invalidated credentials again", self.source.name)
         return outcome if result.credentials is None else Outcome(credentials=result.credentials)
@@ -170,15 +161,9 @@ class CacheState:
     def _result_of(self, outcome: Outcome, now: ClockReading, jitter: float) -> RefreshResult:
         cached, failure = self.snapshot.cached, self.snapshot.failure
         if outcome.credentials is not None:
-            return apply_credentials(
-                cached,
-                failure,
-                outcome.credentials,
-                now,
-                jitter,
-                options=self.options,
-                may_prompt_user=self.may_prompt_user,
-            )
+            prompts = self.may_prompt_user
+            new = outcome.credentials
+            return apply_credentials(cached, failure, new, now, jitter, options=self.options, may_prompt_user=prompts)
         assert outcome.error is not None  # the caller has checked that it is not abandoned
         allows_stale = cached is not None and self.allows_stale(cached.credentials)
         return apply_error(cached, failure, outcome.error, now, jitter, allows_stale=allows_stale)
@@ -190,6 +175,25 @@ class CacheState:
             return False
         self._invalidated = (self._invalidated[0], now.monotonic + policy.REJECTION_TTL)
         return result.event == "refreshed"
+
+    def _report(self, result: RefreshResult, now: ClockReading, seconds: float) -> None:
+        """Report what a refresh has changed to the observer, and a failure that no caller sees to the log."""
+        name, observer = self.source.name, self.options.observer
+        if result.event == "refreshed" and result.credentials is not None:
+            notify_observer(observer, Refreshed(name, seconds, result.credentials))
+            old = result.previous.credentials.source if result.previous is not None else result.credentials.source
+            if old != result.credentials.source:
+                message = "%s: credentials now come from %s; before, from %s"
+                log("cache", "warning", message, name, result.credentials.source, old)
+        elif result.event != "unchanged" and result.cached is not None and result.failure is not None:
+            credentials, error = result.cached.credentials, result.failure.error
+            remaining = max(result.cached.remaining(now), 0.0)
+            next_in = result.failure.next_attempt_at - now.monotonic
+            suffix = " (extended)" if result.event == "extended" else ""
+            message = "%s: the refresh failed; %s expires in %.0f s%s; next attempt in %.0f s: %s"
+            log("cache", "warning", message, name, credentials.access_key_id, remaining, suffix, next_in, error)
+            if remaining > 0:
+                notify_observer(observer, ServedStale(name, credentials, remaining, error))
 
     def invalidate(self, credentials: Credentials) -> bool:
         """Drop the cached credentials if they are these. Return whether they were dropped."""
@@ -209,18 +213,18 @@ class CacheState:
         notify_observer(self.options.observer, Invalidated(self.source.name, credentials))
         return True
 
-    def remember_rejection(self, min_ttl: float) -> None:
-        """Remember that the source cannot satisfy this ``min_ttl``, so that the next request does not call it."""
-        rejection = policy.MinTtlRejection(min_ttl, self.now.monotonic + policy.REJECTION_TTL)
+    def reject_min_ttl(self, now: ClockReading, min_ttl: float) -> NoReturn:
+        """Raise ``LifetimeTooShortError``, and remember that the source cannot satisfy this ``min_ttl``."""
         with self._lock:
+            rejection = policy.MinTtlRejection(min_ttl, now.monotonic + policy.REJECTION_TTL)
             self.snapshot = self.snapshot._replace(rejection=rejection)
+        self._raise_lifetime_too_short(now, min_ttl)
 
-    def lifetime_too_short(self, now: ClockReading, min_ttl: float | None) -> LifetimeTooShortError:
-        """Return the error for a ``min_ttl`` that the source cannot satisfy."""
+    def _raise_lifetime_too_short(self, now: ClockReading, min_ttl: float) -> NoReturn:
         cached = self.snapshot.cached
         remaining = 0.0 if cached is None else cached.remaining(now)
-        return LifetimeTooShortError(
-            f"the newest credentials are valid for {remaining:.0f} s; min_ttl is {min_ttl or 0:.0f} s",
+        raise LifetimeTooShortError(
+            f"the newest credentials are valid for {remaining:.0f} s; min_ttl is {min_ttl:.0f} s",
             source=self.source.name,
             hint="use a smaller min_ttl, or let the source issue credentials with a longer lifetime",
         )
