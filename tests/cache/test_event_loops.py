@@ -19,6 +19,9 @@ import anycreds
 from anycreds.testing import ManualClock
 from support.fake_source import FakeSource
 
+# A latency in seconds that no test waits for, however slow the machine is.
+HANGS = 3600.0
+
 
 class BrokenError(Exception):
     """An error of the program."""
@@ -26,12 +29,13 @@ class BrokenError(Exception):
 
 def test_second_run_after_a_cancelled_refresh() -> None:
     """A run that ends during a refresh does not affect the next run."""
-    upstream = FakeSource(ManualClock(), latency=0.02, life=None)
+    upstream = FakeSource(ManualClock(), latency=HANGS, life=None)
     provider = anycreds.cached(upstream)
 
     async def call_briefly() -> None:
         with anyio.move_on_after(0.001):
             await provider()
+        upstream.latency = 0.0
 
     async def call() -> str:
         return (await provider()).access_key_id
@@ -94,12 +98,13 @@ def test_error_of_the_program_is_raised_unchanged(backend: str) -> None:
 
 def test_loop_closed_with_a_refresh_in_it() -> None:
     """A loop that is closed during a refresh, without cancelling it, does not prevent a refresh in the next loop."""
-    upstream = FakeSource(ManualClock(), latency=0.02, life=None)
+    upstream = FakeSource(ManualClock(), latency=HANGS, life=None)
     provider = anycreds.cached(upstream)
 
     async def call_briefly() -> None:
         with anyio.move_on_after(0.001):
             await provider()
+        upstream.latency = 0.0
 
     loop = asyncio.new_event_loop()
     loop.set_exception_handler(lambda *_: None)  # asyncio reports the task that the program has dropped
@@ -168,7 +173,12 @@ def test_concurrent_invalidation_never_mixes_fields() -> None:
 
     async def main() -> None:
         for _ in range(200):
-            one = await provider()
+            try:
+                one = await provider()
+            except anycreds.RetrievalError as error:  # the other threads invalidated three refreshes in a row
+                if "3 consecutive refreshes" in str(error):
+                    continue
+                raise
             name = one.access_key_id.removeprefix("AKID")
             assert one.secret_access_key.endswith(f"-{name}")
             provider.invalidate(one)
@@ -250,7 +260,7 @@ def call_and_refresh_in_child(
 )
 def test_waiters_of_a_cancelled_refresh_start_another(uvloop: bool) -> None:
     """If other code cancels all tasks of the loop, the refresh included, its waiters start another refresh."""
-    upstream = FakeSource(ManualClock(), latency=0.02, life=None)
+    upstream = FakeSource(ManualClock(), latency=HANGS, life=None)
     provider = anycreds.cached(upstream)
 
     async def main() -> list[str]:
@@ -261,6 +271,7 @@ def test_waiters_of_a_cancelled_refresh_start_another(uvloop: bool) -> None:
 
         callers = [asyncio.create_task(call()) for _ in range(5)]
         await asyncio.sleep(0.005)
+        upstream.latency = 0.0
         cancel_refreshes(callers)
         await asyncio.gather(*callers)
         return got
@@ -276,7 +287,7 @@ def cancel_refreshes(callers: list[asyncio.Task[Any]]) -> None:
 
 def test_three_cancelled_refreshes_raise_an_error() -> None:
     """After three refreshes that other code cancelled a caller gets an error that says so."""
-    provider = anycreds.cached(FakeSource(ManualClock(), latency=1.0))
+    provider = anycreds.cached(FakeSource(ManualClock(), latency=HANGS))
 
     async def main() -> None:
         callers = asyncio.create_task(provider())
@@ -306,12 +317,13 @@ def test_eager_tasks_cause_one_call(latency: float) -> None:
 
 def test_trio_run_that_ends_during_a_refresh() -> None:
     """When main ends, trio cancels the refresh without an error; the next run starts another."""
-    upstream = FakeSource(ManualClock(), latency=0.02, life=None)
+    upstream = FakeSource(ManualClock(), latency=HANGS, life=None)
     provider = anycreds.cached(upstream)
 
     async def call_briefly() -> None:
         with trio.move_on_after(0.001):
             await provider()
+        upstream.latency = 0.0
 
     trio.run(call_briefly)
     assert upstream.running == 0
