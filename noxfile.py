@@ -105,7 +105,7 @@ def javascript(session: nox.Session) -> None:
     session.install("--require-hashes", "-r", "requirements/test.txt")
     install_project(session)
     with javascript_sdk(session, "tests/conformance/javascript/package.json") as location:
-        tests = ("tests/conformance/test_javascript.py", "tests/cli/test_serve_peers.py", *session.posargs)
+        tests = ("tests/conformance/test_javascript.py", "tests/cli/test_serve_other_sdks.py", *session.posargs)
         session.run("python", "-m", "pytest", *tests, env={**BARE, **location})
 
 
@@ -113,7 +113,7 @@ def javascript(session: nox.Session) -> None:
 PEERS = {
     "botocore": ("tests/conformance/test_botocore.py", {"ANYCREDS_BOTOCORE": "1"}),
     "moto": ("tests/conformance/test_moto.py", {"ANYCREDS_MOTO": "1"}),
-    "awscli": ("tests/cli/test_serve_peers.py", {"ANYCREDS_AWS_CLI": "aws"}),
+    "awscli": ("tests/cli/test_serve_other_sdks.py", {"ANYCREDS_AWS_CLI": "aws"}),
 }
 
 

@@ -125,6 +125,15 @@ def test_every_test_is_run_by_some_session() -> None:
     assert {switch for switch in switches if f'"{switch}"' not in sessions} == set()
 
 
+def test_paths_in_the_sessions_exist() -> None:
+    """Every file and folder that ``noxfile.py`` names exists, so that no session fails for a renamed test file."""
+    names = re.findall(
+        r'"((?:tests|benchmarks|requirements)/[\w./-]+)"', (ROOT / "noxfile.py").read_text(encoding="utf-8")
+    )
+    assert len(names) >= 8
+    assert [name for name in names if not (ROOT / name).exists() and name != "benchmarks/results"] == []
+
+
 def test_one_release_of_the_javascript_sdk() -> None:
     """Conformance cases and benchmarks use the same version of the AWS SDK for JavaScript."""
     conformance, benchmarks = (ROOT / "tests/conformance/javascript", ROOT / "benchmarks/peers/node")
