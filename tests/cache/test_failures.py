@@ -105,6 +105,7 @@ async def test_expiration_ends_a_backoff() -> None:
         anycreds.NotConfiguredError("no variables"),
         anycreds.InvalidConfigurationError("half a key pair"),
     ],
+    ids=["not-configured", "invalid-configuration"],
 )
 async def test_configuration_errors_are_not_remembered(error: anycreds.CredentialsError) -> None:
     """After a configuration error the very next call reaches the source again."""

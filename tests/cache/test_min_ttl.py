@@ -108,7 +108,11 @@ async def test_unchanged_response_is_too_short() -> None:
         await provider(min_ttl=HOUR)
 
 
-@pytest.mark.parametrize("min_ttl", [-1, float("nan"), float("inf"), "3h", True, timedelta(seconds=-1)])
+@pytest.mark.parametrize(
+    "min_ttl",
+    [-1, float("nan"), float("inf"), "3h", True, timedelta(seconds=-1)],
+    ids=["negative", "nan", "inf", "text", "bool", "negative-timedelta"],
+)
 async def test_invalid_min_ttl_raises_an_error(min_ttl: object) -> None:
     """An invalid ``min_ttl`` raises an error that names it, instead of waiting forever."""
     provider = anycreds.cached(anycreds.from_env())

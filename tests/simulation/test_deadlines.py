@@ -163,6 +163,7 @@ async def test_response_just_in_time_is_used() -> None:
         (3, 0.999, 4.0, [0.0, 1.0999, 2.2997, 3.6993]),
         (30, 0.999, 30.4865, None),  # 17 attempts and 16 backoffs; there is no time for another
     ],
+    ids=["none", "one-soonest", "one", "three-soonest", "three", "three-latest", "thirty"],
 )
 async def test_retries_have_one_budget(
     retries: int, jitter: float, seconds: float, attempts: list[float] | None
@@ -193,6 +194,7 @@ async def test_retries_have_one_budget(
         ([("send", b"HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n")], 0.0, 1),
         ([("send", ok(b"null"))], 0.0, 1),
     ],
+    ids=["refused", "closed", "reset", "503", "slow-500", "1-s", "2-s", "4-s", "1000000000-s", "403", "null"],
 )
 async def test_transient_failures_are_retried(script: Script, seconds: float, attempts: int) -> None:
     """Transient failures are retried after a backoff or after ``Retry-After``; others are not retried."""

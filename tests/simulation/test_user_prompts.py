@@ -112,6 +112,7 @@ async def test_without_a_cache() -> None:
         (4 * MINUTE, (Credentials, "", 60 + 4 * MINUTE)),
         (PROMPT_TIMEOUT + 1, (ProviderTimeoutError, "the code", 10 + PROMPT_TIMEOUT)),
     ],
+    ids=["response", "timeout"],
 )
 async def test_caches_around_a_prompting_provider_wait(seconds: float, expected: tuple[type, str, float]) -> None:
     """Caches around a cache wait as long as the one that prompts, and get its outcome."""
