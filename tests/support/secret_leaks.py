@@ -20,7 +20,7 @@ import warnings
 import weakref
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, wraps
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -169,6 +169,7 @@ class SecretLeakDetector:
     def _watch_errors(self, patch: pytest.MonkeyPatch) -> None:
         init, copy = CredentialsError.__init__, CredentialsError._copy
 
+        @wraps(init)
         def watched_init(error: CredentialsError, *args: Any, **options: Any) -> None:
             init(error, *args, **options)
             self._remember(error)

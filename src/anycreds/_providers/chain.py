@@ -84,11 +84,15 @@ class CredentialChain(_Chain):
         self._lifetime = lifetime
 
     def expire_after(self, lifetime: timedelta | float) -> CredentialChain:
-        """Return a new chain that gives sets without an expiration one: ``lifetime`` after they were got.
+        """Return a chain that sets an expiration on credentials that have none. Others keep theirs.
 
-        ``lifetime`` is a timedelta or a number of seconds, at least 5 minutes. Sets that have an expiration keep it.
+        Args:
+            lifetime: The time from the call of the provider to the expiration: a timedelta or a number of seconds, at
+                least 5 minutes.
 
-        Raises ``InvalidConfigurationError`` if it is shorter, or no length of time.
+        Raises:
+            InvalidConfigurationError: ``lifetime`` is shorter, or not a duration.
+
         """
         seconds = as_seconds("expire_after", lifetime)
         if seconds < SHORTEST_LIFE:

@@ -50,17 +50,35 @@ class ManualClock:
         return self.chance
 
     def advance(self, seconds: float) -> None:
-        """Advance both clocks. Raises ``ValueError`` if ``seconds`` is negative."""
+        """Advance both clocks.
+
+        Args:
+            seconds: By how much.
+
+        Raises:
+            ValueError: ``seconds`` is negative.
+
+        """
         self._advanced += _not_negative(seconds)
 
     def step(self, seconds: float) -> None:
-        """Set the wall clock forward by ``seconds`` (back, if negative), as an administrator or NTP does."""
+        """Set the wall clock, as an administrator or NTP does.
+
+        Args:
+            seconds: How much later; how much earlier, if negative.
+
+        """
         self._stepped += seconds
 
     def suspend(self, seconds: float) -> None:
         """Suspend the machine: the wall clock advances, the monotonic clock does not.
 
-        Raises ``ValueError`` if ``seconds`` is negative.
+        Args:
+            seconds: For how long.
+
+        Raises:
+            ValueError: ``seconds`` is negative.
+
         """
         self._stepped += _not_negative(seconds)
 

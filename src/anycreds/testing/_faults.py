@@ -8,7 +8,14 @@ from typing import TypeAlias
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Respond with this status, body and headers."""
+    """Respond with this status, body and headers.
+
+    Args:
+        code: The HTTP status.
+        body: The body. Default: empty.
+        headers: Names and values, in addition to those of the body. Default: none.
+
+    """
 
     code: int
     body: bytes = b""
@@ -17,25 +24,43 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class ServiceError:
-    """Respond with an error in the format of the service: XML from STS, JSON from the others."""
+    """Respond with an error in the format of the service: XML from STS, JSON from the others.
+
+    Args:
+        status: The HTTP status.
+        code: The error code, such as ``"AccessDenied"``.
+        message: The message. Default: empty.
+        error: The ``error`` in responses of OIDC and sign-in, for example ``"TOKEN_EXPIRED"``. Default: None, none.
+
+    """
 
     status: int
     code: str
     message: str = ""
     error: str | None = None
-    """The ``error`` in responses of OIDC and sign-in, for example ``"TOKEN_EXPIRED"``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """Respond with status 200 and this body."""
+    """Respond with status 200 and this body.
+
+    Args:
+        body: The body.
+
+    """
 
     body: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Redirect:
-    """Respond with a redirect to a URL."""
+    """Respond with a redirect to a URL.
+
+    Args:
+        to: The URL.
+        code: The HTTP status. Default: 302.
+
+    """
 
     to: str
     code: int = 302
@@ -43,7 +68,12 @@ class Redirect:
 
 @dataclass(frozen=True, slots=True)
 class Expired:
-    """Respond as usual, but with credentials that expired ``seconds`` ago."""
+    """Respond as usual, but with credentials that have expired.
+
+    Args:
+        seconds: How long ago. Default: 1.
+
+    """
 
     seconds: float = 1.0
 
@@ -55,7 +85,12 @@ class Gzip:
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """Send these bytes unchanged and close the connection."""
+    """Send these bytes unchanged and close the connection.
+
+    Args:
+        data: The bytes.
+
+    """
 
     data: bytes
 
@@ -67,14 +102,26 @@ class Hang:
 
 @dataclass(frozen=True, slots=True)
 class Delay:
-    """Respond as usual after ``seconds``."""
+    """Respond as usual after a delay.
+
+    Args:
+        seconds: The delay.
+
+    """
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Drip:
-    """Respond with status 200, then send ``data`` every ``every`` seconds, ``count`` times (None: forever)."""
+    """Respond with status 200, and send the body slowly.
+
+    Args:
+        data: The bytes to send each time.
+        every: Seconds between two times.
+        count: The number of times. Default: None, forever.
+
+    """
 
     data: bytes
     every: float
@@ -83,7 +130,12 @@ class Drip:
 
 @dataclass(frozen=True, slots=True)
 class ResetAfter:
-    """Send the first ``count`` bytes of the usual response, its head included, and reset the connection."""
+    """Send the beginning of the usual response and reset the connection.
+
+    Args:
+        count: The number of bytes to send, the head of the response included.
+
+    """
 
     count: int
 
@@ -95,14 +147,24 @@ class HalfBody:
 
 @dataclass(frozen=True, slots=True)
 class Flood:
-    """Respond with status 200 and a body of ``total`` bytes (None: an endless body)."""
+    """Respond with status 200 and a large body.
+
+    Args:
+        total: The number of bytes. Default: None, endless.
+
+    """
 
     total: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Forever:
-    """Apply ``fault`` to every request until ``FakeAWS.restore``."""
+    """Apply a fault to every request until ``FakeAWS.restore``.
+
+    Args:
+        fault: The fault.
+
+    """
 
     fault: OneFault
 

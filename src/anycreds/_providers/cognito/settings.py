@@ -31,13 +31,29 @@ class IdentityCache(Protocol):
     """
 
     async def get(self, key: str) -> str | None:
-        """Return the value for a key; None if there is none."""
+        """Return a stored value; None if there is none.
+
+        Args:
+            key: A text that identifies the pool and the user.
+
+        """
 
     async def set(self, key: str, value: str) -> Any:
-        """Store a value for a key."""
+        """Store a value.
+
+        Args:
+            key: A text that identifies the pool and the user.
+            value: The ID of the identity.
+
+        """
 
     async def delete(self, key: str) -> Any:
-        """Delete the value for a key, if there is one."""
+        """Delete a stored value, if there is one.
+
+        Args:
+            key: A text that identifies the pool and the user.
+
+        """
 
 
 class CognitoOptions(NamedTuple):

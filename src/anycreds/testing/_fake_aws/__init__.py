@@ -109,7 +109,12 @@ class FakeAWS(FakeServices, LoopbackServer):
         return {"AWS_ENDPOINT_URL": self.service_url}
 
     def count(self, route: str | None = None) -> int:
-        """Return the number of requests for one route, or of all requests."""
+        """Return the number of requests.
+
+        Args:
+            route: One of ``ROUTES``. Default: None, all of them.
+
+        """
         return sum(route in (None, exchange.route) for exchange in self.exchanges)
 
     def script(self, route: str, *faults: Fault) -> None:
