@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from calendar import timegm
+from math import inf
 from time import strptime
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
@@ -15,13 +16,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from anycreds.testing import CANARY
-from anycreds.testing._fake_aws.issued_keys import AccessKey
 from anycreds.testing._fake_aws.messages import FakeServiceError
 from anycreds.testing._fake_aws.sigv4_canonical import canonical_path
 from anycreds.testing._fake_aws.sigv4_verify import SignedBy, verify
+from anycreds.testing._fake_aws.state import AccessKey
 
 KEY = AccessKey(
-    "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", None, None, "arn:aws:iam::123456789012:user/u"
+    "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", None, inf, "arn:aws:iam::123456789012:user/u"
 )
 SESSION = KEY._replace(access_key_id="ASIASESSION", session_token="session-token", expiration=2e9)
 KEYS = {key.access_key_id: key for key in (KEY, SESSION)}
@@ -283,5 +284,5 @@ def test_invalid_presigned_requests(old: str, new: str, code: str) -> None:
 
 def test_repr_has_no_secret() -> None:
     """The repr of a key or signer contains no secret."""
-    key = AccessKey("ASIA", f"{CANARY}-secret", f"{CANARY}-token", None, KEY.arn)
+    key = AccessKey("ASIA", f"{CANARY}-secret", f"{CANARY}-token", inf, KEY.arn)
     assert CANARY not in repr(SignedBy(key, "us-east-1", "sts"))

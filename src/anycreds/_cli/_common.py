@@ -74,7 +74,6 @@ def print_error(
         error: The error, or its text if it is not a ``CredentialsError``.
         message: The text to print instead of the error's own.
         as_json: Whether to print one JSON object.
-
     """
     if sys.stderr is None:
         return

@@ -25,20 +25,12 @@ _MAX_LOOPS = 3
 
 
 def get_blocking(provider: CachedProvider, backend: str) -> Credentials:
-    """Return what ``await provider()`` returns, by an event loop in another thread.
+    """Return what ``await provider()`` returns, by an event loop in another thread. Raises ``CredentialsError``.
 
-    Cached credentials that need no decision are returned without that thread.
-
-    The steps below survive an exception at any line, because Ctrl-C and signal handlers raise at any line: the call is
-    submitted at most once for each loop, and the ``finally`` clause of ``_wait_for`` cancels it unless it is done. A
-    loop that ended by itself is replaced by the next one. A call on a loop that was stopped is not repeated, because
-    the program or the interpreter is ending.
-
-    Raises:
-        ReentrantProviderError: This thread runs the loop that would have to be waited for.
-        RetrievalError: The loop's thread cannot be started, or the loop was stopped.
-        CredentialsError: The provider's own error.
-
+    Cached credentials that need no decision are returned without that thread. The steps below survive an exception at
+    any line, because Ctrl-C and signal handlers raise at any line: the call is submitted at most once for each loop,
+    and the ``finally`` clause of ``_wait_for`` cancels it unless it is done. A loop that ended by itself is replaced by
+    the next one. A call on a loop that was stopped is not repeated, because the program or the interpreter is ending.
     """
     start, end, credentials, clock = provider._state.fast_path
     if start <= clock() < end:
@@ -115,13 +107,7 @@ class _Portals:
             os.register_at_fork(after_in_child=self._reset_after_fork)
 
     def running(self, backend: str) -> Portal:
-        """Return the open portal of a library.
-
-        Raises:
-            OSError: No socket pair can be opened.
-            RuntimeError: No thread can be started.
-
-        """
+        """Return the open portal of a library. Raises ``OSError`` or ``RuntimeError`` if none can be started."""
         with self._lock:
             portal = self._portals.get(backend)
             if portal is None or not portal.is_open:

@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextvars import ContextVar
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 from .._cache.provider import CachedProvider
 from .._core.credentials import Credentials
+from .._core.errors import InvalidConfigurationError
 from .._core.frozen_credentials import FrozenCredentials
 from ._botocore_session import is_expired_response, rewind
 
@@ -43,8 +45,7 @@ class RequestState:
 class AttemptCredentials:
     """The credentials object of a session: each attempt of a request gets the credentials that are valid then.
 
-    ``await session.get_credentials()`` returns it. ``provider`` is the cached provider, for the session's region and
-    profile.
+    ``await session.get_credentials()`` returns it. ``provider`` is cached, for the session's region and profile.
     """
 
     __slots__ = ("provider",)
@@ -55,12 +56,7 @@ class AttemptCredentials:
         self.provider = provider
 
     async def get_frozen_credentials(self) -> FrozenCredentials:
-        """Return the credentials to sign with.
-
-        Raises:
-            CredentialsError: The provider's own error.
-
-        """
+        """Return the credentials to sign with. Raises ``CredentialsError``."""
         context = _request.get()
         _request.set(None)
         credentials = await self.provider()
@@ -73,12 +69,7 @@ class AttemptCredentials:
         return FrozenCredentials(credentials)
 
     async def get_account_id(self) -> str | None:
-        """Return the account id of the current credentials, for account-based endpoints; None if it is unknown.
-
-        Raises:
-            CredentialsError: The provider's own error.
-
-        """
+        """Return the current account id, for account-based endpoints; None if unknown. Raises ``CredentialsError``."""
         credentials = await self.provider()
         context = _request.get()
         if context is not None and credentials.account_id is not None:
@@ -106,9 +97,7 @@ def on_before_sign(request: Any = None, **_: Any) -> None:
 async def retry_if_expired(response: Any = None, request_dict: Any = None, **_: Any) -> int | None:
     """Handle ``needs-retry``: invalidate credentials that a service calls expired, and retry once with new ones.
 
-    Returns:
-        The seconds to wait before the retry, always 0; None if botocore decides.
-
+    Returns 0, the seconds to wait before the retry; None if botocore decides.
     """
     state: RequestState | None = request_dict["context"].get(_KEY)
     if state is None or state.signing_credentials is None or not is_expired_response(response):
@@ -126,8 +115,19 @@ async def retry_if_expired(response: Any = None, request_dict: Any = None, **_: 
     return 0
 
 
-def register_handlers(emitter: Any, retry: Callable[..., Any]) -> None:
-    """Register the handlers for all clients that a session creates from now on; ``retry`` handles ``needs-retry``."""
+def connect_session(session: Any, source: str, load: Callable[[], Any], retry: Callable[..., Any]) -> None:
+    """Let the clients that a session creates from now on use our credentials; ``retry`` handles ``needs-retry``.
+
+    The session calls ``load`` once, for its first client. Raises ``InvalidConfigurationError`` if it has credentials.
+    """
+    if getattr(session, "_credentials", None) is not None:
+        raise InvalidConfigurationError(
+            "the session has credentials already, which it would continue to use",
+            source=source,
+            hint="install the provider before the first client is created",
+        )
+    session.register_component("credential_provider", SimpleNamespace(load_credentials=load))
+    emitter = session.get_component("event_emitter")
     # Last, because the handlers of other code may make requests themselves. Each id is registered only once.
     emitter.register_last("before-endpoint-resolution", on_endpoint_resolution, unique_id="anycreds-endpoint")
     emitter.register_last("before-sign", on_before_sign, unique_id="anycreds-signing")

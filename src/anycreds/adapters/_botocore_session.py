@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from .._cache.provider import CachedProvider
-from .._core.errors import InvalidConfigurationError
 from .._core.provider import NO_CONTEXT, ClientContext
 
-COMPONENT = "credential_provider"  # botocore's name of the session component that resolves credentials
 # The error codes for an expired session: S3 and STS; JSON services; EC2.
 EXPIRED_CODES = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
 
@@ -26,16 +24,6 @@ def client_context(session: Any) -> ClientContext:
 def for_session(provider: CachedProvider, session: Any) -> CachedProvider:
     """Return the provider for a session's region and profile; a provider that has a context already keeps it."""
     return provider if provider._context != NO_CONTEXT else provider.for_client(client_context(session))
-
-
-def check_no_credentials(session: Any, source: str) -> None:
-    """Raise ``InvalidConfigurationError`` if a session has resolved its credentials already."""
-    if getattr(session, "_credentials", None) is not None:
-        raise InvalidConfigurationError(
-            "the session has credentials already, which it would continue to use",
-            source=source,
-            hint="install the provider before the first client is created",
-        )
 
 
 def is_expired_response(response: Any) -> bool:

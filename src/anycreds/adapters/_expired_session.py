@@ -73,13 +73,7 @@ async def peek_body(response: Any, replayed_type: type[ReplayedBody]) -> bytes |
 
 
 def reports_expired_session(error_type: str, body: bytes) -> bool:
-    """Return whether an error response reports an expired session.
-
-    Args:
-        error_type: The header ``x-amzn-errortype``, or an empty string.
-        body: The decoded body.
-
-    """
+    """Return whether an error response, with its header ``x-amzn-errortype`` and body, reports an expired session."""
     return _IN_HEADER.fullmatch(error_type) is not None or _IN_BODY.search(body) is not None
 
 

@@ -46,17 +46,7 @@ class SignableRequest(Protocol):
 
 
 def signing_scope(caller: str, service: object, region: object) -> Scope:
-    """Return the scope that requests are signed for.
-
-    Args:
-        caller: The public name to begin an error message with.
-        service: The signing name of the service.
-        region: The region of the endpoint.
-
-    Raises:
-        InvalidConfigurationError: A name is missing or malformed.
-
-    """
+    """Return the scope to sign requests for. Raises ``InvalidConfigurationError``, with ``caller`` in its message."""
     if not isinstance(service, str) or not _SERVICE.fullmatch(service):
         raise InvalidConfigurationError(
             f"{caller}: service is not a signing name; expected a name such as 's3' or 'dynamodb'"
@@ -94,16 +84,9 @@ def _encode_segment(segment: str) -> str:
 def signed_headers(
     request: SignableRequest, headers: Any, credentials: Credentials, scope: Scope, now: float, *, payload: str
 ) -> list[tuple[bytes, bytes]]:
-    """Return a request's headers with its signature.
+    """Return ``headers`` with a new signature of a request. ``payload`` is the hash of the body, or what replaces it.
 
-    Args:
-        request: The request, for its method and URL.
-        headers: Its headers; an older signature in them is replaced.
-        credentials: The credentials to sign with.
-        scope: The region and service to sign for.
-        now: The time, in seconds since 1970.
-        payload: The hash of the body, or the value that replaces it.
-
+    ``now`` is in seconds since 1970.
     """
     others = [(name, value) for name, value in headers.raw if name.lower() not in _SIGNATURE_HEADERS]
     to_sign = [(name, value) for name, value in others if name.lower() not in _UNSIGNED_HEADERS]

@@ -56,7 +56,7 @@ class SigV4Flow(Generic[RequestT, ResponseT]):
         return f"<SigV4Auth of {self._provider.name}, for {self._scope.service} in {self._scope.region}>"
 
     def sync_auth_flow(self, request: Any) -> NoReturn:
-        """Raise ``RuntimeError``: a sync client cannot await a provider. The text names the alternative."""
+        """Raise ``RuntimeError``: a sync client cannot await a provider."""
         raise RuntimeError(
             "SigV4Auth works with AsyncClient only, because it awaits a provider; "
             "without an event loop use boto3 with anycreds.adapters.botocore"
@@ -68,7 +68,6 @@ class SigV4Flow(Generic[RequestT, ResponseT]):
         Raises:
             CredentialsError: The provider's own error.
             InvalidConfigurationError: A header or the session token has a character that no HTTP header can carry.
-
         """
         self._normalize(request)
         payload = request.headers.get("x-amz-content-sha256") or await self._payload(request)
@@ -145,12 +144,7 @@ def _strip_on_redirect(request: SignableRequest, headers: Any, user_trace: Trace
     """Return a ``trace`` extension that removes a request's signature when the response is a redirect.
 
     The client builds the next request from this one, for any host, and removes only ``authorization`` itself.
-
-    Args:
-        request: The signed request.
-        headers: Its headers without the signature.
-        user_trace: The user's own ``trace`` extension, which is called afterwards.
-
+    ``headers`` are those without the signature. The user's own trace is called afterwards.
     """
 
     async def trace(event: str, info: dict[str, Any]) -> None:

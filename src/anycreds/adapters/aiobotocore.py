@@ -25,8 +25,8 @@ except ImportError as _error:
 from .._core.errors import InvalidConfigurationError
 from .._core.provider import CredentialProvider, Provider
 from .._factories.cache import cached
-from ._botocore_requests import AttemptCredentials, register_handlers, retry_if_expired
-from ._botocore_session import COMPONENT, check_no_credentials, for_session
+from ._botocore_requests import AttemptCredentials, connect_session, retry_if_expired
+from ._botocore_session import for_session
 
 _SOURCE = "aiobotocore session"
 
@@ -42,9 +42,6 @@ class ProviderSession(AioSession):  # type: ignore[misc] # aiobotocore has no ty
 
         async with session.create_client("s3", region_name="eu-central-1") as s3:
             response = await s3.list_buckets()
-
-    See:
-        aiobotocore documentation: https://aiobotocore.readthedocs.io/en/latest/
     """
 
     def __init__(
@@ -67,7 +64,6 @@ class ProviderSession(AioSession):  # type: ignore[misc] # aiobotocore has no ty
 
         Raises:
             InvalidConfigurationError: On trio, this version of aiobotocore does not support trio.
-
         """
         config = super().get_default_client_config()
         if not _on_trio():
@@ -96,20 +92,6 @@ class ProviderSession(AioSession):  # type: ignore[misc] # aiobotocore has no ty
         return ProviderSession(*self._arguments, self.instance_variables(), super().get_default_client_config())
 
 
-class _AsyncCredentialResolver:
-    """The ``credential_provider`` component of a session, which calls it once, for its first client."""
-
-    __slots__ = ("_provider", "_session")
-
-    def __init__(self, provider: CredentialProvider, session: Any) -> None:
-        self._provider = cached(provider)
-        self._session = session
-
-    async def load_credentials(self) -> AttemptCredentials:
-        """Return the credentials object. The provider is first called by the first request."""
-        return AttemptCredentials(for_session(self._provider, self._session))
-
-
 def create_session(
     provider: CredentialProvider | None = None,
     *,
@@ -120,9 +102,9 @@ def create_session(
 ) -> ProviderSession:
     """Return an aiobotocore session whose clients sign with the credentials of a provider.
 
-    Each attempt of a request is signed with credentials that are valid then. It is sent to the endpoint of their
-    account, where the service has account-based endpoints. If a service reports an expired session, the credentials
-    are invalidated and the request is sent once more with new ones.
+    Each attempt of a request is signed with credentials that are valid then, and sent to the endpoint of their account,
+    where the service has account-based endpoints. If a service reports an expired session, the credentials are
+    invalidated and the request is sent once more with new ones.
 
     Args:
         provider: A provider of this library, or any async function without arguments that returns ``Credentials``. It
@@ -134,11 +116,10 @@ def create_session(
         config: The default client configuration of the session. Default: none. On trio, httpx is selected unless it
             names an ``http_session_cls``.
 
-    ``region`` and ``profile`` also reach the provider, as its client context. A context splits the cache only where the
-    credentials may depend on it: a role of STS, ``from_ini`` and ``from_default_chain`` have one cache for each region
-    and profile, EC2 instance metadata has one for each profile. A container and an async function of yours have one
-    cache, which all sessions share. ``provider.invalidate`` and ``provider.keep_fresh`` act on one cache; that of a
-    session is ``(await session.get_credentials()).provider``.
+    ``region`` and ``profile`` also reach the provider, as its client context. Only providers that depend on them have
+    one cache for each: a role of STS, ``from_ini`` and ``from_default_chain`` for region and profile, EC2 instance
+    metadata for the profile. Any other provider has one cache, which all sessions share. The cache of a session, with
+    ``invalidate`` and ``keep_fresh``, is ``(await session.get_credentials()).provider``.
 
     Returns:
         A session for ``async with session.create_client(…)`` and for ``s3fs.S3FileSystem(session=…)``.
@@ -165,7 +146,6 @@ def create_session(
 
     See:
         aiobotocore documentation: https://aiobotocore.readthedocs.io/en/latest/
-
     """
     variables = {"region": region, "profile": profile}
     given = {name: value for name, value in variables.items() if value is not None}
@@ -173,17 +153,15 @@ def create_session(
 
 
 def install(session: AioSession, provider: CredentialProvider) -> None:
-    """Let an existing aiobotocore session sign with the credentials of a provider.
+    """Let an existing aiobotocore session sign with the credentials of a provider, as ``create_session`` does.
 
-    The clients behave as described in ``create_session``, except that the session cannot be pickled and does not
-    select httpx on trio. There its default client configuration, or that of each client, has to name
-    ``aiobotocore.httpxsession.HttpxSession`` as ``http_session_cls``. A client with keys of its own
-    (``aws_access_key_id=…``) keeps using them.
+    The session cannot be pickled and does not select httpx on trio. There its default client configuration, or that of
+    each client, has to name ``aiobotocore.httpxsession.HttpxSession`` as ``http_session_cls``. A client with keys of
+    its own (``aws_access_key_id=…``) keeps using them.
 
     Args:
-        session: A session that has not created a client yet. The region and profile that are set on it, until its
-            first client, reach the provider. Its cache is split by them only if the provider depends on them; see
-            ``create_session``.
+        session: A session that has not created a client yet. The region and profile that are set on it until then
+            reach the provider.
         provider: A provider of this library, or any async function without arguments that returns ``Credentials``.
 
     Raises:
@@ -193,14 +171,13 @@ def install(session: AioSession, provider: CredentialProvider) -> None:
     Example:
         >>> session = aiobotocore.session.get_session()
         >>> install(session, anycreds.from_default_chain())
-
-    See:
-        aiobotocore documentation: https://aiobotocore.readthedocs.io/en/latest/
-
     """
-    check_no_credentials(session, _SOURCE)
-    session.register_component(COMPONENT, _AsyncCredentialResolver(provider, session))
-    register_handlers(session.get_component("event_emitter"), retry_if_expired)
+    source = cached(provider)
+
+    async def load_credentials() -> AttemptCredentials:
+        return AttemptCredentials(for_session(source, session))
+
+    connect_session(session, _SOURCE, load_credentials, retry_if_expired)
 
 
 def _provider_from(

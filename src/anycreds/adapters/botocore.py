@@ -26,8 +26,8 @@ from .._core.frozen_credentials import FrozenCredentials
 from .._core.provider import CredentialProvider
 from .._factories.cache import cached
 from ._blocking_portal import BlockingProvider, run_without_suspending
-from ._botocore_requests import AttemptCredentials, register_handlers, retry_if_expired
-from ._botocore_session import COMPONENT, check_no_credentials, for_session
+from ._botocore_requests import AttemptCredentials, connect_session, retry_if_expired
+from ._botocore_session import for_session
 
 Backend = Literal["asyncio", "trio"]
 
@@ -41,8 +41,7 @@ class ProviderCredentials:
     threads may use it.
 
     Attributes:
-        provider: The cached provider, for the session's region and profile. ``provider.invalidate`` and
-            ``provider.keep_fresh`` are available there.
+        provider: The cached provider, for the session's region and profile, with ``invalidate`` and ``keep_fresh``.
 
     Example::
 
@@ -51,11 +50,6 @@ class ProviderCredentials:
 
         request = AWSRequest("GET", "https://search-logs.eu-central-1.es.amazonaws.com/")
         SigV4Auth(session.get_credentials(), "es", "eu-central-1").add_auth(request)
-
-    See:
-        Boto3 documentation, "Credentials":
-        https://boto3.amazonaws.com/v1/documentation/api/latest/guide/credentials.html
-
     """
 
     __slots__ = ("_attempts", "provider")
@@ -75,26 +69,15 @@ class ProviderCredentials:
         Raises:
             CredentialsError: The provider's own error.
             ReentrantProviderError: A provider calls this on the event loop that would have to run it.
-
         """
         return run_without_suspending(self._attempts.get_frozen_credentials())
 
     def get_account_id(self) -> str | None:
-        """Return the account id of the current credentials, for account-based endpoints; None if it is unknown.
-
-        Raises:
-            CredentialsError: The provider's own error.
-
-        """
+        """Return the current account id, for account-based endpoints; None if unknown. Raises ``CredentialsError``."""
         return run_without_suspending(self._attempts.get_account_id())
 
     def get_deferred_property(self, name: str) -> Callable[[], Any]:
-        """Return a function that returns the property ``name`` of the credentials that are current when it is called.
-
-        Args:
-            name: A name such as ``"account_id"``. The function returns None for a name that does not exist.
-
-        """
+        """Return a function that returns the property ``name`` at its call; None for a name that does not exist."""
         return self.get_account_id if name == "account_id" else partial(getattr, self, name, None)
 
     # botocore's own objects have these properties. Two reads may be of different credentials, if one is refreshed
@@ -124,21 +107,6 @@ class ProviderCredentials:
         return f"<credentials of {self.provider!r}>"
 
 
-class _BlockingCredentialResolver:
-    """The ``credential_provider`` component of a session, which calls it once, for its first client."""
-
-    __slots__ = ("_backend", "_provider", "_session")
-
-    def __init__(self, provider: CredentialProvider, session: Any, backend: Backend) -> None:
-        self._provider = cached(provider)
-        self._session = session
-        self._backend = backend
-
-    def load_credentials(self) -> ProviderCredentials:
-        """Return the credentials object. The provider is first called by the first request."""
-        return ProviderCredentials(for_session(self._provider, self._session), self._backend)
-
-
 def create_session(
     provider: CredentialProvider,
     *,
@@ -149,9 +117,9 @@ def create_session(
 ) -> Session:
     """Return a botocore session whose clients sign with the credentials of a provider.
 
-    Each attempt of a request is signed with credentials that are valid then. It is sent to the endpoint of their
-    account, where the service has account-based endpoints. If a service reports an expired session, the credentials
-    are invalidated and the request is sent once more with new ones.
+    Each attempt of a request is signed with credentials that are valid then, and sent to the endpoint of their account,
+    where the service has account-based endpoints. If a service reports an expired session, the credentials are
+    invalidated and the request is sent once more with new ones.
 
     Any number of threads may use the clients. Cached credentials are read without waiting. Otherwise the provider runs
     on an event loop in another thread, one for each process, and the calling thread waits; Ctrl-C interrupts the wait.
@@ -167,11 +135,10 @@ def create_session(
         backend: The async library that runs the provider, ``"asyncio"`` (default) or ``"trio"``. It matters only for
             async functions of yours that need one of them.
 
-    ``region`` and ``profile`` also reach the provider, as its client context. A context splits the cache only where the
-    credentials may depend on it: a role of STS, ``from_ini`` and ``from_default_chain`` have one cache for each region
-    and profile, EC2 instance metadata has one for each profile. A container and an async function of yours have one
-    cache, which all sessions share. ``provider.invalidate`` and ``provider.keep_fresh`` act on one cache; that of a
-    session is ``session.get_credentials().provider``.
+    ``region`` and ``profile`` also reach the provider, as its client context. Only providers that depend on them have
+    one cache for each: a role of STS, ``from_ini`` and ``from_default_chain`` for region and profile, EC2 instance
+    metadata for the profile. Any other provider has one cache, which all sessions share. The cache of a session, with
+    ``invalidate`` and ``keep_fresh``, is ``session.get_credentials().provider``.
 
     Returns:
         A session for ``session.create_client``, or for ``boto3.Session(botocore_session=session)``.
@@ -190,10 +157,9 @@ def create_session(
     See:
         Boto3 documentation, "Session reference":
         https://boto3.amazonaws.com/v1/documentation/api/latest/reference/core/session.html
-
     """
     session = Session()
-    for name, value in (("region", region), ("profile", profile)):
+    for name, value in {"region": region, "profile": profile}.items():
         if value is not None:
             session.set_config_variable(name, value)
     if config is not None:
@@ -203,15 +169,13 @@ def create_session(
 
 
 def install(session: Any, provider: CredentialProvider, *, backend: Backend = "asyncio") -> None:
-    """Let an existing session of botocore or boto3 sign with the credentials of a provider.
+    """Let an existing session of botocore or boto3 sign with the credentials of a provider, as ``create_session`` does.
 
-    The clients behave as described in ``create_session``. A client with keys of its own (``aws_access_key_id=…``)
-    keeps using them.
+    A client with keys of its own (``aws_access_key_id=…``) keeps using them.
 
     Args:
         session: A ``botocore.session.Session`` or ``boto3.Session`` that has not created a client yet. The region and
-            profile that are set on it, until its first client, reach the provider. Its cache is split by them only if
-            the provider depends on them; see ``create_session``.
+            profile that are set on it until then reach the provider.
         provider: A provider of this library, or any async function without arguments that returns ``Credentials``.
         backend: The async library that runs the provider, ``"asyncio"`` (default) or ``"trio"``.
 
@@ -222,21 +186,17 @@ def install(session: Any, provider: CredentialProvider, *, backend: Backend = "a
     Example:
         >>> session = boto3.Session(region_name="eu-central-1")
         >>> install(session, anycreds.from_default_chain())
-
-    See:
-        Boto3 documentation, "Session reference":
-        https://boto3.amazonaws.com/v1/documentation/api/latest/reference/core/session.html
-
     """
     if backend not in ("asyncio", "trio") or not find_spec(backend):
         raise InvalidConfigurationError(
             f"backend {backend!r} is unknown or not installed; expected 'asyncio' or 'trio'", source=_SOURCE
         )
     session = getattr(session, "_session", session)  # the botocore session of a boto3 session
-    check_no_credentials(session, _SOURCE)
-    session.register_component(COMPONENT, _BlockingCredentialResolver(provider, session, backend))
-    register_handlers(session.get_component("event_emitter"), _retry_if_expired)
+    source = cached(provider)
 
+    def load_credentials() -> ProviderCredentials:
+        return ProviderCredentials(for_session(source, session), backend)
 
-def _retry_if_expired(**event: Any) -> int | None:
-    return run_without_suspending(retry_if_expired(**event))
+    connect_session(
+        session, _SOURCE, load_credentials, lambda **event: run_without_suspending(retry_if_expired(**event))
+    )

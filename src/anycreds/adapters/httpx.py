@@ -30,16 +30,14 @@ class SigV4Auth(SigV4Flow[httpx.Request, httpx.Response], httpx.Auth, library=ht
 
     **URLs** are sent with spaces in queries, and special characters in keys of S3, percent-encoded.
 
-    **Expired sessions**: if a service reports one (``ExpiredToken``, ``ExpiredTokenException`` or ``RequestExpired``),
-    the cached credentials are invalidated. The request is sent once more with new ones, unless its body was streamed.
-    To find out, up to 64 KiB of the body of a response with status 400 or 403 are read. The provider calls its source
-    at most once per second, so the second attempt may be delayed by a second.
+    **Expired sessions**: if a response with status 400 or 403, of at most 64 KiB, reports one (``ExpiredToken``,
+    ``ExpiredTokenException`` or ``RequestExpired``), the cached credentials are invalidated. The request is sent once
+    more with new ones, unless its body was streamed. The provider calls its source at most once per second, so the
+    second attempt may be delayed by a second.
 
     **Redirects** are never signed: a client with ``follow_redirects=True`` follows them without a signature and without
     the session token. (A transport without httpcore's ``trace`` extension sends the token along.) To follow one with a
-    signature, send ``response.next_request``.
-
-    The signature is in ``request.headers`` only until the response arrives.
+    signature, send ``response.next_request``. The signature is in ``request.headers`` only until the response arrives.
 
     Example::
 
@@ -50,20 +48,12 @@ class SigV4Auth(SigV4Flow[httpx.Request, httpx.Response], httpx.Auth, library=ht
         async def main():
             provider = anycreds.from_default_chain()
             auth = SigV4Auth(provider, service="dynamodb", region="eu-central-1")
+            headers = {"Content-Type": "application/x-amz-json-1.0", "X-Amz-Target": "DynamoDB_20120810.ListTables"}
             async with httpx.AsyncClient(auth=auth) as client:
-                response = await client.post(
-                    "https://dynamodb.eu-central-1.amazonaws.com/",
-                    json={},
-                    headers={
-                        "Content-Type": "application/x-amz-json-1.0",
-                        "X-Amz-Target": "DynamoDB_20120810.ListTables",
-                    },
-                )
+                response = await client.post("https://dynamodb.eu-central-1.amazonaws.com/", json={}, headers=headers)
                 print(response.json())
 
     See:
         IAM User Guide, "Create a signed AWS API request":
         https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
-        HTTPX documentation, "Authentication": https://www.python-httpx.org/advanced/authentication/
-
     """

@@ -15,10 +15,9 @@ from ._sigv4_auth import SigV4Flow
 
 
 class Httpx2SigV4Auth(SigV4Flow[httpx2.Request, httpx2.Response], httpx2.Auth, library=httpx2):
-    """Sign the requests of an ``httpx2.AsyncClient`` with Signature Version 4.
+    """Sign the requests of an ``httpx2.AsyncClient`` with Signature Version 4. Import it as ``SigV4Auth``.
 
-    Import it as ``SigV4Auth``. Bodies, URLs, expired sessions and redirects are handled as by
-    ``anycreds.adapters.httpx.SigV4Auth``.
+    Bodies, URLs, expired sessions and redirects are handled as by ``anycreds.adapters.httpx.SigV4Auth``.
 
     Args:
         provider: A provider of this library, or any async function without arguments that returns ``Credentials``. It
@@ -45,7 +44,6 @@ class Httpx2SigV4Auth(SigV4Flow[httpx2.Request, httpx2.Response], httpx2.Auth, l
     See:
         IAM User Guide, "Create a signed AWS API request":
         https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
-
     """
 
 

@@ -51,7 +51,6 @@ class StoreCredentials:
 
     See:
         obstore documentation, "Authentication": https://developmentseed.org/obstore/latest/authentication/
-
     """
 
     def __init__(self, provider: CredentialProvider, *, region: str | None = None) -> None:
@@ -70,7 +69,6 @@ class StoreCredentials:
 
         Raises:
             CredentialsError: The provider's own error.
-
         """
         await self._provider()  # raises if there are none, so that the call below cannot hide the reason
         try:

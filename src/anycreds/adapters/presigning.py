@@ -69,7 +69,6 @@ async def presign(
     See:
         Amazon S3 API Reference, "Authenticating Requests: Using Query Parameters (AWS Signature Version 4)":
         https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
-
     """
     scope = signing_scope("presign", service, region)
     seconds = as_seconds("presign: expires", expires)
@@ -118,7 +117,6 @@ async def rds_token(provider: CredentialProvider, host: str, port: int, user: st
     See:
         Amazon RDS User Guide, "Connecting to your DB instance using IAM authentication":
         https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.IAMDBAuth.Connecting.html
-
     """
     scope = signing_scope("rds_token", "rds-db", region)
     try:

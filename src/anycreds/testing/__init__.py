@@ -11,7 +11,7 @@ from ._fake_aws import FakeAWS
 from ._fake_aws.messages import CANARY
 from ._fake_aws.recording import Exchange, SignedFor
 from ._fake_aws.routing import ROUTES
-from ._fake_aws.settings import IdentityPool, RoleTrust
+from ._fake_aws.state import IdentityPool, RoleTrust
 from ._fake_aws.steps import Script, Step
 from ._faults import (
     Body,

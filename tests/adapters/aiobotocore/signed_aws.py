@@ -5,6 +5,7 @@ It runs in a thread of its own, for clients on any event loop. Objects are store
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -18,10 +19,9 @@ from anyio.abc import ByteStream, SocketAttribute
 from anyio.from_thread import start_blocking_portal
 
 from anycreds import Credentials
-from anycreds.testing._fake_aws.issued_keys import AccessKey
 from anycreds.testing._fake_aws.messages import FakeServiceError
-from anycreds.testing._fake_aws.sigv4_claims import SignatureClaim, read_claim
-from anycreds.testing._fake_aws.sigv4_verify import verify
+from anycreds.testing._fake_aws.sigv4_verify import SignatureClaim, read_claim, verify
+from anycreds.testing._fake_aws.state import AccessKey
 
 EXPIRED = {
     "s3": FakeServiceError(400, "ExpiredToken", "The provided token has expired."),
@@ -84,7 +84,7 @@ class SignedAws:
         """Accept signatures with these credentials from now on."""
         arn = f"arn:aws:iam::{credentials.account_id or '123456789012'}:user/example"
         self.keys[credentials.access_key_id] = AccessKey(
-            credentials.access_key_id, credentials.secret_access_key, credentials.session_token, None, arn
+            credentials.access_key_id, credentials.secret_access_key, credentials.session_token, math.inf, arn
         )
         return credentials
 

@@ -10,7 +10,7 @@ import pytest
 
 from adapters.aiobotocore.signed_aws import SignedAws
 from adapters.aiobotocore.sources import REGION, Source, client
-from anycreds.testing._fake_aws.issued_keys import AccessKey
+from anycreds.testing._fake_aws.state import AccessKey
 
 pytest.importorskip("aiobotocore")
 

@@ -17,9 +17,9 @@ from anycreds import ClientContext, Credentials, cached
 from anycreds._core.frozen_credentials import FrozenCredentials
 from anycreds.adapters._botocore_requests import (
     AttemptCredentials,
+    connect_session,
     on_before_sign,
     on_endpoint_resolution,
-    register_handlers,
     retry_if_expired,
 )
 from anycreds.adapters._botocore_session import client_context, for_session, is_expired_response, rewind
@@ -92,21 +92,24 @@ def test_frozen_credentials_are_immutable() -> None:
 
 
 @pytest.mark.parametrize(
-    ("found", "caller"),
+    ("variables", "config", "expected"),
     [
-        (session(), ClientContext()),
-        (session(region=None, profile=None), ClientContext()),
-        (session(region="", profile=""), ClientContext()),
-        (session(region="eu-west-3", profile="dev"), ClientContext("eu-west-3", "dev")),
-        (session(SimpleNamespace(region_name="eu-west-1"), region="eu-west-3"), ClientContext("eu-west-1")),
-        (session(SimpleNamespace(region_name=None), region="eu-west-3"), ClientContext("eu-west-3")),
-        (session(SimpleNamespace(), profile="dev"), ClientContext(None, "dev")),
+        ({}, None, ClientContext()),
+        ({"region": None, "profile": None}, None, ClientContext()),
+        ({"region": "", "profile": ""}, None, ClientContext()),
+        ({"region": "eu-west-3", "profile": "dev"}, None, ClientContext("eu-west-3", "dev")),
+        ({"region": "eu-west-3"}, {"region_name": "eu-west-1"}, ClientContext("eu-west-1")),
+        ({"region": "eu-west-3"}, {"region_name": None}, ClientContext("eu-west-3")),
+        ({"profile": "dev"}, {}, ClientContext(None, "dev")),
     ],
     ids=str,
 )
-def test_client_context(found: Any, caller: ClientContext) -> None:
+def test_client_context(
+    variables: dict[str, str | None], config: dict[str, str | None] | None, expected: ClientContext
+) -> None:
     """The client context has the settings of a session, and None for an empty value."""
-    assert client_context(found) == caller
+    default_config = None if config is None else SimpleNamespace(**config)
+    assert client_context(session(default_config, **variables)) == expected
 
 
 def test_for_session() -> None:
@@ -158,7 +161,8 @@ def test_order_of_handlers() -> None:
         def register_last(self, event: str, handler: object, unique_id: str) -> None:
             calls.append(("last", event))
 
-    register_handlers(Emitter(), retry_if_expired)
+    session = SimpleNamespace(register_component=lambda *_: None, get_component=lambda _: Emitter())
+    connect_session(session, "test", lambda: None, retry_if_expired)
     assert calls == [("last", "before-endpoint-resolution"), ("last", "before-sign"), ("first", "needs-retry")]
 
 

@@ -20,9 +20,9 @@ from anyio.streams.tls import TLSListener
 
 from anycreds import Credentials
 from anycreds.testing import CANARY
-from anycreds.testing._fake_aws.issued_keys import AccessKey
 from anycreds.testing._fake_aws.messages import FakeServiceError
 from anycreds.testing._fake_aws.sigv4_verify import verify
+from anycreds.testing._fake_aws.state import AccessKey
 
 REGION = "eu-central-1"
 ARN = "arn:aws:iam::123456789012:role/Demo"

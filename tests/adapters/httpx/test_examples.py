@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import math
 import time
 from importlib import import_module
 from itertools import takewhile
@@ -13,12 +14,12 @@ from typing import Any
 import pytest
 
 from adapters.httpx.service import REGION
-from anycreds.testing._fake_aws.issued_keys import AccessKey
 from anycreds.testing._fake_aws.sigv4_verify import SignedBy, verify
+from anycreds.testing._fake_aws.state import AccessKey
 
 pytestmark = pytest.mark.anyio
 
-KEY = AccessKey("AKIAEXAMPLE", "canary-secret", None, None, "arn:aws:iam::123456789012:user/example")
+KEY = AccessKey("AKIAEXAMPLE", "canary-secret", None, math.inf, "arn:aws:iam::123456789012:user/example")
 HOSTS = {f"{name}.eu-central-1.amazonaws.com": name.rpartition(".")[2] for name in ("dynamodb", "abcdef.execute-api")}
 
 

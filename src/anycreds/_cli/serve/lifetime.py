@@ -21,7 +21,6 @@ class Lifetime:
         process: The id of the process with which the server ends; None for the parent.
         seconds: The longest time to serve; None for no limit.
         until_eof: Whether to end at the end of standard input.
-
     """
 
     __slots__ = ("_ends_at", "_parent", "_process", "_signalled", "_until_eof")

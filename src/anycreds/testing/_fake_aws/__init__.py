@@ -16,7 +16,7 @@ from .metadata import CONTAINER_PATH
 from .recording import Exchange, parameters_of, signed_for
 from .routing import ROUTES, FakeServices, respond, respond_with_error, route_of
 from .server import LoopbackServer
-from .settings import FakeServiceSettings, FakeSettings
+from .state import FakeServiceSettings, FakeSettings
 from .steps import Script
 
 

@@ -12,8 +12,7 @@ from typing import Any
 
 from . import issued_keys as keys
 from .messages import FakeRequest, FakeResponse, FakeServiceError, json_response, read_json
-from .settings import IdentityPool
-from .state import CognitoIdentity, FakeState
+from .state import CognitoIdentity, FakeState, IdentityPool
 
 ROUTES = ("cognito id", "cognito credentials")
 _SERVICE = "AWSCognitoIdentityService"
@@ -36,10 +35,8 @@ def respond(state: FakeState, request: FakeRequest, expired_ago: float | None = 
         raise FakeServiceError(400, "UnknownOperationException", message)
     form = _form(request, route)
     logins = form.pop("Logins", {})
-    if route == ROUTES[0]:
-        result = _get_id(state, form, logins)
-    else:
-        result = _get_credentials(state, form, logins, expired_ago)
+    is_id = route == ROUTES[0]
+    result = _get_id(state, form, logins) if is_id else _get_credentials(state, form, logins, expired_ago)
     return json_response(200, result, (("Content-Type", JSON_1_1),))
 
 
@@ -54,19 +51,17 @@ def _form(request: FakeRequest, route: str) -> dict[str, Any]:
     document = read_json(request)
     form = {name: value for name, value in (document or {}).items() if value is not None}
     logins = form.get("Logins", {})
-    if document is not None and not form.keys() - _PARAMETERS[route] and isinstance(logins, dict):
-        texts = [*logins.values(), *(value for name, value in form.items() if name != "Logins")]
-        if all(isinstance(text, str) for text in texts):
-            return form
-    raise FakeServiceError(400, "SerializationException", "the body is not a document of this operation")
+    texts = [*(form | {"Logins": ""}).values(), *(logins.values() if isinstance(logins, dict) else [None])]
+    if document is None or form.keys() - _PARAMETERS[route] or not all(isinstance(text, str) for text in texts):
+        raise FakeServiceError(400, "SerializationException", "the body is not a document of this operation")
+    return form
 
 
 def _get_id(state: FakeState, form: Mapping[str, str], logins: Mapping[str, str]) -> dict[str, Any]:
     account, pool_id = form.get("AccountId", state.account_id), form.get("IdentityPoolId", "")
     if not re.fullmatch(r"[0-9]{1,15}", account):
         raise _invalid("accountId", r"\d+")
-    if not _is_id(pool_id):
-        raise _invalid("identityPoolId", _ID.pattern)
+    _check_id("identityPoolId", pool_id)
     pool = state.cognito_pools.get(pool_id)
     if pool is None or account != state.account_id:
         raise FakeServiceError(400, "ResourceNotFoundException", f"IdentityPool '{pool_id}' not found.")
@@ -80,13 +75,17 @@ def _get_credentials(
     state: FakeState, form: Mapping[str, str], logins: Mapping[str, str], expired_ago: float | None
 ) -> dict[str, Any]:
     identity_id, role = form.get("IdentityId", ""), form.get("CustomRoleArn")
-    if not _is_id(identity_id):
-        raise _invalid("identityId", _ID.pattern)
+    _check_id("identityId", identity_id)
     identity = state.records.identities.get(identity_id)
     pool = None if identity is None else state.cognito_pools.get(identity.pool_id)
     if identity is None or pool is None:
         raise FakeServiceError(400, "ResourceNotFoundException", f"Identity '{identity_id}' not found.")
-    _check_access(identity_id, identity, pool, logins)
+    _check_logins(pool, logins)
+    if not logins and (identity.logins or not pool.get("unauthenticated", True)):
+        raise _not_authorized(f"Access to Identity '{identity_id}' is forbidden.")
+    if identity.logins and not logins.keys() <= identity.logins:
+        message = "Logins don't match. Please include at least one valid login for this identity or identity pool."
+        raise _not_authorized(message)
     if role is not None and (not logins or role not in pool.get("custom_roles", ())):
         raise _not_authorized("Invalid identity pool configuration. Check assigned IAM roles for this pool.")
     if logins and not identity.logins:  # the guest has logged in
@@ -94,12 +93,7 @@ def _get_credentials(
     name = role.rpartition("/")[2] if role else f"Cognito_fake{'Auth' if logins else 'Unauth'}_Role"
     arn = keys.session_arn(state.account_id, name, "CognitoIdentityCredentials")
     issued = keys.issue(state, arn, state.lifetime, expired_ago)
-    credentials = {
-        "AccessKeyId": issued.access_key_id,
-        "SecretKey": issued.secret_access_key,
-        "SessionToken": issued.session_token,
-        "Expiration": issued.expiration,
-    }
+    credentials = issued.named("AccessKeyId", "SecretKey", "SessionToken", "Expiration")
     return {"IdentityId": identity_id, "Credentials": credentials}
 
 
@@ -116,15 +110,6 @@ def _identity_id(state: FakeState, identity: CognitoIdentity) -> str:
     return identity_id
 
 
-def _check_access(identity_id: str, identity: CognitoIdentity, pool: IdentityPool, logins: Mapping[str, str]) -> None:
-    _check_logins(pool, logins)
-    if not logins and (identity.logins or not pool.get("unauthenticated", True)):
-        raise _not_authorized(f"Access to Identity '{identity_id}' is forbidden.")
-    if identity.logins and not logins.keys() <= identity.logins:
-        message = "Logins don't match. Please include at least one valid login for this identity or identity pool."
-        raise _not_authorized(message)
-
-
 def _check_logins(pool: IdentityPool, logins: Mapping[str, str]) -> None:
     accepted = pool.get("logins", {})
     for name, token in logins.items():
@@ -134,8 +119,9 @@ def _check_logins(pool: IdentityPool, logins: Mapping[str, str]) -> None:
             raise _not_authorized("Invalid login token.")
 
 
-def _is_id(value: str) -> bool:
-    return len(value) <= _MAX_ID_LENGTH and _ID.fullmatch(value) is not None
+def _check_id(name: str, value: str) -> None:
+    if len(value) > _MAX_ID_LENGTH or not _ID.fullmatch(value):
+        raise _invalid(name, _ID.pattern)
 
 
 def _invalid(name: str, pattern: str) -> FakeServiceError:

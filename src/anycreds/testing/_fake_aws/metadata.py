@@ -8,6 +8,8 @@ IAM role" in the Amazon ECS developer guide
 
 from __future__ import annotations
 
+import re
+
 from . import issued_keys as keys
 from .messages import CANARY, HTML, TEXT, FakeRequest, FakeResponse, FakeServiceError, iso_date, json_response
 from .state import ROLE_NAME, FakeState
@@ -18,6 +20,11 @@ TOKEN_PATH = "/latest/api/token"
 ROLES_PATH = "/latest/meta-data/iam/security-credentials/"
 CONTAINER_PATH = "/v2/credentials/anycreds"
 
+_ROUTES_BY_PATH = {
+    TOKEN_PATH: "token",
+    CONTAINER_PATH: "container",
+    **dict.fromkeys((ROLES_PATH, ROLES_PATH.rstrip("/")), "role list"),
+}
 MAX_TOKEN_TTL = 21_600  # six hours, by the EC2 user guide
 # EC2 makes new credentials available "at least five minutes before the expiration of the old credentials".
 STICKY_MARGIN = 300.0  # seconds
@@ -27,12 +34,13 @@ _TASK = "anycreds-fake-task"
 
 def respond(state: FakeState, request: FakeRequest, expired_ago: float | None = None) -> FakeResponse:
     """Return the response to a request. Raises ``FakeServiceError`` for an error response with a body."""
-    route = route_of(request.path)
-    if route == "token":
-        return _token(state, request)
-    if route == "container":
-        return _container(state, request, expired_ago)
-    return _metadata(state, request, route, expired_ago)
+    match route_of(request.path):
+        case "token":
+            return _token(state, request)
+        case "container":
+            return _container(state, request, expired_ago)
+        case route:
+            return _metadata(state, request, route, expired_ago)
 
 
 def encode_error(error: FakeServiceError) -> FakeResponse:
@@ -42,13 +50,7 @@ def encode_error(error: FakeServiceError) -> FakeResponse:
 
 def route_of(path: str) -> str:
     """Return the route of a path; ``"other"`` if there is none."""
-    if path == TOKEN_PATH:
-        return "token"
-    if path == CONTAINER_PATH:
-        return "container"
-    if path in (ROLES_PATH, ROLES_PATH.rstrip("/")):
-        return "role list"
-    return "role" if path.startswith(ROLES_PATH) else "other"
+    return _ROUTES_BY_PATH.get(path, "role" if path.startswith(ROLES_PATH) else "other")
 
 
 def _token(state: FakeState, request: FakeRequest) -> FakeResponse:
@@ -58,8 +60,9 @@ def _token(state: FakeState, request: FakeRequest) -> FakeResponse:
         return _status_page(state.token_status)
     if b"x-forwarded-for" in request.headers:
         return _status_page(403)  # IMDSv2 gives no token to a proxy
-    ttl = _token_ttl(request.headers.get(b"x-aws-ec2-metadata-token-ttl-seconds", b""))
-    if ttl is None:
+    text = request.header("x-aws-ec2-metadata-token-ttl-seconds")
+    ttl = int(text) if re.fullmatch("[0-9]{1,5}", text) else 0
+    if not 1 <= ttl <= MAX_TOKEN_TTL:
         return _status_page(400)
     ttl = ttl if state.token_ttl is None else min(ttl, state.token_ttl)
     tokens = state.records.metadata_tokens
@@ -92,9 +95,9 @@ def _container(state: FakeState, request: FakeRequest, expired_ago: float | None
         raise FakeServiceError(403, "AccessDeniedException", "the Authorization header is wrong")
     if request.method != "GET":
         raise FakeServiceError(405, "UnsupportedOperationException", "only GET is supported")
-    role = {"RoleArn": f"arn:aws:iam::{state.account_id}:role/{state.role_name or ROLE_NAME}"}
+    role, account = state.role_name or ROLE_NAME, state.account_id
     credentials = _credentials(state, "container", expired_ago)
-    return json_response(200, {**role, **credentials, "AccountId": state.account_id})
+    return json_response(200, {"RoleArn": f"arn:aws:iam::{account}:role/{role}", **credentials, "AccountId": account})
 
 
 def _credentials(state: FakeState, route: str, expired_ago: float | None) -> dict[str, str]:
@@ -107,21 +110,9 @@ def _credentials(state: FakeState, route: str, expired_ago: float | None) -> dic
     session_name = _TASK if route == "container" else _INSTANCE
     arn = keys.session_arn(state.account_id, state.role_name or ROLE_NAME, session_name)
     issued = keys.issue(state, arn, state.lifetime, expired_ago)
-    fresh = {
-        "AccessKeyId": issued.access_key_id,
-        "SecretAccessKey": issued.secret_access_key,
-        "Token": issued.session_token,
-        "Expiration": iso_date(issued.expiration),
-    }
+    fresh = issued.named("AccessKeyId", "SecretAccessKey", "Token") | {"Expiration": iso_date(issued.expiration)}
     state.records.sticky[route] = (issued.expiration, fresh)
     return fresh
-
-
-def _token_ttl(text: bytes) -> int | None:
-    """Return the requested lifetime of a token, in seconds; None if IMDS does not accept it."""
-    if not (text.isdigit() and len(text) <= len(str(MAX_TOKEN_TTL))):
-        return None
-    return ttl if 1 <= (ttl := int(text)) <= MAX_TOKEN_TTL else None
 
 
 def _status_page(status: int) -> FakeResponse:

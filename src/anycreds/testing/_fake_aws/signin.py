@@ -11,13 +11,13 @@ from typing import Any, Literal
 from . import issued_keys as keys
 from .dpop import new_key, read_proof
 from .messages import FakeRequest, FakeResponse, FakeServiceError, iso_date, json_response, read_json
-from .refresh_tokens import consume, look_up, rotate
 from .state import FakeState, RefreshToken
 
 ROUTES = ("sign-in token",)
 PATH = "/v1/token"
 CLIENT_ID = "arn:aws:signin:::devtools/same-device"
 MAX_LIFETIME = 900  # seconds, by the API reference
+_FIELDS = ("accessKeyId", "secretAccessKey", "sessionToken")
 _MESSAGES = {
     "TOKEN_EXPIRED": "The refresh token has expired or was used.",
     "USER_CREDENTIALS_CHANGED": "The user's credentials have changed since the login.",
@@ -63,33 +63,24 @@ def new_login(
     issued = keys.issue(state, user, expires_in)
     refresh = records.new_secret("login-refresh")
     records.refresh_tokens[refresh] = RefreshToken(CLIENT_ID, user)
-    access = {**_access_token(issued), "accountId": user.split(":")[4], "expiresAt": iso_date(issued.expiration)}
+    access = issued.named(*_FIELDS) | {"accountId": user.split(":")[4], "expiresAt": iso_date(issued.expiration)}
     token = {"accessToken": access, "tokenType": "aws_sigv4", "clientId": CLIENT_ID, "refreshToken": refresh}
     return {**token, "dpopKey": key} if region is None else {**token, "dpopKey": key, "signInRegion": region}
 
 
 def _refresh(state: FakeState, refresh_token: str, thumbprint: str, expired_ago: float | None) -> dict[str, Any]:
-    known = look_up(state, CLIENT_ID, refresh_token)
+    known = state.find_refresh_token(CLIENT_ID, refresh_token)
     if known is None:
         raise _denied("TOKEN_EXPIRED")
     if known.thumbprint not in {None, thumbprint}:
         raise _invalid_request("the refresh token is bound to another DPoP key")
-    consume(state, CLIENT_ID, refresh_token)
+    bound = known._replace(thumbprint=thumbprint)
     lifetime = min(state.login_lifetime, MAX_LIFETIME)
-    issued = keys.issue(state, known.arn, lifetime, expired_ago)
     return {
-        "accessToken": _access_token(issued),
+        "accessToken": keys.issue(state, known.arn, lifetime, expired_ago).named(*_FIELDS),
         "tokenType": "aws_sigv4",
         "expiresIn": lifetime if expired_ago is None else -int(expired_ago),
-        "refreshToken": rotate(state, known._replace(thumbprint=thumbprint), "login-refresh"),
-    }
-
-
-def _access_token(issued: keys.IssuedCredentials) -> dict[str, str]:
-    return {
-        "accessKeyId": issued.access_key_id,
-        "secretAccessKey": issued.secret_access_key,
-        "sessionToken": issued.session_token,
+        "refreshToken": state.rotate_refresh_token(refresh_token, bound, "login-refresh"),
     }
 
 

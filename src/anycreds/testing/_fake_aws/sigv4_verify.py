@@ -16,13 +16,15 @@ from collections.abc import Callable, Mapping
 from time import strptime
 from typing import NamedTuple
 
-from .issued_keys import AccessKey
-from .messages import FakeServiceError, basic_date
-from .sigv4_canonical import UNSIGNED, canonical_request, sha256, signature
-from .sigv4_claims import SignatureClaim, read_claim
+from .messages import FakeServiceError, basic_date, read_pairs
+from .sigv4_canonical import ALGORITHM, UNSIGNED, canonical_request, sha256, signature
+from .state import AccessKey
 
 MAX_CLOCK_SKEW = 300  # seconds between the time of a request and the time of the service, by AWS's error messages
 _MAX_PRESIGNED_LIFETIME = 7 * 86_400  # seconds, by AWS's error message
+_FIELD = re.compile(r"(\w+)=([^,\s]+)")
+_FIELDS: tuple[str, ...] = ("Credential", "SignedHeaders", "Signature")
+_TIME = re.compile(r"\d{8}T\d{6}Z")
 _REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d+")
 _TERMINATOR = "aws4_request"
 
@@ -40,6 +42,30 @@ class SignedBy(NamedTuple):
     service: str
 
 
+class SignatureClaim(NamedTuple):
+    """The fields of a signature, not verified."""
+
+    access_key_id: str
+    date: str
+    region: str
+    service: str
+    terminator: str
+    time: str
+    signed_headers: list[str]
+    signature: str
+    session_token: str | None
+    expires_in: int | None
+    """The lifetime of a presigned request, in seconds; None if the request is not presigned."""
+
+    def __repr__(self) -> str:
+        return f"SignatureClaim({self.access_key_id}, {self.scope})"
+
+    @property
+    def scope(self) -> str:
+        """The credential scope."""
+        return "/".join(self[1:5])
+
+
 def verify(
     method: str,
     target: str,
@@ -51,20 +77,9 @@ def verify(
     service: str,
     region: str | None = None,
 ) -> SignedBy:
-    """Return the signer of a request.
+    """Return the signer of a request to a service, in a region (None: any). Raises ``FakeServiceError``.
 
-    Args:
-        method: As received.
-        target: Path and query, as received.
-        headers: Header values by name in lower case.
-        body: As received.
-        find_key: Returns the access key with an id; None if it is unknown.
-        now: The time of the service, in seconds since 1970.
-        service: The service that the request must be signed for.
-        region: The region that the request must be signed for; None for any region.
-
-    Raises:
-        FakeServiceError: The signature is missing, incomplete, expired or wrong.
+    ``target`` is path and query as received; header names are in lower case; ``now`` is in seconds since 1970.
     """
     claim = read_claim(target, headers)
     _check_scope(claim, service, region)
@@ -79,15 +94,55 @@ def verify(
     return SignedBy(key, claim.region, service)
 
 
-def _mismatch(message: str) -> FakeServiceError:
-    return FakeServiceError(403, "SignatureDoesNotMatch", message)
+def read_claim(target: str, headers: Mapping[bytes, bytes]) -> SignatureClaim:
+    """Return the signature of a request. Raises ``FakeServiceError`` if it is missing or incomplete."""
+    received = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers.items()}
+    query = read_pairs(target.partition("?")[2]) or {}
+    required = _FIELDS
+    message = "Authorization header requires '{}' parameter."
+    if authorization := received.get("authorization"):
+        algorithm, _, rest = authorization.partition(" ")
+        fields = dict(_FIELD.findall(rest))
+        time, token = received.get("x-amz-date", ""), received.get("x-amz-security-token")
+    elif algorithm := query.get("X-Amz-Algorithm", ""):
+        required += ("Date", "Expires")
+        message = "AWS query-string parameters must include 'X-Amz-{}'."
+        fields = {name: query[f"X-Amz-{name}"] for name in required if f"X-Amz-{name}" in query}
+        time, token = fields.get("Date", ""), query.get("X-Amz-Security-Token")
+    else:
+        raise FakeServiceError(403, "MissingAuthenticationToken", "Request is missing Authentication Token")
+    if algorithm != ALGORITHM:
+        raise _incomplete(f"Unsupported AWS 'algorithm': '{algorithm}'.")
+    if missing := [name for name in required if name not in fields]:
+        raise _incomplete(" ".join(map(message.format, missing)))
+    return _claim(fields, time, token, None if authorization else fields["Expires"])
+
+
+def _claim(fields: Mapping[str, str], time: str, token: str | None, expires_in: str | None) -> SignatureClaim:
+    parts = fields["Credential"].split("/")
+    if len(parts) != 5:
+        message = "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term"
+        raise _incomplete(message)
+    if expires_in is not None and not (expires_in.isascii() and expires_in.isdigit()):
+        raise _incomplete("X-Amz-Expires must be a number.")
+    if not _is_time(time):
+        raise _incomplete("Date must be in ISO-8601 'basic format', in X-Amz-Date.")
+    key_id, date, region, service, terminator = parts
+    signed, lifetime = fields["SignedHeaders"].split(";"), None if expires_in is None else int(expires_in[:9])
+    return SignatureClaim(key_id, date, region, service, terminator, time, signed, fields["Signature"], token, lifetime)
+
+
+def _is_time(text: str) -> bool:
+    try:
+        return _TIME.fullmatch(text) is not None and strptime(text, "%Y%m%dT%H%M%SZ") is not None
+    except ValueError:
+        return False
 
 
 def _check_scope(claim: SignatureClaim, service: str, region: str | None) -> None:
     if claim.terminator != _TERMINATOR:
-        raise _mismatch(
-            f"Credential should be scoped with a valid terminator: '{_TERMINATOR}', not '{claim.terminator}'."
-        )
+        message = f"Credential should be scoped with a valid terminator: '{_TERMINATOR}', not '{claim.terminator}'."
+        raise _mismatch(message)
     if claim.service != service:
         raise _mismatch(f"Credential should be scoped to correct service: '{service}'.")
     if claim.region != region if region is not None else not _REGION.fullmatch(claim.region):
@@ -103,7 +158,7 @@ def _valid_key(claim: SignatureClaim, key: AccessKey | None, now: float) -> Acce
     if key is None or claim.session_token != key.session_token:
         message = "The security token included in the request is invalid."
         raise FakeServiceError(403, "InvalidClientTokenId", message)
-    if key.expiration is not None and key.expiration <= now:
+    if key.expiration <= now:
         raise FakeServiceError(403, "ExpiredToken", "The security token included in the request is expired")
     return key
 
@@ -124,10 +179,9 @@ def _check_time(claim: SignatureClaim, now: float) -> None:
 
 
 def _check_signed_headers(claim: SignatureClaim, headers: Mapping[bytes, bytes]) -> None:
-    if "host" not in claim.signed_headers:
-        raise _mismatch("'Host' must be a 'SignedHeader' in the AWS Authorization.")
-    for name in (raw.decode("latin-1") for raw in headers):
-        if name.startswith("x-amz-") and name not in claim.signed_headers:
+    required = [name for raw in headers if (name := raw.decode("latin-1")).startswith("x-amz-")]
+    for name in ("Host", *required):
+        if name.lower() not in claim.signed_headers:
             raise _mismatch(f"'{name}' must be a 'SignedHeader' in the AWS Authorization.")
 
 
@@ -140,3 +194,11 @@ def _payload_hash(claim: SignatureClaim, headers: Mapping[bytes, bytes], body: b
         message = "The provided 'x-amz-content-sha256' header does not match what was computed."
         raise FakeServiceError(400, "XAmzContentSHA256Mismatch", message)
     return computed
+
+
+def _mismatch(message: str) -> FakeServiceError:
+    return FakeServiceError(403, "SignatureDoesNotMatch", message)
+
+
+def _incomplete(message: str) -> FakeServiceError:
+    return FakeServiceError(403, "IncompleteSignature", message)

@@ -12,7 +12,6 @@ from typing import Any
 
 from . import issued_keys as keys
 from .messages import FakeRequest, FakeResponse, FakeServiceError, iso_date, json_response, read_json, read_pairs
-from .refresh_tokens import consume, look_up, rotate
 from .state import FakeState, RefreshToken, RegisteredClient
 
 ROUTES = ("sso role", "sso token")
@@ -67,13 +66,8 @@ def _get_role_credentials(state: FakeState, request: FakeRequest, expired_ago: f
         raise FakeServiceError(403, "ForbiddenException", "No access")
     arn = keys.session_arn(account, f"AWSReservedSSO_{role}_0123456789abcdef", _USER)
     issued = keys.issue(state, arn, state.lifetime, expired_ago)
-    credentials = {
-        "accessKeyId": issued.access_key_id,
-        "secretAccessKey": issued.secret_access_key,
-        "sessionToken": issued.session_token,
-        "expiration": int(issued.expiration * 1000),
-    }
-    return {"roleCredentials": credentials}
+    credentials = issued.named("accessKeyId", "secretAccessKey", "sessionToken")
+    return {"roleCredentials": credentials | {"expiration": int(issued.expiration * 1000)}}
 
 
 def _create_token(state: FakeState, request: FakeRequest, expired_ago: float | None) -> dict[str, Any]:
@@ -96,7 +90,7 @@ def _create_token(state: FakeState, request: FakeRequest, expired_ago: float | N
 
 
 def _refresh(state: FakeState, client_id: str, refresh_token: str, expired_ago: float | None) -> dict[str, Any]:
-    known = (consume if state.sso_refresh == "rotate" else look_up)(state, client_id, refresh_token)
+    known = state.find_refresh_token(client_id, refresh_token)
     if known is None:
         raise FakeServiceError(400, "InvalidGrantException", "Invalid refresh token provided", "invalid_grant")
     lifetime = state.sso_token_lifetime if expired_ago is None else -expired_ago
@@ -104,7 +98,7 @@ def _refresh(state: FakeState, client_id: str, refresh_token: str, expired_ago: 
     state.records.sso_tokens[access] = state.clock.time() + lifetime
     fields = {"accessToken": access, "tokenType": "Bearer", "expiresIn": int(lifetime)}
     if state.sso_refresh == "rotate":
-        return {**fields, "refreshToken": rotate(state, known, "sso-refresh")}
+        return {**fields, "refreshToken": state.rotate_refresh_token(refresh_token, known, "sso-refresh")}
     return fields if state.sso_refresh == "omit" else {**fields, "refreshToken": refresh_token}
 
 

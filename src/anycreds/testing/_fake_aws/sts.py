@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from html import escape
 from typing import TypeAlias
 
 from . import issued_keys as keys
 from .messages import REQUEST_ID, FakeRequest, FakeResponse, FakeServiceError, iso_date, read_pairs
-from .settings import RoleTrust
 from .sigv4_verify import SignedBy, verify
-from .state import FakeState
+from .state import FakeState, RoleTrust
 from .sts_parameters import check_names, check_values
 
 ROUTES = ("assume role", "web identity", "caller identity")
@@ -91,7 +91,7 @@ def _assume_role(state: FakeState, form: Mapping[str, str], signer: SignedBy, ex
         403, "AccessDenied", f"User: {owner} is not authorized to perform: sts:AssumeRole on resource: {arn}"
     )
     trust = _trust(state, form)
-    if signer.key.is_role_session and _duration(form) > _DEFAULT_DURATION:
+    if ":assumed-role/" in owner and _duration(form) > _DEFAULT_DURATION:
         message = "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining"
         raise FakeServiceError(400, "ValidationError", message)
     if trust is None or trust.get("external_id") not in {None, form.get("ExternalId")}:
@@ -154,12 +154,8 @@ def _session(state: FakeState, form: Mapping[str, str], expired_ago: float | Non
     arn = keys.session_arn(role[2], role[3], form["RoleSessionName"], role[1])
     issued = keys.issue(state, arn, _duration(form), expired_ago)
     user: Nodes = {"AssumedRoleId": f"AROAFAKEFAKEFAKEFAKE:{form['RoleSessionName']}", "Arn": arn}
-    credentials: Nodes = {
-        "AccessKeyId": issued.access_key_id,
-        "SecretAccessKey": issued.secret_access_key,
-        "SessionToken": issued.session_token,
-        "Expiration": iso_date(issued.expiration),
-    }
+    credentials = issued.named("AccessKeyId", "SecretAccessKey", "SessionToken")
+    credentials["Expiration"] = iso_date(issued.expiration)
     extra = {name: form[name] for name in ("SourceIdentity",) if name in form}
     return {"AssumedRoleUser": user, "Credentials": credentials, **extra}
 
@@ -176,11 +172,10 @@ def _document(status: int, root: str, nodes: Nodes) -> FakeResponse:
 def _xml(nodes: Nodes, indent: str) -> str:
     lines = ""
     for name, value in nodes.items():
-        content = _escape(value) if isinstance(value, str) else f"\n{_xml(value, indent + '  ')}{indent}"
+        content = _text(value) if isinstance(value, str) else f"\n{_xml(value, indent + '  ')}{indent}"
         lines += f"{indent}<{name}>{content}</{name}>\n"
     return lines
 
 
-def _escape(text: str) -> str:
-    allowed = _NOT_IN_XML.sub("?", text)
-    return allowed.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+def _text(value: str) -> str:
+    return escape(_NOT_IN_XML.sub("?", value), quote=False)
