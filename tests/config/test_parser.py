@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from anycreds._config.parser import parse, read
+from anycreds._config.parser import read
 from anycreds._config.parser.sections import FileKind, display_name
 from support.fake_io import SECRET_KEY
+from support.parsed_config import parse
 
 Expected = dict[str, dict[str, Any]]
 Vector = tuple[str, str, Expected]

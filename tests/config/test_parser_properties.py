@@ -9,9 +9,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from anycreds._config.parser import parse, read
+from anycreds._config.parser import read
 from anycreds._config.parser.reader import Reader
 from anycreds._config.parser.sections import KINDS, FileKind, Sections, values_of
+from support.parsed_config import parse
 
 FILES: tuple[FileKind, FileKind] = ("config", "credentials")
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .._core.errors import InvalidConfigurationError
 from .._core.frozen import Frozen
+from .._core.http import Transport
 from .._core.validation import InvalidValueError
-
-if TYPE_CHECKING:
-    from .._core.http import Transport
+from .._wire.regions import check_region
 
 # JavaScript and botocore have no upper bound; a higher value is most likely a typo.
 MAX_ATTEMPTS_LIMIT = 100
@@ -102,8 +101,6 @@ class ClientConfig(Frozen):
         return None
 
     def _transport(self) -> Transport:
-        from .._core.http import Transport  # not loaded by programs that never call a service
-
         return Transport(self.http_client_factory, self.ssl_context)
 
     def _values(self) -> tuple[object, ...]:
@@ -124,27 +121,22 @@ class ClientConfig(Frozen):
 
 def _check_option(name: str, value: object) -> None:
     """Raise ``InvalidValueError`` if an option cannot have this value."""
-    expected = ""
     if name == "region":
-        from .._wire.regions import check_region  # not loaded by programs without such an option
-
         check_region(value)
     elif name == "endpoint_url":
-        from .._wire.urls import parse_endpoint
+        from .._wire.urls import parse_endpoint  # imports socket, which programs without such an option do not need
 
         parse_endpoint(value)
     elif name == "max_attempts":
         if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_ATTEMPTS_LIMIT:
             raise InvalidValueError(f"is not a whole number from 1 to {MAX_ATTEMPTS_LIMIT}")
-    elif name == "http_client_factory":
-        expected = "" if callable(value) else "a function"
-    elif name == "ssl_context":
-        # Does not import ssl, which programs with static keys never need.
-        expected = "" if hasattr(value, "wrap_bio") else "an ssl.SSLContext"
     else:
-        expected = "" if isinstance(value, bool) else "True or False"
-    if expected:
-        raise InvalidValueError(f"is not {expected} but {type(value).__name__}")
+        is_valid, expected = {
+            "http_client_factory": (callable(value), "a function"),
+            "ssl_context": (hasattr(value, "wrap_bio"), "an ssl.SSLContext"),  # ssl itself takes long to import
+        }.get(name, (isinstance(value, bool), "True or False"))
+        if not is_valid:
+            raise InvalidValueError(f"is not {expected} but {type(value).__name__}")
 
 
 def check_client_config(value: object) -> None:

@@ -62,17 +62,9 @@ def shared_file_locations(
 ) -> Locations:
     """Return the locations of both files. Options take precedence over the environment.
 
-    Args:
-        environ: The environment variables.
-        fallback_home: Returns the user's home directory from the system, or None. It may query a directory service, so
-            it is called only if the environment does not contain the home directory.
-        filepath: The credentials file, as an option.
-        config_filepath: The config file, as an option.
-        source: The name of the provider, for errors.
-
-    Raises:
-        InvalidConfigurationError: A path begins with ``~``, and the home directory is unknown.
-
+    ``fallback_home`` returns the home directory from the system, or None. It may query a directory service, so it is
+    called only if the environment does not contain the home directory. A path that begins with ``~`` raises
+    ``InvalidConfigurationError`` if the home directory is unknown.
     """
     home = _home(environ, fallback_home)
     config = _explicit_option("config_filepath", config_filepath) or first_set(environ, CONFIG_VARIABLE)
@@ -86,12 +78,7 @@ def shared_file_locations(
 def resolve_path(
     setting: Setting, environ: Mapping[str, str], fallback_home: Callable[[], str | None], source: str
 ) -> Location:
-    """Return the location of another file, which a setting names.
-
-    Raises:
-        InvalidConfigurationError: The path begins with ``~``, and the home directory is unknown.
-
-    """
+    """Return the location of another file, which a setting names. Errors are those of ``shared_file_locations``."""
     return _location(setting, _home(environ, fallback_home), source)
 
 

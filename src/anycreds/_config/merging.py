@@ -8,7 +8,6 @@ as the keys belongs to those keys.
 
 from __future__ import annotations
 
-from collections.abc import Container
 from typing import NamedTuple
 
 from .parser.sections import KEY_ATTRIBUTES, KEYS, SINGLE_VALUE_KEYS, Values
@@ -44,7 +43,7 @@ class MergedSettings(NamedTuple):
     """By key: the nested settings."""
     unused_keys: LineReference | None
     """Access keys of the config file that are not used, because the credentials file has some too."""
-    without_value: tuple[LineReference, ...]
+    without_value: list[LineReference]
     """Keys that take one value and have nested settings instead."""
 
     def __repr__(self) -> str:
@@ -55,40 +54,35 @@ def merge_files(config: FileProfile, credentials: FileProfile = NO_PROFILE) -> M
     """Merge a profile of both files. A file without that profile has no values."""
     unused = None
     if _has_keys(credentials.values):
-        unused = next(
-            (LineReference(config.display_path, config.values[key][1]) for key in KEYS if _is_set(config.values, key)),
-            None,
-        )
+        lines = [config.values[key][1] for key in KEYS if _is_set(config.values, key)]
+        unused = LineReference(config.display_path, lines[0]) if lines else None
         config = _without_keys(config, credentials)
     elif _has_keys(config.values):
         credentials = _without_keys(credentials, config)
-    merged = MergedSettings({}, {}, unused, ())
-    without_value = [reference for file in (config, credentials) for reference in _add(merged, file)]
-    return merged._replace(without_value=tuple(without_value))
+    merged = MergedSettings({}, {}, unused, [])
+    _add(merged, config)
+    _add(merged, credentials)
+    return merged
 
 
-def _add(merged: MergedSettings, file: FileProfile) -> list[LineReference]:
-    """Add the values of a file, replacing those that are present; return the lines of keys that lack their value."""
-    path, missing = file.display_path, []
+def _add(merged: MergedSettings, file: FileProfile) -> None:
+    """Add the values of a file, replacing those that are present."""
+    path = file.display_path
     for key, (value, line) in file.values.items():
         if isinstance(value, dict):
             merged.settings.pop(key, None)
             merged.nested[key] = {inner: Setting(text, f"{path}:{at}") for inner, (text, at) in value.items()}
             if key in SINGLE_VALUE_KEYS:
-                missing.append(LineReference(path, line))
+                merged.without_value.append(LineReference(path, line))
         elif value.strip():
             merged.nested.pop(key, None)
             merged.settings[key] = Setting(value, f"{path}:{line}")
-    return missing
 
 
 def _without_keys(file: FileProfile, owner: FileProfile) -> FileProfile:
     """Remove access keys, because those of ``owner`` are used, and the attributes of either file's keys."""
-    removed: Container[str] = (
-        (*KEYS, *KEY_ATTRIBUTES)
-        if _has_keys(file.values)
-        else (*KEYS, *(key for key in KEY_ATTRIBUTES if _is_set(owner.values, key)))
-    )
+    has_keys = _has_keys(file.values)
+    removed = (*KEYS, *(key for key in KEY_ATTRIBUTES if has_keys or _is_set(owner.values, key)))
     return file._replace(values={key: value for key, value in file.values.items() if key not in removed})
 
 

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Literal, NamedTuple
 
 from .._core.errors import ConfigParseError, InvalidConfigurationError, ProfileNotFoundError
-from .merging import FileProfile, LineReference, merge_files
+from .merging import FileProfile, merge_files
 from .parser.findings import Finding
 from .parser.sections import SectionKind, Sections, display_name
 from .settings import Setting
@@ -112,16 +112,8 @@ class Profiles:
         self._merged: dict[str, Profile | None] = {}
 
     def find(self, name: str, source: str | None = None) -> Profile:
-        """Return a profile.
-
-        A profile with lines that cannot be parsed is returned, too: ``Profile.check`` raises the error.
-
-        Raises:
-            ProfileNotFoundError: Neither file has the profile; the hint suggests similar names.
-
-        """
-        profile = self.get(name)
-        if profile is not None:
+        """Return a profile, even if lines in it cannot be parsed. Raise ``ProfileNotFoundError`` if it is missing."""
+        if (profile := self.get(name)) is not None:
             return profile
         message, hint = _not_found("profile", name, self._config, self._credentials)
         raise ProfileNotFoundError(message, profile=name, source=source, hint=hint)
@@ -140,18 +132,9 @@ class Profiles:
         return f"profile {display_name(name)} ({', '.join(profile.origins)})"
 
     def find_section(
-        self,
-        kind: Literal["sso-session", "services"],
-        reference: Setting,
-        referrer: Profile,
-        source: str | None = None,
+        self, kind: Literal["sso-session", "services"], reference: Setting, referrer: Profile, source: str | None = None
     ) -> Profile:
-        """Return the section that the setting ``reference`` of the profile ``referrer`` refers to.
-
-        Raises:
-            InvalidConfigurationError: The config file has no such section; the hint suggests similar names.
-
-        """
+        """Return the section that a setting of ``referrer`` refers to, or raise ``InvalidConfigurationError``."""
         section = self._merge(kind, reference.value, self._config)
         if section is not None:
             return section
@@ -184,14 +167,9 @@ class Profiles:
         if not origins and not any(diagnostic.is_fatal for diagnostic in diagnostics):
             return None
         merged = merge_files(*(file.profile(kind, name) for file in files))
-
-        def add(reference: LineReference, finding: Finding, *, is_fatal: bool) -> None:
-            diagnostics.append(FileDiagnostic(*reference, kind, name, *finding, is_fatal))
-
         if merged.unused_keys is not None:
-            add(merged.unused_keys, _UNUSED_KEYS, is_fatal=False)
-        for reference in merged.without_value:
-            add(reference, _NO_VALUE, is_fatal=True)
+            diagnostics.append(FileDiagnostic(*merged.unused_keys, kind, name, *_UNUSED_KEYS, is_fatal=False))
+        diagnostics += [FileDiagnostic(*line, kind, name, *_NO_VALUE, is_fatal=True) for line in merged.without_value]
         return Profile(kind, name, merged.settings, merged.nested, tuple(origins), tuple(diagnostics))
 
 
@@ -219,13 +197,8 @@ def _similar(name: str, known: list[str]) -> list[str]:
     normalized = name.strip().lower()
     known = [other for other in known if len(other) <= _MAX_COMPARED_LENGTH]
     same = [other for other in known if other.strip().lower() == normalized]
-    candidates = known
     if len(known) > _MAX_COMPARED:
-        candidates = [
-            other for other in known if abs(len(other) - len(name)) <= 3 and other[:1].lower() == normalized[:1]
-        ]
-    if not candidates:
-        return same
-    from difflib import get_close_matches  # needed only for a name that does not exist
+        known = [other for other in known if abs(len(other) - len(name)) <= 3 and other[:1].lower() == normalized[:1]]
+    from difflib import get_close_matches  # takes milliseconds to import, and is needed for a missing name only
 
-    return list(dict.fromkeys([*same, *get_close_matches(name, candidates[:_MAX_COMPARED])]))[:3]
+    return list(dict.fromkeys([*same, *get_close_matches(name, known[:_MAX_COMPARED])]))[:3]

@@ -72,26 +72,14 @@ def read_service_settings(
     client_region: str | None = None,
     profile_first: bool = False,
 ) -> ServiceSettings:
-    """Read all settings of the calls to one service.
+    """Read all settings of the calls to one service, called as in a ``services`` section, such as ``sso_oidc``.
 
-    Options take precedence over the environment, and the environment over the profile. Settings that are overridden
-    are not validated.
-
-    Args:
-        service: The service's name in a ``services`` section, such as ``sso_oidc``.
-        environ: The environment variables.
-        view: The selected profile.
-        source: The name of the provider, for errors.
-        config: The options of the user.
-        region: The region, if an option or the provider sets it.
-        client_region: The region of the client that the credentials are for. It precedes those of the environment.
-        profile_first: Whether the profile's region precedes those of the client and of the environment.
-
-    Raises:
-        InvalidConfigurationError: A setting cannot be used, or the profile refers to a missing ``services`` section.
-
+    Options take precedence over the environment, and the environment over the profile. ``region`` is set by an option
+    or the provider. Otherwise the client's region precedes those of the environment, and the profile's precedes both if
+    ``profile_first``. Settings that are overridden are not validated. A setting that cannot be used, or a missing
+    ``services`` section, raises ``InvalidConfigurationError``.
     """
-    config = ClientConfig() if config is None else config
+    config = config or ClientConfig()
 
     def is_on(option: bool | None, variable: str, key: str) -> bool:
         if option is not None:
@@ -99,14 +87,12 @@ def read_service_settings(
         setting = first_set(environ, variable) or view.with_key(key)
         return setting is not None and parse_bool(setting, source)
 
+    endpoint_url = from_argument("client_config.endpoint_url", config.endpoint_url)
+    if endpoint_url is None and not is_on(None, IGNORE_VARIABLE, "ignore_configured_endpoint_urls"):
+        endpoint_url = _endpoint_url(service, environ, view, source)
     return ServiceSettings(
         region or _region(environ, view, client_region, profile_first=profile_first),
-        from_argument("client_config.endpoint_url", config.endpoint_url)
-        or (
-            None
-            if is_on(None, IGNORE_VARIABLE, "ignore_configured_endpoint_urls")
-            else _endpoint_url(service, environ, view, source)
-        ),
+        endpoint_url,
         is_on(config.use_fips, "AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint"),
         is_on(config.use_dualstack, "AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint"),
         config.max_attempts or _max_attempts(environ, view, source),

@@ -47,12 +47,7 @@ def from_path_argument(name: str, value: str | PathLike[str] | None) -> Setting 
 
 
 def parse_bool(setting: Setting, source: str | None = None) -> bool:
-    """Return the value of a setting that is true or false.
-
-    Raises:
-        InvalidConfigurationError: It is neither. ``source`` is the name of the provider that reads it.
-
-    """
+    """Return the value of a setting that is true or false; raise ``InvalidConfigurationError`` if it is neither."""
     word = str(setting.value).strip().lower()
     if word in _TRUE or word in _FALSE:
         return word in _TRUE

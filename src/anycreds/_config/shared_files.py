@@ -60,15 +60,10 @@ class SharedFiles:
         self._logged: set[tuple[str, int]] = set()
 
     async def profiles(self, io: Io) -> Profiles:
-        """Return the profiles of both files as they are now.
+        """Return the profiles of both files as they are now: the same object as long as both files are unchanged.
 
-        The same object is returned as long as both files are unchanged. So a caller can keep whatever it has computed
-        from the profiles, and compare the object by ``is`` to know whether that is still valid.
-
-        Raises:
-            InvalidConfigurationError: A file cannot be read, or a file that an option names does not exist.
-            ConfigParseError: A file is UTF-16 text.
-
+        So a caller can keep what it has computed from the profiles, and compare the object by ``is``. A file that
+        cannot be read, and a missing one that an option names, raises ``InvalidConfigurationError``.
         """
         options = self._options
         locations = shared_file_locations(
@@ -77,7 +72,8 @@ class SharedFiles:
         files = [
             (kind, location)
             for kind, location in zip(_KINDS, locations, strict=True)
-            if location is not None and not _is_null_device(location.path)
+            # The null device means that there is no such file.
+            if location is not None and os.path.normcase(location.path) != os.path.normcase(os.devnull)
         ]
         queries = [(location.path, self._signature(kind, location)) for kind, location in files]
         versions = await io.read_if_changed(queries, FILE_LIMIT)
@@ -95,12 +91,7 @@ class SharedFiles:
         return merged[1]
 
     async def view(self, io: Io, client_profile: str | None, profile: str | None = None) -> ProfileView:
-        """Return the settings of service calls in the selected profile; an empty view if there is no such profile.
-
-        Raises:
-            InvalidConfigurationError: As ``profiles``, or a line of the profile cannot be parsed.
-
-        """
+        """Return the settings of service calls in the selected profile; an empty view if there is no such profile."""
         profiles = await self.profiles(io)
         return view_of(profiles, select_profile(profile, client_profile, io.environ()).name.value)
 
@@ -136,12 +127,7 @@ class SharedFiles:
 
 
 def view_of(profiles: Profiles, name: str) -> ProfileView:
-    """Return the settings of service calls in a profile, with the ``services`` section that it refers to.
-
-    Raises:
-        ConfigParseError: A line of the profile cannot be parsed.
-
-    """
+    """Return the settings of service calls in a profile, with the ``services`` section that it refers to."""
     profile = profiles.get(name)
     if profile is None:
         return ProfileView()
@@ -153,11 +139,6 @@ def view_of(profiles: Profiles, name: str) -> ProfileView:
         return ProfileView(profile, profiles.find_section("services", reference, profile, NAME))
     except InvalidConfigurationError as error:  # to be raised only if the section is needed
         return ProfileView(profile, MissingSection(error.message, error.hint, NAME))
-
-
-def _is_null_device(path: str) -> bool:
-    """Return whether a path is the null device, by which users say that there is no such file."""
-    return os.path.normcase(path) == os.path.normcase(os.devnull)
 
 
 def _parse(content: bytes, location: Location, kind: FileKind) -> Sections:

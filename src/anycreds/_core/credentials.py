@@ -91,12 +91,10 @@ class Credentials(Frozen):
         """Check and set every field. Return the error of the first invalid one, without frames."""
         try:
             for name, value in fields.items():
-                is_optional = name not in ("access_key_id", "secret_access_key")
-                checked: object = None
-                if value is not None or not is_optional:
+                if value is not None or name in ("access_key_id", "secret_access_key"):
                     is_time = name in ("expiration", "original_expiration")
-                    checked = _in_utc(value, name) if is_time else check_text(value, field=name)
-                object.__setattr__(self, name, checked)
+                    value = _in_utc(value, name) if is_time else check_text(value, field=name)  # noqa: PLW2901
+                object.__setattr__(self, name, value)
         except InvalidValueError as error:
             return error.with_traceback(None)
         return None

@@ -11,16 +11,7 @@ _MAX_SECONDS = 1e6 * 366 * 86_400
 
 
 def as_seconds(name: str, value: timedelta | float) -> float:
-    """Return a duration in seconds.
-
-    Args:
-        name: The option, for the error.
-        value: A timedelta, or a number of seconds.
-
-    Raises:
-        InvalidConfigurationError: The value is not a duration of at least 0.
-
-    """
+    """Return a duration in seconds. Raise ``InvalidConfigurationError``, with the option's name, if it is unusable."""
     seconds = value.total_seconds() if isinstance(value, timedelta) else value
     is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
     if not is_number or not 0 <= seconds <= _MAX_SECONDS:

@@ -21,10 +21,7 @@ No message, and no attribute of these errors, contains a secret.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Self, TypedDict, Unpack
-
-if TYPE_CHECKING:
-    from types import TracebackType
+from typing import NamedTuple, Self, TypedDict, Unpack
 
 
 class _Common(TypedDict, total=False):
@@ -69,7 +66,10 @@ class CredentialsError(Exception):
         Only for an exception of the user's own code, or another ``CredentialsError``: the user needs it, and it holds
         nothing of ours. Frames of this library at the beginning of its traceback are removed.
         """
-        cause.__traceback__ = _without_our_frames(cause.__traceback__)
+        frames = cause.__traceback__
+        while frames is not None and frames.tb_frame.f_globals.get("__name__", "").partition(".")[0] == "anycreds":
+            frames = frames.tb_next
+        cause.__traceback__ = frames
         self._cause = cause
         self.__cause__: BaseException | None = cause
         return self
@@ -102,12 +102,6 @@ def strip_frames(error: BaseException) -> None:
     if isinstance(error, BaseExceptionGroup):
         for part in error.exceptions:
             strip_frames(part)
-
-
-def _without_our_frames(traceback: TracebackType | None) -> TracebackType | None:
-    while traceback is not None and traceback.tb_frame.f_globals.get("__name__", "").partition(".")[0] == "anycreds":
-        traceback = traceback.tb_next
-    return traceback
 
 
 class NotConfiguredError(CredentialsError):

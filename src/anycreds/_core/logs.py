@@ -19,15 +19,7 @@ Level: TypeAlias = Literal["debug", "info", "warning", "error"]
 
 
 def log(component: str, level: Level, message: str, *arguments: object) -> None:
-    """Write a record to the logger ``anycreds.<component>``.
-
-    Args:
-        component: The part of the library, such as ``providers.sso``.
-        level: The level of the record.
-        message: The text, with the placeholders of ``%`` formatting.
-        arguments: The values of the placeholders.
-
-    """
+    """Write a record to the logger ``anycreds.<component>``, with ``%`` formatting."""
     if level in ("debug", "info") and "logging" not in sys.modules:
         return  # the program has not configured a level below WARNING
     with suppress(Exception):

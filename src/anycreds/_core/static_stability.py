@@ -10,14 +10,7 @@ MIN_EXTENSION, MAX_EXTENSION = 5 * 60.0, 10 * 60.0
 
 
 def extended(credentials: Credentials, now: float, jitter: float) -> Credentials:
-    """Return the credentials with a later expiration, and the real one as ``original_expiration``.
-
-    Args:
-        credentials: Credentials that have expired.
-        now: The wall clock, in seconds since 1970.
-        jitter: A random number from 0 to 1, which selects an extension of 5 to 10 minutes.
-
-    """
+    """Return expired credentials with a later expiration, and the real one as ``original_expiration``."""
     return credentials.replace(
         expiration=to_datetime(now + MIN_EXTENSION + (MAX_EXTENSION - MIN_EXTENSION) * jitter),
         original_expiration=credentials.original_expiration or credentials.expiration,

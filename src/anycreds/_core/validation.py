@@ -12,12 +12,7 @@ class InvalidValueError(ValueError):
     """A value cannot be used. The text says what is wrong with it, and never repeats it, since it may be a secret.
 
     Readers of untrusted input raise it. The caller that knows which setting or response the value came from catches it
-    and raises a ``CredentialsError``.
-
-    Attributes:
-        field: The name of the field at fault, if the value is a document; the text begins with it.
-        reason: What is wrong, without the name of the field.
-
+    and raises a ``CredentialsError``. ``field`` is the field at fault in a document; ``reason`` is the text without it.
     """
 
     def __init__(self, reason: str, *, field: str | None = None) -> None:
@@ -27,17 +22,7 @@ class InvalidValueError(ValueError):
 
 
 def check_text(value: object, max_length: int = MAX_TEXT_LENGTH, *, field: str | None = None) -> str:
-    """Return a value that can be a key, a token or a name: printable text.
-
-    Args:
-        value: Anything.
-        max_length: The largest number of characters.
-        field: The name of the value in its document, for the error.
-
-    Raises:
-        InvalidValueError: The value is missing, blank, too long or not text, or has control characters or surrogates.
-
-    """
+    """Return a value that can be a key, a token or a name: printable text. Raise ``InvalidValueError`` for others."""
     if value is None:
         raise InvalidValueError("is missing", field=field)
     if not isinstance(value, str):
@@ -46,7 +31,7 @@ def check_text(value: object, max_length: int = MAX_TEXT_LENGTH, *, field: str |
         raise InvalidValueError("is blank", field=field)
     if len(value) > max_length:
         raise InvalidValueError(f"has {len(value)} characters; expected at most {max_length}", field=field)
-    if not value.isprintable():  # printable text, which is nearly all, needs no look at each character
+    if not value.isprintable():  # nearly all texts are
         for character in value:
             if character < " " or "\x7f" <= character <= "\x9f":
                 raise InvalidValueError(f"contains the control character U+{ord(character):04X}", field=field)

@@ -20,12 +20,7 @@ _tasks: set[asyncio.Task[None]] = set()
 
 
 def current_loop() -> Hashable:
-    """Return the identity of the event loop run that this code is in: trio's token, or asyncio's loop.
-
-    Raises:
-        RuntimeError: No event loop is running.
-
-    """
+    """Return trio's token or asyncio's loop; raise ``RuntimeError`` if no event loop is running."""
     trio = trio_or_none()
     if trio is not None:
         token: Hashable = trio.lowlevel.current_trio_token()
@@ -37,8 +32,7 @@ def current_loop() -> Hashable:
 
 def is_loop_closed(loop: Hashable) -> bool:
     """Return whether a run is known to be over. trio ends all its tasks first, so only asyncio leaves any behind."""
-    is_closed = getattr(loop, "is_closed", None)
-    return bool(is_closed is not None and is_closed())
+    return bool(getattr(loop, "is_closed", bool)())
 
 
 def spawn_system_task(body: TaskBody, on_end: Callable[[], None], name: str, context: Context) -> None:

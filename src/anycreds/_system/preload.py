@@ -1,8 +1,7 @@
 """Imports modules in a thread, so that the event loop runs on meanwhile.
 
 anyio loads its parts when they are first used, the backend last: 20 to 40 ms in all, and some of these modules take
-longer than the event loop may be blocked. Only programs that were
-not started by ``anyio.run`` pay for this.
+longer than the event loop may be blocked. ``anyio.run`` has loaded most of them already.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import anyio
 
@@ -18,26 +18,19 @@ _TIMEOUT = 60.0  # seconds, as an attempt has: what is done here has shorter lim
 async def shielded(work: Awaitable[T], seconds: float) -> T:
     """Return what ``work`` returns. If the caller is cancelled, ``work`` has this many seconds left; see ``Io``."""
     shield = anyio.CancelScope(shield=True, deadline=anyio.current_time() + _TIMEOUT)
-    outcome: T | _Raised = _Raised(ProviderTimeoutError(f"did not complete within {_TIMEOUT:.0f} s"))
+    failure: Exception = ProviderTimeoutError(f"did not complete within {_TIMEOUT:.0f} s")
+    results: list[T] = []
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_limit, shield, seconds)
         with shield:
-            outcome = await _outcome(work)
+            try:
+                results.append(await work)
+            except Exception as error:  # noqa: BLE001 - the task group would wrap it in an ExceptionGroup
+                failure = error
         tasks.cancel_scope.cancel()
-    if isinstance(outcome, _Raised):
-        raise outcome.error
-    return outcome
-
-
-class _Raised(NamedTuple):
-    error: Exception
-
-
-async def _outcome(work: Awaitable[T]) -> T | _Raised:
-    try:
-        return await work
-    except Exception as error:  # noqa: BLE001 - a task group would wrap it in an ExceptionGroup
-        return _Raised(error)
+    if results:
+        return results[0]
+    raise failure
 
 
 async def _limit(shield: anyio.CancelScope, seconds: float) -> None:

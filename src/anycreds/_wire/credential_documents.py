@@ -1,4 +1,8 @@
-"""The JSON documents of the container and EC2 metadata services that contain credentials."""
+"""The JSON documents of the container and EC2 metadata services that contain credentials.
+
+See: AWS SDKs and Tools Reference Guide, "Container credential provider" and "IMDS credential provider",
+https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html
+"""
 
 from __future__ import annotations
 
@@ -20,21 +24,10 @@ _TRUST_HINT = "check that the trust policy of the instance's role allows ec2.ama
 def parse_credentials(
     response: Response, source: str, secrets: tuple[str, ...] = (), *, may_be_permanent: bool = False
 ) -> Credentials:
-    """Return the credentials in a response of the container or EC2 metadata service.
+    """Return the credentials in a response with status 200 of the container or EC2 metadata service.
 
-    Args:
-        response: A response with status 200.
-        source: The name of the provider.
-        secrets: The secrets in the request, which must not appear in an error.
-        may_be_permanent: Whether ``Token`` and ``Expiration`` may be absent, as for access keys of a user.
-
-    Raises:
-        MalformedResponseError: The response does not contain valid credentials.
-        RetrievalError: The response has a ``Code`` other than ``Success``.
-
-    See: AWS SDKs and Tools Reference Guide, "Container credential provider" and "IMDS credential provider",
-    https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html
-
+    An error shows none of ``secrets``, those of the request. ``may_be_permanent`` lets ``Token`` and ``Expiration`` be
+    absent, as for access keys of a user.
     """
     try:
         document = parse_object(response_text(response))
@@ -52,7 +45,7 @@ def _credentials(document: Mapping[str, Any], source: str, *, may_be_permanent: 
         wanted.append("Token")
     if not may_be_permanent or "Expiration" in document:
         wanted.append("Expiration")
-    if document.get("AccountId") is not None:  # null here does not make the keys doubtful
+    if document.get("AccountId") is not None:  # null here does not invalidate the keys
         wanted.append("AccountId")
     found = {name: check_text(document.get(name), field=name) for name in wanted}
     return Credentials(

@@ -51,27 +51,16 @@ _PARTITIONS = (
     Partition("aws-iso-f", "us-isof", "csp.hci.ic.gov", "api.aws.hci.ic.gov", "signin.csphome.hci.ic.gov"),
     Partition("aws-us-gov", "us-gov", "amazonaws.com", "api.aws", "signin.amazonaws-us-gov.com"),
 )
-_NAMES = {
-    "sts": "sts",
-    "sso": "portal.sso",
-    "sso-oidc": "oidc",
-    "signin": "signin",
-    "cognito-identity": "cognito-identity",
-}
+_NAMES = {"sso": "portal.sso", "sso-oidc": "oidc"}  # the others are called like their service
 # The regions in which Cognito's FIPS endpoint supports IPv6 under its old name.
 _COGNITO_DUALSTACK_FIPS = ("us-east-1", "us-east-2", "us-west-1", "us-west-2")
 
 
 def endpoint_for(service: Service, region: str, *, fips: bool, dualstack: bool) -> Endpoint:
-    """Return the endpoint of a service.
+    """Return the endpoint of a service in a region that ``check_region`` has accepted.
 
-    Args:
-        service: The service.
-        region: A region that ``check_region`` has accepted. ``fips-us-east-1`` is ``us-east-1`` with FIPS.
-            ``aws-global`` is the global endpoint of STS, which is used for no other region.
-        fips: Whether the endpoint must be validated for FIPS 140.
-        dualstack: Whether the endpoint must support IPv6.
-
+    ``fips-us-east-1`` is ``us-east-1`` with FIPS. ``aws-global`` is the global endpoint of STS, which is used for no
+    other region.
     """
     region, is_pseudo = split_fips_pseudo_region(region)
     fips = fips or is_pseudo
@@ -81,7 +70,7 @@ def endpoint_for(service: Service, region: str, *, fips: bool, dualstack: bool) 
     host = _special_host(service, region, partition, fips, dualstack)
     if host is None:
         suffix = partition.dualstack_suffix if dualstack else partition.suffix
-        host = f"{_NAMES[service]}{'-fips' if fips else ''}.{region}.{suffix}"
+        host = f"{_NAMES.get(service, service)}{'-fips' if fips else ''}.{region}.{suffix}"
     return Endpoint(host.lower(), region)
 
 
@@ -114,5 +103,7 @@ def _special_host(service: Service, region: str, partition: Partition, fips: boo
     if partition.name != "aws-us-gov" or not fips:
         return None
     if service != "signin":
-        return f"{_NAMES[service]}.{region}.amazonaws.com"  # in this partition the usual hosts support FIPS
+        return (
+            f"{_NAMES.get(service, service)}.{region}.amazonaws.com"  # in this partition the usual hosts support FIPS
+        )
     return f"{'' if region == 'us-gov-west-1' else f'{region}.'}signin-fips.amazonaws-us-gov.com"

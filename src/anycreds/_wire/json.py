@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -15,15 +16,7 @@ _FIELD_NAME = re.compile(r"[A-Za-z]{1,24}")
 
 
 def parse_object(text: str) -> dict[str, Any]:
-    """Return the JSON object in a text.
-
-    Raises:
-        InvalidValueError: The text is not one JSON object, a key in it appears twice, or it has more than 200 opening
-            brackets.
-
-    """
-    import json  # lazily: programs with keys in environment variables do not need it
-
+    """Return the JSON object in a text. Raise ``InvalidValueError`` for another text, and for a key that is twice."""
     if not text.strip():
         raise InvalidValueError("is empty")
     if text.count("{") + text.count("[") > _MAX_BRACKETS:
@@ -41,13 +34,11 @@ def parse_object(text: str) -> dict[str, Any]:
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Return one object. Other programs would take the first of two equal keys, or the last."""
-    document = dict(pairs)
-    if len(document) < len(pairs):
-        seen: set[str] = set()
-        for name, _ in pairs:
-            if name in seen:
-                raise InvalidValueError("appears twice", field=name if _FIELD_NAME.fullmatch(name) else "a key")
-            seen.add(name)
+    document: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in document:
+            raise InvalidValueError("appears twice", field=name if _FIELD_NAME.fullmatch(name) else "a key")
+        document[name] = value
     return document
 
 

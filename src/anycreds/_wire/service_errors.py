@@ -33,14 +33,9 @@ class ErrorResponse(NamedTuple):
 
 
 def error_response(status: int, code: object, message: object, secrets: tuple[str, ...] = ()) -> ErrorResponse:
-    """Return an error response that can be shown.
+    """Return an error response that can be displayed. Its code may be sent as ``ns#Code:http://...`` or ``Code, more``.
 
-    Args:
-        status: The HTTP status.
-        code: The error code as it was sent, such as ``ns#Code:http://...`` or ``Code, more``.
-        message: The message as it was sent.
-        secrets: The secrets in the request, which must not appear in an error.
-
+    ``secrets`` are those of the request.
     """
     text = message if isinstance(message, str) else ""
     for secret in filter(None, secrets):
@@ -67,16 +62,7 @@ def parse_json_error(response: Response, secrets: tuple[str, ...] = ()) -> Error
 def service_error(
     response: Response, error: ErrorResponse, source: str, request: str, hints: Mapping[str, str] | None = None
 ) -> RetrievalError:
-    """Return the error for an error response.
-
-    Args:
-        response: The response.
-        error: What ``response`` contains.
-        source: The name of the provider.
-        request: The call and the endpoint, for the message.
-        hints: What to do, by error code.
-
-    """
+    """Return the error for an error response, with the hint for its code. ``request`` is the call and the endpoint."""
     if 300 <= response.status < 400:
         return redirect_error(response, source, request)
     details = ": ".join(part for part in (error.code, error.message) if part)

@@ -14,12 +14,7 @@ _TIME = re.compile(
 
 
 def parse_time(value: object, *, field: str | None = None) -> datetime:
-    """Return an RFC 3339 timestamp as an aware datetime in UTC. One without an offset is UTC, as AWS writes it.
-
-    Raises:
-        InvalidValueError: The value is not a timestamp, or the time does not exist.
-
-    """
+    """Return an RFC 3339 timestamp as an aware datetime in UTC. One without an offset is UTC, as AWS writes it."""
     match = _TIME.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         raise InvalidValueError("is not a time such as 2030-12-31T23:59:59Z", field=field)

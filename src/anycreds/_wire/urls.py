@@ -8,6 +8,7 @@ are accepted.
 from __future__ import annotations
 
 import re
+import socket
 
 from .._core.http import Url
 from .._core.validation import InvalidValueError
@@ -20,21 +21,19 @@ _LOOPBACK_6 = bytes(15) + b"\x01"
 
 
 def parse_url(text: object) -> Url:
-    """Return an http or https URL.
-
-    Raises:
-        InvalidValueError: The text is not a URL that all clients read alike.
-
-    """
+    """Return an http or https URL. Raise ``InvalidValueError`` if not all clients read the text alike."""
     text = _check_characters(text)
     scheme, separator, rest = text.partition("://")
     scheme = scheme.lower()
     if not separator or scheme not in ("http", "https"):
         raise InvalidValueError("does not begin with http:// or https://")
-    cut = min((at for at in (rest.find("/"), rest.find("?")) if at >= 0), default=len(rest))
-    host, port = _host_and_port(rest[:cut])
-    target = rest[cut:] if rest[cut : cut + 1] == "/" else "/" + rest[cut:]
-    _check_target(target)
+    authority = re.split("[/?]", rest, maxsplit=1)[0]
+    host, port = _host_and_port(authority)
+    target = "/" + rest[len(authority) :].removeprefix("/")
+    if not _TARGET.fullmatch(target):
+        raise InvalidValueError("has a path or query with a character that must be percent-encoded")
+    if not {".", ".."}.isdisjoint(target.partition("?")[0].split("/")):
+        raise InvalidValueError("has a path with . or .. in it")
     return Url(scheme, host, port, target)
 
 
@@ -79,9 +78,9 @@ def address_bytes(host: str) -> bytes | None:
     The text forms of IPv6 are many, and the ``is_...`` properties of ``ipaddress`` differ between Python versions.
     """
     if ":" not in host:
-        return _ipv4_bytes(host)
-    import socket  # lazily: programs with keys in environment variables do not need it
-
+        parts = host.split(".")
+        plain = all(part.isdecimal() and part == str(int(part[:4])) and int(part) < 256 for part in parts)
+        return bytes(map(int, parts)) if plain and len(parts) == 4 else None
     try:
         return socket.inet_pton(socket.AF_INET6, host)
     except (OSError, ValueError):
@@ -133,20 +132,7 @@ def _check_host_name(host: str) -> None:
     if not re.fullmatch(r"[A-Za-z0-9._-]+", host):
         raise InvalidValueError("has a host with other characters than letters, digits, dots, - and _")
     # Many clients read a host whose last part is a number as an address, in any form (127.1, 0x7f000001).
-    if re.fullmatch(r"[0-9]+|0[xX][0-9A-Fa-f]*", labels[-1]) and _ipv4_bytes(host) is None:
+    if re.fullmatch(r"[0-9]+|0[xX][0-9A-Fa-f]*", labels[-1]) and address_bytes(host) is None:
         raise InvalidValueError(
             "has a number for a host; write an IPv4 address as four decimal numbers without leading zeros"
         )
-
-
-def _check_target(target: str) -> None:
-    if not _TARGET.fullmatch(target):
-        raise InvalidValueError("has a path or query with a character that must be percent-encoded")
-    if not {".", ".."}.isdisjoint(target.partition("?")[0].split("/")):
-        raise InvalidValueError("has a path with . or .. in it")
-
-
-def _ipv4_bytes(host: str) -> bytes | None:
-    parts = host.split(".")
-    plain = all(part.isdecimal() and part == str(int(part[:4])) and int(part) < 256 for part in parts)
-    return bytes(map(int, parts)) if plain and len(parts) == 4 else None

@@ -6,13 +6,11 @@ Documents with a document type are rejected before they are parsed, so there are
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
+from xml.parsers.expat import ErrorString
 
 from .._core.validation import InvalidValueError
 from .text import decode_utf8
-
-if TYPE_CHECKING:
-    from xml.etree.ElementTree import Element
 
 # A response of STS has some fifty. The limit bounds the depth and the time of parsing: 64 KiB of nested elements take
 # 18 ms, longer than an event loop may be blocked.
@@ -25,7 +23,7 @@ class XmlElement:
 
     __slots__ = ("_element",)
 
-    def __init__(self, element: Element) -> None:
+    def __init__(self, element: ET.Element) -> None:
         self._element = element
 
     @property
@@ -36,9 +34,7 @@ class XmlElement:
     def find(self, *path: str) -> XmlElement | None:
         """Return the element at the end of a path of names below this one; None if there is none.
 
-        Raises:
-            InvalidValueError: There are several elements with a name in the path.
-
+        Raise ``InvalidValueError`` if a name in the path appears more than once.
         """
         found = self
         for name in path:
@@ -51,12 +47,7 @@ class XmlElement:
         return found
 
     def text_at(self, *path: str) -> str | None:
-        """Return the text of the element at the end of a path; None if there is no such element.
-
-        Raises:
-            InvalidValueError: There are several such elements, or the element contains elements.
-
-        """
+        """Return the text of the element at the end of a path; None if there is no such element."""
         found = self.find(*path)
         if found is None:
             return None
@@ -81,9 +72,6 @@ def parse_xml(body: bytes) -> XmlElement:
         raise InvalidValueError(f"has more than {_MAX_TAGS} tags")
     if (encoding := _ENCODING.match(text)) and encoding[1].lower() != "utf-8":
         raise InvalidValueError("declares another encoding than UTF-8")
-    from xml.etree import ElementTree as ET  # lazily: only STS needs it
-    from xml.parsers.expat import ErrorString
-
     try:
         # The parser of a text ignores a declared encoding.
         return XmlElement(ET.fromstring(text))  # noqa: S314 - there is no document type

@@ -25,36 +25,11 @@ tools", https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html
 
 from __future__ import annotations
 
-from typing import Any
-
 from .reader import UNREADABLE, Reader
-from .sections import FileKind, Sections, Value, values_of
+from .sections import FileKind, Sections
 
 # The ASCII characters of ``UNREADABLE`` without the line feed: deleting them is 20 times as fast as searching for them.
 _CONTROLS = bytes([*range(9), *range(11, 32), 127])
-
-
-def parse(text: str, kind: FileKind) -> dict[str, dict[str, dict[str, Any]]]:
-    """Return the settings in the text of a shared file.
-
-    Never raises: lines that cannot be parsed are left out, and ``read`` returns their diagnostics.
-
-    Args:
-        text: The contents of the file.
-        kind: ``"config"`` or ``"credentials"``.
-
-    Returns:
-        ``{"profile" | "sso-session" | "services": {name: {key: value}}}``; a value is a text or, one level deep, a dict
-        of texts. All three kinds are always present, and a section without settings is an empty dict.
-
-    """
-    return {
-        section_kind: {
-            name: {key: _without_lines(value) for key, (value, _) in values_of(section).items()}
-            for name, section in sections.items()
-        }
-        for section_kind, sections in read(text, kind).stored.items()
-    }
 
 
 def read(text: str, kind: FileKind) -> Sections:
@@ -68,10 +43,6 @@ def read(text: str, kind: FileKind) -> Sections:
     else:
         reader.read_sections(text)
     return reader.finish()
-
-
-def _without_lines(value: Value) -> str | dict[str, str]:
-    return value if isinstance(value, str) else {key: inner for key, (inner, _) in value.items()}
 
 
 def _has_control_chars(text: str) -> bool:

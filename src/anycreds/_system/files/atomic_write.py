@@ -107,8 +107,7 @@ def _copy_ownership(descriptor: int, target: str) -> None:
 
 def _rename(source: str, target: str) -> None:
     for delay in _REPLACE_DELAYS:
-        try:
+        with suppress(PermissionError):
             return os.replace(source, target)
-        except PermissionError:
-            sleep(delay)
+        sleep(delay)
     return os.replace(source, target)

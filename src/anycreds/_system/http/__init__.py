@@ -32,7 +32,7 @@ _LOCALHOST = ("127.0.0.1", "::1")
 
 
 async def load() -> Any:
-    """Return httpx, imported in a thread. That and what its first client imports take 100 ms and more."""
+    """Return httpx, imported in a thread. With the imports of its first client this takes 100 ms and more."""
     return _httpx or await threads.run_in_thread(import_httpx)
 
 
@@ -53,10 +53,8 @@ def import_httpx() -> Any:
 class HttpClients:
     """The clients of one attempt: one connection per host for all its exchanges.
 
-    Args:
-        transport_factory: Makes the transport of every client instead of httpx, for tests. It is called with httpx.
-        loading_time: Seconds that importing this package and httpx took for this attempt.
-
+    For tests, ``transport_factory`` makes the transport of every client; it is called with httpx. ``loading_time`` is
+    the seconds that importing this package and httpx took for this attempt.
     """
 
     __slots__ = ("_clients", "_loading_time", "_transport_factory")
@@ -74,13 +72,7 @@ class HttpClients:
                 await client.made.aclose()
 
     async def send(self, request: Request) -> Response | TransportFailure:
-        """Make one exchange.
-
-        Raises:
-            InvalidConfigurationError: the user's factory, a proxy or a CA bundle is unusable.
-            RetrievalError: the user's factory raised an error.
-
-        """
+        """Make one exchange. Only an unusable factory of the user, proxy or CA bundle raises an error."""
         started = anyio.current_time() - self._loading_time
         self._loading_time = 0.0
         client = self._find(request) or await self._open(request)

@@ -28,20 +28,16 @@ class Client(NamedTuple):
 def open_client(
     httpx: Any, request: Request, context: Any, transport_factory: Callable[[Any], Any] | None = None
 ) -> Client:
-    """Return a client for requests like this one.
-
-    Raises:
-        InvalidConfigurationError: the user's factory returned no client, or a proxy is unusable.
-        RetrievalError: the user's factory raised an error.
-
-    """
+    """Return a client for requests like this one. Raise an error if the user's factory or a proxy is unusable."""
     if not request.direct and request.transport.client_factory is not None:
         made = _call_factory(request.transport.client_factory)
         return Client(_library_of(made, httpx), made, _sender(made), is_ours=False)
     if request.direct or transport_factory is not None:
         # A transport alone: it has no proxies, cookies or redirects.
-        make = transport_factory or partial(_direct_transport, context=context)
-        transport = make(httpx)
+        if transport_factory is None:
+            transport = httpx.AsyncHTTPTransport(verify=context, trust_env=False)
+        else:
+            transport = transport_factory(httpx)
         return Client(httpx, transport, transport.handle_async_request)
     client = _proxied_client(httpx, context)
     return Client(httpx, client, _sender(client))
@@ -55,10 +51,6 @@ def check_open(client: Client) -> None:
 
 def _sender(client: Any) -> Callable[[Any], Awaitable[Any]]:
     return partial(client.send, stream=True, auth=None, follow_redirects=False)
-
-
-def _direct_transport(httpx: Any, context: Any) -> Any:
-    return httpx.AsyncHTTPTransport(verify=context, trust_env=False)
 
 
 def _proxied_client(httpx: Any, context: Any) -> Any:

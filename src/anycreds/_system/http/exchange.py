@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import Any, Self
 
 import anyio
 
@@ -25,12 +25,7 @@ async def exchange(client: Client, request: Request, host: str) -> Response | Tr
             await response.aclose()
     except (library.ConnectError, library.ConnectTimeout) as error:
         return TransportFailure("unreachable", describe_os_error(error))
-    except (
-        library.HTTPError,
-        library.InvalidURL,
-        OSError,
-        ValueError,
-    ) as error:  # ValueError: an invalid host
+    except (library.HTTPError, library.InvalidURL, OSError, ValueError) as error:  # ValueError: an invalid host
         return TransportFailure("broken", f"{type(error).__name__}: {describe_os_error(error)}")
     except Exception as error:
         if client.is_ours:
@@ -87,26 +82,22 @@ def _redacted_url_type(library: Any) -> Any:
     return type("RedactedURL", (library.URL,), {"__str__": text, "__repr__": text})
 
 
-class _OneChunk:
-    """Iterates over one chunk. Unlike a generator it needs not be closed."""
-
-    def __init__(self, chunk: bytes) -> None:
-        self._chunks = [chunk]
-
-    async def __anext__(self) -> bytes:
-        if not self._chunks:
-            raise StopAsyncIteration
-        return self._chunks.pop()
-
-
 @cache
 def _single_chunk_body_type(library: Any) -> Any:
+    """Return a type of body that yields one chunk. Unlike the libraries' generators it needs not be closed."""
+
     class SingleChunkBody(library.AsyncByteStream):  # type: ignore[misc]
         def __init__(self, body: bytes) -> None:
             self._body = body
 
-        def __aiter__(self) -> _OneChunk:
-            return _OneChunk(self._body)
+        def __aiter__(self) -> Self:
+            self._chunks = [self._body]
+            return self
+
+        async def __anext__(self) -> bytes:
+            if not self._chunks:
+                raise StopAsyncIteration
+            return self._chunks.pop()
 
     return SingleChunkBody
 

@@ -23,22 +23,18 @@ def unverified_context() -> ssl.SSLContext:
 
 
 async def verified_context(httpx: Any) -> ssl.SSLContext:
-    """Return the context for services, with ``AWS_CA_BUNDLE`` or else what httpx trusts, such as ``SSL_CERT_FILE``.
-
-    Raises:
-        InvalidConfigurationError: the bundle cannot be read.
-
-    """
+    """Return the context for services, with ``AWS_CA_BUNDLE`` or else what httpx trusts, such as ``SSL_CERT_FILE``."""
     bundle = os.environ.get(_BUNDLE, "").strip()
-    context = _contexts.get(bundle)
-    if context is None:
+    if bundle not in _contexts:
         try:
-            context = await run_in_thread(_make, httpx, bundle)
+            _contexts.setdefault(bundle, await run_in_thread(_make, httpx, bundle))
         except OSError as error:
             name, path = (_BUNDLE, bundle) if bundle else (_CERT_FILE, os.environ.get(_CERT_FILE, ""))
-            raise InvalidConfigurationError(f"{name} is {path!r}, which cannot be used: {_reason(error)}") from None
-        context = _contexts.setdefault(bundle, context)
-    return context
+            reason = os.strerror(error.errno) if error.errno else type(error).__name__
+            if isinstance(error, ssl.SSLError):
+                reason = "it contains no certificates"
+            raise InvalidConfigurationError(f"{name} is {path!r}, which cannot be used: {reason}") from None
+    return _contexts[bundle]
 
 
 def _make(httpx: Any, bundle: str) -> ssl.SSLContext:
@@ -49,9 +45,3 @@ def _make(httpx: Any, bundle: str) -> ssl.SSLContext:
         os.stat(file)  # older releases of httpx ignore a missing file
     context: ssl.SSLContext = httpx.create_ssl_context()
     return context
-
-
-def _reason(error: OSError) -> str:
-    if isinstance(error, ssl.SSLError):
-        return "it contains no certificates"
-    return os.strerror(error.errno) if error.errno else type(error).__name__

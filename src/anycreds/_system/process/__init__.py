@@ -35,13 +35,11 @@ async def run_process(command: str, timeout: float, limit: int) -> ProcessResult
     call = ThreadCall(_run, command, timeout, limit, cancelled)
     try:
         await call.wait()
-    except GeneratorExit:  # the coroutine was closed, so it cannot wait
+    except BaseException as error:
         cancelled.set()
-        raise
-    except BaseException:
-        cancelled.set()
-        with anyio.move_on_after(CANCEL_TIMEOUT, shield=True):
-            await call.wait()
+        if not isinstance(error, GeneratorExit):  # the coroutine was closed, so it cannot wait
+            with anyio.move_on_after(CANCEL_TIMEOUT, shield=True):
+                await call.wait()
         raise
     return call.result()
 
@@ -80,7 +78,7 @@ def _follow(
     drain_deadline = None
     while True:
         output.read()
-        if output.is_too_large:
+        if len(output.stdout) > output.limit:
             return ProcessFailure("too large", f"it wrote more than {output.limit} bytes")
         now = monotonic()
         if group.has_exited(process):
@@ -121,11 +119,6 @@ class _Output:
         """Whether any process has one of the pipes open."""
         return bool(self._open)
 
-    @property
-    def is_too_large(self) -> bool:
-        """Whether stdout is larger than the limit."""
-        return len(self.stdout) > self.limit
-
     def read(self) -> None:
         """Read what is in the pipes, or wait a moment for it."""
         if not self._open:
@@ -142,7 +135,7 @@ class _Output:
             elif buffer is self.stderr:
                 buffer += chunk
                 del buffer[:-STDERR_LIMIT]
-            elif not self.is_too_large:
+            elif len(buffer) <= self.limit:
                 buffer += chunk
 
     def close(self) -> None:

@@ -19,13 +19,7 @@ _SHELL_SIGNAL_OFFSET = 128  # shells report a program killed by a signal as 128 
 
 
 def start(command: str) -> Popen[bytes]:
-    """Start a command in the shell, without a terminal and with an empty standard input.
-
-    Raises:
-        OSError: the shell cannot be run.
-        ValueError: the command contains a null character.
-
-    """
+    """Start a command in the shell, without a terminal and with an empty standard input."""
     return Popen(  # noqa: S602 - through the shell, as AWS documents `credential_process`
         command,
         shell=True,

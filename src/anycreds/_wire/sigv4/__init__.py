@@ -63,19 +63,8 @@ def sign_headers(
 ) -> dict[str, str]:
     """Return the headers to add to a request: names in lower case, values secret.
 
-    Args:
-        credentials: The credentials to sign with.
-        scope: The region and service to sign for.
-        now: The time, in seconds since 1970.
-        method: The HTTP method.
-        url: The URL. Its host is signed, unless ``headers`` has a host.
-        headers: The headers of the request. Those that proxies may change are not signed. A header
-            ``x-amz-content-sha256`` replaces the hash of the body.
-        body: The body; None to leave it unsigned.
-
-    Raises:
-        InvalidValueError: An HTTP header cannot contain one of the values.
-
+    The host of ``url`` is signed, unless ``headers`` has a host. Headers that proxies may change are not signed. A
+    header ``x-amz-content-sha256`` replaces the hash of the body; a body of None is left unsigned.
     """
     stamp = _stamp(now)
     added = {"x-amz-date": stamp}
@@ -88,10 +77,8 @@ def sign_headers(
     path, _, query = url.target.partition("?")
     names = signed_header_names(sent)
     target = f"{_path(path, scope)}\n{sorted_query(query_pairs(query))}"
-    canonical = _canonical(method, target, names, sent, hashed)
     check_signable(credentials)
-    if not canonical.isascii():
-        raise InvalidValueError(f"a header {_NOT_IN_HEADERS}")
+    canonical = _canonical(method, target, names, sent, hashed)
     signature = _signature(credentials, scope, stamp, canonical)
     granted = f"{_ALGORITHM} Credential={credentials.access_key_id}/{scope.for_date(stamp)}"
     return {**added, "authorization": f"{granted}, SignedHeaders={';'.join(names)}, Signature={signature}"}
@@ -108,21 +95,10 @@ def presign(
     headers: Headers = (),
     body: bytes = b"",
 ) -> str:
-    """Return the query of a presigned URL. It is secret while it is valid.
+    """Return the query of a URL that is valid for ``expires`` seconds, and secret meanwhile.
 
-    Args:
-        credentials: The credentials to sign with.
-        scope: The region and service to sign for.
-        now: The time, in seconds since 1970.
-        method: The HTTP method.
-        url: The URL. Its own query comes first in the result; a default port is not signed, as clients do not send it.
-        expires: How long the URL is valid, in seconds: 1 to 604,800 (seven days).
-        headers: Headers that must be sent with these values.
-        body: The body that must be sent; not signed for S3.
-
-    Raises:
-        InvalidValueError: An HTTP header cannot contain one of the values, or ``expires`` is out of range.
-
+    The URL's own query comes first. ``headers`` and ``body`` must be sent as given; S3 does not check the body. A
+    default port is not signed, as clients do not send it.
     """
     if not 1 <= expires <= LONGEST_EXPIRES:
         raise InvalidValueError(f"expires is not a number of seconds from 1 to {LONGEST_EXPIRES}")
@@ -145,8 +121,6 @@ def presign(
     ]
     hashed = sent.get(_CONTENT_HASH) or (UNSIGNED_PAYLOAD if scope.service in S3_STYLE_SERVICES else payload_hash(body))
     canonical = _canonical(method, f"{_path(path, scope)}\n{sorted_query(pairs)}", names, sent, hashed)
-    if not canonical.isascii():
-        raise InvalidValueError(f"a header {_NOT_IN_HEADERS}")
     query = "&".join([f"{name}={value}" for name, value in pairs])
     return f"{query}&X-Amz-Signature={_signature(credentials, scope, stamp, canonical)}"
 
@@ -177,7 +151,10 @@ def _path(path: str, scope: Scope) -> str:
 
 def _canonical(method: str, target: str, names: list[str], headers: Mapping[str, str], hashed: str) -> str:
     lines = "\n".join([f"{name}:{headers[name]}" for name in names])
-    return f"{method.upper()}\n{target}\n{lines}\n\n{';'.join(names)}\n{hashed}"
+    canonical = f"{method.upper()}\n{target}\n{lines}\n\n{';'.join(names)}\n{hashed}"
+    if not canonical.isascii():
+        raise InvalidValueError(f"a header {_NOT_IN_HEADERS}")
+    return canonical
 
 
 def _signature(credentials: Credentials, scope: Scope, stamp: str, canonical: str) -> str:

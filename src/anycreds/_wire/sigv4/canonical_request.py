@@ -17,23 +17,11 @@ Headers: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
 
 # Headers that clients and proxies change, and the header of the signature itself.
 _UNSIGNED = frozenset(
-    {
-        "authorization",
-        "baggage",
-        "connection",
-        "expect",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "te",
-        "traceparent",
-        "tracestate",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-        "user-agent",
-        "x-amzn-trace-id",
-    }
+    (
+        *("authorization", "proxy-authenticate", "proxy-authorization", "user-agent"),
+        *("baggage", "traceparent", "tracestate", "x-amzn-trace-id"),
+        *("connection", "expect", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"),
+    )
 )
 
 
