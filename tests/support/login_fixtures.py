@@ -16,7 +16,7 @@ from support.fake_io import KEY_ID, SECRET_KEY, SESSION_TOKEN, answer
 REFRESH_TOKEN = "canary-refresh-token-1"
 NEW_TOKEN = "canary-refresh-token-2"
 CLIENT = "arn:aws:signin:::devtools/same-device"
-# The private scalar is 1.
+# the private scalar is 1.
 _BODY = (
     "MHcCAQEEIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAABoAoGCCqGSM49AwEHoUQDQgAEaxfR8uEsQkf4vOblY6RA8ncDfYEt6zOg9KE5"
     "RdiYwpZP40Li/hp/m47n60p8D54WK84zV2sxXs7LtkBoN79R9Q=="
@@ -51,7 +51,7 @@ def document(**changes: object) -> dict[str, Any]:
     return {name: value for name, value in full.items() if value is not ...}
 
 
-def renewal(**changes: object) -> Response:
+def refresh_response(**changes: object) -> Response:
     """Return a response to a refresh. ``...`` omits a field."""
     full = {
         "accessToken": {"accessKeyId": "AKIDNEW", "secretAccessKey": SECRET_KEY, "sessionToken": SESSION_TOKEN},
@@ -63,9 +63,9 @@ def renewal(**changes: object) -> Response:
     return answer({name: value for name, value in full.items() if value is not ...})
 
 
-def denied(word: object, status: int = 400, kind: str = "AccessDeniedException", **more: object) -> Response:
+def denied(name: object, status: int = 400, kind: str = "AccessDeniedException", **more: object) -> Response:
     """Return an error response of the service: its type in a header, its code and message in the body."""
-    body = {"error": word, "message": "No.", **more}
+    body = {"error": name, "message": "No.", **more}
     return answer(body, status, x_amzn_errortype=kind) if kind else answer(body, status)
 
 

@@ -1,4 +1,4 @@
-"""Cognito: bodies byte by byte, and answers that are whole sets or an error that names the field."""
+"""Requests to Cognito, and its responses, which are parsed strictly."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ OTHER = "eu-west-1:0a1b2c3d-0000-4000-8000-000000000002"
 
 
 def document(**changes: object) -> dict[str, Any]:
-    """Make an answer to GetCredentialsForIdentity; ``...`` leaves a field out."""
+    """Return the body of a response to GetCredentialsForIdentity; ``...`` omits a field."""
     keys = {
         "AccessKeyId": KEY_ID,
         "SecretKey": SECRET_KEY,
@@ -43,15 +43,15 @@ def document(**changes: object) -> dict[str, Any]:
     return {"Credentials": inner} if identity_id is ... else {"IdentityId": identity_id, "Credentials": inner}
 
 
-def given_by(body: object) -> Credentials:
-    """Read an answer that is right."""
+def credentials_in(body: object) -> Credentials:
+    """Return the credentials in a valid response."""
     found = outcome(parse_credentials, answer(body), SOURCE, OTHER)
     assert isinstance(found, Credentials), found
     return found
 
 
 def malformed(body: object, **headers: Any) -> MalformedResponseError:
-    """Read an answer that must be refused."""
+    """Return the error for an invalid response."""
     error = outcome(parse_credentials, answer(body, **headers), SOURCE, OTHER)
     assert isinstance(error, MalformedResponseError)
     assert (error.source, error.status) == (SOURCE, 200)
@@ -60,7 +60,7 @@ def malformed(body: object, **headers: Any) -> MalformedResponseError:
 
 
 def test_headers() -> None:
-    """The operation stands in a header, as AWS JSON 1.1 has it."""
+    """The operation is in a header, as in AWS JSON 1.1."""
     assert request_headers("GetId") == {
         "content-type": "application/x-amz-json-1.1",
         "x-amz-target": "AWSCognitoIdentityService.GetId",
@@ -70,7 +70,7 @@ def test_headers() -> None:
 
 
 def test_bodies() -> None:
-    """Fields stand in a fixed order; what is not given is left out, and no logins at all are not the same as none."""
+    """Fields have a fixed order; options that are not set are omitted, but an empty mapping of logins is not."""
     assert get_id_body(POOL, None, None) == f'{{"IdentityPoolId":"{POOL}"}}'.encode()
     assert get_id_body(POOL, "012345678901", {"a": "b"}) == (
         f'{{"IdentityPoolId":"{POOL}","AccountId":"012345678901","Logins":{{"a":"b"}}}}'.encode()
@@ -84,17 +84,17 @@ def test_bodies() -> None:
 @given(st.text(), st.text())
 @settings(max_examples=100, deadline=None)
 def test_any_text_can_be_sent(name: str, token: str) -> None:
-    """Whatever a login holds, its body is JSON that says so."""
+    """Any text of a login results in a JSON body that contains it."""
     assert json.loads(get_id_body(token, None, {name: token})) == {"IdentityPoolId": token, "Logins": {name: token}}
 
 
-def test_reads_an_identity() -> None:
-    """The answer to GetId has an identity, and what else may be in it does not matter."""
+def test_identity() -> None:
+    """The identity in a response to GetId is returned, and unknown fields are ignored."""
     assert parse_identity_id(answer({"IdentityId": IDENTITY, "x": 1}), SOURCE) == IDENTITY
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "text"),
     [
         ({}, "missing"),
         ({"IdentityId": None}, "missing"),
@@ -105,17 +105,17 @@ def test_reads_an_identity() -> None:
         (b'{"IdentityId": "a", "IdentityId": "b"}', "twice"),
     ],
 )
-def test_refuses_what_is_no_identity(body: object, said: str) -> None:
-    """An identity is text without control characters, and there is one."""
+def test_invalid_identity(body: object, text: str) -> None:
+    """An identity that is not one text without control characters is an error."""
     error = outcome(parse_identity_id, answer(body), SOURCE)
     assert isinstance(error, MalformedResponseError)
     assert (error.field, error.source) == ("IdentityId", SOURCE)
-    assert said in str(error)
+    assert text in str(error)
 
 
-def test_reads_a_whole_set() -> None:
-    """The answer to GetCredentialsForIdentity becomes a set that knows its identity."""
-    assert given_by(document()) == Credentials(
+def test_credentials() -> None:
+    """The credentials have all fields of the response, and the identity."""
+    assert credentials_in(document()) == Credentials(
         KEY_ID,
         SECRET_KEY,
         SESSION_TOKEN,
@@ -126,9 +126,9 @@ def test_reads_a_whole_set() -> None:
 
 
 @pytest.mark.parametrize("absent", [..., None])
-def test_the_identity_that_was_asked_for(absent: object) -> None:
-    """Where the answer names no identity, it is the one that was asked for."""
-    assert given_by(document(IdentityId=absent)).identity_id == OTHER
+def test_response_without_identity(absent: object) -> None:
+    """Without an identity in the response, it is that of the request."""
+    assert credentials_in(document(IdentityId=absent)).identity_id == OTHER
 
 
 @pytest.mark.parametrize(
@@ -141,9 +141,9 @@ def test_the_identity_that_was_asked_for(absent: object) -> None:
         (253_402_300_799, datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)),
     ],
 )
-def test_reads_times(number: float, moment: datetime) -> None:
-    """An end is a number of seconds since 1970, whole or not."""
-    assert given_by(document(Expiration=number)).expiration == moment
+def test_expiration(number: float, moment: datetime) -> None:
+    """The expiration is a number of seconds since 1970, whole or not."""
+    assert credentials_in(document(Expiration=number)).expiration == moment
 
 
 @pytest.mark.parametrize(
@@ -168,21 +168,21 @@ def test_reads_times(number: float, moment: datetime) -> None:
         10**400,
     ],
 )
-def test_refuses_what_is_no_time(value: object) -> None:
-    """A text, a truth or a number that no time has is no end."""
+def test_invalid_expiration(value: object) -> None:
+    """An expiration that is not a number, or outside the calendar, is an error."""
     assert malformed(document(Expiration=value)).field == "Expiration"
 
 
 @pytest.mark.parametrize("number", [b"NaN", b"Infinity", b"-Infinity", b"1e999", b"-1e999", b"9" * 5000])
-def test_refuses_numbers_without_end(number: bytes) -> None:
-    """What is not a number of JSON, or an infinite one, is refused."""
+def test_infinite_expiration(number: bytes) -> None:
+    """An infinite number, or one that JSON does not have, is an error."""
     body = json.dumps(document()).encode().replace(str(START + 3600).encode(), number)
     assert number in body
     malformed(body)
 
 
-def test_the_last_moment_of_all_does_not_overflow() -> None:
-    """A fraction of a second before the year 10,000 is either a time or refused."""
+def test_expiration_at_the_end_of_the_calendar() -> None:
+    """A time just before the year 10,000 results in credentials or in an error."""
     found = outcome(parse_credentials, answer(document(Expiration=253_402_300_799.9999999)), SOURCE, OTHER)
     assert isinstance(found, Credentials | MalformedResponseError)
 
@@ -193,22 +193,22 @@ def test_the_last_moment_of_all_does_not_overflow() -> None:
     [..., None, True, 0, 1.5, [SECRET_KEY], {"a": SECRET_KEY}, "", " ", SECRET_KEY + "\n", SECRET_KEY + "\ud800"],
     ids=repr,
 )
-def test_refuses_what_is_no_key(field: str, value: object) -> None:
-    """All of key id, key and token are needed; the error names the field and shows nothing of it."""
+def test_invalid_key(field: str, value: object) -> None:
+    """Key ID, secret key and session token are required; the error names the field, and does not show its value."""
     error = malformed(document(**{field: value}))
     assert error.field == field
     assert field in str(error)
 
 
 @pytest.mark.parametrize("value", [1, "", "x\x00", [IDENTITY]])
-def test_refuses_an_identity_that_cannot_be_right(value: object) -> None:
-    """An identity that is there must be one."""
+def test_credentials_with_an_invalid_identity(value: object) -> None:
+    """An invalid identity beside credentials is an error."""
     assert malformed(document(IdentityId=value)).field == "IdentityId"
 
 
 @pytest.mark.parametrize("field", ["AccessKeyId", "SecretKey", "SessionToken", "Expiration"])
-def test_refuses_a_field_twice(field: str) -> None:
-    """A field that stands twice would be read differently by different parsers, in the inner object too."""
+def test_duplicate_field(field: str) -> None:
+    """A field that appears twice in the inner object is an error."""
     text = json.dumps(document())
     assert text.endswith("}}")
     error = malformed(f'{text[:-2]}, "{field}": "other"}}}}'.encode())
@@ -217,34 +217,34 @@ def test_refuses_a_field_twice(field: str) -> None:
 
 
 @pytest.mark.parametrize("field", ["Credentials", "IdentityId"])
-def test_refuses_an_outer_field_twice(field: str) -> None:
-    """Two sets, or two identities, are none."""
+def test_duplicate_outer_field(field: str) -> None:
+    """A field that appears twice in the outer object is an error."""
     error = malformed(f'{json.dumps(document())[:-1]}, "{field}": null}}'.encode())
     assert error.field == field
 
 
 @pytest.mark.parametrize("value", [..., None, [], "x", 1, True])
-def test_refuses_what_is_no_object(value: object) -> None:
-    """The keys stand in an object."""
+def test_invalid_credentials_object(value: object) -> None:
+    """The field Credentials must be an object."""
     body = {"IdentityId": IDENTITY} if value is ... else {"Credentials": value}
     assert malformed(body).field == "Credentials"
 
 
 @pytest.mark.parametrize("body", [b"", b"null", b"[]", b"{", b"<html>", b"\xff", b"[" * 5000])
-def test_refuses_what_is_no_document(body: bytes) -> None:
-    """What is not one JSON object is refused, for both operations."""
+def test_invalid_body(body: bytes) -> None:
+    """A body that is not one JSON object is an error for both operations."""
     malformed(body)
     assert isinstance(outcome(parse_identity_id, answer(body), SOURCE), MalformedResponseError)
 
 
-def test_refuses_compressed_answers() -> None:
-    """A content coding was not asked for, and may be a bomb."""
+def test_compressed_response() -> None:
+    """A compressed response is an error."""
     assert "compressed" in str(malformed(document(), content_encoding="gzip"))
 
 
 @pytest.mark.parametrize("code", sorted(HINTS))
-def test_refusals_say_what_to_do(code: str) -> None:
-    """Every error that AWS documents for the two operations has a hint."""
+def test_hints(code: str) -> None:
+    """Every error code that AWS documents for the two operations has a hint."""
     response = answer({"__type": f"com.amazonaws.cognito.identity#{code}", "message": "no"}, 400)
     error = service_error(response, parse_json_error(response), SOURCE, "GetId", HINTS)
     assert (error.code, error.hint) == (code, HINTS[code])
@@ -253,8 +253,8 @@ def test_refusals_say_what_to_do(code: str) -> None:
 
 @given(st.binary(max_size=200) | st.recursive(st.none() | st.booleans() | st.floats() | st.text(), st.lists))
 @settings(max_examples=150, deadline=None)
-def test_answers_for_anything(body: object) -> None:
-    """Whatever comes, the answer is a value."""
+def test_any_response(body: object) -> None:
+    """Any response results in a value or in ``MalformedResponseError``."""
     content = body if isinstance(body, bytes) else {"IdentityId": body, "Credentials": document(SessionToken=body)}
     assert isinstance(outcome(parse_credentials, answer(content), SOURCE, OTHER), Credentials | MalformedResponseError)
     assert isinstance(outcome(parse_identity_id, answer(content), SOURCE), str | MalformedResponseError)

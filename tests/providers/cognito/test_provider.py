@@ -1,4 +1,4 @@
-"""Cognito: credentials of the right identity, which no trouble forgets and which nobody else ever gets."""
+"""Cognito providers return the credentials of the right identity, and never those of another user."""
 
 from __future__ import annotations
 
@@ -57,50 +57,50 @@ Login = str | Callable[[], Awaitable[str]]
 
 
 def options(logins: Mapping[str, Any] | None = None, **more: Any) -> CognitoOptions:
-    """Make the options that both providers take."""
+    """Return the options that both providers have."""
     return CognitoOptions(logins=logins, **more)
 
 
 def identity(
     logins: Mapping[str, Any] | None = None, config: ClientConfig | None = None, identity_id: str = ME, **more: Any
 ) -> CognitoIdentityProvider:
-    """Make a provider for an identity."""
+    """Create the provider of an identity."""
     return CognitoIdentityProvider(FakeRuntime(), identity_id, EndpointResolver(config), options(logins, **more))
 
 
 def pool(
     logins: Mapping[str, Any] | None = None, config: ClientConfig | None = None, pool_id: str = POOL_ID, **more: Any
 ) -> CognitoIdentityPoolProvider:
-    """Make a provider for a pool."""
+    """Create the provider of a pool."""
     return CognitoIdentityPoolProvider(FakeRuntime(), pool_id, EndpointResolver(config), options(logins), **more)
 
 
-def credentials(identity_id: str = ME) -> Answer:
-    """Make a good answer to GetCredentialsForIdentity."""
+def credentials_response(identity_id: str = ME) -> Answer:
+    """Return a response to GetCredentialsForIdentity."""
     keys = {"AccessKeyId": KEY_ID, "SecretKey": SECRET_KEY, "SessionToken": SESSION_TOKEN, "Expiration": START + 3600}
     return answer({"IdentityId": identity_id, "Credentials": keys})
 
 
-def got(identity_id: str = ME) -> Answer:
-    """Make a good answer to GetId."""
+def identity_response(identity_id: str = ME) -> Answer:
+    """Return a response to GetId."""
     return answer({"IdentityId": identity_id})
 
 
 def error(code: str, message: str = "because", status: int = 400) -> Answer:
-    """Make an error of Cognito."""
+    """Return an error response of Cognito."""
     return answer({"__type": f"com.amazonaws.cognito#{code}", "message": message}, status)
 
 
-GONE = error("ResourceNotFoundException", "Identity not found.")
+NOT_FOUND = error("ResourceNotFoundException", "Identity not found.")
 
 
 def cognito(*answers: Answer, url: str = URL, **runtime: Any) -> FakeIo:
-    """Make a world in which Cognito gives these answers."""
+    """Create an ``Io`` in which Cognito sends these responses."""
     return FakeIo(*[("POST", url, one) for one in answers], **runtime)
 
 
-def asked(io: FakeIo) -> list[tuple[str, dict[str, Any]]]:
-    """Return what Cognito was asked: operations and bodies."""
+def requests_in(io: FakeIo) -> list[tuple[str, dict[str, Any]]]:
+    """Return the operations and bodies of the requests."""
     return [
         (request.headers["x-amz-target"].removeprefix("AWSCognitoIdentityService."), json.loads(request.body))
         for request in io.requests
@@ -109,11 +109,11 @@ def asked(io: FakeIo) -> list[tuple[str, dict[str, Any]]]:
 
 def operations(io: FakeIo) -> list[str]:
     """Return the identity of each GetCredentialsForIdentity, and GetId as it is."""
-    return [body.get("IdentityId", operation) for operation, body in asked(io)]
+    return [body.get("IdentityId", operation) for operation, body in requests_in(io)]
 
 
-def giving(*values: object) -> Callable[[], Awaitable[Any]]:
-    """Make a login that gives these, one after another; an error is raised."""
+def returning(*values: object) -> Callable[[], Awaitable[Any]]:
+    """Return a login function that returns these values one after another, or raises them."""
     left = list(values)
 
     async def login() -> object:
@@ -126,33 +126,33 @@ def giving(*values: object) -> Callable[[], Awaitable[Any]]:
 
 
 class Cache:
-    """A cache of a program, that remembers what it was asked; ``broken`` names methods and what they do instead."""
+    """An identity cache that records its calls. ``broken`` has functions that methods call first."""
 
-    def __init__(self, kept: Mapping[str, Any] | None = None, **broken: Callable[[], Any]) -> None:
-        self.kept: dict[str, Any] = dict(kept or {})
+    def __init__(self, values: Mapping[str, Any] | None = None, **broken: Callable[[], Any]) -> None:
+        self.values: dict[str, Any] = dict(values or {})
         self.broken = broken
         self.calls: list[tuple[str, ...]] = []
 
     async def get(self, key: str) -> Any:
         self.calls.append(("get", key))
-        return self.broken["get"]() if "get" in self.broken else self.kept.get(key)
+        return self.broken["get"]() if "get" in self.broken else self.values.get(key)
 
     async def set(self, key: str, value: str) -> None:
         self.calls.append(("set", key, value))
         if "set" in self.broken:
             self.broken["set"]()
-        self.kept[key] = value
+        self.values[key] = value
 
     async def delete(self, key: str) -> None:
         self.calls.append(("delete", key))
         if "delete" in self.broken:
             self.broken["delete"]()
-        self.kept.pop(key, None)
+        self.values.pop(key, None)
 
 
-def test_an_identity() -> None:
-    """A known identity is asked for once, at the region in its id, unsigned, and its set is given."""
-    io = cognito(credentials())
+def test_identity() -> None:
+    """A known identity is requested once, without a signature, in the region of its ID."""
+    io = cognito(credentials_response())
     assert fetch(identity(), io) == Credentials(
         KEY_ID,
         SECRET_KEY,
@@ -161,21 +161,21 @@ def test_an_identity() -> None:
         identity_id=ME,
         source=IDENTITY,
     )
-    assert asked(io) == [("GetCredentialsForIdentity", {"IdentityId": ME})]
+    assert requests_in(io) == [("GetCredentialsForIdentity", {"IdentityId": ME})]
     (request,) = io.requests
     assert request.headers["content-type"] == "application/x-amz-json-1.1"
     assert {name.lower() for name in request.headers} == {"content-type", "x-amz-target"}
     assert (request.direct, request.timeout) == (False, 5.0)
 
 
-def test_a_pool() -> None:
-    """A pool is asked for an identity and then for its credentials; the next time the identity is known."""
-    io = cognito(got(), credentials(), credentials())
+def test_pool() -> None:
+    """A pool returns an identity and then its credentials; the next call uses the cached identity."""
+    io = cognito(identity_response(), credentials_response(), credentials_response())
     provider = pool(account_id="012345678901")
     found = run(provider._fetch(io, ClientContext()))
     assert (found.identity_id, found.source) == (ME, POOL)
     assert fetch(provider, io) == found
-    assert asked(io) == [
+    assert requests_in(io) == [
         ("GetId", {"IdentityPoolId": POOL_ID, "AccountId": "012345678901"}),
         ("GetCredentialsForIdentity", {"IdentityId": ME}),
         ("GetCredentialsForIdentity", {"IdentityId": ME}),
@@ -183,14 +183,14 @@ def test_a_pool() -> None:
 
 
 def test_every_option_is_sent() -> None:
-    """Logins go into both calls, the custom role into the second only."""
-    io = cognito(got(), credentials())
+    """Logins are sent in both requests, the custom role only in the second."""
+    io = cognito(identity_response(), credentials_response())
     logins = {USERS: TOKEN, GOOGLE: TOKEN2}
     provider = CognitoIdentityPoolProvider(
         FakeRuntime(), POOL_ID, EndpointResolver(), CognitoOptions("arn:aws:iam::1:role/r", logins, timeout=2)
     )
     fetch(provider, io)
-    assert asked(io) == [
+    assert requests_in(io) == [
         ("GetId", {"IdentityPoolId": POOL_ID, "Logins": logins}),
         ("GetCredentialsForIdentity", {"IdentityId": ME, "Logins": logins, "CustomRoleArn": "arn:aws:iam::1:role/r"}),
     ]
@@ -208,49 +208,54 @@ def test_every_option_is_sent() -> None:
     ],
 )
 def test_region(config: str | None, identity_id: str, environ: dict[str, str], region: str) -> None:
-    """The region is the option's, the one in the id, or what everybody else says, in this order."""
-    io = cognito(credentials(), url=f"https://cognito-identity.{region}.amazonaws.com/", environ=environ)
+    """The region is that of the option, of the ID, or of the environment, in this order."""
+    io = cognito(credentials_response(), url=f"https://cognito-identity.{region}.amazonaws.com/", environ=environ)
     fetch(identity(config=ClientConfig(region=config), identity_id=identity_id), io)
 
 
 @pytest.mark.parametrize("prefix", ["evil.example/", "a b", "x" * 64, "-x"])
-def test_a_region_in_an_id_becomes_no_other_host(prefix: str) -> None:
-    """What stands before the colon is checked before it is a part of a host name."""
-    problem = failure(pool(pool_id=f"{prefix}:x"), FakeIo())
-    assert type(problem) is InvalidConfigurationError
-    assert "option identity_pool_id cannot be a part of a host name" in str(problem)
+def test_invalid_region_in_the_id(prefix: str) -> None:
+    """The part of the ID before the colon is validated before it becomes a part of a host name."""
+    found = failure(pool(pool_id=f"{prefix}:x"), FakeIo())
+    assert type(found) is InvalidConfigurationError
+    assert "option identity_pool_id cannot be a part of a host name" in str(found)
 
 
-def test_an_endpoint_of_ones_own() -> None:
-    """An endpoint is called where it is, with its path."""
-    io = cognito(credentials(), url="http://127.0.0.1:4566/cognito/")
+def test_custom_endpoint() -> None:
+    """A custom endpoint is called with its path."""
+    io = cognito(credentials_response(), url="http://127.0.0.1:4566/cognito/")
     fetch(identity(config=ClientConfig(endpoint_url="http://127.0.0.1:4566/cognito")), io)
     assert io.requests[0].direct
 
 
-def test_logins_are_asked_at_each_attempt() -> None:
-    """A function is asked anew each time, a text is as it was when the provider was made."""
-    logins: dict[str, Login] = {USERS: giving(TOKEN, TOKEN2), GOOGLE: "same"}
+def test_login_functions_are_called_at_each_attempt() -> None:
+    """A login function is called at each attempt; a later change of the mapping has no effect."""
+    logins: dict[str, Login] = {USERS: returning(TOKEN, TOKEN2), GOOGLE: "same"}
     provider = identity(logins)
     logins[GOOGLE] = "changed"
-    io = cognito(credentials(), credentials())
+    io = cognito(credentials_response(), credentials_response())
     run(provider._fetch(io, ClientContext()))
     fetch(provider, io)
-    assert [body["Logins"] for _, body in asked(io)] == [
+    assert [body["Logins"] for _, body in requests_in(io)] == [
         {USERS: TOKEN, GOOGLE: "same"},
         {USERS: TOKEN2, GOOGLE: "same"},
     ]
 
 
-def test_logins_are_asked_once_for_all_calls() -> None:
-    """GetId, GetCredentialsForIdentity and their repetitions have the same tokens."""
-    io = cognito(error("ThrottlingException"), got(), error("InternalErrorException", status=500), credentials())
-    fetch(pool({USERS: giving(TOKEN)}), io)
-    assert [body["Logins"] for _, body in asked(io)] == [{USERS: TOKEN}] * 4
+def test_login_functions_are_called_once_per_attempt() -> None:
+    """All requests and retries of one attempt have the same tokens."""
+    io = cognito(
+        error("ThrottlingException"),
+        identity_response(),
+        error("InternalErrorException", status=500),
+        credentials_response(),
+    )
+    fetch(pool({USERS: returning(TOKEN)}), io)
+    assert [body["Logins"] for _, body in requests_in(io)] == [{USERS: TOKEN}] * 4
 
 
 @pytest.mark.parametrize(
-    ("value", "kind", "said"),
+    ("value", "kind", "text"),
     [
         (ValueError(TOKEN), RetrievalError, "raised ValueError"),
         (KeyError("x"), RetrievalError, "raised KeyError"),
@@ -263,33 +268,33 @@ def test_logins_are_asked_once_for_all_calls() -> None:
         (TOKEN + "x" * 50_000, RetrievalError, "characters"),
     ],
 )
-def test_a_login_that_fails(value: object, kind: type[CredentialsError], said: str) -> None:
-    """What a login raises or returns instead of a token is an error that names it, and nothing is sent."""
-    problem = failure(identity({GOOGLE: TOKEN2, USERS: giving(value)}), FakeIo())
-    assert type(problem) is kind
-    assert said in str(problem)
+def test_failing_login(value: object, kind: type[CredentialsError], text: str) -> None:
+    """The error for a login without a token names the login, and nothing is sent."""
+    found = failure(identity({GOOGLE: TOKEN2, USERS: returning(value)}), FakeIo())
+    assert type(found) is kind
+    assert text in str(found)
     if not isinstance(value, RetrievalError):  # an error of this library already says what it is about
-        assert f"the login for {USERS}" in str(problem)
-        assert problem.source == IDENTITY
+        assert f"the login for {USERS}" in str(found)
+        assert found.source == IDENTITY
     if isinstance(value, ValueError):
-        problem.__cause__ = problem._cause = None  # a stranger's own error, with what the stranger put into it
-    assert_no_secret(problem, TOKEN2)
+        found.__cause__ = found._cause = None  # the user's exception, whose text is not ours
+    assert_no_secret(found, TOKEN2)
 
 
 def test_long_tokens() -> None:
-    """Cognito takes tokens of up to 50,000 characters, and so do logins of both kinds."""
-    logins = {USERS: giving("x" * 50_000), GOOGLE: "y" * 50_000}
-    io = cognito(credentials())
+    """Tokens of up to 50,000 characters are sent, as Cognito accepts them."""
+    logins = {USERS: returning("x" * 50_000), GOOGLE: "y" * 50_000}
+    io = cognito(credentials_response())
     fetch(identity(logins), io)
     assert len(io.requests[0].body) > 100_000
 
 
-def test_a_login_that_is_not_async() -> None:
-    """A plain function is told to be async."""
-    problem = failure(identity({USERS: lambda: TOKEN}), FakeIo())
-    assert type(problem) is InvalidConfigurationError
-    assert f"the login for {USERS} returned str" in str(problem)
-    assert "async def" in str(problem)
+def test_login_that_is_not_async() -> None:
+    """A login function that is not async is an error of the configuration."""
+    found = failure(identity({USERS: lambda: TOKEN}), FakeIo())
+    assert type(found) is InvalidConfigurationError
+    assert f"the login for {USERS} returned str" in str(found)
+    assert "async def" in str(found)
 
 
 class Cancelled(BaseException):
@@ -330,32 +335,32 @@ def test_cancelled_cache() -> None:
 @pytest.mark.parametrize("outcome", [TOKEN, ValueError("x")], ids=["returned", "raised"])
 def test_timeout_after_a_user_function(outcome: object) -> None:
     """After a user function has returned or raised, a timeout of the attempt names the provider only."""
-    io = cognito(got(), credentials())
+    io = cognito(identity_response(), credentials_response())
     cache = Cache(get=raising(outcome)) if isinstance(outcome, Exception) else None
-    run(pool({USERS: giving(TOKEN)}, cache=cache, user_identifier="me")._load(io, ClientContext()))
+    run(pool({USERS: returning(TOKEN)}, cache=cache, user_identifier="me")._load(io, ClientContext()))
     assert io.waiting_for == POOL
 
 
-def test_an_exit_in_a_login_leaves() -> None:
-    """What ends the program is not held back."""
+def test_process_exit_in_a_login() -> None:
+    """A ``KeyboardInterrupt`` in a login propagates."""
     with pytest.raises(KeyboardInterrupt):
-        run(identity({USERS: giving(KeyboardInterrupt())})._fetch(FakeIo(), ClientContext()))
+        run(identity({USERS: returning(KeyboardInterrupt())})._fetch(FakeIo(), ClientContext()))
 
 
 @pytest.mark.parametrize(
     "code", ["NotAuthorizedException", "InvalidIdentityPoolConfigurationException", "ResourceConflictException"]
 )
 @pytest.mark.parametrize("step", ["GetId", "GetCredentialsForIdentity"])
-def test_refusals(code: str, step: str) -> None:
-    """What Cognito refuses is not asked again; the error says who was asked for what, where, and what to do."""
-    io = cognito(*([] if step == "GetId" else [got()]), error(code, f"Bad token: {TOKEN}"))
-    problem = failure(pool({USERS: TOKEN}), io)
-    assert type(problem) is RetrievalError
-    assert (problem.code, problem.status, problem.source) == (code, 400, POOL)
-    assert f"{step} of Amazon Cognito at https://cognito-identity.eu-west-1.amazonaws.com" in str(problem)
-    assert "option identity_pool_id" in str(problem)
-    assert problem.hint
-    assert_no_secret(problem, TOKEN)
+def test_terminal_errors(code: str, step: str) -> None:
+    """A terminal error is not retried; it has the operation, the endpoint, the option and a hint."""
+    io = cognito(*([] if step == "GetId" else [identity_response()]), error(code, f"Bad token: {TOKEN}"))
+    found = failure(pool({USERS: TOKEN}), io)
+    assert type(found) is RetrievalError
+    assert (found.code, found.status, found.source) == (code, 400, POOL)
+    assert f"{step} of Amazon Cognito at https://cognito-identity.eu-west-1.amazonaws.com" in str(found)
+    assert "option identity_pool_id" in str(found)
+    assert found.hint
+    assert_no_secret(found, TOKEN)
 
 
 @pytest.mark.parametrize(
@@ -369,15 +374,15 @@ def test_refusals(code: str, step: str) -> None:
         (TransportFailure("too large", "more than 64 KiB"), MalformedResponseError),
     ],
 )
-def test_bad_answers(bad: Answer, kind: type[CredentialsError]) -> None:
-    """An answer of another kind is an error, and no second try."""
-    problem = failure(identity({USERS: TOKEN}), cognito(bad))
-    assert type(problem) is kind
-    assert_no_secret(problem, TOKEN)
+def test_invalid_responses(bad: Answer, kind: type[CredentialsError]) -> None:
+    """An invalid response is an error without a retry."""
+    found = failure(identity({USERS: TOKEN}), cognito(bad))
+    assert type(found) is kind
+    assert_no_secret(found, TOKEN)
 
 
 @pytest.mark.parametrize(
-    ("trouble", "kind"),
+    ("failures", "kind"),
     [
         (error("TooManyRequestsException"), RetrievalError),
         (error("InternalErrorException", status=500), RetrievalError),
@@ -388,18 +393,18 @@ def test_bad_answers(bad: Answer, kind: type[CredentialsError]) -> None:
         (TransportFailure("timeout", "nothing came"), ProviderTimeoutError),
     ],
 )
-def test_trouble_is_tried_again(trouble: Answer, kind: type[CredentialsError]) -> None:
-    """What passes by itself is tried three times, or as often as is configured, and then it is the error."""
-    fetch(identity(), cognito(trouble, trouble, credentials()))
-    assert type(failure(identity(), cognito(trouble, trouble, trouble))) is kind
+def test_transient_errors(failures: Answer, kind: type[CredentialsError]) -> None:
+    """A transient failure is retried twice, or as often as configured, and is then the error."""
+    fetch(identity(), cognito(failures, failures, credentials_response()))
+    assert type(failure(identity(), cognito(failures, failures, failures))) is kind
     once = identity({USERS: TOKEN}, ClientConfig(max_attempts=1))
-    problem = failure(once, cognito(trouble))
-    assert type(problem) is kind
-    assert_no_secret(problem, TOKEN)
+    found = failure(once, cognito(failures))
+    assert type(found) is kind
+    assert_no_secret(found, TOKEN)
 
 
-def test_silence_ends_in_time() -> None:
-    """Each call has its tries times its timeout, pauses included, and not more."""
+def test_timeout() -> None:
+    """Each call ends within the timeout times the number of attempts, delays included."""
     io = FakeIo()
 
     def silence(request: Request) -> Answer:
@@ -407,13 +412,13 @@ def test_silence_ends_in_time() -> None:
 
     io.script = [("POST", URL, silence)] * 3
     begin = io.monotonic()
-    problem = failure(pool(), io)
-    assert type(problem) is ProviderTimeoutError
-    assert "GetId of Amazon Cognito" in str(problem)
+    found = failure(pool(), io)
+    assert type(found) is ProviderTimeoutError
+    assert "GetId of Amazon Cognito" in str(found)
     assert io.monotonic() - begin <= 15
 
 
-TROUBLES = [
+FAILURES = [
     [error("TooManyRequestsException")] * 3,
     [error("LimitExceededException")] * 3,
     [answer(b"", 500)] * 3,
@@ -429,12 +434,12 @@ TROUBLES = [
 ]
 
 
-@pytest.mark.parametrize("trouble", TROUBLES)
+@pytest.mark.parametrize("failures", FAILURES)
 @pytest.mark.parametrize("with_cache", [False, True])
-def test_no_trouble_forgets_an_identity(trouble: list[Answer], with_cache: bool) -> None:
-    """Whatever goes wrong at first, or later, the identity that was got is used from then on."""
+def test_identity_is_kept_after_errors(failures: list[Answer], with_cache: bool) -> None:
+    """No error except a missing identity deletes the cached identity."""
     provider = pool(cache=Cache() if with_cache else None)
-    io = cognito(got(), *trouble, credentials(), *trouble, credentials())
+    io = cognito(identity_response(), *failures, credentials_response(), *failures, credentials_response())
     for works in (False, True, False, True):
         if works:
             assert run(provider._fetch(io, ClientContext())).identity_id == ME
@@ -446,51 +451,58 @@ def test_no_trouble_forgets_an_identity(trouble: list[Answer], with_cache: bool)
 
 
 @pytest.mark.parametrize("with_cache", [False, True])
-def test_an_identity_that_is_gone(with_cache: bool, caplog: pytest.LogCaptureFixture) -> None:
-    """If the identity that was kept is gone, the pool is asked for another at once, and that one is kept."""
+def test_missing_identity(with_cache: bool, caplog: pytest.LogCaptureFixture) -> None:
+    """If the cached identity does not exist any more, another one is requested and cached."""
     caplog.set_level(logging.INFO)
     cache = Cache()
     provider = pool(cache=cache if with_cache else None)
-    io = cognito(got(ME), credentials(ME), GONE, got(OTHER), credentials(OTHER), credentials(OTHER))
+    io = cognito(
+        identity_response(ME),
+        credentials_response(ME),
+        NOT_FOUND,
+        identity_response(OTHER),
+        credentials_response(OTHER),
+        credentials_response(OTHER),
+    )
     found = [run(provider._fetch(io, ClientContext())).identity_id for _ in range(3)]
     assert found == [ME, OTHER, OTHER]
     assert operations(io) == ["GetId", ME, ME, "GetId", OTHER, OTHER]
     assert "no longer exists" in caplog.text
     if with_cache:
         assert ("delete", f"{KEY}:ANONYMOUS") in cache.calls
-        assert cache.kept == {f"{KEY}:ANONYMOUS": OTHER}
+        assert cache.values == {f"{KEY}:ANONYMOUS": OTHER}
 
 
-def test_an_identity_that_is_gone_at_once() -> None:
-    """A new identity that is gone is the error and is forgotten: no circle of asking."""
+def test_new_identity_that_is_missing() -> None:
+    """A new identity that does not exist is the error, and is not cached; there is no endless loop."""
     provider = pool()
-    problem = failure(provider, cognito(got(ME), GONE))
-    assert isinstance(problem, RetrievalError)
-    assert problem.code == "ResourceNotFoundException"
-    io = cognito(got(OTHER), credentials(OTHER), GONE, got(THIRD), GONE)
+    found = failure(provider, cognito(identity_response(ME), NOT_FOUND))
+    assert isinstance(found, RetrievalError)
+    assert found.code == "ResourceNotFoundException"
+    io = cognito(identity_response(OTHER), credentials_response(OTHER), NOT_FOUND, identity_response(THIRD), NOT_FOUND)
     run(provider._fetch(io, ClientContext()))
     assert failure(provider, io).source == POOL
     assert operations(io) == ["GetId", OTHER, OTHER, "GetId", THIRD]
-    io = cognito(got(ME), credentials(ME))
+    io = cognito(identity_response(ME), credentials_response(ME))
     fetch(provider, io)
 
 
-def test_a_pool_that_is_gone() -> None:
-    """A pool that does not exist is the error, and nothing is kept."""
+def test_missing_pool() -> None:
+    """A pool that does not exist is the error, and nothing is cached."""
     cache = Cache()
-    problem = failure(pool(cache=cache), cognito(error("ResourceNotFoundException", "IdentityPool not found.")))
-    assert "IdentityPool not found." in str(problem)
+    found = failure(pool(cache=cache), cognito(error("ResourceNotFoundException", "IdentityPool not found.")))
+    assert "IdentityPool not found." in str(found)
     assert [call[0] for call in cache.calls] == ["get"]
 
 
 @pytest.mark.parametrize("bad", [{}, {"IdentityId": ""}, {"IdentityId": 1}, {"IdentityId": "x\n"}])
-def test_an_identity_that_cannot_be_right_is_not_kept(bad: dict[str, object]) -> None:
-    """What is no identity is an error, and the pool is asked again the next time."""
+def test_invalid_identity_is_not_cached(bad: dict[str, object]) -> None:
+    """An invalid identity is an error, and is requested again the next time."""
     provider = pool()
-    problem = failure(provider, cognito(answer(bad)))
-    assert isinstance(problem, MalformedResponseError)
-    assert problem.field == "IdentityId"
-    fetch(provider, cognito(got(), credentials()))
+    found = failure(provider, cognito(answer(bad)))
+    assert isinstance(found, MalformedResponseError)
+    assert found.field == "IdentityId"
+    fetch(provider, cognito(identity_response(), credentials_response()))
 
 
 @pytest.mark.parametrize(
@@ -518,81 +530,83 @@ def test_an_identity_that_cannot_be_right_is_not_kept(bad: dict[str, object]) ->
         ),
     ],
 )
-def test_keys(more: dict[str, Any], logins: dict[str, str] | None, key: str) -> None:
-    """The key of a cache says pool and user as JavaScript's does, and account and region where they may differ."""
+def test_cache_key(more: dict[str, Any], logins: dict[str, str] | None, key: str) -> None:
+    """The key has pool and user as in JavaScript, and account and region where they may differ."""
     cache = Cache()
     provider = pool(logins, cache=cache, **more)
     region = next((part[7:] for part in key.split(":") if part.startswith("region=")), "eu-west-1")
     url = f"https://cognito-identity.{region}.amazonaws.com/"
-    fetch(provider, cognito(got(), credentials(), url=url))
-    assert cache.kept == {key: ME}
-    fetch(provider, cognito(credentials(), url=url))
+    fetch(provider, cognito(identity_response(), credentials_response(), url=url))
+    assert cache.values == {key: ME}
+    fetch(provider, cognito(credentials_response(), url=url))
     assert cache.calls == [("get", key), ("set", key, ME), ("get", key)]
 
 
-def test_a_cache_that_others_have_filled() -> None:
-    """What stands in the cache is used without asking the pool."""
-    io = cognito(credentials(OTHER))
+def test_filled_cache() -> None:
+    """An identity in the cache is used without a request to the pool."""
+    io = cognito(credentials_response(OTHER))
     assert fetch(pool(cache=Cache({f"{KEY}:ANONYMOUS": OTHER})), io).identity_id == OTHER
     assert operations(io) == [OTHER]
 
 
 def test_users_do_not_share() -> None:
-    """Users of one pool and one cache have an identity each, and nobody in particular has another."""
+    """Each user of one pool and one cache has an identity, and so has the user without logins."""
     cache = Cache()
     for number, user in enumerate(["a", "b", None]):
         mine = f"eu-west-1:{number}"
-        fetch(pool(cache=cache, user_identifier=user), cognito(got(mine), credentials(mine)))
-    assert sorted(cache.kept.values()) == ["eu-west-1:0", "eu-west-1:1", "eu-west-1:2"]
+        fetch(pool(cache=cache, user_identifier=user), cognito(identity_response(mine), credentials_response(mine)))
+    assert sorted(cache.values.values()) == ["eu-west-1:0", "eu-west-1:1", "eu-west-1:2"]
 
 
 def test_providers_without_a_cache_do_not_share() -> None:
-    """What one provider keeps is not another's."""
+    """Two providers without the option cache do not share an identity."""
     for _ in range(2):
-        fetch(pool(), cognito(got(), credentials()))
+        fetch(pool(), cognito(identity_response(), credentials_response()))
 
 
-def test_callers_in_other_regions_do_not_share() -> None:
-    """A pool whose id has no region is another pool in each region."""
+def test_clients_in_other_regions_do_not_share() -> None:
+    """A pool whose ID has no region has another identity in each region."""
     provider = pool(pool_id="pool")
     for region in ("eu-west-1", "eu-west-2"):
-        io = cognito(got(), credentials(), url=f"https://cognito-identity.{region}.amazonaws.com/")
+        io = cognito(
+            identity_response(), credentials_response(), url=f"https://cognito-identity.{region}.amazonaws.com/"
+        )
         run(provider._fetch(io, ClientContext(region=region)))
         assert io.script == []
 
 
-def test_logins_that_may_become_another_users_keep_nothing() -> None:
-    """With a function for a login and no user named, the pool is asked each time, and no cache is touched."""
+def test_login_functions_without_a_user() -> None:
+    """With a login function and no user identifier, the identity is requested each time and never cached."""
     cache = Cache({f"{KEY}:ANONYMOUS": THIRD})
-    provider = pool({GOOGLE: "same", USERS: giving(TOKEN, TOKEN2)}, cache=cache)
-    io = cognito(got(ME), credentials(ME), got(OTHER), credentials(OTHER))
+    provider = pool({GOOGLE: "same", USERS: returning(TOKEN, TOKEN2)}, cache=cache)
+    io = cognito(identity_response(ME), credentials_response(ME), identity_response(OTHER), credentials_response(OTHER))
     assert run(provider._fetch(io, ClientContext())).identity_id == ME
     assert fetch(provider, io).identity_id == OTHER
     assert cache.calls == []
 
 
-def test_logins_that_remain_one_users_are_kept_here_only() -> None:
-    """With texts for logins and no user named, the provider keeps the identity, and no cache is touched."""
+def test_login_strings_without_a_user() -> None:
+    """With strings for logins and no user identifier, the provider caches the identity, and does not use the cache."""
     cache = Cache({f"{KEY}:ANONYMOUS": THIRD, f"{KEY}:": THIRD})
     provider = pool({USERS: TOKEN}, cache=cache)
-    io = cognito(got(ME), credentials(ME), credentials(ME))
+    io = cognito(identity_response(ME), credentials_response(ME), credentials_response(ME))
     run(provider._fetch(io, ClientContext()))
     assert fetch(provider, io).identity_id == ME
     assert cache.calls == []
 
 
-def test_logins_of_a_named_user_are_kept() -> None:
-    """With a user named, functions for logins are no obstacle."""
+def test_login_functions_with_a_user() -> None:
+    """With a user identifier the identity is cached, also with login functions."""
     cache = Cache()
-    provider = pool({USERS: giving(TOKEN, TOKEN2)}, cache=cache, user_identifier="me")
-    io = cognito(got(ME), credentials(ME), credentials(ME))
+    provider = pool({USERS: returning(TOKEN, TOKEN2)}, cache=cache, user_identifier="me")
+    io = cognito(identity_response(ME), credentials_response(ME), credentials_response(ME))
     run(provider._fetch(io, ClientContext()))
     assert fetch(provider, io).identity_id == ME
     assert operations(io) == ["GetId", ME, ME]
 
 
 def raising(error: Exception) -> Callable[[], Any]:
-    """Make a function that raises."""
+    """Return a function that raises."""
 
     def function() -> None:
         raise error
@@ -605,10 +619,14 @@ BROKEN = [raising(OSError("down")), raising(KeyError("x")), raising(RetrievalErr
 
 @pytest.mark.parametrize("broken", BROKEN)
 @pytest.mark.parametrize("method", ["get", "set", "delete"])
-def test_a_cache_that_fails(method: str, broken: Callable[[], Any], caplog: pytest.LogCaptureFixture) -> None:
-    """What a cache raises is logged and never fails the call; a get that failed is an empty one."""
+def test_failing_cache(method: str, broken: Callable[[], Any], caplog: pytest.LogCaptureFixture) -> None:
+    """An error of the cache is logged and does not fail the call; a failed get is a miss."""
     cache = Cache({f"{KEY}:ANONYMOUS": THIRD}, **{method: broken})
-    answers = [got(ME), credentials(ME)] if method == "get" else [GONE, got(ME), credentials(ME)]
+    answers = (
+        [identity_response(ME), credentials_response(ME)]
+        if method == "get"
+        else [NOT_FOUND, identity_response(ME), credentials_response(ME)]
+    )
     assert fetch(pool(cache=cache), cognito(*answers)).identity_id == ME
     (record,) = [one for one in caplog.records if one.levelno >= logging.WARNING]
     assert record.name == "anycreds.identities"
@@ -616,22 +634,22 @@ def test_a_cache_that_fails(method: str, broken: Callable[[], Any], caplog: pyte
 
 
 @pytest.mark.parametrize("value", ["", " ", "x\n", "x\x00", "\ud800", b"bytes", 1, [ME], {"a": ME}, "x" * 20_000])
-def test_what_a_cache_gives_is_checked(value: object, caplog: pytest.LogCaptureFixture) -> None:
-    """What can be no identity is logged, without repeating it, and replaced by the pool's."""
+def test_invalid_value_in_the_cache(value: object, caplog: pytest.LogCaptureFixture) -> None:
+    """An invalid value of the cache is logged without its content, and replaced."""
     cache = Cache({f"{KEY}:ANONYMOUS": value})
-    assert fetch(pool(cache=cache), cognito(got(), credentials())).identity_id == ME
-    assert cache.kept == {f"{KEY}:ANONYMOUS": ME}
+    assert fetch(pool(cache=cache), cognito(identity_response(), credentials_response())).identity_id == ME
+    assert cache.values == {f"{KEY}:ANONYMOUS": ME}
     assert "the identity cache returned a value that" in caplog.text
 
 
-def test_waits_for_logins_and_caches() -> None:
-    """Both are awaited, so that they can wait for something themselves."""
+def test_logins_can_wait() -> None:
+    """A login can wait for something itself."""
 
     async def login() -> str:
         await Suspend()
         return TOKEN
 
-    attempt = identity({USERS: login})._fetch(cognito(credentials()), ClientContext())
+    attempt = identity({USERS: login})._fetch(cognito(credentials_response()), ClientContext())
     attempt.send(None)
     with pytest.raises(StopIteration) as end:
         attempt.send(None)
@@ -642,11 +660,11 @@ class PlainCache(Cache):
     """A cache with a method that is not async."""
 
     def set(self, key: str, value: str) -> None:  # type: ignore[override]
-        self.kept[key] = value
+        self.values[key] = value
 
 
 @pytest.mark.parametrize(
-    ("more", "said"),
+    ("more", "text"),
     [
         ({"identity_id": None}, "option identity_id is missing"),
         ({"identity_id": " "}, "option identity_id is blank"),
@@ -664,16 +682,16 @@ class PlainCache(Cache):
         ({"timeout": 0, "logins": {USERS: TOKEN}}, "option timeout"),
     ],
 )
-def test_options_that_cannot_be_right(more: dict[str, Any], said: str) -> None:
-    """A wrong option is an error at once, which names it and shows no token."""
+def test_invalid_options(more: dict[str, Any], text: str) -> None:
+    """The factory rejects an invalid option; the error names it, and shows no token."""
     error = error_of(from_cognito_identity, kind=InvalidConfigurationError, **{"identity_id": ME, **more})
     assert str(error).startswith("Cognito identity: option")
-    assert said in str(error)
+    assert text in str(error)
     assert_no_secret(error, TOKEN, TOKEN2)
 
 
 @pytest.mark.parametrize(
-    ("more", "said"),
+    ("more", "text"),
     [
         ({"identity_pool_id": ""}, "option identity_pool_id is blank"),
         ({"account_id": 12345678901}, "option account_id is not text but int"),
@@ -687,17 +705,17 @@ def test_options_that_cannot_be_right(more: dict[str, Any], said: str) -> None:
         ({"logins": {USERS: TOKEN + "\n"}}, f"the token for {USERS} contains"),
     ],
 )
-def test_options_of_a_pool_that_cannot_be_right(more: dict[str, Any], said: str) -> None:
-    """The same for a pool and what only a pool has."""
+def test_invalid_pool_options(more: dict[str, Any], text: str) -> None:
+    """The factory of a pool rejects an invalid option, and a cache with plain methods."""
     options = {"identity_pool_id": POOL_ID, "logins": {USERS: TOKEN}, **more}
     error = error_of(from_cognito_identity_pool, kind=InvalidConfigurationError, **options)
     assert str(error).startswith("Cognito identity pool: option")
-    assert said in str(error)
+    assert text in str(error)
     assert_no_secret(error, TOKEN, TOKEN2)
 
 
-def test_nothing_secret_is_printed() -> None:
-    """Neither options nor providers show logins."""
+def test_repr() -> None:
+    """The repr of options and providers shows no login."""
     given = options({USERS: TOKEN})
     assert TOKEN not in repr(given)
     assert repr(pool({USERS: TOKEN})) == "<anycreds provider: Cognito identity pool>"

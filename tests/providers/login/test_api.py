@@ -1,4 +1,4 @@
-"""The cache file of ``aws login``, and its refresh on the wire: read without trust, and errors name the field."""
+"""The file of ``aws login``, and its refresh request and responses, which are parsed strictly."""
 
 from __future__ import annotations
 
@@ -27,18 +27,27 @@ from anycreds._providers.login.token import LoginToken, file_name, parse_token
 from anycreds._wire.service_errors import ErrorResponse
 from support.errors import error_of, outcome, rejected
 from support.fake_io import KEY_ID, SECRET_KEY, SESSION_TOKEN, START, answer, assert_no_secret
-from support.login_fixtures import CLIENT, NEW_TOKEN, PEM, REFRESH_TOKEN, access_token, denied, document, renewal
+from support.login_fixtures import (
+    CLIENT,
+    NEW_TOKEN,
+    PEM,
+    REFRESH_TOKEN,
+    access_token,
+    denied,
+    document,
+    refresh_response,
+)
 
 
 def token(**changes: object) -> LoginToken:
-    """Read a document that is right."""
+    """Return the token in a valid document."""
     found = parse_token(document(**changes), "login")
     assert isinstance(found, LoginToken), found
     return found
 
 
 def changes(response: Response, **old: object) -> Mapping[str, Any]:
-    """Read an answer that is right."""
+    """Return the changes in a valid response."""
     found = parse_refresh_response(response, token(**old), START, "login")
     assert not isinstance(found, MalformedResponseError), found
     return found
@@ -58,20 +67,20 @@ def changes(response: Response, **old: object) -> Mapping[str, Any]:
         ("\u00e9", "4a99557e4033c3539de2eb65472017cad5f9557f7a0625a09f1c3f6e2ba69c4c.json"),
     ],
 )
-def test_file_names(session: str, name: str) -> None:
-    """The name is the SHA-256 of the session as UTF-8, without blanks around it, as the other SDKs have it."""
+def test_file_name(session: str, name: str) -> None:
+    """The file name is the SHA-256 of the session without blanks around it, as in the other SDKs."""
     assert file_name(session) == name
 
 
 def test_file_name_of_botocore() -> None:
-    """The name that botocore was seen to use for a role's session is ours, too."""
+    """The file name for a role's session is that of botocore."""
     name = file_name("arn:aws:sts::012345678910:assumed-role/Admin/admin")
     assert name.startswith("4b0ba8f9")
     assert name.endswith("e255.json")
 
 
-def test_reads_a_whole_document() -> None:
-    """All that is needed is read; the credentials have their end, their account and their source."""
+def test_complete_token() -> None:
+    """All fields are parsed; the credentials have expiration, account and source."""
     found = token(signInRegion="eu-central-1")
     assert found.credentials == Credentials(
         KEY_ID,
@@ -91,20 +100,20 @@ def test_reads_a_whole_document() -> None:
     assert set(found.secrets) == {REFRESH_TOKEN, SECRET_KEY, SESSION_TOKEN}
 
 
-def test_a_token_cannot_be_printed() -> None:
-    """Neither repr nor text of a token shows a secret."""
+def test_repr() -> None:
+    """The repr and text of a token show no secret."""
     shown = repr(token()) + str(token())
     assert "canary" not in shown
     assert KEY_ID in shown
 
 
 @pytest.mark.parametrize("region", [..., None, "", 7, "eu.central", "-x", "a/b", "x" * 64])
-def test_a_region_that_cannot_be_one_does_not_count(region: object) -> None:
-    """The region is used only if it is there and can be one; it never reaches a host name otherwise."""
+def test_invalid_region(region: object) -> None:
+    """An invalid region in the file is ignored."""
     assert token(signInRegion=region).region is None
 
 
-WRONG: list[tuple[object, str]] = [
+INVALID: list[tuple[object, str]] = [
     (..., "is missing"),
     (None, "is missing"),
     ("", "is blank"),
@@ -115,26 +124,26 @@ WRONG: list[tuple[object, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("value", "told"), WRONG)
+@pytest.mark.parametrize(("value", "reason"), INVALID)
 @pytest.mark.parametrize("field", ["clientId", "refreshToken", "dpopKey"])
-def test_wrong_fields(field: str, value: object, told: str) -> None:
-    """A field that is missing or wrong is named, with what is wrong, and without its value."""
-    problem = str(rejected(parse_token, document(**{field: value}), "login"))
-    assert problem.startswith(f"{field} {told}")
-    assert "canary" not in problem
+def test_invalid_field(field: str, value: object, reason: str) -> None:
+    """The error for an invalid field names it, and does not show its value."""
+    message = str(rejected(parse_token, document(**{field: value}), "login"))
+    assert message.startswith(f"{field} {reason}")
+    assert "canary" not in message
 
 
-@pytest.mark.parametrize(("value", "told"), [*WRONG, ("canary\n", "contains the control character U+000A")])
+@pytest.mark.parametrize(("value", "reason"), [*INVALID, ("canary\n", "contains the control character U+000A")])
 @pytest.mark.parametrize("field", ["accessKeyId", "secretAccessKey", "sessionToken", "accountId"])
-def test_wrong_inner_fields(field: str, value: object, told: str) -> None:
-    """A field of the access token is named with its path."""
-    problem = str(rejected(parse_token, document(accessToken=access_token(**{field: value})), "login"))
-    assert problem.startswith(f"accessToken.{field} {told}")
-    assert "canary" not in problem
+def test_invalid_inner_field(field: str, value: object, reason: str) -> None:
+    """The error for an invalid field of the access token names its path."""
+    message = str(rejected(parse_token, document(accessToken=access_token(**{field: value})), "login"))
+    assert message.startswith(f"accessToken.{field} {reason}")
+    assert "canary" not in message
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "reason"),
     [
         (..., "is missing"),
         (1704164645, "is not text but int"),
@@ -143,19 +152,19 @@ def test_wrong_inner_fields(field: str, value: object, told: str) -> None:
         ("Invalid Date", "is not a time such as"),
     ],
 )
-def test_wrong_ends(value: object, told: str) -> None:
-    """Credentials whose end cannot be read are refused: in other SDKs they are never renewed."""
-    problem = str(rejected(parse_token, document(accessToken=access_token(expiresAt=value)), "login"))
-    assert problem.startswith(f"accessToken.expiresAt {told}")
+def test_invalid_expiration(value: object, reason: str) -> None:
+    """A token without a valid expiration is rejected."""
+    message = str(rejected(parse_token, document(accessToken=access_token(expiresAt=value)), "login"))
+    assert message.startswith(f"accessToken.expiresAt {reason}")
 
 
 @pytest.mark.parametrize(
-    ("value", "told"), [(..., "is missing"), (None, "is missing"), ("canary", "is not an object"), ([], "is not an")]
+    ("value", "reason"), [(..., "is missing"), (None, "is missing"), ("canary", "is not an object"), ([], "is not an")]
 )
-def test_wrong_access_tokens(value: object, told: str) -> None:
-    """The access token has to be an object."""
-    problem = str(rejected(parse_token, document(accessToken=value), "login"))
-    assert problem.startswith(f"accessToken {told}")
+def test_invalid_access_token(value: object, reason: str) -> None:
+    """The access token must be an object."""
+    message = str(rejected(parse_token, document(accessToken=value), "login"))
+    assert message.startswith(f"accessToken {reason}")
 
 
 @settings(max_examples=150, deadline=None)
@@ -168,19 +177,19 @@ def test_wrong_access_tokens(value: object, told: str) -> None:
         ),
     )
 )
-def test_documents_of_any_shape_raise_nothing(value: object) -> None:
-    """Whatever a file or an answer holds, it is read or refused."""
+def test_any_document(value: object) -> None:
+    """Any file and response results in a value or in the expected error."""
     fields = value if isinstance(value, dict) else {"accessToken": value}
     assert isinstance(outcome(parse_token, fields, "login"), LoginToken | InvalidValueError)
     assert isinstance(outcome(parse_token, {**document(), **fields}, "login"), LoginToken | InvalidValueError)
-    response = answer(json.dumps({**json.loads(renewal().body), **fields}).encode())
+    response = answer(json.dumps({**json.loads(refresh_response().body), **fields}).encode())
     assert isinstance(outcome(parse_refresh_response, response, token(), START, "login"), dict | MalformedResponseError)
     parse_error_response(response._replace(status=400), ())
     is_terminal(response._replace(status=400), parse_error_response(response._replace(status=400), ()))
 
 
-def test_body_of_the_request() -> None:
-    """The request has the three fields of the operation, in JavaScript's order, and nothing else."""
+def test_refresh_body() -> None:
+    """The request has the three fields of the operation, in the order of JavaScript."""
     assert list(json.loads(refresh_body(token())).items()) == [
         ("clientId", CLIENT),
         ("grantType", "refresh_token"),
@@ -188,9 +197,9 @@ def test_body_of_the_request() -> None:
     ]
 
 
-def test_what_an_answer_changes() -> None:
-    """Keys, end and refresh token change; the account and what is not understood in the access token stay."""
-    found = changes(renewal(expiresIn=600), accessToken=access_token(other={"a": 1}))
+def test_refresh_response() -> None:
+    """Credentials, expiration and refresh token change; the account and unknown fields stay."""
+    found = changes(refresh_response(expiresIn=600), accessToken=access_token(other={"a": 1}))
     assert found == {
         "accessToken": access_token(accessKeyId="AKIDNEW", expiresAt="2024-01-02T03:14:05.000Z", other={"a": 1}),
         "refreshToken": NEW_TOKEN,
@@ -198,67 +207,71 @@ def test_what_an_answer_changes() -> None:
     assert isinstance(parse_token({**document(), **found}, "login"), LoginToken)
 
 
-def test_the_end_has_milliseconds() -> None:
-    """The end is written as JavaScript writes it, cut off, so that it is never too late."""
-    found = parse_refresh_response(renewal(expiresIn=600), token(), START + 0.6789, "login")
+def test_expiration_format() -> None:
+    """The expiration is written as JavaScript writes it, rounded down to milliseconds."""
+    found = parse_refresh_response(refresh_response(expiresIn=600), token(), START + 0.6789, "login")
     assert found["accessToken"]["expiresAt"] == "2024-01-02T03:14:05.678Z"
 
 
 @pytest.mark.parametrize(
-    ("seconds", "lasts"),
+    ("seconds", "lifetime"),
     [(..., 900), (None, 900), (1, 1), (899, 899), (900, 900), (901, 900), (10**30, 900), (1e300, 900)],
 )
-def test_lifetimes(seconds: object, lasts: float) -> None:
-    """Without a lifetime it is 15 minutes, and never more: to refuse too long a one would lose the refresh token."""
-    end = parse_token({**document(), **changes(renewal(expiresIn=seconds))}, "login")
-    assert isinstance(end, LoginToken)
-    assert end.expires_at == START + lasts
+def test_lifetime(seconds: object, lifetime: float) -> None:
+    """The lifetime is 15 minutes by default and at most."""
+    found = parse_token({**document(), **changes(refresh_response(expiresIn=seconds))}, "login")
+    assert found.expires_at == START + lifetime
 
 
 @pytest.mark.parametrize("seconds", [0, -1, "900", "canary", True, [900], {}])
-def test_wrong_lifetimes(seconds: object) -> None:
-    """A lifetime that is no number above 0 is refused by name."""
+def test_invalid_lifetime(seconds: object) -> None:
+    """A lifetime that is not a number above 0 is an error that names the field."""
     error = error_of(
-        parse_refresh_response, renewal(expiresIn=seconds), token(), START, "login", kind=MalformedResponseError
+        parse_refresh_response,
+        refresh_response(expiresIn=seconds),
+        token(),
+        START,
+        "login",
+        kind=MalformedResponseError,
     )
     assert (error.field, error.source, error.status) == ("expiresIn", "login", 200)
     assert_no_secret(error, REFRESH_TOKEN, "canary")
 
 
-@pytest.mark.parametrize(("value", "told"), [*WRONG, ("canary\x00", "contains the control character U+0000")])
+@pytest.mark.parametrize(("value", "reason"), [*INVALID, ("canary\x00", "contains the control character U+0000")])
 @pytest.mark.parametrize("field", ["accessKeyId", "secretAccessKey", "sessionToken", "refreshToken"])
-def test_wrong_answers(field: str, value: object, told: str) -> None:
-    """A field of the answer that is missing or wrong is named, and no secret is."""
+def test_invalid_refresh_response(field: str, value: object, reason: str) -> None:
+    """The error for an invalid field of the response names it, and shows no secret."""
     if field == "refreshToken":
-        path, response = field, renewal(refreshToken=value)
+        path, response = field, refresh_response(refreshToken=value)
     else:
-        path, response = f"accessToken.{field}", renewal(accessToken=access_token(**{field: value}))
+        path, response = f"accessToken.{field}", refresh_response(accessToken=access_token(**{field: value}))
     error = error_of(parse_refresh_response, response, token(), START, "login", kind=MalformedResponseError)
     assert error.field == path
-    assert error.message.startswith(f"{path} in the response {told}")
+    assert error.message.startswith(f"{path} in the response {reason}")
     assert_no_secret(error, REFRESH_TOKEN, NEW_TOKEN, "canary")
 
 
 @pytest.mark.parametrize(
     "body", [b"", b"{", b"[]", b"null", b"<html>canary</html>", b"\xff", b'{"accessToken":"canary"}']
 )
-def test_answers_that_are_none(body: bytes) -> None:
-    """A body that is no JSON object with an access token is refused."""
+def test_invalid_body(body: bytes) -> None:
+    """A body that is not a JSON object with an access token is an error."""
     error = error_of(parse_refresh_response, answer(body), token(), START, "login", kind=MalformedResponseError)
     assert_no_secret(error, "canary")
 
 
-@pytest.mark.parametrize("word", list(HINTS))
-def test_refusals_with_a_word(word: str) -> None:
-    """What the service says in its field "error" is a part of the message, and decides on the hint."""
-    told = parse_error_response(denied(word), ())
-    assert told == ErrorResponse(400, "AccessDeniedException", f"{word}: No.")
-    assert oauth_error(denied(word)) == word
-    assert is_terminal(denied(word), told)
+@pytest.mark.parametrize("name", list(HINTS))
+def test_known_error(name: str) -> None:
+    """A known value of the field "error" is a part of the message, and is terminal."""
+    error = parse_error_response(denied(name), ())
+    assert error == ErrorResponse(400, "AccessDeniedException", f"{name}: No.")
+    assert oauth_error(denied(name)) == name
+    assert is_terminal(denied(name), error)
 
 
-def test_a_word_alone() -> None:
-    """Without a kind the word is the code, and is not said twice."""
+def test_error_without_code() -> None:
+    """Without a code the field "error" is the code, and is not repeated in the message."""
     assert parse_error_response(denied("TOKEN_EXPIRED", kind=""), ()) == (400, "TOKEN_EXPIRED", "No.")
 
 
@@ -278,14 +291,14 @@ def test_a_word_alone() -> None:
         (answer({"message": "Not Found"}, 404), False),
     ],
 )
-def test_what_needs_a_person(response: Response, expected: bool) -> None:
-    """Only the service's own word against this token needs a new sign-in: not its troubles, nor what a proxy says."""
+def test_terminal_errors(response: Response, expected: bool) -> None:
+    """Only an error about the token is terminal, not a server error or a response of a proxy."""
     assert is_terminal(response, parse_error_response(response, ())) is expected
 
 
-def test_refusals_show_no_secret() -> None:
-    """A service that repeats what was sent, or puts it where its codes are, does not get it into an error."""
+def test_error_shows_no_secret() -> None:
+    """A secret in the message or in place of the code is not shown."""
     response = denied(REFRESH_TOKEN, kind=REFRESH_TOKEN, message=f"bad {REFRESH_TOKEN}")
-    told = parse_error_response(response, token().secrets)
-    assert told == (400, None, "bad ...")
+    error = parse_error_response(response, token().secrets)
+    assert error == (400, None, "bad ...")
     assert oauth_error(response) is None

@@ -1,4 +1,4 @@
-"""DPoP proofs: built as RFC 9449 has them, signed by keys that are read without trust and never shown."""
+"""DPoP proofs follow RFC 9449, and their keys are parsed strictly and never shown."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ from anycreds._wire.urls import parse_url
 from support.errors import outcome, rejected
 from support.login_fixtures import PEM, bytes_of, verified
 
-# The vector of the reference: the private scalar is 1.
+# A test vector of the reference; the private scalar is 1.
 X, Y = "axfR8uEsQkf4vOblY6RA8ncDfYEt6zOg9KE5RdiYwpY", "T-NC4v4af5uO5-tKfA-eFivOM1drMV7Oy7ZAaDe_UfU"
 TOKEN_URL = "https://eu-central-1.signin.aws.amazon.com/v1/token"
 PASSWORD = BestAvailableEncryption(b"canary")
 
 
 def url(text: str) -> Url:
-    """Read a URL that is right."""
+    """Return a valid URL."""
     found = parse_url(text)
     assert isinstance(found, Url)
     return found
 
 
 def key(pem: str = PEM) -> SigningKey:
-    """Read a key that is right."""
+    """Return a valid key."""
     found = load_key(pem)
     assert isinstance(found, SigningKey), found
     return found
@@ -54,15 +54,15 @@ def pem_of(private: Any, form: PrivateFormat = PrivateFormat.PKCS8, encryption: 
     return text.decode()
 
 
-def test_known_key() -> None:
-    """The vector of the reference: its key gives these coordinates, and the proof has the header that AWS expects."""
-    told, claims = verified(dpop_proof(key(), "POST", url(TOKEN_URL), 1_704_164_645.9, "an-id"))
-    assert told == {"typ": "dpop+jwt", "alg": "ES256", "jwk": {"kty": "EC", "crv": "P-256", "x": X, "y": Y}}
+def test_proof() -> None:
+    """The reference key has these coordinates, and the proof has the header and claims that AWS expects."""
+    header, claims = verified(dpop_proof(key(), "POST", url(TOKEN_URL), 1_704_164_645.9, "an-id"))
+    assert header == {"typ": "dpop+jwt", "alg": "ES256", "jwk": {"kty": "EC", "crv": "P-256", "x": X, "y": Y}}
     assert claims == {"jti": "an-id", "htm": "POST", "htu": TOKEN_URL, "iat": 1_704_164_645}
 
 
-def test_a_changed_proof_does_not_verified() -> None:
-    """The signature covers header and claims (and the check in this file notices)."""
+def test_changed_claims() -> None:
+    """The signature of a proof is invalid for other claims."""
     header, claims, signature = dpop_proof(key(), "POST", url(TOKEN_URL), 1.0, "id").split(".")
     other = dpop_proof(key(), "POST", url(TOKEN_URL), 2.0, "id").split(".")[1]
     assert claims != other
@@ -71,21 +71,21 @@ def test_a_changed_proof_does_not_verified() -> None:
 
 
 @pytest.mark.parametrize("number", range(1, 60))
-def test_coordinates_keep_their_leading_zeros(number: int) -> None:
-    """Coordinates have 32 bytes each, also where their first bytes are zero."""
+def test_coordinates_with_leading_zeros(number: int) -> None:
+    """Each coordinate has 32 bytes, also if its first bytes are zero."""
     private = ec.derive_private_key(number * 7919, ec.SECP256R1())
-    told, _ = verified(dpop_proof(key(pem_of(private)), "POST", url(TOKEN_URL), 1.0, "id"))
-    assert all(len(bytes_of(told["jwk"][name])) == 32 for name in "xy")
+    header, _ = verified(dpop_proof(key(pem_of(private)), "POST", url(TOKEN_URL), 1.0, "id"))
+    assert all(len(bytes_of(header["jwk"][name])) == 32 for name in "xy")
 
 
-def test_signatures_have_one_length() -> None:
-    """A signature is 64 bytes long, also where r or s begins with zeros, which is so for one in 128."""
+def test_signature_length() -> None:
+    """Each signature has 64 bytes, also if r or s has leading zeros, which is so for one in 128."""
     one = key()
     assert {len(one.sign(b"")) for _ in range(1500)} == {64}
 
 
 @pytest.mark.parametrize(
-    ("asked", "target"),
+    ("requested", "target"),
     [
         (TOKEN_URL, TOKEN_URL),
         (f"{TOKEN_URL}?a=b", TOKEN_URL),
@@ -96,9 +96,9 @@ def test_signatures_have_one_length() -> None:
         ("https://host.example", "https://host.example/"),
     ],
 )
-def test_the_target_is_the_url_without_its_query(asked: str, target: str) -> None:
-    """The claim htu has scheme, host, path, and only a port that does not go without saying."""
-    assert target_uri(url(asked)) == target
+def test_target_uri(requested: str, target: str) -> None:
+    """The claim htu has scheme, host, path, and a port that is not the default."""
+    assert target_uri(url(requested)) == target
 
 
 P256 = ec.generate_private_key(ec.SECP256R1())
@@ -121,8 +121,8 @@ PARAMETERS = "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAM
     ],
     ids=["pkcs8", "sec1", "crlf", "literal \\n", "literal \\r\\n", "blanks", "no final newline", "openssl"],
 )
-def test_forms_of_a_key(pem: str) -> None:
-    """Every form in which tools write a key on P-256 is read, and gives the same public key."""
+def test_key_formats(pem: str) -> None:
+    """Each format in which tools write a P-256 key is parsed to the same public key."""
     numbers = P256.public_key().public_numbers()
     found = key(pem)
     assert (found.x, found.y) == (numbers.x.to_bytes(32, "big"), numbers.y.to_bytes(32, "big"))
@@ -134,7 +134,7 @@ PUBLIC = P256.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublic
 
 
 @pytest.mark.parametrize(
-    ("pem", "told"),
+    ("pem", "reason"),
     [
         ("", "is not a key"),
         ("canary", "is not a key"),
@@ -158,21 +158,21 @@ PUBLIC = P256.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublic
         ("-----BEGIN CERTIFICATE-----\ncanary\n-----END CERTIFICATE-----\n", "is a certificate"),
     ],
 )
-def test_wrong_keys_are_named_and_never_shown(pem: str, told: str) -> None:
-    """What is no private key on P-256 is told by its kind, with what is needed, and without any of its content."""
+def test_invalid_key(pem: str, reason: str) -> None:
+    """The error for an invalid key names its type and what is expected, and none of its content."""
     error = rejected(load_key, pem)
     assert not isinstance(error, CryptographyMissingError)
-    problem = str(error)
-    assert told in problem
-    assert "P-256" in problem
-    assert "canary" not in problem.lower()
-    assert not any(line in problem for line in pem.splitlines() if len(line) > 10)
+    message = str(error)
+    assert reason in message
+    assert "P-256" in message
+    assert "canary" not in message.lower()
+    assert not any(line in message for line in pem.splitlines() if len(line) > 10)
 
 
 @settings(max_examples=150, deadline=None)
 @given(st.data())
-def test_damaged_keys_raise_nothing(data: st.DataObject) -> None:
-    """Whatever becomes of a key, it is read or refused."""
+def test_damaged_key(data: st.DataObject) -> None:
+    """A damaged key is parsed or raises ``InvalidValueError``."""
     raw = bytearray(base64.b64decode(PEM.partition("\n")[2].rpartition("\n-")[0]))
     for at in data.draw(st.lists(st.integers(0, len(raw) - 1), min_size=1, max_size=4)):
         raw[at] = data.draw(st.integers(0, 255))
@@ -182,16 +182,16 @@ def test_damaged_keys_raise_nothing(data: st.DataObject) -> None:
     assert isinstance(found, SigningKey | InvalidValueError)
 
 
-def test_a_key_cannot_be_printed() -> None:
-    """Neither repr nor text of a key shows any of it."""
+def test_repr() -> None:
+    """The repr and text of a key show none of it."""
     assert repr(key()) == str(key()) == "SigningKey(P-256)"
 
 
 @pytest.mark.parametrize(
-    ("blocked", "told"), [("None", "is not installed"), ("types.ModuleType('cryptography')", "is not installed")]
+    ("blocked", "reason"), [("None", "is not installed"), ("types.ModuleType('cryptography')", "is not installed")]
 )
-def test_without_the_library(blocked: str, told: str) -> None:
-    """Where cryptography is missing or only half there, that is the answer, and a wrong key is told all the same."""
+def test_without_cryptography(blocked: str, reason: str) -> None:
+    """If cryptography is missing or incomplete, that is the error, except for a text without a key."""
     code = (
         "import sys, types\n"
         f"sys.modules['cryptography'] = {blocked}\n"
@@ -200,15 +200,15 @@ def test_without_the_library(blocked: str, told: str) -> None:
         "    try: load_key(pem)\n"
         "    except ValueError as error: return error\n"
         f"error = error_of({PEM!r})\n"
-        f"assert isinstance(error, CryptographyMissingError) and str(error) == {told!r}, error\n"
+        f"assert isinstance(error, CryptographyMissingError) and str(error) == {reason!r}, error\n"
         "assert type(error_of('')).__name__ == 'InvalidValueError'\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20, check=False)
     assert done.returncode == 0, done.stderr
 
 
-def test_the_library_is_loaded_late() -> None:
-    """Importing the modules, and finding that a text is no key, loads nothing of cryptography."""
+def test_cryptography_is_imported_lazily() -> None:
+    """Importing the modules, and parsing a text without a key, does not import cryptography."""
     code = (
         "import sys\n"
         "import anycreds._providers.login.dpop\n"

@@ -1,4 +1,4 @@
-"""``aws login`` with real files and locks: those who share a cache file renew it once, whatever happens to others."""
+"""``from_login_credentials`` with real files, locks and processes: programs that share a file refresh it once."""
 
 from __future__ import annotations
 
@@ -30,38 +30,38 @@ from anycreds._system.deadlines import Attempt
 from anycreds._system.io import SystemIo, SystemRuntime
 from anycreds.testing import FakeAWS, Forever, HalfBody, Hang, ServiceError, Status
 
-SESSION = "arn:aws:iam::123456789012:user/somebody"
+SESSION = "arn:aws:iam::123456789012:user/alice"
 
 
 @pytest.fixture
 def aws() -> Iterator[FakeAWS]:
-    """Serve sign-in, from a thread of its own."""
+    """Return a fake AWS that runs in its own thread."""
     with FakeAWS.in_thread() as fake:
         yield fake
 
 
 @pytest.fixture
 def cache(isolated: Path) -> Path:
-    """Return the path of the cache file, which does not exist yet, nor does its directory."""
+    """Return the path of the file; neither the file nor its directory exists."""
     return isolated / ".aws" / "login" / "cache" / file_name(SESSION)
 
 
 def sign_in(aws: FakeAWS, cache: Path, expires_in: float, **more: Any) -> dict[str, Any]:
-    """Do what ``aws login`` does; return what is in the file then."""
-    token = {**aws.login_token(expires_in=expires_in), "idToken": "kept", **more}
+    """Write a file as ``aws login`` does; return the document."""
+    token = {**aws.login_token(expires_in=expires_in), "idToken": "unchanged", **more}
     write(cache, token)
     return token
 
 
 def write(cache: Path, token: dict[str, Any]) -> None:
-    """Write the file as other programs may: for all to read."""
+    """Write the file as other programs may, readable by all users."""
     cache.parent.mkdir(parents=True, exist_ok=True)
     cache.write_text(json.dumps(token))
     cache.chmod(0o644)
 
 
-class Hasty(SystemIo):
-    """An ``Io`` that does something else instead of waiting."""
+class SleeplessIo(SystemIo):
+    """An ``Io`` that calls a function instead of sleeping."""
 
     instead: Callable[[], object]
 
@@ -70,36 +70,36 @@ class Hasty(SystemIo):
         await anyio.lowlevel.checkpoint()
 
 
-class HastyWorld(SystemRuntime):
-    """The real world, but nothing is waited for. ``instead`` is called whenever something would be."""
+class SleeplessRuntime(SystemRuntime):
+    """A runtime whose attempts call ``instead`` instead of sleeping."""
 
     def __init__(self, instead: Callable[[], object]) -> None:
         super().__init__()
         self._instead = instead
 
     def open_io(self, name: str, timeout: float | None = 60.0) -> SystemIo:
-        session = Hasty(self._clock, None, Attempt(timeout or 60.0, name))
+        session = SleeplessIo(self._clock, None, Attempt(timeout or 60.0, name))
         session.instead = self._instead
         return session
 
 
 def provider(aws: FakeAWS, instead: Callable[[], object] = bool) -> LoginProvider:
-    """Make a provider like one of a program of its own. ``instead``: see ``HastyWorld``."""
+    """Create a provider, as one program has it. ``instead``: see ``SleeplessRuntime``."""
     config = ClientConfig(region="us-east-1", endpoint_url=aws.service_url)
     endpoints = EndpointResolver(config, view=ProfileView())
-    return LoginProvider(HastyWorld(instead), Setting(SESSION, "~/.aws/config:2"), endpoints, "dev")
+    return LoginProvider(SleeplessRuntime(instead), Setting(SESSION, "~/.aws/config:2"), endpoints, "dev")
 
 
-async def ask_all(*providers: LoginProvider) -> list[Credentials]:
-    """Ask all of them at the same time."""
+async def call_all(*providers: LoginProvider) -> list[Credentials]:
+    """Call all providers at the same time."""
     found: list[Credentials] = []
 
-    async def ask(one: LoginProvider) -> None:
+    async def call(one: LoginProvider) -> None:
         found.append(await one())
 
     async with anyio.create_task_group() as tasks:
         for one in providers:
-            tasks.start_soon(ask, one)
+            tasks.start_soon(call, one)
     return found
 
 
@@ -114,8 +114,8 @@ def read(cache: Path) -> dict[str, Any]:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("key_format", ["sec1", "pkcs8"])
-async def test_renewed(aws: FakeAWS, cache: Path, key_format: Any) -> None:
-    """Sign-in takes our proof; the file has the new set, is its owner's only, and keeps what we do not understand."""
+async def test_refresh(aws: FakeAWS, cache: Path, key_format: Any) -> None:
+    """The service accepts the proof; the file has the new credentials, its other fields, and private permissions."""
     before = sign_in(aws, cache, -5, **aws.login_token(expires_in=-5, key_format=key_format), more=[1])
     found = await provider(aws)()
     after = read(cache)
@@ -123,20 +123,20 @@ async def test_renewed(aws: FakeAWS, cache: Path, key_format: Any) -> None:
     assert found.access_key_id == after["accessToken"]["accessKeyId"] != before["accessToken"]["accessKeyId"]
     assert found.account_id == before["accessToken"]["accountId"]
     assert after["refreshToken"] != before["refreshToken"]
-    kept = ("idToken", "more", "dpopKey", "clientId", "tokenType")
-    assert [after[name] for name in kept] == [before[name] for name in kept]
+    unchanged = ("idToken", "more", "dpopKey", "clientId", "tokenType")
+    assert [after[name] for name in unchanged] == [before[name] for name in unchanged]
     if os.name == "posix":
         assert mode_of(cache) == 0o600
     assert {path.name for path in cache.parent.iterdir()} == {cache.name, f"{cache.name}.lock"}
 
 
 @pytest.mark.anyio
-async def test_again_and_again(aws: FakeAWS, cache: Path) -> None:
-    """Each renewal uses the refresh token of the one before, never one twice."""
+async def test_successive_refreshes(aws: FakeAWS, cache: Path) -> None:
+    """Each refresh uses the refresh token of the previous response."""
     aws.login_lifetime = 60
     sign_in(aws, cache, 60)
     for count in range(1, 4):
-        found = await provider(aws)()  # a new one, as the same would pause for half a minute
+        found = await provider(aws)()  # a new provider, since the same one has a cooldown
         assert aws.count() == count
         assert read(cache)["accessToken"]["accessKeyId"] == found.access_key_id
     assert aws.reused_refresh_tokens == 0
@@ -144,10 +144,10 @@ async def test_again_and_again(aws: FakeAWS, cache: Path) -> None:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("expires_in", [-5, 120])
-async def test_many_providers_renew_once(aws: FakeAWS, cache: Path, expires_in: float) -> None:
-    """Ten providers that know nothing of each other, asked at once, send one refresh, and all have its set."""
+async def test_many_providers(aws: FakeAWS, cache: Path, expires_in: float) -> None:
+    """Ten independent providers at the same time send one request, and all return its credentials."""
     sign_in(aws, cache, expires_in)
-    found = await ask_all(*[provider(aws) for _ in range(10)])
+    found = await call_all(*[provider(aws) for _ in range(10)])
     assert len(found) == 10
     assert set(found) == {await provider(aws)()}
     assert (aws.count(), aws.reused_refresh_tokens) == (1, 0)
@@ -155,18 +155,18 @@ async def test_many_providers_renew_once(aws: FakeAWS, cache: Path, expires_in: 
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("expires_in", [-5, 120])
-async def test_one_provider_renews_once(aws: FakeAWS, cache: Path, expires_in: float) -> None:
-    """One provider without a cache, asked ten times at once, sends one refresh, and gives its set each time."""
+async def test_one_provider_called_ten_times(aws: FakeAWS, cache: Path, expires_in: float) -> None:
+    """Ten calls of one provider at the same time send one request, and all return its credentials."""
     sign_in(aws, cache, expires_in)
-    found = await ask_all(*[provider(aws)] * 10)
+    found = await call_all(*[provider(aws)] * 10)
     assert len(found) == 10
     assert len(set(found)) == 1
     assert (aws.count(), aws.reused_refresh_tokens) == (1, 0)
 
 
 @pytest.mark.anyio
-async def test_refused_for_all(aws: FakeAWS, cache: Path) -> None:
-    """A session that is over is told to everybody with the command; a new sign-in heals all of them at once."""
+async def test_rejected_for_all_programs(aws: FakeAWS, cache: Path) -> None:
+    """All programs raise ``LoginRequiredError`` after a rejection, and all use the next sign-in."""
     sign_in(aws, cache, -5)
     aws.login_error = "TOKEN_EXPIRED"
     programs = [provider(aws) for _ in range(3)]
@@ -176,12 +176,12 @@ async def test_refused_for_all(aws: FakeAWS, cache: Path) -> None:
         assert caught.value.command == "aws login --profile dev"
         assert "TOKEN_EXPIRED" in str(caught.value)
     token = sign_in(aws, cache, 900)
-    assert {one.access_key_id for one in await ask_all(*programs)} == {token["accessToken"]["accessKeyId"]}
+    assert {one.access_key_id for one in await call_all(*programs)} == {token["accessToken"]["accessKeyId"]}
 
 
 @pytest.mark.anyio
-async def test_a_server_error_is_repeated_with_another_proof(aws: FakeAWS, cache: Path) -> None:
-    """After a 500 the same refresh token is sent again, with a proof that the service has not seen yet."""
+async def test_retry_with_another_proof(aws: FakeAWS, cache: Path) -> None:
+    """After status 500 the refresh token is sent again, with a proof that the service has not seen yet."""
     sign_in(aws, cache, -5)
     aws.script("sign-in token", Status(500), ServiceError(429, "TooManyRequestsError", error="rate_exceeded"))
     await provider(aws)()
@@ -189,8 +189,8 @@ async def test_a_server_error_is_repeated_with_another_proof(aws: FakeAWS, cache
 
 
 @pytest.mark.anyio
-async def test_an_answer_that_was_lost(aws: FakeAWS, cache: Path) -> None:
-    """An answer that is lost takes its token with it: what is valid is served, and then a person is needed."""
+async def test_lost_response(aws: FakeAWS, cache: Path) -> None:
+    """After a lost response valid credentials are returned; once expired, ``LoginRequiredError`` is raised."""
     before = sign_in(aws, cache, 120)
     aws.script("sign-in token", HalfBody())
     found = await provider(aws)()
@@ -204,8 +204,8 @@ async def test_an_answer_that_was_lost(aws: FakeAWS, cache: Path) -> None:
 
 
 @pytest.mark.anyio
-async def test_a_program_that_knows_no_lock(aws: FakeAWS, cache: Path) -> None:
-    """Where another SDK, which locks nothing, has used the refresh token up, what it writes is taken."""
+async def test_program_without_a_lock(aws: FakeAWS, cache: Path) -> None:
+    """If a program without a lock has used the refresh token, its new credentials are returned."""
     sign_in(aws, cache, -5)
     aws.login_error = "TOKEN_EXPIRED"
     tokens: list[dict[str, Any]] = []
@@ -224,8 +224,8 @@ PROGRAM = textwrap.dedent("""
     from anycreds._providers.login.provider import LoginProvider
 
     async def main():
-        places = EndpointResolver(ClientConfig(region="us-east-1", endpoint_url=sys.argv[1]), view=ProfileView())
-        provider = LoginProvider(SystemRuntime(), Setting(sys.argv[2], "here"), places, timeout=30.0)
+        endpoints = EndpointResolver(ClientConfig(region="us-east-1", endpoint_url=sys.argv[1]), view=ProfileView())
+        provider = LoginProvider(SystemRuntime(), Setting(sys.argv[2], "here"), endpoints, timeout=30.0)
         print((await provider()).access_key_id)
 
     backend, _, loop = sys.argv[3].partition("+")
@@ -235,7 +235,7 @@ LOOPS = ("asyncio", "trio", *([] if sys.platform == "win32" else ["asyncio+uvloo
 
 
 def start(aws: FakeAWS, loop: str) -> subprocess.Popen[str]:
-    """Start a program that asks once."""
+    """Start a program that calls a provider once."""
     source = Path(__file__).parents[3] / "src"
     return subprocess.Popen(
         [sys.executable, "-c", PROGRAM, aws.service_url, SESSION, loop],
@@ -245,8 +245,8 @@ def start(aws: FakeAWS, loop: str) -> subprocess.Popen[str]:
     )
 
 
-def test_processes_renew_once(aws: FakeAWS, cache: Path) -> None:
-    """Processes on every event loop, started together on ended credentials, send one refresh and have the same set."""
+def test_processes(aws: FakeAWS, cache: Path) -> None:
+    """Processes on every event loop send one request together, and return the same credentials."""
     sign_in(aws, cache, -5)
     programs = [start(aws, loop) for loop in LOOPS]
     printed = {program.communicate(timeout=15)[0].strip() for program in programs}
@@ -256,8 +256,8 @@ def test_processes_renew_once(aws: FakeAWS, cache: Path) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="kills a process")
-def test_a_process_that_is_killed_lets_go(aws: FakeAWS, cache: Path) -> None:
-    """A process that is killed in the middle of its refresh leaves file and lock such that another one gets on."""
+def test_killed_process(aws: FakeAWS, cache: Path) -> None:
+    """A process that is killed during its refresh leaves a file and a lock that another process can use."""
     before = sign_in(aws, cache, -5)
     aws.script("sign-in token", Forever(Hang()))
     with start(aws, "asyncio") as stuck:

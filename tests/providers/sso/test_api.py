@@ -1,4 +1,4 @@
-"""IAM Identity Center on the wire: names, requests and answers of its portal and its OIDC, read without trust."""
+"""File names, token files, requests and responses of IAM Identity Center, which are parsed strictly."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from support.fake_io import KEY_ID, SECRET_KEY, SESSION_TOKEN, START, answer, as
 ACCESS = "aoaAAAA-canary-access-token"
 REFRESH = "aorAAAA-canary-refresh-token"
 CLIENT_SECRET = "eyJra-canary-client-secret"
-END = "2024-01-02T11:04:05Z"
+EXPIRATION = "2024-01-02T11:04:05Z"
 ANYTHING: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
@@ -38,12 +38,12 @@ ANYTHING: st.SearchStrategy[Any] = st.recursive(
 
 
 def token_document(**changes: Any) -> dict[str, Any]:
-    """Make what ``aws sso login`` writes; ``...`` leaves a field out."""
+    """Return the document that ``aws sso login`` writes; ``...`` omits a field."""
     full = {
         "startUrl": "https://d-abc123.awsapps.com/start",
         "region": "eu-central-1",
         "accessToken": ACCESS,
-        "expiresAt": END,
+        "expiresAt": EXPIRATION,
         "clientId": "client",
         "clientSecret": CLIENT_SECRET,
         "registrationExpiresAt": "2024-03-01T00:00:00Z",
@@ -54,7 +54,7 @@ def token_document(**changes: Any) -> dict[str, Any]:
 
 
 def role_document(**changes: Any) -> dict[str, Any]:
-    """Make what the portal answers; ``...`` leaves a field out."""
+    """Return the body of a response of the portal; ``...`` omits a field."""
     full = {
         "accessKeyId": KEY_ID,
         "secretAccessKey": SECRET_KEY,
@@ -73,13 +73,13 @@ def role_document(**changes: Any) -> dict[str, Any]:
         ("admin", "d033e22ae348aeb5660fc2140aec35850c4da997.json"),
     ],
 )
-def test_file_names(key: str, name: str) -> None:
-    """A token's file has the name that the AWS CLI and all SDKs give it."""
+def test_file_name(key: str, name: str) -> None:
+    """The file has the name that the AWS CLI and all SDKs use."""
     assert file_name(key) == name
 
 
-def test_whole_token() -> None:
-    """All that the AWS CLI writes is read, and none of it can be printed."""
+def test_complete_token() -> None:
+    """All fields of the AWS CLI are parsed, and the repr shows no secret."""
     token = parse_token(token_document())
     assert token == SsoToken(ACCESS, START + 8 * 3600, REFRESH, "client", CLIENT_SECRET, 1_709_251_200.0)
     assert repr(token) == "SsoToken(expires_at=1704193445)"
@@ -88,8 +88,8 @@ def test_whole_token() -> None:
 
 
 @pytest.mark.parametrize("absent", [..., None, ""])
-def test_least_token(absent: Any) -> None:
-    """Two fields are enough for a token that is not refreshed; what is absent, null or empty is the same."""
+def test_minimal_token(absent: Any) -> None:
+    """Two fields suffice for a token that is not refreshed; absent, null and empty fields are equivalent."""
     rest = dict.fromkeys(("clientId", "clientSecret", "refreshToken"), absent)
     document = token_document(**rest, registrationExpiresAt=None if absent == "" else absent, startUrl=..., region=...)
     token = parse_token(document)
@@ -108,17 +108,17 @@ def test_least_token(absent: Any) -> None:
         "2024-01-02T12:04:05+01:00",
     ],
 )
-def test_times(text: str) -> None:
-    """A token's end may be written in all forms that AWS's tools have written it in."""
+def test_expiration_formats(text: str) -> None:
+    """The expiration can have each format that AWS tools have used."""
     token = parse_token(token_document(expiresAt=text))
     assert token.expires_at == START + 8 * 3600
 
 
-NO_TIME = "is not a time such as 2030-12-31T23:59:59Z"
+NOT_A_TIME = "is not a time such as 2030-12-31T23:59:59Z"
 
 
 @pytest.mark.parametrize(
-    ("changes", "problem"),
+    ("changes", "reason"),
     [
         ({"accessToken": ...}, "accessToken is missing"),
         ({"accessToken": 5}, "accessToken is not text but int"),
@@ -129,24 +129,24 @@ NO_TIME = "is not a time such as 2030-12-31T23:59:59Z"
         ({"accessToken": {"accessKeyId": "x"}}, "accessToken is not text but dict"),
         ({"expiresAt": ...}, "expiresAt is missing"),
         ({"expiresAt": None}, "expiresAt is missing"),
-        ({"expiresAt": 1_704_193_445}, f"expiresAt {NO_TIME}"),
-        ({"expiresAt": "tomorrow"}, f"expiresAt {NO_TIME}"),
-        ({"expiresAt": "UTC"}, f"expiresAt {NO_TIME}"),
+        ({"expiresAt": 1_704_193_445}, f"expiresAt {NOT_A_TIME}"),
+        ({"expiresAt": "tomorrow"}, f"expiresAt {NOT_A_TIME}"),
+        ({"expiresAt": "UTC"}, f"expiresAt {NOT_A_TIME}"),
         ({"refreshToken": 5}, "refreshToken is not text but int"),
         ({"refreshToken": False}, "refreshToken is not text but bool"),
         ({"clientId": ["x"]}, "clientId is not text but list"),
         ({"clientSecret": "\ud800"}, "clientSecret contains a lone surrogate: bytes that are not UTF-8"),
-        ({"registrationExpiresAt": "soon"}, f"registrationExpiresAt {NO_TIME}"),
-        ({"registrationExpiresAt": 0}, f"registrationExpiresAt {NO_TIME}"),
+        ({"registrationExpiresAt": "soon"}, f"registrationExpiresAt {NOT_A_TIME}"),
+        ({"registrationExpiresAt": 0}, f"registrationExpiresAt {NOT_A_TIME}"),
     ],
 )
-def test_wrong_tokens(changes: dict[str, Any], problem: str) -> None:
-    """What is wrong with a token file is told by its field, without what stands in it."""
-    assert str(rejected(parse_token, token_document(**changes))) == problem
+def test_invalid_token(changes: dict[str, Any], reason: str) -> None:
+    """The error for an invalid token names the field, and does not show its value."""
+    assert str(rejected(parse_token, token_document(**changes))) == reason
 
 
-def test_registration_that_has_ended() -> None:
-    """A client whose registration has ended refreshes nothing."""
+def test_expired_registration() -> None:
+    """A token with an expired registration cannot be refreshed."""
     token = parse_token(token_document(registrationExpiresAt="2024-01-02T03:04:05Z"))
     error = rejected(token.check_refreshable, START)
     assert str(error) == "the registration of its client expired at 2024-01-02T03:04:05Z"
@@ -154,7 +154,7 @@ def test_registration_that_has_ended() -> None:
 
 
 def test_refresh_body() -> None:
-    """CreateToken is asked in JSON, with the names of its reference."""
+    """The body has the field names of CreateToken."""
     assert json.loads(refresh_body(parse_token(token_document()))) == {
         "clientId": "client",
         "clientSecret": CLIENT_SECRET,
@@ -166,24 +166,24 @@ def test_refresh_body() -> None:
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({}, {"expiresAt": END, "refreshToken": REFRESH}),
-        ({"tokenType": "Bearer", "idToken": None}, {"expiresAt": END, "refreshToken": REFRESH}),
-        ({"refreshToken": ...}, {"expiresAt": END}),
-        ({"refreshToken": None}, {"expiresAt": END}),
-        ({"refreshToken": ""}, {"expiresAt": END}),
-        ({"expiresIn": 28800.5}, {"expiresAt": END, "refreshToken": REFRESH}),
+        ({}, {"expiresAt": EXPIRATION, "refreshToken": REFRESH}),
+        ({"tokenType": "Bearer", "idToken": None}, {"expiresAt": EXPIRATION, "refreshToken": REFRESH}),
+        ({"refreshToken": ...}, {"expiresAt": EXPIRATION}),
+        ({"refreshToken": None}, {"expiresAt": EXPIRATION}),
+        ({"refreshToken": ""}, {"expiresAt": EXPIRATION}),
+        ({"expiresIn": 28800.5}, {"expiresAt": EXPIRATION, "refreshToken": REFRESH}),
         ({"expiresIn": 10**400}, {"expiresAt": "2025-01-02T03:04:05Z", "refreshToken": REFRESH}),
     ],
 )
 def test_refresh_response(changes: dict[str, Any], expected: dict[str, str]) -> None:
-    """What comes is what has to change in the file; a refresh token that does not come stays as it is."""
+    """The response becomes the changes of the file; without a refresh token in it, the old one stays."""
     body = {"accessToken": ACCESS, "expiresIn": 28800, "refreshToken": REFRESH, **changes}
     given = answer({name: value for name, value in body.items() if value is not ...})
     assert parse_refresh_response(given, START + 0.25, "SSO") == {"accessToken": ACCESS, **expected}
 
 
 @pytest.mark.parametrize(
-    ("changes", "field", "problem"),
+    ("changes", "field", "reason"),
     [
         ({"accessToken": None}, "accessToken", "is missing"),
         ({"accessToken": f"{ACCESS}\r\nX: y"}, "accessToken", "contains the control character U+000D"),
@@ -197,28 +197,28 @@ def test_refresh_response(changes: dict[str, Any], expected: dict[str, str]) -> 
         ({"refreshToken": "\x00"}, "refreshToken", "contains the control character U+0000"),
     ],
 )
-def test_wrong_refreshes(changes: dict[str, Any], field: str, problem: str) -> None:
-    """A refresh that is not what was asked for is an error that names the field (U31)."""
+def test_invalid_refresh_response(changes: dict[str, Any], field: str, reason: str) -> None:
+    """The error for an invalid response names the field."""
     given = answer({"accessToken": ACCESS, "expiresIn": 28800, "refreshToken": REFRESH, **changes})
     error = error_of(parse_refresh_response, given, START, "SSO", kind=MalformedResponseError)
-    assert (error.field, error.message) == (field, f"{field} in the response {problem}")
+    assert (error.field, error.message) == (field, f"{field} in the response {reason}")
     assert_no_secret(error, ACCESS, REFRESH)
 
 
 def test_target() -> None:
-    """Account and role go into the query in the order of JavaScript, whatever characters they have."""
+    """Account and role are encoded in the query, in the order of JavaScript."""
     assert credentials_target("123456789012", "Read Only/\u00e4&b=c#d+e") == (
         "/federation/credentials?account_id=123456789012&role_name=Read%20Only%2F%C3%A4%26b%3Dc%23d%2Be"
     )
 
 
 def test_headers() -> None:
-    """The token goes into the header of its own that the portal reads."""
+    """The token is in the header of the portal."""
     assert bearer_headers(ACCESS) == {"Accept": "application/json", "x-amz-sso_bearer_token": ACCESS}
 
 
 def test_credentials() -> None:
-    """The set has its end, counted in milliseconds, and the account that was asked for."""
+    """The credentials have the expiration in milliseconds and the account of the request."""
     assert parse_credentials(answer(role_document(accountId="no")), "123456789012", "SSO") == Credentials(
         KEY_ID,
         SECRET_KEY,
@@ -229,11 +229,11 @@ def test_credentials() -> None:
     )
 
 
-WHOLE = "is not a whole number of milliseconds since 1970"
+NOT_MILLISECONDS = "is not a whole number of milliseconds since 1970"
 
 
 @pytest.mark.parametrize(
-    ("document", "field", "problem"),
+    ("document", "field", "reason"),
     [
         ({}, "roleCredentials", "is missing"),
         ({"roleCredentials": None}, "roleCredentials", "is missing"),
@@ -244,23 +244,23 @@ WHOLE = "is not a whole number of milliseconds since 1970"
         (role_document(sessionToken=""), "roleCredentials.sessionToken", "is blank"),
         (role_document(sessionToken="a\nb"), "roleCredentials.sessionToken", "contains the control character U+000A"),
         (role_document(expiration=...), "roleCredentials.expiration", "is missing"),
-        (role_document(expiration="1704186245000"), "roleCredentials.expiration", WHOLE),
-        (role_document(expiration=1704186245000.5), "roleCredentials.expiration", WHOLE),
-        (role_document(expiration=True), "roleCredentials.expiration", WHOLE),
+        (role_document(expiration="1704186245000"), "roleCredentials.expiration", NOT_MILLISECONDS),
+        (role_document(expiration=1704186245000.5), "roleCredentials.expiration", NOT_MILLISECONDS),
+        (role_document(expiration=True), "roleCredentials.expiration", NOT_MILLISECONDS),
         (role_document(expiration=10**18), "roleCredentials.expiration", "is outside the years 1 to 9999"),
         (role_document(expiration=-(10**400)), "roleCredentials.expiration", "is outside the years 1 to 9999"),
     ],
 )
-def test_wrong_sets(document: dict[str, Any], field: str, problem: str) -> None:
-    """All four fields are needed, in their own types; else the error names the field."""
+def test_invalid_credentials(document: dict[str, Any], field: str, reason: str) -> None:
+    """All four fields are required with their types; the error names the field."""
     error = error_of(parse_credentials, answer(document), "1", "SSO", kind=MalformedResponseError)
-    assert (error.field, error.message) == (field, f"{field} in the response {problem}")
+    assert (error.field, error.message) == (field, f"{field} in the response {reason}")
     assert_no_secret(error)
 
 
 @pytest.mark.parametrize("body", [b"", b"null", b"[]", b"<html>", b"\xff", b'{"roleCredentials":', b"[" * 100_000])
-def test_wrong_bodies(body: bytes) -> None:
-    """What is no JSON object is an error, be it from the portal or from OIDC."""
+def test_invalid_body(body: bytes) -> None:
+    """A body that is not a JSON object is an error for both services."""
     for error in (
         error_of(parse_credentials, answer(body), "1", "SSO", kind=MalformedResponseError),
         error_of(parse_refresh_response, answer(body), START, "SSO", kind=MalformedResponseError),
@@ -287,7 +287,7 @@ def test_terminal_errors(status: int, code: str | None, expected: bool) -> None:
 @settings(deadline=None)
 @given(field=st.sampled_from(sorted(token_document())), value=ANYTHING)
 def test_any_token_file(field: str, value: Any) -> None:
-    """Whatever stands in a field of the file, nothing raises, and what is a token can be sent."""
+    """Any value of a field results in a token or in ``InvalidValueError``."""
     found = outcome(parse_token, token_document(**{field: value}))
     if isinstance(found, SsoToken):
         assert isinstance(found.access_token, str)
@@ -296,8 +296,8 @@ def test_any_token_file(field: str, value: Any) -> None:
 
 @settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(("accessToken", "expiresIn", "refreshToken")), ANYTHING))
-def test_any_refresh(body: dict[str, Any]) -> None:
-    """Whatever OIDC answers, nothing raises, and what changes can be read back."""
+def test_any_refresh_response(body: dict[str, Any]) -> None:
+    """Any response results in changes that can be parsed, or in an error."""
     found = outcome(parse_refresh_response, answer(body), START, "SSO")
     if isinstance(found, dict):
         assert isinstance(parse_token(token_document(**found)), SsoToken)
@@ -305,7 +305,7 @@ def test_any_refresh(body: dict[str, Any]) -> None:
 
 @settings(deadline=None)
 @given(field=st.sampled_from(("accessKeyId", "secretAccessKey", "sessionToken", "expiration")), value=ANYTHING)
-def test_any_set(field: str, value: Any) -> None:
-    """Whatever the portal answers, nothing raises."""
+def test_any_credentials(field: str, value: Any) -> None:
+    """Any value of a field results in credentials or in an error."""
     found = outcome(parse_credentials, answer(role_document(**{field: value})), "1", "SSO")
     assert isinstance(found, Credentials | MalformedResponseError)

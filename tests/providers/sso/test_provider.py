@@ -1,4 +1,4 @@
-"""SSO: the token of a sign-in, refreshed as often as it must be, and the role that the portal gives for it."""
+"""``from_sso``: reads and refreshes the token of a sign-in, and requests the credentials of a role."""
 
 from __future__ import annotations
 
@@ -58,9 +58,9 @@ CLIENT_SECRET = "canary-client-secret"
 SECRETS = (*TOKENS, *REFRESHES, CLIENT_SECRET)
 COMMAND = "aws sso login --profile dev"
 
-# Ends, seen from 2024-01-02T03:04:05Z.
-FAR, NEAR, OVER = "2024-01-02T11:04:05Z", "2024-01-02T03:09:05Z", "2024-01-02T03:04:05Z"
-ROLE_END = datetime(2024, 1, 2, 9, 4, 5, tzinfo=UTC)
+# Expirations; the time is 2024-01-02T03:04:05Z.
+VALID, EXPIRING, EXPIRED = "2024-01-02T11:04:05Z", "2024-01-02T03:09:05Z", "2024-01-02T03:04:05Z"
+ROLE_EXPIRATION = datetime(2024, 1, 2, 9, 4, 5, tzinfo=UTC)
 
 SETTINGS = SsoSettings(
     Setting("https://d-abc123.awsapps.com/start", "~/.aws/config:7"),
@@ -74,17 +74,17 @@ LEGACY = SETTINGS._replace(session=None)
 
 
 def provider(settings: SsoSettings = SETTINGS, config: ClientConfig | None = None, **options: Any) -> SsoProvider:
-    """Make a provider without a world."""
+    """Create a provider, without an ``Io``."""
     return SsoProvider(FakeRuntime(), settings, EndpointResolver(config, view=ProfileView()), **options)
 
 
-def token(number: int = 0, end: str = FAR, **changes: Any) -> dict[str, Any]:
-    """Make what ``aws sso login`` writes; ``...`` leaves a field out."""
+def token(number: int = 0, expires_at: str = VALID, **changes: Any) -> dict[str, Any]:
+    """Return the document that ``aws sso login`` writes; ``...`` omits a field."""
     full = {
         "startUrl": "https://d-abc123.awsapps.com/start",
         "region": "eu-central-1",
         "accessToken": TOKENS[number],
-        "expiresAt": end,
+        "expiresAt": expires_at,
         "clientId": "client",
         "clientSecret": CLIENT_SECRET,
         "registrationExpiresAt": "2024-03-01T00:00:00Z",
@@ -95,30 +95,30 @@ def token(number: int = 0, end: str = FAR, **changes: Any) -> dict[str, Any]:
 
 
 def runtime(document: Any, *script: Any, path: str = SESSION_FILE, **more: Any) -> FakeIo:
-    """Make a world with this token file."""
+    """Create an ``Io`` with this token file."""
     return FakeIo(*script, files={path: json.dumps(document).encode()}, **more)
 
 
-def role(*, asks: str = TOKENS[0], status: int = 200, body: Any = None) -> Any:
-    """Let the portal be asked with a token, and answer."""
+def role(*, expected: str = TOKENS[0], status: int = 200, body: Any = None) -> Any:
+    """Return the step in which the portal expects a token and sends this response."""
     given = {
         "accessKeyId": KEY_ID,
         "secretAccessKey": SECRET_KEY,
         "sessionToken": SESSION_TOKEN,
-        "expiration": int(ROLE_END.timestamp()) * 1000,
+        "expiration": int(ROLE_EXPIRATION.timestamp()) * 1000,
     }
     content = {"roleCredentials": given} if body is None else body
 
     def portal(request: Request) -> Response:
-        assert request.headers == {"Accept": "application/json", "x-amz-sso_bearer_token": asks}
+        assert request.headers == {"Accept": "application/json", "x-amz-sso_bearer_token": expected}
         assert not request.direct
         return answer(content, status)
 
     return ("GET", PORTAL, portal)
 
 
-def refresh(new: Any = 1, *, asks: int = 0, status: int = 200) -> Any:
-    """Let OIDC be asked with the refresh token of a number, and answer with the next token."""
+def refresh(new: Any = 1, *, expected: int = 0, status: int = 200) -> Any:
+    """Return the step in which OIDC expects a refresh token and sends this response, by default the next token."""
     good = {"accessToken": TOKENS[1], "expiresIn": 28800, "refreshToken": REFRESHES[1], "tokenType": "Bearer"}
     body = {**good, "accessToken": TOKENS[new], "refreshToken": REFRESHES[new]} if isinstance(new, int) else new
 
@@ -127,7 +127,7 @@ def refresh(new: Any = 1, *, asks: int = 0, status: int = 200) -> Any:
             "clientId": "client",
             "clientSecret": CLIENT_SECRET,
             "grantType": "refresh_token",
-            "refreshToken": REFRESHES[asks],
+            "refreshToken": REFRESHES[expected],
         }
         return body if isinstance(body, Response) else answer(body, status)
 
@@ -135,7 +135,7 @@ def refresh(new: Any = 1, *, asks: int = 0, status: int = 200) -> Any:
 
 
 def service_error(code: str = "InvalidGrantException", status: int = 400) -> Any:
-    """Let OIDC refuse, repeating what was sent."""
+    """Return the step in which OIDC sends an error that repeats the secrets of the request."""
     body = {"error": "invalid_grant", "error_description": f"not {REFRESHES[0]} of {CLIENT_SECRET}"}
     return refresh(Response(status, {"x-amzn-errortype": code}, json.dumps(body).encode()))
 
@@ -143,17 +143,17 @@ def service_error(code: str = "InvalidGrantException", status: int = 400) -> Any
 UNAUTHORIZED = {"message": f"Session token not found or invalid: {TOKENS[0]}", "__type": "com.x#UnauthorizedException"}
 
 
-def fail(io: FakeIo, one: SsoProvider | None = None) -> CredentialsError:
-    """Return the error of one attempt, in which no token may be found."""
-    error = failure(one or provider(), io)
+def error_in(io: FakeIo, client: SsoProvider | None = None) -> CredentialsError:
+    """Return the error of one attempt, after a check that it shows no token."""
+    error = failure(client or provider(), io)
     assert_no_secret(error, *SECRETS)
     assert error.source == "SSO"
     return error
 
 
-def login(io: FakeIo, one: SsoProvider | None = None, command: str = COMMAND) -> LoginRequiredError:
-    """Return the error that a person has to sign in."""
-    error = fail(io, one)
+def login_error_in(io: FakeIo, client: SsoProvider | None = None, command: str = COMMAND) -> LoginRequiredError:
+    """Return the ``LoginRequiredError`` of one attempt."""
+    error = error_in(io, client)
     assert isinstance(error, LoginRequiredError)
     assert error.command == command
     assert error.hint == f"run: {command}"
@@ -161,114 +161,116 @@ def login(io: FakeIo, one: SsoProvider | None = None, command: str = COMMAND) ->
 
 
 def written(io: FakeIo, path: str = SESSION_FILE) -> Any:
-    """Return what the token file holds."""
+    """Return the document in the token file."""
     content = io.files[path]
     assert isinstance(content, bytes)
     return json.loads(content)
 
 
-def test_session() -> None:
-    """A token with more than five minutes left is used as it is, without a lock, and the account is the profile's."""
+def test_valid_token() -> None:
+    """A token that is valid for more than five minutes is used without a lock; the account is that of the settings."""
     io = runtime(token(), role())
     assert fetch(provider(), io) == Credentials(
-        KEY_ID, SECRET_KEY, SESSION_TOKEN, expiration=ROLE_END, account_id="123456789012", source="SSO"
+        KEY_ID, SECRET_KEY, SESSION_TOKEN, expiration=ROLE_EXPIRATION, account_id="123456789012", source="SSO"
     )
     assert io.reads == [SESSION_FILE]
     assert (io.locks, io.writes) == ([], [])
     assert io.requests[0].timeout == 5.0
 
 
-def test_legacy() -> None:
-    """Without a session the file has its name from the start URL, and its token is used to the last second."""
+def test_start_url_token() -> None:
+    """Without a session the file name depends on the start URL, and the token is used until it expires."""
     least = {"accessToken": TOKENS[0], "expiresAt": "2024-01-02T03:04:06UTC"}
     io = runtime(least, role(), path=LEGACY_FILE)
     assert fetch(provider(LEGACY), io).access_key_id == KEY_ID
     assert io.locks == []
 
 
-def test_region_is_always_the_settings() -> None:
-    """Neither the program's region nor the environment's moves the portal or OIDC."""
-    io = runtime(token(end=NEAR), refresh(), role(asks=TOKENS[1]), environ={"AWS_REGION": "us-east-1"})
+def test_region() -> None:
+    """The region of the settings is used for the portal and for OIDC, whatever other regions are configured."""
+    io = runtime(token(expires_at=EXPIRING), refresh(), role(expected=TOKENS[1]), environ={"AWS_REGION": "us-east-1"})
     fetch(provider(config=ClientConfig(region="ap-south-1")), io)
 
 
 def test_endpoints_of_the_environment() -> None:
-    """Both services can be sent elsewhere, each with its own variable."""
+    """Each of the two services has its own variable for its endpoint."""
     environ = {"AWS_ENDPOINT_URL_SSO": "http://127.0.0.1:1", "AWS_ENDPOINT_URL_SSO_OIDC": "http://127.0.0.1:2/x"}
     io = runtime(
-        token(end=NEAR),
+        token(expires_at=EXPIRING),
         ("POST", "http://127.0.0.1:2/x/token", refresh()[2]),
         ("GET", PORTAL.replace("https://portal.sso.eu-central-1.amazonaws.com", "http://127.0.0.1:1"), answer({}, 403)),
         environ=environ,
     )
-    assert "AWS_ENDPOINT_URL_SSO)" in fail(io).message
+    assert "AWS_ENDPOINT_URL_SSO)" in error_in(io).message
 
 
 @pytest.mark.parametrize(
-    ("end", "left"), [(NEAR, 300), ("2024-01-02T03:04:06Z", 1), (OVER, 0), ("2023-01-01T00:00:00Z", -1)]
+    ("expires_at", "left"), [(EXPIRING, 300), ("2024-01-02T03:04:06Z", 1), (EXPIRED, 0), ("2023-01-01T00:00:00Z", -1)]
 )
-def test_refresh(end: str, left: int) -> None:
-    """With five minutes left or less the token is refreshed before the portal is asked, and the file written whole."""
-    io = runtime(token(end=end, unknown={"kept": [left]}), refresh(), role(asks=TOKENS[1]))
+def test_refresh(expires_at: str, left: int) -> None:
+    """A token that is valid for five minutes or less is refreshed before the portal is called."""
+    io = runtime(token(expires_at=expires_at, unknown={"kept": [left]}), refresh(), role(expected=TOKENS[1]))
     fetch(provider(), io)
-    assert written(io) == token(1, FAR, unknown={"kept": [left]})
+    assert written(io) == token(1, VALID, unknown={"kept": [left]})
     assert io.locks == [SESSION_FILE]
     assert io.locked_now == []
     headers = io.requests[0].headers
     assert headers == {"Accept": "application/json", "Content-Type": "application/json"}
 
 
-def test_no_refresh_before() -> None:
-    """With more than five minutes left nothing is refreshed."""
-    io = runtime(token(end="2024-01-02T03:09:06Z"), role())
+def test_no_refresh_above_five_minutes() -> None:
+    """A token that is valid for more than five minutes is not refreshed."""
+    io = runtime(token(expires_at="2024-01-02T03:09:06Z"), role())
     fetch(provider(), io)
 
 
-def test_refresh_token_that_stays() -> None:
-    """An answer without a refresh token leaves the one in the file."""
-    io = runtime(token(end=NEAR), refresh({"accessToken": TOKENS[1], "expiresIn": 28800}), role(asks=TOKENS[1]))
+def test_response_without_refresh_token() -> None:
+    """Without a refresh token in the response, the one in the file stays."""
+    io = runtime(
+        token(expires_at=EXPIRING), refresh({"accessToken": TOKENS[1], "expiresIn": 28800}), role(expected=TOKENS[1])
+    )
     fetch(provider(), io)
-    assert written(io) == token(1, FAR, refreshToken=REFRESHES[0])
+    assert written(io) == token(1, VALID, refreshToken=REFRESHES[0])
 
 
-def test_sibling_has_refreshed() -> None:
-    """What another process has written meanwhile is used, and OIDC is not asked."""
-    io = runtime(token(end=NEAR), role(asks=TOKENS[2]))
+def test_another_process_has_refreshed() -> None:
+    """A token that another process has written meanwhile is used, and OIDC is not called."""
+    io = runtime(token(expires_at=EXPIRING), role(expected=TOKENS[2]))
     io.when_locked[SESSION_FILE] = lambda: io.files.update({SESSION_FILE: json.dumps(token(2)).encode()})
     fetch(provider(), io)
     assert io.writes == []
 
 
 def test_unwritable(caplog: pytest.LogCaptureFixture) -> None:
-    """A read-only file fails no call: the new token is kept in memory, and with it its refresh token."""
-    one = provider()
+    """After a failed write the new token and its refresh token are used from memory."""
+    client = provider()
     io = runtime(
-        token(end=NEAR),
+        token(expires_at=EXPIRING),
         refresh(),
-        role(asks=TOKENS[1]),
+        role(expected=TOKENS[1]),
         unwritable={SESSION_FILE: WriteFailure("cannot be written: x")},
     )
-    fetch(one, io)
-    io.script = [role(asks=TOKENS[1])]
-    fetch(one, io)
+    fetch(client, io)
+    io.script = [role(expected=TOKENS[1])]
+    fetch(client, io)
     io.advance(8 * 3600 - 200)
-    io.script = [refresh(2, asks=1), role(asks=TOKENS[2], body={"roleCredentials": 1})]
-    assert type(failure(one, io)) is MalformedResponseError
-    assert written(io) == token(end=NEAR)
+    io.script = [refresh(2, expected=1), role(expected=TOKENS[2], body={"roleCredentials": 1})]
+    assert type(failure(client, io)) is MalformedResponseError
+    assert written(io) == token(expires_at=EXPIRING)
     assert [record.name for record in caplog.records] == ["anycreds.token_files"] * 2
 
 
 def test_not_refreshable_but_valid() -> None:
-    """A token without a refresh token, or with a registration that has ended, is used until it ends (not as JS)."""
-    for changes in ({"refreshToken": ...}, {"clientSecret": ""}, {"registrationExpiresAt": OVER}):
-        io = runtime(token(end=NEAR, **changes), role())
+    """A token without what a refresh needs is used until it expires."""
+    for changes in ({"refreshToken": ...}, {"clientSecret": ""}, {"registrationExpiresAt": EXPIRED}):
+        io = runtime(token(expires_at=EXPIRING, **changes), role())
         fetch(provider(), io)
         assert io.locks == []
 
 
-def test_no_registration_end() -> None:
-    """Where the file does not say when the registration ends, a refresh is tried."""
-    io = runtime(token(end=NEAR, registrationExpiresAt=...), refresh(), role(asks=TOKENS[1]))
+def test_no_registration_expiration() -> None:
+    """Without the expiration of the registration in the file, the token is refreshed."""
+    io = runtime(token(expires_at=EXPIRING, registrationExpiresAt=...), refresh(), role(expected=TOKENS[1]))
     fetch(provider(), io)
 
 
@@ -282,23 +284,23 @@ FAILED: Mapping[str, Any] = {
 
 @pytest.mark.parametrize("how", [*FAILED])
 def test_refresh_fails_but_valid(how: str, caplog: pytest.LogCaptureFixture) -> None:
-    """A token that has not ended serves, whatever becomes of its refresh; that is logged, and not asked for 30 s."""
-    one = provider()
+    """A valid token is used after a failed refresh, which is logged; OIDC is not called again for 30 s."""
+    client = provider()
     times = 3 if how in ("busy", "down") else 1
-    io = runtime(token(end=NEAR), *[FAILED[how]] * times, role())
-    fetch(one, io)
-    assert written(io) == token(end=NEAR)
+    io = runtime(token(expires_at=EXPIRING), *[FAILED[how]] * times, role())
+    fetch(client, io)
+    assert written(io) == token(expires_at=EXPIRING)
     assert [(record.name, record.levelno) for record in caplog.records] == [("anycreds.providers.sso", logging.WARNING)]
     io.script = [role()]
-    fetch(one, io)
+    fetch(client, io)
     io.advance(31)
-    io.script = [refresh(), role(asks=TOKENS[1])]
-    fetch(one, io)
+    io.script = [refresh(), role(expected=TOKENS[1])]
+    fetch(client, io)
 
 
-def test_refused_and_over() -> None:
-    """A refusal, once the token has ended, is for a person: with the code, the places and the command."""
-    error = login(runtime(token(end=OVER), service_error()))
+def test_rejected_and_expired() -> None:
+    """``LoginRequiredError`` has the code, the endpoint, the file and the command if OIDC rejects an expired token."""
+    error = login_error_in(runtime(token(expires_at=EXPIRED), service_error()))
     assert (error.status, error.code) == (400, "InvalidGrantException")
     assert error.message.startswith(
         f"the refresh of the SSO token for sso-session 'my-sso' (~/.aws/config:2) in {SESSION_SHOWN}, "
@@ -308,9 +310,9 @@ def test_refused_and_over() -> None:
 
 
 @pytest.mark.parametrize("code", ["InvalidClientException", "ExpiredTokenException", "UnauthorizedClientException"])
-def test_other_refusals(code: str) -> None:
-    """Whatever OIDC refuses for good, a new sign-in is the remedy."""
-    assert login(runtime(token(end=OVER), service_error(code, 401))).code == code
+def test_other_terminal_codes(code: str) -> None:
+    """Each terminal error code of OIDC raises ``LoginRequiredError``."""
+    assert login_error_in(runtime(token(expires_at=EXPIRED), service_error(code, 401))).code == code
 
 
 @pytest.mark.parametrize(
@@ -324,34 +326,34 @@ def test_other_refusals(code: str) -> None:
         (("POST", OIDC, answer(b"", 302, location="https://portal.example/")), 1, RetrievalError),
     ],
 )
-def test_fails_and_over(step: Any, times: int, kind: type[RetrievalError]) -> None:
-    """What passes by itself asks nobody to sign in: the error is that of the call; within 30 s it is said again."""
-    one = provider()
-    io = runtime(token(end=OVER), *[step] * times)
-    error = fail(io, one)
+def test_failed_and_expired(step: Any, times: int, kind: type[RetrievalError]) -> None:
+    """A transient failure is no ``LoginRequiredError``, and is raised again within 30 s."""
+    client = provider()
+    io = runtime(token(expires_at=EXPIRED), *[step] * times)
+    error = error_in(io, client)
     assert type(error) is kind
-    assert type(fail(io, one)) is kind
+    assert type(error_in(io, client)) is kind
     assert len(io.requests) == times
 
 
-def test_sign_in_heals() -> None:
-    """A running program sees a new sign-in at its next attempt, also within 30 s of a refusal."""
-    one = provider()
-    io = runtime(token(end=OVER), service_error())
-    login(io, one)
+def test_new_sign_in() -> None:
+    """A running program uses the token of a new sign-in, also within 30 s after a rejection."""
+    client = provider()
+    io = runtime(token(expires_at=EXPIRED), service_error())
+    login_error_in(io, client)
     io.files[SESSION_FILE] = json.dumps(token(3)).encode()
-    io.script = [role(asks=TOKENS[3])]
-    fetch(one, io)
+    io.script = [role(expected=TOKENS[3])]
+    fetch(client, io)
 
 
-def test_refused_because_somebody_was_faster() -> None:
-    """If OIDC refuses a refresh token that another program has just spent, that one's new token is used (U31)."""
+def test_rejected_after_a_race() -> None:
+    """If another program has used the refresh token first, its new token is used."""
 
-    def spend(request: Request) -> Response:
+    def use_elsewhere(request: Request) -> Response:
         io.files[SESSION_FILE] = json.dumps(token(2)).encode()
         return answer({"error": "invalid_grant"}, 400)
 
-    io = runtime(token(end=OVER), ("POST", OIDC, spend), role(asks=TOKENS[2]))
+    io = runtime(token(expires_at=EXPIRED), ("POST", OIDC, use_elsewhere), role(expected=TOKENS[2]))
     fetch(provider(), io)
 
 
@@ -359,12 +361,12 @@ def test_refused_because_somebody_was_faster() -> None:
     ("changes", "reason"),
     [
         ({"refreshToken": ...}, "it has no refreshToken"),
-        ({"registrationExpiresAt": OVER}, "the registration of its client expired at 2024-01-02T03:04:05Z"),
+        ({"registrationExpiresAt": EXPIRED}, "the registration of its client expired at 2024-01-02T03:04:05Z"),
     ],
 )
-def test_over_and_not_refreshable(changes: dict[str, Any], reason: str) -> None:
-    """A token that has ended for good is told with its file, its end, and why nothing renews it."""
-    error = login(runtime(token(end=OVER, **changes)))
+def test_expired_and_not_refreshable(changes: dict[str, Any], reason: str) -> None:
+    """The error for an expired token names the file, the expiration, and why it cannot be refreshed."""
+    error = login_error_in(runtime(token(expires_at=EXPIRED, **changes)))
     assert error.message == (
         f"the SSO token for sso-session 'my-sso' (~/.aws/config:2) in {SESSION_SHOWN} has expired "
         f"(at 2024-01-02T03:04:05Z); it cannot be refreshed, because {reason}"
@@ -372,9 +374,9 @@ def test_over_and_not_refreshable(changes: dict[str, Any], reason: str) -> None:
     assert str(error).endswith(f"(run: {COMMAND})")
 
 
-def test_legacy_over() -> None:
-    """A legacy token is never refreshed, even if its file has all it takes."""
-    error = login(runtime(token(end=OVER), path=LEGACY_FILE), provider(LEGACY))
+def test_expired_start_url_token() -> None:
+    """A token without a session is never refreshed, even if its file contains a refresh token."""
+    error = login_error_in(runtime(token(expires_at=EXPIRED), path=LEGACY_FILE), provider(LEGACY))
     assert error.message == (
         f"the SSO token for the start URL from ~/.aws/config:7 in {LEGACY_SHOWN} has expired "
         "(at 2024-01-02T03:04:05Z); it cannot be refreshed, because sso_session is not set"
@@ -382,7 +384,7 @@ def test_legacy_over() -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "problem"),
+    ("content", "reason"),
     [
         (None, " does not exist"),
         (ReadFailure("cannot be read: Permission denied"), " cannot be read: Permission denied"),
@@ -396,12 +398,12 @@ def test_legacy_over() -> None:
     ],
 )
 @pytest.mark.parametrize("style", ["session", "legacy"])
-def test_no_token(content: Any, problem: str, style: str) -> None:
-    """A file that is missing or cannot be read means that somebody has to sign in; nothing is asked."""
+def test_no_token(content: Any, reason: str, style: str) -> None:
+    """A missing or invalid file raises ``LoginRequiredError``, and nothing is sent."""
     path, shown = (SESSION_FILE, SESSION_SHOWN) if style == "session" else (LEGACY_FILE, LEGACY_SHOWN)
     io = FakeIo(files={} if content is None else {path: content})
-    error = login(io, provider(SETTINGS if style == "session" else LEGACY))
-    assert error.message.endswith(f": {shown}{problem}")
+    error = login_error_in(io, provider(SETTINGS if style == "session" else LEGACY))
+    assert error.message.endswith(f": {shown}{reason}")
     assert "~/.aws/config:" in error.message
 
 
@@ -414,49 +416,49 @@ def test_no_token(content: Any, problem: str, style: str) -> None:
         ({"profile": None, "session": None}, "aws sso login"),
     ],
 )
-def test_commands(changes: dict[str, Any], command: str) -> None:
-    """The command can be pasted into a shell, whatever the profile is called."""
-    login(FakeIo(), provider(SETTINGS._replace(**changes)), command)
+def test_command(changes: dict[str, Any], command: str) -> None:
+    """The command is valid shell syntax, whatever the name of the profile."""
+    login_error_in(FakeIo(), provider(SETTINGS._replace(**changes)), command)
 
 
-def test_unauthorized_is_refreshed_once() -> None:
-    """A token that the portal rejects before its time is refreshed, and the portal asked once more."""
-    io = runtime(token(), role(status=401, body=UNAUTHORIZED), refresh(), role(asks=TOKENS[1]))
+def test_rejected_by_the_portal() -> None:
+    """A token that the portal rejects is refreshed, and the portal is called again."""
+    io = runtime(token(), role(status=401, body=UNAUTHORIZED), refresh(), role(expected=TOKENS[1]))
     fetch(provider(), io)
     assert written(io)["accessToken"] == TOKENS[1]
 
 
-def test_unauthorized_twice() -> None:
-    """If the portal rejects the new token, too, a person has to sign in; nothing is refreshed a second time."""
-    rejected = role(asks=TOKENS[1], status=401, body={**UNAUTHORIZED, "message": f"again: {TOKENS[1]}"})
+def test_rejected_twice_by_the_portal() -> None:
+    """If the portal rejects the new token too, ``LoginRequiredError`` is raised without a second refresh."""
+    rejected = role(expected=TOKENS[1], status=401, body={**UNAUTHORIZED, "message": f"again: {TOKENS[1]}"})
     io = runtime(token(), role(status=401, body=UNAUTHORIZED), refresh(), rejected)
-    error = login(io)
+    error = login_error_in(io)
     assert (error.status, error.code) == (401, "UnauthorizedException")
 
 
-def test_unauthorized_within_the_pause() -> None:
-    """Within 30 s of a refresh a rejected token is not refreshed again."""
-    io = runtime(token(end=NEAR), refresh(), role(asks=TOKENS[1], status=401, body={}))
-    assert login(io).status == 401
+def test_rejected_within_the_cooldown() -> None:
+    """A token that the portal rejects within 30 s after its refresh is not refreshed."""
+    io = runtime(token(expires_at=EXPIRING), refresh(), role(expected=TOKENS[1], status=401, body={}))
+    assert login_error_in(io).status == 401
 
 
-def test_unauthorized_and_signed_in_meanwhile() -> None:
-    """A newer token in the file is used instead of a refresh, even if it ends soon."""
+def test_rejected_during_a_sign_in() -> None:
+    """If the portal rejects the token, a newer one in the file is used without a refresh."""
 
     def sign_in(request: Request) -> Response:
         io.files[SESSION_FILE] = json.dumps(token(2)).encode()
         return answer(UNAUTHORIZED, 401)
 
-    io = runtime(token(), ("GET", PORTAL, sign_in), role(asks=TOKENS[2]))
+    io = runtime(token(), ("GET", PORTAL, sign_in), role(expected=TOKENS[2]))
     fetch(provider(), io)
     assert io.locks == []
 
 
 @pytest.mark.parametrize("step", [service_error(), refresh(answer(b"<html>")), refresh(answer({}, 302))])
-def test_unauthorized_and_refresh_fails(step: Any, caplog: pytest.LogCaptureFixture) -> None:
-    """A rejected token is not used again where its refresh fails: the portal's answer is the error."""
+def test_rejected_and_refresh_fails(step: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """If the portal rejects the token and the refresh fails, the error of the portal is raised."""
     io = runtime(token(), role(status=401, body=UNAUTHORIZED), step)
-    error = login(io)
+    error = login_error_in(io)
     assert (error.status, error.code) == (401, "UnauthorizedException")
     assert error.message.startswith(
         "the request for role 'Dev' (~/.aws/config:4) in account '123456789012' (~/.aws/config:3), "
@@ -466,19 +468,19 @@ def test_unauthorized_and_refresh_fails(step: Any, caplog: pytest.LogCaptureFixt
     assert len(caplog.records) == 1
 
 
-def test_unauthorized_and_not_refreshable(caplog: pytest.LogCaptureFixture) -> None:
-    """Without a way to refresh, or in legacy style, a rejected token is for a person at once."""
-    assert login(runtime(token(refreshToken=...), role(status=401, body={}))).code is None
+def test_rejected_and_not_refreshable(caplog: pytest.LogCaptureFixture) -> None:
+    """A rejected token that cannot be refreshed raises ``LoginRequiredError``."""
+    assert login_error_in(runtime(token(refreshToken=...), role(status=401, body={}))).code is None
     assert "was rejected by the portal; it cannot be refreshed, because it has no refreshToken" in caplog.text
     io = runtime(token(), role(status=401, body=UNAUTHORIZED), path=LEGACY_FILE)
-    assert login(io, provider(LEGACY)).code == "UnauthorizedException"
+    assert login_error_in(io, provider(LEGACY)).code == "UnauthorizedException"
     assert io.reads == [LEGACY_FILE]
 
 
 @pytest.mark.parametrize(("status", "code"), [(403, "ForbiddenException"), (404, "ResourceNotFoundException")])
 def test_no_access(status: int, code: str) -> None:
-    """A role that is not there for whoever signed in is told with both settings; signing in again would not help."""
-    error = fail(runtime(token(), role(status=status, body={"message": "No access", "__type": code})))
+    """The error for a role without access names both settings, and is no ``LoginRequiredError``."""
+    error = error_in(runtime(token(), role(status=status, body={"message": "No access", "__type": code})))
     assert type(error) is RetrievalError
     assert (error.status, error.code) == (status, code)
     assert error.hint == (
@@ -500,44 +502,44 @@ def test_no_access(status: int, code: str) -> None:
     ],
 )
 def test_portal_fails(steps: list[Any], kind: type[RetrievalError]) -> None:
-    """What passes by itself is tried three times; the error says who was asked, for what, and whence the settings."""
-    error = fail(runtime(token(), *[("GET", PORTAL, step) for step in steps]))
+    """Transient failures of the portal are retried twice; the error names the role, the account and their settings."""
+    error = error_in(runtime(token(), *[("GET", PORTAL, step) for step in steps]))
     assert type(error) is kind
     if not isinstance(error, MalformedResponseError) or error.status is None:
         assert "role 'Dev' (~/.aws/config:4) in account '123456789012' (~/.aws/config:3)" in error.message
 
 
-def test_busy_portal_recovers() -> None:
-    """An answer after a repetition is as good as the first."""
+def test_retry_of_the_portal() -> None:
+    """Credentials are returned after a retry."""
     fetch(provider(), runtime(token(), role(status=503, body={}), role()))
 
 
-def test_wrong_region() -> None:
-    """A region that cannot be a part of a host name is an error before anything is read or asked."""
+def test_invalid_region() -> None:
+    """An invalid region is an error before anything is sent."""
     io = runtime(token())
-    error = fail(io, provider(SETTINGS._replace(region=Setting("evil.example/", "~/.aws/config:8"))))
+    error = error_in(io, provider(SETTINGS._replace(region=Setting("evil.example/", "~/.aws/config:8"))))
     assert type(error) is InvalidConfigurationError
     assert "the region from ~/.aws/config:8 cannot be a part of a host name" in error.message
 
 
-def test_oidc_endpoint_that_is_none() -> None:
-    """A wrong OIDC endpoint counts once it is needed: with a valid token it is logged, later it is the error."""
+def test_invalid_oidc_endpoint() -> None:
+    """An invalid endpoint of OIDC is an error only if the token has expired."""
     environ = {"AWS_ENDPOINT_URL_SSO_OIDC": "nonsense"}
-    fetch(provider(), runtime(token(end=NEAR), role(), environ=environ))
-    error = fail(runtime(token(end=OVER), environ=environ))
+    fetch(provider(), runtime(token(expires_at=EXPIRING), role(), environ=environ))
+    error = error_in(runtime(token(expires_at=EXPIRED), environ=environ))
     assert type(error) is InvalidConfigurationError
     assert "AWS_ENDPOINT_URL_SSO_OIDC" in error.message
 
 
-def test_no_home() -> None:
-    """Without a home directory there is no place for a token."""
+def test_no_home_directory() -> None:
+    """Without a home directory the location of the token is an error."""
     io = FakeIo()
     io.home_directory = lambda: None  # type: ignore[method-assign]
-    assert type(fail(io)) is InvalidConfigurationError
+    assert type(error_in(io)) is InvalidConfigurationError
 
 
 def test_home_of_the_environment() -> None:
-    """The home directory is the environment's, as for the shared files."""
+    """The home directory of the environment precedes that of the system."""
     io = FakeIo(
         role(),
         environ={"HOME": "/h"},
@@ -547,17 +549,17 @@ def test_home_of_the_environment() -> None:
 
 
 def test_slow_refresh_leaves_time_for_the_portal() -> None:
-    """While OIDC hangs, a token that still serves does: the refresh cannot use up the portal's time."""
-    io = runtime(token(end=NEAR), busy=[SESSION_FILE])
+    """A refresh that times out leaves time for the portal, so that a valid token is used."""
+    io = runtime(token(expires_at=EXPIRING), busy=[SESSION_FILE])
     io.script = [("POST", OIDC, io.timeout)] * 3 + [role()]
     fetch(provider(), io)
     assert io.steady - 1000 < 30
     assert io.requests[-1].timeout == 5.0
 
 
-def test_patient_oidc_leaves_time_for_the_portal() -> None:
-    """OIDC that asks to be left alone for longer than its share is not waited for while the old token serves."""
-    io = runtime(token(end=NEAR), ("POST", OIDC, answer({}, 503, retry_after="16")), role())
+def test_long_retry_after() -> None:
+    """A ``Retry-After`` beyond the budget of the refresh is not waited for while the token is valid."""
+    io = runtime(token(expires_at=EXPIRING), ("POST", OIDC, answer({}, 503, retry_after="16")), role())
     fetch(provider(), io)
     assert io.pauses == []
 
@@ -579,12 +581,12 @@ ANSWERS = st.builds(
 @given(
     content=BODIES
     | st.fixed_dictionaries({}, optional=dict.fromkeys(token(), ANYTHING)).map(
-        lambda changes: json.dumps(token(end=NEAR) | changes).encode()
+        lambda changes: json.dumps(token(expires_at=EXPIRING) | changes).encode()
     ),
     answers=st.lists(ANSWERS, max_size=9),
 )
-def test_nothing_else_leaves(content: bytes, answers: list[Any]) -> None:
-    """Whatever the file holds and whatever comes, there is a set or a ``CredentialsError``."""
+def test_only_credentials_errors_are_raised(content: bytes, answers: list[Any]) -> None:
+    """Whatever the file and the responses contain, the provider returns credentials or raises ``CredentialsError``."""
     io = FakeIo(files={SESSION_FILE: content})
     waiting = iter(answers)
 
@@ -597,13 +599,13 @@ def test_nothing_else_leaves(content: bytes, answers: list[Any]) -> None:
     assert io.locked_now == []
 
 
-def test_asks_nobody_and_is_not_extended() -> None:
-    """No person answers an attempt, and a set is not served past its end."""
+def test_no_prompt_and_no_static_stability() -> None:
+    """The provider does not prompt the user, and its credentials are not used past their expiration."""
     credentials = fetch(provider(), runtime(token(), role()))
     assert not provider()._may_prompt_user
     assert not provider()._allows_stale(credentials)
 
 
-def test_representation() -> None:
-    """The provider prints its name only."""
+def test_repr() -> None:
+    """The repr shows the name only."""
     assert repr(provider()) == "<anycreds provider: SSO>"

@@ -1,4 +1,4 @@
-"""SSO with real files, real locks and a service that takes each refresh token once: nobody loses a token."""
+"""``from_sso`` with real files, real locks and a service that accepts each refresh token once."""
 
 from __future__ import annotations
 
@@ -41,63 +41,63 @@ SETTINGS = SsoSettings(
 
 @pytest.fixture
 def file(isolated: Path) -> Path:
-    """Return where the token of the session is."""
+    """Return the path of the token file of the session."""
     folder = isolated / ".aws" / "sso" / "cache"
     folder.mkdir(parents=True)
     return folder / "0ad374308c5a4e22f723adf10145eafad7c4031c.json"
 
 
 def sign_in(aws: FakeAWS, file: Path, expires_in: float = 60.0, **more: Any) -> dict[str, Any]:
-    """Do what ``aws sso login`` does; the token has less than five minutes left."""
+    """Write a token file as ``aws sso login`` does; the token expires in less than five minutes."""
     document = {**aws.sso_token(expires_in=expires_in), **more}
     file.write_text(json.dumps(document))
     file.chmod(0o600)
     return document
 
 
-def held(file: Path) -> Any:
-    """Return what the file holds."""
+def document_in(file: Path) -> Any:
+    """Return the document in the file."""
     return json.loads(file.read_text())
 
 
 def provider(aws: FakeAWS, runtime: SystemRuntime | None = None) -> SsoProvider:
-    """Make what one program has."""
+    """Create a provider, as one program has it."""
     config = ClientConfig(endpoint_url=aws.service_url)
     return SsoProvider(runtime or SystemRuntime(), SETTINGS, EndpointResolver(config, view=ProfileView()))
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """Return whose warnings were logged."""
+    """Return the loggers of the warnings."""
     return [record.name for record in caplog.records if record.levelno >= logging.WARNING]
 
 
 def mode(file: Path) -> int:
-    """Return who may do what with a file."""
+    """Return the permissions of a file."""
     return stat.S_IMODE(file.stat().st_mode)
 
 
 def open_up(file: Path) -> None:
-    """Let everybody read a file."""
+    """Let all users read a file."""
     file.chmod(0o644)
 
 
 def block(file: Path) -> None:
-    """Put something there that can neither be replaced nor opened as a file."""
+    """Replace the file by a directory, which can be neither replaced nor opened."""
     file.unlink()
     file.mkdir()
 
 
 def assert_clean(file: Path) -> None:
-    """Nothing is left beside the file but the lock's own, which stays."""
+    """Check that there is no file but the token file and its lock file."""
     assert {one.name for one in file.parent.iterdir()} <= {file.name, f"{file.name}.lock"}
 
 
-class Between(SystemRuntime):
-    """The real world, in which something happens between the answer of OIDC and what the program does with it."""
+class WithHookAfterResponse(SystemRuntime):
+    """A runtime that calls a function after each response of OIDC."""
 
-    def __init__(self, happens: Callable[[], None]) -> None:
+    def __init__(self, hook: Callable[[], None]) -> None:
         super().__init__()
-        self.happens = happens
+        self.hook = hook
 
     def open_io(self, name: str, timeout: float | None = 60.0) -> SystemIo:
         runtime = self
@@ -106,7 +106,7 @@ class Between(SystemRuntime):
             async def send(self, request: Request) -> Response | TransportFailure:
                 answer = await super().send(request)
                 if request.method == "POST":
-                    runtime.happens()
+                    runtime.hook()
                 return answer
 
         return Watched(self._clock, self._environ, Attempt(timeout or 60.0, name))
@@ -114,7 +114,7 @@ class Between(SystemRuntime):
 
 @pytest.mark.anyio
 async def test_many_programs(file: Path) -> None:
-    """Eight providers at a time, as eight programs have them: one refreshes, the others take what it has written."""
+    """Of eight providers at the same time, one refreshes the token, and the others read it from the file."""
     got: list[Credentials] = []
     async with FakeAWS(latency=0.01) as aws:
         old = sign_in(aws, file, unknown={"kept": True})
@@ -128,7 +128,7 @@ async def test_many_programs(file: Path) -> None:
         assert aws.count("sso token") == 1
         assert aws.reused_refresh_tokens == 0
     assert [credentials.account_id for credentials in got] == ["123456789012"] * 8
-    new = held(file)
+    new = document_in(file)
     assert new.keys() == old.keys()
     assert {name for name in new if new[name] != old[name]} == {"accessToken", "refreshToken", "expiresAt"}
     assert_clean(file)
@@ -136,8 +136,8 @@ async def test_many_programs(file: Path) -> None:
 
 @pytest.mark.anyio
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
-async def test_private(file: Path) -> None:
-    """A file that others could read is private from the first refresh on."""
+async def test_file_permissions(file: Path) -> None:
+    """After a refresh only the owner can access the file."""
     async with FakeAWS() as aws:
         sign_in(aws, file)
         open_up(file)
@@ -146,8 +146,8 @@ async def test_private(file: Path) -> None:
 
 
 @pytest.mark.anyio
-async def test_one_program_for_long(file: Path) -> None:
-    """Each refresh is made with the refresh token that the one before gave."""
+async def test_successive_refreshes(file: Path) -> None:
+    """Each refresh uses the refresh token of the previous response."""
     async with FakeAWS(sso_token_lifetime=30.0) as aws:
         sign_in(aws, file)
         for _ in range(3):
@@ -157,10 +157,10 @@ async def test_one_program_for_long(file: Path) -> None:
 
 
 @pytest.mark.anyio
-async def test_sign_in_heals(file: Path) -> None:
-    """A token that has ended and is refused needs a person, and whoever signs in heals the running program."""
+async def test_new_sign_in(file: Path) -> None:
+    """``LoginRequiredError`` is raised for an expired token until the user signs in again."""
     async with FakeAWS() as aws:
-        sign_in(aws, file, expires_in=-1, refreshToken="spent")
+        sign_in(aws, file, expires_in=-1, refreshToken="used")
         one = provider(aws)
         with pytest.raises(LoginRequiredError, match="InvalidGrantException") as caught:
             await one()
@@ -171,7 +171,7 @@ async def test_sign_in_heals(file: Path) -> None:
 
 @pytest.mark.anyio
 async def test_portal_rejects(file: Path) -> None:
-    """A token that the portal has forgotten is refreshed, and the portal asked again."""
+    """A token that the portal rejects is refreshed, and the portal is called again."""
     async with FakeAWS() as aws:
         sign_in(aws, file, expires_in=3600, accessToken="forgotten")
         assert (await provider(aws)()).source == "SSO"
@@ -179,14 +179,14 @@ async def test_portal_rejects(file: Path) -> None:
 
 
 @pytest.mark.anyio
-async def test_cancelled_between_answer_and_write(file: Path) -> None:
-    """A cancellation that comes with the answer does not lose the new token: it is written, and the lock is free."""
+async def test_cancelled_between_response_and_write(file: Path) -> None:
+    """A cancellation after the response does not lose the new token: it is written, and the lock is released."""
     async with FakeAWS() as aws:
         old = sign_in(aws, file)
         with anyio.CancelScope() as scope:
-            await provider(aws, Between(scope.cancel))()
+            await provider(aws, WithHookAfterResponse(scope.cancel))()
         assert scope.cancelled_caught
-        assert held(file)["refreshToken"] != old["refreshToken"]
+        assert document_in(file)["refreshToken"] != old["refreshToken"]
         assert_clean(file)
         await provider(aws)()
         assert aws.count("sso token") == 1
@@ -194,12 +194,12 @@ async def test_cancelled_between_answer_and_write(file: Path) -> None:
 
 
 @pytest.mark.anyio
-async def test_cancelled_while_it_waits_for_the_lock(file: Path) -> None:
-    """Whoever is cancelled while another one has the lock leaves at once, and nothing of it stays."""
+async def test_cancelled_during_the_wait_for_the_lock(file: Path) -> None:
+    """A cancelled wait for the lock ends at once, and leaves nothing behind."""
     async with FakeAWS() as aws:
         sign_in(aws, file)
-        async with SystemRuntime().open_io("test") as io, io.file_lock(str(file), 1) as problem:
-            assert problem is None
+        async with SystemRuntime().open_io("test") as io, io.file_lock(str(file), 1) as failure:
+            assert failure is None
             with anyio.move_on_after(0.03) as scope:
                 await provider(aws)()
             assert scope.cancelled_caught
@@ -210,13 +210,13 @@ async def test_cancelled_while_it_waits_for_the_lock(file: Path) -> None:
 
 
 @pytest.mark.anyio
-async def test_stuck_lock(file: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    """A lock that somebody never lets go does not stop a refresh, nor does one that cannot be had at all (L17)."""
+async def test_unavailable_lock(file: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """A lock that is never released, or that cannot be created, does not prevent a refresh."""
     monkeypatch.setattr(token_cache, "LOCK_SECONDS", 0.02)
     async with FakeAWS() as aws:
         sign_in(aws, file)
-        async with SystemRuntime().open_io("test") as io, io.file_lock(str(file), 1) as problem:
-            assert problem is None
+        async with SystemRuntime().open_io("test") as io, io.file_lock(str(file), 1) as failure:
+            assert failure is None
             await provider(aws)()
         assert aws.count("sso token") == 1
         block(file.with_name(f"{file.name}.lock"))
@@ -228,14 +228,14 @@ async def test_stuck_lock(file: Path, monkeypatch: pytest.MonkeyPatch, caplog: p
 
 @pytest.mark.anyio
 async def test_unwritable_file(file: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """A file that cannot be replaced fails no call, and the token in memory is refreshed with its own successor."""
+    """A file that cannot be replaced fails no call; the token in memory is refreshed with its own refresh token."""
     async with FakeAWS(sso_token_lifetime=30.0) as aws:
         sign_in(aws, file)
-        one = provider(aws, Between(lambda: block(file)))
+        one = provider(aws, WithHookAfterResponse(lambda: block(file)))
         await one()
         one._runtime = SystemRuntime()
-        await one()  # within 30 s of the refresh
-        one._tokens._last_refresh = None  # and later
+        await one()  # within the cooldown
+        one._tokens._last_refresh = None  # after the cooldown
         await one()
         assert aws.count("sso token") == 2
         assert aws.reused_refresh_tokens == 0
@@ -252,13 +252,13 @@ from anycreds._providers.service.endpoint_resolution import EndpointResolver
 from anycreds._system.io import SystemRuntime
 from anycreds._providers.sso.provider import SsoProvider
 
-def told(text):
+def given(text):
     return Setting(text, "a test")
 
 async def main():
-    settings = SsoSettings(told("x"), told("123456789012"), told("us-east-1"), told("Dev"), told("my-sso"))
-    places = EndpointResolver(ClientConfig(endpoint_url=sys.argv[1]), view=ProfileView())
-    provider = SsoProvider(SystemRuntime(), settings, places)
+    settings = SsoSettings(given("x"), given("123456789012"), given("us-east-1"), given("Dev"), given("my-sso"))
+    endpoints = EndpointResolver(ClientConfig(endpoint_url=sys.argv[1]), view=ProfileView())
+    provider = SsoProvider(SystemRuntime(), settings, endpoints)
     print("ready", flush=True)
     sys.stdin.readline()
     credentials = await provider()
@@ -270,7 +270,7 @@ anyio.run(main, backend=sys.argv[2], backend_options={"use_uvloop": True} if "uv
 
 @pytest.mark.parametrize("loop", [("asyncio",), ("trio",), ("asyncio", "uvloop")], ids="+".join)
 def test_processes(loop: tuple[str, ...], file: Path) -> None:
-    """Two processes that need a refresh at the same time make one, and both get credentials (L16, G14)."""
+    """Two processes that need a refresh at the same time send one request, and both get credentials."""
     if "uvloop" in loop:
         pytest.importorskip("uvloop")
     with FakeAWS.in_thread(latency=0.02) as aws:
