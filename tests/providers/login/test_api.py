@@ -297,7 +297,7 @@ def test_terminal_errors(response: Response, expected: bool) -> None:
 
 
 def test_error_shows_no_secret() -> None:
-    """A secret in the message or in place of the code is not shown."""
+    """A secret in the message or in the code is not shown."""
     response = denied(REFRESH_TOKEN, kind=REFRESH_TOKEN, message=f"bad {REFRESH_TOKEN}")
     error = parse_error_response(response, token().secrets)
     assert error == (400, None, "bad ...")

@@ -143,7 +143,7 @@ def test_refresh_request() -> None:
 
 
 def test_refresh_writes_the_file() -> None:
-    """The new credentials are written under a lock, and other fields of the file are kept."""
+    """The new credentials are written under a lock, and other fields of the file stay."""
     before = document(accessToken=access_token(expiresAt="2024-01-02T03:05:00Z", more="x"), unknown={"a": [1, None]})
     io = runtime(json.dumps(before).encode(), refresh_response())
     assert fetch(provider(), io) == Credentials(

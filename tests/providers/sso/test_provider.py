@@ -209,9 +209,9 @@ def test_endpoints_of_the_environment() -> None:
 )
 def test_refresh(expires_at: str, left: int) -> None:
     """A token that is valid for five minutes or less is refreshed before the portal is called."""
-    io = runtime(token(expires_at=expires_at, unknown={"kept": [left]}), refresh(), role(expected=TOKENS[1]))
+    io = runtime(token(expires_at=expires_at, unknown={"more": [left]}), refresh(), role(expected=TOKENS[1]))
     fetch(provider(), io)
-    assert written(io) == token(1, VALID, unknown={"kept": [left]})
+    assert written(io) == token(1, VALID, unknown={"more": [left]})
     assert io.locks == [SESSION_FILE]
     assert io.locked_now == []
     headers = io.requests[0].headers
@@ -275,7 +275,7 @@ def test_no_registration_expiration() -> None:
 
 
 FAILED: Mapping[str, Any] = {
-    "refused": service_error(),
+    "rejected": service_error(),
     "busy": ("POST", OIDC, answer({}, 503)),
     "down": ("POST", OIDC, TransportFailure("unreachable", "connection refused")),
     "garbage": refresh({"accessToken": TOKENS[1]}),

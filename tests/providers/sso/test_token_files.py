@@ -117,7 +117,7 @@ async def test_many_programs(file: Path) -> None:
     """Of eight providers at the same time, one refreshes the token, and the others read it from the file."""
     got: list[Credentials] = []
     async with FakeAWS(latency=0.01) as aws:
-        old = sign_in(aws, file, unknown={"kept": True})
+        old = sign_in(aws, file, unknown={"more": True})
 
         async def one() -> None:
             got.append(await provider(aws)())

@@ -129,7 +129,6 @@ class CognitoIdentityPoolProvider(CognitoIdentityProvider):
             except RetrievalError as error:
                 if error.code != _NOT_FOUND:
                     raise
-                strip_frames(error)
             log("providers.cognito", "info", "the cached identity no longer exists; requesting another from the pool")
         identity_id = await client.get_id(self._id, self._account_id)
         await self._identities.set(client.io, key, identity_id)  # now, so that it is cached even if the next call fails
@@ -141,6 +140,7 @@ class CognitoIdentityPoolProvider(CognitoIdentityProvider):
             return await client.get_credentials(identity_id, self._custom_role_arn)
         except RetrievalError as error:
             if error.code == _NOT_FOUND:
+                strip_frames(error)
                 await self._identities.delete(client.io, key)
             raise
 

@@ -46,7 +46,7 @@ def parse_refresh_response(response: Response, old: LoginToken, now: float, sour
 
     Args:
         response: A response with status 200.
-        old: The token that was refreshed. Its fields that are unknown here are kept.
+        old: The token that was refreshed. Its unknown fields are copied.
         now: When the lifetime of the new credentials begins, in seconds since 1970.
         source: The name of the provider.
 

@@ -99,11 +99,11 @@ class LoginProvider(Provider):
         try:
             return await self._refreshed(io, context, file, cached)
         except CredentialsError as error:
+            strip_frames(error)
             newest = await self._newest_token(io, file, cached.token)
             left = newest.expires_at - io.time()
             if left <= 0:
                 raise
-            strip_frames(error)
             message = "%s; using the credentials, which are valid for %.0f s more"
             log("providers.login", "warning", message, error, left)
             return newest.credentials

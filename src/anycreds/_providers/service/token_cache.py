@@ -165,10 +165,10 @@ class TokenCache(Generic[T]):
             changes = await request(cached.token)
         except RetrievalError as error:  # after any other exception, a cancellation too, the next call tries again
             self._last_refresh = _LastRefresh(io.monotonic(), error._copy())
+            strip_frames(error)  # it may be dropped below, and then no boundary strips it
             if isinstance(error, LoginRequiredError):
                 newer = await self._reload_after_race(io, file, is_usable)
                 if newer is not None:
-                    strip_frames(error)
                     return newer
             raise
         self._last_refresh = _LastRefresh(io.monotonic(), None)
