@@ -195,4 +195,4 @@ def test_command_may_run_anycreds(isolated: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     done = run_module("exec", "--profile", "circle", "--", "true")
     assert done.returncode == 1
-    assert "exit code 1" in done.stderr
+    assert "exited with code 1" in done.stderr

@@ -16,7 +16,7 @@ import pytest
 from anycreds import Credentials
 from anycreds.__main__ import main
 from anycreds._cli._formats import as_env, as_json, as_powershell, as_process
-from anycreds._providers.process_output import parse_credentials
+from anycreds._providers.process.api import parse_credentials
 from cli.commands import HOSTILE, run_module, write_config
 
 END = datetime(2999, 1, 2, 3, 4, 5, 999_999, tzinfo=UTC)
@@ -115,10 +115,10 @@ def test_powershell_sets_the_variables(tmp_path: Path) -> None:
 @pytest.mark.parametrize("credentials", [FULL, KEYS], ids=["full", "keys"])
 def test_process_format_is_parsed_as_the_same_credentials(credentials: Credentials) -> None:
     """The output for ``credential_process`` is parsed as the same credentials, with whole seconds."""
-    read = parse_credentials(as_process(credentials).encode(), "a test", "it")
+    read = parse_credentials(as_process(credentials).encode(), "it")
     assert isinstance(read, Credentials)
     end = None if credentials.expiration is None else END.replace(microsecond=0)
-    assert read == credentials.replace(expiration=end, source="a test")
+    assert read == credentials.replace(expiration=end, source="credential process")
 
 
 def test_json_has_every_field() -> None:

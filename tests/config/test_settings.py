@@ -74,8 +74,8 @@ def test_display_value_shows_short_values_only() -> None:
 
 def endpoint_of(environ: dict[str, str], options: ImdsOptions = NO_OPTIONS) -> tuple[str, str, str | None]:
     """Return the endpoint of EC2 metadata, its origin, and what disables IMDSv1."""
-    found = resolve_imds_settings(environ, options, "a provider")
-    return found.endpoint.value, found.endpoint.origin, found.v1_disabled_by
+    found = resolve_imds_settings(environ, options)
+    return str(found.url), found.origin, found.v1_disabled_by
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_unknown_endpoint_mode(mode: str, by_option: bool) -> None:
     """The error for a mode other than IPv4 and IPv6 contains its origin."""
     options = ImdsOptions(endpoint_mode=mode if by_option else None)
     environ = {} if by_option else {MODE: mode}
-    error = error_of(resolve_imds_settings, environ, options, "a provider", kind=InvalidConfigurationError)
+    error = error_of(resolve_imds_settings, environ, options, kind=InvalidConfigurationError)
     assert ("option endpoint_mode" if by_option else MODE) in str(error)
     assert SECRET_KEY not in str(error)
 
@@ -115,11 +115,11 @@ def test_unknown_endpoint_mode(mode: str, by_option: bool) -> None:
 def test_metadata_disabled() -> None:
     """AWS_EC2_METADATA_DISABLED takes precedence over all other settings, and must be valid."""
     environ = {"AWS_EC2_METADATA_DISABLED": "TRUE", MODE: "rubbish"}
-    error = error_of(resolve_imds_settings, environ, ImdsOptions("http://a"), "a provider", kind=NotConfiguredError)
+    error = error_of(resolve_imds_settings, environ, ImdsOptions("http://a"), kind=NotConfiguredError)
     assert "AWS_EC2_METADATA_DISABLED" in str(error)
     assert endpoint_of({"AWS_EC2_METADATA_DISABLED": "false"})[0] == V4
     environ = {"AWS_EC2_METADATA_DISABLED": "maybe"}
-    error_of(resolve_imds_settings, environ, NO_OPTIONS, "a provider", kind=InvalidConfigurationError)
+    error_of(resolve_imds_settings, environ, NO_OPTIONS, kind=InvalidConfigurationError)
 
 
 def test_imdsv1_disabled() -> None:
@@ -130,7 +130,7 @@ def test_imdsv1_disabled() -> None:
     assert endpoint_of({variable: "yes"})[2] == variable
     assert endpoint_of({variable: "true"}, ImdsOptions(v1_disabled=False))[2] == variable
     assert endpoint_of({variable: "false"}, ImdsOptions(v1_disabled=True))[2] == "option ec2_metadata_v1_disabled"
-    error_of(resolve_imds_settings, {variable: "?"}, NO_OPTIONS, "a provider", kind=InvalidConfigurationError)
+    error_of(resolve_imds_settings, {variable: "?"}, NO_OPTIONS, kind=InvalidConfigurationError)
 
 
 @settings(deadline=None)
@@ -142,6 +142,6 @@ def test_imdsv1_disabled() -> None:
 def test_any_environment(environ: dict[str, str]) -> None:
     """Any variables can be read, or raise a ``CredentialsError``."""
     try:
-        resolve_imds_settings(environ, ImdsOptions(), "a provider")
+        resolve_imds_settings(environ, ImdsOptions())
     except CredentialsError as error:
         strip_frames(error)

@@ -138,11 +138,11 @@ async def test_malformed_line_is_logged_once(machine: Machine, caplog: pytest.Lo
 
 
 async def test_command_error_shows_no_arguments(machine: Machine) -> None:
-    """A command's error has its program, exit code and location, but neither arguments nor stderr."""
-    machine.write("helper", f"echo {CANARY}-stderr >&2\nexit 3\n")
+    """A command's error has its program, exit code and location, but no arguments, even if its stderr repeats one."""
+    machine.write("helper", 'echo "cannot sign in with $2" >&2\nexit 3\n')
     machine.config(f"[profile dev]\ncredential_process = sh {machine.home}/helper --password {CANARY}-argument\n")
     text = str(await error_of(anycreds.from_ini("dev")))
-    for part in ("sh", "exit code 3", "~/.aws/config:2"):
+    for part in ("sh", "exited with code 3", "~/.aws/config:2"):
         assert part in text
     assert CANARY not in text
     assert "--password" not in text

@@ -1,4 +1,4 @@
-"""Chains: who is asked, when the next one is, and what is said in the end."""
+"""Chains: the order of the calls, when a chain continues, and the error of a chain without credentials."""
 
 from __future__ import annotations
 
@@ -18,41 +18,42 @@ pytestmark = pytest.mark.anyio
 
 
 async def nothing() -> anycreds.Credentials:
-    """Have nothing."""
-    raise anycreds.NotConfiguredError("I have nothing", hint="look elsewhere")
+    """Have nothing configured."""
+    raise anycreds.NotConfiguredError("nothing is configured", hint="configure it")
 
 
 async def something() -> anycreds.Credentials:
-    """Have a set without an end."""
+    """Return credentials without an expiration."""
     return make_credentials("SOME", None)
 
 
-async def test_first_that_has_credentials_wins() -> None:
-    """The providers are asked in order, one at a time, until one has a set; later ones are not asked."""
+async def test_first_provider_with_credentials() -> None:
+    """The providers are called in order, until one returns credentials; later ones are not called."""
     later = FakeSource(VirtualClock())
     chain = anycreds.create_credential_chain(nothing, anycreds.from_env(environ={}), something, later)
     assert (await chain()).access_key_id == "AKIDSOME"
     assert later.calls == 0
 
 
-async def test_nothing_anywhere_lists_every_reason() -> None:
-    """When none has anything the error has a record for each, with its name, reason, time and own error."""
+async def test_no_credentials_found() -> None:
+    """If no provider has anything configured, the error has the name, reason and error of each."""
 
     async def slow() -> anycreds.Credentials:
         await anyio.sleep(0.5)
-        raise anycreds.NotConfiguredError("nor have I")
+        raise anycreds.NotConfiguredError("this neither")
 
     chain = anycreds.create_credential_chain(nothing, slow, anycreds.from_env(environ={}))
     with pytest.raises(anycreds.NoCredentialsError) as caught:
         await chain()
     first, second, third = caught.value.attempts
-    assert (first.provider, first.reason) == ("function nothing", "I have nothing (look elsewhere)")
-    assert "nor have I" in second.reason
+    assert (first.provider, first.reason) == ("function nothing", "nothing is configured (configure it)")
+    assert "this neither" in second.reason
     assert third.provider == "environment variables"
     assert "AWS_ACCESS_KEY_ID" in third.reason
     assert isinstance(first.error, anycreds.NotConfiguredError)
-    assert "I have nothing" in str(caught.value)
-    assert "nor have I" in str(caught.value)
+    assert "nothing is configured" in str(caught.value)
+    assert "this neither" in str(caught.value)
+    assert caught.value.message == "no credentials found: none of 3 providers has credentials configured"
 
 
 @pytest.mark.parametrize(
@@ -63,9 +64,10 @@ async def test_nothing_anywhere_lists_every_reason() -> None:
         anycreds.ProviderTimeoutError("too slow"),
         ValueError("a bug"),
     ],
+    ids=lambda error: type(error).__name__,
 )
-async def test_configured_but_broken_stops_the_chain(failure: Exception) -> None:
-    """What is configured and fails is the error; the chain never slides on to another identity."""
+async def test_failure_stops_the_chain(failure: Exception) -> None:
+    """A provider that is configured and fails stops the chain, which must not return another identity."""
 
     async def broken() -> anycreds.Credentials:
         raise failure
@@ -77,31 +79,31 @@ async def test_configured_but_broken_stops_the_chain(failure: Exception) -> None
     assert later.calls == 0
 
 
-async def test_chains_nest() -> None:
-    """A chain that has nothing is itself "not configured", so the outer one goes on, and tells of all of them."""
+async def test_nested_chains() -> None:
+    """A chain continues after an inner chain without credentials, and its error has the reasons of both."""
     inner = anycreds.create_credential_chain(nothing, anycreds.from_env(environ={}))
     outer = anycreds.create_credential_chain(inner, something)
     assert (await outer()).access_key_id == "AKIDSOME"
-    with pytest.raises(anycreds.NoCredentialsError, match="I have nothing"):
+    with pytest.raises(anycreds.NoCredentialsError, match="nothing is configured"):
         await anycreds.create_credential_chain(inner, nothing)()
 
 
-async def test_chain_remembers_nothing() -> None:
-    """Each call asks again, from the top."""
+async def test_chain_caches_nothing() -> None:
+    """Each call starts with the first provider."""
     upstream = FakeSource(VirtualClock(), anycreds.NotConfiguredError("not yet"), life=None)
     chain = anycreds.create_credential_chain(upstream, something)
     assert (await chain()).access_key_id == "AKIDSOME"
     assert (await chain()).access_key_id == "AKID2"
 
 
-def test_empty_chain_is_refused() -> None:
-    """A chain of nobody is an error when it is made."""
+def test_empty_chain() -> None:
+    """A chain without providers is an invalid configuration."""
     with pytest.raises(anycreds.InvalidConfigurationError, match="at least one"):
         anycreds.create_credential_chain()
 
 
-async def test_hanging_function_ends_after_a_minute() -> None:
-    """A function without a deadline of its own holds an uncached chain for 60 s, not for ever."""
+async def test_function_that_hangs() -> None:
+    """A function that hangs is cancelled after 60 s, the timeout of an attempt."""
 
     async def hang() -> anycreds.Credentials:
         await anyio.sleep_forever()
@@ -113,8 +115,8 @@ async def test_hanging_function_ends_after_a_minute() -> None:
     assert anyio.current_time() - before == 60.0
 
 
-async def test_expire_after_gives_an_end_to_sets_that_have_none() -> None:
-    """A set without an end gets one; the provider's own object and the chain stay as they are."""
+async def test_expire_after_sets_an_expiration() -> None:
+    """Credentials without an expiration get one; the original chain and credentials do not change."""
     static = make_credentials("SOME", None)
 
     async def shared() -> anycreds.Credentials:
@@ -136,8 +138,8 @@ async def test_expire_after_gives_an_end_to_sets_that_have_none() -> None:
     assert second.expiration > first.expiration
 
 
-async def test_expire_after_leaves_an_end_alone() -> None:
-    """A set that has an end keeps it, be it sooner or later."""
+async def test_expire_after_keeps_an_expiration() -> None:
+    """Credentials with an expiration keep it."""
     clock = VirtualClock()
     chain = anycreds.create_credential_chain(FakeSource(clock, life=7200.0)).expire_after(600)
     got = await anycreds.cached(chain, clock=clock)()
@@ -145,15 +147,17 @@ async def test_expire_after_leaves_an_end_alone() -> None:
     assert got.expiration.timestamp() == clock.time() + 7200
 
 
-@pytest.mark.parametrize("lifetime", [0, 299.9, -600, float("nan"), float("inf"), "900", timedelta(minutes=4), True])
-def test_expire_after_takes_five_minutes_or_more(lifetime: object) -> None:
-    """Shorter lives, and what is no length of time, are refused."""
+@pytest.mark.parametrize(
+    "lifetime", [0, 299.9, -600, float("nan"), float("inf"), "900", timedelta(minutes=4), True], ids=repr
+)
+def test_invalid_expire_after(lifetime: object) -> None:
+    """A lifetime below 5 minutes, or another value than a duration, is an invalid configuration."""
     with pytest.raises(anycreds.InvalidConfigurationError, match="expire_after"):
         anycreds.create_credential_chain(something).expire_after(lifetime)  # type: ignore[arg-type]
 
 
-async def test_change_of_the_chains_winner_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    """When another member of a chain answers at a refresh, a warning names both."""
+async def test_change_of_the_source_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """If another member of a chain returns the credentials at a refresh, a warning names both."""
     clock = VirtualClock()
     upstream = FakeSource(clock, 600.0, anycreds.NotConfiguredError("gone"))
     provider = anycreds.cached(anycreds.create_credential_chain(upstream, something), clock=clock)
@@ -165,11 +169,11 @@ async def test_change_of_the_chains_winner_is_logged(caplog: pytest.LogCaptureFi
     assert "function something" in caplog.text
 
 
-async def test_who_comes_behind_and_asks_a_person_delays_no_refresh() -> None:
-    """A set is refreshed ahead of its end, and kept fresh, though a provider behind its own would ask for a code."""
+async def test_later_provider_that_prompts_the_user() -> None:
+    """Credentials are refreshed ahead of time although a later provider of the chain would prompt the user."""
 
     async def mfa(serial: str) -> str:
-        raise AssertionError("nobody is to be asked")
+        raise AssertionError("the user must not be prompted")
 
     clock = VirtualClock()
     upstream = FakeSource(clock)
@@ -180,8 +184,8 @@ async def test_who_comes_behind_and_asks_a_person_delays_no_refresh() -> None:
         mfa_code_provider=mfa,
     )
     provider = anycreds.cached(anycreds.create_credential_chain(nothing, upstream, role), clock=clock)
-    with pytest.raises(anycreds.InvalidConfigurationError, match="asks a person"):
-        provider.keep_fresh()  # nobody knows yet who will answer
+    with pytest.raises(anycreds.InvalidConfigurationError, match="may prompt the user"):
+        provider.keep_fresh()  # it is not known yet which provider has credentials
     await provider()
     await anyio.sleep(3500)
     await provider()
@@ -191,9 +195,9 @@ async def test_who_comes_behind_and_asks_a_person_delays_no_refresh() -> None:
         assert handle.credentials.access_key_id == "AKID2"
 
 
-@pytest.mark.parametrize("given", [None, 7, "AKID", anycreds.Credentials("AKID", "secret")])
-def test_what_cannot_be_asked_is_refused(given: Any) -> None:
-    """What is neither a provider nor a function is refused at once, by chain and cache."""
+@pytest.mark.parametrize("given", [None, 7, "AKID", anycreds.Credentials("AKID", "secret")], ids=repr)
+def test_value_that_is_not_a_provider(given: Any) -> None:
+    """A value that is neither a provider nor a function is an invalid configuration of a chain and of a cache."""
     for make in (anycreds.cached, anycreds.create_credential_chain):
-        with pytest.raises(anycreds.InvalidConfigurationError, match="a provider is one of this library's"):
+        with pytest.raises(anycreds.InvalidConfigurationError, match="cannot be used as a provider"):
             make(given)

@@ -1,4 +1,4 @@
-"""Environment variables: a whole set, nothing at all, or an error that names the variable and shows no value."""
+"""Access keys in environment variables: credentials, or an error that names the variable and not its value."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ FULL = {
 NAMES = list(FULL)
 
 
-def get(environ: dict[str, str]) -> Credentials:
-    """Return what the provider finds in these variables."""
+def read(environ: dict[str, str]) -> Credentials:
+    """Return the credentials in these variables."""
     return fetch(EnvironmentProvider(FakeRuntime()), FakeIo(environ=environ))
 
 
@@ -39,14 +39,14 @@ def fail(environ: dict[str, str]) -> CredentialsError:
     return error
 
 
-def test_a_pair_is_enough() -> None:
-    """Two variables make a set that lasts."""
-    assert get(PAIR) == Credentials(KEY_ID, SECRET_KEY, source="environment variables")
+def test_required_variables_only() -> None:
+    """Two variables are credentials without an expiration."""
+    assert read(PAIR) == Credentials(KEY_ID, SECRET_KEY, source="environment variables")
 
 
-def test_every_variable_is_read() -> None:
-    """Token, expiration, account and scope are taken where they are set."""
-    assert get(FULL) == Credentials(
+def test_all_variables() -> None:
+    """Token, expiration, account and scope are read if they are set."""
+    assert read(FULL) == Credentials(
         KEY_ID,
         SECRET_KEY,
         SESSION_TOKEN,
@@ -57,16 +57,16 @@ def test_every_variable_is_read() -> None:
     )
 
 
-@pytest.mark.parametrize("blank", ["", " ", "\t\r\n", "\u00a0"])
-def test_blank_is_absent(blank: str) -> None:
-    """A variable of blanks only is as good as none, for required and optional ones."""
+@pytest.mark.parametrize("blank", ["", " ", "\t\r\n", "\u00a0"], ids=ascii)
+def test_blank_variables(blank: str) -> None:
+    """A blank variable counts as not set."""
     optional = dict.fromkeys(NAMES[2:], blank)
-    assert get({**PAIR, **optional}) == get(PAIR)
+    assert read({**PAIR, **optional}) == read(PAIR)
     assert type(fail(dict.fromkeys(NAMES, blank))) is NotConfiguredError
 
 
-def test_nothing_is_not_configured() -> None:
-    """Without keys a chain goes on, even if other variables are set, and the error says what was looked for."""
+def test_no_access_key() -> None:
+    """Without keys nothing is configured, even if other variables are set, and the error names both variables."""
     error = fail({name: FULL[name] for name in NAMES[2:]})
     assert type(error) is NotConfiguredError
     assert "AWS_ACCESS_KEY_ID" in str(error)
@@ -75,8 +75,8 @@ def test_nothing_is_not_configured() -> None:
 
 @pytest.mark.parametrize("blank", [None, "", " "])
 @pytest.mark.parametrize(("present", "missing"), [NAMES[:2], NAMES[1::-1]])
-def test_half_a_pair_is_broken(present: str, missing: str, blank: str | None) -> None:
-    """One half of the pair stops a chain, and the error names the other half."""
+def test_incomplete_key_pair(present: str, missing: str, blank: str | None) -> None:
+    """One variable of the pair stops a chain, and the error names the other one."""
     environ = {present: FULL[present]}
     if blank is not None:
         environ[missing] = blank
@@ -85,16 +85,16 @@ def test_half_a_pair_is_broken(present: str, missing: str, blank: str | None) ->
     assert f"{present} is set, but {missing} is not" in str(error)
 
 
-def test_values_are_taken_as_they_are() -> None:
-    """Inner and outer blanks and other letters belong to the value."""
-    assert get({"AWS_ACCESS_KEY_ID": " E K ", "AWS_SECRET_ACCESS_KEY": "\u00e9\u4e2d"}).access_key_id == " E K "
+def test_values_are_unchanged() -> None:
+    """Blanks and letters outside of ASCII are parts of the value."""
+    assert read({"AWS_ACCESS_KEY_ID": " E K ", "AWS_SECRET_ACCESS_KEY": "\u00e9\u4e2d"}).access_key_id == " E K "
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("rubbish", ["\n", "\r\n", "\x00", "\x1b[0m", "\x7f", "\x85", "\udcff"], ids=ascii)
-def test_control_characters_are_refused(name: str, rubbish: str) -> None:
-    """A trailing newline, another control character or undecodable bytes are an error that names the variable."""
-    error = fail({**FULL, name: FULL[name] + rubbish})
+@pytest.mark.parametrize("suffix", ["\n", "\r\n", "\x00", "\x1b[0m", "\x7f", "\x85", "\udcff"], ids=ascii)
+def test_control_characters(name: str, suffix: str) -> None:
+    """A control character or bytes that are not UTF-8 are an error that names the variable."""
+    error = fail({**FULL, name: FULL[name] + suffix})
     assert type(error) is InvalidConfigurationError
     assert name in str(error)
 
@@ -102,15 +102,15 @@ def test_control_characters_are_refused(name: str, rubbish: str) -> None:
 @pytest.mark.parametrize(
     "text", ["EXPIRATION", "1704164645", "2024-01-02", "2024-02-30T00:00:00Z", "0000-01-01T00:00:00Z"]
 )
-def test_an_unreadable_expiration_is_an_error(text: str) -> None:
-    """An expiration that cannot be read stops a chain; it never means that the keys last."""
+def test_invalid_expiration(text: str) -> None:
+    """An invalid expiration stops a chain; it does not mean that the keys never expire."""
     error = fail({**FULL, "AWS_CREDENTIAL_EXPIRATION": text})
     assert type(error) is InvalidConfigurationError
     assert "AWS_CREDENTIAL_EXPIRATION" in str(error)
 
 
-def test_a_past_expiration_is_an_error() -> None:
-    """Keys that have ended are not handed out."""
+def test_past_expiration() -> None:
+    """Expired credentials are an error."""
     io = FakeIo(environ=FULL)
     io.wall = START + 3600
     error = failure(EnvironmentProvider(FakeRuntime()), io)
@@ -118,8 +118,8 @@ def test_a_past_expiration_is_an_error() -> None:
     assert "2024-01-02T04:04:05+00:00" in str(error)
 
 
-def test_read_at_call_time() -> None:
-    """Variables that change after the provider was made are seen."""
+def test_variables_are_read_at_every_call() -> None:
+    """Each call reads the current variables."""
     provider = EnvironmentProvider(FakeRuntime())
     io = FakeIo(environ=PAIR)
     assert fetch(provider, io).session_token is None
@@ -127,8 +127,8 @@ def test_read_at_call_time() -> None:
     assert fetch(provider, io).session_token == SESSION_TOKEN
 
 
-def test_a_mapping_in_the_place_of_the_environment() -> None:
-    """A given mapping is read instead, also at call time."""
+def test_mapping_instead_of_the_environment() -> None:
+    """A mapping replaces the environment, and is read at every call."""
     mapping = {"AWS_ACCESS_KEY_ID": "other"}
     provider = EnvironmentProvider(FakeRuntime(), mapping)
     assert isinstance(failure(provider, FakeIo(environ=FULL)), InvalidConfigurationError)
@@ -136,22 +136,22 @@ def test_a_mapping_in_the_place_of_the_environment() -> None:
     assert fetch(provider, FakeIo(environ=FULL)).access_key_id == "other"
 
 
-@pytest.mark.parametrize("value", [1, [], b"AKID", True])
-def test_a_mapping_of_anything(value: Any) -> None:
-    """A value that is no text is an error that names the variable."""
+@pytest.mark.parametrize("value", [1, [], b"AKID", True], ids=repr)
+def test_value_that_is_not_text(value: Any) -> None:
+    """A value that is not text is an error that names the variable."""
     error = error_of(parse_credentials, {**PAIR, "AWS_ACCESS_KEY_ID": value}, kind=InvalidConfigurationError)
     assert "AWS_ACCESS_KEY_ID" in str(error)
 
 
-def test_asks_nothing_else() -> None:
-    """No request, no file and no pause is needed."""
+def test_no_io() -> None:
+    """The provider makes no request, reads no file and does not wait."""
     io = FakeIo(environ=FULL)
     run(EnvironmentProvider(FakeRuntime())._fetch(io, ClientContext()))
     assert (io.requests, io.reads, io.pauses) == ([], [], [])
 
 
-def test_a_call_is_one_attempt() -> None:
-    """Awaiting the provider itself reads the environment of its world."""
+def test_await_of_the_provider() -> None:
+    """Awaiting the provider returns the credentials in the environment of its runtime."""
     assert run(EnvironmentProvider(FakeRuntime(FakeIo(environ=PAIR)))()).access_key_id == KEY_ID
 
 
@@ -161,7 +161,7 @@ def test_a_call_is_one_attempt() -> None:
         st.sampled_from(NAMES), st.text(st.characters(exclude_categories=[])) | st.sampled_from([*FULL.values()])
     )
 )
-def test_any_environment_is_a_set_or_an_error(environ: dict[str, str]) -> None:
-    """Whatever the variables hold, there is a well-formed set, nothing, or a broken configuration."""
+def test_any_environment(environ: dict[str, str]) -> None:
+    """Any variables are credentials, nothing configured, or an invalid configuration."""
     found = outcome(parse_credentials, environ)
     assert isinstance(found, Credentials | NotConfiguredError | InvalidConfigurationError)

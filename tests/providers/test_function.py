@@ -1,4 +1,4 @@
-"""Functions of users: their sets are taken, and whatever else they do becomes a CredentialsError."""
+"""Async functions of users as providers: their credentials are returned, and other results are errors."""
 
 from __future__ import annotations
 
@@ -20,93 +20,94 @@ from anycreds._core.provider import ClientContext
 from anycreds._providers.function import FunctionProvider
 from support.fake_io import KEY_ID, SECRET_KEY, FakeIo, FakeRuntime, failure, fetch, run
 
-SET = Credentials(KEY_ID, SECRET_KEY)
+CREDENTIALS = Credentials(KEY_ID, SECRET_KEY)
 
 
 def provider(function: Any) -> FunctionProvider:
-    """Make a provider of anything."""
+    """Return a provider for a function."""
     return FunctionProvider(FakeRuntime(), function)
 
 
-async def give() -> Credentials:
-    """Give a set, as a user's function does."""
-    return SET
+async def function_of_user() -> Credentials:
+    """Return credentials."""
+    return CREDENTIALS
 
 
-class Giver:
+class CallableObject:
     """An object that can be called like an async function."""
 
     async def __call__(self) -> Credentials:
-        return SET
+        return CREDENTIALS
 
     async def method(self) -> Credentials:
-        """Give a set."""
-        return SET
+        """Return credentials."""
+        return CREDENTIALS
 
 
-def test_gives_what_the_function_gives() -> None:
-    """The set of the function is handed out and says where it is from."""
-    assert fetch(provider(give), FakeIo()) == SET.replace(source="function give")
+def test_returns_the_credentials_of_the_function() -> None:
+    """The credentials of the function are returned, with the function as their source."""
+    expected = CREDENTIALS.replace(source="function function_of_user")
+    assert fetch(provider(function_of_user), FakeIo()) == expected
 
 
-def test_keeps_a_source_that_is_named() -> None:
-    """A set that says where it is from is handed out untouched."""
-    named = SET.replace(source="my vault")
+def test_keeps_the_source_of_the_credentials() -> None:
+    """Credentials with a source are returned unchanged."""
+    with_source = CREDENTIALS.replace(source="my vault")
 
     async def function() -> Credentials:
-        return named
+        return with_source
 
-    assert fetch(provider(function), FakeIo()) is named
+    assert fetch(provider(function), FakeIo()) is with_source
 
 
 @pytest.mark.parametrize(
     ("function", "name"),
     [
-        (give, "function give"),
-        (Giver(), "function Giver"),
-        (Giver().method, "function Giver.method"),
-        (functools.partial(give), "function give"),
-        (functools.partial(Giver()), "function partial"),
+        pytest.param(function_of_user, "function function_of_user", id="function"),
+        pytest.param(CallableObject(), "function CallableObject", id="object"),
+        pytest.param(CallableObject().method, "function CallableObject.method", id="method"),
+        pytest.param(functools.partial(function_of_user), "function function_of_user", id="partial"),
+        pytest.param(functools.partial(CallableObject()), "function partial", id="partial of an object"),
     ],
 )
-def test_has_the_name_of_the_function(function: Any, name: str) -> None:
-    """The provider is named after what it calls, whatever kind of callable that is."""
+def test_name_of_the_provider(function: Any, name: str) -> None:
+    """The provider has the name of the callable."""
     assert provider(function).name == name
-    assert fetch(provider(function), FakeIo()) == SET.replace(source=name)
+    assert fetch(provider(function), FakeIo()) == CREDENTIALS.replace(source=name)
 
 
 def plain() -> Credentials:
-    """Give a set without being async."""
-    return SET
+    """Return credentials without being async."""
+    return CREDENTIALS
 
 
 async def stream() -> AsyncIterator[Credentials]:
-    """Give a set as an async generator does."""
-    yield SET
+    """Yield credentials from an async generator."""
+    yield CREDENTIALS
 
 
 @pytest.mark.parametrize(("function", "kind"), [(plain, "Credentials"), (stream, "async_generator"), (dict, "dict")])
-def test_must_be_async(function: Any, kind: str) -> None:
-    """A function whose result cannot be awaited is a mistake in the program, and the error says which."""
+def test_function_that_is_not_async(function: Any, kind: str) -> None:
+    """A result that cannot be awaited is an invalid configuration, and the error contains its type."""
     error = failure(provider(function), FakeIo())
     assert type(error) is InvalidConfigurationError
-    assert f"returned {kind}" in str(error)
-    assert "async" in str(error)
+    assert f"returned {kind} instead of an awaitable; expected an async function" in str(error)
 
 
 @pytest.mark.parametrize(
     ("value", "kind"),
-    [(None, "NoneType"), ({"SecretAccessKey": SECRET_KEY}, "dict"), (SECRET_KEY, "str"), (give, "function")],
+    [(None, "NoneType"), ({"SecretAccessKey": SECRET_KEY}, "dict"), (SECRET_KEY, "str"), (plain, "function")],
+    ids=["None", "dict", "text", "function"],
 )
-def test_must_give_credentials(value: object, kind: str) -> None:
-    """Anything but credentials is malformed; its type is named and its value is not."""
+def test_result_that_is_not_credentials(value: object, kind: str) -> None:
+    """Another result than credentials is malformed; the error contains its type and not its value."""
 
     async def function() -> object:
         return value
 
     error = failure(provider(function), FakeIo())
     assert type(error) is MalformedResponseError
-    assert f"returned {kind}, not Credentials" in str(error)
+    assert f"returned {kind}; expected Credentials" in str(error)
 
 
 @pytest.mark.parametrize(
@@ -124,16 +125,16 @@ def test_must_give_credentials(value: object, kind: str) -> None:
     ids=repr,
 )
 @pytest.mark.parametrize("late", [False, True])
-def test_any_exception_is_the_cause(theirs: Exception, late: bool) -> None:
-    """An exception of the function, at once or when awaited, is the cause of a RetrievalError naming its class."""
+def test_exception_of_the_function(theirs: Exception, late: bool) -> None:
+    """An exception of the function is the cause of a ``RetrievalError``, which contains the name of its class."""
 
-    def at_once() -> NoReturn:
+    def when_called() -> NoReturn:
         raise theirs
 
     async def when_awaited() -> NoReturn:
         raise theirs
 
-    error = failure(provider(when_awaited if late else at_once), FakeIo())
+    error = failure(provider(when_awaited if late else when_called), FakeIo())
     assert type(error) is RetrievalError
     cause = error.__cause__
     if isinstance(theirs, StopIteration) and late:
@@ -144,8 +145,8 @@ def test_any_exception_is_the_cause(theirs: Exception, late: bool) -> None:
     assert cause is theirs
 
 
-def test_their_words_are_not_repeated() -> None:
-    """The message of a stranger's exception is not ours: it may hold a secret."""
+def test_message_of_a_foreign_exception() -> None:
+    """The message of the function's exception is not repeated, since it may contain a secret."""
 
     async def function() -> Credentials:
         raise ValueError(f"cannot use {hidden}")
@@ -157,8 +158,8 @@ def test_their_words_are_not_repeated() -> None:
 
 
 @pytest.mark.parametrize("theirs", [NotConfiguredError("nothing"), InvalidConfigurationError("x"), RetrievalError("x")])
-def test_our_errors_pass(theirs: Exception) -> None:
-    """A function may say itself what went wrong in our words."""
+def test_credentials_error_of_the_function(theirs: Exception) -> None:
+    """A ``CredentialsError`` of the function is raised unchanged, so that it may continue a chain."""
 
     async def function() -> Credentials:
         raise theirs
@@ -167,8 +168,8 @@ def test_our_errors_pass(theirs: Exception) -> None:
 
 
 @pytest.mark.parametrize("theirs", [KeyboardInterrupt(), SystemExit(3), GeneratorExit()], ids=repr)
-def test_exits_pass(theirs: BaseException) -> None:
-    """What ends a program or a task is not caught."""
+def test_exits_are_not_caught(theirs: BaseException) -> None:
+    """An exception that ends a program or a task is not caught."""
 
     async def function() -> Credentials:
         raise theirs
@@ -177,10 +178,10 @@ def test_exits_pass(theirs: BaseException) -> None:
         run(provider(function)._fetch(FakeIo(), ClientContext()))
 
 
-def test_an_expired_set_is_refused() -> None:
-    """A set that has ended is not handed out."""
+def test_expired_credentials() -> None:
+    """Expired credentials are an error."""
 
     async def function() -> Credentials:
-        return SET.replace(expiration=datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC))
+        return CREDENTIALS.replace(expiration=datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC))
 
     assert "expired at 2024-01-02T03:04:05+00:00" in str(failure(provider(function), FakeIo()))

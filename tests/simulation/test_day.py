@@ -14,9 +14,11 @@ import pytest
 
 import anycreds
 from anycreds import Credentials, CredentialsError
+from anycreds._config.shared_files import FileOptions, SharedFiles
 from anycreds._core.io import Io
 from anycreds._core.provider import ClientContext
-from anycreds._providers.container import ContainerProvider
+from anycreds._providers.container.provider import ContainerProvider
+from anycreds._providers.container.settings import container_options
 from anycreds._providers.imds.provider import InstanceMetadataProvider
 from anycreds._system.io import SystemRuntime
 from anycreds.testing import (
@@ -143,11 +145,13 @@ class Day:
         self._routes: tuple[str, ...]
         if kind == "container":
             token = self._aws.container_token
-            container = Container(runtime, relative_uri="/v2/credentials/anycreds", authorization_token=token)
+            uri = "/v2/credentials/anycreds"
+            options = container_options({"relative_uri": uri, "authorization_token": token})
+            container = Container(runtime, options)
             container.recorder, self._routes = self.recorder, ("container",)
             self._provider = anycreds.cached(container, clock=self._clock)
         else:
-            instance = Instance(runtime)
+            instance = Instance(runtime, files=SharedFiles(FileOptions()))
             instance.recorder, self._routes = self.recorder, ("token", "role list", "role")
             self._provider = anycreds.cached(instance, clock=self._clock)
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from anycreds._core.http import Url
 from anycreds._core.validation import InvalidValueError
-from anycreds._providers.container import is_allowed
+from anycreds._providers.container.settings import is_allowed
 from anycreds._wire.urls import (
     MAX_URL_LENGTH,
     is_link_local_or_loopback,

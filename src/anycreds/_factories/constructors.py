@@ -36,16 +36,16 @@ def static(runtime: Runtime, profile: str, settings: Mapping[str, Setting]) -> P
 
 def process(runtime: Runtime, command: Setting, account_id: str | None, *, timeout: float) -> Provider:
     """Construct the provider of what a command prints."""
-    from .._providers.process import ProcessProvider
+    from .._providers.process.provider import ProcessProvider
 
     return ProcessProvider(runtime, command, account_id, timeout=timeout)
 
 
-def container(runtime: Runtime, **options: Any) -> Provider:
-    """Construct the provider of a container's credentials."""
-    from .._providers.container import ContainerProvider
+def container(runtime: Runtime, options: Mapping[str, Setting] | None = None, **limits: Any) -> Provider:
+    """Construct the provider of a container's credentials; the limits are ``timeout`` and ``max_retries``."""
+    from .._providers.container.provider import ContainerProvider
 
-    return ContainerProvider(runtime, **options)
+    return ContainerProvider(runtime, options, **limits)
 
 
 def instance_metadata(runtime: Runtime, *, files: SharedFiles, **options: Any) -> Provider:

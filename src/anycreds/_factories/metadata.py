@@ -13,7 +13,9 @@ from .runtime import RUNTIME
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Mapping
 
+    from .._config.settings import Setting
     from .._core.io import Runtime
     from .lazy import Files
 
@@ -81,16 +83,17 @@ def from_http(
         https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html
 
     """
-    from .._providers.container_settings import container_options
+    from .._providers.container.settings import container_options
 
-    options = {
-        "full_uri": full_uri,
-        "relative_uri": relative_uri,
-        "authorization_token": authorization_token,
-        "authorization_token_file": authorization_token_file,
-    }
-    container_options(options, _CONTAINER)
-    return container_provider(RUNTIME, timeout=timeout, max_retries=max_retries, **options)
+    options = container_options(
+        {
+            "full_uri": full_uri,
+            "relative_uri": relative_uri,
+            "authorization_token": authorization_token,
+            "authorization_token_file": authorization_token_file,
+        }
+    )
+    return container_provider(RUNTIME, options, timeout=timeout, max_retries=max_retries)
 
 
 def from_instance_metadata(
@@ -139,10 +142,12 @@ def from_instance_metadata(
     )
 
 
-def container_provider(runtime: Runtime, *, timeout: float = 1.0, max_retries: int = 0, **options: Any) -> Provider:
-    """Return the provider of a container's credentials; the other options are those of ``from_http``, checked."""
+def container_provider(
+    runtime: Runtime, options: Mapping[str, Setting] | None = None, *, timeout: float = 1.0, max_retries: int = 0
+) -> Provider:
+    """Return the provider of a container's credentials; ``options`` are the checked options of ``from_http``."""
     check_timeout_and_retries(timeout, max_retries, _CONTAINER)
-    build = partial(constructors.container, runtime, timeout=timeout, max_retries=max_retries, **options)
+    build = partial(constructors.container, runtime, options, timeout=timeout, max_retries=max_retries)
     return LazyProvider(_CONTAINER, runtime, build, context_fields=frozenset())
 
 

@@ -1,4 +1,4 @@
-"""One provider after another, until one has credentials. Only "nothing configured" lets a chain go on."""
+"""Chains of providers. Only a provider that has nothing configured lets a chain continue with the next one."""
 
 from __future__ import annotations
 
@@ -18,19 +18,21 @@ if TYPE_CHECKING:
     from .._core.credentials import Credentials
     from .._core.io import Io, Runtime
 
-# The least that ``expire_after`` takes, as in JavaScript: shorter-lived sets would be refreshed all the time.
-SHORTEST_LIFE = 5 * 60.0
-NAME = "credential chain"
+# Seconds. The smallest lifetime that ``expire_after`` accepts, as in JavaScript; a shorter one causes many refreshes.
+_MIN_LIFETIME = 5 * 60.0
 
-# Which profile beat keys in the environment first. That is said once per process: a program may make many chains.
+# The profile for which the warning about ignored access keys was logged. It is logged once per process, since a program
+# may create many chains.
 _warned: list[str] = []
 
 
 async def first_available(providers: Sequence[Provider], io: Io, context: ClientContext) -> Credentials:
-    """Return the credentials of the first provider that has any.
+    """Return the credentials of the first provider that has anything configured.
 
-    Raises ``NoCredentialsError`` with one record for each if none has, and at once what a provider raises that is
-    configured and fails: to go on to another identity in silence would be worse.
+    Raises:
+        NoCredentialsError: No provider has anything configured.
+        CredentialsError: A provider is configured and failed. The next one could have another identity.
+
     """
     attempts: list[ProviderAttempt] = []
     for provider in providers:
@@ -38,26 +40,25 @@ async def first_available(providers: Sequence[Provider], io: Io, context: Client
         try:
             return await fetch_observed(provider, io, context)
         except NotConfiguredError as error:
-            missed = error.with_traceback(None)
-        seconds = io.monotonic() - started
-        log("chain", "debug", "%s", missed)
-        attempts.append(ProviderAttempt(provider.name, _reason(missed), seconds, missed))
+            log("chain", "debug", "%s", error)
+            seconds = io.monotonic() - started
+            attempts.append(ProviderAttempt(provider.name, _reason(error), seconds, error.with_traceback(None)))
     raise NoCredentialsError(
-        f"no credentials found: none of {len(attempts)} providers is configured",
+        f"no credentials found: none of {len(attempts)} providers has credentials configured",
         attempts=tuple(attempts),
         hint="configure one of the providers listed below",
     )
 
 
 def _reason(error: NotConfiguredError) -> str:
-    """Return the error's text, without the name of its provider, which stands beside it already."""
+    """Return the text of an error without the name of its provider, which is displayed beside it."""
     if isinstance(error, NoCredentialsError):
         return str(error)
     return f"{error.message} ({error.hint})" if error.hint else error.message
 
 
 class _Chain(Provider):
-    """What both kinds of chain have in common."""
+    """Base of the chains."""
 
     __slots__ = ("_providers",)
 
@@ -75,12 +76,12 @@ class _Chain(Provider):
 
 
 class CredentialChain(_Chain):
-    """Made by ``create_credential_chain``. Asks its providers in order at every call, and keeps no credentials."""
+    """A chain of providers. Create it with ``create_credential_chain``. It caches nothing."""
 
     __slots__ = ("_lifetime",)
 
     def __init__(self, providers: Sequence[Provider], runtime: Runtime, lifetime: float | None = None) -> None:
-        super().__init__(NAME, providers, runtime)
+        super().__init__("credential chain", providers, runtime)
         self._lifetime = lifetime
 
     def expire_after(self, lifetime: timedelta | float) -> CredentialChain:
@@ -95,8 +96,8 @@ class CredentialChain(_Chain):
 
         """
         seconds = as_seconds("expire_after", lifetime)
-        if seconds < SHORTEST_LIFE:
-            raise InvalidConfigurationError(f"expire_after is {seconds:g} s; at least {SHORTEST_LIFE:g} s are needed")
+        if seconds < _MIN_LIFETIME:
+            raise InvalidConfigurationError(f"expire_after is {seconds:g} s; expected at least {_MIN_LIFETIME:g} s")
         return CredentialChain(self._providers, self._runtime, seconds)
 
     async def _load(self, io: Io, context: ClientContext) -> Credentials:
@@ -107,23 +108,35 @@ class CredentialChain(_Chain):
 
 
 class DefaultChain(_Chain):
-    """Made, with a cache around it, by ``from_default_chain``. Its order stands in ``_catalog``."""
+    """The default chain, without its cache. ``_factories/default_chain.py`` defines its order.
 
-    __slots__ = ("_named", "_profile")
+    Args:
+        without_profile: All providers, in the order for a call without an explicitly selected profile.
+        with_profile: The order for a call with an explicitly selected profile.
+        runtime: What it runs on.
+        profile: The profile that was passed as an argument; None if there is none.
+
+    """
+
+    __slots__ = ("_profile", "_with_profile")
 
     def __init__(
-        self, unnamed: Sequence[Provider], named: Sequence[Provider], runtime: Runtime, profile: str | None
+        self,
+        without_profile: Sequence[Provider],
+        with_profile: Sequence[Provider],
+        runtime: Runtime,
+        profile: str | None,
     ) -> None:
-        super().__init__("default chain", unnamed, runtime)
-        self._named = named
+        super().__init__("default chain", without_profile, runtime)
+        self._with_profile = with_profile
         self._profile = profile
 
     async def _load(self, io: Io, context: ClientContext) -> Credentials:
-        choice = select_profile(self._profile, context.profile, io.environ())
-        if not choice.is_explicit:
+        selection = select_profile(self._profile, context.profile, io.environ())
+        if not selection.is_explicit:
             return await first_available(self._providers, io, context)
         if first_set(io.environ(), "AWS_ACCESS_KEY_ID") is not None and not _warned:
-            _warned.append(choice.name.value)
-            message = "a profile is named by %s, so the keys in the environment variables are not used"
-            log("chain", "warning", message, choice.name.origin)
-        return await first_available(self._named, io, context)
+            _warned.append(selection.name.value)
+            message = "a profile is selected explicitly by %s; access keys in environment variables are ignored"
+            log("chain", "warning", message, selection.name.origin)
+        return await first_available(self._with_profile, io, context)

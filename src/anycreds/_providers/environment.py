@@ -1,4 +1,4 @@
-"""Credentials from environment variables, read at every call. Half a pair is broken, not absent."""
+"""Access keys in environment variables, read at every call. A key without its counterpart is an error."""
 
 from __future__ import annotations
 
@@ -20,9 +20,14 @@ _ALL = (_KEY, _SECRET, _TOKEN, _EXPIRATION, _ACCOUNT, _SCOPE)
 
 
 class EnvironmentProvider(Provider):
-    """What ``from_env`` makes.
+    """The provider of ``from_env``.
 
-    Follows the AWS "SDKs and Tools" reference, pages "AWS access keys" and "Environment variables list".
+    Args:
+        runtime: What it runs on.
+        environ: Replaces the environment variables of the process; None for the process's own.
+
+    See: AWS SDKs and Tools Reference Guide, "AWS access keys" and "Environment variables list",
+    https://docs.aws.amazon.com/sdkref/latest/guide/environment-variables.html
     """
 
     __slots__ = ("_environ",)
@@ -55,13 +60,12 @@ def parse_credentials(environ: Mapping[str, str]) -> Credentials:
     found = {name: first_set(environ, name) for name in _ALL}
     key, secret = found[_KEY], found[_SECRET]
     if key is None or secret is None:
-        raise _incomplete(_KEY if key is None else _SECRET, nothing=key is secret)
+        raise _missing_key_error(key, secret)
     try:
         for name, setting in found.items():
             if setting is not None:
                 check_text(setting.value, field=name)
-        end = found[_EXPIRATION]
-        expiration = None if end is None else _time(end.value)
+        expiration = _parse_expiration(found[_EXPIRATION])
     except InvalidValueError as error:
         raise InvalidConfigurationError(str(error), source=NAME) from None
     return Credentials(
@@ -75,20 +79,22 @@ def parse_credentials(environ: Mapping[str, str]) -> Credentials:
     )
 
 
-def _time(text: str) -> datetime:
+def _parse_expiration(setting: Setting | None) -> datetime | None:
+    if setting is None:
+        return None
     from .._wire.timestamps import parse_time  # lazily: the variable is rarely set
 
-    return parse_time(text.strip(), field=_EXPIRATION)
+    return parse_time(setting.value.strip(), field=_EXPIRATION)
 
 
 def _value(setting: Setting | None) -> str | None:
     return None if setting is None else setting.value
 
 
-def _incomplete(missing: str, *, nothing: bool) -> CredentialsError:
-    if nothing:
+def _missing_key_error(key: Setting | None, secret: Setting | None) -> CredentialsError:
+    if key is None and secret is None:
         return NotConfiguredError(f"neither {_KEY} nor {_SECRET} is set", source=NAME)
-    present = _SECRET if missing == _KEY else _KEY
+    present, missing = (_SECRET, _KEY) if key is None else (_KEY, _SECRET)
     return InvalidConfigurationError(
         f"{present} is set, but {missing} is not", source=NAME, hint=f"set {missing} too, or unset {present}"
     )

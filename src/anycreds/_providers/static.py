@@ -1,4 +1,4 @@
-"""Keys that stand in a profile."""
+"""Access keys in a profile of the shared files."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 from .._config.settings import Setting
 from .._core.credentials import Credentials
-from .._core.errors import CredentialsError
 from .._core.io import Io, Runtime
 from .._core.provider import ClientContext, Provider
 
@@ -14,9 +13,15 @@ NAME = "shared files"
 
 
 class StaticProvider(Provider):
-    """What a profile with keys means. The settings were checked when the profile was planned.
+    """The provider of a profile with access keys.
 
-    Follows the AWS "SDKs and Tools" reference, page "AWS access keys".
+    Args:
+        runtime: What it runs on.
+        profile: The name of the profile.
+        settings: The settings of the profile. They were checked when the role chain was resolved.
+
+    See: AWS SDKs and Tools Reference Guide, "AWS access keys",
+    https://docs.aws.amazon.com/sdkref/latest/guide/feature-static-credentials.html
     """
 
     __slots__ = ("_profile", "_settings")
@@ -28,7 +33,7 @@ class StaticProvider(Provider):
         self._profile = profile
         self._settings = settings
 
-    async def _load(self, io: Io, context: ClientContext) -> Credentials | CredentialsError:
+    async def _load(self, io: Io, context: ClientContext) -> Credentials:
         return Credentials(
             self._settings["aws_access_key_id"].value,
             self._settings["aws_secret_access_key"].value,

@@ -12,6 +12,13 @@ _SEPARATORS = re.compile(r"[^0-9a-z]+")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{16,}")
 _URL_SAFE = str.maketrans("-_", "+/")
 _HEX = re.compile(r"(?:[0-9A-Fa-f]{2}){8,}")
+_ACCESS_KEY_ID = re.compile(r"A[KS]IA[A-Z0-9]{8}")
+# Keys and tokens in base64, base64url or hexadecimal. Words and most paths of this length have no digit.
+_LONG_WORD = re.compile(r"[A-Za-z0-9+/=_-]{20,}")
+_NAMED_SECRET = re.compile(
+    r"(?:pass(?:word|wd|phrase|code)?|secret\w*|token|credentials?|\w*key)[\"']?\s*[=:]\s*\S|\b(?:bearer|basic)\s+\S",
+    re.IGNORECASE,
+)
 
 
 def contains_secret(text: str, secrets: tuple[str, ...]) -> bool:
@@ -49,3 +56,13 @@ def _unescaped(match: re.Match[str]) -> str:
 
 def _normalized(text: str) -> str:
     return _SEPARATORS.sub("", text.lower())
+
+
+def looks_like_secret(text: str) -> bool:
+    """Return whether a text may contain a secret that is not known.
+
+    That is a word in the form of an access key ID; a word of 20 or more characters of base64 or hexadecimal with a
+    digit; or a value after a name such as ``password=``, ``token:`` or ``Bearer``.
+    """
+    has_long_word = any(re.search("[0-9]", word) for word in _LONG_WORD.findall(text))
+    return has_long_word or bool(_ACCESS_KEY_ID.search(text) or _NAMED_SECRET.search(text))

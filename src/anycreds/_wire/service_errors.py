@@ -103,7 +103,9 @@ def transport_error(failure: TransportFailure, source: str, request: str, hint: 
     if failure.kind == "timeout":
         return ProviderTimeoutError(f"{request} timed out: {failure.detail}", source=source, hint=hint)
     if failure.kind == "unreachable":
-        return RetrievalError(f"{request} could not connect: {failure.detail}", source=source, hint=hint)
+        return RetrievalError(
+            f"{request} could not connect to the endpoint: {failure.detail}", source=source, hint=hint
+        )
     return MalformedResponseError(f"{request} got no valid response: {failure.detail}", source=source, hint=hint)
 
 

@@ -1,4 +1,4 @@
-"""EC2 metadata: the token and what it is worth, when version 1 is used, and which silence means "not on EC2"."""
+"""EC2 metadata: the session token, when IMDSv1 is used, and which failures mean that there is no service."""
 
 from __future__ import annotations
 
@@ -51,38 +51,38 @@ V1_DISABLED = "AWS_EC2_METADATA_V1_DISABLED"
 
 
 def provider(**options: Any) -> InstanceMetadataProvider:
-    """Make a provider without a world."""
-    return InstanceMetadataProvider(FakeRuntime(), **options)
+    """Return a provider."""
+    return InstanceMetadataProvider(FakeRuntime(), **{"files": SharedFiles(FileOptions()), **options})
 
 
 def token(value: str = IMDS_TOKEN, ttl: str | None = "21600", **other: Any) -> Answer:
-    """Make an answer to the token call."""
+    """Return a response to the token request."""
     headers: dict[str, Any] = {} if ttl is None else {TTL_HEADER.replace("-", "_"): ttl}
     return answer(value.encode("latin-1"), **headers, **other)
 
 
 def put(reply: Any = None, base: str = V4) -> tuple[str, str, Any]:
-    """Script the token call."""
+    """Return a scripted token request."""
     return "PUT", f"{base}/latest/api/token", token() if reply is None else reply
 
 
 def roles(reply: Any = None, base: str = V4) -> tuple[str, str, Any]:
-    """Script the question for the role's name."""
+    """Return a scripted request for the name of the role."""
     return "GET", base + ROLES, answer(b"demo") if reply is None else reply
 
 
 def creds(reply: Any = None, base: str = V4, role: str = "demo") -> tuple[str, str, Any]:
-    """Script the question for the role's credentials."""
+    """Return a scripted request for the credentials of the role."""
     return "GET", base + ROLES + role, answer(document()) if reply is None else reply
 
 
 def all_three(base: str = V4) -> list[tuple[str, str, Any]]:
-    """Script an attempt that works."""
+    """Return the script of a successful attempt."""
     return [put(base=base), roles(base=base), creds(base=base)]
 
 
 def without_token() -> list[tuple[str, str, Any]]:
-    """Script an attempt that needs no token call."""
+    """Return the script of a successful attempt with a cached token."""
     return [roles(), creds()]
 
 
@@ -92,7 +92,7 @@ def tokens_sent(io: FakeIo) -> list[str | None]:
 
 
 def used(one: InstanceMetadataProvider, *answers: Any) -> InstanceMetadataProvider:
-    """Return a provider after an attempt that worked."""
+    """Return a provider after a successful attempt."""
     fetch(one, FakeIo(*(answers or all_three())))
     return one
 
@@ -105,11 +105,11 @@ def fail(*script: Any, **options: Any) -> CredentialsError:
     return error
 
 
-# --- what is asked
+# --- requests
 
 
-def test_the_three_questions() -> None:
-    """A token is asked for, then the role, then its credentials, and both are asked with the token."""
+def test_three_requests() -> None:
+    """The provider requests a token, and with it the name of the role and its credentials."""
     io = FakeIo(put(), roles(), creds(answer(document(AccountId="012345678901"))))
     assert fetch(provider(), io) == Credentials(
         KEY_ID,
@@ -137,13 +137,13 @@ def test_the_three_questions() -> None:
         ({}, {"endpoint": "http://127.0.0.1:1338/a/b/"}, "http://127.0.0.1:1338/a/b"),
     ],
 )
-def test_the_endpoint(environ: dict[str, str], options: dict[str, Any], base: str) -> None:
-    """Mode and endpoint lead elsewhere, and a prefix of the endpoint stays before every path."""
+def test_endpoint(environ: dict[str, str], options: dict[str, Any], base: str) -> None:
+    """The endpoint depends on the mode and the endpoint setting, whose path is a prefix of every path."""
     fetch(provider(**options), FakeIo(*all_three(base), environ=environ))
 
 
-def test_a_distant_endpoint_is_worth_a_warning(caplog: pytest.LogCaptureFixture) -> None:
-    """An endpoint that is neither on this machine nor on its link is used, with one warning."""
+def test_distant_endpoint(caplog: pytest.LogCaptureFixture) -> None:
+    """An endpoint that is neither link-local nor on this machine causes one warning."""
     one = provider(endpoint="http://imds.example")
     script = all_three("http://imds.example")
     for io in (FakeIo(*script), FakeIo(*script[1:])):
@@ -166,22 +166,15 @@ def test_a_distant_endpoint_is_worth_a_warning(caplog: pytest.LogCaptureFixture)
         {V1_DISABLED: "maybe"},
     ],
 )
-def test_unreadable_settings(environ: dict[str, str]) -> None:
-    """A setting that cannot be read is an error that names its variable, before anything is asked."""
+def test_invalid_settings(environ: dict[str, str]) -> None:
+    """An invalid setting is an error that names its variable, before a request is sent."""
     error = fail(environ=environ)
     assert type(error) is InvalidConfigurationError
     assert next(iter(environ)) in str(error)
 
 
-@pytest.mark.parametrize("options", [{"timeout": 0}, {"max_retries": -1}, {"timeout": float("nan")}])
-def test_impossible_limits(options: dict[str, Any]) -> None:
-    """Limits that make no sense are refused where the provider is made."""
-    with pytest.raises(InvalidConfigurationError, match="option"):
-        provider(**options)
-
-
-def test_switched_off() -> None:
-    """AWS_EC2_METADATA_DISABLED counts here too, not only in a chain, and nothing is asked."""
+def test_disabled() -> None:
+    """If AWS_EC2_METADATA_DISABLED is true, nothing is configured, even outside of a chain."""
     error = fail(environ={"AWS_EC2_METADATA_DISABLED": "true"}, endpoint="http://localhost")
     assert type(error) is NotConfiguredError
     assert "AWS_EC2_METADATA_DISABLED" in str(error)
@@ -190,8 +183,8 @@ def test_switched_off() -> None:
 # --- the token
 
 
-def test_the_token_is_kept() -> None:
-    """A token serves further attempts until 120 s before its end."""
+def test_token_is_cached() -> None:
+    """A token is used for further attempts until 120 s before its expiration."""
     one = used(provider())
     io = FakeIo(*without_token())
     io.advance(21600 - 120 - 0.5)
@@ -200,18 +193,18 @@ def test_the_token_is_kept() -> None:
 
 
 def _later(io: FakeIo) -> FakeIo:
-    """Let the set in the script end after the moment that its world has come to."""
-    end = (datetime.fromtimestamp(io.wall, UTC) + timedelta(hours=6)).isoformat()
+    """Let the scripted credentials expire six hours after the current time."""
+    expiration = (datetime.fromtimestamp(io.wall, UTC) + timedelta(hours=6)).isoformat()
     io.script = [
-        (method, url, answer(document(Expiration=end)) if url.endswith("/demo") else reply)
+        (method, url, answer(document(Expiration=expiration)) if url.endswith("/demo") else reply)
         for method, url, reply in io.script
     ]
     return io
 
 
 @pytest.mark.parametrize(("wall", "steady"), [(21480.0, 0.0), (0.0, 21480.0), (-86400.0, 21480.0), (21480.0, 21480.0)])
-def test_the_token_ends_by_either_clock(wall: float, steady: float) -> None:
-    """A clock that was set, or stood still while the machine slept, does not keep a dead token alive."""
+def test_token_expires_by_either_clock(wall: float, steady: float) -> None:
+    """A token expires although one clock was set, or stood still while the machine was suspended."""
     one = used(provider())
     io = FakeIo(*all_three())
     io.wall += wall
@@ -220,10 +213,12 @@ def test_the_token_ends_by_either_clock(wall: float, steady: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "ttl", [None, "", "0", "60", "120", "-5", "1.5", "soon", "\u0661\u0662\u0663\u0664", "9" * 400]
+    "ttl",
+    [None, "", "0", "60", "120", "-5", "1.5", "soon", "\u0661\u0662\u0663\u0664", "9" * 400],
+    ids=lambda ttl: ascii(ttl)[:20],
 )
-def test_a_token_of_unknown_life_is_for_one_attempt(ttl: str | None) -> None:
-    """Without a usable TTL header, or with a short one, the token is used at once and then forgotten."""
+def test_token_without_a_valid_lifetime(ttl: str | None) -> None:
+    """A token whose lifetime is invalid or short is used for one attempt only."""
     one = provider()
     for _ in range(2):
         io = FakeIo(put(token(ttl=ttl)), roles(), creds())
@@ -231,16 +226,16 @@ def test_a_token_of_unknown_life_is_for_one_attempt(ttl: str | None) -> None:
         assert tokens_sent(io) == [IMDS_TOKEN] * 2
 
 
-def test_no_token_lives_longer_than_the_service_grants() -> None:
-    """A TTL beyond six hours is taken for six hours."""
+def test_longest_lifetime_of_a_token() -> None:
+    """A lifetime above six hours counts as six hours."""
     one = used(provider(), put(token(ttl="999999")), roles(), creds())
     io = FakeIo(*all_three())
     io.advance(21480.0)
     fetch(one, _later(io))
 
 
-def test_a_token_stays_at_its_endpoint() -> None:
-    """When the endpoint changes, the kept token is not sent to the new one."""
+def test_token_belongs_to_its_endpoint() -> None:
+    """If the endpoint changes, the cached token is not sent to the new one."""
     one = used(provider())
     io = FakeIo(*all_three("http://127.0.0.1:1"), environ={"AWS_EC2_METADATA_SERVICE_ENDPOINT": "http://127.0.0.1:1"})
     fetch(one, io)
@@ -259,23 +254,24 @@ def test_a_token_stays_at_its_endpoint() -> None:
         b"\xef\xbb\xbf" + IMDS_TOKEN.encode(),
         IMDS_TOKEN.encode() * 1000,
     ],
+    ids=lambda body: ascii(body[:30]),
 )
-def test_garbage_is_no_token(body: bytes) -> None:
-    """An unusable token is malformed: there is no step down to version 1, and it is not shown."""
+def test_malformed_token(body: bytes) -> None:
+    """An invalid token is malformed; it does not lead to IMDSv1 and is not displayed."""
     error = fail(put(answer(body)))
     assert type(error) is MalformedResponseError
 
 
-def test_blanks_around_a_token_are_dropped() -> None:
-    """A newline after the token, as simulators send it, is not part of it."""
+def test_newline_after_the_token() -> None:
+    """A newline after the token, as simulators send it, is not a part of it."""
     io = FakeIo(put(token(IMDS_TOKEN + "\n")), roles(), creds())
     fetch(provider(), io)
     assert tokens_sent(io) == [IMDS_TOKEN] * 2
 
 
 @pytest.mark.parametrize("at", ["role", "credentials"])
-def test_a_refused_kept_token_is_replaced_once(at: str) -> None:
-    """When the service refuses a kept token, a new one is asked for, once, and everything again with it."""
+def test_rejected_cached_token(at: str) -> None:
+    """If the service rejects a cached token, the provider requests one new token and repeats its requests."""
     one = used(provider())
     service_error = answer(status=401)
     first = [roles(service_error)] if at == "role" else [roles(), creds(service_error)]
@@ -286,8 +282,8 @@ def test_a_refused_kept_token_is_replaced_once(at: str) -> None:
     assert tokens_sent(io) == ["new", "new"]
 
 
-def test_a_refused_new_token_is_an_error() -> None:
-    """A token that was just given and is refused is not replaced again, and is not kept."""
+def test_rejected_new_token() -> None:
+    """A new token that is rejected is not replaced in the same attempt, and is not cached."""
     service_error = answer({"Message": f"bad {IMDS_TOKEN}"}, status=401)
     one = used(provider())
     error = failure(one, FakeIo(roles(service_error), put(), roles(service_error)))
@@ -299,7 +295,7 @@ def test_a_refused_new_token_is_an_error() -> None:
 
 
 def test_time_for_a_replaced_token() -> None:
-    """The two exchanges more that a refused token costs have their own time; the whole stays bounded."""
+    """The two additional exchanges after a rejected token extend the time of the attempt."""
     one = used(provider())
 
     def slow(reply: Answer) -> Any:
@@ -322,12 +318,12 @@ def test_time_for_a_replaced_token() -> None:
     fetch(one, io)
 
 
-# --- version 1
+# --- IMDSv1
 
 
 @pytest.mark.parametrize("status", [403, 404, 405])
-def test_version_1_where_there_are_no_tokens(status: int) -> None:
-    """A service that knows no tokens is asked without, and remembered as such."""
+def test_imdsv1(status: int) -> None:
+    """A service without tokens gets requests without a token, also in the next attempt."""
     one = provider()
     io = FakeIo(put(answer(status=status)), roles(), creds())
     fetch(one, io)
@@ -337,8 +333,8 @@ def test_version_1_where_there_are_no_tokens(status: int) -> None:
 
 
 @pytest.mark.parametrize("at", ["role", "credentials"])
-def test_a_service_that_learned_tokens(at: str) -> None:
-    """A 401 without a token ends the memory of version 1, and the same attempt goes on with a token."""
+def test_service_that_requires_tokens_later(at: str) -> None:
+    """A 401 for a request without a token lets the same attempt continue with a token."""
     one = used(provider(), put(answer(status=404)), roles(), creds())
     service_error = answer(status=401)
     io = FakeIo(*([roles(service_error)] if at == "role" else [roles(), creds(service_error)]), *all_three())
@@ -347,8 +343,8 @@ def test_a_service_that_learned_tokens(at: str) -> None:
     fetch(one, FakeIo(*without_token()))
 
 
-def test_a_service_that_wants_tokens_and_gives_none() -> None:
-    """A 404 for the token and a 401 without one is an error, after which everything is tried anew."""
+def test_service_that_requires_tokens_and_has_none() -> None:
+    """A 404 for the token and a 401 without one is an error, and the next attempt requests a token again."""
     service_error = answer(status=401)
     one = provider()
     error = failure(one, FakeIo(put(answer(status=404)), roles(service_error)))
@@ -358,7 +354,7 @@ def test_a_service_that_wants_tokens_and_gives_none() -> None:
 
 
 @pytest.mark.parametrize(
-    ("environ", "options", "said"),
+    ("environ", "options", "origin"),
     [
         ({V1_DISABLED: "true"}, {}, V1_DISABLED),
         ({V1_DISABLED: "YES"}, {"ec2_metadata_v1_disabled": False}, V1_DISABLED),
@@ -367,11 +363,11 @@ def test_a_service_that_wants_tokens_and_gives_none() -> None:
     ],
 )
 @pytest.mark.parametrize("status", [403, 404, 405])
-def test_version_1_ruled_out(environ: dict[str, str], options: dict[str, Any], said: str, status: int) -> None:
-    """Where version 1 is ruled out, a service without tokens is an error that names what rules it out."""
+def test_imdsv1_disabled(environ: dict[str, str], options: dict[str, Any], origin: str, status: int) -> None:
+    """If IMDSv1 is disabled, a service without tokens is an error that names the setting."""
     error = fail(put(answer(status=status)), environ=environ, **options)
     assert type(error) is RetrievalError
-    assert said in str(error)
+    assert f"IMDSv1 is disabled by {origin}" in str(error)
     assert error.status == status
 
 
@@ -386,10 +382,12 @@ CONFIG = "/home/user/.aws/config"
         ("[profile x]\nec2_metadata_v1_disabled = yes\n", {}, "x"),
     ],
 )
-def test_version_1_ruled_out_by_the_profile(config: str, environ: dict[str, str], profile: str | None) -> None:
-    """The switch in the selected profile counts too, and the error names its file and line."""
+def test_imdsv1_disabled_by_the_profile(config: str, environ: dict[str, str], profile: str | None) -> None:
+    """The selected profile can disable IMDSv1, and the error contains file and line."""
     io = FakeIo(put(answer(status=404)), environ=environ, files={CONFIG: config.encode()})
-    with pytest.raises(RetrievalError, match=r"ec2_metadata_v1_disabled in ~/.aws/config:2 rules out") as caught:
+    with pytest.raises(
+        RetrievalError, match=r"IMDSv1 is disabled by ec2_metadata_v1_disabled in ~/.aws/config:2"
+    ) as caught:
         run(provider()._fetch(io, ClientContext(profile=profile)))
     assert caught.value.status == 404
 
@@ -403,14 +401,14 @@ def test_version_1_ruled_out_by_the_profile(config: str, environ: dict[str, str]
         ("[default]\nec2_metadata_v1_disabled = true\n", {"AWS_PROFILE": "missing"}),
     ],
 )
-def test_version_1_not_ruled_out_by_the_profile(config: str, environ: dict[str, str]) -> None:
-    """It does not count when it is off, in another profile, or when the environment says otherwise."""
+def test_imdsv1_not_disabled_by_the_profile(config: str, environ: dict[str, str]) -> None:
+    """The key does not count if it is false, in another profile, or overridden by the environment."""
     io = FakeIo(put(answer(status=404)), roles(), creds(), environ=environ, files={CONFIG: config.encode()})
     assert run(provider()._fetch(io, ClientContext())).access_key_id
 
 
-def test_switch_in_the_profile_that_cannot_be_read() -> None:
-    """A switch that is neither on nor off, like a file that cannot be read, never means that version 1 may be used."""
+def test_invalid_imdsv1_setting_of_the_profile() -> None:
+    """An invalid key or file is an error; it does not mean that IMDSv1 may be used."""
     for content in (b"[default]\nec2_metadata_v1_disabled = maybe\n", b"[default]\nregion = \xff\n"):
         io = FakeIo(put(answer(status=404)), files={CONFIG: content})
         with pytest.raises(InvalidConfigurationError, match=r"~/.aws/config:"):
@@ -424,16 +422,16 @@ ENDPOINT = "AWS_EC2_METADATA_SERVICE_ENDPOINT"
 @pytest.mark.parametrize(
     ("environ", "options"), [({ENDPOINT: ELSEWHERE}, {}), ({}, {"endpoint": ELSEWHERE}), ({ENDPOINT: V4}, {})]
 )
-def test_files_are_not_read_where_they_change_nothing(environ: dict[str, str], options: dict[str, Any]) -> None:
-    """With an endpoint from option or variable, and tokens there, no file is looked at."""
+def test_files_are_not_read_without_need(environ: dict[str, str], options: dict[str, Any]) -> None:
+    """If option or variable set the endpoint, and it has tokens, no file is read."""
     io = FakeIo(*all_three(options.get("endpoint") or environ[ENDPOINT]), environ=environ, files={CONFIG: b"\xff"})
     fetch(provider(**options), io)
     assert io.reads == []
 
 
 @pytest.mark.parametrize(("value", "expected"), [("true", NotConfiguredError), ("maybe", InvalidConfigurationError)])
-def test_files_are_not_read_for_a_service_that_is_off(value: str, expected: type[CredentialsError]) -> None:
-    """A service that is switched off costs no reading of files, nor does a switch that cannot be read."""
+def test_files_are_not_read_for_a_disabled_service(value: str, expected: type[CredentialsError]) -> None:
+    """If the service is disabled, or that setting is invalid, no file is read."""
     io = FakeIo(environ={"AWS_EC2_METADATA_DISABLED": value}, files={CONFIG: b"\xff"})
     assert type(failure(provider(), io)) is expected
     assert io.reads == []
@@ -442,40 +440,40 @@ def test_files_are_not_read_for_a_service_that_is_off(value: str, expected: type
 # --- the profile
 
 
-SAYS = "ec2_metadata_service_endpoint = http://127.0.0.1:{}/x/\n"
+ENDPOINT_LINE = "ec2_metadata_service_endpoint = http://127.0.0.1:{}/x/\n"
 PROFILES = "".join(
-    f"[{name}]\n{SAYS.format(port)}"
-    for name, port in (("default", 1), ("profile env", 2), ("profile caller", 3), ("profile argument", 4))
+    f"[{name}]\n{ENDPOINT_LINE.format(port)}"
+    for name, port in (("default", 1), ("profile env", 2), ("profile client", 3), ("profile argument", 4))
 ).encode()
 
 
 @pytest.mark.parametrize(
-    ("argument", "caller", "variable", "port"),
+    ("argument", "client", "variable", "port"),
     [
         (None, None, None, 1),
         (None, None, "env", 2),
-        (None, "caller", "env", 3),
-        ("argument", "caller", "env", 4),
-        ("default", "caller", "env", 1),
+        (None, "client", "env", 3),
+        ("argument", "client", "env", 4),
+        ("default", "client", "env", 1),
     ],
 )
-def test_whose_endpoint_counts(argument: str | None, caller: str | None, variable: str | None, port: int) -> None:
-    """The profile of the argument beats the caller's, that AWS_PROFILE, and that the default."""
+def test_precedence_of_profiles(argument: str | None, client: str | None, variable: str | None, port: int) -> None:
+    """The profile is the argument's, the client's, that of AWS_PROFILE, or the default, in this order."""
     environ = {} if variable is None else {"AWS_PROFILE": variable}
     io = FakeIo(*all_three(f"http://127.0.0.1:{port}/x"), environ=environ, files={CONFIG: PROFILES})
-    assert run(provider(profile=argument)._fetch(io, ClientContext(profile=caller))).access_key_id == KEY_ID
+    assert run(provider(profile=argument)._fetch(io, ClientContext(profile=client))).access_key_id == KEY_ID
     assert io.script == []
 
 
 def test_other_files() -> None:
-    """The files can be others than the usual ones."""
+    """The provider reads the shared files that it was created with."""
     files = SharedFiles(FileOptions(config_filepath="/etc/aws"))
     io = FakeIo(*all_three("http://127.0.0.1:1/x"), files={"/etc/aws": PROFILES, CONFIG: b"\xff"})
     fetch(provider(files=files), io)
 
 
 def test_mode_in_the_profile() -> None:
-    """A mode in the profile leads to IPv6; one of the program beats it, but not an endpoint there."""
+    """The profile's mode counts, unless the mode option or any endpoint is set."""
     config = b"[default]\nec2_metadata_service_endpoint_mode = IPv6\n"
     fetch(provider(), FakeIo(*all_three(V6), files={CONFIG: config}))
     fetch(provider(endpoint_mode="IPv4"), FakeIo(*all_three(V4), files={CONFIG: config}))
@@ -495,8 +493,8 @@ def test_mode_in_the_profile() -> None:
         "canary",
     ],
 )
-def test_unreadable_settings_in_the_profile(line: str) -> None:
-    """A setting or line of the profile that cannot be read is an error with file and line, before anything is asked."""
+def test_invalid_settings_of_the_profile(line: str) -> None:
+    """An invalid setting or line of the profile is an error with file and line, before a request is sent."""
     error = failure(provider(), FakeIo(files={CONFIG: f"[default]\n{line}\n".encode()}))
     assert isinstance(error, InvalidConfigurationError)
     assert "~/.aws/config:2" in str(error)
@@ -504,73 +502,73 @@ def test_unreadable_settings_in_the_profile(line: str) -> None:
     assert "canary" not in str(error)
 
 
-def test_files_that_cannot_be_read() -> None:
-    """A file that may have an endpoint and cannot be read is an error: nobody slides on to another service."""
+def test_unreadable_files() -> None:
+    """An unreadable file is an error, since it may contain an endpoint."""
     for file in (b"[default]\nregion = \xff\n", ReadFailure("cannot be read: Permission denied")):
         error = failure(provider(), FakeIo(files={CONFIG: file}))
         assert isinstance(error, InvalidConfigurationError)
         assert "~/.aws/config" in str(error)
 
 
-def test_a_profile_that_is_missing_says_nothing() -> None:
-    """Without files, or without the profile in them, the service is at its own address."""
+def test_missing_profile() -> None:
+    """Without files, or without the profile in them, the endpoint is the default."""
     fetch(provider(profile="missing"), FakeIo(*all_three(), files={CONFIG: PROFILES}))
     fetch(provider(profile="missing"), FakeIo(*all_three()))
 
 
-def test_services_section_of_the_profile_does_not_matter() -> None:
-    """A section of services that is missing is no concern of this one."""
+def test_missing_services_section() -> None:
+    """A missing services section of the profile does not matter for EC2 metadata."""
     fetch(provider(), FakeIo(*all_three(), files={CONFIG: b"[default]\nservices = missing\n"}))
 
 
-def test_silence_names_the_profile() -> None:
-    """If nobody answers at the profile's endpoint, the error says which line leads there."""
+def test_unreachable_endpoint_of_the_profile() -> None:
+    """The error for an unreachable endpoint of the profile contains file and line."""
     io = FakeIo(put(GONE, "http://127.0.0.1:1/x"), files={CONFIG: PROFILES})
     error = failure(provider(), io)
     assert type(error) is MetadataUnreachableError
     assert "(from ec2_metadata_service_endpoint in ~/.aws/config:2)" in str(error)
 
 
-def test_profile_that_changes() -> None:
-    """Files are read anew at each attempt, and a token of one endpoint is not sent to the next."""
+def test_endpoint_of_the_profile_changes() -> None:
+    """Each attempt reads the files, and the token of one endpoint is not sent to another."""
     one = used(provider())
     io = FakeIo(*all_three("http://127.0.0.1:1/x"), files={CONFIG: PROFILES})
     fetch(one, io)
     fetch(one, FakeIo(roles(base="http://127.0.0.1:1/x"), creds(base="http://127.0.0.1:1/x"), files=io.files))
 
 
-def test_version_1_ruled_out_by_the_profile_later() -> None:
-    """A switch that comes into the profile later counts for a service that is remembered as version 1 too."""
+def test_imdsv1_disabled_by_the_profile_later() -> None:
+    """If the profile disables IMDSv1 after it was used, the next attempt requests a token."""
     one = used(provider(), put(answer(status=404)), roles(), creds())
     config = b"[default]\nec2_metadata_v1_disabled = true\n"
     error = failure(one, FakeIo(put(answer(status=404)), files={CONFIG: config}))
-    assert "ec2_metadata_v1_disabled in ~/.aws/config:2 rules out" in str(error)
+    assert "IMDSv1 is disabled by ec2_metadata_v1_disabled in ~/.aws/config:2" in str(error)
 
 
 @pytest.mark.parametrize("profile", [None, "argument"])
-def test_version_1_is_asked_of_the_profile_late(profile: str | None) -> None:
-    """With an endpoint from elsewhere the same profile is asked about version 1, once there are no tokens."""
+def test_profile_is_read_for_imdsv1_only(profile: str | None) -> None:
+    """If the endpoint is not from the profile, the profile is read once the service has no tokens."""
     name = "default" if profile is None else f"profile {profile}"
     files = {CONFIG: f"[{name}]\nec2_metadata_v1_disabled = true\n".encode()}
     io = FakeIo(put(answer(status=404), ELSEWHERE), files=files)
     error = failure(provider(endpoint=ELSEWHERE, profile=profile), io)
-    assert "ec2_metadata_v1_disabled in ~/.aws/config:2 rules out" in str(error)
+    assert "IMDSv1 is disabled by ec2_metadata_v1_disabled in ~/.aws/config:2" in str(error)
     files = {CONFIG: b"[default]\nec2_metadata_v1_disabled = maybe\n"}
     error = failure(provider(endpoint=ELSEWHERE), FakeIo(put(answer(status=404), ELSEWHERE), files=files))
     assert type(error) is InvalidConfigurationError
     assert "~/.aws/config:2" in str(error)
 
 
-def test_version_1_ruled_out_later() -> None:
-    """A switch that comes later counts for a service that is remembered as version 1 too."""
+def test_imdsv1_disabled_later() -> None:
+    """If IMDSv1 is disabled after it was used, the next attempt requests a token."""
     one = used(provider(), put(answer(status=404)), roles(), creds())
     error = failure(one, FakeIo(put(answer(status=404)), environ={V1_DISABLED: "true"}))
     assert V1_DISABLED in str(error)
 
 
 @pytest.mark.parametrize("status", [201, 302, 400, 401, 429, 500, 502, 503])
-def test_no_version_1_after_other_answers(status: int) -> None:
-    """Any other status of the token call is an error, and nothing is ever asked without a token."""
+def test_no_imdsv1_after_another_status(status: int) -> None:
+    """Any other status of the token request is an error, and no request without a token follows."""
     error = fail(put(answer({"Code": "X", "Message": "Y"}, status=status)))
     assert type(error) is RetrievalError
     assert error.status == status
@@ -579,8 +577,8 @@ def test_no_version_1_after_other_answers(status: int) -> None:
 
 @pytest.mark.parametrize("kind", ["unreachable", "timeout", "broken", "too large"])
 @pytest.mark.parametrize("known", [False, True])
-def test_no_version_1_after_silence(kind: Any, known: bool) -> None:
-    """Whoever can hold a packet back does not get the weaker protocol, on a service that was seen or not."""
+def test_no_imdsv1_without_a_response(kind: Any, known: bool) -> None:
+    """A token request without a response does not lead to IMDSv1, even after a success."""
     one = provider()
     if known:
         used(one, put(token(ttl=None)), roles(), creds())
@@ -591,21 +589,23 @@ def test_no_version_1_after_silence(kind: Any, known: bool) -> None:
 
 
 @pytest.mark.parametrize("kind", ["unreachable", "timeout", "broken"])
-def test_no_service_means_not_on_ec2(kind: Any) -> None:
-    """A token call without an answer, ever, lets a chain go on; what answers a bit is no proof against EC2.
+def test_no_service(kind: Any) -> None:
+    """A token request without a response lets a chain continue.
 
-    Where there is a connection, or a wait for one, the hint is about hop limits.
+    The hint is about hop limits if there was a connection or a timeout.
     """
     error = fail(put(TransportFailure(kind, "some detail")))
     assert type(error) is MetadataUnreachableError
     for part in (f"PUT {V4}/latest/api/token", "the default endpoint", "some detail", "AWS_EC2_METADATA_DISABLED"):
         assert part in str(error)
     assert ("hop limit" in str(error)) is (kind != "unreachable")
-    assert ("not an EC2 instance" in str(error)) is (kind == "unreachable")
+    assert ("this is probably not an EC2 instance; set AWS_EC2_METADATA_DISABLED=true" in str(error)) is (
+        kind == "unreachable"
+    )
 
 
-def test_a_flood_is_an_answer() -> None:
-    """More bytes than a token has is no silence."""
+def test_too_large_token() -> None:
+    """A response that is too large means that there is a service."""
     assert type(fail(put(TransportFailure("too large", "x")))) is MalformedResponseError
 
 
@@ -613,8 +613,8 @@ def test_a_flood_is_an_answer() -> None:
     ("kind", "error_type"),
     [("unreachable", RetrievalError), ("timeout", ProviderTimeoutError), ("broken", MalformedResponseError)],
 )
-def test_silence_after_a_success_is_a_failure(kind: Any, error_type: type[CredentialsError]) -> None:
-    """A service that gave credentials before is there: its silence stops a chain."""
+def test_no_response_after_a_success(kind: Any, error_type: type[CredentialsError]) -> None:
+    """A token request without a response stops a chain if the service has returned credentials before."""
     one = used(provider(), put(token(ttl=None)), roles(), creds())
     error = failure(one, FakeIo(put(TransportFailure(kind, "some detail"))))
     assert type(error) is error_type
@@ -622,8 +622,8 @@ def test_silence_after_a_success_is_a_failure(kind: Any, error_type: type[Creden
 
 
 @pytest.mark.parametrize("step", ["role", "credentials"])
-def test_silence_behind_the_token_is_a_failure(step: str) -> None:
-    """Who gives a token is an EC2 instance, so what fails then is an error with the question that failed."""
+def test_no_response_after_the_token(step: str) -> None:
+    """If a later request gets no response, the error stops a chain and contains the request."""
     error = fail(put(), *([roles(GONE)] if step == "role" else [roles(), creds(GONE)]))
     assert type(error) is RetrievalError
     assert f"GET {V4}{ROLES}" in str(error)
@@ -632,7 +632,7 @@ def test_silence_behind_the_token_is_a_failure(step: str) -> None:
 @pytest.mark.parametrize("reply", [answer(status=404), answer(b""), answer(b" \n")])
 @pytest.mark.parametrize("v1", [False, True])
 def test_no_role(reply: Answer, v1: bool) -> None:
-    """An instance without a role has nothing, so a chain goes on."""
+    """An instance without a role has nothing configured."""
     error = fail(put(answer(status=404) if v1 else None), roles(reply))
     assert type(error) is NotConfiguredError
     assert "no role attached" in str(error)
@@ -660,39 +660,40 @@ def test_no_role(reply: Answer, v1: bool) -> None:
         b"\xff",
         b"http://evil",
     ],
+    ids=lambda body: ascii(body[:30]),
 )
-def test_strange_roles(body: bytes) -> None:
-    """What cannot be the name of one role is never made a part of a path."""
+def test_invalid_role_names(body: bytes) -> None:
+    """A response that is not the name of one role is malformed, and never becomes a part of a path."""
     assert type(fail(put(), roles(answer(body)))) is MalformedResponseError
 
 
 @pytest.mark.parametrize("name", ["demo", "a" * 64, "x+y=z,1.2@3-4_5", "@evil", "demo\n", " demo\r\n"])
-def test_names_of_roles(name: str) -> None:
-    """Every name that IAM allows is asked for as it is, without the blanks around it."""
+def test_role_names(name: str) -> None:
+    """Every name that IAM allows is requested unchanged, without blanks around it."""
     fetch(provider(), FakeIo(put(), roles(answer(name.encode())), creds(role=name.strip())))
 
 
-# --- the answer
+# --- credentials
 
 
 @pytest.mark.parametrize("field", ["AccessKeyId", "SecretAccessKey", "Token", "Expiration"])
 @pytest.mark.parametrize("value", [..., None, "", 1, [], "x\x00"])
-def test_all_four_fields_are_needed(field: str, value: object) -> None:
-    """A role's credentials always have an end and a token; a missing or unusable field is malformed."""
+def test_required_fields(field: str, value: object) -> None:
+    """Credentials of a role have a token and an expiration; a missing or invalid field is malformed."""
     error = fail(put(), roles(), creds(answer(document(**{field: value}))))
     assert isinstance(error, MalformedResponseError)
     assert error.field == field
 
 
-def test_an_unreadable_end_is_an_error() -> None:
-    """An end that cannot be read is not "never"."""
+def test_invalid_expiration() -> None:
+    """An invalid expiration is malformed."""
     error = fail(put(), roles(), creds(answer(document(Expiration="EXPIRATION"))))
     assert isinstance(error, MalformedResponseError)
     assert error.field == "Expiration"
 
 
-def test_a_role_that_cannot_be_assumed() -> None:
-    """What EC2 says about its role, in an answer with status 200, is in the error, with a hint about trust."""
+def test_role_that_cannot_be_assumed() -> None:
+    """The error code in a response with status 200 is in the error, with a hint about the trust policy."""
     body = {"Code": "AssumeRoleUnauthorizedAccess", "Message": f"EC2 cannot assume {IMDS_TOKEN}."}
     error = fail(put(), roles(), creds(answer(body)))
     assert type(error) is RetrievalError
@@ -705,8 +706,8 @@ def test_a_role_that_cannot_be_assumed() -> None:
     ("step", "status"),
     [("role", 400), ("role", 403), ("role", 500), *[("credentials", at) for at in (400, 403, 404, 500)]],
 )
-def test_refusals_behind_the_token(step: str, status: int) -> None:
-    """Any other status is an error with AWS's words; only the list of roles can say that there is none."""
+def test_error_responses(step: str, status: int) -> None:
+    """Another status is an error with AWS's error code; only a 404 for the list of roles means that there is none."""
     reply = answer({"Code": "X", "Message": "Y"}, status=status)
     error = fail(put(), *([roles(reply)] if step == "role" else [roles(), creds(reply)]))
     assert type(error) is RetrievalError
@@ -714,8 +715,8 @@ def test_refusals_behind_the_token(step: str, status: int) -> None:
 
 
 @pytest.mark.parametrize(("jitter", "seconds"), [(0.0, 300), (0.5, 450), (0.999, 599.7)])
-def test_an_ended_set_is_extended(jitter: float, seconds: float, caplog: pytest.LogCaptureFixture) -> None:
-    """A set that has ended already is served for 5 to 10 minutes more, marked with its real end, and warned of."""
+def test_expired_credentials_are_extended(jitter: float, seconds: float, caplog: pytest.LogCaptureFixture) -> None:
+    """Expired credentials are extended by 5 to 10 minutes, have their original expiration, and cause a warning."""
     io = FakeIo(put(), roles(), creds(answer(document(Expiration="2024-01-02T03:04:05Z"))), jitter=jitter)
     credentials = fetch(provider(), io)
     assert credentials.expiration is not None
@@ -726,8 +727,8 @@ def test_an_ended_set_is_extended(jitter: float, seconds: float, caplog: pytest.
     assert "2024-01-02T03:04:05+00:00" in record.getMessage()
 
 
-def test_a_valid_set_is_not_touched(caplog: pytest.LogCaptureFixture) -> None:
-    """A set with a second left keeps its own end."""
+def test_valid_credentials_are_not_extended(caplog: pytest.LogCaptureFixture) -> None:
+    """Credentials that expire in a second keep their expiration."""
     io = FakeIo(put(), roles(), creds(answer(document(Expiration="2024-01-02T03:04:06Z"))))
     credentials = fetch(provider(), io)
     assert credentials.expiration == datetime(2024, 1, 2, 3, 4, 6, tzinfo=UTC)
@@ -735,8 +736,8 @@ def test_a_valid_set_is_not_touched(caplog: pytest.LogCaptureFixture) -> None:
     assert caplog.records == []
 
 
-def test_only_its_own_sets_may_be_extended() -> None:
-    """A cache may serve on past its end what came from here, and nothing else."""
+def test_only_own_credentials_may_be_stale() -> None:
+    """A cache may return expired credentials of this provider, and no others."""
     one = provider()
     assert one._allows_stale(Credentials("a", "b", source="EC2 instance metadata"))
     assert not one._allows_stale(Credentials("a", "b", source="environment variables"))
@@ -746,16 +747,16 @@ def test_only_its_own_sets_may_be_extended() -> None:
 # --- time
 
 
-def test_retries_each_question() -> None:
-    """With retries every one of the three questions is repeated on its own after transient failures."""
+def test_each_request_is_retried() -> None:
+    """Each of the three requests is retried after a transient failure."""
     busy = answer(status=503)
     io = FakeIo(put(GONE), put(), roles(busy), roles(), creds(GONE), creds())
     fetch(provider(max_retries=1), io)
     assert io.pauses == pytest.approx([0.05] * 3)
 
 
-def test_a_silent_service_costs_one_timeout() -> None:
-    """Off EC2, where packets vanish, one timeout of the token call is all that is waited for."""
+def test_time_without_a_service() -> None:
+    """Outside of EC2, where packets are dropped, an attempt takes one timeout."""
     io = FakeIo()
     io.script = [put(io.timeout)]
     start = io.monotonic()
@@ -763,8 +764,8 @@ def test_a_silent_service_costs_one_timeout() -> None:
     assert io.monotonic() - start == 1.0
 
 
-def test_the_attempt_is_bounded() -> None:
-    """Retries and pauses of all three questions share one budget, and the last real reason is reported."""
+def test_time_for_all_retries() -> None:
+    """Retries and pauses of all three requests share one budget, and the error has the last reason."""
     io = FakeIo(jitter=0.999)
     busy = answer(status=500)
 
@@ -805,8 +806,8 @@ REPLIES = st.one_of(
 
 @settings(deadline=None)
 @given(st.lists(REPLIES, min_size=10, max_size=10))
-def test_any_service_ends_well(replies: list[Answer]) -> None:
-    """Whatever a stranger there answers, two attempts end with a set or an error, after five questions at most."""
+def test_any_responses(replies: list[Answer]) -> None:
+    """Any responses lead to credentials or a ``CredentialsError``, after at most five requests per attempt."""
     one = provider()
     for start in (0, 5):
         io = FakeIo()

@@ -30,7 +30,6 @@ MODE = "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE"
 V1 = "AWS_EC2_METADATA_V1_DISABLED"
 KEY = "ec2_metadata_service_endpoint"
 V4, V6 = "http://169.254.169.254", "http://[fd00:ec2::254]"
-WHO = "a provider"
 
 
 def view(*lines: str) -> ProfileView:
@@ -42,7 +41,7 @@ def view(*lines: str) -> ProfileView:
 
 def found(environ: dict[str, str], options: ImdsOptions, says: ProfileView | None) -> ImdsSettings:
     """Return the settings that apply."""
-    return resolve_imds_settings(environ, options, WHO, says)
+    return resolve_imds_settings(environ, options, says)
 
 
 # From the strongest to the weakest: what sets it, the URL that it gives, and what an error calls it.
@@ -72,26 +71,28 @@ def test_precedence(at: int) -> None:
         f"{KEY}_mode = ipv6" if is_set["profile mode"] else "",
     )
     _, url, origin = SOURCES[at]
-    assert found(environ, options, says).endpoint == (url, origin)
+    settings = found(environ, options, says)
+    assert (str(settings.url), settings.origin) == (url, origin)
 
 
 def test_nothing_set() -> None:
     """The default endpoint is the IPv4 address, whether the profile was read or not."""
     for says in (None, ProfileView(), view("region = eu-central-1")):
-        assert found({}, ImdsOptions(), says).endpoint == (V4, "the default endpoint")
+        settings = found({}, ImdsOptions(), says)
+        assert (str(settings.url), settings.origin) == (V4, "the default endpoint")
 
 
 @pytest.mark.parametrize("blank", ["", " ", "\t"])
 def test_blanks_are_not_set(blank: str) -> None:
     """A blank variable or key counts as not set."""
     says = view(f"{KEY} ={blank}", f"{KEY}_mode = IPv6")
-    assert found({ENDPOINT: blank, MODE: blank, V1: blank}, ImdsOptions(), says).endpoint.value == V6
+    assert str(found({ENDPOINT: blank, MODE: blank, V1: blank}, ImdsOptions(), says).url) == V6
 
 
 def test_overridden_settings_are_not_validated() -> None:
     """Invalid settings that are overridden are not errors."""
     says = view(f"{KEY} = http://a", f"{KEY}_mode = rubbish", "ec2_metadata_v1_disabled = rubbish")
-    assert found({MODE: "rubbish", V1: "true"}, ImdsOptions(), says).endpoint.value == "http://a"
+    assert str(found({MODE: "rubbish", V1: "true"}, ImdsOptions(), says).url) == "http://a"
     assert found({V1: "rubbish"}, ImdsOptions(v1_disabled=True), says).v1_disabled_by is not None
 
 
@@ -99,8 +100,8 @@ def test_overridden_settings_are_not_validated() -> None:
 def test_unknown_mode_in_the_profile(mode: str) -> None:
     """An unknown mode is an error with key, file and line, and without a long value."""
     says = view("", f"{KEY}_mode = {mode}")
-    error = error_of(resolve_imds_settings, {}, ImdsOptions(), WHO, says, kind=InvalidConfigurationError)
-    assert str(error).startswith(f"{WHO}: {KEY}_mode in ~/.aws/config:3 is ")
+    error = error_of(resolve_imds_settings, {}, ImdsOptions(), says, kind=InvalidConfigurationError)
+    assert str(error).startswith(f"EC2 instance metadata: {KEY}_mode in ~/.aws/config:3 is ")
     assert SECRET_KEY not in str(error)
 
 
@@ -137,15 +138,14 @@ def test_imdsv1_depends_on_the_profile() -> None:
 def test_imdsv1_disabled_by_the_profile() -> None:
     """Read later, the profile has the same setting; an invalid value is an error with its line."""
     assert (
-        v1_disabled_by_profile(view("ec2_metadata_v1_disabled = yes"), WHO)
-        == "ec2_metadata_v1_disabled in ~/.aws/config:2"
+        v1_disabled_by_profile(view("ec2_metadata_v1_disabled = yes")) == "ec2_metadata_v1_disabled in ~/.aws/config:2"
     )
-    assert v1_disabled_by_profile(view("ec2_metadata_v1_disabled = no"), WHO) is None
-    assert v1_disabled_by_profile(ProfileView(), WHO) is None
+    assert v1_disabled_by_profile(view("ec2_metadata_v1_disabled = no")) is None
+    assert v1_disabled_by_profile(ProfileView()) is None
     rubbish = view("ec2_metadata_v1_disabled = maybe")
     for error in (
-        error_of(v1_disabled_by_profile, rubbish, WHO, kind=InvalidConfigurationError),
-        error_of(resolve_imds_settings, {}, ImdsOptions(), WHO, rubbish, kind=InvalidConfigurationError),
+        error_of(v1_disabled_by_profile, rubbish, kind=InvalidConfigurationError),
+        error_of(resolve_imds_settings, {}, ImdsOptions(), rubbish, kind=InvalidConfigurationError),
     ):
         assert "ec2_metadata_v1_disabled in ~/.aws/config:2 is 'maybe'" in str(error)
 
@@ -175,7 +175,7 @@ def test_when_the_profile_is_needed(environ: dict[str, str], options: ImdsOption
 def endpoint_or_error(environ: dict[str, str], options: ImdsOptions, says: ProfileView | None) -> object:
     """Return the endpoint, or the class of the error."""
     try:
-        return resolve_imds_settings(environ, options, WHO, says).endpoint
+        return resolve_imds_settings(environ, options, says).url
     except CredentialsError as error:
         return type(error)
 
@@ -199,9 +199,9 @@ def test_a_profile_that_is_not_needed_changes_nothing(
 def test_disabled() -> None:
     """The variable that disables the service takes precedence, and the profile has no such key."""
     rubbish = view(f"{KEY} = rubbish", "ec2_metadata_v1_disabled = rubbish")
-    error = error_of(resolve_imds_settings, {DISABLED: "true"}, ImdsOptions(), WHO, rubbish, kind=NotConfiguredError)
+    error = error_of(resolve_imds_settings, {DISABLED: "true"}, ImdsOptions(), rubbish, kind=NotConfiguredError)
     assert error.message == "EC2 metadata is disabled by AWS_EC2_METADATA_DISABLED"
-    assert found({}, ImdsOptions(), view("ec2_metadata_disabled = true")).endpoint.value == V4
+    assert str(found({}, ImdsOptions(), view("ec2_metadata_disabled = true")).url) == V4
 
 
 @settings(deadline=None)

@@ -355,7 +355,7 @@ FAILURES: list[tuple[list[Any], type[RetrievalError], str]] = [
     ([denied("server_error", 500, "InternalServerException")] * 3, RetrievalError, "InternalServerException: No."),
     ([answer(b"", 503)] * 3, RetrievalError, "status 503"),
     ([denied("rate_exceeded", 429, "TooManyRequestsError")] * 3, RetrievalError, "TooManyRequestsError"),
-    ([TransportFailure("unreachable", "refused")] * 3, RetrievalError, "could not connect: refused"),
+    ([TransportFailure("unreachable", "refused")] * 3, RetrievalError, "could not connect to the endpoint: refused"),
     ([TransportFailure("broken", "reset")] * 3, MalformedResponseError, "no valid response: reset"),
     ([TransportFailure("too large", "more than 64 KiB")], MalformedResponseError, "more than 64 KiB"),
     ([answer(b"<html>canary</html>", 403)], RetrievalError, "status 403"),

@@ -77,7 +77,7 @@ async def test_folder_of_certificates_is_trusted(bundle: Path, monkeypatch: pyte
 async def test_unknown_authority() -> None:
     """A certificate of an unknown authority is rejected before the request is sent, with OpenSSL's reason."""
     async with serving(ok(), context=server_context()) as peer:
-        with pytest.raises(anycreds.RetrievalError, match=r"could not connect: certificate not trusted: .*certificate"):
+        with pytest.raises(anycreds.RetrievalError, match=r"endpoint: certificate not trusted: .*certificate"):
             await provider_at(peer.port)()
         assert await peer.closed()
     assert peer.heads == []

@@ -1,4 +1,4 @@
-"""What the EC2 metadata service is asked for credentials, and what it answers. Version 1 is that without a token."""
+"""The requests to the EC2 metadata service and its responses, except the credentials. Pure."""
 
 from __future__ import annotations
 
@@ -11,46 +11,47 @@ from ..._core.validation import InvalidValueError, check_header_safe
 from ..._wire.service_errors import malformed_response
 from ..._wire.text import response_text
 
-# The longest life that the service grants a token, in seconds: six hours.
-LONGEST_TTL = 21600
-_EARLY = 120.0  # seconds before its end that a token is given up, as in Rust: it must last for a whole attempt
+# Seconds. The longest lifetime of a token that the service grants: six hours.
+_MAX_TTL = 21600
+# Seconds before its expiration at which a token is replaced, as in the Rust SDK: it must be valid for a whole attempt.
+_REFRESH_BUFFER = 120.0
 _TOKEN_PATH = "/latest/api/token"
 _ROLE_PATH = "/latest/meta-data/iam/security-credentials/"
 _TOKEN_HEADER = "x-aws-ec2-metadata-token"
 _TTL_HEADER = "x-aws-ec2-metadata-token-ttl-seconds"
-# As IAM has it; of the two names that would lead elsewhere as a path, see below.
+# The characters that IAM allows. ``parse_role_name`` rejects the two names with a meaning in paths.
 _ROLE = re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)
 
 
-class Key(NamedTuple):
-    """What opens the service. It fits one endpoint, and ends by both clocks: one may be set, the other one may stop."""
+class ImdsToken(NamedTuple):
+    """A session token, for one endpoint. It expires by both clocks: one may be set, and the other one may stop."""
 
     token: str | None
-    """None: the service is of version 1."""
+    """None for IMDSv1."""
     base: Url
-    wall_end: float
-    monotonic_end: float
+    wall_expiration: float
+    monotonic_expiration: float
 
     def role_request(self, timeout: float, role: str = "") -> Request:
-        """Ask for the name of the instance's role, or with that name for its credentials."""
+        """Return the request for the name of the instance's role, or with that name for its credentials."""
         headers = {} if self.token is None else {_TOKEN_HEADER: self.token}
-        return Request("GET", _below(self.base, _ROLE_PATH + role), headers, timeout)
+        return Request("GET", _with_path(self.base, _ROLE_PATH + role), headers, timeout)
 
     def __repr__(self) -> str:
-        return f"Key(version {1 if self.token is None else 2})"
+        return f"ImdsToken(version {1 if self.token is None else 2})"
 
 
-def version_1(base: Url) -> Key:
-    """Return the key of a service that has no tokens."""
-    return Key(None, base, float("inf"), float("inf"))
+def imdsv1_token(base: Url) -> ImdsToken:
+    """Return what stands for the token of a service that has none. It does not expire."""
+    return ImdsToken(None, base, float("inf"), float("inf"))
 
 
 def token_request(base: Url, timeout: float) -> Request:
-    """Ask for a session token."""
-    return Request("PUT", _below(base, _TOKEN_PATH), {_TTL_HEADER: str(LONGEST_TTL)}, timeout)
+    """Return the request for a session token."""
+    return Request("PUT", _with_path(base, _TOKEN_PATH), {_TTL_HEADER: str(_MAX_TTL)}, timeout)
 
 
-def parse_token(response: Response, base: Url, wall: float, monotonic: float, source: str) -> Key:
+def parse_token(response: Response, base: Url, wall: float, monotonic: float, source: str) -> ImdsToken:
     """Return the session token in a response.
 
     Args:
@@ -75,10 +76,10 @@ def parse_token(response: Response, base: Url, wall: float, monotonic: float, so
         check_header_safe(token)
     except InvalidValueError as error:
         raise MalformedResponseError(f"the session token in the response {error}", source=source) from None
-    seconds = response.headers.get(_TTL_HEADER, "").strip()
-    readable = seconds.isascii() and seconds.isdigit() and len(seconds) <= 6
-    lifetime = (float(min(int(seconds), LONGEST_TTL)) if readable else 0.0) - _EARLY
-    return Key(token, base, wall + lifetime, monotonic + lifetime)
+    text = response.headers.get(_TTL_HEADER, "").strip()
+    is_number = text.isascii() and text.isdigit() and len(text) <= 6
+    lifetime = (float(min(int(text), _MAX_TTL)) if is_number else 0.0) - _REFRESH_BUFFER
+    return ImdsToken(token, base, wall + lifetime, monotonic + lifetime)
 
 
 def parse_role_name(response: Response, source: str) -> str:
@@ -97,5 +98,5 @@ def parse_role_name(response: Response, source: str) -> str:
     return name
 
 
-def _below(base: Url, path: str) -> Url:
+def _with_path(base: Url, path: str) -> Url:
     return base._replace(target=base.target + path)

@@ -15,7 +15,11 @@ from typing import NamedTuple
 from ..._config.service_settings import ProfileView
 from ..._config.settings import Setting, display_value, first_set, from_argument, parse_bool
 from ..._core.errors import InvalidConfigurationError, NotConfiguredError
+from ..._core.http import Url
+from ..._core.validation import InvalidValueError
+from ..._wire.urls import parse_endpoint
 
+NAME = "EC2 instance metadata"
 DISABLED = "AWS_EC2_METADATA_DISABLED"
 _V1_DISABLED = "AWS_EC2_METADATA_V1_DISABLED"
 _V1_KEY = "ec2_metadata_v1_disabled"
@@ -35,7 +39,10 @@ class ImdsOptions(NamedTuple):
 class ImdsSettings(NamedTuple):
     """The settings that apply."""
 
-    endpoint: Setting
+    url: Url
+    """The endpoint."""
+    origin: str
+    """The setting that determines the endpoint."""
     v1_disabled_by: str | None
     """The origin of the setting that disables IMDSv1; None if no setting that was read does."""
     v1_depends_on_profile: bool = False
@@ -54,14 +61,13 @@ def needs_profile(environ: Mapping[str, str], options: ImdsOptions) -> bool:
 
 
 def resolve_imds_settings(
-    environ: Mapping[str, str], options: ImdsOptions, source: str, view: ProfileView | None = None
+    environ: Mapping[str, str], options: ImdsOptions, view: ProfileView | None = None
 ) -> ImdsSettings:
     """Return the settings that apply. Settings that are overridden are not validated.
 
     Args:
         environ: The environment variables.
         options: The user's options.
-        source: The name of the provider, for errors.
         view: The selected profile; None if it was not read.
 
     Raises:
@@ -69,25 +75,29 @@ def resolve_imds_settings(
         InvalidConfigurationError: A setting cannot be used.
 
     """
-    if _origin_if_on(first_set(environ, DISABLED), source) is not None:
-        raise NotConfiguredError(f"EC2 metadata is disabled by {DISABLED}", source=source)
+    if _origin_if_on(first_set(environ, DISABLED)) is not None:
+        raise NotConfiguredError(f"EC2 metadata is disabled by {DISABLED}", source=NAME)
     profile = view or ProfileView()
     v1 = from_argument(_V1_KEY, "true" if options.v1_disabled else None) or first_set(environ, _V1_DISABLED)
-    v1_disabled_by = _origin_if_on(v1 or profile.with_key(_V1_KEY), source)
-    endpoint = _endpoint(environ, options, profile, source)
-    return ImdsSettings(endpoint, v1_disabled_by, v1_depends_on_profile=v1 is None and view is None)
+    v1_disabled_by = _origin_if_on(v1 or profile.with_key(_V1_KEY))
+    endpoint = _endpoint(environ, options, profile)
+    try:
+        url = parse_endpoint(endpoint.value)
+    except InvalidValueError as error:
+        raise InvalidConfigurationError(f"{endpoint.origin} {error}", source=NAME) from None
+    return ImdsSettings(url, endpoint.origin, v1_disabled_by, v1_depends_on_profile=v1 is None and view is None)
 
 
-def v1_disabled_by_profile(view: ProfileView, source: str) -> str | None:
+def v1_disabled_by_profile(view: ProfileView) -> str | None:
     """Return the origin of the profile's setting that disables IMDSv1; None if the profile does not disable it."""
-    return _origin_if_on(view.with_key(_V1_KEY), source)
+    return _origin_if_on(view.with_key(_V1_KEY))
 
 
-def _origin_if_on(setting: Setting | None, source: str) -> str | None:
-    return setting.origin if setting is not None and parse_bool(setting, source) else None
+def _origin_if_on(setting: Setting | None) -> str | None:
+    return setting.origin if setting is not None and parse_bool(setting, NAME) else None
 
 
-def _endpoint(environ: Mapping[str, str], options: ImdsOptions, view: ProfileView, source: str) -> Setting:
+def _endpoint(environ: Mapping[str, str], options: ImdsOptions, view: ProfileView) -> Setting:
     url = from_argument("endpoint", options.endpoint) or first_set(environ, _ENDPOINT)
     url = url or view.with_key("ec2_metadata_service_endpoint")
     if url is not None:
@@ -98,7 +108,6 @@ def _endpoint(environ: Mapping[str, str], options: ImdsOptions, view: ProfileVie
         return Setting(_URL_BY_MODE["ipv4"], "the default endpoint")
     url_of_mode = _URL_BY_MODE.get(str(mode.value).strip().lower())
     if url_of_mode is None:
-        raise InvalidConfigurationError(
-            f"{mode.origin} is {display_value(mode.value)}; expected IPv4 or IPv6", source=source
-        )
+        message = f"{mode.origin} is {display_value(mode.value)}; expected IPv4 or IPv6"
+        raise InvalidConfigurationError(message, source=NAME)
     return Setting(url_of_mode, mode.origin)

@@ -1,4 +1,4 @@
-"""Container credentials: asked where it is allowed, with the token that belongs there, and every failure explained."""
+"""Container credentials: the allowed endpoints, the token that is sent, and an error for each failure."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ from anycreds._core.errors import (
 from anycreds._core.http import TransportFailure
 from anycreds._core.io import ReadFailure
 from anycreds._core.provider import ClientContext
-from anycreds._providers.container import ContainerProvider
+from anycreds._providers.container.provider import ContainerProvider
+from anycreds._providers.container.settings import container_options
 from support.errors import error_of
 from support.fake_io import (
     AUTHORIZATION,
@@ -46,13 +47,13 @@ FULL = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
 TOKEN = "AWS_CONTAINER_AUTHORIZATION_TOKEN"
 TOKEN_FILE = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"
 EKS = "http://169.254.170.23/v1/credentials"
-ECS = "/v2/credentials/3f2a-canary"  # the path is as good as the keys, so it must not show either
+ECS = "/v2/credentials/3f2a-canary"  # the path is as secret as the keys
 EKS_FILE = "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount/eks-pod-identity-token"
 
 
-def provider(**options: Any) -> ContainerProvider:
-    """Make a provider without a world."""
-    return ContainerProvider(FakeRuntime(), **options)
+def provider(timeout: float = 1.0, max_retries: int = 0, **options: Any) -> ContainerProvider:
+    """Return a provider with these options of ``from_http``."""
+    return ContainerProvider(FakeRuntime(), container_options(options), timeout=timeout, max_retries=max_retries)
 
 
 def fail(io: FakeIo, **options: Any) -> CredentialsError:
@@ -62,14 +63,14 @@ def fail(io: FakeIo, **options: Any) -> CredentialsError:
     return error
 
 
-def serving(url: str, *answers: Any, **runtime: Any) -> FakeIo:
-    """Make a world in which this URL is asked for these answers."""
-    return FakeIo(*[("GET", url, one) for one in answers], **runtime)
+def io_with(url: str, *responses: Any, **options: Any) -> FakeIo:
+    """Return an ``Io`` in which GET requests to a URL get these responses."""
+    return FakeIo(*[("GET", url, response) for response in responses], **options)
 
 
 def test_ecs() -> None:
-    """The relative URI of an ECS task is asked on the agent's address, directly, and its set is given."""
-    io = serving(f"http://169.254.170.2{ECS}", answer(document(Code=..., RoleArn="x")), environ={RELATIVE: ECS})
+    """The relative URI of an ECS task is requested from the agent, without a proxy."""
+    io = io_with(f"http://169.254.170.2{ECS}", answer(document(Code=..., RoleArn="x")), environ={RELATIVE: ECS})
     assert fetch(provider(), io) == Credentials(
         KEY_ID,
         SECRET_KEY,
@@ -83,8 +84,8 @@ def test_ecs() -> None:
 
 
 def test_eks() -> None:
-    """EKS pod identity: a full URI, and a token file whose final newline is not part of the token."""
-    io = serving(
+    """EKS pod identity has a full URI, and a token file whose final newline is not a part of the token."""
+    io = io_with(
         EKS,
         answer(document(Code=..., AccountId="012345678901")),
         environ={FULL: EKS, TOKEN_FILE: EKS_FILE},
@@ -95,22 +96,22 @@ def test_eks() -> None:
     assert io.reads == [EKS_FILE]
 
 
-def test_authorization_is_sent_as_it_is() -> None:
-    """The token variable is the whole header, also with other letters of latin-1 in it."""
-    io = serving(EKS, answer(document()), environ={FULL: EKS, TOKEN: f"{AUTHORIZATION} \u00e9"})
+def test_token_is_the_whole_header() -> None:
+    """The token variable is the whole header, and may contain Latin-1 letters."""
+    io = io_with(EKS, answer(document()), environ={FULL: EKS, TOKEN: f"{AUTHORIZATION} \u00e9"})
     fetch(provider(), io)
     assert io.requests[0].headers["Authorization"] == f"{AUTHORIZATION} \u00e9"
 
 
-def test_lasting_keys() -> None:
-    """An endpoint may give keys without a token and without an end."""
-    io = serving(EKS, answer(document(Token=..., Expiration=...)), environ={FULL: EKS})
+def test_no_token_and_no_expiration() -> None:
+    """An endpoint may return keys without a session token and without an expiration."""
+    io = io_with(EKS, answer(document(Token=..., Expiration=...)), environ={FULL: EKS})
     assert fetch(provider(), io) == Credentials(KEY_ID, SECRET_KEY, source="container credentials")
 
 
 @pytest.mark.parametrize("environ", [{}, {RELATIVE: " ", FULL: ""}, {TOKEN: AUTHORIZATION}, {TOKEN_FILE: "/gone"}])
-def test_nothing_configured(environ: dict[str, str]) -> None:
-    """Without a URI there is nothing here, whatever token lies around; no file is looked at."""
+def test_not_configured(environ: dict[str, str]) -> None:
+    """Without a URI nothing is configured, even if a token is set, and no file is read."""
     io = FakeIo(environ=environ)
     error = fail(io)
     assert type(error) is NotConfiguredError
@@ -119,25 +120,32 @@ def test_nothing_configured(environ: dict[str, str]) -> None:
     assert io.reads == []
 
 
-def test_relative_beats_full_and_file_beats_token(caplog: pytest.LogCaptureFixture) -> None:
-    """Of each pair of variables the same one wins as in every SDK, with one warning per pair and provider."""
+def test_precedence_of_variables(caplog: pytest.LogCaptureFixture) -> None:
+    """The relative URI and the token file take precedence, with one warning per pair and provider."""
     environ = {RELATIVE: ECS, FULL: "http://evil.example/", TOKEN: "unused", TOKEN_FILE: "/token"}
     both = provider()
     for _ in range(2):
-        io = serving(
+        io = io_with(
             f"http://169.254.170.2{ECS}", answer(document()), environ=environ, files={"/token": AUTHORIZATION.encode()}
         )
         fetch(both, io)
         assert io.requests[0].headers["Authorization"] == AUTHORIZATION
     assert [record.name for record in caplog.records] == ["anycreds.providers.container"] * 2
     assert [record.levelno for record in caplog.records] == [logging.WARNING] * 2
-    assert f"{RELATIVE} is used" in caplog.text
-    assert f"{TOKEN_FILE} is used" in caplog.text
+    assert f"{FULL} is ignored" in caplog.text
+    assert f"{TOKEN} is ignored" in caplog.text
 
 
-def test_blank_variables_are_absent(caplog: pytest.LogCaptureFixture) -> None:
-    """A blank variable neither wins nor warns."""
-    io = serving(EKS, answer(document()), environ={RELATIVE: " ", FULL: EKS, TOKEN_FILE: "", TOKEN: AUTHORIZATION})
+def test_same_token_in_both_variables(caplog: pytest.LogCaptureFixture) -> None:
+    """Variables with the same token, as ``anycreds serve`` sets them, cause no warning."""
+    environ = {FULL: EKS, TOKEN: AUTHORIZATION, TOKEN_FILE: "/token"}
+    fetch(provider(), io_with(EKS, answer(document()), environ=environ, files={"/token": AUTHORIZATION.encode()}))
+    assert caplog.records == []
+
+
+def test_blank_variables(caplog: pytest.LogCaptureFixture) -> None:
+    """A blank variable counts as not set, and causes no warning."""
+    io = io_with(EKS, answer(document()), environ={RELATIVE: " ", FULL: EKS, TOKEN_FILE: "", TOKEN: AUTHORIZATION})
     fetch(provider(), io)
     assert io.requests[0].headers["Authorization"] == AUTHORIZATION
     assert caplog.records == []
@@ -155,10 +163,11 @@ AMBIENT = {RELATIVE: ECS, FULL: EKS, TOKEN: "ambient", TOKEN_FILE: "/ambient"}
         ({"full_uri": EKS, "authorization_token_file": "/mine"}, EKS, "from the file"),
         ({"full_uri": EKS, "authorization_token_file": PurePosixPath("/mine")}, EKS, "from the file"),
     ],
+    ids=["full URI", "relative URI", "token", "token file", "token path"],
 )
 def test_options_never_mix_with_the_environment(options: dict[str, Any], url: str, authorization: str | None) -> None:
-    """With any explicit option the environment is not read: no ambient token goes to an explicit address."""
-    io = serving(url, answer(document()), environ=AMBIENT, files={"/mine": b"from the file", "/ambient": b"wrong"})
+    """If an option is set, the variables are ignored: their token is not sent to the endpoint of the option."""
+    io = io_with(url, answer(document()), environ=AMBIENT, files={"/mine": b"from the file", "/ambient": b"wrong"})
     fetch(provider(**options), io)
     assert io.requests[0].headers.get("Authorization") == authorization
 
@@ -179,13 +188,12 @@ def test_options_never_mix_with_the_environment(options: dict[str, Any], url: st
         {"full_uri": EKS, "authorization_token_file": ""},
         {"full_uri": EKS, "authorization_token_file": 5},
         {"full_uri": EKS, "authorization_token_file": b"/x"},
-        {"full_uri": EKS, "timeout": 0},
-        {"full_uri": EKS, "authorization_token": AUTHORIZATION, "max_retries": -1},
     ],
+    ids=repr,
 )
-def test_contradicting_options_are_refused_at_once(options: dict[str, Any]) -> None:
-    """Options that exclude each other, lack their URI or are blank are an error where the provider is made."""
-    error = error_of(provider, kind=InvalidConfigurationError, **options)
+def test_invalid_options(options: dict[str, Any]) -> None:
+    """Options that contradict each other, lack a URI or are not text are an invalid configuration."""
+    error = error_of(container_options, options, kind=InvalidConfigurationError)
     assert "option" in str(error)
     assert_no_secret(error)
 
@@ -195,8 +203,8 @@ def test_contradicting_options_are_refused_at_once(options: dict[str, Any]) -> N
     ["http://evil.example/x?secret=query", "http://169.254.169.254/x", "http://[::ffff:127.0.0.1]/", "http://0.0.0.0/"],
 )
 @pytest.mark.parametrize("by_option", [True, False])
-def test_forbidden_endpoints_are_not_asked(uri: str, by_option: bool) -> None:
-    """Plain http to elsewhere is refused before any token is read, naming host, origin and what is allowed."""
+def test_forbidden_endpoints(uri: str, by_option: bool) -> None:
+    """Plain http to another host is an error before a token is read; it names the host and the allowed ones."""
     io = FakeIo(environ={} if by_option else {FULL: uri, TOKEN_FILE: "/x"})
     error = fail(io, **({"full_uri": uri} if by_option else {}))
     assert type(error) is ForbiddenEndpointError
@@ -210,8 +218,8 @@ def test_forbidden_endpoints_are_not_asked(uri: str, by_option: bool) -> None:
     "environ",
     [{FULL: "http://user@127.0.0.1/canary"}, {FULL: "localhost/canary"}, {RELATIVE: "@evil/canary"}, {RELATIVE: "//e"}],
 )
-def test_unreadable_uris_are_a_broken_configuration(environ: dict[str, str]) -> None:
-    """A URI outside of the grammar is an error that names its variable and does not repeat it."""
+def test_invalid_uri(environ: dict[str, str]) -> None:
+    """An invalid URI is an error that names its variable and does not contain the URI."""
     error = fail(FakeIo(environ=environ))
     assert type(error) is InvalidConfigurationError
     assert next(iter(environ)) in str(error)
@@ -227,21 +235,21 @@ def test_unreadable_uris_are_a_broken_configuration(environ: dict[str, str]) -> 
         ("https://broker.example/x", False),
     ],
 )
-def test_proxies_only_for_far_hosts(uri: str, direct: bool) -> None:
-    """Only https to another machine may go through a proxy."""
-    io = serving(uri, answer(document()), environ={FULL: uri})
+def test_proxies(uri: str, direct: bool) -> None:
+    """Only https to a host that is not link-local may use a proxy."""
+    io = io_with(uri, answer(document()), environ={FULL: uri})
     fetch(provider(), io)
     assert io.requests[0].direct is direct
 
 
-def test_the_token_file_is_read_every_time() -> None:
-    """A token that was replaced in its file is used at the next attempt; a file that comes later is found then."""
-    one = provider()
+def test_token_file_is_read_at_every_attempt() -> None:
+    """An attempt uses the current token in the file, which may not have existed before."""
+    container_provider = provider()
     environ = {FULL: EKS, TOKEN_FILE: EKS_FILE}
-    assert "No such file" in str(failure(one, FakeIo(environ=environ)))
+    assert "No such file" in str(failure(container_provider, FakeIo(environ=environ)))
     for token in ("first", "second"):
-        io = serving(EKS, answer(document()), environ=environ, files={EKS_FILE: token.encode()})
-        fetch(one, io)
+        io = io_with(EKS, answer(document()), environ=environ, files={EKS_FILE: token.encode()})
+        fetch(container_provider, io)
         assert io.requests[0].headers["Authorization"] == token
 
 
@@ -249,9 +257,9 @@ def test_the_token_file_is_read_every_time() -> None:
     ("content", "token"),
     [(b"a b", "a b"), (b"a\n", "a"), (b"a\r\n", "a"), ("\u00e9".encode(), "\u00e9")],
 )
-def test_one_final_newline_is_not_the_token(content: bytes, token: str) -> None:
-    """One line end at the end of the token file is dropped, and nothing else."""
-    io = serving(EKS, answer(document()), environ={FULL: EKS, TOKEN_FILE: "/t"}, files={"/t": content})
+def test_final_newline_of_the_token_file(content: bytes, token: str) -> None:
+    """One line break at the end of the token file is removed."""
+    io = io_with(EKS, answer(document()), environ={FULL: EKS, TOKEN_FILE: "/t"}, files={"/t": content})
     fetch(provider(), io)
     assert io.requests[0].headers["Authorization"] == token
 
@@ -282,9 +290,10 @@ SECRET_BYTES = AUTHORIZATION.encode()
         (SECRET_BYTES * 1000, "characters"),
         (SECRET_BYTES * 10000, "larger than 65536"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "file",
 )
-def test_bad_token_files(content: bytes | ReadFailure, reason: str) -> None:
-    """A missing, unreadable, empty or unusable token file is an error with path and reason, never its content."""
+def test_invalid_token_file(content: bytes | ReadFailure, reason: str) -> None:
+    """An unreadable or invalid token file is an error with its path and the reason, without its content."""
     error = fail(FakeIo(environ={FULL: EKS, TOKEN_FILE: "/the/file"}, files={"/the/file": content}))
     assert type(error) is InvalidConfigurationError
     assert TOKEN_FILE in str(error)
@@ -292,27 +301,27 @@ def test_bad_token_files(content: bytes | ReadFailure, reason: str) -> None:
     assert reason in str(error)
 
 
-def test_a_token_in_the_place_of_its_file() -> None:
-    """A token that was put into the variable for its file is not shown as the name of a missing file."""
+def test_token_in_the_variable_of_its_file() -> None:
+    """A token in the variable for its file is not displayed as the name of a missing file."""
     error = fail(FakeIo(environ={FULL: EKS, TOKEN_FILE: AUTHORIZATION}))
     assert type(error) is InvalidConfigurationError
     assert f"{TOKEN_FILE} names a file without its directory, which cannot be read: No such file" in str(error)
 
 
-@pytest.mark.parametrize("rubbish", ["\n", "\r\nX: y", "\x00", "\u4e2d", " ", "\udcff"])
-def test_bad_token_variables(rubbish: str) -> None:
-    """A token that cannot be a header is refused before anything is sent, naming the variable only."""
-    error = fail(FakeIo(environ={FULL: EKS, TOKEN: AUTHORIZATION + rubbish}))
+@pytest.mark.parametrize("suffix", ["\n", "\r\nX: y", "\x00", "\u4e2d", " ", "\udcff"], ids=ascii)
+def test_invalid_token_variable(suffix: str) -> None:
+    """A token that cannot be a header is an error that names the variable, before a request is sent."""
+    error = fail(FakeIo(environ={FULL: EKS, TOKEN: AUTHORIZATION + suffix}))
     assert type(error) is InvalidConfigurationError
     assert TOKEN in str(error)
 
 
 @pytest.mark.parametrize("status", [201, 204, 400, 401, 403, 404, 405])
-def test_refusals_are_final(status: int) -> None:
-    """Another status than 200 is an error with status and AWS's words, not retried, without path and token."""
+def test_error_responses_are_not_retried(status: int) -> None:
+    """Another status than 200 is an error with AWS's message, without path and token, and is not retried."""
     body = {"code": "AccessDenied", "message": f"No {AUTHORIZATION}, no {AUTHORIZATION.split()[1]}."}
     url = f"http://169.254.170.2{ECS}"
-    io = serving(url, answer(body, status=status), environ={RELATIVE: ECS, TOKEN: AUTHORIZATION})
+    io = io_with(url, answer(body, status=status), environ={RELATIVE: ECS, TOKEN: AUTHORIZATION})
     error = failure(provider(max_retries=3), io)
     assert type(error) is RetrievalError
     assert (error.status, error.code) == (status, "AccessDenied")
@@ -323,14 +332,14 @@ def test_refusals_are_final(status: int) -> None:
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_redirects_are_not_followed(status: int) -> None:
-    """A redirect is an error that names where it leads, and nobody is asked there."""
-    io = serving(EKS, answer(status=status, location="http://evil.example/x?canary"), environ={FULL: EKS})
+    """A redirect is an error that names its target, which gets no request."""
+    io = io_with(EKS, answer(status=status, location="http://evil.example/x?canary"), environ={FULL: EKS})
     assert "a redirect to evil.example; redirects are not followed" in str(fail(io))
 
 
 def test_transient_failures_are_retried() -> None:
-    """Throttling, the agent's troubles and broken connections are tried again as often as was said."""
-    io = serving(
+    """Throttling, server errors and broken connections are retried ``max_retries`` times."""
+    io = io_with(
         EKS,
         answer(status=429),
         TransportFailure("unreachable", "x"),
@@ -343,23 +352,31 @@ def test_transient_failures_are_retried() -> None:
 
 
 @pytest.mark.parametrize(
-    ("silence", "error_type"),
+    ("transport_failure", "error_type"),
     [
         (TransportFailure("unreachable", "connection refused"), RetrievalError),
         (TransportFailure("broken", "connection closed"), MalformedResponseError),
         (TransportFailure("too large", "more than 65536 bytes came"), MalformedResponseError),
     ],
 )
-def test_no_answer(silence: TransportFailure, error_type: type[CredentialsError]) -> None:
-    """An agent that cannot be talked to is an error with the reason: its address is configured, so a chain stops."""
-    error = fail(serving(EKS, silence, environ={FULL: EKS}))
+def test_no_response(transport_failure: TransportFailure, error_type: type[CredentialsError]) -> None:
+    """An endpoint without a response is an error with the reason, which stops a chain."""
+    error = fail(io_with(EKS, transport_failure, environ={FULL: EKS}))
     assert type(error) is error_type
-    assert silence.detail in str(error)
-    assert "http://169.254.170.23" in str(error)
+    assert transport_failure.detail in str(error)
+    assert f"GET http://169.254.170.23 (from {FULL})" in str(error)
 
 
-def test_a_silent_agent_costs_its_budget() -> None:
-    """With retries the whole attempt ends within (1 + retries) × timeout, with the real reason."""
+def test_unreachable_endpoint() -> None:
+    """The error for an unreachable endpoint says that the provider could not connect to it."""
+    error = fail(io_with(EKS, TransportFailure("unreachable", "connection refused"), environ={FULL: EKS}))
+    assert error.message == (
+        f"GET http://169.254.170.23 (from {FULL}) could not connect to the endpoint: connection refused"
+    )
+
+
+def test_time_for_all_retries() -> None:
+    """All retries together take at most ``(1 + max_retries) * timeout``, and the error has the last reason."""
     io = FakeIo(environ={FULL: EKS})
     io.script = [("GET", EKS, io.timeout)] * 4
     start = io.monotonic()
@@ -374,20 +391,20 @@ def test_a_silent_agent_costs_its_budget() -> None:
     [b"", b"null", b"<html>", document(SecretAccessKey=None), document(Expiration="soon"), document(AccessKeyId=...)],
     ids=repr,
 )
-def test_malformed_answers(body: object) -> None:
-    """A good status with a bad document is malformed, and not asked for again."""
-    error = failure(provider(max_retries=3), serving(EKS, answer(body), environ={FULL: EKS}))
+def test_malformed_responses(body: object) -> None:
+    """An invalid document with status 200 is malformed, and is not retried."""
+    error = failure(provider(max_retries=3), io_with(EKS, answer(body), environ={FULL: EKS}))
     assert type(error) is MalformedResponseError
 
 
-def test_expired_answers_are_refused() -> None:
-    """Keys that have ended are not handed out; unlike with EC2 metadata nothing is extended."""
-    io = serving(EKS, answer(document(Expiration="2024-01-02T03:04:05Z")), environ={FULL: EKS})
+def test_expired_credentials() -> None:
+    """Expired credentials are an error; unlike those of EC2 metadata they are not extended."""
+    io = io_with(EKS, answer(document(Expiration="2024-01-02T03:04:05Z")), environ={FULL: EKS})
     assert "expired at 2024-01-02T03:04:05+00:00" in str(fail(io))
 
 
-def test_prints_no_secret() -> None:
-    """A provider with an explicit token does not show it."""
+def test_repr_does_not_contain_the_token() -> None:
+    """The repr of a provider does not contain its token."""
     assert (
         repr(provider(full_uri=EKS, authorization_token=AUTHORIZATION)) == "<anycreds provider: container credentials>"
     )
@@ -398,8 +415,8 @@ VALUES = st.text() | st.sampled_from(["/v2/x", EKS, "http://localhost/", "https:
 
 @settings(deadline=None)
 @given(st.dictionaries(st.sampled_from([RELATIVE, FULL, TOKEN, TOKEN_FILE]), VALUES), st.binary())
-def test_any_environment_ends_well(environ: dict[str, str], token: bytes) -> None:
-    """Whatever the variables and the token file hold, there is a set or an error of ours; headers can be sent."""
+def test_any_environment(environ: dict[str, str], token: bytes) -> None:
+    """Any variables and token file lead to credentials or a ``CredentialsError``, and to valid headers."""
     io = FakeIo(environ=environ, files={"/t": token})
 
     async def exchange(request: Any) -> Any:
