@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Sequence
 from contextlib import suppress
 
 from .. import CredentialsError, ProfileNotFoundError
@@ -46,35 +47,28 @@ def with_option_names(text: str) -> str:
 
 def report_no_credentials(command: str, error: CredentialsError, profile: str | None, *, as_json: bool) -> int:
     """Print why there are no credentials. Return the exit status."""
-    if not isinstance(error, ProfileNotFoundError):
-        print_error(command, error, as_json=as_json)
-        return FAILED
-    from ._profiles import profile_names, selected_name  # it imports asyncio
+    message, status = str(error), FAILED
+    if isinstance(error, ProfileNotFoundError):
+        from ._profiles import profile_names, selected_name  # it imports asyncio
 
-    if error.profile != selected_name(profile):  # another profile refers to the one that is missing
-        print_error(command, error, as_json=as_json)
-        return FAILED
-    message = str(error)
-    if error.hint is None:
-        names = profile_names()
-        more = ", ..." if len(names) > MAX_LISTED_PROFILES else ""
-        listed = ", ".join(map(ascii, names[:MAX_LISTED_PROFILES]))
-        message = f"{message}; existing profiles: {listed}{more}" if names else f"{message}; there are no profiles"
+        if error.profile == selected_name(profile):  # otherwise another profile refers to the one that is missing
+            status = WRONG_USE
+            if error.hint is None:
+                names = profile_names()
+                message += f"; existing profiles: {list_profiles(names)}" if names else "; there are no profiles"
     print_error(command, error, message, as_json=as_json)
-    return WRONG_USE
+    return status
+
+
+def list_profiles(names: Sequence[str]) -> str:
+    """Return the first of the profiles, in one line."""
+    return ", ".join([*map(ascii, names[:MAX_LISTED_PROFILES]), *(["..."] if len(names) > MAX_LISTED_PROFILES else [])])
 
 
 def print_error(
     command: str, error: CredentialsError | str, message: str | None = None, *, as_json: bool = False
 ) -> None:
-    """Print an error to standard error.
-
-    Args:
-        command: The name of the command.
-        error: The error, or its text if it is not a ``CredentialsError``.
-        message: The text to print instead of the error's own.
-        as_json: Whether to print one JSON object.
-    """
+    """Print an error of a command to standard error. ``message`` replaces the error's own text."""
     if sys.stderr is None:
         return
     text = with_option_names(str(error) if message is None else message)

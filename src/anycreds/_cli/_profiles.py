@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from contextlib import suppress
 
 from .._config.locations import select_profile
 from .._config.profiles import Profiles
@@ -23,8 +24,9 @@ def selected_name(profile: str | None) -> str:
 
 def profile_names() -> list[str]:
     """Return the names of all profiles."""
-    profiles = _read_profiles()
-    return [] if profiles is None else profiles.names()
+    with suppress(CredentialsError):
+        return _read_profiles().names()
+    return []
 
 
 def region_to_set(profile: str | None) -> str | None:
@@ -32,22 +34,15 @@ def region_to_set(profile: str | None) -> str | None:
     selection = select_profile(profile, None, os.environ)
     if not selection.is_explicit or first_set(os.environ, *REGION_VARIABLES) is not None:
         return None
-    profiles = _read_profiles()
-    if profiles is None:
-        return None
-    try:
-        setting = view_of(profiles, selection.name.value).setting("region")
-    except CredentialsError:
-        return None
-    return None if setting is None else setting.value
+    with suppress(CredentialsError):
+        setting = view_of(_read_profiles(), selection.name.value).setting("region")
+        return None if setting is None else setting.value
+    return None
 
 
-def _read_profiles() -> Profiles | None:
+def _read_profiles() -> Profiles:
     async def read() -> Profiles:
         async with RUNTIME.open_io(NAME) as io:
             return await SharedFiles(FileOptions()).profiles(io)
 
-    try:
-        return asyncio.run(read())
-    except CredentialsError:
-        return None
+    return asyncio.run(read())

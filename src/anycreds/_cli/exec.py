@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 from argparse import REMAINDER, ArgumentParser, Namespace
 from collections.abc import Mapping
+from shutil import which
 
 from ._common import FAILED, CommandError, add_options
 from ._credentials import get_credentials
@@ -79,9 +81,6 @@ def _replace_process(command: list[str], environ: Mapping[str, str]) -> int:
 
 def _run_and_wait(command: list[str], environ: Mapping[str, str]) -> int:
     """Run the command as a child, where a process cannot be replaced. The child handles Control-C."""
-    import subprocess  # on Windows only
-    from shutil import which
-
     program = which(command[0])  # unlike subprocess, it finds programs with other extensions than .exe
     if program is None:
         raise FileNotFoundError

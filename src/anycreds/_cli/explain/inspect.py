@@ -4,30 +4,29 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from ..._config.locations import ProfileSelection, select_profile
 from ..._config.settings import first_set
 from ..._config.shared_files import FileOptions, SharedFiles
+from ..._core.credentials import Credentials
 from ..._core.errors import CredentialsError, InvalidConfigurationError, NotConfiguredError, ProfileNotFoundError
 from ..._core.io import ATTEMPT_TIMEOUT
-from ..._core.provider import NO_CONTEXT
-from ..._factories.default_chain import CHAIN_WITH_PROFILE, CHAIN_WITHOUT_PROFILE, WEB_IDENTITY, build_default_chain
+from ..._core.provider import NO_CONTEXT, Provider
+from ..._factories.default_chain import (
+    CHAIN_WITH_PROFILE,
+    CHAIN_WITHOUT_PROFILE,
+    WEB_IDENTITY,
+    ChainEntry,
+    build_default_chain,
+)
 from ..._providers.service.endpoint_resolution import EndpointResolver
 from ..._system import threads
-from ..._system.io import SystemRuntime
+from ..._system.io import SystemIo, SystemRuntime
 from .._mfa import prompt_for_mfa_code
 from .._recursion_guard import recursion_guard
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ..._core.credentials import Credentials
-    from ..._core.provider import Provider
-    from ..._factories.default_chain import ChainEntry
-    from ..._system.io import SystemIo
 
 _KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 _KEYS_IGNORED = "access keys in environment variables are ignored, because a profile is selected ({origin})"
@@ -61,13 +60,10 @@ class Explanation(NamedTuple):
     credentials: Credentials | None
     region: Region | CredentialsError
     notes: tuple[str, ...]
-    profile_names: tuple[str, ...] = ()
+    failure: CredentialsError | None
+    """The error of the provider that is configured but failed."""
+    profile_names: tuple[str, ...]
     """The names of all profiles, if the selected one does not exist."""
-
-    @property
-    def failure(self) -> CredentialsError | None:
-        """The error of the provider that is configured but failed."""
-        return next((source.error for source in self.sources if source.outcome == "failed"), None)
 
 
 def explain(profile: str | None) -> Explanation:
@@ -77,13 +73,7 @@ def explain(profile: str | None) -> Explanation:
     import asyncio  # see _run_without_event_loop
 
     with recursion_guard():
-        explanation = asyncio.run(_explain(profile, ATTEMPT_TIMEOUT))
-    error = explanation.failure
-    if isinstance(error, ProfileNotFoundError) and error.profile == explanation.profile.name.value:
-        from .._profiles import profile_names  # it imports asyncio
-
-        return explanation._replace(profile_names=tuple(profile_names()))
-    return explanation
+        return asyncio.run(_explain(profile, ATTEMPT_TIMEOUT))
 
 
 def _run_without_event_loop(coroutine: Coroutine[Any, Any, Explanation]) -> Explanation:
@@ -113,11 +103,8 @@ async def _explain(profile: str | None, seconds: float | None) -> Explanation:
             selection = select_profile(profile, None, io.environ())
             if selection.is_explicit and first_set(io.environ(), _KEYS[0]) is not None:
                 warnings.append(_KEYS_IGNORED.format(origin=selection.name.origin))
-            entries, providers = (
-                (CHAIN_WITH_PROFILE, with_profile)
-                if selection.is_explicit
-                else (CHAIN_WITHOUT_PROFILE, without_profile)
-            )
+            providers = with_profile if selection.is_explicit else without_profile
+            entries = CHAIN_WITH_PROFILE if selection.is_explicit else CHAIN_WITHOUT_PROFILE
             sources: list[Source] = []
             credentials: Credentials | None = None
             for entry, provider in zip(entries, providers, strict=True):
@@ -127,7 +114,11 @@ async def _explain(profile: str | None, seconds: float | None) -> Explanation:
                 credentials, source = await _try(io, entry, provider)
                 sources.append(source)
             region = await _region(io, shared, profile, sources)
-    return Explanation(selection, tuple(sources), credentials, region, tuple(dict.fromkeys(warnings)))
+            error = next((source.error for source in sources if source.outcome == "failed"), None)
+            is_missing = isinstance(error, ProfileNotFoundError) and error.profile == selection.name.value
+            names = (await shared.profiles(io)).names() if is_missing else ()
+    notes = tuple(dict.fromkeys(warnings))
+    return Explanation(selection, tuple(sources), credentials, region, notes, error, tuple(names))
 
 
 async def _try(io: SystemIo, entry: ChainEntry, provider: Provider) -> tuple[Credentials | None, Source]:

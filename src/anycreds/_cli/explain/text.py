@@ -8,7 +8,7 @@ from shlex import quote
 from textwrap import wrap
 
 from ..._core.errors import CredentialsError, ProfileNotFoundError
-from .._common import MAX_LISTED_PROFILES, with_option_names
+from .._common import list_profiles, with_option_names
 from .inspect import Explanation, Source
 
 _WIDTH = 100
@@ -104,10 +104,9 @@ def _first_steps(sources: Sequence[Source]) -> list[str]:
 
 def _steps_for_missing_profile(explanation: Explanation, hint: str | None) -> list[str]:
     names, (name, origin) = explanation.profile_names, explanation.profile.name
-    listed = [*map(ascii, names[:MAX_LISTED_PROFILES]), *(["..."] if len(names) > MAX_LISTED_PROFILES else [])]
     return [
         *([hint] if hint else []),
-        *([f"select an existing profile: {', '.join(listed)}"] if listed else []),
+        *([f"select an existing profile: {list_profiles(names)}"] if names else []),
         *([f"create this profile: aws configure sso --profile {quote(name)}"] if name.isprintable() else []),
         f"select no profile: {'leave out' if origin == 'option profile' else 'unset'} {origin}",
     ]

@@ -17,7 +17,6 @@ import anyio
 
 from ... import CachedProvider, cached, from_default_chain
 from .._common import DONE, CommandError, close_output, write_output
-from .._credentials import resolve
 from .._formats import CREDENTIAL_VARIABLES, shell_lines
 from .._mfa import prompt_for_mfa_code
 from .._recursion_guard import recursion_guard
@@ -38,7 +37,7 @@ def serve(arguments: Namespace) -> int:
     with recursion_guard():
         source = from_default_chain(arguments.profile, mfa_code_provider=prompt_for_mfa_code)
         provider = cached(source, recheck_after=RECHECK_AFTER)
-        resolve(provider)  # without credentials, the command fails before it prints anything
+        anyio.run(provider)  # without credentials, the command fails before it prints anything
         token = secrets.token_urlsafe(32)
         with _listen(arguments.port) as listening, lifetime.handle_signals(), _token_file(token) as path:
             variables = _variables(listening, token, path)

@@ -15,13 +15,7 @@ _READ_SIZE = 64 * 1024
 
 
 class Lifetime:
-    """Decides when the server ends.
-
-    Args:
-        process: The id of the process with which the server ends; None for the parent.
-        seconds: The longest time to serve; None for no limit.
-        until_eof: Whether to end at the end of standard input.
-    """
+    """Decides when the server ends: with a process (None: the parent), or after ``seconds`` (None: no limit)."""
 
     __slots__ = ("_ends_at", "_parent", "_process", "_signalled", "_until_eof")
 
@@ -62,10 +56,8 @@ def is_running(process: int) -> bool:
     """Return whether a process exists. On POSIX only: on Windows this call ends the process."""
     try:
         os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # it belongs to another user
-        return True
+    except OSError as error:
+        return not isinstance(error, ProcessLookupError)  # other errors: it belongs to another user
     return True
 
 

@@ -9,12 +9,12 @@ from typing import Self, Unpack
 
 from anyio.from_thread import start_blocking_portal
 
-from .._faults import Expired, Fault, Forever, OneFault, ServiceError
-from . import fault_injection
-from .messages import FakeRequest, FakeResponse, FakeServiceError
+from .._faults import Fault, Forever, Hang, OneFault, Raw
+from .fault_injection import replacement, steps_for
+from .messages import FakeRequest
 from .metadata import CONTAINER_PATH
 from .recording import Exchange, parameters_of, signed_for
-from .routing import ROUTES, FakeServices, respond, respond_with_error, route_of
+from .routing import ROUTES, FakeServices, respond, route_of
 from .server import LoopbackServer
 from .state import FakeServiceSettings, FakeSettings
 from .steps import Script
@@ -148,26 +148,16 @@ class FakeAWS(FakeServices, LoopbackServer):
         """Record a request, and return the steps that follow it."""
         route = route_of(request)
         fault = self._next_fault(route)
-        response = self._respond(request, route, fault)
-        status = None if fault_injection.has_no_status(fault) else response.status
-        at, parameters = self.clock.time(), parameters_of(request, route)
-        exchange = Exchange(
-            route, request.method, request.path, status, at, connection, parameters, signed_for(request)
-        )
+        if (response := replacement(fault)) is None:
+            response = respond(self, request, route, fault)
+        status = None if isinstance(fault, Raw | Hang) else response.status
+        parameters, scope, now = parameters_of(request, route), signed_for(request), self.clock.time()
+        exchange = Exchange(route, request.method, request.path, status, now, connection, parameters, scope)
         self.exchanges.append(exchange)
         if request.method == "HEAD":
             response = response._replace(body=b"")
-        steps = fault_injection.steps_for(fault, response)
+        steps = steps_for(fault, response)
         return [("sleep", self.latency), *steps] if self.latency else steps
-
-    def _respond(self, request: FakeRequest, route: str, fault: OneFault | None) -> FakeResponse:
-        if isinstance(fault, ServiceError):
-            error = FakeServiceError(fault.status, fault.code, fault.message, fault.error)
-            return respond_with_error(self, request, route, error)
-        if fault_injection.needs_response(fault):
-            expired_ago = fault.seconds if isinstance(fault, Expired) else None
-            return fault_injection.transform(fault, respond(self, request, route, expired_ago))
-        return fault_injection.replacement(fault)
 
     def _next_fault(self, route: str) -> OneFault | None:
         script = self._scripts.get(route)

@@ -1,6 +1,6 @@
 """Verifies DPoP proofs (RFC 9449) for the fake of sign-in, and creates private keys for its logins.
 
-Needs ``cryptography``, which is imported at the first proof or key.
+Needs ``cryptography``, so that only the first proof or key imports this module.
 """
 
 from __future__ import annotations
@@ -9,6 +9,12 @@ import base64
 import hashlib
 import json
 from typing import Any, Literal, NamedTuple
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from .messages import CANARY, FakeRequest, FakeServiceError
 
@@ -26,12 +32,7 @@ class DpopProof(NamedTuple):
 
 
 def read_proof(request: FakeRequest, now: float) -> DpopProof:
-    """Verify and return the proof of a request.
-
-    Raises:
-        FakeServiceError: The proof is missing or invalid.
-        RuntimeError: ``cryptography`` is not installed.
-    """
+    """Verify and return the proof of a request. Raises ``FakeServiceError``."""
     parts = request.header("dpop").split(".")
     if len(parts) != 3:
         raise _invalid("the DPoP header is not a compact JWS")
@@ -57,19 +58,14 @@ def url_of(request: FakeRequest) -> str:
 
 
 def new_key(number: int, encoding: Literal["sec1", "pkcs8"] = "sec1") -> str:
-    """Return a private key in PEM, a different one for each number. The PEM contains ``CANARY``.
-
-    Raises ``RuntimeError`` without ``cryptography``.
-    """
-    ec, _, serialization = _cryptography()
+    """Return a private key in PEM, a different one for each number. The PEM contains ``CANARY``."""
     # Base64 encodes three bytes as four characters. CANARY is at the two offsets where such a group begins: in PKCS #8
     # before the key's first byte, in SEC 1 before its ninth.
     marker = base64.b64decode(CANARY + "AA")
     scalar = marker + b"\0" * (8 - len(marker)) + marker + number.to_bytes(_COORDINATE_SIZE - 8 - len(marker))
-    form = serialization.PrivateFormat.PKCS8 if encoding == "pkcs8" else serialization.PrivateFormat.TraditionalOpenSSL
+    form = PrivateFormat.PKCS8 if encoding == "pkcs8" else PrivateFormat.TraditionalOpenSSL
     key = ec.derive_private_key(int.from_bytes(scalar), ec.SECP256R1())
-    pem: bytes = key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
-    return pem.decode()
+    return key.private_bytes(Encoding.PEM, form, NoEncryption()).decode()
 
 
 def _check_claims(request: FakeRequest, claims: dict[str, Any], now: float) -> None:
@@ -93,16 +89,12 @@ def _public_point(jwk: object) -> tuple[bytes, bytes] | None:
 
 
 def _is_signed(point: tuple[bytes, bytes], text: bytes, signature: bytes) -> bool:
-    ec, asymmetric, _ = _cryptography()
-    from cryptography.exceptions import InvalidSignature
-    from cryptography.hazmat.primitives.hashes import SHA256
-
     if len(signature) != 2 * _COORDINATE_SIZE:
         return False
     x, y, r, s = (int.from_bytes(part) for part in (*point, signature[:_COORDINATE_SIZE], signature[_COORDINATE_SIZE:]))
     try:
         key = ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
-        key.verify(asymmetric.encode_dss_signature(r, s), text, ec.ECDSA(SHA256()))
+        key.verify(encode_dss_signature(r, s), text, ec.ECDSA(SHA256()))
     except (InvalidSignature, ValueError):
         return False
     return True
@@ -130,15 +122,6 @@ def _base64url(part: object) -> bytes | None:
         return base64.b64decode(part + "=" * (-len(part) % 4), altchars=b"-_", validate=True)
     except ValueError:
         return None
-
-
-def _cryptography() -> tuple[Any, Any, Any]:
-    try:
-        from cryptography.hazmat.primitives import serialization
-        from cryptography.hazmat.primitives.asymmetric import ec, utils
-    except ImportError as error:
-        raise RuntimeError("sign-in in FakeAWS needs the package cryptography: it is not installed") from error
-    return ec, utils, serialization
 
 
 def _invalid(message: str) -> FakeServiceError:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import gzip
+from http.client import responses
 
 from .._faults import (
     Body,
     Delay,
     Drip,
-    Expired,
     Flood,
     Gzip,
     HalfBody,
@@ -20,23 +20,13 @@ from .._faults import (
     Status,
 )
 from .messages import JSON, FakeResponse
-from .steps import Script, encode_head, encode_repeated
+from .steps import Script
 
 _FLOOD_BLOCK = b"x" * (64 * 1024)  # about as much as a socket accepts at once
 
 
-def has_no_status(fault: OneFault | None) -> bool:
-    """Return whether the client gets no HTTP response."""
-    return isinstance(fault, Raw | Hang)
-
-
-def needs_response(fault: OneFault | None) -> bool:
-    """Return whether the fault uses the usual response, so that the service must create it (and issue credentials)."""
-    return fault is None or isinstance(fault, Expired | Gzip | Delay | ResetAfter | HalfBody)
-
-
-def replacement(fault: OneFault | None) -> FakeResponse:
-    """Return the response that replaces the usual one."""
+def replacement(fault: OneFault | None) -> FakeResponse | None:
+    """Return the response that replaces that of the service; None if the service must create it."""
     match fault:
         case Status(code, body, headers):
             return FakeResponse(code, headers, body)
@@ -44,21 +34,18 @@ def replacement(fault: OneFault | None) -> FakeResponse:
             return FakeResponse(200, JSON, body)
         case Redirect(to, code):
             return FakeResponse(code, (("Location", to),), b"")
-        case _:
+        case Raw() | Hang() | Drip() | Flood():
             return FakeResponse(200, JSON, b"")  # steps_for() adds the body, if there is one
-
-
-def transform(fault: OneFault | None, response: FakeResponse) -> FakeResponse:
-    """Return the usual response as the fault changes it."""
-    if isinstance(fault, Gzip):
-        body = gzip.compress(response.body, mtime=0)
-        return FakeResponse(response.status, (*response.headers, ("Content-Encoding", "gzip")), body)
-    return response
+        case _:
+            return None
 
 
 def steps_for(fault: OneFault | None, response: FakeResponse) -> Script:
     """Return the steps that send a response as the fault requires."""
-    whole = encode_head(response, len(response.body)) + response.body
+    if isinstance(fault, Gzip):
+        headers = (*response.headers, ("Content-Encoding", "gzip"))
+        response = FakeResponse(response.status, headers, gzip.compress(response.body, mtime=0))
+    whole = _encode_head(response, len(response.body)) + response.body
     match fault:
         case Raw(data):
             return [("send", data), ("close",)]
@@ -67,12 +54,12 @@ def steps_for(fault: OneFault | None, response: FakeResponse) -> Script:
         case Delay(seconds):
             return [("sleep", seconds), ("send", whole)]
         case Drip(data, every, count):
-            return encode_repeated(response, data, every, count)
+            return _encode_repeated(response, data, every, count)
         case Flood(None):
-            return encode_repeated(response, _FLOOD_BLOCK, 0.0, None)
+            return _encode_repeated(response, _FLOOD_BLOCK, 0.0, None)
         case Flood(int(total)):
             count, rest = divmod(total, len(_FLOOD_BLOCK))
-            head = encode_head(response, total)
+            head = _encode_head(response, total)
             return [("send", head), ("drip", _FLOOD_BLOCK, 0.0, count), ("send", _FLOOD_BLOCK[:rest])]
         case ResetAfter(count):
             return [("send", whole[:count]), ("reset",)]
@@ -80,3 +67,19 @@ def steps_for(fault: OneFault | None, response: FakeResponse) -> Script:
             return [("send", whole[: len(whole) - (len(response.body) + 1) // 2]), ("close",)]
         case _:
             return [("send", whole)]
+
+
+def _encode_head(response: FakeResponse, length: int | None) -> bytes:
+    """Return status line and headers. ``length`` is that of the body; None: the body is chunked."""
+    size = ("Transfer-Encoding", "chunked") if length is None else ("Content-Length", str(length))
+    lines = [f"HTTP/1.1 {response.status} {responses.get(response.status, '')}"]
+    lines += [f"{name}: {value}" for name, value in (*response.headers, size)]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1")
+
+
+def _encode_repeated(response: FakeResponse, data: bytes, every: float, count: int | None) -> Script:
+    """Return the steps that send ``data`` ``count`` times (None: forever) as the body, ``every`` so many seconds."""
+    if count is not None:
+        return [("send", _encode_head(response, count * len(data))), ("drip", data, every, count)]
+    chunk = b"%x\r\n%b\r\n" % (len(data), data)
+    return [("send", _encode_head(response, None)), ("drip", chunk, every, None)]

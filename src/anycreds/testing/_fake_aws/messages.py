@@ -90,13 +90,6 @@ def json_response(status: int, fields: Mapping[str, Any], headers: tuple[tuple[s
     return FakeResponse(status, headers, json.dumps(fields, indent=2).encode())
 
 
-def rest_json_error(error: FakeServiceError) -> FakeResponse:
-    """Encode an error as REST-JSON services do: the portal and OIDC."""
-    message = "message" if error.error is None else "error_description"
-    oauth = {} if error.error is None else {"error": error.error}
-    return json_response(error.status, {**oauth, message: error.message}, (*JSON, ("x-amzn-ErrorType", error.code)))
-
-
 def read_json(request: FakeRequest) -> dict[str, Any] | None:
     """Return the JSON object in a body; None if it is not one."""
     try:

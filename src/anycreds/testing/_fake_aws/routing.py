@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, Protocol
 
+from .._faults import Expired, OneFault, ServiceError
 from . import cognito, metadata, signin, sso, sts
-from .messages import FakeRequest, FakeResponse, FakeServiceError, rest_json_error, stamp_response
+from .messages import FakeRequest, FakeResponse, FakeServiceError, stamp_response
 from .state import FakeState
 
 ROUTES = (*metadata.ROUTES, *sts.ROUTES, *sso.ROUTES, *signin.ROUTES, *cognito.ROUTES)
 """The names of all requests, for ``FakeAWS.script`` and ``FakeAWS.count``. Any other request is ``"other"``."""
 
 
-class _Respond(Protocol):
-    def __call__(self, state: FakeState, request: FakeRequest, expired_ago: float | None = None) -> FakeResponse: ...
+class _Service(Protocol):
+    def respond(self, state: FakeState, request: FakeRequest, expired_ago: float | None = None) -> FakeResponse: ...
+    def encode_error(self, error: FakeServiceError) -> FakeResponse: ...
 
 
-class _Service(NamedTuple):
-    respond: _Respond
-    encode_error: Callable[[FakeServiceError], FakeResponse]
-    stamps_responses: bool = True
-
-
-_METADATA = _Service(metadata.respond, metadata.encode_error, stamps_responses=False)
-_STS = _Service(sts.respond, sts.encode_error)
-_COGNITO = _Service(cognito.respond, cognito.encode_error)
-_SERVICES = {
-    **dict.fromkeys(metadata.ROUTES, _METADATA),
-    **dict.fromkeys(sts.ROUTES, _STS),
-    **dict.fromkeys(sso.ROUTES, _Service(sso.respond, rest_json_error)),
-    **dict.fromkeys(signin.ROUTES, _Service(signin.respond, signin.encode_error)),
-    **dict.fromkeys(cognito.ROUTES, _COGNITO),
+_SERVICES: dict[str, _Service] = {
+    **dict.fromkeys(metadata.ROUTES, metadata),
+    **dict.fromkeys(sts.ROUTES, sts),
+    **dict.fromkeys(sso.ROUTES, sso),
+    **dict.fromkeys(signin.ROUTES, signin),
+    **dict.fromkeys(cognito.ROUTES, cognito),
 }
 
 
@@ -50,24 +42,16 @@ def route_of(request: FakeRequest) -> str:
     return sts.ACTIONS.get(sts.read_form(request).get("Action", ""), "other") if _is_for_sts(request) else "other"
 
 
-def respond(state: FakeState, request: FakeRequest, route: str, expired_ago: float | None = None) -> FakeResponse:
-    """Return the response of the service. ``expired_ago``: the age in seconds of expired credentials or tokens."""
+def respond(state: FakeState, request: FakeRequest, route: str, fault: OneFault | None) -> FakeResponse:
+    """Return the response of the service, with credentials unless the fault is an error or lets them expire."""
     service = _service_of(request, route)
     try:
-        response = service.respond(state, request, expired_ago)
+        if isinstance(fault, ServiceError):
+            raise FakeServiceError(fault.status, fault.code, fault.message, fault.error)
+        response = service.respond(state, request, fault.seconds if isinstance(fault, Expired) else None)
     except FakeServiceError as error:
         response = service.encode_error(error)
-    return _stamp(state, service, response)
-
-
-def respond_with_error(state: FakeState, request: FakeRequest, route: str, error: FakeServiceError) -> FakeResponse:
-    """Return an error response in the format of the service."""
-    service = _service_of(request, route)
-    return _stamp(state, service, service.encode_error(error))
-
-
-def _stamp(state: FakeState, service: _Service, response: FakeResponse) -> FakeResponse:
-    if not service.stamps_responses:
+    if service is metadata:
         return response
     state.records.responses += 1
     return stamp_response(response, state.records.responses, state.clock.time())
@@ -77,8 +61,8 @@ def _service_of(request: FakeRequest, route: str) -> _Service:
     if route in _SERVICES:
         return _SERVICES[route]
     if b"x-amz-target" in request.headers:
-        return _COGNITO
-    return _STS if _is_for_sts(request) else _METADATA
+        return cognito
+    return sts if _is_for_sts(request) else metadata
 
 
 def _is_for_sts(request: FakeRequest) -> bool:

@@ -6,10 +6,11 @@ See: "CreateOAuth2Token" in the AWS Sign-In API reference
 
 from __future__ import annotations
 
+from importlib import import_module
+from types import ModuleType
 from typing import Any, Literal
 
 from . import issued_keys as keys
-from .dpop import new_key, read_proof
 from .messages import FakeRequest, FakeResponse, FakeServiceError, iso_date, json_response, read_json
 from .state import FakeState, RefreshToken
 
@@ -37,7 +38,7 @@ def respond(state: FakeState, request: FakeRequest, expired_ago: float | None = 
     if form["grantType"] != "refresh_token" or form["clientId"] != CLIENT_ID:
         raise _invalid_request("grantType must be refresh_token, and clientId the AWS CLI's")
     try:
-        proof = read_proof(request, state.clock.time())
+        proof = _dpop().read_proof(request, state.clock.time())
     except RuntimeError as error:  # cryptography is not installed
         raise FakeServiceError(500, "InternalServerException", str(error), "server_error") from None
     if proof.identifier in state.records.proofs:
@@ -59,7 +60,7 @@ def new_login(
 ) -> dict[str, Any]:
     """Sign in and return the token as the AWS CLI caches it. Raises ``RuntimeError`` without ``cryptography``."""
     user, records = arn or keys.user_arn(state), state.records
-    key = new_key(len(records.refresh_tokens) + 1, encoding)
+    key = _dpop().new_key(len(records.refresh_tokens) + 1, encoding)
     issued = keys.issue(state, user, expires_in)
     refresh = records.new_secret("login-refresh")
     records.refresh_tokens[refresh] = RefreshToken(CLIENT_ID, user)
@@ -82,6 +83,13 @@ def _refresh(state: FakeState, refresh_token: str, thumbprint: str, expired_ago:
         "expiresIn": lifetime if expired_ago is None else -int(expired_ago),
         "refreshToken": state.rotate_refresh_token(refresh_token, bound, "login-refresh"),
     }
+
+
+def _dpop() -> ModuleType:
+    try:
+        return import_module(".dpop", __package__)
+    except ImportError as error:
+        raise RuntimeError("sign-in in FakeAWS needs the package cryptography: it is not installed") from error
 
 
 def _invalid_request(message: str) -> FakeServiceError:

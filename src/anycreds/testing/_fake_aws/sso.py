@@ -11,7 +11,7 @@ import re
 from typing import Any
 
 from . import issued_keys as keys
-from .messages import FakeRequest, FakeResponse, FakeServiceError, iso_date, json_response, read_json, read_pairs
+from .messages import JSON, FakeRequest, FakeResponse, FakeServiceError, iso_date, json_response, read_json, read_pairs
 from .state import FakeState, RefreshToken, RegisteredClient
 
 ROUTES = ("sso role", "sso token")
@@ -26,6 +26,13 @@ def respond(state: FakeState, request: FakeRequest, expired_ago: float | None = 
     """Return the response to a request. Raises ``FakeServiceError`` for an error response."""
     operation = _get_role_credentials if request.path.endswith(PORTAL_PATH) else _create_token
     return json_response(200, operation(state, request, expired_ago))
+
+
+def encode_error(error: FakeServiceError) -> FakeResponse:
+    """Encode an error as REST-JSON services do."""
+    message = "message" if error.error is None else "error_description"
+    oauth = {} if error.error is None else {"error": error.error}
+    return json_response(error.status, {**oauth, message: error.message}, (*JSON, ("x-amzn-ErrorType", error.code)))
 
 
 def new_token(

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from http.client import responses
 from typing import Any, Literal, TypeAlias
-
-from .messages import FakeResponse
 
 Step: TypeAlias = (
     tuple[Literal["send"], bytes]
@@ -41,19 +38,3 @@ def check_script(script: Iterable[Any]) -> list[Step]:
     if len(steps) > 1 and any(step[0] in CONNECT_STEPS for step in steps):
         raise ValueError(f"invalid script: {' and '.join(CONNECT_STEPS)} must be the only step of a script")
     return steps
-
-
-def encode_head(response: FakeResponse, length: int | None) -> bytes:
-    """Return status line and headers. ``length`` is that of the body; None: the body is chunked."""
-    size = ("Transfer-Encoding", "chunked") if length is None else ("Content-Length", str(length))
-    lines = [f"HTTP/1.1 {response.status} {responses.get(response.status, '')}"]
-    lines += [f"{name}: {value}" for name, value in (*response.headers, size)]
-    return "\r\n".join([*lines, "", ""]).encode("latin-1")
-
-
-def encode_repeated(response: FakeResponse, data: bytes, every: float, count: int | None) -> Script:
-    """Return the steps that send ``data`` ``count`` times (None: forever) as the body, ``every`` so many seconds."""
-    if count is not None:
-        return [("send", encode_head(response, count * len(data))), ("drip", data, every, count)]
-    chunk = b"%x\r\n%b\r\n" % (len(data), data)
-    return [("send", encode_head(response, None)), ("drip", chunk, every, None)]
