@@ -1,4 +1,4 @@
-"""What a provider asks on its way: sources and functions that fail in every manner, and nothing that they held kept."""
+"""Calls of sources and user functions from a provider: results, errors, and no secret in a frame."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ from support.fake_io import (
     run,
 )
 
-WHO, STEP = "AssumeRole", "profile 'base'"
-SET = Credentials(KEY_ID, SECRET_KEY, SESSION_TOKEN)
-WORDS = "what may be a secret"
-CALLER = ClientContext("eu-west-1", "dev")
+NAME, STEP = "AssumeRole", "profile 'base'"
+KEYS = Credentials(KEY_ID, SECRET_KEY, SESSION_TOKEN)
+TEXT = "a text that may be a secret"
+CLIENT = ClientContext("eu-west-1", "dev")
 KINDS: list[type[CredentialsError]] = [
     RetrievalError,
     ProviderTimeoutError,
@@ -54,87 +54,87 @@ KINDS: list[type[CredentialsError]] = [
     InvalidConfigurationError,
     ProfileLoopError,
 ]
-NOTHING: list[type[NotConfiguredError]] = [NotConfiguredError, MetadataUnreachableError, NoCredentialsError]
+NOT_CONFIGURED: list[type[NotConfiguredError]] = [NotConfiguredError, MetadataUnreachableError, NoCredentialsError]
 
 
 class Source(Provider):
-    """A provider that gives what it was made with."""
+    """A provider that returns or raises what it was created with."""
 
-    __slots__ = ("answer", "seen")
+    __slots__ = ("result", "seen")
 
-    def __init__(self, answer: Credentials | CredentialsError) -> None:
+    def __init__(self, result: Credentials | CredentialsError) -> None:
         super().__init__("source", FakeRuntime())
-        self.answer = answer
+        self.result = result
         self.seen: list[tuple[Io, ClientContext]] = []
 
-    async def _load(self, io: Io, caller: ClientContext) -> Credentials | CredentialsError:
-        self.seen.append((io, caller))
-        return self.answer
+    async def _load(self, io: Io, context: ClientContext) -> Credentials | CredentialsError:
+        self.seen.append((io, context))
+        return self.result
 
 
-class StrangeError(Exception):
-    """What a program's own code raises."""
+class UserError(Exception):
+    """An exception of the user's code."""
 
 
 # --- a source
 
 
-def test_a_source_is_asked_in_the_same_attempt() -> None:
-    """The source gets the same world and caller, and its set is passed on as it is."""
-    source, io = Source(SET), FakeIo()
-    assert run(fetch_source(source, io, CALLER, STEP, WHO)) is SET
-    assert source.seen == [(io, CALLER)]
+def test_source_is_called_in_the_same_attempt() -> None:
+    """The source gets the same ``Io`` and client, and its credentials are returned unchanged."""
+    source, io = Source(KEYS), FakeIo()
+    assert run(fetch_source(source, io, CLIENT, STEP, NAME)) is KEYS
+    assert source.seen == [(io, CLIENT)]
 
 
-@pytest.mark.parametrize("kind", NOTHING)
-def test_a_source_without_anything(kind: type[NotConfiguredError]) -> None:
-    """Something stands on it, so that is a mistake in the configuration: no chain goes on. The error names the step."""
+@pytest.mark.parametrize("kind", NOT_CONFIGURED)
+def test_source_without_credentials(kind: type[NotConfiguredError]) -> None:
+    """A source with nothing configured is a configuration error that names the step, so no chain continues."""
     missing = kind("nothing there", source="source")
     with pytest.raises(InvalidConfigurationError) as caught:
-        run(fetch_source(Source(missing), FakeIo(), CALLER, STEP, WHO))
+        run(fetch_source(Source(missing), FakeIo(), CLIENT, STEP, NAME))
     error = caught.value
     assert type(error) is InvalidConfigurationError
-    assert str(error) == f"{WHO}: {STEP} has no credentials: source: nothing there"
+    assert str(error) == f"{NAME}: {STEP} has no credentials: source: nothing there"
     assert error.__cause__ is missing
     assert not isinstance(error, NotConfiguredError)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_source_that_fails(kind: type[CredentialsError]) -> None:
-    """Every other error of a source stays what it is."""
+def test_source_that_fails(kind: type[CredentialsError]) -> None:
+    """Every other error of a source is raised unchanged."""
     failure = kind("broken", source="source")
     with pytest.raises(kind) as caught:
-        run(fetch_source(Source(failure), FakeIo(), CALLER, STEP, WHO))
+        run(fetch_source(Source(failure), FakeIo(), CLIENT, STEP, NAME))
     assert caught.value is failure
     assert str(failure) == "source: broken"
 
 
-def test_not_a_link() -> None:
-    """The error for a step without anything can be had as a value."""
+def test_missing_source_error() -> None:
+    """The error for a step without credentials has the provider's name and the original error as cause."""
     missing = NotConfiguredError("x", source="y")
-    error = missing_source_error(missing, STEP, WHO)
-    assert (type(error), error.source, error.__cause__) == (InvalidConfigurationError, WHO, missing)
+    error = missing_source_error(missing, STEP, NAME)
+    assert (type(error), error.source, error.__cause__) == (InvalidConfigurationError, NAME, missing)
 
 
-# --- a function of the program
+# --- a user function
 
 
-def asked(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Ask a function."""
-    return run(call_user_function(FakeIo(), function, arguments, "role_assumer", WHO))
+def call(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a user function."""
+    return run(call_user_function(FakeIo(), function, arguments, "role_assumer", NAME))
 
 
 def error_of(function: Callable[..., Any], *arguments: Any) -> CredentialsError:
-    """Return the error of asking a function, raised where a provider does that, in a frame without secrets."""
+    """Return the error of a provider that calls the function, after a check for secrets."""
     with pytest.raises(CredentialsError) as caught:
-        run(Calling(function, arguments)._fetch(FakeIo(), CALLER))
+        run(CallingProvider(function, arguments)._fetch(FakeIo(), CLIENT))
     assert_no_secret(caught.value)
-    assert_frames_are_clean(caught.value)
+    assert_no_library_frames(caught.value)
     return caught.value
 
 
-def assert_frames_are_clean(error: BaseException) -> None:
-    """Look for our frames in this error and its causes that hold more than an error."""
+def assert_no_library_frames(error: BaseException) -> None:
+    """Fail if the error or one of its causes has a frame of the library."""
     one: BaseException | None = error
     while one is not None:
         for frame, _ in traceback.walk_tb(one.__traceback__):
@@ -143,45 +143,45 @@ def assert_frames_are_clean(error: BaseException) -> None:
 
 
 async def raising(error: BaseException) -> Any:
-    """Fail."""
+    """Raise the error."""
     raise error
 
 
-class Calling(Provider):
-    """A provider that calls a function."""
+class CallingProvider(Provider):
+    """A provider that calls a user function."""
 
     __slots__ = ("arguments", "function")
 
     def __init__(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
-        super().__init__(WHO, FakeRuntime())
+        super().__init__(NAME, FakeRuntime())
         self.function = function
         self.arguments = arguments
 
-    async def _load(self, io: Io, caller: ClientContext) -> Credentials:
-        await call_user_function(io, self.function, self.arguments, "role_assumer", WHO)
-        return SET
+    async def _load(self, io: Io, context: ClientContext) -> Credentials:
+        await call_user_function(io, self.function, self.arguments, "role_assumer", NAME)
+        return KEYS
 
 
-class Waiting:
-    """Something to await that is no coroutine."""
+class CustomAwaitable:
+    """An awaitable that is not a coroutine."""
 
     def __await__(self) -> Any:
         return iter(())
 
 
-@pytest.mark.parametrize("answer", ["text", None, SET, 0, b"bytes"])
-def test_an_answer_is_passed_on(answer: object) -> None:
-    """What the function returns is returned, whatever it is, and it gets its arguments in order."""
+@pytest.mark.parametrize("result", ["text", None, KEYS, 0, b"bytes"])
+def test_result_is_returned(result: object) -> None:
+    """The result of the function is returned, and the function gets its arguments in order."""
 
     async def function(*arguments: object) -> object:
-        assert arguments == (SET, "params")
-        return answer
+        assert arguments == (KEYS, "params")
+        return result
 
-    assert asked(function, SET, "params") is answer
+    assert call(function, KEYS, "params") is result
 
 
-def test_whatever_can_be_awaited() -> None:
-    """An object with an async __call__, a partial of an async function, and other awaitables do, too."""
+def test_any_awaitable() -> None:
+    """Async ``__call__``, partials of async functions and custom awaitables are accepted."""
 
     class Assumer:
         async def __call__(self) -> str:
@@ -190,38 +190,38 @@ def test_whatever_can_be_awaited() -> None:
     async def function() -> str:
         return "yes"
 
-    assert asked(Assumer()) == asked(partial(function)) == "yes"
-    assert asked(Waiting) is None
+    assert call(Assumer()) == call(partial(function)) == "yes"
+    assert call(CustomAwaitable) is None
 
 
-@pytest.mark.parametrize("answer", ["text", None, SET, {"SecretAccessKey": SECRET_KEY}, SECRET_KEY])
-def test_a_function_that_is_not_async(answer: object) -> None:
-    """A plain function is a mistake of the program: the error names what it returned by its type only."""
-    error = error_of(lambda: answer)
+@pytest.mark.parametrize("result", ["text", None, KEYS, {"SecretAccessKey": SECRET_KEY}, SECRET_KEY])
+def test_function_that_is_not_async(result: object) -> None:
+    """A plain function is a configuration error that names the type of its result only."""
+    error = error_of(lambda: result)
     assert type(error) is InvalidConfigurationError
-    assert f"role_assumer returned {type(answer).__name__} instead of an awaitable" in str(error)
+    assert f"role_assumer returned {type(result).__name__} instead of an awaitable" in str(error)
     assert "async def" in str(error)
-    assert error.source == WHO
+    assert error.source == NAME
 
 
-def test_an_async_generator_is_not_async() -> None:
-    """A function with a yield in it cannot be awaited."""
+def test_async_generator_function() -> None:
+    """An async generator function cannot be awaited."""
 
     async def function() -> AsyncIterator[Credentials]:
-        yield SET
+        yield KEYS
 
     assert "returned async_generator" in str(error_of(function))
 
 
 @pytest.mark.parametrize(
     "failure",
-    [StrangeError(WORDS), KeyError("x"), ValueError(), TimeoutError(), OSError(2, "x"), RecursionError(),
-     StopIteration(), StopAsyncIteration(), AssertionError("x"), ExceptionGroup("x", [StrangeError()])],
+    [UserError(TEXT), KeyError("x"), ValueError(), TimeoutError(), OSError(2, "x"), RecursionError(),
+     StopIteration(), StopAsyncIteration(), AssertionError("x"), ExceptionGroup("x", [UserError()])],
     ids=lambda failure: type(failure).__name__,
 )  # fmt: skip
 @pytest.mark.parametrize("is_async", [True, False])
-def test_a_function_that_raises(failure: Exception, is_async: bool) -> None:
-    """What a function raises is the cause of one error, which has its class only; ours have no frame in either."""
+def test_function_that_raises(failure: Exception, is_async: bool) -> None:
+    """An exception becomes the cause of a ``RetrievalError`` that names its class only, without library frames."""
 
     def plain(*arguments: object) -> Any:
         raise failure
@@ -229,55 +229,55 @@ def test_a_function_that_raises(failure: Exception, is_async: bool) -> None:
     async def function(*arguments: object) -> Any:
         raise failure
 
-    error = error_of(function if is_async else plain, SET, {"WebIdentityToken": SECRET_KEY})
+    error = error_of(function if is_async else plain, KEYS, {"WebIdentityToken": SECRET_KEY})
     assert type(error) is RetrievalError
-    assert (error.source, error.status, error.code) == (WHO, None, None)
+    assert (error.source, error.status, error.code) == (NAME, None, None)
     if isinstance(failure, StopIteration) and is_async:  # a coroutine cannot raise it
         assert error.message == "role_assumer raised RuntimeError"
     else:
         assert error.message == f"role_assumer raised {type(failure).__name__}"
         assert error.__cause__ is failure
-    assert WORDS not in f"{error}{error!r}"
-    assert_frames_are_clean(error)
+    assert TEXT not in f"{error}{error!r}"
+    assert_no_library_frames(error)
 
 
-def test_a_function_with_other_parameters() -> None:
-    """A function that does not take what it gets fails like any other."""
+def test_function_with_other_parameters() -> None:
+    """A function with the wrong parameters fails with a ``TypeError`` as cause."""
 
     async def function() -> Credentials:
-        return SET
+        return KEYS
 
-    error = error_of(function, SET, {"WebIdentityToken": SECRET_KEY})
-    assert str(error).startswith(f"{WHO}: role_assumer raised TypeError")
+    error = error_of(function, KEYS, {"WebIdentityToken": SECRET_KEY})
+    assert str(error).startswith(f"{NAME}: role_assumer raised TypeError")
 
 
-@pytest.mark.parametrize("kind", NOTHING)
-def test_a_function_without_anything(kind: type[NotConfiguredError]) -> None:
-    """What a hook does not have, nobody has: that is a mistake in the configuration, and the error names the hook."""
+@pytest.mark.parametrize("kind", NOT_CONFIGURED)
+def test_function_without_credentials(kind: type[NotConfiguredError]) -> None:
+    """``NotConfiguredError`` of a user function becomes a configuration error that names the function."""
     missing = kind("no vault", source="vault")
     error = error_of(raising, missing)
     assert type(error) is InvalidConfigurationError
-    assert str(error) == f"{WHO}: role_assumer has no credentials: vault: no vault"
+    assert str(error) == f"{NAME}: role_assumer has no credentials: vault: no vault"
     assert error.__cause__ is missing
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_errors_of_ours_are_passed_on(kind: type[CredentialsError]) -> None:
-    """A hook that raises an error of this library says itself what went wrong."""
-    failure = kind("broken", source="vault", hint="mend it")
+def test_credentials_errors_are_raised_unchanged(kind: type[CredentialsError]) -> None:
+    """A ``CredentialsError`` of a user function is raised unchanged."""
+    failure = kind("broken", source="vault", hint="fix it")
     assert error_of(raising, failure) is failure
-    assert str(failure) == "vault: broken (mend it)"
+    assert str(failure) == "vault: broken (fix it)"
 
 
 @pytest.mark.parametrize("ending", [KeyboardInterrupt, SystemExit, GeneratorExit])
-def test_exits_leave(ending: type[BaseException]) -> None:
-    """An exit is no answer: it leaves as it is."""
+def test_process_exits_are_raised_unchanged(ending: type[BaseException]) -> None:
+    """``KeyboardInterrupt``, ``SystemExit`` and ``GeneratorExit`` are raised unchanged."""
     with pytest.raises(ending):
-        asked(raising, ending())
+        call(raising, ending())
 
 
-def test_cancellation_leaves() -> None:
-    """A function that is cancelled while it waits is not said to have failed."""
+def test_cancellation_is_raised_unchanged() -> None:
+    """The cancellation of a waiting function is raised unchanged, and the attempt still names the function."""
 
     class Cancelled(BaseException):
         """As event loops have it."""
@@ -289,81 +289,83 @@ def test_cancellation_leaves() -> None:
     async def function() -> None:
         await Pause()
 
-    waiting = call_user_function(FakeIo(), function, (), "role_assumer", WHO)
-    waiting.send(None)
+    io = FakeIo()
+    coroutine = call_user_function(io, function, (), "role_assumer", NAME)
+    coroutine.send(None)
     with pytest.raises(Cancelled):
-        waiting.throw(Cancelled())
+        coroutine.throw(Cancelled())
+    assert io.waiting_for == "role_assumer"
 
 
-# --- a hook
+# --- a callback that returns credentials
 
 
-def hook(answer: Any) -> Credentials | CredentialsError:
-    """Let a hook give this."""
+def callback_result(result: Any) -> Credentials | CredentialsError:
+    """Return the credentials of a callback, or its error."""
 
     async def function(source: Credentials, params: object) -> Any:
-        assert (source, params) == (SET, {"RoleArn": "arn"})
-        if isinstance(answer, BaseException):
-            raise answer
-        return answer
+        assert (source, params) == (KEYS, {"RoleArn": "arn"})
+        if isinstance(result, BaseException):
+            raise result
+        return result
 
     try:
-        return run(credentials_from_callback(FakeIo(), function, (SET, {"RoleArn": "arn"}), "role_assumer", WHO))
+        return run(credentials_from_callback(FakeIo(), function, (KEYS, {"RoleArn": "arn"}), "role_assumer", NAME))
     except CredentialsError as error:
         strip_frames(error)  # as ``Provider._fetch`` does
         return error
 
 
-def test_credentials_from_a_hook() -> None:
-    """A set that does not say where it is from is from the provider; one that does keeps that."""
-    assert hook(SET) == SET.replace(source=WHO)
-    named = SET.replace(source="vault")
-    assert hook(named) is named
+def test_credentials_from_a_callback() -> None:
+    """Credentials without a source get the provider's name as source."""
+    assert callback_result(KEYS) == KEYS.replace(source=NAME)
+    named = KEYS.replace(source="vault")
+    assert callback_result(named) is named
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "result",
     [None, "text", {"AccessKeyId": KEY_ID, "SecretAccessKey": SECRET_KEY}, (KEY_ID, SECRET_KEY), Credentials, object()],
 )
-def test_a_hook_that_returns_something_else(answer: object) -> None:
-    """What is not Credentials is malformed, and the error names its type and nothing of it."""
-    error = hook(answer)
+def test_callback_that_returns_something_else(result: object) -> None:
+    """Another result than ``Credentials`` is a ``MalformedResponseError`` that names its type only."""
+    error = callback_result(result)
     assert type(error) is MalformedResponseError
-    assert str(error).startswith(f"{WHO}: role_assumer returned {type(answer).__name__}; expected Credentials")
+    assert str(error).startswith(f"{NAME}: role_assumer returned {type(result).__name__}; expected Credentials")
     assert_no_secret(error)
 
 
-def test_a_hook_that_fails() -> None:
-    """A hook's own error, one of ours, and nothing at all end as they do for every function."""
-    assert type(hook(StrangeError(WORDS))) is RetrievalError
+def test_callback_that_fails() -> None:
+    """A callback fails like every user function."""
+    assert type(callback_result(UserError(TEXT))) is RetrievalError
     failure = LoginRequiredError("sign in", command="vault login")
-    assert hook(failure) is failure
-    assert type(hook(NotConfiguredError("x"))) is InvalidConfigurationError
+    assert callback_result(failure) is failure
+    assert type(callback_result(NotConfiguredError("x"))) is InvalidConfigurationError
 
 
-class Hooked(Provider):
-    """A provider as those with a hook are."""
+class CallbackProvider(Provider):
+    """A provider with a callback."""
 
     __slots__ = ("function",)
 
     def __init__(self, function: Callable[..., Awaitable[Any]]) -> None:
-        super().__init__(WHO, FakeRuntime())
+        super().__init__(NAME, FakeRuntime())
         self.function = function
 
-    async def _load(self, io: Io, caller: ClientContext) -> Credentials | CredentialsError:
+    async def _load(self, io: Io, context: ClientContext) -> Credentials | CredentialsError:
         params = {"WebIdentityToken": SECRET_KEY}
-        return await credentials_from_callback(io, self.function, (SET, params), "role_assumer", WHO)
+        return await credentials_from_callback(io, self.function, (KEYS, params), "role_assumer", NAME)
 
 
-@pytest.mark.parametrize("failure", [StrangeError(), NotConfiguredError("x"), RetrievalError("x"), TypeError()])
-def test_no_frame_of_ours_holds_a_secret(failure: Exception) -> None:
-    """Raised by a provider, an error has no frame of ours that knows what the hook was asked with."""
+@pytest.mark.parametrize("failure", [UserError(), NotConfiguredError("x"), RetrievalError("x"), TypeError()])
+def test_no_frame_of_the_library_holds_a_secret(failure: Exception) -> None:
+    """An error that leaves a provider has no frame of the library with the arguments of the callback."""
 
     def function(source: object, params: object) -> Any:
         del source, params
         raise failure
 
-    provider = Hooked(function)
+    provider = CallbackProvider(function)
     with pytest.raises(CredentialsError) as caught:
-        run(provider._fetch(FakeIo(), CALLER))
+        run(provider._fetch(FakeIo(), CLIENT))
     assert_no_secret(caught.value)

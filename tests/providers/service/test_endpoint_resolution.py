@@ -1,4 +1,4 @@
-"""Where services are called: the order of regions, endpoints of every kind, and no host name made of rubbish."""
+"""Endpoint resolution: the order of the regions, variants, custom endpoints, and requests."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from anycreds._providers.service.endpoint_resolution import SERVICE_NAMES, Endpo
 from anycreds._wire.endpoints import Service
 from support.fake_io import FakeIo, run
 
-WHO = "somebody"
+WHO = "a provider"
 CONFIG = "/home/user/.aws/config"
 FILE = "~/.aws/config"
-RUBBISH = [
+INVALID_REGIONS = [
     "evil.com/", "a.b", "x" * 64, "\u00e9", "us\u2024east", "a/b", "a\\b", "a@b", "a:1", "a?b", "a#b", "-a", "a-",
     "a b", "us-east-1\n", "us_east_1", "%2e", "a\x00", "[::1]",
 ]  # fmt: skip
@@ -40,7 +40,7 @@ def outcome(
     profile_first: bool = True,
     **more: Any,
 ) -> ResolvedEndpoint | InvalidConfigurationError:
-    """Find the place of a service; ``profile`` has the lines of the profile ``default``."""
+    """Resolve the endpoint of a service; ``profile`` has the lines of the profile ``default``."""
     io = FakeIo(environ=environ, files={CONFIG: f"[default]\n{profile}\n".encode()})
     resolver = endpoints or EndpointResolver(config, profile_first=profile_first)
     try:
@@ -51,14 +51,14 @@ def outcome(
 
 
 def resolved(config: ClientConfig | None = None, **more: Any) -> ResolvedEndpoint:
-    """Return the place."""
+    """Return the endpoint."""
     found = outcome(config, **more)
     assert isinstance(found, ResolvedEndpoint)
     return found
 
 
-def service_error(config: ClientConfig | None = None, **more: Any) -> str:
-    """Return what the error says."""
+def error_of(config: ClientConfig | None = None, **more: Any) -> str:
+    """Return the text of the error."""
     error = outcome(config, **more)
     assert type(error) is InvalidConfigurationError
     return str(error)
@@ -122,8 +122,8 @@ def test_only_the_option_precedes_a_fallback_region(first: int) -> None:
     assert (found.region, found.base.host) == (region, f"cognito-identity.{region}.amazonaws.com")
 
 
-def test_blank_regions_are_not_set() -> None:
-    """Blanks in profile, client and variables leave the word to the next source."""
+def test_blank_regions_count_as_not_set() -> None:
+    """A blank region of the profile, the client or a variable counts as not set."""
     found = resolved(
         profile="region =", client_region=" ", environ={"AWS_REGION": "\t", "AWS_DEFAULT_REGION": "eu-south-1"}
     )
@@ -131,13 +131,13 @@ def test_blank_regions_are_not_set() -> None:
 
 
 def no_host(*arguments: object, **options: object) -> None:
-    """Stand in for what makes host names."""
+    """Fail, in the place of the function that computes host names."""
     raise AssertionError("a host name was made")
 
 
-@pytest.mark.parametrize("region", RUBBISH)
-def test_rubbish_is_no_region(region: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is not one label of a DNS name is an error with its origin, before any host name is made of it."""
+@pytest.mark.parametrize("region", INVALID_REGIONS)
+def test_invalid_region(region: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A region that is not one label of a DNS name is an error with its origin, and no host name is computed."""
     monkeypatch.setattr(endpoint_resolution, "endpoint_for", no_host)
     everywhere: dict[str, dict[str, Any]] = {
         "the region of the client": {"client_region": region},
@@ -148,30 +148,30 @@ def test_rubbish_is_no_region(region: str, monkeypatch: pytest.MonkeyPatch) -> N
         "client_config": {"environ": {"AWS_REGION": region, "AWS_ENDPOINT_URL": "http://127.0.0.1"}},
     }
     for origin, more in everywhere.items():
-        said = service_error(**more)
-        assert said.startswith(f"{WHO}: the region from ")
-        assert origin in said or origin == "client_config"
-        assert region not in said
+        text = error_of(**more)
+        assert text.startswith(f"{WHO}: the region from ")
+        assert origin in text or origin == "client_config"
+        assert region not in text
 
 
 @pytest.mark.parametrize("region", ["evil.com/", "a.b", "x" * 64, "\u00e9"])
-def test_rubbish_in_the_profile_is_no_region(region: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same for a region in the profile: the error has file and line."""
+def test_invalid_region_in_the_profile(region: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An invalid region in the profile is an error with file and line."""
     monkeypatch.setattr(endpoint_resolution, "endpoint_for", no_host)
-    assert f"the region from {FILE}:2 cannot be a part of a host name" in service_error(profile=f"region = {region}")
+    assert f"the region from {FILE}:2 cannot be a part of a host name" in error_of(profile=f"region = {region}")
 
 
-@pytest.mark.parametrize("region", RUBBISH)
-def test_rubbish_that_is_beaten_does_not_matter(region: str) -> None:
-    """A region that does not count is not read."""
+@pytest.mark.parametrize("region", INVALID_REGIONS)
+def test_overridden_region_is_not_validated(region: str) -> None:
+    """A region that is overridden is not validated."""
     assert (
         resolved(ClientConfig(region="eu-west-1"), client_region=region, environ={"AWS_REGION": region}).region
         == "eu-west-1"
     )
 
 
-def test_the_last_region_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
-    """That us-east-1 is called, because nobody says a region, is worth one warning, however often and for whatever."""
+def test_fallback_region_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    """The use of us-east-1 without a configured region is logged once for all services of a resolver."""
     endpoints = EndpointResolver()
     for service in SERVICE_NAMES:
         assert resolved(endpoints=endpoints, service=service).region == "us-east-1"
@@ -181,28 +181,28 @@ def test_the_last_region_is_logged_once(caplog: pytest.LogCaptureFixture) -> Non
     assert WHO in record.getMessage()
 
 
-# --- whose profile
+# --- the selected profile
 
 
-def test_whose_profile_counts() -> None:
-    """The profile of the argument beats the caller's, that AWS_PROFILE, and that the default."""
+def test_order_of_profiles() -> None:
+    """The profile of the argument precedes the client's, that of ``AWS_PROFILE``, and ``default``."""
     config = (
         "[default]\nregion=eu-a-1\n[profile x]\nregion=eu-b-1\n[profile y]\nregion=eu-c-1\n[profile z]\nregion=eu-d-1"
     )
     files = {CONFIG: config.encode()}
-    for argument, caller, variable, region in (
+    for argument, client, variable, region in (
         (None, None, None, "eu-a-1"),
         (None, None, "x", "eu-b-1"),
         (None, "y", "x", "eu-c-1"),
         ("z", "y", "x", "eu-d-1"),
     ):
         io = FakeIo(environ={} if variable is None else {"AWS_PROFILE": variable}, files=files)
-        found = run(EndpointResolver(profile=argument).resolve(io, ClientContext(profile=caller), "sts", WHO))
+        found = run(EndpointResolver(profile=argument).resolve(io, ClientContext(profile=client), "sts", WHO))
         assert found.region == region
 
 
-def test_other_files_and_none() -> None:
-    """The files can be others; and with a view of the profile none are read."""
+def test_other_files_or_none() -> None:
+    """The files can be others, and with a view of the profile no file is read."""
     io = FakeIo(files={"/etc/aws": b"[default]\nregion = eu-west-1\n", CONFIG: b"\xff"})
     files = SharedFiles(FileOptions(config_filepath="/etc/aws"))
     found = run(EndpointResolver(files=files).resolve(io, ClientContext(), "sts", WHO))
@@ -212,15 +212,15 @@ def test_other_files_and_none() -> None:
     assert (found.region, io.reads) == ("eu-west-2", [])
 
 
-@pytest.mark.parametrize("content", [b"[default]\nregion = \xff", b"[default]\nrubbish\n"])
-def test_files_that_cannot_be_read(content: bytes) -> None:
-    """A file or profile that cannot be read is the error, though an option has the region."""
+@pytest.mark.parametrize("content", [b"[default]\nregion = \xff", b"[default]\ninvalid\n"])
+def test_invalid_files(content: bytes) -> None:
+    """A file or profile that cannot be parsed is an error, even if an option sets the region."""
     io = FakeIo(files={CONFIG: content})
     with pytest.raises(InvalidConfigurationError, match=f"{FILE}:"):
         run(EndpointResolver(ClientConfig(region="eu-west-1")).resolve(io, ClientContext(), "sts", WHO))
 
 
-# --- kinds of endpoints
+# --- FIPS and dual-stack endpoints
 
 
 FIPS, DUALSTACK = "AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"
@@ -235,12 +235,12 @@ FIPS, DUALSTACK = "AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"
         (None, "true", "false", True),
         (False, "true", "true", False),
         (True, "false", "false", True),
-        (False, "rubbish", "rubbish", False),
+        (False, "invalid", "invalid", False),
     ],
 )
 @pytest.mark.parametrize("name", ["use_fips", "use_dualstack"])
-def test_kinds(name: str, option: bool | None, variable: str | None, key: str | None, on: bool) -> None:
-    """The option beats the variable, that the profile, and an option False beats a variable true."""
+def test_endpoint_variants(name: str, option: bool | None, variable: str | None, key: str | None, on: bool) -> None:
+    """For FIPS and dual-stack, the option precedes the variable, and the variable the profile; False counts as set."""
     switch, host = {
         "use_fips": (FIPS, "sts-fips.us-east-2.amazonaws.com"),
         "use_dualstack": (DUALSTACK, "sts.us-east-2.api.aws"),
@@ -254,14 +254,14 @@ def test_kinds(name: str, option: bool | None, variable: str | None, key: str | 
     assert found.region == "us-east-2"
 
 
-def test_both_kinds() -> None:
-    """FIPS and dual-stack together are a host of their own."""
+def test_fips_and_dual_stack() -> None:
+    """FIPS and dual-stack together have a host of their own."""
     environ = {FIPS: "true", DUALSTACK: "true", "AWS_REGION": "us-east-2"}
     assert resolved(environ=environ).base.host == "sts-fips.us-east-2.api.aws"
 
 
 def test_pseudo_regions() -> None:
-    """A region that says FIPS means it, and signatures are for the real one."""
+    """A FIPS pseudo-region selects the FIPS endpoint, and signatures are for the real region."""
     found = resolved(ClientConfig(region="fips-us-east-2"))
     assert (found.base.host, found.region) == ("sts-fips.us-east-2.amazonaws.com", "us-east-2")
     found = resolved(ClientConfig(region="aws-global"))
@@ -269,12 +269,12 @@ def test_pseudo_regions() -> None:
 
 
 @pytest.mark.parametrize("variable", [FIPS, DUALSTACK, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "AWS_MAX_ATTEMPTS"])
-def test_unreadable_switches(variable: str) -> None:
-    """A variable that cannot be read is an error that names it."""
-    assert variable in service_error(environ={variable: "maybe"})
+def test_invalid_variables(variable: str) -> None:
+    """An invalid variable is an error that names it."""
+    assert variable in error_of(environ={variable: "maybe"})
 
 
-# --- endpoints of one's own
+# --- custom endpoints
 
 
 HERE = "http://127.0.0.1:8080"
@@ -293,7 +293,7 @@ HERE = "http://127.0.0.1:8080"
     ],
 )
 def test_custom_endpoints(config: ClientConfig | None, more: dict[str, Any], origin: str) -> None:
-    """An endpoint of option, environment or profile replaces the host; the region is still that of signatures."""
+    """An endpoint of option, environment or profile replaces the host; signatures are for the configured region."""
     found = resolved(config, client_region="eu-west-1", **more)
     assert (found.base.origin, found.origin, found.region) == (HERE, origin, "eu-west-1")
     assert str(found) == f"AWS STS at {HERE} ({origin})"
@@ -301,7 +301,7 @@ def test_custom_endpoints(config: ClientConfig | None, more: dict[str, Any], ori
 
 @pytest.mark.parametrize("service", SERVICE_NAMES)
 def test_endpoint_of_each_service(service: Service) -> None:
-    """Each service has its own variable, and those of the others say nothing about it."""
+    """Each service has its own variable, which does not affect the other services."""
     names = {name: f"AWS_ENDPOINT_URL_{name.replace('-', '_').upper()}" for name in SERVICE_NAMES}
     environ = {variable: f"http://127.0.0.1/{name}" for name, variable in names.items()}
     found = resolved(environ=environ, service=service, client_region="eu-west-1")
@@ -311,38 +311,36 @@ def test_endpoint_of_each_service(service: Service) -> None:
 
 
 def test_ignored_endpoints() -> None:
-    """The switch takes configured endpoints away, but not the option, which is no configuration."""
+    """``AWS_IGNORE_CONFIGURED_ENDPOINT_URLS`` disables configured endpoints, but not the option."""
     environ = {"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true", "AWS_ENDPOINT_URL": "http://b"}
     assert resolved(environ=environ, client_region="eu-west-1").base.scheme == "https"
     assert resolved(ClientConfig(endpoint_url=HERE), environ=environ, client_region="eu-west-1").base.origin == HERE
 
 
 @pytest.mark.parametrize(
-    ("fips", "dualstack", "told"),
+    ("fips", "dualstack", "variants"),
     [(True, False, "FIPS"), (False, True, "dual-stack"), (True, True, "FIPS and dual-stack")],
 )
-def test_custom_endpoint_and_kind(fips: bool, dualstack: bool, told: str) -> None:
-    """An endpoint of one's own with FIPS or dual-stack is a contradiction, and the error names both."""
-    said = service_error(
-        ClientConfig(endpoint_url=HERE, use_fips=fips, use_dualstack=dualstack), client_region="eu-west-1"
-    )
-    assert "option client_config.endpoint_url" in said
-    assert f"and {told} endpoints are configured" in said
+def test_custom_endpoint_with_a_variant(fips: bool, dualstack: bool, variants: str) -> None:
+    """A custom endpoint together with FIPS or dual-stack is an error that names both settings."""
+    text = error_of(ClientConfig(endpoint_url=HERE, use_fips=fips, use_dualstack=dualstack), client_region="eu-west-1")
+    assert "option client_config.endpoint_url" in text
+    assert f"and {variants} endpoints are configured" in text
     environ = {"AWS_ENDPOINT_URL": HERE, **({FIPS: "1"} if fips else {}), **({DUALSTACK: "1"} if dualstack else {})}
-    assert "AWS_ENDPOINT_URL" in service_error(environ=environ, client_region="eu-west-1")
+    assert "AWS_ENDPOINT_URL" in error_of(environ=environ, client_region="eu-west-1")
     environ["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"] = "true"
     assert resolved(environ=environ, client_region="us-east-2").base.host.endswith((".amazonaws.com", ".api.aws"))
 
 
 @pytest.mark.parametrize("url", ["a", "http://canary@a", "http://a?b=canary", "ftp://a", "http://a/#canary"])
-def test_unreadable_endpoints(url: str) -> None:
-    """An endpoint that is no URL is an error with its origin, and without the text."""
-    for said in (
-        service_error(environ={"AWS_ENDPOINT_URL_STS": url}, client_region="eu-west-1"),
-        service_error(profile=f"endpoint_url = {url}", client_region="eu-west-1"),
+def test_invalid_endpoints(url: str) -> None:
+    """An endpoint that is not a valid URL is an error with its origin, and without its text."""
+    for text in (
+        error_of(environ={"AWS_ENDPOINT_URL_STS": url}, client_region="eu-west-1"),
+        error_of(profile=f"endpoint_url = {url}", client_region="eu-west-1"),
     ):
-        assert "AWS_ENDPOINT_URL_STS" in said or f"{FILE}:2" in said
-        assert "canary" not in said
+        assert "AWS_ENDPOINT_URL_STS" in text or f"{FILE}:2" in text
+        assert "canary" not in text
 
 
 @pytest.mark.parametrize(
@@ -357,8 +355,8 @@ def test_unreadable_endpoints(url: str) -> None:
         ("http://[::1]:1", False),
     ],
 )
-def test_plain_http_is_worth_one_warning(url: str, warned: bool, caplog: pytest.LogCaptureFixture) -> None:
-    """A host that is called without TLS is warned of once, unless it is this machine."""
+def test_plain_http_is_logged_once(url: str, warned: bool, caplog: pytest.LogCaptureFixture) -> None:
+    """A host called without TLS is logged once, unless it is on this machine."""
     endpoints = EndpointResolver(ClientConfig(endpoint_url=f"{url}/canary/", region="eu-west-1"))
     for service in SERVICE_NAMES:
         assert resolved(endpoints=endpoints, service=service).base.origin == url
@@ -388,21 +386,21 @@ def test_plain_http_is_worth_one_warning(url: str, warned: bool, caplog: pytest.
         ("https://sts.example", True, False),
     ],
 )
-def test_what_goes_past_proxies(url: str, with_factory: bool, direct: bool) -> None:
-    """What is on this machine or its link is asked directly; a program's own client is kept from the link only."""
+def test_direct_requests(url: str, with_factory: bool, direct: bool) -> None:
+    """Loopback and link-local hosts are called directly; a client of the user is used for loopback hosts only."""
     config = ClientConfig(endpoint_url=url, region="eu-west-1", http_client_factory=dict if with_factory else None)
     request = resolved(config).request("POST", "/", {}, 5.0)
     assert request.direct is direct
     assert request.transport.client_factory is (dict if with_factory else None)
 
 
-def test_hosts_of_aws_are_not_direct() -> None:
-    """What is asked over the network goes through proxies, as the environment has them."""
+def test_requests_to_aws_are_not_direct() -> None:
+    """Requests to AWS use the proxies of the environment."""
     assert not resolved(client_region="eu-west-1").request("POST", "/", {}, 5.0).direct
 
 
 @pytest.mark.parametrize(
-    ("url", "target", "asked"),
+    ("url", "target", "requested"),
     [
         ("http://127.0.0.1", "/", "http://127.0.0.1/"),
         ("http://127.0.0.1/", "/federation/credentials?a=b", "http://127.0.0.1/federation/credentials?a=b"),
@@ -410,17 +408,17 @@ def test_hosts_of_aws_are_not_direct() -> None:
         ("http://127.0.0.1:1/base/path", "/token", "http://127.0.0.1:1/base/path/token"),
     ],
 )
-def test_the_base_path_is_kept(url: str, target: str, asked: str) -> None:
-    """A path of the endpoint stays before every path that is asked, with one slash between them."""
+def test_path_of_the_endpoint(url: str, target: str, requested: str) -> None:
+    """The path of the endpoint precedes the path of every request, with one slash between them."""
     request = resolved(ClientConfig(endpoint_url=url, region="eu-west-1")).request(
         "GET", target, {"a": "b"}, 2.5, b"body"
     )
-    assert str(request.url) == asked
+    assert str(request.url) == requested
     assert (request.method, request.headers, request.timeout, request.body) == ("GET", {"a": "b"}, 2.5, b"body")
 
 
-def test_attempts() -> None:
-    """The option beats the variable, that the profile, and without any it is three."""
+def test_order_of_max_attempts() -> None:
+    """The option precedes the variable, and the variable the profile; the default is three attempts."""
     more: dict[str, Any] = {
         "environ": {"AWS_MAX_ATTEMPTS": "7"},
         "profile": "max_attempts = 9",
@@ -428,7 +426,7 @@ def test_attempts() -> None:
     }
     assert resolved(ClientConfig(max_attempts=1), **more).attempts == 1
     assert (
-        resolved(ClientConfig(max_attempts=1), environ={"AWS_MAX_ATTEMPTS": "rubbish"}, client_region="a").attempts == 1
+        resolved(ClientConfig(max_attempts=1), environ={"AWS_MAX_ATTEMPTS": "invalid"}, client_region="a").attempts == 1
     )
     assert resolved(**more).attempts == 7
     assert resolved(profile="max_attempts = 9", client_region="eu-west-1").attempts == 9
@@ -438,7 +436,7 @@ def test_attempts() -> None:
 @settings(deadline=None)
 @given(st.text(), st.text(), st.text())
 def test_any_settings(region: str, url: str, client: str) -> None:
-    """Whatever the environment holds, there is a place or an error as a value."""
+    """Any texts in the environment result in an endpoint or an ``InvalidConfigurationError``."""
     environ = {"AWS_REGION": region, "AWS_ENDPOINT_URL": url}
     assert isinstance(outcome(environ=environ, client_region=client), ResolvedEndpoint | InvalidConfigurationError)
     found = outcome(environ={"AWS_REGION": region}, client_region=client)

@@ -1,4 +1,4 @@
-"""STS: forms byte by byte, whole sets or an error that names the field, and refusals that say what to do."""
+"""STS: the forms of the requests, the credentials in the responses, and errors with hints."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def body(
     user: str = "arn:aws:sts::123456789012:assumed-role/Demo/me",
     **changes: str,
 ) -> bytes:
-    """Make an answer of STS; a field that is changed to ... is left out, and ``inside`` is added to the set."""
+    """Return a response of STS. A field with the value ``...`` is omitted; ``inside`` is added to the credentials."""
     fields = {
         "AccessKeyId": KEY_ID,
         "SecretAccessKey": SECRET_KEY,
@@ -44,26 +44,26 @@ def body(
         "Expiration": "2024-01-02T04:04:05Z",
         **changes,
     }
-    given = "".join(f"<{name}>{escape(value)}</{name}>\n" for name, value in fields.items() if value != "...")
+    xml = "".join(f"<{name}>{escape(value)}</{name}>\n" for name, value in fields.items() if value != "...")
     return f"""<{operation}Response xmlns="{NAMESPACE}">
   <{operation}Result>
     <AssumedRoleUser><AssumedRoleId>AROA:me</AssumedRoleId><Arn>{escape(user)}</Arn></AssumedRoleUser>
-    <Credentials>{given}{inside}</Credentials>
+    <Credentials>{xml}{inside}</Credentials>
     <PackedPolicySize>6</PackedPolicySize>
   </{operation}Result>
   <ResponseMetadata><RequestId>c6104cbe-af31-11e0-8154-cbc7ccf896c7</RequestId></ResponseMetadata>
 </{operation}Response>""".encode()
 
 
-def given_by(content: bytes, operation: Literal["AssumeRole", "AssumeRoleWithWebIdentity"] = ROLE) -> Credentials:
-    """Read an answer that is right."""
+def parsed(content: bytes, operation: Literal["AssumeRole", "AssumeRoleWithWebIdentity"] = ROLE) -> Credentials:
+    """Return the credentials in a valid response."""
     found = outcome(parse_credentials, answer(content), operation, SOURCE)
     assert isinstance(found, Credentials), found
     return found
 
 
 def malformed(content: bytes, *secrets: str, status: int = 200, **headers: str) -> MalformedResponseError:
-    """Read an answer that must be refused."""
+    """Return the error for an invalid response."""
     error = outcome(parse_credentials, answer(content, status, **headers), ROLE, SOURCE, secrets)
     assert isinstance(error, MalformedResponseError)
     assert (error.source, error.status) == (SOURCE, status)
@@ -71,8 +71,8 @@ def malformed(content: bytes, *secrets: str, status: int = 200, **headers: str) 
     return error
 
 
-def test_the_vector_of_the_reference() -> None:
-    """The body whose signature is known comes out byte by byte, whatever the order of what goes in."""
+def test_known_form() -> None:
+    """The form is byte for byte the one with a known signature, whatever the order of the parameters is."""
     params = {"DurationSeconds": 3600, "RoleSessionName": "demo", "RoleArn": ARN}
     assert assume_role_form(params) == (
         b"Action=AssumeRole&Version=2011-06-15&RoleArn=arn%3Aaws%3Aiam%3A%3A123456789012%3Arole%2FDemo"
@@ -81,8 +81,8 @@ def test_the_vector_of_the_reference() -> None:
     assert len(assume_role_form(params)) == 134
 
 
-def test_every_parameter_of_a_role() -> None:
-    """All parameters of AssumeRole are sent, in the fixed order, lists numbered from 1."""
+def test_all_parameters_of_assume_role() -> None:
+    """All parameters of AssumeRole are sent in a fixed order, and lists are numbered from 1."""
     params = {
         "ProvidedContexts": [{"ContextAssertion": "ca", "ProviderArn": "pa"}],
         "SourceIdentity": "me",
@@ -122,8 +122,8 @@ def test_every_parameter_of_a_role() -> None:
     ]
 
 
-def test_every_parameter_of_a_web_identity() -> None:
-    """All parameters of AssumeRoleWithWebIdentity are sent, in the fixed order, and none of the other operation."""
+def test_all_parameters_of_web_identity() -> None:
+    """All parameters of AssumeRoleWithWebIdentity are sent in a fixed order, and no others."""
     params = {
         "DurationSeconds": 900,
         "Policy": "{}",
@@ -148,8 +148,8 @@ def test_every_parameter_of_a_web_identity() -> None:
     ]
 
 
-def test_leaves_out_what_is_not_given() -> None:
-    """None and empty lists are not sent; a text that is empty is."""
+def test_omitted_parameters() -> None:
+    """None and empty lists are omitted; an empty text is sent."""
     params: dict[str, object] = {
         "RoleArn": "r",
         "Policy": None,
@@ -174,22 +174,22 @@ def test_leaves_out_what_is_not_given() -> None:
     ],
 )
 def test_percent_encoding(text: str, sent: bytes) -> None:
-    """RFC 3986: all but unreserved characters, as UTF-8; a blank is %20. Not even a lone surrogate raises."""
+    """All but unreserved characters are percent-encoded as UTF-8 (RFC 3986). A lone surrogate does not raise."""
     assert assume_role_form({"RoleArn": text}).endswith(b"&RoleArn=" + sent)
 
 
 @given(st.text(max_size=50))
 @settings(max_examples=100, deadline=None)
-def test_any_text_arrives(text: str) -> None:
-    """What is sent is read as what it was, and nothing in a value begins another field."""
+def test_any_text_survives_the_form(text: str) -> None:
+    """Any text is read from the form as it was, and cannot begin another field."""
     sent = web_identity_form({"WebIdentityToken": text, "RoleArn": text}).decode("ascii")
     assert parse_qsl(sent, keep_blank_values=True)[2:] == [("RoleArn", text), ("WebIdentityToken", text)]
 
 
 @pytest.mark.parametrize("operation", [ROLE, WEB])
-def test_reads_a_whole_set(operation: Literal["AssumeRole", "AssumeRoleWithWebIdentity"]) -> None:
-    """The answer of either operation becomes a set, with the account of the role."""
-    assert given_by(body(operation), operation) == Credentials(
+def test_parse_credentials(operation: Literal["AssumeRole", "AssumeRoleWithWebIdentity"]) -> None:
+    """The response to either operation is parsed to credentials with the account of the role."""
+    assert parsed(body(operation), operation) == Credentials(
         KEY_ID,
         SECRET_KEY,
         SESSION_TOKEN,
@@ -199,36 +199,36 @@ def test_reads_a_whole_set(operation: Literal["AssumeRole", "AssumeRoleWithWebId
     )
 
 
-def test_needs_no_namespace() -> None:
-    """What stands in for STS may leave the namespace out, or give it a prefix."""
+def test_namespace_is_optional() -> None:
+    """A response without the namespace, or with a prefix, is accepted."""
     plain = body().replace(f' xmlns="{NAMESPACE}"'.encode(), b"")
-    assert given_by(plain) == given_by(body())
+    assert parsed(plain) == parsed(body())
     prefixed = plain.replace(b"<", b"<sts:").replace(b"<sts:/", b"</sts:")
-    assert given_by(prefixed.replace(b"Response>", b"Response xmlns:sts='urn:x'>", 1)) == given_by(body())
+    assert parsed(prefixed.replace(b"Response>", b"Response xmlns:sts='urn:x'>", 1)) == parsed(body())
 
 
 @pytest.mark.parametrize(
     "arn",
     ["", "Demo", "arn:aws:sts:", "arn:aws:sts::", "arn:aws:sts:::assumed-role/Demo/me", "arn:aws:sts:: :x", "::::\n:"],
 )
-def test_an_account_that_cannot_be_right_is_none(arn: str) -> None:
-    """The account says nothing about the keys, so that they are good without it."""
-    found = given_by(body(user=arn))
+def test_invalid_account_is_omitted(arn: str) -> None:
+    """The credentials are usable without an account, so an invalid one is omitted."""
+    found = parsed(body(user=arn))
     assert (found.account_id, found.secret_access_key) == (None, SECRET_KEY)
 
 
-def test_an_account_that_is_not_there_is_none() -> None:
-    """No role user, or two, is no account; five fields are enough for one."""
+def test_account_needs_exactly_one_arn() -> None:
+    """Without a role user, or with two, there is no account; five fields of an ARN are enough."""
     user = b"<AssumedRoleUser>%s</AssumedRoleUser>" % b"<Arn>a:b:c:d:e</Arn>"
     begin, rest = body().split(b"<AssumedRoleUser>")
     end = rest.split(b"</AssumedRoleUser>")[1]
-    accounts = [given_by(begin + user * count + end).account_id for count in (0, 1, 2)]
+    accounts = [parsed(begin + user * count + end).account_id for count in (0, 1, 2)]
     assert accounts == [None, "e", None]
 
 
 @pytest.mark.parametrize("field", ["AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration"])
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "text"),
     [
         ("...", "is missing"),
         ("", "is blank"),
@@ -240,53 +240,53 @@ def test_an_account_that_is_not_there_is_none() -> None:
         (SECRET_KEY + "x" * 16 * 1024, "characters"),
     ],
 )
-def test_refuses_what_is_no_key(field: str, value: str, said: str) -> None:
-    """Each of the four is required and checked; the error names it and shows nothing of it."""
+def test_invalid_fields(field: str, value: str, text: str) -> None:
+    """Each of the four fields is required and validated; the error names the field and contains no part of it."""
     error = malformed(body(**{field: value}))
     assert error.field == field
     assert field in str(error)
-    assert said in str(error)
+    assert text in str(error)
 
 
 @pytest.mark.parametrize("field", ["AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration"])
 @pytest.mark.parametrize(
-    ("inside", "said"),
+    ("inside", "text"),
     [("<{}>{}</{}>", "more than once"), ("<n:{} xmlns:n='u'>{}</n:{}>", "more than once")],
 )
-def test_refuses_a_field_twice(field: str, inside: str, said: str) -> None:
-    """A field that stands twice would be read differently by different parsers."""
+def test_duplicate_fields(field: str, inside: str, text: str) -> None:
+    """A field that appears twice is an error, because other parsers could use the other one."""
     error = malformed(body(inside=inside.format(field, SECRET_KEY, field)))
     assert error.field == field
-    assert said in str(error)
+    assert text in str(error)
 
 
 @pytest.mark.parametrize("field", ["AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration"])
-def test_refuses_elements_in_a_field(field: str) -> None:
-    """A field with elements in it is no text."""
+def test_elements_in_a_field(field: str) -> None:
+    """A field that contains elements is an error."""
     error = malformed(body(**{field: "..."}, inside=f"<{field}>{SECRET_KEY}<x/></{field}>"))
     assert error.field == field
     assert "elements" in str(error)
 
 
 @pytest.mark.parametrize("text", ["soon", "1704168245", "2024-01-02", "9999-12-31T23:59:60Z"])
-def test_refuses_what_is_no_time(text: str) -> None:
-    """An expiration that cannot be read is an error: it would be noticed too late."""
+def test_invalid_expiration(text: str) -> None:
+    """An expiration that cannot be parsed is an error."""
     assert malformed(body(Expiration=text)).field == "Expiration"
 
 
 @pytest.mark.parametrize("name", ["Credentials", "AssumeRoleResult"])
-def test_refuses_a_set_that_is_not_there_once(name: str) -> None:
-    """Without the set, or with two, whether right or not, there is none."""
+def test_missing_or_duplicate_credentials(name: str) -> None:
+    """A response without credentials, or with two, is an error."""
     content = body()
     begin, end = content.index(f"<{name}>".encode()), content.index(f"</{name}>".encode()) + len(name) + 3
-    for count, said in ((0, "is missing"), (2, "more than once")):
+    for count, text in ((0, "is missing"), (2, "more than once")):
         error = malformed(content[:begin] + content[begin:end] * count + content[end:])
         assert error.field == "Credentials"
-        assert said in str(error)
+        assert text in str(error)
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "text"),
     [
         (b"", "is empty"),
         (b"{}", "is not XML"),
@@ -298,45 +298,45 @@ def test_refuses_a_set_that_is_not_there_once(name: str) -> None:
         (b"\xff", "UTF-8"),
     ],
 )
-def test_refuses_what_is_not_the_answer(content: bytes, said: str) -> None:
-    """An answer of another kind is refused with the reason."""
+def test_other_documents(content: bytes, text: str) -> None:
+    """Another document is an error that says what it is."""
     error = malformed(content)
-    assert said in str(error)
+    assert text in str(error)
     assert error.hint is None
 
 
 @pytest.mark.parametrize(
     "page", [b"<!DOCTYPE html><title>Sign in</title>", b"\n <html>\n<br>", b"<!doctype HTML>", b"<HTML></HTML>"]
 )
-def test_web_pages_have_a_hint(page: bytes) -> None:
-    """A page for people says where it may come from."""
+def test_web_page_has_a_hint(page: bytes) -> None:
+    """The hint for a web page names captive portals and proxies."""
     assert "captive portal" in str(malformed(page))
 
 
-def test_refuses_compressed_answers() -> None:
-    """A content coding was not asked for, and may be a bomb; identity is none."""
+def test_compressed_response() -> None:
+    """A compressed response is an error, because a small one can become huge; ``identity`` is accepted."""
     assert "compressed" in str(malformed(body(), content_encoding="gzip"))
     assert isinstance(parse_credentials(answer(body(), content_encoding="Identity"), ROLE, SOURCE), Credentials)
 
 
 def error_document(code: str, message: str = "because", root: str = "ErrorResponse") -> bytes:
-    """Make an error of STS."""
+    """Return an error document of STS."""
     error = f"<Error><Type>Sender</Type><Code>{escape(code)}</Code><Message>{escape(message)}</Message></Error>"
     return f'<{root} xmlns="{NAMESPACE}">{error}<RequestId>1</RequestId></{root}>'.encode()
 
 
-def test_an_error_with_a_good_status() -> None:
-    """An error document with status 200 is no set; what it says, and what to do, is in the error."""
+def test_error_document_with_status_200() -> None:
+    """An error document with status 200 is an error with its code, its message and the hint for its code."""
     error = malformed(error_document("AccessDenied", f"User: me, {TOKEN}"), TOKEN)
     assert "is an error (AccessDenied: User: me, ...), although its status is 200" in str(error)
     assert error.hint == HINTS["AccessDenied"]
 
 
-def test_reads_refusals() -> None:
-    """Code and message of an error document are what was said, and what to do comes from its code."""
-    told = parse_error_response(answer(error_document("AccessDenied", "User: <me> & you"), 403))
-    assert told == ErrorResponse(403, "AccessDenied", "User: <me> & you")
-    error = service_error(answer(b"", 403), told, SOURCE, "POST https://sts", HINTS)
+def test_parse_error_response() -> None:
+    """Code and message of an error document become an error with the hint for its code."""
+    response_error = parse_error_response(answer(error_document("AccessDenied", "User: <me> & you"), 403))
+    assert response_error == ErrorResponse(403, "AccessDenied", "User: <me> & you")
+    error = service_error(answer(b"", 403), response_error, SOURCE, "POST https://sts", HINTS)
     assert type(error) is RetrievalError
     assert (error.code, error.status) == ("AccessDenied", 403)
     assert "trust policy" in str(error)
@@ -351,8 +351,8 @@ def test_reads_refusals() -> None:
         b"<ErrorResponse><Error><Message>no</Message><Code>NoSuchBucket</Code></Error></ErrorResponse>",
     ],
 )
-def test_reads_refusals_of_look_alikes(content: bytes) -> None:
-    """S3 and its relatives leave the outer element out, and some that stand in for STS speak JSON."""
+def test_errors_of_other_services(content: bytes) -> None:
+    """Error documents in the form of S3 or in JSON are parsed, too."""
     assert parse_error_response(answer(content, 404)) == ErrorResponse(404, "NoSuchBucket", "no")
 
 
@@ -379,13 +379,13 @@ def test_reads_refusals_of_look_alikes(content: bytes) -> None:
         body(),
     ],
 )
-def test_what_says_nothing_is_a_refusal_without_words(content: bytes) -> None:
-    """Pages, torn documents and other shapes are refusals of which only the status is known."""
+def test_unknown_error_document(content: bytes) -> None:
+    """Of web pages, truncated documents and other shapes only the status is known."""
     assert parse_error_response(answer(content, 502)) == ErrorResponse(502, None, "")
 
 
-def test_compressed_refusals_say_nothing() -> None:
-    """A body that is compressed is not read."""
+def test_compressed_error_document() -> None:
+    """Of a compressed error document only the status is known."""
     response = Response(500, {"content-encoding": "gzip"}, error_document("AccessDenied"))
     assert parse_error_response(response) == ErrorResponse(500, None, "")
 
@@ -393,16 +393,16 @@ def test_compressed_refusals_say_nothing() -> None:
 @pytest.mark.parametrize(
     "content", [error_document(TOKEN, f"bad token {TOKEN}\n"), json.dumps({"message": TOKEN}).encode()]
 )
-def test_what_was_sent_does_not_come_back(content: bytes) -> None:
-    """A service that repeats a secret does not get it into an error."""
-    told = parse_error_response(answer(content, 400), (TOKEN, ""))
-    assert told.code is None
-    assert "canary" not in told.message
-    assert "..." in told.message
+def test_echoed_secrets_are_removed(content: bytes) -> None:
+    """A secret of the request that the service repeats does not appear in the error."""
+    response_error = parse_error_response(answer(content, 400), (TOKEN, ""))
+    assert response_error.code is None
+    assert "canary" not in response_error.message
+    assert "..." in response_error.message
 
 
-def test_hints_are_sentences_about_known_codes() -> None:
-    """Every error that AWS documents for the two operations says what to do next."""
+def test_documented_codes_have_hints() -> None:
+    """Every error code that AWS documents for both operations has a hint."""
     documented = (
         "AccessDenied ExpiredToken ExpiredTokenException InvalidClientTokenId SignatureDoesNotMatch RequestExpired "
         "RegionDisabledException MalformedPolicyDocument PackedPolicyTooLarge ValidationError InvalidIdentityToken "
@@ -417,7 +417,7 @@ def test_hints_are_sentences_about_known_codes() -> None:
 
 @given(st.binary(max_size=300) | st.binary(max_size=30).map(lambda noise: body().replace(b"Z", noise)))
 @settings(max_examples=200, deadline=None)
-def test_answers_for_any_bytes(content: bytes) -> None:
-    """Whatever comes, the answer is a value."""
+def test_any_bytes(content: bytes) -> None:
+    """Any bytes are parsed, or raise ``MalformedResponseError``."""
     assert isinstance(outcome(parse_credentials, answer(content), ROLE, SOURCE), Credentials | MalformedResponseError)
     assert isinstance(parse_error_response(answer(content, 400)), ErrorResponse)

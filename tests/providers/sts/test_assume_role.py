@@ -1,4 +1,4 @@
-"""``from_temporary_credentials``: what is asked of source, person and STS, in which order, and what comes of it."""
+"""Roles assumed with source credentials: the order of source, user and STS, and the errors of each."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from support.fake_io import (
 
 ROLE = "arn:aws:iam::123456789012:role/Demo"
 STS = "https://sts.eu-west-1.amazonaws.com/"
-MFA = "arn:aws:iam::123456789012:mfa/somebody"
+MFA = "arn:aws:iam::123456789012:mfa/alice"
 CODE = "canary-731946"
 ROLE_SECRET = "canaryROLEsecretROLEsecretROLEsecretROLE"
 ROLE_TOKEN = "canaryROLEtoken=="
@@ -54,20 +54,20 @@ def sts_error(code: str, message: str = "no") -> bytes:
 
 
 class Source(Provider):
-    """Gives keys, and notes in the io when it was asked."""
+    """A source of access keys that counts its calls."""
 
     def __init__(self, error: CredentialsError | None = None, source: str | None = "environment") -> None:
         super().__init__("a source", FakeRuntime())
         self.error = error
-        self.gives = Credentials(KEY_ID, SECRET_KEY, SESSION_TOKEN, source=source)
-        self.asked = 0
+        self.credentials = Credentials(KEY_ID, SECRET_KEY, SESSION_TOKEN, source=source)
+        self.calls = 0
 
-    async def _load(self, io: Io, caller: ClientContext) -> Credentials:
-        self.asked += 1
-        self.caller = caller
+    async def _load(self, io: Io, context: ClientContext) -> Credentials:
+        self.calls += 1
+        self.context = context
         if self.error is not None:
             raise self.error
-        return self.gives
+        return self.credentials
 
 
 def role(**params: object) -> Role:
@@ -112,12 +112,16 @@ def failing(one: Provider, io: FakeIo, kind: type[CredentialsError]) -> Credenti
 
 
 def test_role_is_assumed_with_the_source() -> None:
-    """STS is asked once, signed with the source's key and for its region; the set has the role's account and end."""
+    """One request is signed with the source's key for the region of STS; the credentials have the role's account."""
     io = FakeIo(sends(sts_answer()))
-    given = fetch(provider(io), io)
-    assert (given.access_key_id, given.account_id, given.source) == ("ASIAROLE", "123456789012", "assume role")
-    assert given.expiration is not None
-    assert given.expiration.isoformat() == "2024-01-02T04:04:05+00:00"
+    found = fetch(provider(io), io)
+    assert (found.access_key_id, found.account_id, found.source) == (
+        "ASIAROLE",
+        "123456789012",
+        "assume role",
+    )
+    assert found.expiration is not None
+    assert found.expiration.isoformat() == "2024-01-02T04:04:05+00:00"
     [request] = io.requests
     signed = request.headers["authorization"]
     assert f"Credential={KEY_ID}/20240102/eu-west-1/sts/aws4_request" in signed
@@ -130,8 +134,8 @@ def test_role_is_assumed_with_the_source() -> None:
     }
 
 
-def test_every_parameter_reaches_sts() -> None:
-    """All that the API takes is sent, in the API's form."""
+def test_all_parameters_are_sent() -> None:
+    """All parameters are sent in the form of the API."""
     io = FakeIo(sends(sts_answer()))
     one = provider(
         io,
@@ -142,7 +146,7 @@ def test_every_parameter_reaches_sts() -> None:
         PolicyArns=["arn:aws:iam::aws:policy/ReadOnlyAccess"],
         Tags={"Team": "a b"},
         TransitiveTagKeys=["Team"],
-        SourceIdentity="somebody",
+        SourceIdentity="alice",
         ProvidedContexts={"arn:aws:iam::aws:contextProvider/IdentityCenter": "assertion"},
     )
     fetch(one, io)
@@ -154,13 +158,13 @@ def test_every_parameter_reaches_sts() -> None:
     assert sent["PolicyArns.member.1.arn"] == "arn:aws:iam::aws:policy/ReadOnlyAccess"
     assert (sent["Tags.member.1.Key"], sent["Tags.member.1.Value"]) == ("Team", "a b")
     assert sent["TransitiveTagKeys.member.1"] == "Team"
-    assert sent["SourceIdentity"] == "somebody"
+    assert sent["SourceIdentity"] == "alice"
     assert sent["ProvidedContexts.member.1.ProviderArn"].endswith("IdentityCenter")
     assert sent["ProvidedContexts.member.1.ContextAssertion"] == "assertion"
 
 
-def test_source_without_anything_is_a_mistake() -> None:
-    """A source with nothing configured does not let a chain go on: the error names the role that needed it."""
+def test_source_without_credentials() -> None:
+    """A source with nothing configured is a configuration error that names the role, so no chain continues."""
     io = FakeIo()
     missing = NotConfiguredError("nothing is set", source="environment")
     error = failing(provider(io, source=Source(missing)), io, InvalidConfigurationError)
@@ -168,8 +172,8 @@ def test_source_without_anything_is_a_mistake() -> None:
     assert "nothing is set" in str(error)
 
 
-def test_error_of_the_source_passes() -> None:
-    """What fails in the source is the error, unchanged, and STS is not asked."""
+def test_error_of_the_source() -> None:
+    """An error of the source is raised unchanged, and STS is not called."""
     io = FakeIo()
     error = RetrievalError("is down", source="vault")
     with pytest.raises(RetrievalError) as caught:
@@ -188,8 +192,8 @@ def test_error_of_the_source_passes() -> None:
         (b"", 204, None, None),
     ],
 )
-def test_refusals(body: bytes, status: int, code: str | None, hint: str | None) -> None:
-    """A refusal is an error at once, with status, code, the role, who was asked, and what to do."""
+def test_error_responses(body: bytes, status: int, code: str | None, hint: str | None) -> None:
+    """An error response is final, and the error has status, code, role, endpoint and a hint."""
     io = FakeIo(sends(body, status))
     error = failing(provider(io), io, RetrievalError)
     assert isinstance(error, RetrievalError)
@@ -199,11 +203,11 @@ def test_refusals(body: bytes, status: int, code: str | None, hint: str | None) 
     assert hint is None or hint in str(error.hint)
 
 
-def test_secrets_that_come_back_are_not_repeated() -> None:
-    """An error text in which STS repeats what was sent is shown without it."""
+def test_echoed_secrets_are_removed() -> None:
+    """Secrets of the request that STS repeats do not appear in the error."""
     assertion = "canary-context-assertion"
-    told = f"not with {SESSION_TOKEN}, {SECRET_KEY}, {assertion} and {CODE}"
-    io = FakeIo(sends(sts_error("AccessDenied", told), 403))
+    text = f"not with {SESSION_TOKEN}, {SECRET_KEY}, {assertion} and {CODE}"
+    io = FakeIo(sends(sts_error("AccessDenied", text), 403))
     callbacks = Callbacks(mfa_code_provider=returning(CODE))
     failing(
         provider(io, callbacks=callbacks, SerialNumber=MFA, ProvidedContexts={"arn:c": assertion}), io, RetrievalError
@@ -214,8 +218,8 @@ def test_secrets_that_come_back_are_not_repeated() -> None:
     ("status", "body"),
     [(503, b""), (500, b""), (429, b""), (400, sts_error("Throttling")), (400, sts_error("IDPCommunicationError"))],
 )
-def test_what_passes_is_tried_again(status: int, body: bytes) -> None:
-    """Throttling and the service's own troubles are tried three times in all, each signed anew."""
+def test_transient_errors_are_retried(status: int, body: bytes) -> None:
+    """Throttling and server errors are retried up to three attempts, each with a new signature."""
     io = FakeIo(sends(body, status), sends(body, status), sends(sts_answer()))
     assert fetch(provider(io), io).access_key_id == "ASIAROLE"
     assert len(io.pauses) == 2
@@ -223,8 +227,8 @@ def test_what_passes_is_tried_again(status: int, body: bytes) -> None:
     assert dates[0] <= dates[1] <= dates[2]
 
 
-def test_silence_has_an_end() -> None:
-    """An STS that never answers is asked three times for five seconds each, and then it is a timeout."""
+def test_timeout() -> None:
+    """An STS that never responds is called three times for five seconds each; the error is a timeout."""
     io = FakeIo()
     io.script = [("POST", STS, io.timeout) for _ in range(3)]
     failing(provider(io), io, ProviderTimeoutError)
@@ -232,7 +236,7 @@ def test_silence_has_an_end() -> None:
 
 
 def test_wrong_clock_is_corrected() -> None:
-    """A signature refused for its time is made once more, by the service's own clock."""
+    """A signature that is rejected because of its time is made again with the clock of STS."""
     later = "Tue, 02 Jan 2024 04:04:05 GMT"
     service_error = sends(sts_error("SignatureDoesNotMatch", "Signature expired"), 403, date=later)
     io = FakeIo(service_error, sends(sts_answer("2024-01-02T06:04:05Z")))
@@ -246,28 +250,28 @@ def returning(*codes: Any, log: list[str] | None = None) -> Any:
     async def mfa(serial: str) -> str:
         assert serial == MFA
         if log is not None:
-            log.append("person")
+            log.append("prompt")
         code: str = left.pop(0)
         return code
 
     return mfa
 
 
-def test_person_is_asked_after_the_source_and_before_sts() -> None:
-    """The code is asked once, when the source has credentials, in five minutes of its own, and is sent."""
+def test_user_is_prompted_after_the_source() -> None:
+    """The user is prompted once, after the source, with five minutes of time, and the code is sent."""
     io = FakeIo(sends(sts_answer()))
     log: list[str] = []
     one = provider(io, callbacks=Callbacks(returning(f" {CODE}\n", log=log)), SerialNumber=MFA)
     fetch(one, io)
-    assert log == ["person"]
+    assert log == ["prompt"]
     assert (form(io.requests[0])["SerialNumber"], form(io.requests[0])["TokenCode"]) == (MFA, CODE)
     assert io.asked == [(300.0, "mfa_code_provider")]
     assert one._may_prompt_user
     assert io.prompts_user
 
 
-def test_person_is_not_asked_in_vain() -> None:
-    """Nobody is asked for a code if the source fails or the region cannot be right."""
+def test_user_is_not_prompted_after_an_error() -> None:
+    """The user is not prompted if the source fails or the region is invalid."""
     io = FakeIo()
     callbacks = Callbacks(returning())
     failing(
@@ -279,7 +283,7 @@ def test_person_is_not_asked_in_vain() -> None:
 
 
 def test_code_is_sent_once() -> None:
-    """A call with a code is never repeated by itself, and a code that was sent is not sent again."""
+    """A request with a code is not retried, and the same code is not sent again."""
     io = FakeIo(sends(b"", 503))
     one = provider(io, callbacks=Callbacks(returning(CODE, CODE)), SerialNumber=MFA)
     failing(one, io, RetrievalError)
@@ -289,18 +293,18 @@ def test_code_is_sent_once() -> None:
     assert len(io.requests) == 1
 
 
-def test_code_that_sts_does_not_take() -> None:
-    """A code that is wrong, or was used for another role, is no matter of trust: the hint is to take the next one."""
-    said = "MultiFactorAuthentication failed with invalid MFA one time pass code."
-    io = FakeIo(sends(sts_error("AccessDenied", said), 403))
+def test_rejected_code() -> None:
+    """The hint for a rejected code is to wait for the next one, and not to check the trust policy."""
+    message = "MultiFactorAuthentication failed with invalid MFA one time pass code."
+    io = FakeIo(sends(sts_error("AccessDenied", message), 403))
     error = failing(provider(io, callbacks=Callbacks(returning(CODE)), SerialNumber=MFA), io, RetrievalError)
-    assert said in str(error)
+    assert message in str(error)
     assert "wait for the next code" in str(error.hint)
     assert "trust policy" not in str(error)
 
 
-def test_code_that_never_left_is_good() -> None:
-    """A code may be given again if STS could not be reached at all."""
+def test_code_may_be_reused_if_sts_was_unreachable() -> None:
+    """The same code may be sent again if no connection to STS was possible."""
     io = FakeIo(("POST", STS, TransportFailure("unreachable", "refused")), sends(sts_answer()))
     one = provider(io, callbacks=Callbacks(returning(CODE, CODE)), SerialNumber=MFA)
     with pytest.raises(RetrievalError):
@@ -309,8 +313,8 @@ def test_code_that_never_left_is_good() -> None:
 
 
 @pytest.mark.parametrize("code", ["", "  ", None, 731946, "73\x001946"])
-def test_what_is_no_code_is_not_sent(code: object) -> None:
-    """What a person cannot have read from a device is an error, and STS is not asked."""
+def test_invalid_codes(code: object) -> None:
+    """An invalid code is an error, and STS is not called."""
     io = FakeIo()
     failing(provider(io, callbacks=Callbacks(returning(code)), SerialNumber=MFA), io, RetrievalError)
 
@@ -319,8 +323,8 @@ def test_what_is_no_code_is_not_sent(code: object) -> None:
     "source",
     ["assume role", "web identity", "SSO", "EC2 instance metadata", "Cognito identity", "Cognito identity pool"],
 )
-def test_cap_of_role_chaining(source: str) -> None:
-    """More than an hour with another role's credentials is refused before STS is asked."""
+def test_duration_with_the_credentials_of_a_role(source: str) -> None:
+    """More than an hour with the credentials of another role is an error before STS is called."""
     io = FakeIo()
     error = failing(provider(io, source=Source(source=source), DurationSeconds=3601), io, InvalidConfigurationError)
     assert "3600" in str(error)
@@ -329,15 +333,15 @@ def test_cap_of_role_chaining(source: str) -> None:
     fetch(provider(io, source=Source(source=source), DurationSeconds=3600), io)
 
 
-def test_long_session_with_a_users_keys() -> None:
-    """A user's own keys may have a session of twelve hours."""
+def test_duration_with_the_keys_of_a_user() -> None:
+    """A session with the keys of a user may last twelve hours."""
     io = FakeIo(sends(sts_answer("2024-01-02T15:04:05Z")))
     fetch(provider(io, DurationSeconds=43200), io)
     assert form(io.requests[0])["DurationSeconds"] == "43200"
 
 
-def test_hook_takes_the_place_of_sts() -> None:
-    """``role_assumer`` gets the source's set and all parameters, and nothing is asked over the network."""
+def test_role_assumer_replaces_sts() -> None:
+    """``role_assumer`` gets the source credentials and all parameters, and no request is made."""
     io = FakeIo()
     seen: list[tuple[Credentials, Mapping[str, Any]]] = []
 
@@ -348,8 +352,8 @@ def test_hook_takes_the_place_of_sts() -> None:
     source = Source()
     one = provider(io, source=source, callbacks=Callbacks(returning(CODE), assumer), SerialNumber=MFA, ExternalId="ext")
     assert fetch(one, io).access_key_id == "ASIAHOOK"
-    [(given, params)] = seen
-    assert given is source.gives
+    [(passed, params)] = seen
+    assert passed is source.credentials
     assert params["RoleArn"] == ROLE
     assert (params["ExternalId"], params["TokenCode"]) == ("ext", CODE)
 
@@ -362,8 +366,8 @@ def test_hook_takes_the_place_of_sts() -> None:
         (KeyError("x"), RetrievalError),
     ],
 )
-def test_hook_that_raises(raises: Exception, kind: type[CredentialsError]) -> None:
-    """What a hook raises is an error of ours: "not configured" from it does not let a chain go on."""
+def test_role_assumer_that_raises(raises: Exception, kind: type[CredentialsError]) -> None:
+    """An exception of ``role_assumer`` becomes an error that stops a chain, even ``NotConfiguredError``."""
 
     async def assumer(source: Credentials, params: Mapping[str, Any]) -> Credentials:
         raise raises
@@ -372,8 +376,8 @@ def test_hook_that_raises(raises: Exception, kind: type[CredentialsError]) -> No
     failing(provider(io, callbacks=Callbacks(role_assumer=assumer)), io, kind)
 
 
-def test_set_that_has_ended_is_refused() -> None:
-    """An answer with a past expiration is an error that names both clocks."""
+def test_expired_credentials() -> None:
+    """Credentials that have expired are an error with both times."""
     io = FakeIo(sends(sts_answer("2024-01-02T03:00:00Z")))
     error = failing(provider(io), io, RetrievalError)
     assert "expired at 2024-01-02T03:00:00+00:00, 245 s ago" in str(error)
@@ -391,8 +395,8 @@ def test_set_that_has_ended_is_refused() -> None:
         sts_answer().replace(b"SessionToken>", b"Sessiontoken>"),
     ],
 )
-def test_answer_that_is_none(body: bytes) -> None:
-    """An answer that is not what was asked for is an error of its own kind, without what stood in it."""
+def test_malformed_responses(body: bytes) -> None:
+    """A malformed response is a ``MalformedResponseError`` without any secret."""
     io = FakeIo(sends(body))
     with pytest.raises(CredentialsError) as caught:
         run(provider(io)._fetch(io, ClientContext()))
@@ -400,24 +404,24 @@ def test_answer_that_is_none(body: bytes) -> None:
     assert_no_secret(caught.value, ROLE_SECRET, ROLE_TOKEN)
 
 
-def test_token_that_no_header_carries() -> None:
-    """A session token that cannot be a header is an error before anything is sent."""
+def test_session_token_that_no_header_can_contain() -> None:
+    """A session token that no header can contain is an error before a request is made."""
     io = FakeIo()
     source = Source()
-    source.gives = Credentials(KEY_ID, SECRET_KEY, "canary-töken")
+    source.credentials = Credentials(KEY_ID, SECRET_KEY, "canary-töken")
     assert ROLE in str(failing(provider(io, source=source), io, InvalidConfigurationError))
 
 
-def test_code_that_may_have_come_is_spent() -> None:
-    """After silence STS may have taken the code, so that it is not sent again."""
+def test_code_is_not_reused_after_a_timeout() -> None:
+    """After a timeout STS may have accepted the code, so it is not sent again."""
     io = FakeIo(("POST", STS, TransportFailure("timeout", "nothing came")))
     one = provider(io, callbacks=Callbacks(returning(CODE, CODE)), SerialNumber=MFA)
     failing(one, io, ProviderTimeoutError)
     assert "sent before" in str(failing(one, io, RetrievalError))
 
 
-def test_code_that_went_to_the_hook_is_spent() -> None:
-    """What ``role_assumer`` does with a code nobody knows, so that it gets none twice."""
+def test_code_is_not_reused_after_role_assumer() -> None:
+    """A code that ``role_assumer`` got is not used again, since it may have been sent."""
 
     async def assumer(source: Credentials, params: Mapping[str, Any]) -> Credentials:
         raise ValueError("it broke")
@@ -429,13 +433,13 @@ def test_code_that_went_to_the_hook_is_spent() -> None:
     assert "sent before" in str(failing(one, io, RetrievalError))
 
 
-def test_the_caller_is_handed_on() -> None:
-    """The source is asked for the same client, and its region is called if nobody says another."""
-    caller = ClientContext(region="eu-west-1", profile="theirs")
+def test_client_context() -> None:
+    """The source is called for the same client, and the client's region precedes the variables."""
+    client = ClientContext(region="eu-west-1", profile="theirs")
     io = FakeIo(sends(sts_answer()), environ={"AWS_REGION": "us-west-2"})
     source = Source()
-    run(provider(io, source=source, config=ClientConfig())._fetch(io, caller))
-    assert source.caller == caller
+    run(provider(io, source=source, config=ClientConfig())._fetch(io, client))
+    assert source.context == client
     assert "/eu-west-1/sts/" in io.requests[0].headers["authorization"]
 
 
@@ -459,8 +463,8 @@ def test_time_limits() -> None:
     assert io.deadlines == []
 
 
-def test_who_asks_a_person() -> None:
-    """A role with a device does, one on top of it too, and no other."""
+def test_may_prompt_user() -> None:
+    """A role with an MFA device may prompt the user, and so may every role on top of it."""
     io = FakeIo()
     inner = provider(io, callbacks=Callbacks(returning()), SerialNumber=MFA)
     assert provider(io, source=inner)._may_prompt_user

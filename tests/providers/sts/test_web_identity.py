@@ -1,4 +1,4 @@
-"""``from_web_token`` and ``from_token_file``: where the token comes from, and what STS makes of it."""
+"""Roles assumed with a web identity token: where the token comes from, and the responses of STS."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NEWER = "canary.newer.identity.token"
 FILE = "/var/run/secrets/token"
 SECRET = "canaryROLEsecretROLEsecretROLEsecretROLE"
 VARIABLES = {"AWS_WEB_IDENTITY_TOKEN_FILE": FILE, "AWS_ROLE_ARN": ROLE}
-GIVEN = (
+RESPONSE = (
     "<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult><Credentials>"
     f"<AccessKeyId>ASIAWEB</AccessKeyId><SecretAccessKey>{SECRET}</SecretAccessKey>"
     "<SessionToken>canaryTOKEN</SessionToken><Expiration>2024-01-02T04:04:05Z</Expiration></Credentials>"
@@ -34,11 +34,11 @@ GIVEN = (
 ).encode()
 
 
-def refusal(code: str) -> bytes:
+def rejection(code: str) -> bytes:
     return f"<ErrorResponse><Error><Code>{code}</Code><Message>no {TOKEN}</Message></Error></ErrorResponse>".encode()
 
 
-def sends(body: bytes = GIVEN, status: int = 200) -> Step:
+def sends(body: bytes = RESPONSE, status: int = 200) -> Step:
     return ("POST", STS, answer(body, status))
 
 
@@ -64,18 +64,22 @@ def failing(one: WebIdentityProvider, io: FakeIo, kind: type[CredentialsError]) 
 
 
 def test_token_file_of_the_environment() -> None:
-    """The file's token is sent unsigned, without the newline at its end; the set has the role's account."""
+    """The token of the file is sent unsigned, without its newline; the credentials have the role's account."""
     io = FakeIo(sends(), environ=VARIABLES, files={FILE: f"{TOKEN}\n".encode()})
-    given = fetch(provider(io), io)
-    assert (given.access_key_id, given.account_id, given.source) == ("ASIAWEB", "123456789012", "web identity")
+    found = fetch(provider(io), io)
+    assert (found.access_key_id, found.account_id, found.source) == (
+        "ASIAWEB",
+        "123456789012",
+        "web identity",
+    )
     [sent] = forms(io)
     assert (sent["WebIdentityToken"], sent["RoleArn"]) == (TOKEN, ROLE)
     assert sent["RoleSessionName"].startswith("anycreds-")
     assert io.requests[0].headers == {"Content-Type": "application/x-www-form-urlencoded"}
 
 
-def test_options_beat_variables_one_by_one() -> None:
-    """Each of file, role and session name comes from its option, else from its variable."""
+def test_options_precede_variables() -> None:
+    """Each of file, role and session name comes from its option, otherwise from its variable."""
     environ = {**VARIABLES, "AWS_ROLE_SESSION_NAME": "from-env"}
     io = FakeIo(sends(), environ=environ, files={"/mine": TOKEN.encode()})
     options = WebIdentityOptions(token_file=Setting("/mine", "option web_identity_token_file"))
@@ -83,8 +87,8 @@ def test_options_beat_variables_one_by_one() -> None:
     assert (forms(io)[0]["RoleSessionName"], forms(io)[0]["RoleArn"]) == ("from-env", ROLE)
 
 
-def test_profile_is_never_mixed_with_the_environment() -> None:
-    """What a profile says is all there is: the variables are not looked at."""
+def test_settings_of_a_profile_exclude_variables() -> None:
+    """With the settings of a profile no variable is read."""
     options = WebIdentityOptions(
         token_file=Setting(FILE, "~/.aws/config:2"), role_arn=Setting(ROLE, "~/.aws/config:3"), only_options=True
     )
@@ -94,7 +98,7 @@ def test_profile_is_never_mixed_with_the_environment() -> None:
 
 
 @pytest.mark.parametrize(
-    ("environ", "kind", "says"),
+    ("environ", "kind", "text"),
     [
         ({}, NotConfiguredError, "AWS_WEB_IDENTITY_TOKEN_FILE"),
         ({"AWS_ROLE_ARN": ROLE}, NotConfiguredError, "AWS_WEB_IDENTITY_TOKEN_FILE"),
@@ -103,14 +107,14 @@ def test_profile_is_never_mixed_with_the_environment() -> None:
         ({**VARIABLES, "AWS_ROLE_ARN": "a\nb"}, InvalidConfigurationError, "AWS_ROLE_ARN"),
     ],
 )
-def test_halves(environ: Mapping[str, str], kind: type[CredentialsError], says: str) -> None:
-    """A role alone is nothing; a token file alone is a mistake that stops a chain."""
+def test_incomplete_configuration(environ: Mapping[str, str], kind: type[CredentialsError], text: str) -> None:
+    """A role alone is not configured; a token file alone is a configuration error that stops a chain."""
     io = FakeIo(environ=environ)
-    assert says in str(failing(provider(io), io, kind))
+    assert text in str(failing(provider(io), io, kind))
 
 
 def test_file_is_read_at_every_attempt() -> None:
-    """Whoever writes the file replaces the token, and the next attempt has the new one."""
+    """The token file is read at every attempt, because other programs replace it."""
     io = FakeIo(sends(), sends(), environ=VARIABLES, files={FILE: TOKEN.encode()})
     one = provider(io)
     run(one._fetch(io, ClientContext()))
@@ -119,10 +123,10 @@ def test_file_is_read_at_every_attempt() -> None:
     assert [sent["WebIdentityToken"] for sent in forms(io)] == [TOKEN, NEWER]
 
 
-@pytest.mark.parametrize("gap", [ReadFailure("No such file", is_missing=True), b"", b"\n"])
-def test_gap_of_a_rotation(gap: bytes | ReadFailure) -> None:
-    """A file that is away or empty for a moment is looked for again, without asking STS meanwhile."""
-    io = FakeIo(sends(), environ=VARIABLES, files={FILE: gap})
+@pytest.mark.parametrize("content", [ReadFailure("No such file", is_missing=True), b"", b"\n"])
+def test_file_missing_during_rotation(content: bytes | ReadFailure) -> None:
+    """A file that is missing or empty for a moment is read again, before STS is called."""
+    io = FakeIo(sends(), environ=VARIABLES, files={FILE: content})
     slept = io.sleep
 
     async def sleep(seconds: float) -> None:
@@ -135,8 +139,8 @@ def test_gap_of_a_rotation(gap: bytes | ReadFailure) -> None:
     assert sum(io.pauses) < 1.0
 
 
-def test_file_that_stays_away() -> None:
-    """A file that is not there after a second is an error that names it and its variable, and stops a chain."""
+def test_missing_file() -> None:
+    """A file that is missing for a second is an error with path and variable, and stops a chain."""
     io = FakeIo(environ=VARIABLES)
     error = failing(provider(io), io, RetrievalError)
     assert FILE in str(error)
@@ -146,43 +150,43 @@ def test_file_that_stays_away() -> None:
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe", b"a\x00b", b"x" * 20_001, ReadFailure("is a directory")])
-def test_what_is_no_token(content: bytes | ReadFailure) -> None:
-    """What cannot be a token is never sent."""
+def test_invalid_tokens_in_a_file(content: bytes | ReadFailure) -> None:
+    """Content that cannot be a token is an error at once, and is not sent."""
     io = FakeIo(environ=VARIABLES, files={FILE: content})
     failing(provider(io), io, RetrievalError)
     assert io.pauses == []  # it is there: waiting would make nothing of it
 
 
-def test_long_tokens_are_good() -> None:
-    """A token may be as long as STS takes it: 20,000 characters."""
+def test_longest_token() -> None:
+    """A token may have the 20,000 characters that STS accepts."""
     io = FakeIo(sends(), environ=VARIABLES, files={FILE: b"x" * 20_000})
     fetch(provider(io), io)
 
 
 @pytest.mark.parametrize("code", ["ExpiredTokenException", "ExpiredToken"])
-def test_ended_token_is_read_once_more(code: str) -> None:
-    """If STS says that the token has ended and the file has a newer one, that is sent; and that is all."""
+def test_expired_token_is_read_once_more(code: str) -> None:
+    """If STS says that the token has expired and the file has a newer one, that is sent, once."""
     io = FakeIo(environ=VARIABLES, files={FILE: TOKEN.encode()})
 
     def rotate(_request: object) -> Any:
         io.files[FILE] = NEWER.encode()
-        return answer(refusal(code), 400)
+        return answer(rejection(code), 400)
 
-    io.script = [("POST", STS, rotate), sends(refusal(code), 400)]
+    io.script = [("POST", STS, rotate), sends(rejection(code), 400)]
     error = failing(provider(io), io, RetrievalError)
     assert isinstance(error, RetrievalError)
     assert error.code == code
     assert [sent["WebIdentityToken"] for sent in forms(io)] == [TOKEN, NEWER]
 
 
-def test_same_token_is_not_sent_again() -> None:
-    """If the file still has the token that has ended, STS is asked no more."""
-    io = FakeIo(sends(refusal("ExpiredTokenException"), 400), environ=VARIABLES, files={FILE: TOKEN.encode()})
+def test_expired_token_is_not_sent_again() -> None:
+    """If the file still has the expired token, STS is not called again."""
+    io = FakeIo(sends(rejection("ExpiredTokenException"), 400), environ=VARIABLES, files={FILE: TOKEN.encode()})
     failing(provider(io), io, RetrievalError)
 
 
-def test_token_as_text_and_all_parameters() -> None:
-    """A token given as text is sent with what else the API takes."""
+def test_all_parameters_are_sent() -> None:
+    """A token given as text is sent with all other parameters."""
     io = FakeIo(sends())
     options = with_token(
         TOKEN,
@@ -207,33 +211,33 @@ def test_token_as_text_and_all_parameters() -> None:
     }
 
 
-def test_token_function_is_asked_at_every_attempt() -> None:
-    """An async function gives the token anew each time, and once more if STS says that it has ended."""
+def test_token_function_is_called_at_every_attempt() -> None:
+    """A token function is called at every attempt, and once more if STS says that the token has expired."""
     tokens = [TOKEN, TOKEN, NEWER]
 
     async def token() -> str:
         return tokens.pop(0)
 
-    io = FakeIo(sends(), sends(refusal("ExpiredTokenException"), 400), sends())
+    io = FakeIo(sends(), sends(rejection("ExpiredTokenException"), 400), sends())
     one = provider(io, with_token(token))
     run(one._fetch(io, ClientContext()))
     fetch(one, io)
     assert [sent["WebIdentityToken"] for sent in forms(io)] == [TOKEN, TOKEN, NEWER]
 
 
-@pytest.mark.parametrize("gives", [None, "", 7, "a\nb"])
-def test_token_function_that_gives_none(gives: Any) -> None:
-    """What a function returns is looked at before it is sent."""
+@pytest.mark.parametrize("result", [None, "", 7, "a\nb"])
+def test_invalid_result_of_a_token_function(result: Any) -> None:
+    """The result of a token function is validated before it is sent."""
 
     async def token() -> Any:
-        return gives
+        return result
 
     io = FakeIo()
     failing(provider(io, with_token(token)), io, RetrievalError)
 
 
 def test_token_function_that_fails() -> None:
-    """What it raises is the cause of an error of ours; "not configured" does not let a chain go on."""
+    """An exception of a token function becomes an error that stops a chain, even ``NotConfiguredError``."""
 
     async def broken() -> str:
         raise ValueError(TOKEN)
@@ -248,8 +252,8 @@ def test_token_function_that_fails() -> None:
     failing(provider(io, with_token(empty)), io, InvalidConfigurationError)
 
 
-def test_hook_takes_the_place_of_sts() -> None:
-    """``role_assumer_with_web_identity`` gets all parameters, the token too, and nothing goes over the network."""
+def test_role_assumer_replaces_sts() -> None:
+    """``role_assumer_with_web_identity`` gets all parameters with the token, and no request is made."""
     seen: list[Mapping[str, Any]] = []
 
     async def assumer(params: Mapping[str, Any]) -> Credentials:
@@ -257,15 +261,15 @@ def test_hook_takes_the_place_of_sts() -> None:
         return Credentials("ASIAHOOK", SECRET)
 
     io = FakeIo(environ=VARIABLES, files={FILE: TOKEN.encode()})
-    given = fetch(provider(io, WebIdentityOptions(assumer=assumer)), io)
-    assert (given.access_key_id, given.source) == ("ASIAHOOK", "web identity")
+    found = fetch(provider(io, WebIdentityOptions(assumer=assumer)), io)
+    assert (found.access_key_id, found.source) == ("ASIAHOOK", "web identity")
     assert (seen[0]["WebIdentityToken"], seen[0]["RoleArn"]) == (TOKEN, ROLE)
 
 
 @pytest.mark.parametrize("code", ["InvalidIdentityToken", "IDPRejectedClaim", "AccessDenied"])
-def test_refusals_are_final(code: str) -> None:
-    """A token that is refused for good is sent once; the error has code and hint, and not the token."""
-    io = FakeIo(sends(refusal(code), 400), environ=VARIABLES, files={FILE: TOKEN.encode()})
+def test_rejected_token(code: str) -> None:
+    """A rejected token is sent once; the error has code and hint, and not the token."""
+    io = FakeIo(sends(rejection(code), 400), environ=VARIABLES, files={FILE: TOKEN.encode()})
     error = failing(provider(io), io, RetrievalError)
     assert isinstance(error, RetrievalError)
     assert error.code == code
@@ -273,34 +277,36 @@ def test_refusals_are_final(code: str) -> None:
     assert f"role {ROLE!r} (AWS_ROLE_ARN)" in str(error)
 
 
-def test_provider_that_cannot_be_reached_by_sts_is_tried_again() -> None:
-    """``IDPCommunicationError`` passes by itself, though its status is 400."""
-    io = FakeIo(sends(refusal("IDPCommunicationError"), 400), sends(), environ=VARIABLES, files={FILE: TOKEN.encode()})
+def test_unreachable_identity_provider_is_retried() -> None:
+    """``IDPCommunicationError`` is retried, although its status is 400."""
+    io = FakeIo(
+        sends(rejection("IDPCommunicationError"), 400), sends(), environ=VARIABLES, files={FILE: TOKEN.encode()}
+    )
     fetch(provider(io), io)
 
 
-def test_unreachable_sts_stops() -> None:
-    """No connection, three times, is an error that says who was asked."""
+def test_unreachable_sts() -> None:
+    """After three failed connections the error names the endpoint."""
     io = FakeIo(environ=VARIABLES, files={FILE: TOKEN.encode()})
     io.script = [("POST", STS, TransportFailure("unreachable", "Connection refused"))] * 3
     assert "sts.eu-west-1.amazonaws.com" in str(failing(provider(io), io, RetrievalError))
 
 
-def test_answer_without_content() -> None:
-    """Any answer but 200 is a refusal with its status."""
+def test_other_success_status() -> None:
+    """Any other status than 200 is an error with that status."""
     io = FakeIo(sends(b"", 204), environ=VARIABLES, files={FILE: TOKEN.encode()})
     error = failing(provider(io), io, RetrievalError)
     assert isinstance(error, RetrievalError)
     assert (type(error), error.status) == (RetrievalError, 204)
 
 
-def test_file_that_goes_away_after_the_token_has_ended() -> None:
-    """If there is no newer token to read, what STS said about the old one is the error."""
+def test_file_removed_after_the_token_has_expired() -> None:
+    """If no newer token can be read, the error of STS is raised."""
     io = FakeIo(environ=VARIABLES, files={FILE: TOKEN.encode()})
 
     def remove(_request: object) -> Any:
         del io.files[FILE]
-        return answer(refusal("ExpiredTokenException"), 400)
+        return answer(rejection("ExpiredTokenException"), 400)
 
     io.script = [("POST", STS, remove)]
     error = failing(provider(io), io, RetrievalError)
@@ -308,14 +314,14 @@ def test_file_that_goes_away_after_the_token_has_ended() -> None:
     assert error.code == "ExpiredTokenException"
 
 
-def test_token_as_text_that_has_ended() -> None:
-    """A token that was given as text cannot be another one: STS is asked once."""
-    io = FakeIo(sends(refusal("ExpiredTokenException"), 400))
+def test_expired_token_given_as_text() -> None:
+    """A token given as text cannot change, so STS is called once."""
+    io = FakeIo(sends(rejection("ExpiredTokenException"), 400))
     failing(provider(io, with_token(TOKEN)), io, RetrievalError)
 
 
 def test_blanks_around_a_token() -> None:
-    """What a function or a program has read from a file may end with its newline."""
+    """Blanks and newlines around a token are removed."""
 
     async def token() -> str:
         return f"{TOKEN}\n"
@@ -326,8 +332,8 @@ def test_blanks_around_a_token() -> None:
     assert [sent["WebIdentityToken"] for sent in forms(io)] == [TOKEN, TOKEN]
 
 
-def test_the_caller_is_handed_on() -> None:
-    """The client's region is called if nobody says another."""
+def test_client_context() -> None:
+    """The client's region precedes the variables."""
     io = FakeIo(sends(), environ={"AWS_REGION": "us-west-2"})
     one = WebIdentityProvider(FakeRuntime(io), with_token(TOKEN), EndpointResolver(ClientConfig()))
     run(one._fetch(io, ClientContext(region="eu-west-1")))
@@ -356,6 +362,6 @@ def test_time_limits() -> None:
     assert io.deadlines == []
 
 
-def test_options_do_not_show_the_token() -> None:
-    """Their repr is without it."""
+def test_repr_of_options() -> None:
+    """``repr`` of the options does not contain the token."""
     assert repr(with_token(TOKEN)) == "WebIdentityOptions(...)"
