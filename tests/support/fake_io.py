@@ -143,7 +143,7 @@ class FakeIo:
         end = self.steady + seconds
         yield
         if self.steady > end:
-            raise ProviderTimeoutError(f"gave no answer within {seconds:g} s", source=waiting_for)
+            raise ProviderTimeoutError(f"no response within {seconds:g} s", source=waiting_for)
 
     async def sleep(self, seconds: float) -> None:
         self.pauses.append(seconds)

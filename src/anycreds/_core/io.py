@@ -112,7 +112,10 @@ class Io(Clock, Protocol):
         """Return the environment variables as they are now."""
 
     def deadline(self, seconds: float, waiting_for: str) -> AbstractContextManager[None]:
-        """Return a ``with`` that cancels its body after that time and raises ``ProviderTimeoutError``."""
+        """Return a ``with`` that cancels its body after that time and raises ``ProviderTimeoutError``.
+
+        For a step that the attempt can do without. Everything else has the deadline of the attempt.
+        """
 
     async def sleep(self, seconds: float) -> None:
         """Wait."""

@@ -317,6 +317,19 @@ def test_cancelled_login() -> None:
     assert_no_secret(caught.value, TOKEN, TOKEN2)
 
 
+def test_hanging_cache(caplog: pytest.LogCaptureFixture) -> None:
+    """A cache that takes longer than five seconds is logged and left out; the pool is called without it."""
+
+    class Slow(Cache):
+        async def get(self, key: str) -> Any:
+            io.advance(6)
+
+    io = cognito(identity_response(ME), credentials_response(ME))
+    assert fetch(pool(cache=Slow()), io).identity_id == ME
+    assert (5.0, "the method get of the identity cache") in io.deadlines
+    assert "no response within 5 s; continuing without the cache" in caplog.text
+
+
 def test_cancelled_cache() -> None:
     """If the attempt is cancelled in a method of the cache, its timeout error names the method."""
 

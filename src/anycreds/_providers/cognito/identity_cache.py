@@ -15,6 +15,9 @@ from ..._core.validation import InvalidValueError, check_text
 from ..service.callbacks import call_user_function
 from .settings import MAX_TOKEN_LENGTH, IdentityCache, Login
 
+# Seconds for one call of the cache. The pool is called without it, so a cache that hangs must not use up the attempt.
+_CACHE_TIMEOUT = 5.0
+
 
 class MemoryIdentityCache:
     """The identity cache of a provider without the option ``cache``."""
@@ -72,10 +75,11 @@ class IdentityCacheGuard:
         await self._call(io, "delete", key)
 
     async def _call(self, io: Io, method: str, *arguments: str) -> Any:
-        """Return what a method of the cache returns; None if it raises an error."""
+        """Return what a method of the cache returns; None if it raises an error or takes too long."""
         description = f"the method {method} of the identity cache"
         try:
-            return await call_user_function(io, getattr(self._cache, method), arguments, description, self._name)
+            with io.deadline(_CACHE_TIMEOUT, description):
+                return await call_user_function(io, getattr(self._cache, method), arguments, description, self._name)
         except CredentialsError as error:
             strip_frames(error)
             log("identities", "warning", "%s: %s; continuing without the cache", self._name, error.message)
