@@ -77,7 +77,12 @@ class ProviderCredentials:
         return run_without_suspending(self._attempts.get_account_id())
 
     def get_deferred_property(self, name: str) -> Callable[[], Any]:
-        """Return a function that returns the property ``name`` at its call; None for a name that does not exist."""
+        """Return a function that returns a property at its call.
+
+        Args:
+            name: The name of the property. For one that does not exist, the function returns None.
+
+        """
         return self.get_account_id if name == "account_id" else partial(getattr, self, name, None)
 
     # botocore's own objects have these properties. Two reads may be of different credentials, if one is refreshed
