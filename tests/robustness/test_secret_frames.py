@@ -1,30 +1,39 @@
 """No exception that leaves a provider keeps a frame with a secret, wherever the attempt fails or is cancelled.
 
 ``SOURCES`` has one function for each credential source. It prepares the scripted ``Io`` and returns a provider. The
-test runs that provider repeatedly, and interrupts it at each await in turn, with a cancellation or an error. Each row
-fails without ``strip_frames`` in ``Provider._fetch``.
+test runs that provider repeatedly, and interrupts it at each await in turn, with a cancellation or an error. Rows of
+``FAILURES`` raise an error of their own without an interruption. Without ``strip_frames`` in ``Provider._fetch`` each
+source fails in at least one of the two tests.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from anycreds import ClientConfig, Credentials, RetrievalError
+from anycreds import ClientConfig, Credentials, CredentialsError, RetrievalError
 from anycreds._config.settings import Setting
+from anycreds._config.shared_files import FileOptions, SharedFiles
 from anycreds._core.callbacks import Callbacks
 from anycreds._core.http import Request
-from anycreds._core.io import FileQuery, PrivateFile, ReadFailure, WriteFailure
-from anycreds._core.provider import ClientContext, Provider
+from anycreds._core.io import FileQuery, PrivateFile, ProcessResult, ReadFailure, WriteFailure
+from anycreds._core.provider import ClientContext, CredentialProvider, Provider
 from anycreds._providers.cognito.provider import CognitoIdentityPoolProvider, CognitoIdentityProvider
 from anycreds._providers.cognito.settings import CognitoOptions
+from anycreds._providers.container.provider import ContainerProvider
+from anycreds._providers.container.settings import container_options
+from anycreds._providers.environment import EnvironmentProvider
+from anycreds._providers.function import FunctionProvider
+from anycreds._providers.imds.provider import InstanceMetadataProvider
 from anycreds._providers.login.provider import LoginProvider
 from anycreds._providers.login.token import file_name
+from anycreds._providers.process.provider import ProcessProvider
 from anycreds._providers.service.endpoint_resolution import EndpointResolver
 from anycreds._providers.sso.provider import SsoProvider
 from anycreds._providers.sso.settings import SsoSettings
@@ -33,7 +42,7 @@ from anycreds._providers.sts.web_identity import WebIdentityOptions, WebIdentity
 from anycreds.testing import CANARY
 from robustness.environment import leaks
 from support import login_fixtures
-from support.fake_io import Answer, FakeIo, FakeRuntime, answer, run
+from support.fake_io import Answer, FakeIo, FakeRuntime, answer, document, run
 
 ROLE = "arn:aws:iam::123456789012:role/Demo"
 DEVICE = "arn:aws:iam::123456789012:mfa/alice"
@@ -49,6 +58,8 @@ SSO_OIDC = "https://oidc.eu-west-1.amazonaws.com/token"
 SESSION = "arn:aws:iam::123456789012:user/alice"
 SIGN_IN = "https://eu-west-1.signin.aws.amazon.com/v1/token"
 COGNITO = "https://cognito-identity.eu-west-1.amazonaws.com/"
+HTTP = "http://localhost:8080/"
+IMDS = "http://169.254.169.254"
 IDENTITY = "eu-west-1:0a1b2c3d-0000-4000-8000-000000000001"
 BEARER = f"{CANARY}-bearer-token"
 CLIENT_SECRET = f"{CANARY}-client-secret"
@@ -269,6 +280,81 @@ def cognito_identity_pool(io: InterruptedIo) -> Provider:
     return CognitoIdentityPoolProvider(FakeRuntime(io), IDENTITY, endpoints(), cognito_options(io))
 
 
+def container(io: InterruptedIo) -> Provider:
+    io.script = [("GET", HTTP, answer(status=503)), ("GET", HTTP, answer(document(SecretAccessKey=ASSUMED)))]
+    io.variables = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": HTTP, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": FILE}
+    io.files[FILE] = TOKEN.encode()
+    return ContainerProvider(FakeRuntime(io), max_retries=1)
+
+
+def http(io: InterruptedIo) -> Provider:
+    io.script = [("GET", HTTP, answer(document(SecretAccessKey=ASSUMED)))]
+    options = container_options({"full_uri": HTTP, "authorization_token": TOKEN})
+    return ContainerProvider(FakeRuntime(io), options)
+
+
+def instance_metadata(io: InterruptedIo) -> Provider:
+    roles = f"{IMDS}/latest/meta-data/iam/security-credentials/"
+    io.script = [
+        ("PUT", f"{IMDS}/latest/api/token", answer(TOKEN.encode())),
+        ("GET", roles, answer(b"demo")),
+        ("GET", f"{roles}demo", answer(document(SecretAccessKey=ASSUMED))),
+    ]
+    return InstanceMetadataProvider(FakeRuntime(io), files=SharedFiles(FileOptions()))
+
+
+def process(io: InterruptedIo) -> Provider:
+    command = f"helper --token {TOKEN}"
+    io.processes[command] = ProcessResult(0, None, b"{}", b"")
+    return ProcessProvider(FakeRuntime(io), Setting(command, "a test"))
+
+
+def function(io: InterruptedIo) -> Provider:
+    class Vault:
+        def __repr__(self) -> str:
+            return f"Vault({TOKEN})"
+
+        async def __call__(self) -> Credentials:
+            io.checkpoint()
+            return KEYS
+
+    return FunctionProvider(FakeRuntime(io), Vault())
+
+
+def environment_with_invalid_token(io: InterruptedIo) -> Provider:
+    io.variables = {
+        "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
+        "AWS_SECRET_ACCESS_KEY": KEYS.secret_access_key,
+        "AWS_SESSION_TOKEN": f"{TOKEN}\n",
+    }
+    return EnvironmentProvider(FakeRuntime(io))
+
+
+def container_with_invalid_token(io: InterruptedIo) -> Provider:
+    io.variables = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": HTTP, "AWS_CONTAINER_AUTHORIZATION_TOKEN": f"{TOKEN}\n"}
+    return ContainerProvider(FakeRuntime(io))
+
+
+def instance_metadata_with_invalid_token(io: InterruptedIo) -> Provider:
+    provider = instance_metadata(io)
+    io.script = [("PUT", f"{IMDS}/latest/api/token", answer(f"{TOKEN}\x00".encode()))]
+    return provider
+
+
+def process_with_malformed_output(io: InterruptedIo) -> Provider:
+    command = f"helper --token {TOKEN}"
+    output = {"Version": 2, "AccessKeyId": "AKIDEXAMPLE", "SecretAccessKey": ASSUMED}
+    io.processes[command] = ProcessResult(0, None, json.dumps(output).encode(), b"")
+    return ProcessProvider(FakeRuntime(io), Setting(command, "a test"))
+
+
+def function_that_returns_a_secret(io: InterruptedIo) -> Provider:
+    async def token() -> str:
+        return TOKEN
+
+    return FunctionProvider(FakeRuntime(io), cast("CredentialProvider", token))
+
+
 SOURCES: dict[str, Callable[[InterruptedIo], Provider]] = {
     "assume role with MFA": assume_role_with_mfa,
     "rejected role": rejected_role,
@@ -283,6 +369,18 @@ SOURCES: dict[str, Callable[[InterruptedIo], Provider]] = {
     "rejected login": rejected_login,
     "Cognito identity": cognito_identity,
     "Cognito identity pool": cognito_identity_pool,
+    "container": container,
+    "HTTP": http,
+    "EC2 instance metadata": instance_metadata,
+    "process": process,
+    "function": function,
+}
+FAILURES: dict[str, Callable[[InterruptedIo], Provider]] = {
+    "environment": environment_with_invalid_token,
+    "container": container_with_invalid_token,
+    "EC2 instance metadata": instance_metadata_with_invalid_token,
+    "process": process_with_malformed_output,
+    "function": function_that_returns_a_secret,
 }
 ERRORS: dict[str, Callable[[], BaseException]] = {
     "cancellation": Interruption,
@@ -318,3 +416,12 @@ def test_no_frame_holds_a_secret(source: str, error: str) -> None:
     assert raised
     if error == "cancellation":
         assert {type(one) for one in raised} == {Interruption}
+
+
+@pytest.mark.parametrize("source", FAILURES)
+def test_no_frame_of_a_failure_holds_a_secret(source: str) -> None:
+    """If a source raises an error of its own, no frame of the error holds a secret."""
+    io = InterruptedIo(sys.maxsize, Interruption())
+    found = outcome(FAILURES[source](io), io)
+    assert isinstance(found, CredentialsError)
+    assert leaks(found, SECRETS) == []

@@ -125,10 +125,7 @@ class Provider:
         """Return what ``_load`` returns, if it has not expired; let exceptions out without the frames below."""
         caller, io.waiting_for = io.waiting_for, self.name
         try:
-            credentials = await self._load(io, context)
-            if isinstance(credentials, CredentialsError):
-                raise credentials
-            error = self._expired_error(credentials, io.time())
+            credentials = self._check_expiration(await self._load(io, context), io.time())
         except BaseException as raised:
             strip_frames(raised)
             if isinstance(raised, Exception):  # after a cancellation, this provider is the one that did not respond
@@ -137,21 +134,20 @@ class Provider:
                 raised.source = raised.source or self.name
             raise
         io.waiting_for = caller
-        if error is not None:
-            del credentials  # the traceback of what is raised keeps this frame
-            raise error
         return credentials
 
-    async def _load(self, io: Io, context: ClientContext) -> Credentials | CredentialsError:
+    async def _load(self, io: Io, context: ClientContext) -> Credentials:
         """Get credentials from the source, or raise a ``CredentialsError``."""
         raise TypeError(f"{type(self).__name__} does not implement _load")
 
-    def _expired_error(self, credentials: Credentials, now: float) -> RetrievalError | None:
-        end = credentials.expiration
-        if end is None or end.timestamp() > now:
-            return None
-        return RetrievalError(
-            f"the source returned credentials that expired at {end.isoformat()}, {now - end.timestamp():.0f} s ago",
+    def _check_expiration(self, credentials: Credentials, now: float) -> Credentials:
+        """Return the credentials. Raise ``RetrievalError`` if they have expired."""
+        expiration = credentials.expiration
+        if expiration is None or expiration.timestamp() > now:
+            return credentials
+        age = now - expiration.timestamp()
+        raise RetrievalError(
+            f"the source returned credentials that expired at {expiration.isoformat()}, {age:.0f} s ago",
             source=self.name,
             hint="if the source is right, set the clock of this machine",
         )

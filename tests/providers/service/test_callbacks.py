@@ -67,8 +67,10 @@ class Source(Provider):
         self.result = result
         self.seen: list[tuple[Io, ClientContext]] = []
 
-    async def _load(self, io: Io, context: ClientContext) -> Credentials | CredentialsError:
+    async def _load(self, io: Io, context: ClientContext) -> Credentials:
         self.seen.append((io, context))
+        if isinstance(self.result, CredentialsError):
+            raise self.result
         return self.result
 
 
@@ -352,7 +354,7 @@ class CallbackProvider(Provider):
         super().__init__(NAME, FakeRuntime())
         self.function = function
 
-    async def _load(self, io: Io, context: ClientContext) -> Credentials | CredentialsError:
+    async def _load(self, io: Io, context: ClientContext) -> Credentials:
         params = {"WebIdentityToken": SECRET_KEY}
         return await credentials_from_callback(io, self.function, (KEYS, params), "role_assumer", NAME)
 

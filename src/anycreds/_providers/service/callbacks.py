@@ -45,7 +45,7 @@ async def fetch_source(source: Provider, io: Io, context: ClientContext, descrip
 
 
 async def call_user_function(
-    io: Io, function: Callable[..., Any], arguments: tuple[Any, ...], description: str, name: str
+    io: Io, function: Callable[..., Any], arguments: tuple[Any, ...], description: str | None, name: str
 ) -> Any:
     """Return what an async function of the user returns. If the attempt times out, the error names the function.
 
@@ -53,7 +53,8 @@ async def call_user_function(
         io: The outside world.
         function: The function.
         arguments: What it is called with.
-        description: The name of the function, in an error.
+        description: The name of the function, in an error. None if the function is the provider itself: then
+            ``NotConfiguredError`` is raised unchanged.
         name: The name of the calling provider.
 
     Raises:
@@ -62,33 +63,34 @@ async def call_user_function(
         CredentialsError: What the function raised.
 
     """
-    io.waiting_for = description
+    io.waiting_for = description or name
+    subject = "" if description is None else f"{description} "
     try:
         awaitable: object = function(*arguments)
         result = await awaitable if isinstance(awaitable, Awaitable) else _NOT_AWAITABLE
     except Exception as error:
         io.waiting_for = name
-        if isinstance(error, NotConfiguredError):
+        if isinstance(error, NotConfiguredError) and description is not None:
             raise missing_source_error(error, description, name) from error
         if isinstance(error, CredentialsError):
             raise
         # Only the class: the text of a user's exception may contain a secret.
         failure = RetrievalError(
-            f"{description} raised {type(error).__name__}", source=name, hint="see the cause of this error"
+            f"{subject}raised {type(error).__name__}", source=name, hint="see the cause of this error"
         )
         raise failure._keep_cause(error) from error
     io.waiting_for = name
     if result is not _NOT_AWAITABLE:
         return result
     raise InvalidConfigurationError(
-        f"{description} returned {type(awaitable).__name__} instead of an awaitable; expected an async function",
+        f"{subject}returned {type(awaitable).__name__} instead of an awaitable; expected an async function",
         source=name,
         hint="define it with async def",
     )
 
 
 async def credentials_from_callback(
-    io: Io, function: Callable[..., Any], arguments: tuple[Any, ...], description: str, name: str
+    io: Io, function: Callable[..., Any], arguments: tuple[Any, ...], description: str | None, name: str
 ) -> Credentials:
     """Return the credentials that an async function of the user returns. See ``call_user_function``.
 
@@ -99,8 +101,9 @@ async def credentials_from_callback(
     """
     credentials = await call_user_function(io, function, arguments, description, name)
     if not isinstance(credentials, Credentials):
+        subject = "" if description is None else f"{description} "
         raise MalformedResponseError(
-            f"{description} returned {type(credentials).__name__}; expected Credentials",
+            f"{subject}returned {type(credentials).__name__}; expected Credentials",
             source=name,
             hint="return anycreds.Credentials, or raise an error",
         )
