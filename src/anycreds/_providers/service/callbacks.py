@@ -20,8 +20,6 @@ from ..._core.errors import (
 from ..._core.io import Io
 from ..._core.provider import ClientContext, Provider
 
-_NOT_AWAITABLE = object()
-
 
 async def fetch_source(source: Provider, io: Io, context: ClientContext, description: str, name: str) -> Credentials:
     """Return the credentials of another provider.
@@ -67,7 +65,7 @@ async def call_user_function(
     subject = "" if description is None else f"{description} "
     try:
         awaitable: object = function(*arguments)
-        result = await awaitable if isinstance(awaitable, Awaitable) else _NOT_AWAITABLE
+        result = await awaitable if isinstance(awaitable, Awaitable) else None
     except Exception as error:
         io.waiting_for = name
         if isinstance(error, NotConfiguredError) and description is not None:
@@ -80,7 +78,7 @@ async def call_user_function(
         )
         raise failure._keep_cause(error) from error
     io.waiting_for = name
-    if result is not _NOT_AWAITABLE:
+    if isinstance(awaitable, Awaitable):
         return result
     raise InvalidConfigurationError(
         f"{subject}returned {type(awaitable).__name__} instead of an awaitable; expected an async function",

@@ -58,41 +58,24 @@ class RetryRules(NamedTuple):
         return self.first_delay if result.status in self.transient_statuses or code in self.transient_codes else None
 
 
-# AWS's "standard mode". ``IDPCommunicationError`` is specific to STS: its own request for a provider's keys failed.
+# AWS's "standard mode" with its delays. ``IDPCommunicationError`` is specific to STS: its request for the keys of an
+# identity provider failed.
 SERVICE_RULES = RetryRules(
     transient_statuses=frozenset((500, 502, 503, 504)),
-    transient_codes=frozenset(
-        (
-            "IDPCommunicationError",
-            "InternalError",
-            "PriorRequestNotComplete",
-            "RequestTimeout",
-            "RequestTimeoutException",
-        )
-    ),
-    throttling_codes=frozenset(
-        (
-            "BandwidthLimitExceeded",
-            "EC2ThrottledException",
-            "LimitExceededException",
-            "ProvisionedThroughputExceededException",
-            "RequestLimitExceeded",
-            "RequestThrottled",
-            "RequestThrottledException",
-            "SlowDown",
-            "SlowDownException",
-            "ThrottledException",
-            "Throttling",
-            "ThrottlingException",
-            "TooManyRequestsError",
-            "TooManyRequestsException",
-            "TransactionInProgressException",
-        )
-    ),
+    transient_codes=frozenset((
+        "IDPCommunicationError", "InternalError", "PriorRequestNotComplete", "RequestTimeout",
+        "RequestTimeoutException",
+    )),
+    throttling_codes=frozenset((
+        "BandwidthLimitExceeded", "EC2ThrottledException", "LimitExceededException",
+        "ProvisionedThroughputExceededException", "RequestLimitExceeded", "RequestThrottled",
+        "RequestThrottledException", "SlowDown", "SlowDownException", "ThrottledException", "Throttling",
+        "ThrottlingException", "TooManyRequestsError", "TooManyRequestsException", "TransactionInProgressException",
+    )),
     first_delay=0.05,
     first_throttling_delay=1.0,
     max_delay=20.0,
-)
+)  # fmt: skip
 # JavaScript waits one second before each retry, which is long for a service on this machine or its link.
 METADATA_RULES = RetryRules(
     transient_statuses=frozenset((500, 502, 503, 504)),
@@ -104,16 +87,10 @@ METADATA_RULES = RetryRules(
 )
 
 # The codes with which services reject a signature because of its time.
-_CLOCK_SKEW_CODES = frozenset(
-    (
-        "AuthFailure",
-        "InvalidSignatureException",
-        "RequestExpired",
-        "RequestInTheFuture",
-        "RequestTimeTooSkewed",
-        "SignatureDoesNotMatch",
-    )
-)
+_CLOCK_SKEW_CODES = frozenset((
+    "AuthFailure", "InvalidSignatureException", "RequestExpired", "RequestInTheFuture", "RequestTimeTooSkewed",
+    "SignatureDoesNotMatch",
+))  # fmt: skip
 # Seconds. Services accept signatures up to five minutes old; JavaScript corrects from four minutes on, too.
 _MIN_CLOCK_SKEW = 4 * 60.0
 # Other years are not a clock, and a signature cannot contain all of them.
