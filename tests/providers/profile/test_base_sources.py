@@ -1,4 +1,4 @@
-"""``from_ini`` with every kind of profile: what it comes down to is asked in order, and options reach every step."""
+"""Every kind of profile sends its requests in order, and the options apply to every step."""
 
 from __future__ import annotations
 
@@ -84,8 +84,8 @@ def signer(request: Request) -> str:
     return request.headers["authorization"].partition("Credential=")[2].partition(",")[0]
 
 
-def test_chain_of_roles() -> None:
-    """Each role is assumed with what the one before gave, in the selected profile's region, innermost first."""
+def test_roles_are_assumed_from_the_inside() -> None:
+    """Each role is assumed with the credentials of the step before, in the selected profile's region."""
     io = runtime(
         "[profile top]\nrole_arn = arn:top\nsource_profile = middle\nregion = eu-central-1\nexternal_id = e\n"
         "duration_seconds = 1800\nrole_session_name = me\n"
@@ -116,8 +116,8 @@ def test_profile_that_is_its_own_source() -> None:
 
 
 @pytest.mark.parametrize("name", ["Environment", "environment"])
-def test_named_source_environment(name: str) -> None:
-    """``credential_source = Environment`` assumes the role with the keys of the environment."""
+def test_credential_source_environment(name: str) -> None:
+    """``credential_source = Environment`` assumes the role with the access keys in environment variables."""
     io = runtime(
         f"[profile top]\nrole_arn = arn:r\ncredential_source = {name}\nregion = eu-central-1\n",
         sends("ASIA"),
@@ -127,8 +127,8 @@ def test_named_source_environment(name: str) -> None:
     assert signer(io.requests[0]).startswith("AKIDENV/")
 
 
-def test_named_source_without_anything() -> None:
-    """A named source that has nothing is a mistake that names role, profile and line, and stops a chain."""
+def test_credential_source_that_is_not_configured() -> None:
+    """A ``credential_source`` that is not configured is an error with role, profile and line, which stops a chain."""
     io = runtime("[profile top]\nrole_arn = arn:r\ncredential_source = EcsContainer\n")
     error = failing(io, InvalidConfigurationError)
     assert "arn:r" in error
@@ -136,8 +136,8 @@ def test_named_source_without_anything() -> None:
     assert "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI" in error
 
 
-def test_named_source_alone_as_a_source() -> None:
-    """A profile that has only a ``credential_source`` is good as somebody's source."""
+def test_credential_source_in_a_source_profile() -> None:
+    """A source profile may have a ``credential_source`` and no role."""
     io = runtime(
         "[profile top]\nrole_arn = arn:r\nsource_profile = env\nregion = eu-central-1\n"
         "[profile env]\ncredential_source = Environment\n",
@@ -147,8 +147,8 @@ def test_named_source_alone_as_a_source() -> None:
     assert fetch(io).access_key_id == "ASIA"
 
 
-def test_web_identity_and_a_role_on_top() -> None:
-    """A profile's token file gives the base, with the profile's duration; the role on top is signed with it."""
+def test_role_on_web_identity() -> None:
+    """The token file of a source profile gives the credentials that sign the role's request."""
     io = runtime(
         "[profile top]\nrole_arn = arn:top\nsource_profile = web\nregion = eu-central-1\n"
         "[profile web]\nrole_arn = arn:web\nweb_identity_token_file = /token\nduration_seconds = 7200\n",
@@ -164,8 +164,8 @@ def test_web_identity_and_a_role_on_top() -> None:
     assert signer(top).startswith("ASIAWEB/")
 
 
-def test_process_and_a_role_on_top() -> None:
-    """A command gives the base of a role."""
+def test_role_on_a_command() -> None:
+    """The command of a source profile prints the credentials that sign the role's request."""
     io = runtime(
         "[profile top]\nrole_arn = arn:top\nsource_profile = command\nregion = eu-central-1\n"
         "[profile command]\ncredential_process = vault\n",
@@ -179,33 +179,33 @@ def test_process_and_a_role_on_top() -> None:
     assert signer(io.requests[0]).startswith("AKIDPROC/")
 
 
-def test_mfa_of_two_roles_is_asked_one_after_another() -> None:
-    """Two roles with devices: the person is asked for each just before it is needed, the inner one first."""
+def test_mfa_codes_of_two_roles() -> None:
+    """For two roles with MFA devices, each code is requested just before it is needed, the inner one first."""
     io = runtime(
         f"[profile top]\nrole_arn = arn:top\nsource_profile = in\nmfa_serial = {MFA}2\nregion = eu-central-1\n"
         f"[profile in]\nrole_arn = arn:in\nsource_profile = base\nmfa_serial = {MFA}1\n[profile base]\n{KEYS}",
         sends("ASIAIN"),
         sends("ASIATOP"),
     )
-    asked: list[tuple[str, int]] = []
+    prompts: list[tuple[str, int]] = []
 
     async def mfa(serial: str) -> str:
-        asked.append((serial, len(io.requests)))
+        prompts.append((serial, len(io.requests)))
         return f"canary-{serial[-1]}23456"
 
     one = provider(io, callbacks=Callbacks(mfa))
     assert one._may_prompt_user
     fetch(io, one)
-    assert asked == [(f"{MFA}1", 0), (f"{MFA}2", 1)]
+    assert prompts == [(f"{MFA}1", 0), (f"{MFA}2", 1)]
     assert [form(request)["TokenCode"] for request in io.requests] == ["canary-123456", "canary-223456"]
     assert one._may_prompt_user
 
 
-def test_profile_without_a_device_asks_nobody() -> None:
-    """With a function for codes and no device in the profile, nobody will be asked, and that is known then."""
+def test_profile_without_mfa_does_not_prompt() -> None:
+    """A profile without an MFA device does not prompt the user, although the program has a function for codes."""
 
     async def mfa(serial: str) -> str:
-        raise AssertionError("nobody is to be asked")
+        raise AssertionError("the user must not be prompted")
 
     io = runtime(f"[profile top]\n{KEYS}")
     one = provider(io, callbacks=Callbacks(mfa))
@@ -214,37 +214,37 @@ def test_profile_without_a_device_asks_nobody() -> None:
     assert not io.prompts_user
 
 
-def test_device_without_a_function() -> None:
-    """A role with a device, and nobody to ask, is an error before anything is asked."""
+def test_mfa_device_without_a_function() -> None:
+    """A role with an MFA device and no function for codes is an error before the first request."""
     io = runtime(f"[profile top]\nrole_arn = arn:r\nsource_profile = b\nmfa_serial = {MFA}\n[profile b]\n{KEYS}")
     error = failing(io, InvalidConfigurationError)
     assert "mfa_code_provider" in error
     assert "~/.aws/config:2" in error
 
 
-def test_hooks_take_the_place_of_sts() -> None:
-    """``role_assumer`` is called for each role, ``role_assumer_with_web_identity`` for the token; STS is not asked."""
+def test_role_assumers_replace_sts() -> None:
+    """``role_assumer`` and ``role_assumer_with_web_identity`` are called instead of STS."""
     io = runtime(
         "[profile top]\nrole_arn = arn:top\nsource_profile = web\n"
         "[profile web]\nrole_arn = arn:web\nweb_identity_token_file = /token\n",
         token=b"canary.token",
     )
-    seen: list[str] = []
+    calls: list[str] = []
 
     async def assumer(source: Credentials, params: Mapping[str, Any]) -> Credentials:
-        seen.append(f"{source.access_key_id} {params['RoleArn']}")
-        return Credentials("ASIAHOOK", "canaryHOOK")
+        calls.append(f"{source.access_key_id} {params['RoleArn']}")
+        return Credentials("ASIAASSUMER", "canaryASSUMER")
 
     async def web(params: Mapping[str, Any]) -> Credentials:
-        seen.append(f"{params['WebIdentityToken']} {params['RoleArn']}")
+        calls.append(f"{params['WebIdentityToken']} {params['RoleArn']}")
         return Credentials("ASIAWEB", "canaryWEB")
 
-    assert fetch(io, callbacks=Callbacks(None, assumer, web)).access_key_id == "ASIAHOOK"
-    assert seen == ["canary.token arn:web", "ASIAWEB arn:top"]
+    assert fetch(io, callbacks=Callbacks(None, assumer, web)).access_key_id == "ASIAASSUMER"
+    assert calls == ["canary.token arn:web", "ASIAWEB arn:top"]
 
 
-def test_client_config_reaches_every_step() -> None:
-    """Region and endpoint of ``client_config`` hold for every hop, over what the profile says."""
+def test_client_config_applies_to_every_role() -> None:
+    """Region and endpoint of ``client_config`` apply to every role, and take precedence over the profile."""
     url = "https://sts.example.com/base"
     io = runtime(
         "[profile top]\nrole_arn = arn:top\nsource_profile = in\nregion = eu-central-1\nendpoint_url = https://no/\n"
@@ -256,8 +256,8 @@ def test_client_config_reaches_every_step() -> None:
     assert all("/us-gov-west-1/sts/" in signer(request) for request in io.requests)
 
 
-def test_settings_of_the_selected_profile_count() -> None:
-    """Endpoint and kind come from the profile that is asked for, not from ``default`` or AWS_PROFILE's."""
+def test_endpoint_of_the_selected_profile() -> None:
+    """Endpoint and endpoint variant are those of the profile argument, not of ``default`` or ``AWS_PROFILE``."""
     io = runtime(
         "[default]\nendpoint_url = https://wrong.example.com\nuse_fips_endpoint = true\n"
         "[profile other]\nregion = us-west-2\n"
@@ -269,16 +269,16 @@ def test_settings_of_the_selected_profile_count() -> None:
     fetch(io)
 
 
-def test_custom_files_reach_every_step() -> None:
-    """With files of the program's own, everything of the profile comes from them, and ``~/.aws`` is not looked at."""
+def test_files_of_the_options() -> None:
+    """With files of the options, everything is read from them, and nothing from ``~/.aws``."""
     io = runtime("[profile top]\nbroken", sends("ASIATOP"))
     io.files["/c"] = b"[profile top]\nrole_arn = arn:r\nsource_profile = base\nregion = eu-central-1\n"
     io.files["/k"] = f"[base]\n{KEYS}".encode()
     assert fetch(io, files=FileOptions("/k", "/c")).access_key_id == "ASIATOP"
 
 
-def test_changed_files_are_seen() -> None:
-    """A role that was edited is the one that the next attempt assumes; an unchanged plan keeps its provider."""
+def test_changed_role_is_assumed() -> None:
+    """After a change of the role in the file, the next attempt assumes the new role."""
     text = f"[profile top]\nrole_arn = arn:one\nsource_profile = b\nregion = eu-central-1\n[profile b]\n{KEYS}"
     io = runtime(text, sends("ASIA1"), sends("ASIA2"))
     one = provider(io)
@@ -289,7 +289,7 @@ def test_changed_files_are_seen() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "message"),
     [
         ("duration_seconds = abc", "duration_seconds"),
         ("duration_seconds = 60", "900"),
@@ -297,11 +297,11 @@ def test_changed_files_are_seen() -> None:
         ("external_id = a\x07b", "control character"),
     ],
 )
-def test_values_that_cannot_be_right(text: str, says: str) -> None:
-    """A value that STS cannot take is an error with file and line, before anything is asked."""
+def test_invalid_settings_of_a_role(text: str, message: str) -> None:
+    """A value that STS would reject is an error with file and line before the first request."""
     io = runtime(f"[profile top]\nrole_arn = arn:r\nsource_profile = b\n{text}\n[profile b]\n{KEYS}")
     error = failing(io, InvalidConfigurationError)
-    assert says in error
+    assert message in error
     assert "~/.aws/config:4" in error
 
 
@@ -313,8 +313,8 @@ def test_values_that_cannot_be_right(text: str, says: str) -> None:
         "sso_account_id = 1\nsso_role_name = r\nsso_region = us-east-1\nsso_start_url = https://x.awsapps.com/start\n",
     ],
 )
-def test_cap_of_role_chaining_is_known_before(base: str) -> None:
-    """More than an hour with another role's credentials is refused before the first request."""
+def test_limit_of_chained_roles(base: str) -> None:
+    """More than an hour with another role's credentials is an error before the first request."""
     io = runtime(
         f"[profile top]\nrole_arn = arn:top\nsource_profile = in\nduration_seconds = 7200\n[profile in]\n{base}"
     )
@@ -322,14 +322,14 @@ def test_cap_of_role_chaining_is_known_before(base: str) -> None:
     assert io.requests == []
 
 
-def test_profile_that_says_nothing() -> None:
-    """A profile with only a region lets a chain go on, and so does one for bearer tokens only."""
+def test_profile_without_credential_settings() -> None:
+    """A profile with a region or a bearer-token session only is not configured, so that a chain continues."""
     for text in ("region = eu-west-1", "sso_session = s"):
         failing(runtime(f"[profile top]\n{text}\n[sso-session s]\nsso_region = us-east-1\n"), NotConfiguredError)
 
 
-def test_region_of_the_client_counts_at_every_step() -> None:
-    """Where neither option nor profile says a region, that of the client is called, for each hop."""
+def test_region_of_the_client() -> None:
+    """If neither option nor profile has a region, the client's region is used for every role."""
     io = runtime(
         f"[profile top]\nrole_arn = arn:top\nsource_profile = in\n[profile in]\nrole_arn = arn:in\n"
         f"source_profile = base\n[profile base]\n{KEYS}",
@@ -358,28 +358,28 @@ def metadata(url: str = METADATA) -> list[Step]:
     ]
 
 
-def test_named_source_metadata() -> None:
-    """EC2 metadata is asked where the selected profile says, and signs the call for the role."""
+def test_credential_source_instance_metadata() -> None:
+    """The EC2 metadata service at the selected profile's endpoint gives the credentials that sign the request."""
     io = runtime(ON_METADATA, *metadata(), sends("ASIATOP"))
     assert fetch(io).access_key_id == "ASIATOP"
     assert signer(io.requests[-1]).startswith("ASIAEC2/")
 
 
-def test_options_for_metadata_as_a_source() -> None:
-    """What a chain has been told about EC2 metadata holds for a profile that stands on it."""
+def test_metadata_options_apply_to_credential_source() -> None:
+    """The options of a chain for EC2 metadata apply to a profile with ``credential_source``."""
     io = runtime(ON_METADATA, *metadata("http://127.0.0.1:9"), sends("ASIATOP"))
     fetch(io, metadata={"endpoint": "http://127.0.0.1:9"})
 
 
-def test_files_for_metadata_as_a_source() -> None:
-    """Its endpoint, too, is looked for in the program's own files only."""
+def test_metadata_endpoint_in_the_files_of_the_options() -> None:
+    """The endpoint of the EC2 metadata service is read from the files of the options only."""
     io = runtime("[profile top]\nec2_metadata_service_endpoint = http://127.0.0.1:8\n", *metadata(), sends("ASIATOP"))
     io.files["/c"] = ON_METADATA.encode()
     fetch(io, files=FileOptions(config_filepath="/c"))
 
 
-def test_session_name_of_a_web_identity() -> None:
-    """``role_session_name`` of a profile with a token file is sent."""
+def test_session_name_with_web_identity() -> None:
+    """The ``role_session_name`` of a profile with a token file is sent."""
     io = runtime(
         "[profile top]\nrole_arn = arn:web\nweb_identity_token_file = /token\nrole_session_name = me\n"
         "region = eu-central-1\n",
@@ -400,23 +400,23 @@ def test_session_name_of_a_web_identity() -> None:
         ),
     ],
 )
-def test_command_to_sign_in_is_for_the_profile_that_says_so(lines: str, command: str) -> None:
-    """Whoever stands on a profile with a sign-in is told to sign in for that one."""
+def test_sign_in_command_names_the_source_profile(lines: str, command: str) -> None:
+    """The command to sign in names the profile with the sign-in, not the profile of the role."""
     io = runtime(f"[profile top]\nrole_arn = arn:top\nsource_profile = base\n[profile base]\n{lines}")
     with pytest.raises(LoginRequiredError) as caught:
         fetch(io)
     assert caught.value.command == command
 
 
-def test_all_that_a_pair_of_keys_comes_with() -> None:
-    """Session token, account and scope of a profile are taken."""
+def test_keys_with_token_account_and_scope() -> None:
+    """Session token, account and scope of a profile are part of its credentials."""
     more = "aws_session_token = canaryTOKEN\naws_account_id = 1\naws_credential_scope = us-east-1\n"
     given = fetch(runtime(f"[profile top]\n{KEYS}{more}"))
     assert (given.session_token, given.account_id, given.credential_scope) == ("canaryTOKEN", "1", "us-east-1")
 
 
-def test_half_a_pair_in_a_source_with_a_role() -> None:
-    """A source with a role gives its own keys only if it has both; else its role is assumed, as in JavaScript."""
+def test_incomplete_keys_in_a_source_with_a_role() -> None:
+    """A source profile with a role and only one of two keys assumes its role, as in JavaScript."""
     io = runtime(
         "[profile top]\nrole_arn = arn:top\nsource_profile = in\nregion = eu-central-1\n"
         f"[profile in]\nrole_arn = arn:in\nsource_profile = base\naws_access_key_id = AKIDHALF\n[profile base]\n{KEYS}",
@@ -429,8 +429,8 @@ def test_half_a_pair_in_a_source_with_a_role() -> None:
 
 @pytest.mark.parametrize("duration", ["abc", "900.5", "-900", "60", "\u0669\u0660\u0660", "\u00b2", "9" * 4999])
 @pytest.mark.parametrize("base", [f"source_profile = b\n[profile b]\n{KEYS}", "web_identity_token_file = /token\n"])
-def test_durations_that_are_none(base: str, duration: str) -> None:
-    """What is no number of seconds, or not so many as a session lasts, is an error with its line in both kinds."""
+def test_invalid_durations(base: str, duration: str) -> None:
+    """A ``duration_seconds`` that is invalid is an error with its line, for roles and for web identity."""
     io = runtime(f"[profile top]\nrole_arn = arn:r\nduration_seconds = {duration}\n{base}", token=b"canary.token")
     error = failing(io, InvalidConfigurationError)
     assert error.startswith("shared files: ")
@@ -443,7 +443,7 @@ def test_durations_that_are_none(base: str, duration: str) -> None:
     ("duration", "base"), [(43200, KEYS), (3600, f"role_arn = arn:in\nsource_profile = base\n[profile base]\n{KEYS}")]
 )
 def test_longest_durations(duration: int, base: str) -> None:
-    """Twelve hours with a user's keys, and exactly one hour with another role's, are asked for."""
+    """Twelve hours with access keys, and one hour with another role's credentials, are requested."""
     first = [] if base is KEYS else [sends("ASIAIN")]
     io = runtime(
         f"[profile top]\nrole_arn = arn:r\nsource_profile = in\nregion = eu-central-1\nduration_seconds = {duration}\n"
@@ -456,15 +456,15 @@ def test_longest_durations(duration: int, base: str) -> None:
 
 
 @pytest.mark.parametrize("missing", ["sso_account_id", "sso_role_name", "sso_region", "sso_start_url"])
-def test_a_sign_in_that_is_not_all_there(missing: str) -> None:
-    """A profile for SSO that leaves something out is a mistake, and not a profile that says nothing."""
+def test_incomplete_sso_settings(missing: str) -> None:
+    """A profile with incomplete SSO settings is invalid, not unconfigured."""
     lines = {"sso_account_id": "1", "sso_role_name": "r", "sso_region": "us-east-1", "sso_start_url": "https://x"}
     io = runtime("[profile top]\n" + "".join(f"{key} = {value}\n" for key, value in lines.items() if key != missing))
     assert f"{missing} is missing" in failing(io, InvalidConfigurationError)
 
 
-def test_who_names_an_empty_source() -> None:
-    """Of several roles, the one that stands on the profile which says nothing is named."""
+def test_error_names_the_referring_profile() -> None:
+    """The error for a source without credential settings names the profile that refers to it."""
     io = runtime(
         "[profile top]\nrole_arn = arn:top\nsource_profile = in\n"
         "[profile in]\nrole_arn = arn:in\nsource_profile = empty\n[profile empty]\nregion = eu-west-1\n"
@@ -472,16 +472,16 @@ def test_who_names_an_empty_source() -> None:
     assert "the source of profile 'in' (~/.aws/config:5)" in failing(io, InvalidConfigurationError)
 
 
-def test_what_a_role_without_one_source_needs() -> None:
-    """The error for none and for both says what to do."""
+def test_role_without_exactly_one_source() -> None:
+    """The error for a role with no source, or with two, has the hint to set exactly one."""
     for lines in ("", f"source_profile = b\ncredential_source = Environment\n[profile b]\n{KEYS}"):
         assert "exactly one of the two" in failing(
             runtime(f"[profile top]\nrole_arn = arn:r\n{lines}"), InvalidConfigurationError
         )
 
 
-def test_changes_of_what_is_kept() -> None:
-    """New keys in a source, and a new region in the selected profile, are what the next attempt uses."""
+def test_changed_keys_and_region_are_used() -> None:
+    """New keys in a source, and a new region in the selected profile, are used by the next attempt."""
     text = f"[profile top]\nrole_arn = arn:r\nsource_profile = b\nregion = eu-central-1\n[profile b]\n{KEYS}"
     west = STS.replace("eu-central-1", "us-west-2")
     io = runtime(text, sends("ASIA1"), sends("ASIA2"), sends("ASIA3", url=west))
@@ -498,8 +498,8 @@ def test_changes_of_what_is_kept() -> None:
     ]
 
 
-def test_callers_keep_what_is_theirs() -> None:
-    """What one caller's profile remembers, such as a spent code, outlives an attempt for another caller's profile."""
+def test_clients_do_not_share_provider_state() -> None:
+    """The provider for one client still knows a used MFA code after a call for another client."""
     text = f"[profile b]\n{KEYS}[profile top]\nrole_arn = arn:r\nsource_profile = b\nmfa_serial = {MFA}\n"
     io = runtime(text, sends("ASIA1"))
     io.variables["AWS_REGION"] = "eu-central-1"
@@ -516,11 +516,11 @@ def test_callers_keep_what_is_theirs() -> None:
     assert len(io.requests) == 1
 
 
-def test_profile_that_says_nothing_asks_nobody() -> None:
-    """A profile without credentials asks nobody, so that those which a chain finds behind it are refreshed in time."""
+def test_profile_without_credentials_does_not_prompt() -> None:
+    """A profile without credentials does not prompt, so that credentials from later in a chain are refreshed ahead."""
 
     async def mfa(serial: str) -> str:
-        raise AssertionError("nobody is to be asked")
+        raise AssertionError("the user must not be prompted")
 
     io = runtime("[profile top]\nregion = eu-central-1\n")
     one = provider(io, callbacks=Callbacks(mfa))
@@ -530,14 +530,14 @@ def test_profile_that_says_nothing_asks_nobody() -> None:
     assert not io.prompts_user
 
 
-def test_profile_without_a_function_asks_nobody() -> None:
-    """Without a function for codes nobody can be asked, and that is known before the files are read."""
+def test_without_a_function_nothing_prompts() -> None:
+    """Without a function for codes it is known before the files are read that no attempt prompts the user."""
     assert not provider(runtime(""))._may_prompt_user
 
 
 @pytest.mark.parametrize("make", [anycreds.from_process, anycreds.from_sso, anycreds.from_login_credentials])
-def test_one_way_out_of_a_profile_that_is_broken(make: Callable[[str], anycreds.Provider]) -> None:
-    """A line that nobody can read is an error for who looks at one kind of setting, too."""
+def test_single_source_of_an_unusable_profile(make: Callable[[str], anycreds.Provider]) -> None:
+    """Factories of one kind of setting raise the error of a malformed, unconfigured or missing profile."""
     for lines, kind in (("rubbish\n", ConfigParseError), (KEYS, NotConfiguredError)):
         io = runtime(f"[profile top]\n{lines}")
         with pytest.raises(kind):
@@ -547,8 +547,8 @@ def test_one_way_out_of_a_profile_that_is_broken(make: Callable[[str], anycreds.
 
 
 @pytest.mark.parametrize("key", ["role_arn", "external_id", "role_session_name", "mfa_serial"])
-def test_role_settings_that_are_endless(key: str) -> None:
-    """What is longer than anything that AWS takes is an error with profile and line, without the text."""
+def test_oversized_role_settings(key: str) -> None:
+    """A value longer than AWS allows is an error with profile and line, without the value."""
     lines = {"role_arn": "arn:r", key: "endless" * 100_000}
     text = "".join(f"{name} = {value}\n" for name, value in lines.items())
     io = runtime(f"[profile top]\nsource_profile = b\n{text}[profile b]\n{KEYS}")
@@ -559,15 +559,15 @@ def test_role_settings_that_are_endless(key: str) -> None:
 
 
 @pytest.mark.parametrize("key", ["aws_session_token", "aws_account_id"])
-def test_keys_that_are_endless(key: str) -> None:
-    """The same for keys that stand in the file, which are secrets."""
+def test_oversized_keys(key: str) -> None:
+    """An oversized key, which is a secret, is an error with its length and line."""
     error = failing(runtime(f"[profile top]\n{KEYS}{key} = {'canary' * 100_000}\n"), InvalidConfigurationError)
     assert f"{key} has 600000 characters" in error
     assert "~/.aws/config:4" in error
 
 
-def test_services_section_that_is_not_there() -> None:
-    """Whoever refers to a section that does not exist is told where, and what may be meant, before STS is asked."""
+def test_missing_services_section() -> None:
+    """A reference to a missing services section is an error with line and suggestion before the first request."""
     io = runtime(
         f"[profile top]\nrole_arn = arn:r\nsource_profile = b\nservices = mine\n[profile b]\n{KEYS}"
         "[services mime]\nsts =\n  endpoint_url = https://sts.example.com\n"

@@ -1,4 +1,4 @@
-"""What a profile comes down to: one base and the roles on top, or an error that names file, line and key."""
+"""A profile is resolved to one base and the roles on top, or to an error that names file, line and key."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from anycreds.testing import CANARY
 KEYS = f"aws_access_key_id = AKID\naws_secret_access_key = {CANARY}-secret\n"
 
 
-def planned(config: str, name: str = "x", credentials: str = "") -> RoleChain:
-    """Return the plan for a profile of these two texts."""
+def resolved(config: str, name: str = "x", credentials: str = "") -> RoleChain:
+    """Return the role chain of a profile in these two files."""
     profiles = merge(read(config, "config"), read(credentials, "credentials"), "~/.aws/config", "~/.aws/credentials")
     return resolve_role_chain(profiles, Setting(name, "option profile"))
 
 
-def told(config: str, name: str = "x", credentials: str = "") -> str:
-    """Return a plan in one line: its base and, from the inside to the outside, the profiles of its roles."""
-    plan = planned(config, name, credentials)
-    base = type(plan.base).__name__.removesuffix("Base")
-    return " + ".join([f"{base}({plan.base.profile})", *(step.profile for step in plan.roles)])
+def summary(config: str, name: str = "x", credentials: str = "") -> str:
+    """Return a role chain in one line: its base, and the profiles of its roles, innermost first."""
+    chain = resolved(config, name, credentials)
+    base = type(chain.base).__name__.removesuffix("Base")
+    return " + ".join([f"{base}({chain.base.profile})", *(step.profile for step in chain.roles)])
 
 
 Invalid = anycreds.InvalidConfigurationError
@@ -53,46 +53,46 @@ SOURCES = {
         ("".join(list(SOURCES.values())[1:]), "WebIdentity(x)"),
         (SOURCES["process"] + SOURCES["sso"] + SOURCES["login"], "Process(x)"),
         (SOURCES["sso"] + SOURCES["login"], "Sso(x)"),
-        # a role beats the keys beside it when the profile is asked for itself
+        # a role takes precedence over keys beside it in the selected profile
         ("role_arn = arn\ncredential_source = EcsContainer\n" + KEYS, "CredentialSource(x) + x"),
         # its own source
         ("role_arn = arn\nsource_profile = x\n" + KEYS, "Static(x) + x"),
     ],
 )
-def test_kinds_of_a_profile(lines: str, expected: str) -> None:
-    """Each kind of profile is known, and where there are several the order is that of JavaScript."""
-    assert told(f"[profile x]\n{lines}") == expected
+def test_kinds_of_profiles(lines: str, expected: str) -> None:
+    """A profile with settings of several kinds uses the first kind in the order of the AWS SDK for JavaScript."""
+    assert summary(f"[profile x]\n{lines}") == expected
 
 
-def test_chain_of_roles_is_flattened_from_the_inside() -> None:
-    """Roles come in the order in which they are assumed, on the base at the end of the chain."""
+def test_roles_in_order_of_assumption() -> None:
+    """Roles are listed in the order in which they are assumed, on top of the base at the end of the chain."""
     config = (
         "[profile x]\nrole_arn = outer\nsource_profile = y\n[profile y]\nrole_arn = inner\nsource_profile = z\n"
         f"[profile z]\n{KEYS}region = eu-west-1\n"
     )
-    assert told(config) == "Static(z) + y + x"
+    assert summary(config) == "Static(z) + y + x"
 
 
-def test_source_with_keys_and_a_role_gives_its_keys() -> None:
-    """Somebody's source that has keys of its own is that: its role is not assumed on the way."""
+def test_source_with_keys_and_a_role() -> None:
+    """A source profile with its own access keys is the base: its role is not assumed."""
     config = f"[profile x]\nrole_arn = a\nsource_profile = y\n[profile y]\nrole_arn = b\nsource_profile = z\n{KEYS}"
-    assert told(config) == "Static(y) + x"
+    assert summary(config) == "Static(y) + x"
 
 
-def test_source_may_be_a_bare_named_source() -> None:
-    """``credential_source`` without a role stands for itself, where it is the source of another profile."""
+def test_credential_source_without_a_role() -> None:
+    """A source profile may have a ``credential_source`` without a role."""
     config = "[profile x]\nrole_arn = a\nsource_profile = y\n[profile y]\ncredential_source = EcsContainer\n"
-    assert told(config) == "CredentialSource(y) + x"
+    assert summary(config) == "CredentialSource(y) + x"
 
 
-def test_role_settings_are_kept() -> None:
-    """What a role needs is in its step."""
+def test_settings_of_a_role() -> None:
+    """A step contains the settings of its role."""
     config = (
         "[profile x]\nrole_arn = arn\nsource_profile = y\nexternal_id = e\nrole_session_name = s\nmfa_serial = m\n"
         f"duration_seconds = 900\nregion = eu-west-3\n[profile y]\nregion = us-east-1\n{KEYS}"
     )
-    plan = planned(config)
-    (step,) = plan.roles
+    chain = resolved(config)
+    (step,) = chain.roles
     assert step.duration == 900
     assert [one and one.value for one in (step.external_id, step.session_name, step.mfa_serial)] == ["e", "s", "m"]
 
@@ -159,41 +159,39 @@ def test_role_settings_are_kept() -> None:
             Invalid,
             ["'y' has no credential settings", "the source of profile 'x' (~/.aws/config:2)"],
         ),
-        ("[profile x]\nthis is no setting\n", anycreds.ConfigParseError, ["config:2", "'x'"]),
+        ("[profile x]\nthis is not a setting\n", anycreds.ConfigParseError, ["config:2", "'x'"]),
         (f"[profile x]\n{KEYS}aws_session_token = {CANARY}\x07\n", anycreds.ConfigParseError, ["config:4"]),
     ],
 )
-def test_what_contradicts_itself_is_said_with_file_and_line(
-    config: str, kind: type[anycreds.CredentialsError], parts: list[str]
-) -> None:
-    """Each contradiction is an error of its class, and names the key, the file and the line."""
+def test_contradictions(config: str, kind: type[anycreds.CredentialsError], parts: list[str]) -> None:
+    """Each contradiction raises an error of its class that names the key, the file and the line."""
     with pytest.raises(kind) as caught:
-        planned(config)
+        resolved(config)
     strip_frames(caught.value)
     assert type(caught.value) is kind
     for part in parts:
         assert part in str(caught.value)
 
 
-def test_profile_that_says_nothing_is_not_configured() -> None:
-    """A profile with only a region lets a chain go on."""
+def test_profile_without_credential_settings() -> None:
+    """A profile with only a region is not configured, so that a chain continues."""
     with pytest.raises(anycreds.NotConfiguredError, match="'x' has no credential settings"):
-        planned("[profile x]\nregion = eu-west-1\n")
+        resolved("[profile x]\nregion = eu-west-1\n")
 
 
-def test_bad_lines_hurt_only_who_uses_them() -> None:
-    """A line that cannot be read in another profile, or before all of them, changes nothing."""
+def test_malformed_lines_elsewhere() -> None:
+    """A malformed line in another profile, or before all of them, has no effect."""
     config = f"rubbish\n[profile other]\nrubbish\n[profile x]\n{KEYS}[broken\nkey = value\n"
-    assert told(config) == "Static(x)"
+    assert summary(config) == "Static(x)"
 
 
-def test_long_chains_have_an_end() -> None:
-    """Ninety-nine roles on top of each other are planned; more are an error at once, and so is a long circle."""
+def test_limit_of_the_chain() -> None:
+    """A chain may have 99 roles. A longer chain is an error at once, and so is a long loop."""
     links = "".join(f"[profile p{n}]\nrole_arn = a\nsource_profile = p{n + 1}\n" for n in range(5000))
-    plan = planned(f"{links}[profile p5000]\n{KEYS}", "p4901")
-    assert len(plan.roles) == 99
+    chain = resolved(f"{links}[profile p5000]\n{KEYS}", "p4901")
+    assert len(chain.roles) == 99
     with pytest.raises(anycreds.InvalidConfigurationError, match="more than 100 profiles"):
-        planned(f"{links}[profile p5000]\n{KEYS}", "p4900")
-    circle = "".join(f"[profile p{n}]\nrole_arn = a\nsource_profile = p{(n + 1) % 90}\n" for n in range(90))
+        resolved(f"{links}[profile p5000]\n{KEYS}", "p4900")
+    loop = "".join(f"[profile p{n}]\nrole_arn = a\nsource_profile = p{(n + 1) % 90}\n" for n in range(90))
     with pytest.raises(anycreds.ProfileLoopError, match="profile loop: p0 -> p1"):
-        planned(circle, "p0")
+        resolved(loop, "p0")

@@ -10,12 +10,12 @@ from typing import NamedTuple, TypeAlias
 
 from ..._config.profiles import Profile, Profiles
 from ..._config.settings import Setting
+from ..._config.shared_files import NAME
 from ..._core.errors import InvalidConfigurationError, ProfileLoopError
 from ..._core.validation import InvalidValueError, check_text
 from ..sso.settings import SsoSettings, sso_settings
 from ..sts.parameters import check_duration
 
-NAME = "shared files"
 KEY, SECRET, TOKEN = "aws_access_key_id", "aws_secret_access_key", "aws_session_token"
 # The values of ``credential_source`` in AWS's spelling; other cases are accepted.
 CREDENTIAL_SOURCES = ("Environment", "Ec2InstanceMetadata", "EcsContainer")

@@ -35,7 +35,7 @@ class ProfileProvider(Provider):
 
     Args:
         runtime: What it runs on.
-        profile: The name of the profile; None for the client's, that of ``AWS_PROFILE`` or ``default``.
+        profile: The name of the profile; None for that of the client, ``AWS_PROFILE`` or ``default``.
         files: The shared files.
         constructors: How the providers of the sources are constructed.
         options: The program's options for them.

@@ -5,16 +5,16 @@ Plain functions of the profiles. Contradictions are found here, before any servi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, NoReturn, TypeAlias
 
 from ..._config.profiles import Profile, Profiles
 from ..._config.settings import Setting
+from ..._config.shared_files import NAME
 from ..._core.errors import InvalidConfigurationError, NotConfiguredError, ProfileLoopError, ProfileNotFoundError
 from ..sso.settings import describe_missing_role
 from ..sts.parameters import LONGEST_CHAINED_SESSION
 from .base_sources import (
-    NAME,
     Base,
     SsoBase,
     WebIdentityBase,
@@ -96,13 +96,13 @@ def resolve_role_chain(profiles: Profiles, name: Setting) -> RoleChain:
         name = source
 
 
-def find_profile(profiles: Profiles, name: Setting, path: list[str]) -> Profile:
+def find_profile(profiles: Profiles, name: Setting, path: Sequence[str] = ()) -> Profile:
     """Return a profile that has no malformed line.
 
     Args:
         profiles: All profiles.
         name: The name of the profile, and the setting that it comes from.
-        path: The profiles that lead to this one, for the error.
+        path: The names of the profiles that lead to this one, for the error.
 
     """
     try:
