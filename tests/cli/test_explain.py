@@ -262,6 +262,18 @@ def test_invalid_region(
     assert "Region: the region from ~/.aws/config:2 cannot be a part of a host name" in text
 
 
+def test_region_of_the_profile(
+    aws_isolated: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The region of the profile precedes ``AWS_REGION`` only if the credentials are those of the profile."""
+    keys = "aws_access_key_id = AKIDFILE\naws_secret_access_key = secret\n"
+    config(aws_isolated, f"[default]\nregion = eu-north-1\n{keys}")
+    set_variables(monkeypatch, {"AWS_REGION": "eu-west-1"})
+    assert "https://sts.eu-north-1.amazonaws.com (region eu-north-1, ~/.aws/config:2)" in explain(capsys)[1]
+    set_variables(monkeypatch, KEYS)
+    assert "https://sts.eu-west-1.amazonaws.com (region eu-west-1, AWS_REGION)" in explain(capsys)[1]
+
+
 def test_characters_that_cannot_be_encoded_are_escaped(aws_isolated: Path) -> None:
     """If the encoding of the output lacks a character, as in a minimal container, an escape is printed."""
     done = subprocess.run(

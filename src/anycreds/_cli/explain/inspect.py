@@ -18,7 +18,7 @@ from ..._core.provider import NO_CONTEXT, Provider
 from ..._factories.default_chain import (
     CHAIN_WITH_PROFILE,
     CHAIN_WITHOUT_PROFILE,
-    WEB_IDENTITY,
+    SHARED_FILES,
     ChainEntry,
     build_default_chain,
 )
@@ -139,7 +139,7 @@ async def _region(
     io: SystemIo, files: SharedFiles, profile: str | None, sources: list[Source]
 ) -> Region | CredentialsError:
     # The region of the profile comes first only for credentials that the profile describes.
-    is_profile_used = not any(one.entry is WEB_IDENTITY and one.outcome in ("found", "failed") for one in sources)
+    is_profile_used = any(one.entry is SHARED_FILES and one.outcome in ("found", "failed") for one in sources)
     resolver = EndpointResolver(files=files, profile=profile, profile_first=is_profile_used)
     try:
         # The error gets no provider name, because it is printed as one of the region.
