@@ -67,16 +67,16 @@ def test_asyncio_run_ends_with_a_wish_to_exit(use_uvloop: bool) -> None:
 
 
 @UVLOOP
-def test_end_is_told_of_a_task_that_was_cancelled_before_its_first_step(use_uvloop: bool) -> None:
-    """Asyncio drops such a task without running a line of it; that it is over is told nevertheless."""
-    told: list[str] = []
+def test_task_that_is_cancelled_before_its_first_step(use_uvloop: bool) -> None:
+    """Asyncio drops such a task without running its code. Its end is reported nevertheless."""
+    reports: list[str] = []
 
     async def body() -> BaseException | None:
-        told.append("begun")
+        reports.append("started")
         return None
 
     async def main() -> None:
-        event_loop.spawn_system_task(body, lambda: told.append("ended"), "a task", copy_context())
+        event_loop.spawn_system_task(body, lambda: reports.append("ended"), "a task", copy_context())
         (task,) = asyncio.all_tasks() - {asyncio.current_task()}
         assert task.get_name() == "a task"
         task.cancel()
@@ -84,31 +84,31 @@ def test_end_is_told_of_a_task_that_was_cancelled_before_its_first_step(use_uvlo
         await asyncio.sleep(0)
 
     anyio.run(main, backend_options={"use_uvloop": use_uvloop})
-    assert told == ["ended"]
+    assert reports == ["ended"]
 
 
 @UVLOOP
 def test_loop_that_ends_right_after_the_start(use_uvloop: bool) -> None:
-    """A run that ends in the tick in which a task was made ends it too, without a complaint, and tells."""
-    told: list[str] = []
+    """An event loop that ends in the step in which a task was created ends the task, too, and its end is reported."""
+    reports: list[str] = []
 
     async def body() -> BaseException | None:
         await asyncio.sleep(1)
         return None
 
     async def main() -> None:
-        event_loop.spawn_system_task(body, lambda: told.append("ended"), "a task", copy_context())
+        event_loop.spawn_system_task(body, lambda: reports.append("ended"), "a task", copy_context())
 
     before = set(event_loop._tasks)
     anyio.run(main, backend_options={"use_uvloop": use_uvloop})
-    assert told == ["ended"]
+    assert reports == ["ended"]
     assert event_loop._tasks == before
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_task_runs_in_the_given_context(backend: str) -> None:
-    """A task sees the context that it was given and changes nobody's."""
-    who = ContextVar("who", default="nobody")
+    """A task sees the given context, and its changes affect no other context."""
+    who = ContextVar("who", default="default")
     seen: list[str] = []
 
     async def body() -> BaseException | None:
@@ -119,17 +119,17 @@ def test_task_runs_in_the_given_context(backend: str) -> None:
     async def main() -> None:
         who.set("the caller")
         context = copy_context()
-        who.set("somebody else")
+        who.set("another caller")
         event_loop.spawn_system_task(body, ended, "a task", context)
         await anyio.sleep(0.001)
-        assert who.get() == "somebody else"
+        assert who.get() == "another caller"
 
     anyio.run(main, backend=backend)
     assert seen == ["the caller"]
 
 
-def test_half_imported_trio_is_no_trio(monkeypatch: pytest.MonkeyPatch) -> None:
-    """While another thread imports trio there is a module without parts, and asyncio's runs are known as ever."""
+def test_partly_imported_trio(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While another thread imports trio, its module has no attributes, and asyncio's loop is found nevertheless."""
 
     async def main() -> bool:
         monkeypatch.setitem(sys.modules, "trio", types.ModuleType("trio"))
@@ -138,8 +138,8 @@ def test_half_imported_trio_is_no_trio(monkeypatch: pytest.MonkeyPatch) -> None:
     assert asyncio.run(main())
 
 
-def test_run_is_one_object_within_a_run_and_another_in_the_next() -> None:
-    """A run is told apart from the one before; and asyncio's are known to be over."""
+def test_current_loop_is_one_object_for_each_run() -> None:
+    """Each run of an event loop is one object of its own, and a run of asyncio is known to have ended."""
 
     async def main() -> object:
         assert event_loop.current_loop() is event_loop.current_loop()

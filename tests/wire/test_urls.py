@@ -297,7 +297,7 @@ def test_refuses_what_parsers_may_read_differently(text: str) -> None:
         ("http://x:0/", "from 1 to 65535"),
     ],
 )
-def test_says_what_to_mend(text: str, reason: str) -> None:
+def test_error_says_what_is_wrong(text: str, reason: str) -> None:
     """The problem names the very part that is wrong."""
     assert reason in str(rejected(parse_url, text))
 
