@@ -29,7 +29,7 @@ def cached(
     """Return a provider that caches the credentials of another one, and refreshes them once for all callers.
 
     Durations are timedeltas or seconds. A cached provider is returned unchanged if no option is given. Otherwise the
-    new provider has a cache of its own, and keeps everything of the given one except for the given options.
+    new provider has its own cache, and the options of the given one except for those that are given.
 
     Args:
         provider: A provider of this library, or any async function without arguments that returns ``Credentials``.
@@ -41,7 +41,7 @@ def cached(
             and ``original_expiration`` is set. Default: False, except for EC2 metadata.
         observer: A function that receives the events of ``anycreds.events``. It is called in the task or thread where
             an event happens, so it must be quick. Default: none.
-        clock: Replaces the clocks and random numbers of this machine, for tests.
+        clock: Replaces the clocks and random numbers of this machine, for tests. Default: None.
 
     Returns:
         The cached provider.
@@ -53,6 +53,9 @@ def cached(
         >>> async def from_vault():
         ...     return anycreds.Credentials(*await read_keys("aws"))
         >>> provider = anycreds.cached(from_vault, recheck_after=timedelta(minutes=10))
+
+    See:
+        ``docs/design/cache.md`` in the repository has all rules of the cache.
 
     """
     options = {
