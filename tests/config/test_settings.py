@@ -128,8 +128,11 @@ def test_imdsv1_disabled() -> None:
     assert endpoint_of({})[2] is None
     assert endpoint_of({variable: "False"})[2] is None
     assert endpoint_of({variable: "yes"})[2] == variable
-    assert endpoint_of({variable: "true"}, ImdsOptions(v1_disabled=False))[2] == variable
-    assert endpoint_of({variable: "false"}, ImdsOptions(v1_disabled=True))[2] == "option ec2_metadata_v1_disabled"
+    assert endpoint_of({variable: "true"}, ImdsOptions(ec2_metadata_v1_disabled=False))[2] == variable
+    assert (
+        endpoint_of({variable: "false"}, ImdsOptions(ec2_metadata_v1_disabled=True))[2]
+        == "option ec2_metadata_v1_disabled"
+    )
     error_of(resolve_imds_settings, {variable: "?"}, NO_OPTIONS, kind=InvalidConfigurationError)
 
 

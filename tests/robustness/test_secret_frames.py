@@ -31,6 +31,7 @@ from anycreds._providers.container.settings import container_options
 from anycreds._providers.environment import EnvironmentProvider
 from anycreds._providers.function import FunctionProvider
 from anycreds._providers.imds.provider import InstanceMetadataProvider
+from anycreds._providers.imds.settings import ImdsOptions
 from anycreds._providers.login.provider import LoginProvider
 from anycreds._providers.login.token import file_name
 from anycreds._providers.process.provider import ProcessProvider
@@ -300,7 +301,7 @@ def instance_metadata(io: InterruptedIo) -> Provider:
         ("GET", roles, answer(b"demo")),
         ("GET", f"{roles}demo", answer(document(SecretAccessKey=ASSUMED))),
     ]
-    return InstanceMetadataProvider(FakeRuntime(io), files=SharedFiles(FileOptions()))
+    return InstanceMetadataProvider(FakeRuntime(io), ImdsOptions(), files=SharedFiles(FileOptions()))
 
 
 def process(io: InterruptedIo) -> Provider:

@@ -20,6 +20,7 @@ from anycreds._core.provider import ClientContext
 from anycreds._providers.container.provider import ContainerProvider
 from anycreds._providers.container.settings import container_options
 from anycreds._providers.imds.provider import InstanceMetadataProvider
+from anycreds._providers.imds.settings import ImdsOptions
 from anycreds._system.io import SystemRuntime
 from anycreds.testing import (
     Body,
@@ -151,7 +152,7 @@ class Day:
             container.recorder, self._routes = self.recorder, ("container",)
             self._provider = anycreds.cached(container, clock=self._clock)
         else:
-            instance = Instance(runtime, files=SharedFiles(FileOptions()))
+            instance = Instance(runtime, ImdsOptions(), files=SharedFiles(FileOptions()))
             instance.recorder, self._routes = self.recorder, ("token", "role list", "role")
             self._provider = anycreds.cached(instance, clock=self._clock)
 

@@ -48,11 +48,22 @@ def container(runtime: Runtime, options: Mapping[str, Setting] | None = None, **
     return ContainerProvider(runtime, options, **limits)
 
 
-def instance_metadata(runtime: Runtime, *, files: SharedFiles, **options: Any) -> Provider:
-    """Construct the provider of an EC2 instance's credentials."""
+def instance_metadata(
+    runtime: Runtime,
+    *,
+    files: SharedFiles,
+    profile: str | None = None,
+    timeout: float = 1.0,
+    max_retries: int = 0,
+    **options: Any,
+) -> Provider:
+    """Construct the provider of an EC2 instance's credentials; the other options are those of ``ImdsOptions``."""
     from .._providers.imds.provider import InstanceMetadataProvider
+    from .._providers.imds.settings import ImdsOptions
 
-    return InstanceMetadataProvider(runtime, files=files, **options)
+    return InstanceMetadataProvider(
+        runtime, ImdsOptions(**options), files=files, profile=profile, timeout=timeout, max_retries=max_retries
+    )
 
 
 def sso(runtime: Runtime, settings: SsoSettings, endpoints: EndpointResolver, *, timeout: float) -> Provider:

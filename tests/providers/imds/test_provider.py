@@ -25,6 +25,7 @@ from anycreds._core.http import Request, TransportFailure
 from anycreds._core.io import ReadFailure
 from anycreds._core.provider import ClientContext
 from anycreds._providers.imds.provider import InstanceMetadataProvider
+from anycreds._providers.imds.settings import ImdsOptions
 from support.fake_io import (
     IMDS_TOKEN,
     KEY_ID,
@@ -52,7 +53,9 @@ V1_DISABLED = "AWS_EC2_METADATA_V1_DISABLED"
 
 def provider(**options: Any) -> InstanceMetadataProvider:
     """Return a provider."""
-    return InstanceMetadataProvider(FakeRuntime(), **{"files": SharedFiles(FileOptions()), **options})
+    limits = {name: options.pop(name) for name in ("timeout", "max_retries", "profile") if name in options}
+    files = options.pop("files", SharedFiles(FileOptions()))
+    return InstanceMetadataProvider(FakeRuntime(), ImdsOptions(**options), files=files, **limits)
 
 
 def token(value: str = IMDS_TOKEN, ttl: str | None = "21600", **other: Any) -> Answer:

@@ -93,7 +93,7 @@ def test_overridden_settings_are_not_validated() -> None:
     """Invalid settings that are overridden are not errors."""
     says = view(f"{KEY} = http://a", f"{KEY}_mode = rubbish", "ec2_metadata_v1_disabled = rubbish")
     assert str(found({MODE: "rubbish", V1: "true"}, ImdsOptions(), says).url) == "http://a"
-    assert found({V1: "rubbish"}, ImdsOptions(v1_disabled=True), says).v1_disabled_by is not None
+    assert found({V1: "rubbish"}, ImdsOptions(ec2_metadata_v1_disabled=True), says).v1_disabled_by is not None
 
 
 @pytest.mark.parametrize("mode", ["4", "v6", "dual", SECRET_KEY])
@@ -123,7 +123,7 @@ def test_imdsv1_disabled(option: bool, variable: str | None, key: str | None, sa
     """The option disables IMDSv1, otherwise the variable decides, otherwise the profile."""
     environ = {} if variable is None else {V1: variable}
     says = view("" if key is None else f"ec2_metadata_v1_disabled = {key}")
-    settings = found(environ, ImdsOptions(v1_disabled=option), says)
+    settings = found(environ, ImdsOptions(ec2_metadata_v1_disabled=option), says)
     assert (settings.v1_disabled_by, settings.v1_depends_on_profile) == (said, False)
 
 
@@ -132,7 +132,7 @@ def test_imdsv1_depends_on_the_profile() -> None:
     assert found({}, ImdsOptions(), None).v1_depends_on_profile
     assert not found({V1: "false"}, ImdsOptions(), None).v1_depends_on_profile
     assert not found({V1: "true"}, ImdsOptions(), None).v1_depends_on_profile
-    assert not found({}, ImdsOptions(v1_disabled=True), None).v1_depends_on_profile
+    assert not found({}, ImdsOptions(ec2_metadata_v1_disabled=True), None).v1_depends_on_profile
 
 
 def test_imdsv1_disabled_by_the_profile() -> None:
@@ -160,7 +160,7 @@ def test_imdsv1_disabled_by_the_profile() -> None:
         ({}, ImdsOptions(endpoint_mode="IPv6"), True),
         ({MODE: "IPv6"}, ImdsOptions(), True),
         ({ENDPOINT: " "}, ImdsOptions(), True),
-        ({DISABLED: "false"}, ImdsOptions(v1_disabled=True), True),
+        ({DISABLED: "false"}, ImdsOptions(ec2_metadata_v1_disabled=True), True),
         ({ENDPOINT: "http://a"}, ImdsOptions(), False),
         ({}, ImdsOptions(endpoint="http://a"), False),
         ({DISABLED: "true"}, ImdsOptions(), False),

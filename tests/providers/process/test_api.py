@@ -293,6 +293,7 @@ def test_program_name(command: str, name: str) -> None:
         pytest.param(b"wrong: S3CRET-WORD", None, id="argument in another form"),
         pytest.param(b"wrong: czNjcmV0d29yZCB4eHh4", None, id="argument in base64"),
         pytest.param(b"wrong: optionvalue", None, id="value of an option"),
+        pytest.param(b"wrong: userpassword", None, id="password of a URL"),
         pytest.param(b"wrong: variablevalue", None, id="value of a variable"),
         pytest.param(b"wrong: nestedvalue", None, id="argument of a nested command"),
         pytest.param(b"key AKIAIOSFODNN7EXAMPLE", None, id="access key ID"),
@@ -305,7 +306,7 @@ def test_last_stderr_line(stderr: bytes, line: str | None) -> None:
     """The last line of stderr is displayed, unless it may contain a secret."""
     command = (
         "VARIABLE=variablevalue helper --duration-seconds 900 /opt/scripts/credentials.py "
-        "s3cretword --option=optionvalue sh -c 'x; y nestedvalue' --profile dev"
+        "s3cretword --option=optionvalue https://user:userpassword@host sh -c 'x; y nestedvalue' --profile dev"
     )
     assert last_stderr_line(stderr, command) == (stderr.decode() if line == "unchanged" else line)
 

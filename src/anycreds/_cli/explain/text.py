@@ -96,7 +96,7 @@ def _no_credentials(explanation: Explanation) -> Iterator[str]:
 
 
 def _first_steps(sources: Sequence[Source]) -> list[str]:
-    from ..._providers.imds.provider import HOP_LIMIT_HINT  # the provider was tried, so the module is loaded
+    from ..._providers.imds.settings import HOP_LIMIT_HINT  # the provider was tried, so the module is loaded
 
     hints = [source.error.hint for source in sources if source.error is not None]
     return [*_FIRST_STEPS, *([HOP_LIMIT_HINT] if HOP_LIMIT_HINT in hints else [])]

@@ -20,8 +20,10 @@ from ..._wire.urls import is_link_local_or_loopback
 from ..service.retries import Budget, send_with_retries, start_budget
 from .api import ImdsToken, imdsv1_token, parse_role_name, parse_token, token_request
 from .settings import (
-    DISABLED,
+    HOP_LIMIT_HINT,
     NAME,
+    NO_ROLE_HINT,
+    NOT_EC2_HINT,
     ImdsOptions,
     ImdsSettings,
     needs_profile,
@@ -32,15 +34,6 @@ from .settings import (
 _EXCHANGES = 3
 # A cached token saves one exchange. If the service rejects it, at the second exchange at worst, three more are needed.
 _EXTRA_EXCHANGES = 2
-HOP_LIMIT_HINT = (
-    "in a container on EC2, a hop limit of 1 drops responses: aws ec2 modify-instance-metadata-options "
-    "--instance-id ID --http-put-response-hop-limit 2 (HttpPutResponseHopLimit); "
-    f"elsewhere, set {DISABLED}=true to skip EC2 metadata"
-)
-_NOT_EC2_HINT = f"this is probably not an EC2 instance; set {DISABLED}=true to skip it"
-_NO_ROLE_HINT = (
-    "attach one: aws ec2 associate-iam-instance-profile --instance-id ID --iam-instance-profile Name=PROFILE"
-)
 
 
 class InstanceMetadataProvider(Provider):
@@ -48,11 +41,9 @@ class InstanceMetadataProvider(Provider):
 
     Args:
         runtime: What it runs on.
+        options: The options of ``from_instance_metadata``.
         files: The shared files.
         profile: The profile whose settings count; None for the profile of the client, ``AWS_PROFILE``, or ``default``.
-        endpoint: The URL of the service.
-        endpoint_mode: ``"IPv4"`` or ``"IPv6"``.
-        ec2_metadata_v1_disabled: True disables IMDSv1.
         timeout: Seconds for one HTTP exchange.
         max_retries: How often a transient failure is retried.
 
@@ -74,17 +65,15 @@ class InstanceMetadataProvider(Provider):
     def __init__(
         self,
         runtime: Runtime,
+        options: ImdsOptions,
         *,
         files: SharedFiles,
         profile: str | None = None,
-        endpoint: str | None = None,
-        endpoint_mode: str | None = None,
-        ec2_metadata_v1_disabled: bool | None = None,
         timeout: float = 1.0,
         max_retries: int = 0,
     ) -> None:
         super().__init__(NAME, runtime)
-        self._options = ImdsOptions(endpoint, endpoint_mode, bool(ec2_metadata_v1_disabled))
+        self._options = options
         self._files = files
         self._profile = profile
         self._timeout = timeout
@@ -148,7 +137,7 @@ class InstanceMetadataProvider(Provider):
         response = await self._send(io, budget, request, _describe(request), expected=(200, 404))
         role = "" if response.status == 404 else parse_role_name(response, NAME)
         if not role:
-            raise NotConfiguredError("no role attached to this EC2 instance", source=NAME, hint=_NO_ROLE_HINT)
+            raise NotConfiguredError("no role attached to this EC2 instance", source=NAME, hint=NO_ROLE_HINT)
         # Without the name of the role: a text from a response must not be in a message.
         description = f"{_describe(request)}<role>"
         response = await self._send(io, budget, token.role_request(self._timeout, role), description)
@@ -196,7 +185,7 @@ class InstanceMetadataProvider(Provider):
         if self._has_succeeded or failure.kind == "too large":
             return error
         # The response to a token request does not pass the hop limit, or a proxy resets the connection.
-        hint = _NOT_EC2_HINT if failure.kind == "unreachable" else HOP_LIMIT_HINT
+        hint = NOT_EC2_HINT if failure.kind == "unreachable" else HOP_LIMIT_HINT
         return MetadataUnreachableError(error.message, source=NAME, hint=hint)
 
 

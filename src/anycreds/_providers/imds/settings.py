@@ -21,6 +21,13 @@ from ..._wire.urls import parse_endpoint
 
 NAME = "EC2 instance metadata"
 DISABLED = "AWS_EC2_METADATA_DISABLED"
+HOP_LIMIT_HINT = (
+    "in a container on EC2, a hop limit of 1 drops responses: aws ec2 modify-instance-metadata-options "
+    "--instance-id ID --http-put-response-hop-limit 2 (HttpPutResponseHopLimit); "
+    f"elsewhere, set {DISABLED}=true to skip EC2 metadata"
+)
+NOT_EC2_HINT = f"this is probably not an EC2 instance; set {DISABLED}=true to skip it"
+NO_ROLE_HINT = "attach one: aws ec2 associate-iam-instance-profile --instance-id ID --iam-instance-profile Name=PROFILE"
 _V1_DISABLED = "AWS_EC2_METADATA_V1_DISABLED"
 _V1_KEY = "ec2_metadata_v1_disabled"
 _ENDPOINT = "AWS_EC2_METADATA_SERVICE_ENDPOINT"
@@ -29,11 +36,11 @@ _URL_BY_MODE = {"ipv4": "http://169.254.169.254", "ipv6": "http://[fd00:ec2::254
 
 
 class ImdsOptions(NamedTuple):
-    """The user's options."""
+    """The options of ``from_instance_metadata``."""
 
     endpoint: str | None = None
     endpoint_mode: str | None = None
-    v1_disabled: bool = False
+    ec2_metadata_v1_disabled: bool | None = None
 
 
 class ImdsSettings(NamedTuple):
@@ -78,7 +85,9 @@ def resolve_imds_settings(
     if _origin_if_on(first_set(environ, DISABLED)) is not None:
         raise NotConfiguredError(f"EC2 metadata is disabled by {DISABLED}", source=NAME)
     profile = view or ProfileView()
-    v1 = from_argument(_V1_KEY, "true" if options.v1_disabled else None) or first_set(environ, _V1_DISABLED)
+    v1 = from_argument(_V1_KEY, "true" if options.ec2_metadata_v1_disabled else None) or first_set(
+        environ, _V1_DISABLED
+    )
     v1_disabled_by = _origin_if_on(v1 or profile.with_key(_V1_KEY))
     endpoint = _endpoint(environ, options, profile)
     try:

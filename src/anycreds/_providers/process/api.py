@@ -22,8 +22,8 @@ NAME = "credential process"
 # A word of another form may be anything, and is not displayed as the name of a program.
 _PROGRAM_NAME = re.compile(r"[A-Za-z0-9_.+-]{1,32}")
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=.*", re.DOTALL)
-_PATH = re.compile(r"\.{0,2}/|~")
-_SHELL_SYNTAX = re.compile(r"[\s;|&()<>]+")
+_OPTION_OR_PATH = re.compile(r"--?[a-z][a-z-]*|(?:\.{0,2}|~)/.*", re.DOTALL)
+_SEPARATORS = re.compile(r"[\s;|&()<>:,@='\"]+")
 # Characters. Splitting a command as long as a file is slow.
 _MAX_SPLIT = 1024
 _MAX_STDERR_LINE = 200
@@ -78,9 +78,8 @@ def _arguments(command: str) -> Iterator[str]:
         at = words.index("-m")
         del words[at : at + 2]
     for word in words:
-        for part in (word, *_SHELL_SYNTAX.split(word), word.partition("=")[2]):
-            is_option = part.startswith("-") and "=" not in part
-            if len(part) >= _MIN_SECRET_ARGUMENT and part != program and not is_option and not _PATH.match(part):
+        for part in (word, *_SEPARATORS.split(word)):
+            if len(part) >= _MIN_SECRET_ARGUMENT and part != program and not _OPTION_OR_PATH.fullmatch(part):
                 yield part
 
 
