@@ -1,4 +1,4 @@
-"""Tasks that belong to a run: what leaves them, and which run this is."""
+"""Tests of tasks that belong to an event loop run, and of the identity of the run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from anycreds._system import event_loop
 
 
 def ended() -> None:
-    """Hear of the end of a task, and do nothing."""
+    """Ignore the end of a task."""
 
 
 UVLOOP = pytest.mark.parametrize("use_uvloop", [False, pytest.param(True, marks=pytest.mark.skipif(
@@ -24,15 +24,15 @@ UVLOOP = pytest.mark.parametrize("use_uvloop", [False, pytest.param(True, marks=
 
 
 class OddError(BaseException):
-    """What is no ``Exception``."""
+    """An error that is not an ``Exception``."""
 
 
 @pytest.mark.parametrize("leave", [SystemExit(3), KeyboardInterrupt(), ValueError("no"), OddError()], ids=repr)
 @pytest.mark.parametrize("how", ["returned", "raised", "in a group"])
-def test_trio_run_survives_whatever_leaves_a_task(
+def test_errors_of_system_tasks_on_trio_are_logged(
     leave: BaseException, how: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """On trio, whose system tasks must not raise, what leaves a body is logged by its class and goes nowhere."""
+    """On trio, whose system tasks must not raise, an error of a body is logged with its class and not raised."""
 
     async def body() -> BaseException | None:
         if how == "returned":
@@ -51,8 +51,8 @@ def test_trio_run_survives_whatever_leaves_a_task(
 
 
 @UVLOOP
-def test_asyncio_run_ends_with_a_wish_to_exit(use_uvloop: bool) -> None:
-    """On asyncio a returned exit ends the run, as it does out of any task."""
+def test_process_exit_ends_the_run_on_asyncio(use_uvloop: bool) -> None:
+    """On asyncio a ``SystemExit`` that a body returns ends the run, as from any task."""
 
     async def body() -> BaseException | None:
         return SystemExit(3)

@@ -1,4 +1,4 @@
-"""Endpoints: the hosts and signing regions that botocore's rules give, and never a host outside of AWS's domains."""
+"""Tests that hosts and signing regions equal those of botocore's rules, and that every host is in AWS's domains."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MADE_UP = [
     "amazonaws-com", "global", "local", "x" * 63,
 ]  # fmt: skip
 
-# Every domain that requests, and the signatures on them, may go to.
+# Every domain to which signed requests may be sent.
 DOMAINS = (
     ".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu", ".amazonaws.cn", ".amazonaws-eusc.eu",
     ".amazonaws-us-gov.com", ".aws.amazon.com", ".api.aws", ".api.amazonwebservices.com.cn",
@@ -66,8 +66,8 @@ def rules() -> Rules:
     return Rules()
 
 
-def test_every_endpoint_is_botocores(rules: Rules) -> None:
-    """For every region that botocore knows and for made-up ones, in all ways and services, host and region agree."""
+def test_endpoints_equal_botocores(rules: Rules) -> None:
+    """Host and region agree for all services and variants, in every region that botocore knows and in invented ones."""
     names = sorted(
         {*(name for name in rules.known if not split_fips_pseudo_region(name)[1] and is_region(name)), *MADE_UP}
     )
@@ -83,8 +83,8 @@ def test_every_endpoint_is_botocores(rules: Rules) -> None:
     assert not different, "\n".join(different)
 
 
-def test_every_partition_is_botocores(rules: Rules) -> None:
-    """The partition of every region is the one that botocore's data has it in, and no partition is missing."""
+def test_partitions_equal_botocores(rules: Rules) -> None:
+    """Every region is in the same partition as in botocore's data, and no partition is missing."""
     for partition in rules.partitions:
         for region in partition["regions"]:
             ours = partition_of(region)
@@ -92,8 +92,8 @@ def test_every_partition_is_botocores(rules: Rules) -> None:
     assert {partition_of(region).name for region in rules.known} == {part["id"] for part in rules.partitions}
 
 
-def test_a_pseudo_region_is_its_region_with_fips(rules: Rules) -> None:
-    """``fips-x`` and ``x-fips`` are asked at the FIPS host of x and signed for x, for all that botocore knows."""
+def test_fips_pseudo_regions(rules: Rules) -> None:
+    """``fips-x`` and ``x-fips`` have the FIPS host of x and are signed for x, for all that botocore knows."""
     pseudo = sorted(name for name in rules.known if split_fips_pseudo_region(name)[1])
     assert {"us-east-1-fips", "fips-us-gov-west-1"} <= {*pseudo}
     for name, service, dualstack in product(pseudo, SERVICES, (False, True)):
@@ -105,13 +105,13 @@ def test_a_pseudo_region_is_its_region_with_fips(rules: Rules) -> None:
 
 
 @pytest.mark.parametrize("region", ["us-east-1", "fips", "fips--", "fips--x", "x--fips", "afips-x", "x-fipsy", "fips-"])
-def test_other_regions_stay_as_they_are(region: str) -> None:
-    """A name without a region beside ``fips`` is no pseudo region: what were left of it could be no host."""
+def test_other_regions_are_unchanged(region: str) -> None:
+    """A name in which no region remains without ``fips`` is not a pseudo region."""
     assert split_fips_pseudo_region(region) == (region, False)
 
 
-def test_sts_is_asked_in_the_region() -> None:
-    """STS is asked in the region; ``aws-global`` is the endpoint for all the world, signed for us-east-1."""
+def test_sts_endpoints() -> None:
+    """STS is called in the region; ``aws-global`` is the global endpoint, signed for us-east-1."""
     assert endpoint_for("sts", "us-east-1", fips=False, dualstack=False).host == "sts.us-east-1.amazonaws.com"
     everywhere = endpoint_for("sts", "aws-global", fips=False, dualstack=False)
     assert everywhere == Endpoint("sts.amazonaws.com", "us-east-1")
@@ -120,8 +120,8 @@ def test_sts_is_asked_in_the_region() -> None:
 @given(service=st.sampled_from(SERVICES), region=regions, fips=st.booleans(), dualstack=st.booleans())
 @example(service="signin", region="fips-fips-x", fips=False, dualstack=False)
 @example(service="sts", region="fips--x", fips=False, dualstack=False)
-def test_no_region_leads_elsewhere(service: Service, region: str, fips: bool, dualstack: bool) -> None:
-    """Whatever the label, the host is in one of AWS's domains, has valid labels only, and is in lower case."""
+def test_random_regions(service: Service, region: str, fips: bool, dualstack: bool) -> None:
+    """For any region, the host is in one of AWS's domains, has valid labels only, and is in lower case."""
     assert is_region(region)
     host, signing_region = endpoint_for(service, region, fips=fips, dualstack=dualstack)
     assert host.endswith(DOMAINS)

@@ -1,4 +1,4 @@
-"""Signatures: byte for byte those of botocore, for whatever request, and the ones that AWS's documents give."""
+"""Tests that signatures equal those of botocore, byte for byte, and those in AWS's documentation."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ ROOT = Url("https", "sts.us-east-1.amazonaws.com", None, "/")
 
 ASCII = [chr(number) for number in range(0x21, 0x7F)]
 TOKEN_CHARACTERS = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-# What either signer sets itself, or botocore gives a meaning of its own.
+# Headers that a signer sets itself, or that botocore treats in its own way.
 RESERVED = {"authorization", "date", "host", "x-amz-content-sha256", "x-amz-date", "x-amz-security-token"}
-IN_PATHS = "abzAZ09-._~!$&'()*+,;=:@"  # what a path may have as it is, by RFC 3986
+IN_PATHS = "abzAZ09-._~!$&'()*+,;=:@"  # the characters that RFC 3986 allows in a path
 
 
 def percent(text: str) -> str:
@@ -85,7 +85,7 @@ hosts = st.sampled_from(
 
 
 class Case(NamedTuple):
-    """What is signed, beside the body."""
+    """A request without its body."""
 
     keys: Credentials = KEYS
     scope: Scope = STS
@@ -97,7 +97,7 @@ class Case(NamedTuple):
 
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
-    """Draw anything with a URL that clients would send like this, for S3 in the one form in which keys are sent."""
+    """Draw requests whose URL clients send unchanged; for S3, with keys in their canonical form."""
     scope = draw(scopes)
     host, port = draw(hosts)
     query = "&".join(draw(parts))
@@ -108,7 +108,7 @@ def cases(draw: st.DrawFn) -> Case:
 def theirs(kind: str, case: Case, request: AWSRequest, **options: Any) -> AWSRequest:
     """Let botocore sign a request, and return it."""
     for name, value in case.sent:
-        request.headers[name] = value  # which adds another one, where there is one
+        request.headers[name] = value  # this adds a second header of the same name
     signer = getattr(botocore.auth, ("S3" if case.scope.service == "s3" else "") + kind)
     keys = ReadOnlyCredentials(case.keys.access_key_id, case.keys.secret_access_key, case.keys.session_token)
     moment = datetime.fromtimestamp(case.now, UTC).replace(tzinfo=None)
@@ -118,14 +118,14 @@ def theirs(kind: str, case: Case, request: AWSRequest, **options: Any) -> AWSReq
 
 
 def added(request: AWSRequest, case: Case) -> dict[str, str]:
-    """Return what botocore added to the headers that were there."""
+    """Return the headers that botocore has added."""
     there = {name.lower() for name, _ in case.sent}
     return {name.lower(): value for name, value in request.headers.items() if name.lower() not in there}
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _quiet() -> Iterator[None]:
-    """Botocore logs what it signs, session tokens too."""
+    """Silence botocore, which logs what it signs, session tokens too."""
     with mock.patch.object(botocore.auth.logger, "disabled", True):
         yield
 
@@ -134,15 +134,15 @@ def _quiet() -> Iterator[None]:
 @example(Case(url=ROOT._replace(target="/?a=1&a-b=2&a=0")), b"")
 @example(Case(url=ROOT._replace(target="/a/../b//./c%20d/?=&&x"), sent=[("A", "1"), ("a", " 2\t 3 ")]), b"")
 @example(Case(scope=Scope("us-east-1", "s3"), url=ROOT._replace(target="/a//../%2F%C3%A4")), b"body")
-def test_headers_are_botocores(case: Case, body: bytes) -> None:
-    """Whatever is signed, the headers to add are botocore's to the byte, and no other ones."""
+def test_headers_equal_botocores(case: Case, body: bytes) -> None:
+    """For any request, the headers to add are exactly botocore's."""
     signed = theirs("SigV4Auth", case, AWSRequest(case.method, str(case.url), data=body))
     assert sign_headers(*case[:5], headers=case.sent, body=body) == added(signed, case)
 
 
 @given(cases())
-def test_unsigned_bodies_are_botocores(case: Case) -> None:
-    """A body that is not signed says so in a header, which is signed as botocore does."""
+def test_unsigned_body(case: Case) -> None:
+    """A header says that the body is not signed, and it is signed as in botocore."""
     request = AWSRequest(case.method, str(case.url), data=b"not signed")
     request.context["payload_signing_enabled"] = False
     request.context["client_config"] = SimpleNamespace(s3={"payload_signing_enabled": False})
@@ -153,8 +153,8 @@ def test_unsigned_bodies_are_botocores(case: Case) -> None:
 
 @given(cases(), st.integers(1, LONGEST_EXPIRES))
 @example(Case(url=ROOT._replace(target="/?b&&=&a=%20")), 1)
-def test_presigned_queries_are_botocores(case: Case, expires: int) -> None:
-    """A presigned query is botocore's to the byte. Of names that come again botocore drops all but the first."""
+def test_presigned_queries_equal_botocores(case: Case, expires: int) -> None:
+    """A presigned query equals botocore's, which keeps only the first of equal names."""
     path, _, query = case.url.target.partition("?")
     kept: dict[str, str] = {}
     for part in query.split("&"):
@@ -165,8 +165,8 @@ def test_presigned_queries_are_botocores(case: Case, expires: int) -> None:
 
 
 @given(cases(), st.lists(words, min_size=1, max_size=4), words)
-def test_presigned_queries_may_have_a_name_twice(case: Case, values: list[str], name: str) -> None:
-    """Values of one name stay together and in order, as botocore has those of a list."""
+def test_presigned_query_with_equal_names(case: Case, values: list[str], name: str) -> None:
+    """Values of one name stay together and in order, like botocore's values of a list."""
     request = AWSRequest(case.method, str(ROOT), params={name: values})
     query = "&".join(f"{percent(name)}={percent(value)}" for value in values)
     case = case._replace(url=ROOT._replace(target=f"/?{query}"))
@@ -190,8 +190,8 @@ JAVASCRIPT = [
 
 
 @pytest.mark.parametrize(("token", "more", "signature"), JAVASCRIPT)
-def test_an_assume_role_is_signed_as_by_the_javascript_sdk(token: str | None, more: str, signature: str) -> None:
-    """The known answers for AssumeRole, which the JavaScript SDK sends with the hash of its body as a header."""
+def test_assume_role_equals_javascript(token: str | None, more: str, signature: str) -> None:
+    """AssumeRole has the signature of the JavaScript SDK, which sends the hash of the body as a header."""
     assert payload_hash(BODY) == FORM["x-amz-content-sha256"]
     added = sign_headers(KEYS.replace(session_token=token), STS, NOW, "POST", ROOT, headers=FORM, body=BODY)
     names = f"content-length;content-type;host;x-amz-content-sha256;x-amz-date{more}"
@@ -209,14 +209,14 @@ S3_NOW = datetime(2013, 5, 24, tzinfo=UTC).timestamp()
 S3_URL = Url("https", "examplebucket.s3.amazonaws.com", None, "/test.txt")
 
 
-def test_an_s3_object_is_signed_as_aws_documents_it() -> None:
+def test_documented_s3_object() -> None:
     """The documented GET of ten bytes has the documented signature."""
     added = sign_headers(S3_KEYS, S3, S3_NOW, "GET", S3_URL, headers={"Range": "bytes=0-9"})
     assert added["x-amz-content-sha256"] == payload_hash(b"")
     assert added["authorization"].endswith("=f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41")
 
 
-def test_an_s3_url_is_presigned_as_aws_documents_it() -> None:
+def test_documented_presigned_s3_url() -> None:
     """The documented presigned GET has the documented query."""
     assert presign(S3_KEYS, S3, S3_NOW, "GET", S3_URL, expires=86400) == (
         "X-Amz-Algorithm=AWS4-HMAC-SHA256"
@@ -227,8 +227,8 @@ def test_an_s3_url_is_presigned_as_aws_documents_it() -> None:
 
 
 @pytest.mark.parametrize("port", [5432, 443])
-def test_a_database_token_is_botocores(port: int) -> None:
-    """The query of an RDS token is botocore's, for a port that clients write out and for one that they do not."""
+def test_database_token_equals_botocores(port: int) -> None:
+    """The query of an RDS token equals botocore's, for a default port and for another one."""
     url = Url("https", "db.example.com", port, "/?Action=connect&DBUser=j%C3%B6")
     case = Case(scope=Scope("eu-west-1", "rds-db"), url=url)
     signed = theirs("SigV4QueryAuth", case, AWSRequest("GET", str(url)), expires=900)
@@ -244,7 +244,7 @@ def signature(url: Url, scope: Scope = STS, sent: Mapping[str, str] | None = Non
 @pytest.mark.parametrize(
     ("sent", "meant"),
     [
-        ("a=b+c", "a=b%20c"),  # as HTTP clients write a blank in a form
+        ("a=b+c", "a=b%20c"),  # HTTP clients encode a blank in a form as +
         ("a=b:/?c", "a=b%3A%2F%3Fc"),
         ("%61=%c3%a4", "a=%C3%A4"),
         ("a=(1)'*!", "a=%281%29%27%2A%21"),
@@ -254,43 +254,43 @@ def signature(url: Url, scope: Scope = STS, sent: Mapping[str, str] | None = Non
         ("a=%FF%fe", "a=%FF%FE"),
     ],
 )
-def test_a_query_is_signed_as_the_service_reads_it(sent: str, meant: str) -> None:
-    """What clients do not encode, or encode in small letters, is signed in the form that the service computes."""
+def test_query_is_normalized(sent: str, meant: str) -> None:
+    """What clients leave unencoded, or encode in lower case, is signed in the form that the service computes."""
     assert signature(ROOT._replace(target=f"/?{sent}")) == signature(ROOT._replace(target=f"/?{meant}"))
 
 
 @pytest.mark.parametrize(
     ("sent", "meant"), [("/a(1)/b!", "/a%281%29/b%21"), ("/%c3%a4", "/%C3%A4"), ("/a%2Db", "/a-b"), ("/a+b", "/a%2Bb")]
 )
-def test_a_key_of_s3_is_signed_as_s3_reads_it(sent: str, meant: str) -> None:
-    """A key that a client sends otherwise encoded than S3 does is signed in S3's form."""
+def test_s3_key_is_normalized(sent: str, meant: str) -> None:
+    """An S3 key that a client encodes differently is signed in S3's form."""
     assert signature(S3_URL._replace(target=sent), S3) == signature(S3_URL._replace(target=meant), S3)
 
 
-def test_an_encoded_slash_in_a_key_is_no_slash() -> None:
-    """An encoded slash, and dots and empty parts, count in the path of an S3 object."""
+def test_encoded_slash_in_s3_key() -> None:
+    """Encoded slashes, dots and empty parts are kept in the path of an S3 object."""
     targets = ("/a/b", "/a%2Fb", "/a//b", "/a/./b", "/a/x/../b", "/a/b/")
     assert len({signature(S3_URL._replace(target=target), S3) for target in targets}) == len(targets)
 
 
-def test_the_host_is_signed_as_it_is_sent() -> None:
-    """A port that stands in the URL stands in what is signed; a header ``Host`` counts more than the URL."""
+def test_host() -> None:
+    """The port of the URL is signed; a header ``Host`` takes precedence over the URL."""
     with_port = ROOT._replace(port=443)
     assert signature(with_port) == signature(ROOT, sent={"Host": f"{ROOT.host}:443"})
     assert signature(with_port) != signature(ROOT)
     assert signature(with_port, sent={"HOST": ROOT.host}) == signature(ROOT)
 
 
-def test_what_a_retry_brings_along_is_not_signed() -> None:
-    """The headers of an earlier signature, and those that change on the way, make no difference."""
+def test_headers_of_an_earlier_signature() -> None:
+    """The headers of an earlier signature, and those that proxies change, do not change the signature."""
     earlier = {"Authorization": "old", "X-Amz-Date": "20200101T000000Z", "User-Agent": "x", "X-Amzn-Trace-Id": "1"}
     assert signature(ROOT, sent=earlier) == signature(ROOT)
     assert signature(ROOT, sent={"accept": "x"}) != signature(ROOT)
 
 
 @pytest.mark.parametrize("scope", [STS, S3])
-def test_a_given_hash_is_believed(scope: Scope) -> None:
-    """A header with the body's hash stands for the body, in any case of its name, and is not added again."""
+def test_given_hash_of_the_body(scope: Scope) -> None:
+    """A header with the body's hash, its name in any case, replaces the hash of the body and is not added again."""
     sent = {"X-Amz-Content-SHA256": payload_hash(BODY)}
     one, *others = (sign_headers(KEYS, scope, NOW, "PUT", ROOT, headers=sent, body=body) for body in (BODY, b"x", None))
     assert others == [one, one]
@@ -298,8 +298,8 @@ def test_a_given_hash_is_believed(scope: Scope) -> None:
     assert one.keys() == {"x-amz-date", "authorization"}
 
 
-def test_the_key_of_one_generation_signs() -> None:
-    """Two secrets behind one key id give two signatures: nothing is kept under the key's id."""
+def test_no_key_is_cached() -> None:
+    """Two secrets with one access key id give two signatures, since no derived key is cached."""
     one, other = (sign_headers(KEYS.replace(secret_access_key=text), STS, NOW, "GET", ROOT) for text in ("a1", "a2"))
     assert one != other
 
@@ -319,8 +319,8 @@ UNSENDABLE = [
 
 
 @pytest.mark.parametrize(("keys", "sent", "problem"), UNSENDABLE)
-def test_what_cannot_be_sent_is_said(keys: Credentials, sent: dict[str, str], problem: str) -> None:
-    """What no header can carry is a problem that names it and repeats nothing; in a query it is encoded."""
+def test_values_that_headers_cannot_contain(keys: Credentials, sent: dict[str, str], problem: str) -> None:
+    """A value that no header can contain is rejected by name and not repeated; in a query it is encoded."""
     assert str(rejected(sign_headers, keys, STS, NOW, "GET", ROOT, headers=sent)) == problem
     checked = outcome(check_signable, keys)
     assert checked is None if sent else str(checked) == problem
@@ -329,16 +329,16 @@ def test_what_cannot_be_sent_is_said(keys: Credentials, sent: dict[str, str], pr
 
 
 @pytest.mark.parametrize("expires", [0, -1, LONGEST_EXPIRES + 1])
-def test_a_presigned_query_ends_within_seven_days(expires: int) -> None:
-    """A time that no service takes is refused, the bounds are taken."""
+def test_limits_of_expires(expires: int) -> None:
+    """A duration that no service accepts is rejected; the limits are accepted."""
     assert "seconds" in str(rejected(presign, KEYS, STS, NOW, "GET", ROOT, expires=expires))
     assert "Expires=1&" in presign(KEYS, STS, NOW, "GET", ROOT, expires=1)
     assert f"Expires={LONGEST_EXPIRES}&" in presign(KEYS, STS, NOW, "GET", ROOT, expires=LONGEST_EXPIRES)
 
 
 @given(st.dictionaries(st.text(max_size=8), st.text(max_size=12)), st.binary(max_size=8))
-def test_no_headers_make_it_raise(sent: dict[str, str], body: bytes) -> None:
-    """Any text in headers gives a result or a problem."""
+def test_random_headers(sent: dict[str, str], body: bytes) -> None:
+    """Any text in headers gives a signature or ``InvalidValueError``."""
     for scope in (STS, S3):
         signed = outcome(sign_headers, KEYS, scope, NOW, "GET", ROOT, headers=sent, body=body)
         assert isinstance(signed, dict | InvalidValueError)
@@ -346,8 +346,8 @@ def test_no_headers_make_it_raise(sent: dict[str, str], body: bytes) -> None:
         assert isinstance(presigned, str | InvalidValueError)
 
 
-def test_no_result_shows_the_secret_key(capsys: pytest.CaptureFixture[str]) -> None:
-    """Neither what is returned nor any value of the module holds the secret key; nothing is printed or logged."""
+def test_secret_key_is_not_kept(capsys: pytest.CaptureFixture[str]) -> None:
+    """Neither the result nor any value of the module contains the secret key; nothing is printed or logged."""
     keys = Credentials("AKIDEXAMPLE", "secret-canary-key", "token-canary")
     shown = [
         repr(STS), str(STS),

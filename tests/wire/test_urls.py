@@ -1,4 +1,4 @@
-"""URLs: what all parsers read alike is read, everything else is refused, and credentials come from few places."""
+"""Tests that the parser accepts only URLs that all clients read alike, and that few endpoints may send credentials."""
 
 from __future__ import annotations
 
@@ -258,8 +258,8 @@ def as_sent(url: Url) -> httpx.URL:
     return httpx.URL(str(url))
 
 
-def assert_the_client_agrees(url: Url) -> None:
-    """Compare every part of our reading with the client's."""
+def assert_client_agrees(url: Url) -> None:
+    """Compare every part of the parsed URL with the client's."""
     theirs = as_sent(url)
     default = {"http": 80, "https": 443}[url.scheme]
     assert theirs.scheme == url.scheme
@@ -270,15 +270,15 @@ def assert_the_client_agrees(url: Url) -> None:
 
 
 @pytest.mark.parametrize(("text", "url"), READ)
-def test_reads_what_all_parsers_read_alike(text: str, url: Url) -> None:
-    """A good URL is read into its parts, and the HTTP client reads the same parts."""
+def test_valid_urls(text: str, url: Url) -> None:
+    """A valid URL is parsed into its parts, and the HTTP client parses it into the same parts."""
     assert parse_url(text) == url
-    assert_the_client_agrees(url)
+    assert_client_agrees(url)
 
 
 @pytest.mark.parametrize("text", REFUSED)
-def test_refuses_what_parsers_may_read_differently(text: str) -> None:
-    """A URL outside of the strict grammar is refused, and the reason does not repeat it."""
+def test_urls_that_parsers_read_differently(text: str) -> None:
+    """A URL outside of the strict grammar is rejected, and the reason does not repeat it."""
     problem = str(rejected(parse_url, text))
     assert problem.isascii()
     assert "evil" not in problem
@@ -303,24 +303,24 @@ def test_error_says_what_is_wrong(text: str, reason: str) -> None:
 
 
 @pytest.mark.parametrize("text", [None, b"http://127.0.0.1/", 80, ["http://127.0.0.1/"]])
-def test_refuses_what_is_not_text(text: object) -> None:
-    """Something other than text is a problem, not an exception."""
+def test_values_that_are_not_text(text: object) -> None:
+    """A value that is not text is rejected with ``InvalidValueError``."""
     for parser in (parse_url, parse_relative_uri, parse_endpoint):
         assert str(rejected(parser, text)) == f"is not text but {type(text).__name__}"
 
 
 @pytest.mark.parametrize("text", FORBIDDEN)
-def test_container_credentials_come_from_nowhere_else(text: str) -> None:
-    """Plain http to a host outside of the allow-list is not allowed."""
+def test_forbidden_container_endpoints(text: str) -> None:
+    """Plain http to a host outside of the allow-list is forbidden."""
     assert not is_allowed(parse_url(text + "secret-path?secret=query"))
 
 
 @pytest.mark.parametrize("text", ALLOWED)
-def test_container_credentials_may_come_from_here(text: str) -> None:
-    """Https to any host, and http to the allow-list, are accepted."""
+def test_allowed_container_endpoints(text: str) -> None:
+    """Https to any host is allowed, and http to the hosts in the allow-list."""
     url = parse_url(text)
     assert is_allowed(url)
-    assert_the_client_agrees(url)
+    assert_client_agrees(url)
 
 
 @pytest.mark.parametrize(
@@ -344,8 +344,8 @@ def test_container_credentials_may_come_from_here(text: str) -> None:
         ("https://localhost.example.com/", False),
     ],
 )
-def test_no_proxy_between_neighbours(text: str, direct: bool) -> None:
-    """Hosts on this machine and its link are asked directly, and no others."""
+def test_link_local_and_loopback_hosts(text: str, direct: bool) -> None:
+    """Only hosts on this machine and on its link are called without a proxy."""
     assert is_link_local_or_loopback(parse_url(text)) is direct
 
 
@@ -378,16 +378,16 @@ def test_no_proxy_between_neighbours(text: str, direct: bool) -> None:
     ],
 )
 def test_relative_uri_cannot_leave_its_host(text: str) -> None:
-    """A relative URI that is not a plain path is refused."""
+    """A relative URI that is not a plain path is rejected."""
     rejected(parse_relative_uri, text)
 
 
 @pytest.mark.parametrize("text", ["/", "/v2/credentials/1-2-3", "/x?id=1&id=2", "/?x", "/a//b", "/@evil", "/:80"])
-def test_relative_uri_is_a_path_on_the_agent(text: str) -> None:
-    """A plain path goes to the container agent as it stands."""
+def test_relative_uri(text: str) -> None:
+    """A plain path is called unchanged at the container agent's address."""
     url = parse_relative_uri(text)
     assert url == Url("http", "169.254.170.2", None, text)
-    assert_the_client_agrees(url)
+    assert_client_agrees(url)
 
 
 @pytest.mark.parametrize(
@@ -401,20 +401,20 @@ def test_relative_uri_is_a_path_on_the_agent(text: str) -> None:
     ],
 )
 def test_endpoint_keeps_its_prefix(text: str, base: str) -> None:
-    """An endpoint is a base URL whose path comes before every other path, without a slash at its end."""
+    """The path of an endpoint is a prefix of other paths, without a slash at its end."""
     assert str(parse_endpoint(text)) == base
 
 
 @pytest.mark.parametrize(
     "text", ["169.254.169.254", "http://x/?y", "http://x?y", "http://x/#y", "http://fd00:ec2::254"]
 )
-def test_endpoint_is_nothing_else(text: str) -> None:
-    """An endpoint without a scheme, or with a query, a fragment or a bare IPv6 address, is refused."""
+def test_invalid_endpoints(text: str) -> None:
+    """An endpoint without a scheme, or with a query, a fragment or a bare IPv6 address, is rejected."""
     rejected(parse_endpoint, text)
 
 
 def test_origin_has_neither_path_nor_query() -> None:
-    """What is shown of a URL is its scheme, host and port."""
+    """Only scheme, host and port of a URL are displayed."""
     assert Url("http", "::1", 80, "/secret?secret").origin == "http://[::1]:80"
 
 
@@ -486,13 +486,13 @@ TEXTS = st.one_of(
 @example("http://[::ffff:1.2.3.04]/")
 @example("http://" + "9" * 8000)
 @example("http://127.0.0.1/" + "%" * 8000)
-def test_any_text_is_a_url_or_a_problem(text: str) -> None:
-    """Whatever comes is read as the HTTP client reads it, or refused, and both quickly; nothing is raised."""
+def test_random_texts(text: str) -> None:
+    """Any text is parsed as the HTTP client parses it, or rejected with ``InvalidValueError``, both quickly."""
     start = time.process_time()
     url = outcome(parse_url, text)
     assert time.process_time() - start < 0.05
     if isinstance(url, Url):
-        assert_the_client_agrees(url)
+        assert_client_agrees(url)
         assert parse_url(str(url)) == url
         is_allowed(url)
         is_link_local_or_loopback(url)

@@ -1,4 +1,4 @@
-"""XML is parsed or rejected with a reason, without repeating it and without long work."""
+"""Tests that XML is parsed or rejected with a reason, quickly, and that the reason repeats nothing of it."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def problem(body: bytes) -> str:
     return reason
 
 
-def test_reads_a_tree() -> None:
-    """Elements keep names and texts; namespaces, comments, attributes and instructions do not matter."""
+def test_tree() -> None:
+    """Elements have names and texts; namespaces, comments, attributes and instructions are ignored."""
     body = b"""<?xml version="1.0" encoding="utf-8"?>
         <?style sheet?>
         <ns:root xmlns:ns="urn:x" xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><!-- no -->
@@ -45,8 +45,8 @@ def test_utf8_may_be_declared(encoding: str) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["UTF-16", "utf-7", "iso-8859-1", "us-ascii", "windows-1252", "x-canary"])
-def test_refuses_other_encodings(encoding: str) -> None:
-    """What declares another encoding could be read differently by others."""
+def test_other_encodings(encoding: str) -> None:
+    """A document that declares another encoding is rejected, because other parsers could read it differently."""
     assert "another encoding" in problem(f'<?xml version="1.0" encoding="{encoding}"?><a>x</a>'.encode())
 
 
@@ -98,8 +98,8 @@ QUADRATIC = b'<!DOCTYPE a [<!ENTITY x "' + b"x" * 30000 + b'">]><a>' + b"&x;" * 
         (QUADRATIC, "document type"),
     ],
 )
-def test_refuses_what_is_no_xml(body: bytes, said: str) -> None:
-    """What is not one plain document in UTF-8 is refused with the reason."""
+def test_invalid_documents(body: bytes, said: str) -> None:
+    """Input that is not one plain document in UTF-8 is rejected with the reason."""
     assert said in problem(body)
 
 
@@ -111,8 +111,8 @@ def test_number_of_tags() -> None:
         assert "more than 2000 tags" in problem(body)
 
 
-def test_finds_by_path() -> None:
-    """A path leads to the one element of each name, however deep; the root's name is not in it."""
+def test_find() -> None:
+    """A path of names, without the root's, leads to an element at any depth."""
     root = parse_xml(b"<r><a><b>x</b><c/></a><d>y</d></r>")
     assert root.find() is root
     found = root.find("a", "c")
@@ -124,8 +124,8 @@ def test_finds_by_path() -> None:
 
 
 @pytest.mark.parametrize("path", [("x",), ("a", "x"), ("x", "b"), ("b",), ("d", "d")])
-def test_finds_nothing(path: tuple[str, ...]) -> None:
-    """An element that does not exist, at the end of the path or on the way, is None."""
+def test_find_missing_element(path: tuple[str, ...]) -> None:
+    """``find`` returns None if an element of the path does not exist."""
     root = parse_xml(b"<r><a><b>x</b></a><d>y</d></r>")
     assert root.find(*path) is None
     assert root.text_at(*path) is None
@@ -133,7 +133,7 @@ def test_finds_nothing(path: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("path", [("a",), ("a", "b"), ("c", "b")])
 def test_duplicate_elements_are_rejected(path: tuple[str, ...]) -> None:
-    """Of two elements none is used, whether at the end or on the way, and whatever their namespaces."""
+    """Two elements with a name of the path are rejected, in any namespace."""
     root = parse_xml(b'<r><a><b>x</b></a><a/><c><b>x</b><n:b xmlns:n="u">y</n:b></c></r>')
     for function in (root.find, root.text_at):
         error = rejected(function, *path)
@@ -142,12 +142,12 @@ def test_duplicate_elements_are_rejected(path: tuple[str, ...]) -> None:
 
 
 def test_elements_are_rejected_where_text_is_read() -> None:
-    """Text with elements in it is not a text."""
+    """An element that contains elements is rejected as a text."""
     assert "elements" in str(rejected(parse_xml(b"<r><a>x<b/>y</a></r>").text_at, "a"))
 
 
-def test_nothing_of_it_is_printed() -> None:
-    """Neither names nor texts are shown, since either may be secret."""
+def test_repr() -> None:
+    """The repr contains neither names nor texts, since both may be secret."""
     root = parse_xml(b"<canary-1><canary-2>canary-secret</canary-2></canary-1>")
     assert root.text_at("canary-2") == CANARY
     assert "canary" not in f"{root!r}{root!s}"
@@ -172,21 +172,21 @@ def test_nothing_of_it_is_printed() -> None:
         QUADRATIC,
     ],
 )
-def test_holds_the_loop_for_a_moment_only(body: bytes) -> None:
-    """The worst that fits into an answer is read, or refused, at once."""
+def test_large_documents_are_parsed_quickly(body: bytes) -> None:
+    """The slowest document that fits into a response is parsed or rejected within 10 ms."""
     fastest = float("inf")
     for _ in range(3):
         begin = time.perf_counter()
         with suppress(InvalidValueError):
             parse_xml(body)
         fastest = min(fastest, time.perf_counter() - begin)
-    assert fastest < 0.010  # seconds; what any provider may hold the event loop for. Measured: 0.003 at most
+    assert fastest < 0.010  # seconds; as long as a provider may block the event loop. Measured: at most 0.003
 
 
 @given(st.binary(max_size=400) | st.text(alphabet="<>/!?[]&;#'\"=ax- \n", max_size=400).map(str.encode))
 @settings(max_examples=300, deadline=None)
-def test_answers_for_any_bytes(body: bytes) -> None:
-    """Any bytes are parsed or end in ``InvalidValueError``."""
+def test_random_bytes(body: bytes) -> None:
+    """Any bytes are parsed or raise ``InvalidValueError``."""
     with suppress(InvalidValueError):
         assert isinstance(parse_xml(body), XmlElement)
 
@@ -196,8 +196,8 @@ SOUND = st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S", "Zs
 
 @given(st.lists(SOUND, max_size=5))
 @settings(max_examples=100, deadline=None)
-def test_texts_come_back_as_they_went_in(texts: list[str]) -> None:
-    """What was escaped is read as it was before."""
+def test_escaped_texts(texts: list[str]) -> None:
+    """An escaped text is parsed to the original text."""
     body = "".join(f"<t{number}>{escape(text)}</t{number}>" for number, text in enumerate(texts))
     root = parse_xml(f"<r>{body}</r>".encode())
     assert [root.text_at(f"t{number}") for number in range(len(texts))] == texts
@@ -205,7 +205,7 @@ def test_texts_come_back_as_they_went_in(texts: list[str]) -> None:
 
 @given(st.data())
 @settings(max_examples=100, deadline=None)
-def test_a_document_that_is_cut_off_is_refused(data: st.DataObject) -> None:
-    """No part of a document is taken for the whole."""
+def test_truncated_document(data: st.DataObject) -> None:
+    """A truncated document is rejected."""
     body = b"<r><a>canary</a><b>1</b></r>"
     problem(body[: data.draw(st.integers(0, len(body) - 1))])
