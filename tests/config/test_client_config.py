@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anycreds import ClientConfig, InvalidConfigurationError
-from anycreds._core.http import Transport
 from anycreds.testing import CANARY
 
 
@@ -106,13 +105,6 @@ def test_repr() -> None:
     assert CANARY not in shown
     assert repr(ClientConfig()) == "ClientConfig()"
     assert repr(ClientConfig(use_fips=False)) == "ClientConfig(use_fips=False)"
-
-
-def test_transport() -> None:
-    """Two configurations share a client if factory and TLS context are the same."""
-    assert ClientConfig()._transport() == Transport()
-    assert ClientConfig(**FULL)._transport() == (factory, CONTEXT)
-    assert ClientConfig(**FULL)._transport() == ClientConfig(**{**FULL, "region": "us-west-2"})._transport()
 
 
 @pytest.mark.parametrize(

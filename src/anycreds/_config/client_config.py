@@ -7,9 +7,7 @@ from typing import Any
 
 from .._core.errors import InvalidConfigurationError
 from .._core.frozen import Frozen
-from .._core.http import Transport
 from .._core.validation import InvalidValueError
-from .._wire.regions import check_region
 
 # JavaScript and botocore have no upper bound; a higher value is most likely a typo.
 MAX_ATTEMPTS_LIMIT = 100
@@ -74,7 +72,7 @@ class ClientConfig(Frozen):
         ssl_context: Any = None,
         max_attempts: int | None = None,
     ) -> None:
-        invalid = self._set_options(
+        invalid = self._set(
             region=region,
             endpoint_url=endpoint_url,
             use_fips=use_fips,
@@ -88,29 +86,11 @@ class ClientConfig(Frozen):
             del region, endpoint_url, http_client_factory, ssl_context
             raise InvalidConfigurationError(f"client_config: {invalid}")
 
-    def _set_options(self, **options: object) -> str | None:
-        """Check and set every option. Return the name of the first invalid one and what is wrong with it."""
-        for name, value in options.items():
-            is_blank = name in ("region", "endpoint_url") and isinstance(value, str) and not value.strip()
-            try:
-                if value is not None and not is_blank:
-                    _check_option(name, value)
-            except InvalidValueError as error:
-                return f"{name} {error}"
-            object.__setattr__(self, name, None if is_blank else value)
-        return None
-
-    def _transport(self) -> Transport:
-        return Transport(self.http_client_factory, self.ssl_context)
-
-    def _values(self) -> tuple[object, ...]:
-        return tuple(getattr(self, name) for name in self.__slots__)
-
-    def __eq__(self, other: object) -> bool:
-        return self._values() == other._values() if isinstance(other, ClientConfig) else NotImplemented
-
-    def __hash__(self) -> int:
-        return hash(self._values())
+    def _checked(self, name: str, value: object) -> object:
+        if value is None or (name in ("region", "endpoint_url") and isinstance(value, str) and not value.strip()):
+            return None
+        _check_option(name, value)
+        return value
 
     def __repr__(self) -> str:
         # The URL is not displayed, as its path may be a secret.
@@ -121,12 +101,10 @@ class ClientConfig(Frozen):
 
 def _check_option(name: str, value: object) -> None:
     """Raise ``InvalidValueError`` if an option cannot have this value."""
-    if name == "region":
-        check_region(value)
-    elif name == "endpoint_url":
-        from .._wire.urls import parse_endpoint  # imports socket, which programs without such an option do not need
+    if name in ("region", "endpoint_url"):
+        from .._wire import regions, urls  # programs without these options do not need them
 
-        parse_endpoint(value)
+        _ = regions.check_region(value) if name == "region" else urls.parse_endpoint(value)
     elif name == "max_attempts":
         if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_ATTEMPTS_LIMIT:
             raise InvalidValueError(f"is not a whole number from 1 to {MAX_ATTEMPTS_LIMIT}")

@@ -71,7 +71,7 @@ class Credentials(Frozen):
         original_expiration: datetime | None = None,
         source: str | None = None,
     ) -> None:
-        invalid = self._set_fields(
+        invalid = self._set(
             access_key_id=access_key_id,
             secret_access_key=secret_access_key,
             session_token=session_token,
@@ -87,17 +87,10 @@ class Credentials(Frozen):
             del access_key_id, secret_access_key, session_token
             raise InvalidConfigurationError(f"Credentials: {invalid}")
 
-    def _set_fields(self, **fields: object) -> InvalidValueError | None:
-        """Check and set every field. Return the error of the first invalid one, without frames."""
-        try:
-            for name, value in fields.items():
-                if value is not None or name in ("access_key_id", "secret_access_key"):
-                    is_time = name in ("expiration", "original_expiration")
-                    value = _in_utc(value, name) if is_time else check_text(value, field=name)  # noqa: PLW2901
-                object.__setattr__(self, name, value)
-        except InvalidValueError as error:
-            return error.with_traceback(None)
-        return None
+    def _checked(self, name: str, value: object) -> object:
+        if value is None and name not in ("access_key_id", "secret_access_key"):
+            return None
+        return _in_utc(value) if name in ("expiration", "original_expiration") else check_text(value)
 
     def replace(self, **changes: Any) -> Self:
         """Return a copy with some fields changed.
@@ -120,15 +113,6 @@ class Credentials(Frozen):
 
     __replace__ = replace
 
-    def _key(self) -> tuple[object, ...]:
-        return tuple(getattr(self, name) for name in Credentials.__slots__)
-
-    def __eq__(self, other: object) -> bool:
-        return self._key() == other._key() if isinstance(other, Credentials) else NotImplemented
-
-    def __hash__(self) -> int:
-        return hash(self._key())
-
     def __repr__(self) -> str:
         shown = [f"access_key_id={self.access_key_id!r}"]
         shown += [
@@ -142,13 +126,12 @@ class Credentials(Frozen):
         raise AttributeError(f"Credentials is frozen; use replace({name}=...) to get a changed copy")
 
 
-def _in_utc(value: object, name: str) -> datetime:
+def _in_utc(value: object) -> datetime:
     if not isinstance(value, datetime):
-        raise InvalidValueError(f"is not a datetime but {type(value).__name__}", field=name)
+        raise InvalidValueError(f"is not a datetime but {type(value).__name__}")
     if value.utcoffset() is None:
-        reason = "has no time zone: use an aware datetime, such as datetime.now(timezone.utc)"
-        raise InvalidValueError(reason, field=name)
+        raise InvalidValueError("has no time zone: use an aware datetime, such as datetime.now(timezone.utc)")
     try:
         return value.astimezone(UTC)
     except OverflowError:
-        raise InvalidValueError("is outside the years 1 to 9999", field=name) from None
+        raise InvalidValueError("is outside the years 1 to 9999") from None

@@ -4,14 +4,37 @@ from __future__ import annotations
 
 from typing import NoReturn, Self
 
+from .validation import InvalidValueError
+
 
 class Frozen:
-    """Base of classes with ``__slots__`` whose objects cannot be changed, and of which no copies or pickles are made.
-
-    ``__init__`` sets attributes with ``object.__setattr__``.
-    """
+    """Base of classes with ``__slots__`` whose objects cannot be changed, copied or pickled."""
 
     __slots__ = ()
+
+    def _set(self, **values: object) -> str | None:
+        """Check and set every attribute. Return what is wrong with the first invalid one; no frame leaves with it."""
+        for name, value in values.items():
+            try:
+                object.__setattr__(self, name, self._checked(name, value))
+            except InvalidValueError as error:
+                return f"{name} {error.reason}"
+        return None
+
+    def _checked(self, name: str, value: object) -> object:
+        """Return the value to set. Raise ``InvalidValueError`` if the attribute cannot have it."""
+        return value
+
+    def _values(self) -> tuple[object, ...]:
+        slots = (name for kind in type(self).__mro__ for name in getattr(kind, "__slots__", ()))
+        return tuple(getattr(self, name) for name in slots)
+
+    def __eq__(self, other: object) -> bool:
+        is_same_kind = isinstance(other, type(self)) or isinstance(self, type(other))
+        return self._values() == other._values() if is_same_kind and isinstance(other, Frozen) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._values())
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"{type(self).__name__} is frozen; attribute {name} cannot be set")

@@ -25,11 +25,12 @@ class FrozenCredentials(Frozen):
     account_id: str | None
 
     def __init__(self, credentials: Credentials) -> None:
-        put = object.__setattr__
-        put(self, "access_key", credentials.access_key_id)
-        put(self, "secret_key", credentials.secret_access_key)
-        put(self, "token", credentials.session_token)
-        put(self, "account_id", credentials.account_id)
+        self._set(
+            access_key=credentials.access_key_id,
+            secret_key=credentials.secret_access_key,
+            token=credentials.session_token,
+            account_id=credentials.account_id,
+        )
 
     def __repr__(self) -> str:
         return f"FrozenCredentials({self.access_key!r})"  # botocore's own class prints the secret

@@ -11,6 +11,8 @@ from collections.abc import Callable, Hashable
 from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
+from .._core.logs import log
+
 if TYPE_CHECKING:
     import asyncio
 
@@ -25,6 +27,11 @@ def current_loop() -> Hashable:
     if trio is not None:
         token: Hashable = trio.lowlevel.current_trio_token()
         return token
+    return running_asyncio_loop()
+
+
+def running_asyncio_loop() -> asyncio.AbstractEventLoop:
+    """Return asyncio's running loop. A trio program never imports asyncio."""
     import asyncio
 
     return asyncio.get_running_loop()
@@ -41,9 +48,7 @@ def spawn_system_task(body: TaskBody, on_end: Callable[[], None], name: str, con
     if trio is not None:
         trio.lowlevel.spawn_system_task(_on_trio, body, on_end, name, name=name, context=context)
         return
-    import asyncio
-
-    task = asyncio.get_running_loop().create_task(_on_asyncio(body), name=name, context=context)
+    task = running_asyncio_loop().create_task(_on_asyncio(body), name=name, context=context)
     _tasks.add(task)
     task.add_done_callback(_tasks.discard)
     # A task that asyncio cancels before its first step never runs a line of its body.
@@ -51,8 +56,7 @@ def spawn_system_task(body: TaskBody, on_end: Callable[[], None], name: str, con
 
 
 async def _on_trio(body: TaskBody, on_end: Callable[[], None], name: str) -> None:
-    import trio
-
+    trio = trio_or_none()
     cancelled = None
     try:
         process_exit = await body()
@@ -65,8 +69,6 @@ async def _on_trio(body: TaskBody, on_end: Callable[[], None], name: str) -> Non
     finally:
         on_end()
     if process_exit is not None:
-        from .._core.logs import log
-
         log("cache", "error", "%s: %s was raised, and no caller was waiting", name, type(process_exit).__name__)
     if cancelled is not None:
         raise cancelled

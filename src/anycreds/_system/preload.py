@@ -20,8 +20,8 @@ from .threads import ThreadEvent
 # In this order, as the later ones build on what the earlier ones have loaded.
 _ANYIO_PARTS = ("CancelScope", "Event", "create_memory_object_stream", "connect_tcp")
 
-# The thread of each event loop that imports right now, and its modules: thousands of callers may wait for one thread.
-_loading: dict[Hashable, tuple[frozenset[str], ThreadEvent]] = {}
+# The end of the thread that imports for each event loop right now: thousands of callers may wait for one thread.
+_loading: dict[Hashable, ThreadEvent] = {}
 
 
 async def preload(modules: tuple[str, ...] = ()) -> None:
@@ -32,16 +32,14 @@ async def preload(modules: tuple[str, ...] = ()) -> None:
     if not threads.enabled:
         for name in modules:
             import_module(name)
-        return
+        return None
     backend = "anyio._backends._asyncio" if trio_or_none() is None else "anyio._backends._trio"
-    missing = frozenset(name for name in (backend, *modules) if not _is_loaded(name))
-    while missing:
+    while not all(map(_is_loaded, (backend, *modules))):
         loop = current_loop()
-        names, event = _loading.get(loop) or _start(loop, missing, (backend, *modules))
+        if (event := _loading.get(loop)) is None:
+            return await _start(loop, (backend, *modules)).wait()
         await event.wait()
-        if missing <= names:
-            break
-        missing = frozenset(name for name in missing if not _is_loaded(name))
+    return None
 
 
 def _is_loaded(name: str) -> bool:
@@ -50,24 +48,19 @@ def _is_loaded(name: str) -> bool:
     return module is not None and not getattr(module.__spec__, "_initializing", False)
 
 
-def _start(loop: Hashable, missing: frozenset[str], modules: tuple[str, ...]) -> tuple[frozenset[str], ThreadEvent]:
-    event = ThreadEvent()
-    _loading[loop] = missing, event
+def _start(loop: Hashable, modules: tuple[str, ...]) -> ThreadEvent:
+    event = _loading[loop] = ThreadEvent()
 
     def load() -> None:
-        _import(modules)
+        for part in _ANYIO_PARTS:
+            with suppress(Exception):
+                getattr(anyio, part)
+        for name in ("anyio.lowlevel", *modules):
+            with suppress(Exception):
+                import_module(name)
         del _loading[loop]
         event.set()
 
     if not threads.start_thread(load):
         load()  # blocking the event loop is better than failing
-    return missing, event
-
-
-def _import(modules: tuple[str, ...]) -> None:
-    for part in _ANYIO_PARTS:
-        with suppress(Exception):
-            getattr(anyio, part)
-    for name in ("anyio.lowlevel", *modules):
-        with suppress(Exception):
-            import_module(name)
+    return event

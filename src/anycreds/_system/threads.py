@@ -6,13 +6,14 @@ Daemon threads are not joined. A call in a thread of its own takes 65 µs, and i
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import copy_context
 from typing import Any, Generic, TypeVar
 
-from .event_loop import trio_or_none
+from .event_loop import running_asyncio_loop, trio_or_none
 
 T = TypeVar("T")
 
@@ -40,10 +41,8 @@ class ThreadEvent:
     def __init__(self) -> None:
         trio = trio_or_none()
         if trio is None:
-            import asyncio
-
-            self._call_soon: Callable[..., object] = asyncio.get_running_loop().call_soon_threadsafe
-            self._event: Any = asyncio.Event()
+            self._call_soon: Callable[..., object] = running_asyncio_loop().call_soon_threadsafe
+            self._event: Any = sys.modules["asyncio"].Event()
         else:
             self._call_soon = trio.lowlevel.current_trio_token().run_sync_soon
             self._event = trio.Event()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import ssl
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from anycreds._config.service_settings import ProfileView
 from anycreds._config.settings import Setting
 from anycreds._config.shared_files import FileOptions, SharedFiles
 from anycreds._core.errors import strip_frames
+from anycreds._core.http import Transport
 from anycreds._core.provider import ClientContext
 from anycreds._providers.service import endpoint_resolution
 from anycreds._providers.service.endpoint_resolution import SERVICE_NAMES, EndpointResolver, ResolvedEndpoint
@@ -392,6 +394,17 @@ def test_direct_requests(url: str, with_factory: bool, direct: bool) -> None:
     request = resolved(config).request("POST", "/", {}, 5.0)
     assert request.direct is direct
     assert request.transport.client_factory is (dict if with_factory else None)
+
+
+def test_transport() -> None:
+    """Two configurations share a client if factory and TLS context are the same."""
+    context = ssl.create_default_context()
+    options: list[dict[str, Any]] = [{"http_client_factory": dict, "ssl_context": context}] * 2 + [{}]
+    transports = [
+        resolved(ClientConfig(region=f"eu-west-{number}", **given)).request("POST", "/", {}, 5.0).transport
+        for number, given in enumerate(options)
+    ]
+    assert transports == [Transport(dict, context), Transport(dict, context), Transport()]
 
 
 def test_requests_to_aws_are_not_direct() -> None:

@@ -183,7 +183,7 @@ class EndpointResolver:
             base,
             computed.signing_region,
             settings.max_attempts,
-            self._config._transport(),
+            Transport(self._config.http_client_factory, self._config.ssl_context),
             url.origin,
         )
 
