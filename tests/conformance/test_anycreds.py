@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 import anycreds
+import anycreds._system.http
 from anycreds import Credentials, CredentialsError
 from conformance.case_files import Case, read_cases
 from conformance.comparison import FIELDS, KINDS, chain_of, differences
 from conformance.environment import prepared
-from support.raw_http_server import httpx_loaded  # noqa: F401
 
 CASES = [pytest.param(case, id=case.name) for case in read_cases()]
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import anycreds
-from support.raw_http_server import httpx_loaded  # noqa: F401
+import anycreds._system.http
 
 if not os.environ.get("ANYCREDS_MOTO"):
     pytest.skip("needs a moto server: run `nox -s peers`", allow_module_level=True)

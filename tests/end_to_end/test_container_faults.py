@@ -28,7 +28,7 @@ from anycreds.testing import (
     Status,
 )
 from support.coroutine_stepper import stepped
-from support.raw_http_server import closed, httpx_loaded, ok, serving  # noqa: F401
+from support.raw_http_server import closed, ok, serving
 
 pytestmark = pytest.mark.anyio
 

@@ -10,7 +10,7 @@ import pytest
 import anycreds
 from anycreds import ClientConfig, Credentials
 from anycreds.testing import FakeAWS, ServiceError
-from support.raw_http_server import closed, httpx_loaded  # noqa: F401
+from support.raw_http_server import closed
 
 pytestmark = pytest.mark.anyio
 

@@ -7,6 +7,7 @@ import logging
 import pytest
 
 import anycreds
+import anycreds._system.http
 from anycreds import (
     ClientConfig,
     ConfigParseError,
@@ -18,7 +19,6 @@ from anycreds import (
 from anycreds.testing import CANARY, Body, FakeAWS, Forever, MemoryNetwork, ServiceError, VirtualClock
 from js_sdk_differences.backends import once, virtual
 from js_sdk_differences.environment import DEVICE, ROLE, Machine, Routes, error_of, key_lines, keys
-from support.raw_http_server import httpx_loaded  # noqa: F401
 
 pytestmark = pytest.mark.anyio
 

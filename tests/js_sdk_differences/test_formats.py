@@ -38,7 +38,7 @@ from js_sdk_differences.environment import (
     keys,
     sso_lines,
 )
-from support.raw_http_server import closed, httpx_loaded, ok, serving  # noqa: F401
+from support.raw_http_server import closed, ok, serving
 
 pytestmark = pytest.mark.anyio
 

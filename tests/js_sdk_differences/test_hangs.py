@@ -10,6 +10,7 @@ import anyio.lowlevel
 import pytest
 
 import anycreds
+import anycreds._system.http
 from anycreds import (
     ClientConfig,
     Credentials,
@@ -23,7 +24,6 @@ from anycreds.testing import CANARY, FakeAWS, Forever, Hang, ManualClock, Memory
 from js_sdk_differences.backends import virtual
 from js_sdk_differences.environment import KEYS, LOGIN, ROLE, Machine, error_of, sso_lines
 from support.fake_source import FakeSource
-from support.raw_http_server import httpx_loaded  # noqa: F401
 
 pytestmark = pytest.mark.anyio
 

@@ -11,6 +11,7 @@ import anyio
 import pytest
 
 import anycreds
+import anycreds._system.http
 from anycreds import (
     ClientConfig,
     Credentials,
@@ -21,7 +22,6 @@ from anycreds import (
 from anycreds.testing import CANARY, Body, FakeAWS, Forever, ManualClock, MemoryNetwork, Status, VirtualClock
 from js_sdk_differences.backends import once, virtual
 from js_sdk_differences.environment import KEYS, ROLE, Machine, Routes, error_of, key_lines
-from support.raw_http_server import httpx_loaded  # noqa: F401
 
 pytestmark = pytest.mark.anyio
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import anycreds
+import anycreds._system.http
 from anycreds import (
     ClientContext,
     InvalidConfigurationError,
@@ -17,7 +18,6 @@ from anycreds import (
 from anycreds.testing import CANARY, FakeAWS, Forever, Status
 from js_sdk_differences.backends import once
 from js_sdk_differences.environment import LOGIN, ROLE, Machine, error_of, key_lines, keys
-from support.raw_http_server import httpx_loaded  # noqa: F401
 
 pytestmark = pytest.mark.anyio
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+import anycreds._system.http  # noqa: F401 - loads httpx before the tests, whose timeouts are short
 from anycreds._providers.service import token_cache, token_file
 from anycreds.testing import FakeAWS
 from robustness.environment import Environment, cognito_pools
-from support.raw_http_server import httpx_loaded  # noqa: F401
 
 
 @pytest.fixture

@@ -1,8 +1,4 @@
-"""A server that records the bytes of requests and sends scripted bytes.
-
-``from support.raw_http_server import httpx_loaded  # noqa: F401`` imports httpx before the tests of a module, whose
-timeouts are short.
-"""
+"""A server that records the bytes of requests and sends scripted bytes."""
 
 from __future__ import annotations
 
@@ -11,11 +7,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import anyio
-import pytest
 from anyio.abc import ByteStream, SocketAttribute
 from anyio.streams.tls import TLSListener
 
-from anycreds._system import http
+import anycreds._system.http  # noqa: F401 - loads httpx before the tests, whose timeouts are short
 from anycreds.testing import CANARY, FakeAWS
 
 DOCUMENT = (
@@ -23,12 +18,6 @@ DOCUMENT = (
     b'"Token": "' + CANARY.encode() + b'-session", "Expiration": "2999-01-01T00:00:00Z"}'
 )
 _CLOSED_AFTER = 1.0  # seconds until a closed connection is noticed; usually much less
-
-
-@pytest.fixture(scope="module", autouse=True)
-def httpx_loaded() -> None:
-    """Import httpx and its backends before the first request, whose timeout would include it."""
-    anyio.run(http.load)
 
 
 def ok(body: bytes = DOCUMENT, *headers: str) -> bytes:

@@ -106,9 +106,8 @@ class SystemIo:
         if self._http is None:
             started = anyio.current_time()
             await preload.preload((_HTTP,))
-            from .http import HttpClients, load
+            from .http import HttpClients
 
-            await load()
             self._http = self._http or HttpClients(self._transport_factory, anyio.current_time() - started)
 
     async def send(self, request: Request) -> Response | TransportFailure:

@@ -22,7 +22,7 @@ from anycreds._core.io import PrivateFile, ReadFailure
 from anycreds._system.files import read as files
 from anycreds._system.files.read import read_file
 from anycreds.testing import CANARY
-from support.raw_http_server import httpx_loaded, ok, serving  # noqa: F401
+from support.raw_http_server import ok, serving
 
 pytestmark = pytest.mark.anyio
 

@@ -21,7 +21,7 @@ from anycreds._system.http import HttpClients, tls
 from anycreds._system.io import SystemRuntime
 from anycreds._wire.urls import parse_url
 from anycreds.testing import CANARY
-from support.raw_http_server import httpx_loaded, ok, serving  # noqa: F401
+from support.raw_http_server import ok, serving
 
 pytestmark = pytest.mark.anyio
 

@@ -14,7 +14,7 @@ from anycreds._core.http import Request, Response, Url
 from anycreds._system.http import HttpClients
 from anycreds._wire.urls import parse_url
 from anycreds.testing import CANARY, FakeAWS, Status
-from support.raw_http_server import closed, httpx_loaded, ok, serving  # noqa: F401
+from support.raw_http_server import closed, ok, serving
 
 pytestmark = pytest.mark.anyio
 

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import socket
-import time
-from typing import Any
 
 import anyio
 import pytest
 
+import anycreds._system.http  # noqa: F401 - loads httpx before the tests, whose timeouts are short
 from anycreds import MetadataUnreachableError, from_http, from_instance_metadata
-from anycreds._system import http
+from anycreds._system import io, preload
 from anycreds.testing import FakeAWS
-from support.raw_http_server import httpx_loaded  # noqa: F401
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("httpx_loaded")]
+pytestmark = pytest.mark.anyio
 
 SLOW = 0.6  # seconds: longer than all exchanges of an attempt may take in these tests
 TIMEOUT = 0.1
@@ -27,16 +25,15 @@ def _metadata(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def load_slowly(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
-    """Unload the HTTP library, and make loading it take this long."""
-    import httpx
+    """Make importing the HTTP library take this long."""
+    real = preload.preload
 
-    def slow() -> Any:
-        time.sleep(seconds)
-        http._httpx = httpx
-        return httpx
+    async def slow(modules: tuple[str, ...] = ()) -> None:
+        if modules == (io._HTTP,):
+            await anyio.sleep(seconds)
+        await real(modules)
 
-    monkeypatch.setattr(http, "_httpx", None)
-    monkeypatch.setattr(http, "import_httpx", slow)
+    monkeypatch.setattr(preload, "preload", slow)
 
 
 async def test_endpoint_that_responds_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

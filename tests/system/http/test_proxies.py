@@ -13,7 +13,7 @@ from anyio.streams.tls import TLSStream
 import anycreds
 from anycreds._system.http import tls
 from anycreds.testing import CANARY, FakeAWS
-from support.raw_http_server import httpx_loaded, ok, serving  # noqa: F401
+from support.raw_http_server import ok, serving
 
 pytestmark = pytest.mark.anyio
 

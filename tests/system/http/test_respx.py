@@ -11,7 +11,7 @@ import respx
 
 import anycreds
 from anycreds.testing import CANARY
-from support.raw_http_server import DOCUMENT, httpx_loaded  # noqa: F401
+from support.raw_http_server import DOCUMENT
 
 pytestmark = pytest.mark.anyio
 

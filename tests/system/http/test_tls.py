@@ -18,7 +18,7 @@ from anyio.abc import ByteStream, SocketAttribute
 import anycreds
 from anycreds._system.http import tls
 from anycreds.testing import CANARY
-from support.raw_http_server import httpx_loaded, ok, serving  # noqa: F401
+from support.raw_http_server import ok, serving
 
 pytestmark = pytest.mark.anyio
 
@@ -69,7 +69,7 @@ async def test_folder_of_certificates_is_trusted(bundle: Path, monkeypatch: pyte
     folder = bundle.parent / "certificates"
     folder.mkdir()
     monkeypatch.setenv("AWS_CA_BUNDLE", str(folder))
-    context = await tls.verified_context(None)
+    context = await tls.verified_context()
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.get_ca_certs() == []
 

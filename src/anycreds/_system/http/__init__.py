@@ -1,6 +1,7 @@
 """HTTP through httpx: no redirects, no decoding, nothing read beyond a limit, and failures as values.
 
-Clients live as long as one attempt, so none is bound to an event loop or left open. Only this package imports httpx.
+Clients live as long as one attempt, so none is bound to an event loop or left open. Only this package imports httpx,
+and it is itself imported in a thread (see ``preload``): with what the first request needs, that takes 100 ms and more.
 """
 
 from __future__ import annotations
@@ -10,14 +11,15 @@ from contextlib import suppress
 from typing import Any
 
 import anyio
+import httpcore._backends.anyio
+import httpcore._backends.auto  # noqa: F401 - httpx imports both for its first request
+import httpx  # noqa: F401
+import idna  # noqa: F401 - httpx imports it for its first host
 
 from ..._core.http import Request, Response, Transport, TransportFailure
-from .. import threads
 from . import tls
 from .clients import Client, check_open, open_client
 from .exchange import CLOSE_TIMEOUT, exchange
-
-_httpx: Any = None
 
 # Set by `anycreds.testing.MemoryNetwork`, it replaces the network for every attempt of this process, whatever its
 # runtime. Not a context variable: a refresh may have started in another context, and must not reach the real network.
@@ -31,30 +33,11 @@ MIN_NETWORK_FRACTION = 0.75
 _LOCALHOST = ("127.0.0.1", "::1")
 
 
-async def load() -> Any:
-    """Return httpx, imported in a thread. With the imports of its first client this takes 100 ms and more."""
-    return _httpx or await threads.run_in_thread(import_httpx)
-
-
-def import_httpx() -> Any:
-    """Return httpx, imported in this thread."""
-    global _httpx  # noqa: PLW0603
-    if _httpx is None:
-        import httpcore._backends.anyio
-        import httpcore._backends.auto  # noqa: F401 - httpx imports it for the first request
-        import httpx
-        import idna  # noqa: F401 - httpx does this for the first host
-
-        httpx.AsyncHTTPTransport(verify=tls.unverified_context(), trust_env=False)
-        _httpx = httpx
-    return _httpx
-
-
 class HttpClients:
     """The clients of one attempt: one connection per host for all its exchanges.
 
     For tests, ``transport_factory`` makes the transport of every client; it is called with httpx. ``loading_time`` is
-    the seconds that importing this package and httpx took for this attempt.
+    the seconds that importing this package took for this attempt.
     """
 
     __slots__ = ("_clients", "_loading_time", "_transport_factory")
@@ -75,37 +58,29 @@ class HttpClients:
         """Make one exchange. Only an unusable factory of the user, proxy or CA bundle raises an error."""
         started = anyio.current_time() - self._loading_time
         self._loading_time = 0.0
-        client = self._find(request) or await self._open(request)
+        client = self._client(request, await self._tls_context(request))
         check_open(client)
         loading = anyio.current_time() - started
         with anyio.move_on_after(max(request.timeout - loading, request.timeout * MIN_NETWORK_FRACTION)):
             return await _exchange(client, request)
         return TransportFailure("timeout", f"no response within {round(request.timeout, 3):g} s")
 
-    async def _open(self, request: Request) -> Client:
-        httpx = await load()
-        context = await self._tls_context(httpx, request)
-        client = self._find(request)  # another exchange may have opened it meanwhile
-        if client is None:
-            client = open_client(httpx, request, context, self._transport_factory)
-            self._clients.append((_key(request), client))
+    def _client(self, request: Request, context: Any) -> Client:
+        """Return the client that requests like this one share, opened if necessary."""
+        key = request.url.scheme if request.direct else request.transport
+        for known, client in self._clients:
+            if known == key:
+                return client
+        client = open_client(request, context, self._transport_factory)
+        self._clients.append((key, client))
         return client
 
-    async def _tls_context(self, httpx: Any, request: Request) -> Any:
+    async def _tls_context(self, request: Request) -> Any:
         if self._transport_factory is not None or (request.direct and request.url.scheme == "http"):
             return tls.unverified_context()  # for plain http only
         if not request.direct and request.transport != Transport():
             return request.transport.ssl_context  # the client of a user's factory has its own
-        return await tls.verified_context(httpx)
-
-    def _find(self, request: Request) -> Client | None:
-        key = _key(request)
-        return next((client for known, client in self._clients if known == key), None)
-
-
-def _key(request: Request) -> str | Transport:
-    """Return what requests have in common that share a client."""
-    return request.url.scheme if request.direct else request.transport
+        return await tls.verified_context()
 
 
 async def _exchange(client: Client, request: Request) -> Response | TransportFailure:

@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Any, NamedTuple
 
+import httpx
+
 from ..._core.errors import InvalidConfigurationError, RetrievalError
 from ..._core.http import Request
 
@@ -25,13 +27,11 @@ class Client(NamedTuple):
     is_ours: bool = True
 
 
-def open_client(
-    httpx: Any, request: Request, context: Any, transport_factory: Callable[[Any], Any] | None = None
-) -> Client:
+def open_client(request: Request, context: Any, transport_factory: Callable[[Any], Any] | None = None) -> Client:
     """Return a client for requests like this one. Raise an error if the user's factory or a proxy is unusable."""
     if not request.direct and request.transport.client_factory is not None:
         made = _call_factory(request.transport.client_factory)
-        return Client(_library_of(made, httpx), made, _sender(made), is_ours=False)
+        return Client(_library_of(made), made, _sender(made), is_ours=False)
     if request.direct or transport_factory is not None:
         # A transport alone: it has no proxies, cookies or redirects.
         if transport_factory is None:
@@ -39,7 +39,7 @@ def open_client(
         else:
             transport = transport_factory(httpx)
         return Client(httpx, transport, transport.handle_async_request)
-    client = _proxied_client(httpx, context)
+    client = _proxied_client(context)
     return Client(httpx, client, _sender(client))
 
 
@@ -53,10 +53,10 @@ def _sender(client: Any) -> Callable[[Any], Awaitable[Any]]:
     return partial(client.send, stream=True, auth=None, follow_redirects=False)
 
 
-def _proxied_client(httpx: Any, context: Any) -> Any:
+def _proxied_client(context: Any) -> Any:
     """Return a client that uses the proxies in environment variables."""
     try:
-        return httpx.AsyncClient(verify=context, timeout=None, follow_redirects=False)
+        return httpx.AsyncClient(verify=context, timeout=None, follow_redirects=False)  # noqa: S113 - `send` has one
     except (httpx.InvalidURL, ValueError, ImportError) as error:
         kind = type(error).__name__  # the error's text may contain the password of the proxy
     raise InvalidConfigurationError(
@@ -79,7 +79,7 @@ def _call_factory(factory: Callable[[], Any]) -> Any:
     return made
 
 
-def _library_of(client: object, httpx: Any) -> Any:
+def _library_of(client: object) -> Any:
     for kind in type(client).__mro__:
         name = kind.__module__.partition(".")[0]
         if name in _LIBRARIES:

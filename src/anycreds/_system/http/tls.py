@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import ssl
 from functools import cache
-from typing import Any
+
+import httpx
 
 from ..._core.errors import InvalidConfigurationError
 from ..threads import run_in_thread
@@ -22,12 +23,12 @@ def unverified_context() -> ssl.SSLContext:
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
-async def verified_context(httpx: Any) -> ssl.SSLContext:
+async def verified_context() -> ssl.SSLContext:
     """Return the context for services, with ``AWS_CA_BUNDLE`` or else what httpx trusts, such as ``SSL_CERT_FILE``."""
     bundle = os.environ.get(_BUNDLE, "").strip()
     if bundle not in _contexts:
         try:
-            _contexts.setdefault(bundle, await run_in_thread(_make, httpx, bundle))
+            _contexts.setdefault(bundle, await run_in_thread(_make, bundle))
         except OSError as error:
             name, path = (_BUNDLE, bundle) if bundle else (_CERT_FILE, os.environ.get(_CERT_FILE, ""))
             reason = os.strerror(error.errno) if error.errno else type(error).__name__
@@ -37,11 +38,10 @@ async def verified_context(httpx: Any) -> ssl.SSLContext:
     return _contexts[bundle]
 
 
-def _make(httpx: Any, bundle: str) -> ssl.SSLContext:
+def _make(bundle: str) -> ssl.SSLContext:
     if bundle:
         is_folder = os.path.isdir(bundle)
         return ssl.create_default_context(cafile=None if is_folder else bundle, capath=bundle if is_folder else None)
     if file := os.environ.get(_CERT_FILE):
         os.stat(file)  # older releases of httpx ignore a missing file
-    context: ssl.SSLContext = httpx.create_ssl_context()
-    return context
+    return httpx.create_ssl_context()

@@ -11,8 +11,7 @@ from typing import Any, Self
 import anyio
 import anyio.lowlevel
 
-from ..._system import http, threads
-from ..._system.http import tls
+from ..._system import threads
 from .._fake_aws import FakeAWS
 from .._fake_aws.messages import FakeRequest
 from .._fake_aws.metadata import CONTAINER_PATH
@@ -22,6 +21,13 @@ from .connection import MemoryConnection, raise_os_error
 # The default addresses of EC2 metadata, ECS and EKS, over IPv4 and, except for ECS, over IPv6.
 _ECS_HOST = "169.254.170.2"
 _METADATA_HOSTS = ("169.254.169.254", "fd00:ec2::254", _ECS_HOST, "169.254.170.23", "fd00:ec2::23")
+
+
+def _http() -> Any:
+    """Return the HTTP package, with httpx. Importing it takes 100 ms and more, and most tests do not need it."""
+    from ..._system import http
+
+    return http
 
 
 class MemoryNetwork:
@@ -116,10 +122,10 @@ class MemoryNetwork:
 
     def transport(self) -> Any:
         """Return an ``httpx.AsyncHTTPTransport`` on this network, for a test's own client."""
-        return self._transport(http.import_httpx())
+        return self._transport(_http().httpx)
 
     def __enter__(self) -> Self:
-        http.import_httpx()  # in this thread, because worker threads do not work under virtual time
+        http = _http()
         self._replaced.append((http.make_transport, threads.enabled))
         http.make_transport, threads.enabled = self._transport, False
         return self
@@ -127,16 +133,16 @@ class MemoryNetwork:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        http.make_transport, threads.enabled = self._replaced.pop()
+        _http().make_transport, threads.enabled = self._replaced.pop()
 
     def _transport(self, httpx: Any) -> Any:
-        import httpcore  # with httpx, which the library imports only when it is needed
-
-        transport = httpx.AsyncHTTPTransport(verify=tls.unverified_context(), trust_env=False)
+        http = _http()
+        httpcore, context = http.httpcore, http.tls.unverified_context()
+        transport = httpx.AsyncHTTPTransport(verify=context, trust_env=False)
         backend: Any = self
         # httpx has no option for the network backend. The limits are httpx's defaults.
         transport._pool = httpcore.AsyncConnectionPool(
-            ssl_context=tls.unverified_context(),
+            ssl_context=context,
             max_connections=100,
             max_keepalive_connections=20,
             keepalive_expiry=5.0,
