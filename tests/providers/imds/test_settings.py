@@ -39,9 +39,9 @@ def view(*lines: str) -> ProfileView:
     return ProfileView(profile)
 
 
-def found(environ: dict[str, str], options: ImdsOptions, says: ProfileView | None) -> ImdsSettings:
+def found(environ: dict[str, str], options: ImdsOptions, profile_view: ProfileView | None) -> ImdsSettings:
     """Return the settings that apply."""
-    return resolve_imds_settings(environ, options, says)
+    return resolve_imds_settings(environ, options, profile_view)
 
 
 # From the strongest to the weakest: what sets it, the URL that it gives, and what an error calls it.
@@ -66,41 +66,41 @@ def test_precedence(at: int) -> None:
     environ = {name: value for name, value, source in (
         (ENDPOINT, "http://variable", "variable"), (MODE, "IPv4", "variable mode")
     ) if is_set[source]}  # fmt: skip
-    says = view(
+    profile_view = view(
         f"{KEY} = http://profile" if is_set["profile"] else "",
         f"{KEY}_mode = ipv6" if is_set["profile mode"] else "",
     )
     _, url, origin = SOURCES[at]
-    settings = found(environ, options, says)
+    settings = found(environ, options, profile_view)
     assert (str(settings.url), settings.origin) == (url, origin)
 
 
 def test_nothing_set() -> None:
     """The default endpoint is the IPv4 address, whether the profile was read or not."""
-    for says in (None, ProfileView(), view("region = eu-central-1")):
-        settings = found({}, ImdsOptions(), says)
+    for profile_view in (None, ProfileView(), view("region = eu-central-1")):
+        settings = found({}, ImdsOptions(), profile_view)
         assert (str(settings.url), settings.origin) == (V4, "the default endpoint")
 
 
 @pytest.mark.parametrize("blank", ["", " ", "\t"])
 def test_blanks_are_not_set(blank: str) -> None:
     """A blank variable or key counts as not set."""
-    says = view(f"{KEY} ={blank}", f"{KEY}_mode = IPv6")
-    assert str(found({ENDPOINT: blank, MODE: blank, V1: blank}, ImdsOptions(), says).url) == V6
+    profile_view = view(f"{KEY} ={blank}", f"{KEY}_mode = IPv6")
+    assert str(found({ENDPOINT: blank, MODE: blank, V1: blank}, ImdsOptions(), profile_view).url) == V6
 
 
 def test_overridden_settings_are_not_validated() -> None:
     """Invalid settings that are overridden are not errors."""
-    says = view(f"{KEY} = http://a", f"{KEY}_mode = rubbish", "ec2_metadata_v1_disabled = rubbish")
-    assert str(found({MODE: "rubbish", V1: "true"}, ImdsOptions(), says).url) == "http://a"
-    assert found({V1: "rubbish"}, ImdsOptions(ec2_metadata_v1_disabled=True), says).v1_disabled_by is not None
+    profile_view = view(f"{KEY} = http://a", f"{KEY}_mode = rubbish", "ec2_metadata_v1_disabled = rubbish")
+    assert str(found({MODE: "rubbish", V1: "true"}, ImdsOptions(), profile_view).url) == "http://a"
+    assert found({V1: "rubbish"}, ImdsOptions(ec2_metadata_v1_disabled=True), profile_view).v1_disabled_by is not None
 
 
 @pytest.mark.parametrize("mode", ["4", "v6", "dual", SECRET_KEY])
 def test_unknown_mode_in_the_profile(mode: str) -> None:
     """An unknown mode is an error with key, file and line, and without a long value."""
-    says = view("", f"{KEY}_mode = {mode}")
-    error = error_of(resolve_imds_settings, {}, ImdsOptions(), says, kind=InvalidConfigurationError)
+    profile_view = view("", f"{KEY}_mode = {mode}")
+    error = error_of(resolve_imds_settings, {}, ImdsOptions(), profile_view, kind=InvalidConfigurationError)
     assert str(error).startswith(f"EC2 instance metadata: {KEY}_mode in ~/.aws/config:3 is ")
     assert SECRET_KEY not in str(error)
 
@@ -122,8 +122,8 @@ def test_unknown_mode_in_the_profile(mode: str) -> None:
 def test_imdsv1_disabled(option: bool, variable: str | None, key: str | None, said: str | None) -> None:
     """The option disables IMDSv1, otherwise the variable decides, otherwise the profile."""
     environ = {} if variable is None else {V1: variable}
-    says = view("" if key is None else f"ec2_metadata_v1_disabled = {key}")
-    settings = found(environ, ImdsOptions(ec2_metadata_v1_disabled=option), says)
+    profile_view = view("" if key is None else f"ec2_metadata_v1_disabled = {key}")
+    settings = found(environ, ImdsOptions(ec2_metadata_v1_disabled=option), profile_view)
     assert (settings.v1_disabled_by, settings.v1_depends_on_profile) == (said, False)
 
 
@@ -172,10 +172,10 @@ def test_when_the_profile_is_needed(environ: dict[str, str], options: ImdsOption
     assert needs_profile(environ, options) is needed
 
 
-def endpoint_or_error(environ: dict[str, str], options: ImdsOptions, says: ProfileView | None) -> object:
+def endpoint_or_error(environ: dict[str, str], options: ImdsOptions, profile_view: ProfileView | None) -> object:
     """Return the endpoint, or the class of the error."""
     try:
-        return resolve_imds_settings(environ, options, says).url
+        return resolve_imds_settings(environ, options, profile_view).url
     except CredentialsError as error:
         return type(error)
 
@@ -188,12 +188,12 @@ def test_a_profile_that_is_not_needed_changes_nothing(
     endpoint: str | None, mode: str | None, variable: str | None
 ) -> None:
     """A profile that does not need to be read does not change the endpoint."""
-    says = view(f"{KEY} = http://c", f"{KEY}_mode = IPv4")
+    profile_view = view(f"{KEY} = http://c", f"{KEY}_mode = IPv4")
     for name in (ENDPOINT, MODE, DISABLED, V1):
         environ = {} if variable is None else {name: variable}
         options = ImdsOptions(endpoint, mode)
         if not needs_profile(environ, options):
-            assert endpoint_or_error(environ, options, says) == endpoint_or_error(environ, options, None)
+            assert endpoint_or_error(environ, options, profile_view) == endpoint_or_error(environ, options, None)
 
 
 def test_disabled() -> None:
@@ -209,5 +209,5 @@ def test_disabled() -> None:
 def test_anything_is_read(environ: dict[str, str], value: str) -> None:
     """Any environment and profile can be read, or raise a ``CredentialsError``."""
     line = value.replace("\n", "").replace("\r", "")
-    says = view(f"{KEY} = {line}", f"{KEY}_mode = {line}", f"ec2_metadata_v1_disabled = {line}")
-    endpoint_or_error(environ, ImdsOptions(), says)
+    profile_view = view(f"{KEY} = {line}", f"{KEY}_mode = {line}", f"ec2_metadata_v1_disabled = {line}")
+    endpoint_or_error(environ, ImdsOptions(), profile_view)
