@@ -1,11 +1,13 @@
 """The constructors of the sources that profiles can name, one function each. Each imports its source when it is called.
 
-A thread calls them, since importing takes milliseconds.
+A thread calls them, since importing takes milliseconds. Only the source of the environment is always imported already.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+
+from .._providers.environment import EnvironmentProvider
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,8 +24,6 @@ if TYPE_CHECKING:
 
 def environment(runtime: Runtime) -> Provider:
     """Construct the provider of access keys in environment variables."""
-    from .._providers.environment import EnvironmentProvider
-
     return EnvironmentProvider(runtime)
 
 

@@ -112,7 +112,9 @@ def from_instance_metadata(
     Args:
         endpoint: The URL of the metadata service. Default: ``AWS_EC2_METADATA_SERVICE_ENDPOINT`` or the profile's
             ``ec2_metadata_service_endpoint``, otherwise ``http://169.254.169.254``.
-        endpoint_mode: ``"IPv4"`` or ``"IPv6"``, where no endpoint is set. Default: the environment's, otherwise IPv4.
+        endpoint_mode: ``"IPv4"`` or ``"IPv6"``, if no endpoint is set. Default:
+            ``AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE`` or the profile's ``ec2_metadata_service_endpoint_mode``,
+            otherwise IPv4.
         ec2_metadata_v1_disabled: Never use IMDSv1. Default: None, the settings of the environment and the profile.
         timeout: Seconds for one HTTP exchange. Default: 1.
         max_retries: How often a transient failure is retried. Default: 0.
