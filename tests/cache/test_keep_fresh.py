@@ -123,7 +123,7 @@ async def test_handle_raises_the_failure_after_the_expiration_only() -> None:
         with pytest.raises(anycreds.RetrievalError, match="down"):
             _ = handle.credentials
         assert upstream.calls < 20
-        upstream.answers.clear()
+        upstream.outcomes.clear()
         await anyio.sleep(40)
         assert handle.credentials.expiration is not None
 

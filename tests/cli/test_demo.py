@@ -14,8 +14,9 @@ from anycreds import Credentials
 from anycreds.__main__ import main
 from anycreds._cache.refresh_results import FIRST_BACKOFF
 from anycreds._cache.refresh_windows import NOT_URGENT, ClockReading, schedule
+from anycreds._cli import demo
 from anycreds._cli._common import CommandError
-from anycreds._cli.demo import checks, command, scenarios
+from anycreds._cli.demo import checks, scenarios
 from anycreds._cli.demo.scenarios import Run
 from anycreds._core.durations import to_datetime
 from anycreds.testing import FakeAWS
@@ -28,7 +29,7 @@ def replace_measurements(monkeypatch: pytest.MonkeyPatch, measure: Callable[[str
     async def run_scenarios(aws: FakeAWS, backend: str, callers: int) -> Run:
         return measure(backend, callers)
 
-    monkeypatch.setattr(command, "run_scenarios", run_scenarios)
+    monkeypatch.setattr(demo, "run_scenarios", run_scenarios)
 
 
 @pytest.mark.parametrize("options", [[], ["--json"]])
@@ -103,7 +104,7 @@ def test_without_trio_the_output_says_how_to_install_it(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Without trio the demo runs on asyncio and says how to install trio; ``--backend trio`` exits with 2."""
-    monkeypatch.setattr(command, "find_spec", lambda _: None)
+    monkeypatch.setattr(demo, "find_spec", lambda _: None)
     replace_measurements(monkeypatch, correct_run)
     assert main(["demo", "--callers", "10"]) == 0
     text = capsys.readouterr().out

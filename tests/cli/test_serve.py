@@ -21,7 +21,7 @@ import pytest
 
 from anycreds import CachedProvider
 from anycreds.__main__ import main
-from anycreds._cli.serve import command
+from anycreds._cli import serve
 from anycreds._cli.serve.lifetime import Lifetime, is_running
 from anycreds._cli.serve.responses import ASSUMED_LIFETIME
 from anycreds.testing import FakeAWS
@@ -98,10 +98,10 @@ def test_keys_without_expiration_are_rechecked(monkeypatch: pytest.MonkeyPatch) 
         options.append(recheck_after)
         return provider
 
-    monkeypatch.setattr(command, "cached", recording)
+    monkeypatch.setattr(serve, "cached", recording)
     assert main(["serve", "--json"]) == 1
-    assert options == [command.RECHECK_AFTER]
-    assert timedelta(seconds=command.RECHECK_AFTER) <= ASSUMED_LIFETIME
+    assert options == [serve.RECHECK_AFTER]
+    assert timedelta(seconds=serve.RECHECK_AFTER) <= ASSUMED_LIFETIME
 
 
 def test_explain_has_no_complaint_about_its_variables(

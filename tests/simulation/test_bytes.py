@@ -57,10 +57,10 @@ def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "false")
 
 
-def pieces(answer: bytes, *cuts: int) -> Script:
+def pieces(response: bytes, *cuts: int) -> Script:
     """Return the steps that send a response, cut at these offsets."""
-    bounds = [0, *cuts, len(answer)]
-    return [("send", answer[start:end]) for start, end in itertools.pairwise(bounds)]
+    bounds = [0, *cuts, len(response)]
+    return [("send", response[start:end]) for start, end in itertools.pairwise(bounds)]
 
 
 async def fetch(host: str, *scripts: Script) -> Credentials | CredentialsError:
@@ -87,48 +87,48 @@ def expected(source: str) -> Credentials:
     return Credentials("AKID", f"{CANARY}-s", f"{CANARY}-t", expiration=end, source=source)
 
 
-@pytest.mark.parametrize("answer", [whole(BODY), CHUNKED], ids=["whole", "chunked"])
-async def test_response_in_two_pieces(answer: bytes) -> None:
+@pytest.mark.parametrize("response", [whole(BODY), CHUNKED], ids=["whole", "chunked"])
+async def test_response_in_two_pieces(response: bytes) -> None:
     """A container response that is cut at any byte gives the same credentials."""
-    for cut in range(1, len(answer)):
-        assert await fetch(CONTAINER, pieces(answer, cut)) == expected("container credentials"), cut
+    for cut in range(1, len(response)):
+        assert await fetch(CONTAINER, pieces(response, cut)) == expected("container credentials"), cut
 
 
 async def test_response_in_three_pieces() -> None:
     """A container response that is cut at any two bytes, in a sample, gives the same credentials."""
     chance = random.Random(3)
     for _ in range(SAMPLES):
-        answer = chance.choice([whole(BODY), CHUNKED])
-        cuts = sorted(chance.sample(range(1, len(answer)), 2))
-        assert await fetch(CONTAINER, pieces(answer, *cuts)) == expected("container credentials"), cuts
+        response = chance.choice([whole(BODY), CHUNKED])
+        cuts = sorted(chance.sample(range(1, len(response)), 2))
+        assert await fetch(CONTAINER, pieces(response, *cuts)) == expected("container credentials"), cuts
 
 
-@pytest.mark.parametrize("answer", [whole(BODY), CHUNKED], ids=["whole", "chunked"])
-async def test_response_in_single_bytes(answer: bytes) -> None:
+@pytest.mark.parametrize("response", [whole(BODY), CHUNKED], ids=["whole", "chunked"])
+async def test_response_in_single_bytes(response: bytes) -> None:
     """A container response that arrives byte by byte gives the same credentials."""
-    assert await fetch(CONTAINER, pieces(answer, *range(1, len(answer)))) == expected("container credentials")
+    assert await fetch(CONTAINER, pieces(response, *range(1, len(response)))) == expected("container credentials")
 
 
 @pytest.mark.parametrize("end", ["reset", "close"])
-@pytest.mark.parametrize("answer", [whole(BODY), CHUNKED], ids=["whole", "chunked"])
-async def test_truncated_response(answer: bytes, end: str) -> None:
+@pytest.mark.parametrize("response", [whole(BODY), CHUNKED], ids=["whole", "chunked"])
+async def test_truncated_response(response: bytes, end: str) -> None:
     """A container response that is cut off anywhere raises ``RetrievalError``."""
     last: Step = ("reset",) if end == "reset" else ("close",)
-    for length in range(len(answer)):
-        broken = await fetch(CONTAINER, [*pieces(answer[:length]), last])
+    for length in range(len(response)):
+        broken = await fetch(CONTAINER, [*pieces(response[:length]), last])
         assert isinstance(broken, anycreds.RetrievalError), length
-    assert await fetch(CONTAINER, [*pieces(answer), last]) == expected("container credentials")
+    assert await fetch(CONTAINER, [*pieces(response), last]) == expected("container credentials")
 
 
-IMDS_ANSWERS = [whole(TOKEN), whole(b"role"), whole(BODY)]
+IMDS_RESPONSES = [whole(TOKEN), whole(b"role"), whole(BODY)]
 
 
 def cut_responses(*tails: Step) -> Iterable[tuple[int, int, list[Script]]]:
     """Yield scripts for each offset in the three IMDS responses. With ``tails``, the response ends at the offset."""
-    for number, answer in enumerate(IMDS_ANSWERS):
-        for cut in range(len(answer)):
-            scripts = [pieces(whole_answer) for whole_answer in IMDS_ANSWERS]
-            scripts[number] = [*pieces(answer[:cut]), *tails] if tails else pieces(answer, cut)
+    for number, response in enumerate(IMDS_RESPONSES):
+        for cut in range(len(response)):
+            scripts = [pieces(whole_answer) for whole_answer in IMDS_RESPONSES]
+            scripts[number] = [*pieces(response[:cut]), *tails] if tails else pieces(response, cut)
             yield number, cut, scripts
 
 

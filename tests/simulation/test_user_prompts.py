@@ -202,10 +202,10 @@ async def test_attempt_of_another_loop_is_not_paused() -> None:
     attempt, seen = Attempt(MINUTE, "one"), list[float]()
     with attempt:
         seen.append(attempt._scope.deadline)
-        attempt.loop = "another loop"
+        attempt._loop = "another loop"
         with pause_attempt():
             seen.append(attempt._scope.deadline)
-        attempt.loop = current_loop()
+        attempt._loop = current_loop()
         with pause_attempt(), pause_attempt():
             seen.append(attempt._scope.deadline)
         seen.append(attempt._scope.deadline)

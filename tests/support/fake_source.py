@@ -18,7 +18,7 @@ def make_credentials(name: str, ends_at: float | None) -> Credentials:
     return Credentials(f"AKID{name}", f"{CANARY}-secret-{name}", f"{CANARY}-session-{name}", expiration=expiration)
 
 
-Answer = float | Credentials | BaseException | Callable[[], Credentials]
+Outcome = float | Credentials | BaseException | Callable[[], Credentials]
 
 
 class FakeSource:
@@ -28,9 +28,9 @@ class FakeSource:
     call returns new credentials with the lifetime ``life``. A call takes ``latency`` seconds.
     """
 
-    def __init__(self, clock: Clock, *answers: Answer, life: float | None = 3600.0, latency: float = 0.0) -> None:
+    def __init__(self, clock: Clock, *outcomes: Outcome, life: float | None = 3600.0, latency: float = 0.0) -> None:
         self.clock = clock
-        self.answers = deque(answers)
+        self.outcomes = deque(outcomes)
         self.life = life
         self.latency = latency
         self.started: list[float] = []
@@ -50,11 +50,11 @@ class FakeSource:
                 await anyio.sleep(self.latency)
         finally:
             self.running -= 1
-        answer = self.answers.popleft() if self.answers else self.life
-        if isinstance(answer, BaseException):
-            raise answer
-        if isinstance(answer, Credentials):
-            return answer
-        if callable(answer):
-            return answer()
-        return make_credentials(str(number), None if answer is None else self.clock.time() + answer)
+        outcome = self.outcomes.popleft() if self.outcomes else self.life
+        if isinstance(outcome, BaseException):
+            raise outcome
+        if isinstance(outcome, Credentials):
+            return outcome
+        if callable(outcome):
+            return outcome()
+        return make_credentials(str(number), None if outcome is None else self.clock.time() + outcome)

@@ -29,8 +29,8 @@ def ok(body: bytes = DOCUMENT, *headers: str) -> bytes:
 class RawHttpServer:
     """The scripted responses of a server, and the requests that it received."""
 
-    def __init__(self, *answers: bytes) -> None:
-        self.answers = list(answers)
+    def __init__(self, *responses: bytes) -> None:
+        self.responses = list(responses)
         self.port = 0
         self.heads: list[bytes] = []
         """The heads of the requests, including the blank line."""
@@ -49,13 +49,13 @@ class RawHttpServer:
         self.open += 1
         try:
             async with stream:
-                await self._answer(stream)
+                await self._respond(stream)
         except (anyio.BrokenResourceError, anyio.EndOfStream):
             pass
         finally:
             self.open -= 1
 
-    async def _answer(self, stream: ByteStream) -> None:
+    async def _respond(self, stream: ByteStream) -> None:
         received = b""
         while True:
             received += await stream.receive()
@@ -63,10 +63,10 @@ class RawHttpServer:
             if blank:
                 self.heads.append(head + blank)
                 received = rest
-                if self.answers:
-                    answer = self.answers.pop(0)
-                    await stream.send(answer)
-                    if b"Connection: close" in answer:
+                if self.responses:
+                    response = self.responses.pop(0)
+                    await stream.send(response)
+                    if b"Connection: close" in response:
                         return
 
     async def closed(self) -> bool:
@@ -79,10 +79,10 @@ class RawHttpServer:
 
 @asynccontextmanager
 async def serving(
-    *answers: bytes, context: ssl.SSLContext | None = None, host: str = "127.0.0.1"
+    *responses: bytes, context: ssl.SSLContext | None = None, host: str = "127.0.0.1"
 ) -> AsyncIterator[RawHttpServer]:
     """Serve on loopback within ``async with``, over TLS if there is a ``context``."""
-    peer = RawHttpServer(*answers)
+    peer = RawHttpServer(*responses)
     async with await anyio.create_tcp_listener(local_host=host, local_port=0) as plain:
         peer.port = plain.extra(SocketAttribute.local_port)
         listener = plain if context is None else TLSListener(plain, context, standard_compatible=False)

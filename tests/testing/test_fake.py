@@ -106,9 +106,9 @@ async def test_every_secret_is_planted() -> None:
 async def test_credentials_are_unique() -> None:
     """Each response has a new key, secret and token."""
     async with FakeAWS() as aws, client(aws) as http:
-        sets = [await get_credentials(http, aws) for _ in range(3)]
+        issued = [await get_credentials(http, aws) for _ in range(3)]
         for field in ("AccessKeyId", "SecretAccessKey", "Token"):
-            assert len({one[field] for one in sets}) == 3
+            assert len({one[field] for one in issued}) == 3
         assert aws.issued == 3
 
 
@@ -330,7 +330,7 @@ async def test_leaving_closes_everything() -> None:
     async with FakeAWS(latency=3600.0) as aws:
         stream = await anyio.connect_tcp("127.0.0.1", int(aws.metadata_url.rpartition(":")[2]))
         await stream.send(b"GET / HTTP/1.1\r\nHost: fake\r\n\r\n")
-        while not aws.exchanges:  # noqa: ASYNC110 - nothing tells but the counter
+        while not aws.exchanges:  # noqa: ASYNC110 - only the counter changes
             await anyio.sleep(0.001)
     async with stream:
         with anyio.fail_after(5), pytest.raises((anyio.EndOfStream, anyio.BrokenResourceError)):

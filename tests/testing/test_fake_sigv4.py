@@ -146,7 +146,7 @@ def test_signed_requests_are_accepted(
 
 
 def codes(outcome: SignedBy | FakeServiceError) -> str:
-    return outcome.code if isinstance(outcome, FakeServiceError) else "taken"
+    return outcome.code if isinstance(outcome, FakeServiceError) else "accepted"
 
 
 @pytest.mark.parametrize("key", [KEY, SESSION], ids=["long-term", "session"])
@@ -170,12 +170,12 @@ def test_s3_signatures() -> None:
     credentials = ReadOnlyCredentials(KEY.access_key_id, KEY.secret_access_key, None)
     request = AWSRequest("PUT", "https://bucket.s3.amazonaws.com/a//b/../c%20d", data=b"body")
     signed = by_botocore(botocore.auth.S3SigV4Auth(credentials, "s3", "us-east-1"), request)
-    assert codes(signed.verify(time_of(signed), "s3")) == "taken"
+    assert codes(signed.verify(time_of(signed), "s3")) == "accepted"
     presigned = by_botocore(
         botocore.auth.S3SigV4QueryAuth(credentials, "s3", "us-east-1", expires=60),
         AWSRequest("GET", "https://bucket.s3.amazonaws.com/a//b%20c"),
     )
-    assert codes(presigned.verify(time_of(presigned), "s3")) == "taken"
+    assert codes(presigned.verify(time_of(presigned), "s3")) == "accepted"
 
 
 @pytest.mark.parametrize(
@@ -234,13 +234,13 @@ def test_invalid_signatures(request_: Signed, code: str, message: str) -> None:
 
 def test_region() -> None:
     """With ``region``, a signature for another region is rejected."""
-    assert codes(KNOWN.verify(region="us-east-1")) == "taken"
+    assert codes(KNOWN.verify(region="us-east-1")) == "accepted"
     assert codes(KNOWN.verify(region="eu-west-1")) == "SignatureDoesNotMatch"
 
 
 def test_clock_skew() -> None:
     """A signature is accepted within five minutes of its time, and rejected with AWS's message outside of them."""
-    assert codes(KNOWN.verify(NOW + 300)) == codes(KNOWN.verify(NOW - 300)) == "taken"
+    assert codes(KNOWN.verify(NOW + 300)) == codes(KNOWN.verify(NOW - 300)) == "accepted"
     late, early = KNOWN.verify(NOW + 301), KNOWN.verify(NOW - 301)
     assert isinstance(late, FakeServiceError)
     assert isinstance(early, FakeServiceError)

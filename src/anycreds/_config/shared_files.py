@@ -75,20 +75,14 @@ class SharedFiles:
             # The null device means that there is no such file.
             if location is not None and os.path.normcase(location.path) != os.path.normcase(os.devnull)
         ]
-        known = {} if options.ignore_cache else self._parsed
-        queries = [
-            (location.path, parsed.signature if (parsed := known.get((kind, location.path))) else None)
-            for kind, location in files
-        ]
+        queries = [(location.path, self._signature(kind, location)) for kind, location in files]
         versions = await io.read_if_changed(queries, FILE_LIMIT)
         found: dict[FileKind, Sections | None] = {}
         for (kind, location), version in zip(files, versions, strict=True):
             found[kind] = await self._sections(io, location, kind, version)
         config, credentials = found.get("config"), found.get("credentials")
-        config_path, credentials_path = (
-            location.display_path if location else f"~/.aws/{kind}"
-            for kind, location in zip(_KINDS, locations, strict=True)
-        )
+        config_path = locations.config.display_path if locations.config else "~/.aws/config"
+        credentials_path = locations.credentials.display_path if locations.credentials else "~/.aws/credentials"
         # No other object can have one of these identities, because the profiles refer to the sections.
         identity = (config_path, credentials_path, id(config), id(credentials))
         merged = self._merged
@@ -107,6 +101,11 @@ class SharedFiles:
             if (reference := (diagnostic.path, diagnostic.line)) not in self._logged:
                 self._logged.add(reference)
                 log("shared_files", "warning", "%s", diagnostic)
+
+    def _signature(self, kind: FileKind, location: Location) -> Signature | None:
+        """Return the signature of the cached version; None if there is none, or it must not be used."""
+        parsed = None if self._options.ignore_cache else self._parsed.get((kind, location.path))
+        return None if parsed is None else parsed.signature
 
     async def _sections(
         self, io: Io, location: Location, kind: FileKind, version: FileVersion | ReadFailure | None

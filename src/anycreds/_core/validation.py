@@ -41,7 +41,10 @@ def check_text(value: object, max_length: int = MAX_TEXT_LENGTH, *, field: str |
 
 
 def check_header_safe(value: object, *, field: str | None = None) -> str:
-    """Return a text that can be an HTTP header; a client would raise an error with another one in its message."""
+    """Return a text that can be sent as the value of an HTTP header.
+
+    An HTTP client would raise an error with the value in its message.
+    """
     text = check_text(value, field=field)
     if any(character > "\xff" for character in text):
         raise InvalidValueError("has a character that an HTTP header cannot contain", field=field)

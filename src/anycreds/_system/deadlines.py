@@ -68,7 +68,7 @@ class Deadline:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Pause the deadline in a ``with``. Several may overlap."""
+        """Let the deadline stand still in a ``with``. Several may overlap."""
         if self._pauses == 0:
             self._remaining = self._scope.deadline - anyio.current_time()
             self._scope.deadline = math.inf
@@ -85,17 +85,22 @@ class Deadline:
 class Attempt(Deadline):
     """The deadline of one attempt. While it is open, ``pause_attempt`` finds it."""
 
-    __slots__ = ("loop", "outer")
+    __slots__ = ("_is_open", "_loop", "outer")
 
     def __enter__(self) -> None:
-        self.loop: Hashable | None = current_loop()
+        self._loop = current_loop()
         self.outer = _current.get()
+        self._is_open = True
         super().__enter__()
         _current.set(self)
 
     def _leave(self) -> None:
-        self.loop = None
+        self._is_open = False
         _current.set(self.outer)
+
+    def is_open_in(self, loop: Hashable) -> bool:
+        """Return whether the attempt runs in this event loop: the deadline of another loop must not be touched."""
+        return self._is_open and self._loop == loop
 
 
 def pause_attempt() -> AbstractContextManager[None]:
@@ -109,7 +114,7 @@ def _paused(attempt: Attempt | None) -> Iterator[None]:
     loop = current_loop()
     with ExitStack() as stack:
         while attempt is not None:
-            if attempt.loop == loop:  # the deadline of another event loop must not be changed
+            if attempt.is_open_in(loop):
                 stack.enter_context(attempt.paused())
             attempt = attempt.outer
         yield

@@ -77,22 +77,15 @@ def run_without_suspending(coroutine: Coroutine[Any, Any, T]) -> T:
 
 
 def _wait_for(call: PortalCall, backend: str) -> Portal:
-    portal = _running_portal(backend, call.provider.name)
+    portal = _PORTALS.running(backend, call.provider.name)
     try:
         while not portal.submit(call):
-            portal = _running_portal(backend, call.provider.name)  # the first one has just ended
+            portal = _PORTALS.running(backend, call.provider.name)  # the first one has just ended
         call.wait()
         return portal
     finally:
         if not call.done.is_set():
             portal.cancel(call)
-
-
-def _running_portal(backend: str, name: str) -> Portal:
-    try:
-        return _PORTALS.running(backend)
-    except (OSError, RuntimeError) as error:  # no file descriptors, no threads, or the interpreter is ending
-        raise RetrievalError(f"the thread of the blocking portal cannot be started: {error}", source=name) from None
 
 
 class _Portals:
@@ -106,12 +99,17 @@ class _Portals:
         if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
             os.register_at_fork(after_in_child=self._reset_after_fork)
 
-    def running(self, backend: str) -> Portal:
-        """Return the open portal of a library. Raises ``OSError`` or ``RuntimeError`` if none can be started."""
+    def running(self, backend: str, name: str) -> Portal:
+        """Return the open portal of a library. Raises ``RetrievalError`` if none can be started."""
         with self._lock:
             portal = self._portals.get(backend)
-            if portal is None or not portal.is_open:
+            if portal is not None and portal.is_open:
+                return portal
+            try:
                 portal = self._portals[backend] = Portal(backend)
+            except (OSError, RuntimeError) as error:  # no file descriptors, no threads, or the interpreter is ending
+                message = f"the thread of the blocking portal cannot be started: {error}"
+                raise RetrievalError(message, source=name) from None
             return portal
 
     def check_not_own_thread(self, name: str) -> None:

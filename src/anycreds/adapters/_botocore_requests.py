@@ -17,8 +17,10 @@ from .._cache.provider import CachedProvider
 from .._core.credentials import Credentials
 from .._core.errors import InvalidConfigurationError
 from .._core.frozen_credentials import FrozenCredentials
-from ._botocore_session import is_expired_response, rewind
+from .._core.provider import NO_CONTEXT, ClientContext
 
+# The error codes for an expired session: S3 and STS; JSON services; EC2.
+EXPIRED_CODES = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
 _KEY = "anycreds"  # of ``RequestState`` in botocore's context of a request
 
 # botocore's context of the request whose endpoint this task resolves, or that this task signs.
@@ -95,10 +97,7 @@ def on_before_sign(request: Any = None, **_: Any) -> None:
 
 
 async def retry_if_expired(response: Any = None, request_dict: Any = None, **_: Any) -> int | None:
-    """Handle ``needs-retry``: invalidate credentials that a service calls expired, and retry once with new ones.
-
-    Returns 0, the seconds to wait before the retry; None if botocore decides.
-    """
+    """Handle ``needs-retry``: return 0 (seconds) to retry with new credentials after an expired session, else None."""
     state: RequestState | None = request_dict["context"].get(_KEY)
     if state is None or state.signing_credentials is None or not is_expired_response(response):
         return None
@@ -132,6 +131,37 @@ def connect_session(session: Any, source: str, load: Callable[[], Any], retry: C
     emitter.register_last("before-endpoint-resolution", on_endpoint_resolution, unique_id="anycreds-endpoint")
     emitter.register_last("before-sign", on_before_sign, unique_id="anycreds-signing")
     emitter.register_first("needs-retry", retry, unique_id="anycreds-expired")
+
+
+def client_context(session: Any) -> ClientContext:
+    """Return the region and profile that were set on a session, without those of files and environment variables.
+
+    The session's default client configuration takes precedence over its variables, as in botocore.
+    """
+    variables = session.instance_variables()
+    region = getattr(session.get_default_client_config(), "region_name", None) or variables.get("region")
+    return ClientContext(region=region or None, profile=variables.get("profile") or None)
+
+
+def for_session(provider: CachedProvider, session: Any) -> CachedProvider:
+    """Return the provider for a session's region and profile; a provider that has a context already keeps it."""
+    return provider if provider._context != NO_CONTEXT else provider.for_client(client_context(session))
+
+
+def is_expired_response(response: Any) -> bool:
+    """Return whether a response of ``needs-retry`` has an error code for an expired session."""
+    return response is not None and response[1].get("Error", {}).get("Code") in EXPIRED_CODES
+
+
+def rewind(body: Any) -> bool:
+    """Return whether a request body can be sent again; a stream is then at its start."""
+    if body is None or isinstance(body, bytes | bytearray | str | dict):
+        return True
+    try:
+        body.seek(0)
+    except Exception:  # noqa: BLE001 - a stream is user code, which may raise anything
+        return False
+    return True
 
 
 def _request_state(context: dict[str, Any], provider: CachedProvider) -> RequestState:

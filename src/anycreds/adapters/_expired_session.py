@@ -16,7 +16,7 @@ import zlib
 from collections.abc import AsyncIterator
 from typing import Any
 
-from ._botocore_session import EXPIRED_CODES
+from ._botocore_requests import EXPIRED_CODES
 
 # The status of an expired session: 400 and 403 of S3 and EC2; 403 or 400 of STS and of JSON services.
 EXPIRED_STATUSES = frozenset({400, 403})

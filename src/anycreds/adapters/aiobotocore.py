@@ -25,8 +25,7 @@ except ImportError as _error:
 from .._core.errors import InvalidConfigurationError
 from .._core.provider import CredentialProvider, Provider
 from .._factories.cache import cached
-from ._botocore_requests import AttemptCredentials, connect_session, retry_if_expired
-from ._botocore_session import for_session
+from ._botocore_requests import AttemptCredentials, connect_session, for_session, retry_if_expired
 
 _SOURCE = "aiobotocore session"
 

@@ -26,8 +26,7 @@ from .._core.frozen_credentials import FrozenCredentials
 from .._core.provider import CredentialProvider
 from .._factories.cache import cached
 from ._blocking_portal import BlockingProvider, run_without_suspending
-from ._botocore_requests import AttemptCredentials, connect_session, retry_if_expired
-from ._botocore_session import for_session
+from ._botocore_requests import AttemptCredentials, connect_session, for_session, retry_if_expired
 
 Backend = Literal["asyncio", "trio"]
 
@@ -81,7 +80,6 @@ class ProviderCredentials:
 
         Args:
             name: The name of the property. For one that does not exist, the function returns None.
-
         """
         return self.get_account_id if name == "account_id" else partial(getattr, self, name, None)
 

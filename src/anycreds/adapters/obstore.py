@@ -61,11 +61,11 @@ class StoreCredentials:
             self.config["region"] = region
 
     async def __call__(self) -> S3Credential:
-        """Return the current credentials as the dict that obstore expects.
+        """Return the current credentials as the dict that obstore expects, whose text contains no secret.
 
         Returns:
             ``access_key_id``, ``secret_access_key``, ``token`` and ``expires_at`` (aware UTC datetime); the last two
-            are None if there is none. The text of the dict contains no secret.
+            are None if there is none.
 
         Raises:
             CredentialsError: The provider's own error.

@@ -57,7 +57,6 @@ class ManualClock:
 
         Raises:
             ValueError: ``seconds`` is negative.
-
         """
         self._advanced += _not_negative(seconds)
 
@@ -66,7 +65,6 @@ class ManualClock:
 
         Args:
             seconds: How much later; how much earlier, if negative.
-
         """
         self._stepped += seconds
 
@@ -78,7 +76,6 @@ class ManualClock:
 
         Raises:
             ValueError: ``seconds`` is negative.
-
         """
         self._stepped += _not_negative(seconds)
 

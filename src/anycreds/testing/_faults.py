@@ -14,7 +14,6 @@ class Status:
         code: The HTTP status.
         body: The body. Default: empty.
         headers: Names and values, in addition to those of the body. Default: none.
-
     """
 
     code: int
@@ -31,7 +30,6 @@ class ServiceError:
         code: The error code, such as ``"AccessDenied"``.
         message: The message. Default: empty.
         error: The ``error`` in responses of OIDC and sign-in, for example ``"TOKEN_EXPIRED"``. Default: None, none.
-
     """
 
     status: int
@@ -46,7 +44,6 @@ class Body:
 
     Args:
         body: The body.
-
     """
 
     body: bytes
@@ -59,7 +56,6 @@ class Redirect:
     Args:
         to: The URL.
         code: The HTTP status. Default: 302.
-
     """
 
     to: str
@@ -72,7 +68,6 @@ class Expired:
 
     Args:
         seconds: How long ago. Default: 1.
-
     """
 
     seconds: float = 1.0
@@ -89,7 +84,6 @@ class Raw:
 
     Args:
         data: The bytes.
-
     """
 
     data: bytes
@@ -106,7 +100,6 @@ class Delay:
 
     Args:
         seconds: The delay.
-
     """
 
     seconds: float
@@ -120,7 +113,6 @@ class Drip:
         data: The bytes to send each time.
         every: Seconds between two times.
         count: The number of times. Default: None, forever.
-
     """
 
     data: bytes
@@ -134,7 +126,6 @@ class ResetAfter:
 
     Args:
         count: The number of bytes to send, the head of the response included.
-
     """
 
     count: int
@@ -151,7 +142,6 @@ class Flood:
 
     Args:
         total: The number of bytes. Default: None, endless.
-
     """
 
     total: int | None = None
@@ -163,7 +153,6 @@ class Forever:
 
     Args:
         fault: The fault.
-
     """
 
     fault: OneFault

@@ -94,12 +94,11 @@ class VirtualClock(ManualClock):
 def virtual_backend(name: str) -> tuple[str, dict[str, Any]]:
     """Return the name and the options of an anyio backend under virtual time.
 
+    They are the value for a fixture ``anyio_backend``, or for ``anyio.run``. Call the function again for each run,
+    because a run uses up its clock.
+
     Args:
         name: One of ``VIRTUAL_BACKENDS``.
-
-    Returns:
-        The value for a fixture ``anyio_backend``, or for ``anyio.run``. Call the function again for each run, because
-        a run uses up its clock.
 
     Raises:
         ValueError: The backend is not supported.

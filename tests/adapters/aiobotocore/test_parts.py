@@ -17,12 +17,15 @@ from anycreds import ClientContext, Credentials, cached
 from anycreds._core.frozen_credentials import FrozenCredentials
 from anycreds.adapters._botocore_requests import (
     AttemptCredentials,
+    client_context,
     connect_session,
+    for_session,
+    is_expired_response,
     on_before_sign,
     on_endpoint_resolution,
     retry_if_expired,
+    rewind,
 )
-from anycreds.adapters._botocore_session import client_context, for_session, is_expired_response, rewind
 from anycreds.testing import CANARY, ManualClock
 
 KEYS = Credentials("AKIDONE", f"{CANARY}-secret", f"{CANARY}-session", account_id="111111111111")
@@ -32,12 +35,12 @@ OTHER = KEYS.replace(access_key_id="AKIDTWO", account_id="222222222222")
 class Sequence:
     """An async function that returns one credentials value after another, and the last one again and again."""
 
-    def __init__(self, *sets: Credentials) -> None:
-        self.sets = list(sets)
+    def __init__(self, *values: Credentials) -> None:
+        self.values = list(values)
         self.clock = ManualClock()
 
     async def __call__(self) -> Credentials:
-        return self.sets.pop(0) if len(self.sets) > 1 else self.sets[0]
+        return self.values.pop(0) if len(self.values) > 1 else self.values[0]
 
     def credentials(self) -> AttemptCredentials:
         """Return the credentials object of a session."""
@@ -179,11 +182,11 @@ async def test_credentials_outside_a_request() -> None:
 @pytest.mark.anyio
 async def test_endpoint_credentials_sign() -> None:
     """The credentials whose account is in the host sign, although those of another account are current."""
-    sets = Sequence(KEYS, OTHER)
-    credentials, context = sets.credentials(), dict[str, Any]()
+    source = Sequence(KEYS, OTHER)
+    credentials, context = source.credentials(), dict[str, Any]()
     on_endpoint_resolution(context=context)
     assert await credentials.get_account_id() == "111111111111"
-    sets.clock.advance(2)
+    source.clock.advance(2)
     credentials.provider.invalidate(KEYS)
     on_before_sign(request=SimpleNamespace(context=context))
     assert (await credentials.get_frozen_credentials()).access_key == "AKIDONE"
@@ -193,12 +196,12 @@ async def test_endpoint_credentials_sign() -> None:
 @pytest.mark.anyio
 async def test_nested_requests_of_one_task() -> None:
     """The state of one request does not affect another request that the same task makes meanwhile."""
-    sets = Sequence(KEYS, OTHER)
-    credentials, outer, inner = sets.credentials(), dict[str, Any](), dict[str, Any]()
+    source = Sequence(KEYS, OTHER)
+    credentials, outer, inner = source.credentials(), dict[str, Any](), dict[str, Any]()
     on_endpoint_resolution(context=outer)
     await credentials.get_account_id()
     on_before_sign(request=SimpleNamespace(context=inner))
-    sets.clock.advance(2)
+    source.clock.advance(2)
     credentials.provider.invalidate(KEYS)
     assert (await credentials.get_frozen_credentials()).access_key == "AKIDTWO"
     on_before_sign(request=SimpleNamespace(context=outer))
@@ -208,12 +211,12 @@ async def test_nested_requests_of_one_task() -> None:
 @pytest.mark.anyio
 async def test_endpoint_without_account() -> None:
     """A host without an account accepts any credentials, so the current ones sign."""
-    sets = Sequence(KEYS.replace(account_id=None), OTHER)
-    credentials, context = sets.credentials(), dict[str, Any]()
+    source = Sequence(KEYS.replace(account_id=None), OTHER)
+    credentials, context = source.credentials(), dict[str, Any]()
     on_endpoint_resolution(context=context)
     old = await credentials.provider()
     assert await credentials.get_account_id() is None
-    sets.clock.advance(2)
+    source.clock.advance(2)
     credentials.provider.invalidate(old)
     on_before_sign(request=SimpleNamespace(context=context))
     assert (await credentials.get_frozen_credentials()).access_key == "AKIDTWO"
@@ -262,14 +265,14 @@ async def test_request_signed_by_other_code() -> None:
 async def test_request_is_retried_once() -> None:
     """Each expired session is invalidated, and the request is retried the first time only."""
     same = KEYS.replace(access_key_id="AKIDTWO"), KEYS.replace(access_key_id="AKIDTHREE")
-    sets = Sequence(KEYS, *same)
-    credentials = sets.credentials()
+    source = Sequence(KEYS, *same)
+    credentials = source.credentials()
     request: dict[str, Any] = {"context": {}, "body": b""}
     results = []
     for _ in range(2):
         on_before_sign(request=SimpleNamespace(context=request["context"]))
         await credentials.get_frozen_credentials()
-        sets.clock.advance(2)
+        source.clock.advance(2)
         results.append(await retry_if_expired(response=error_response("ExpiredToken"), request_dict=request))
     assert results == [0, None]
     assert (await credentials.get_frozen_credentials()).access_key == "AKIDTHREE"

@@ -170,7 +170,7 @@ async def test_connection_closed_without_close_notify(bundle: Path) -> None:
     """A response that ends without TLS's close_notify is rejected."""
     half = ok()[:-20]
     async with serving(half + b"", context=server_context()) as peer:
-        peer.answers[0] = half.replace(b"200 OK\r\n", b"200 OK\r\nConnection: close\r\n")
+        peer.responses[0] = half.replace(b"200 OK\r\n", b"200 OK\r\nConnection: close\r\n")
         with pytest.raises(anycreds.MalformedResponseError, match="got no valid response"):
             await provider_at(peer.port)()
 

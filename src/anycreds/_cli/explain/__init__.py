@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 
 from .._common import DONE, FAILED, add_options, print_text
 from .inspect import explain
-from .text import text
+from .report import document, text
 
 DESCRIPTION = (
     "Tries the providers of the default chain in order, as a program would. Prints for each where it looked, the "
@@ -22,10 +22,5 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     """Try the providers and print the explanation. Return the exit status."""
     explanation = explain(arguments.profile)
-    if arguments.json:
-        from .json import document  # the text does not need it, and json takes 2 ms
-
-        print_text(document(explanation))
-    else:
-        print_text(text(explanation))
+    print_text(document(explanation) if arguments.json else text(explanation))
     return FAILED if explanation.credentials is None else DONE

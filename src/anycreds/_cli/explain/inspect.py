@@ -15,14 +15,8 @@ from ..._core.credentials import Credentials
 from ..._core.errors import CredentialsError, InvalidConfigurationError, NotConfiguredError, ProfileNotFoundError
 from ..._core.io import ATTEMPT_TIMEOUT
 from ..._core.provider import NO_CONTEXT, Provider
-from ..._factories.default_chain import (
-    CHAIN_WITH_PROFILE,
-    CHAIN_WITHOUT_PROFILE,
-    SHARED_FILES,
-    ChainEntry,
-    build_default_chain,
-)
-from ..._providers.service.endpoint_resolution import EndpointResolver
+from ..._factories import default_chain
+from ..._providers.service.endpoint_resolution import EndpointResolver, ResolvedEndpoint
 from ..._system import threads
 from ..._system.io import SystemIo, SystemRuntime
 from .._mfa import prompt_for_mfa_code
@@ -37,19 +31,12 @@ Outcome = Literal["found", "not configured", "failed", "not tried"]
 class Source(NamedTuple):
     """One provider of the default chain, and what came of it."""
 
-    entry: ChainEntry
+    entry: default_chain.ChainEntry
     outcome: Outcome
     milliseconds: float = 0.0
     error: CredentialsError | None = None
     locations: tuple[str, ...] = ()
     """Where the provider looked on this machine: first a setting, then what it refers to."""
-
-
-class Region(NamedTuple):
-    """The endpoint of AWS STS, as an example of how services are called."""
-
-    host: str
-    origin: str
 
 
 class Explanation(NamedTuple):
@@ -58,7 +45,8 @@ class Explanation(NamedTuple):
     profile: ProfileSelection
     sources: tuple[Source, ...]
     credentials: Credentials | None
-    region: Region | CredentialsError
+    region: ResolvedEndpoint | CredentialsError
+    """The endpoint of AWS STS, as an example of how services are called."""
     notes: tuple[str, ...]
     failure: CredentialsError | None
     """The error of the provider that is configured but failed."""
@@ -97,14 +85,14 @@ async def _explain(profile: str | None, seconds: float | None) -> Explanation:
     runtime = SystemRuntime()
     shared = SharedFiles(FileOptions())
     options = {"profile": profile, "files": lambda: shared, "mfa_code_provider": prompt_for_mfa_code}
-    without_profile, with_profile = build_default_chain(runtime, options)
+    without_profile, with_profile = default_chain.build_default_chain(runtime, options)
     with _captured_warnings() as warnings:
         async with runtime.open_io("explain", seconds) as io:
             selection = select_profile(profile, None, io.environ())
             if selection.is_explicit and first_set(io.environ(), _KEYS[0]) is not None:
                 warnings.append(_KEYS_IGNORED.format(origin=selection.name.origin))
             providers = with_profile if selection.is_explicit else without_profile
-            entries = CHAIN_WITH_PROFILE if selection.is_explicit else CHAIN_WITHOUT_PROFILE
+            entries = default_chain.CHAIN_WITH_PROFILE if selection.is_explicit else default_chain.CHAIN_WITHOUT_PROFILE
             sources: list[Source] = []
             credentials: Credentials | None = None
             for entry, provider in zip(entries, providers, strict=True):
@@ -121,7 +109,7 @@ async def _explain(profile: str | None, seconds: float | None) -> Explanation:
     return Explanation(selection, tuple(sources), credentials, region, notes, error, tuple(names))
 
 
-async def _try(io: SystemIo, entry: ChainEntry, provider: Provider) -> tuple[Credentials | None, Source]:
+async def _try(io: SystemIo, entry: default_chain.ChainEntry, provider: Provider) -> tuple[Credentials | None, Source]:
     credentials, error = None, None
     outcome: Outcome = "found"
     started = io.monotonic()
@@ -137,16 +125,17 @@ async def _try(io: SystemIo, entry: ChainEntry, provider: Provider) -> tuple[Cre
 
 async def _region(
     io: SystemIo, files: SharedFiles, profile: str | None, sources: list[Source]
-) -> Region | CredentialsError:
+) -> ResolvedEndpoint | CredentialsError:
     # The region of the profile comes first only for credentials that the profile describes.
-    is_profile_used = any(one.entry is SHARED_FILES and one.outcome in ("found", "failed") for one in sources)
+    is_profile_used = any(
+        one.entry is default_chain.SHARED_FILES and one.outcome in ("found", "failed") for one in sources
+    )
     resolver = EndpointResolver(files=files, profile=profile, profile_first=is_profile_used)
     try:
         # The error gets no provider name, because it is printed as one of the region.
-        endpoint = await resolver.resolve(io, NO_CONTEXT, "sts", "")
+        return await resolver.resolve(io, NO_CONTEXT, "sts", "")
     except InvalidConfigurationError as error:
         return error.with_traceback(None)
-    return Region(endpoint.base.origin, endpoint.origin)
 
 
 @contextmanager

@@ -15,11 +15,20 @@ from . import findings
 from .fast_path import fast_path_name
 from .findings import Finding
 from .section_headers import read_header
-from .sections import KINDS, SINGLE_VALUE_KEYS, Diagnostic, FileKind, SectionKind, Sections, StoredSection, values_of
+from .sections import (
+    KINDS,
+    SINGLE_VALUE_KEYS,
+    Diagnostic,
+    FileKind,
+    Nested,
+    SectionKind,
+    Sections,
+    StoredSection,
+    values_of,
+)
 
 # Control characters except tab, and lone surrogates, which represent bytes that are not UTF-8.
 UNREADABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
-_COMMENT = re.compile(r"[ \t][#;]")
 _KEY_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-/.%@:+")
 # Diagnostics of one section that are kept, so that those of a large malformed file do not take ten times its size.
 _MAX_DIAGNOSTICS = 20
@@ -33,6 +42,24 @@ _BARE_DEFAULT: _Owner = (None, "default")  # [default], until it is known whethe
 _DEFAULT: _Owner = ("profile", "default")
 
 
+class _CurrentSection:
+    """The section that is being read. It is reused, because there may be 100,000 sections."""
+
+    __slots__ = ("indent", "is_recognized", "kind", "last", "name", "values")
+
+    def __init__(self) -> None:
+        self.start(None, None, {})
+
+    def start(
+        self, kind: SectionKind | None, name: str | None, values: _Reading, *, is_recognized: bool = True
+    ) -> None:
+        """Start a section. Lines of a section that is not recognized are ignored without diagnostics."""
+        self.kind, self.name, self.values, self.is_recognized = kind, name, values, is_recognized
+        # The key that an indented line continues; "" for a key that could not be parsed, None if there is no key.
+        self.last: str | None = None
+        self.indent = 0  # of the line of that key
+
+
 class Reader:
     """Collects the sections and diagnostics of one file."""
 
@@ -43,16 +70,9 @@ class Reader:
         self._diagnostics: dict[_Owner, list[Diagnostic]] = {}
         self._keys: dict[str, str] = {}  # the text before "=", to its key: files have few different ones
         self._continued: list[tuple[_Reading, str]] = []
+        self._section = _CurrentSection()
+        self._outside = self._section.values
         self._has_control_chars = True
-        self._outside: _Reading = {}
-        self._start(_NO_SECTION, self._outside)
-
-    def _start(self, owner: _Owner | None, values: _Reading) -> None:
-        """Start a section. Lines of a section without an owner are ignored without diagnostics."""
-        self._owner, self._values = owner, values
-        # The key that an indented line continues; "" for a key that could not be parsed, None if there is no key.
-        self._last: str | None = None
-        self._indent = 0  # of the line of that key
 
     def read_sections(self, text: str) -> None:
         """Read a text without control characters, section by section; plain sections are stored as text."""
@@ -70,8 +90,15 @@ class Reader:
             number += rest.count("\n") + 1
 
     def read_lines(self, lines: Iterable[str], first: int = 1, *, has_control_chars: bool) -> None:
-        """Read all lines; ``first`` is the number of the first one."""
-        keys, self._has_control_chars = self._keys, has_control_chars
+        """Read all lines.
+
+        Args:
+            lines: The lines, without line feeds.
+            first: The number of the first line.
+            has_control_chars: Whether the lines may contain control characters.
+
+        """
+        section, keys, self._has_control_chars = self._section, self._keys, has_control_chars
         for number, line in enumerate(lines, first):
             if not line or (mark := line[0]) == "#" or mark == ";":
                 continue
@@ -80,8 +107,8 @@ class Reader:
                 continue
             name, equals, value = line.partition("=")
             if equals and (key := keys.get(name)) and "#" not in value and ";" not in value:
-                self._values[key] = (value.strip(" \t"), number)
-                self._last, self._indent = key, 0
+                section.values[key] = (value.strip(" \t"), number)
+                section.last, section.indent = key, 0
             else:
                 self._read_property(line, number, 0)
 
@@ -98,8 +125,9 @@ class Reader:
         return Sections(self._stored, {owner: tuple(found) for owner, found in self._diagnostics.items()})
 
     def _merge_default(self) -> None:
+        diagnostics = self._diagnostics.pop(_BARE_DEFAULT, [])
         is_replaced = "default" in self._stored["profile"]
-        for line, _, _, detail, fix, is_fatal in self._diagnostics.pop(_BARE_DEFAULT, []):
+        for line, _, _, detail, fix, is_fatal in diagnostics:
             self._add(_DEFAULT, line, (detail, fix), is_fatal=is_fatal and not is_replaced)
         for values, line in self._bare_default.values():
             if is_replaced:
@@ -130,38 +158,41 @@ class Reader:
         if finding := broken or finding:
             self._add((kind, name), number, finding, is_fatal=is_fatal or broken is not None)
         if finding or name is None:
-            self._start(None, {})
+            self._section.start(None, None, {}, is_recognized=False)
             return
         sections = self._stored[kind] if kind else self._bare_default
         section = sections.get(name, ({}, number))
         values = values_of(section)
         sections[name] = (values, section[1])
-        self._start((kind, name), values)
+        self._section.start(kind, name, values)
 
     def _skip_unreadable(self, number: int, indent: int) -> None:
-        if self._last is None or indent <= self._indent:  # otherwise it continues a key, and so may the next line
-            self._indent = indent
-        self._last = ""
+        section = self._section
+        if section.last is None or indent <= section.indent:  # otherwise it continues a key, and so may the next line
+            section.indent = indent
+        section.last = ""
         self._report(number, findings.CONTROL, is_fatal=True)
 
     def _read_indented(self, text: str, number: int, indent: int) -> None:
-        if self._last is None or indent <= self._indent:
+        section = self._section
+        if section.last is None or indent <= section.indent:
             self._read_property(text, number, indent)
-        elif not self._last:  # it continues a line that could not be parsed
+        elif not section.last:  # it continues a line that could not be parsed
             return
-        elif (value := self._values[self._last][0]) == "" or isinstance(value, dict):
-            self._read_nested(text, number, self._last)
+        elif (value := section.values[section.last][0]) == "" or isinstance(value, dict):
+            self._read_nested(text, number, section.last)
         else:
-            self._read_continuation(text, number, self._last)
+            self._read_continuation(text, number, section.last)
 
     def _read_property(self, text: str, number: int, indent: int) -> None:
+        section = self._section
         name, equals, value = _uncommented(text).partition("=")
         key = self._key(name, number) if equals else ""
         if not equals:
             self._report(number, findings.NO_EQUALS, is_fatal=True)
         elif key:
-            self._values[key] = (value.strip(" \t"), number)
-        self._last, self._indent = key, indent
+            section.values[key] = (value.strip(" \t"), number)
+        section.last, section.indent = key, indent
 
     def _key(self, name: str, number: int) -> str:
         """Return the key in lower case; "" if it is not valid."""
@@ -180,13 +211,13 @@ class Reader:
         if not equals or not key:
             self._report(number, findings.NO_KEY if equals else findings.NESTED_NO_EQUALS, is_fatal=True)
             return
-        found, line = self._values[outer]
-        nested = found or {}
+        found, line = self._section.values[outer]
+        nested: Nested = found or {}
         nested[key] = (value.strip(" \t"), number)
-        self._values[outer] = (nested, line)
+        self._section.values[outer] = (nested, line)
 
     def _read_continuation(self, text: str, number: int, key: str) -> None:
-        values = self._values
+        values = self._section.values
         value, line = values[key]
         if isinstance(value, list):
             value.append(text)
@@ -201,8 +232,8 @@ class Reader:
             self._report(number, findings.CONTINUED)
 
     def _report(self, number: int, finding: Finding, *, is_fatal: bool = False) -> None:
-        if self._owner is not None:
-            self._add(self._owner, number, finding, is_fatal=is_fatal)
+        if self._section.is_recognized:
+            self._add((self._section.kind, self._section.name), number, finding, is_fatal=is_fatal)
 
     def _add(self, owner: _Owner, number: int, finding: Finding, *, is_fatal: bool = False) -> None:
         diagnostics = self._diagnostics.setdefault(owner, [])
@@ -212,4 +243,7 @@ class Reader:
 
 def _uncommented(line: str) -> str:
     """Return a line up to the first comment mark that follows a blank."""
-    return line if "#" not in line and ";" not in line else _COMMENT.split(line, maxsplit=1)[0]
+    if "#" not in line and ";" not in line:
+        return line
+    ends = [end for mark in (" #", "\t#", " ;", "\t;") if (end := line.find(mark)) >= 0]
+    return line[: min(ends)] if ends else line

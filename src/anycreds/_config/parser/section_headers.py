@@ -37,7 +37,7 @@ class Header(NamedTuple):
 def read_header(inner: str, file: FileKind) -> Header:
     """Parse the text between the brackets of a section header."""
     inner = inner.strip(" \t")
-    word = inner.replace("\t", " ").partition(" ")[0]
+    word = (inner if "\t" not in inner else inner.replace("\t", " ")).partition(" ")[0]
     name = inner[len(word) :].lstrip(" \t")
     if not inner:
         return Header(None, None, findings.EMPTY)

@@ -21,9 +21,9 @@ from .read import describe_file_error
 
 _PRIVATE_FILE = 0o600
 _PRIVATE_DIRECTORY = 0o700
-# No system has all of the flags that are looked up by name.
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-_FLAGS |= sum(getattr(os, name, 0) for name in ("O_CLOEXEC", "O_NOFOLLOW", "O_BINARY"))
+for _name in ("O_CLOEXEC", "O_NOFOLLOW", "O_BINARY"):  # no system has all of these flags
+    _FLAGS |= getattr(os, _name, 0)
 # Seconds that a cancelled caller waits for its write. A local write takes milliseconds.
 CANCEL_TIMEOUT = 1.0
 # Windows does not replace a file while a reader has it open, usually for milliseconds: 5 + 10 + ... + 80 ms.
@@ -50,10 +50,10 @@ def _write(path: str, content: bytes, abandoned: threading.Event) -> WriteFailur
     """Replace a file, in a thread. Return what prevented it; None if it is written."""
     try:
         target = os.path.realpath(path)  # if the path is a symbolic link, the link stays
-        with suppress(FileNotFoundError):
-            if not stat.S_ISREG(mode := os.lstat(target).st_mode):
-                kinds = {stat.S_IFDIR: "is a directory", stat.S_IFLNK: "is a symbolic link to itself"}
-                return WriteFailure(kinds.get(stat.S_IFMT(mode), "is not a regular file"))
+        mode = os.lstat(target).st_mode if os.path.lexists(target) else stat.S_IFREG
+        if not stat.S_ISREG(mode):
+            kinds = {stat.S_IFDIR: "is a directory", stat.S_IFLNK: "is a symbolic link to itself"}
+            return WriteFailure(kinds.get(stat.S_IFMT(mode), "is not a regular file"))
         _replace(target, content, abandoned)
     except (OSError, ValueError) as error:
         return WriteFailure(describe_file_error(error, "written"))

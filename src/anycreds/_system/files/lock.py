@@ -51,10 +51,8 @@ class FileLock:
             while True:
                 failure = await self._try_once()
                 remaining = end - anyio.current_time()
-                if failure is not _BUSY:
+                if failure is None or not failure.is_busy or remaining <= 0:
                     return failure
-                if remaining <= 0:
-                    return WriteFailure(f"{_BUSY.detail} for more than {self._seconds:g} s", is_busy=True)
                 await anyio.sleep(min(remaining, delay * (0.5 + self._jitter() / 2)))
                 delay = min(2 * delay, MAX_DELAY)
         return WriteFailure(f"cannot be locked: the disk did not respond within {self._seconds:g} s")
@@ -62,10 +60,13 @@ class FileLock:
     async def _try_once(self) -> WriteFailure | None:
         self._attempt = _LockAttempt(self._path)
         try:
-            return await run_in_thread(self._attempt.run)
+            failure = await run_in_thread(self._attempt.run)
         except BaseException:
             self._attempt.release()
             raise
+        if failure is _BUSY:
+            return WriteFailure(f"{failure.detail} for more than {self._seconds:g} s", is_busy=True)
+        return failure
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -93,9 +94,8 @@ class _LockAttempt:
         lock = FileLock(self._path, mode=0o600, thread_local=False, fallback_to_soft=False, preserve_lock_file=True)
         try:
             make_directories(os.path.dirname(self._path))
-            with suppress(FileNotFoundError):
-                if not stat.S_ISREG(os.lstat(self._path).st_mode):  # filelock would lock a FIFO
-                    return WriteFailure(f"cannot be locked: {os.path.basename(self._path)} is not a regular file")
+            if not _is_regular_or_missing(self._path):
+                return WriteFailure(f"cannot be locked: {os.path.basename(self._path)} is not a regular file")
             lock.acquire(blocking=False)
         except Timeout:
             return _BUSY
@@ -116,3 +116,11 @@ class _LockAttempt:
         if lock is not None:
             with suppress(OSError):
                 lock.release()
+
+
+def _is_regular_or_missing(path: str) -> bool:
+    """Return whether filelock may open a path. It follows no symbolic link, but would lock a FIFO."""
+    try:
+        return stat.S_ISREG(os.lstat(path).st_mode)
+    except FileNotFoundError:
+        return True

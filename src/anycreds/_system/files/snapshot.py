@@ -26,8 +26,7 @@ class FileSnapshot:
         if unread:
             for (path, known), found in zip(unread, await files.read_if_changed(unread, limit), strict=True):
                 self._seen[path] = (known, found)
-        versions = [(known, self._seen[path][1]) for path, known in wanted]
-        return [None if isinstance(one, FileVersion) and one.signature == known else one for known, one in versions]
+        return [self._version_if_changed(path, known) for path, known in wanted]
 
     def _is_known(self, path: str, known: Signature | None) -> bool:
         """Return whether what was seen of a file is enough for a caller that has this version of it."""
@@ -35,3 +34,7 @@ class FileSnapshot:
             return False
         unchanged_since, found = self._seen[path]
         return found is not None or unchanged_since == known
+
+    def _version_if_changed(self, path: str, known: Signature | None) -> FileVersion | ReadFailure | None:
+        found = self._seen[path][1]
+        return None if isinstance(found, FileVersion) and found.signature == known else found

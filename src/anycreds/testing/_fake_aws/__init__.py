@@ -10,14 +10,13 @@ from typing import Self, Unpack
 from anyio.from_thread import start_blocking_portal
 
 from .._faults import Fault, Forever, Hang, OneFault, Raw
-from .fault_injection import replacement, steps_for
 from .messages import FakeRequest
 from .metadata import CONTAINER_PATH
 from .recording import Exchange, parameters_of, signed_for
 from .routing import ROUTES, FakeServices, respond, route_of
 from .server import LoopbackServer
 from .state import FakeServiceSettings, FakeSettings
-from .steps import Script
+from .steps import Script, replacement, steps_for
 
 
 class FakeAWS(FakeServices, LoopbackServer):
@@ -113,7 +112,6 @@ class FakeAWS(FakeServices, LoopbackServer):
 
         Args:
             route: One of ``ROUTES``. Default: None, all of them.
-
         """
         return sum(route in (None, exchange.route) for exchange in self.exchanges)
 
@@ -163,8 +161,7 @@ class FakeAWS(FakeServices, LoopbackServer):
         script = self._scripts.get(route)
         if not script:
             return None
-        if isinstance(script[0], Forever):
-            return script[0].fault
-        fault = script.popleft()
-        assert not isinstance(fault, Forever)
+        if isinstance(fault := script[0], Forever):
+            return fault.fault
+        script.popleft()
         return fault

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import struct
 from typing import Any, Literal, NamedTuple
 
 from cryptography.exceptions import InvalidSignature
@@ -36,18 +37,18 @@ def read_proof(request: FakeRequest, now: float) -> DpopProof:
     parts = request.header("dpop").split(".")
     if len(parts) != 3:
         raise _invalid("the DPoP header is not a compact JWS")
-    head, claims, signature = _json_object(parts[0]), _json_object(parts[1]), _base64url(parts[2])
-    if head is None or claims is None or signature is None:
-        raise _invalid("the DPoP proof cannot be decoded")
+    try:
+        decoded = [_base64url(part) for part in parts]
+        head, claims = (json.loads(part) for part in decoded[:2])
+    except (ValueError, RecursionError):
+        raise _invalid("the DPoP proof cannot be decoded") from None
+    if not isinstance(head, dict) or not isinstance(claims, dict):
+        raise _invalid("the DPoP proof cannot be decoded: its parts are not JSON objects")
     if head.get("alg") != "ES256" or head.get("typ") != "dpop+jwt":
         raise _invalid("the DPoP proof's alg is not ES256, or its typ not dpop+jwt")
-    point = _public_point(head.get("jwk"))
-    if point is None:
-        raise _invalid("the DPoP proof's jwk is not a public key on P-256")
-    if not _is_signed(point, f"{parts[0]}.{parts[1]}".encode(), signature):
-        raise _invalid("the DPoP proof's signature is wrong")
+    thumbprint = _verify(head.get("jwk"), f"{parts[0]}.{parts[1]}".encode(), decoded[2])
     _check_claims(request, claims, now)
-    return DpopProof(_thumbprint(point), claims["jti"])
+    return DpopProof(thumbprint, claims["jti"])
 
 
 def url_of(request: FakeRequest) -> str:
@@ -80,48 +81,30 @@ def _check_claims(request: FakeRequest, claims: dict[str, Any], now: float) -> N
         raise _invalid("the DPoP proof has no jti")
 
 
-def _public_point(jwk: object) -> tuple[bytes, bytes] | None:
-    """Return the coordinates of a public key on P-256; None if it is another key, or a private one."""
-    if not isinstance(jwk, dict) or jwk.get("kty") != "EC" or jwk.get("crv") != "P-256" or "d" in jwk:
-        return None
-    x, y = _base64url(jwk.get("x")), _base64url(jwk.get("y"))
-    return (x, y) if x is not None and y is not None and len(x) == len(y) == _COORDINATE_SIZE else None
-
-
-def _is_signed(point: tuple[bytes, bytes], text: bytes, signature: bytes) -> bool:
-    if len(signature) != 2 * _COORDINATE_SIZE:
-        return False
-    x, y, r, s = (int.from_bytes(part) for part in (*point, signature[:_COORDINATE_SIZE], signature[_COORDINATE_SIZE:]))
+def _verify(jwk: Any, text: bytes, signature: bytes) -> str:
+    """Verify a signature by a public key on P-256, and return the hash of the key. Raises ``FakeServiceError``."""
     try:
-        key = ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
+        x, y = _base64url(jwk["x"]), _base64url(jwk["y"])
+        kind = jwk["kty"], jwk["crv"], len(x), len(y)
+    except (KeyError, TypeError, ValueError):
+        raise _invalid("the DPoP proof's jwk is malformed, so it is not a public key on P-256") from None
+    if kind != ("EC", "P-256", _COORDINATE_SIZE, _COORDINATE_SIZE) or "d" in jwk:
+        raise _invalid("the DPoP proof's jwk is not a public key on P-256")
+    try:
+        r, s = (int.from_bytes(half) for half in struct.unpack("32s32s", signature))
+        key = ec.EllipticCurvePublicNumbers(int.from_bytes(x), int.from_bytes(y), ec.SECP256R1()).public_key()
         key.verify(encode_dss_signature(r, s), text, ec.ECDSA(SHA256()))
-    except (InvalidSignature, ValueError):
-        return False
-    return True
+    except (InvalidSignature, ValueError, struct.error):
+        raise _invalid("the DPoP proof's signature is wrong") from None
+    canonical = f'{{"crv":"P-256","kty":"EC","x":"{jwk["x"]}","y":"{jwk["y"]}"}}'
+    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def _thumbprint(point: tuple[bytes, bytes]) -> str:
-    x, y = (base64.urlsafe_b64encode(part).decode().rstrip("=") for part in point)
-    text = f'{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}'
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _json_object(part: str) -> dict[str, Any] | None:
-    try:
-        document = json.loads(_base64url(part) or b"")
-    except (ValueError, RecursionError):
-        return None
-    return document if isinstance(document, dict) else None
-
-
-def _base64url(part: object) -> bytes | None:
-    """Decode base64url without padding; None if it is malformed."""
-    if not isinstance(part, str) or not part.isascii() or "=" in part or "+" in part or "/" in part:
-        return None
-    try:
-        return base64.b64decode(part + "=" * (-len(part) % 4), altchars=b"-_", validate=True)
-    except ValueError:
-        return None
+def _base64url(part: str) -> bytes:
+    """Decode base64url without padding. Raises ``ValueError``, or ``TypeError`` if it is not a string."""
+    if not set("=+/").isdisjoint(part):
+        raise ValueError("not base64url")
+    return base64.b64decode(part + "=" * (-len(part) % 4), altchars=b"-_", validate=True)
 
 
 def _invalid(message: str) -> FakeServiceError:

@@ -15,10 +15,7 @@ _NOT_SECRET = re.compile(
     r"|MinimumSessionTokenSize|(PolicyArns|Tags|TransitiveTagKeys)(\..*)?|ProvidedContexts(\..*ProviderArn)?"
     r"|account_id|role_name|grantType|clientId|AccountId|IdentityPoolId|IdentityId|CustomRoleArn"
 )
-_SCOPE = re.compile(r"Credential=([^/,\s]+)/[^/,\s]*/([^/,\s]*)/([^/,\s]*)/")
-_QUERY_SCOPE = re.compile(r"([^/]+)/[^/]*/([^/]*)/([^/]*)/[^/]*")
-
-NO_PARAMETERS: Mapping[str, str] = MappingProxyType({})
+_SCOPE = re.compile(r"([^/]+)/[^/]*/([^/]*)/([^/]*)/[^/]*")
 
 
 class SignedFor(NamedTuple):
@@ -42,7 +39,7 @@ class Exchange(NamedTuple):
     """When the request was received, by the wall clock of the fake's ``clock``."""
     connection: int
     """The number of the connection, from 1."""
-    parameters: Mapping[str, str] = NO_PARAMETERS
+    parameters: Mapping[str, str] = MappingProxyType({})
     """The parameters of a service call in the order of the request. A secret is replaced by its length."""
     signed_for: SignedFor | None = None
     """None if the request is not signed."""
@@ -56,18 +53,15 @@ def parameters_of(request: FakeRequest, route: str) -> Mapping[str, str]:
             found.update({f"{name}.{key}": _length(str(text)) for key, text in value.items()})
         else:
             found[name] = str(value) if _NOT_SECRET.fullmatch(name) else _length(str(value))
-    return MappingProxyType(found) if found else NO_PARAMETERS
+    return MappingProxyType(found)
 
 
 def signed_for(request: FakeRequest) -> SignedFor | None:
     """Return the credential scope of a request's signature; None if the request is not signed."""
-    if match := _SCOPE.search(request.header("authorization")):
-        return SignedFor(*match.groups())
-    if "X-Amz-Credential=" in request.query:
-        credential = (read_pairs(request.query) or {}).get("X-Amz-Credential", "")
-        if match := _QUERY_SCOPE.fullmatch(credential):
-            return SignedFor(*match.groups())
-    return None
+    header = re.search(r"Credential=([^,\s]+)", request.header("authorization"))
+    query = read_pairs(request.query) if "X-Amz-Credential=" in request.query else None
+    match = _SCOPE.fullmatch(header[1] if header else (query or {}).get("X-Amz-Credential", ""))
+    return SignedFor(*match.groups()) if match else None
 
 
 def _raw(request: FakeRequest, route: str) -> Mapping[str, object]:

@@ -29,10 +29,7 @@ class RequestReader:
         self._http.receive_data(data)
 
     def next_request(self) -> FakeRequest | None:
-        """Return the next complete request; None if more bytes are needed, or none will come.
-
-        Raises ``h11.RemoteProtocolError`` if the bytes are not HTTP.
-        """
+        """Return the next complete request; None if more bytes are needed. Raises ``h11.RemoteProtocolError``."""
         while True:
             event = self._http.next_event()
             if isinstance(event, h11.Request):

@@ -26,10 +26,6 @@ _RECEIVE_SIZE = 16 * 1024  # bytes; the requests of AWS SDKs are a few hundred b
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER on, with 0 s
 
 
-class ClientDisconnectedError(Exception):
-    """The client has closed the connection before its response was sent."""
-
-
 class Connection:
     """A connection to one client."""
 
@@ -41,10 +37,7 @@ class Connection:
         self.number = number
 
     async def next_request(self) -> FakeRequest | None:
-        """Wait for the next complete request and return it; None if the client closes the connection.
-
-        Raises ``h11.RemoteProtocolError`` if the bytes are not HTTP.
-        """
+        """Return the next request; None if the client closes the connection. Raises ``h11.RemoteProtocolError``."""
         while (request := self._requests.next_request()) is None:
             if self._requests.is_closed:
                 return None
@@ -52,10 +45,7 @@ class Connection:
         return request
 
     async def perform(self, script: Script) -> bool:
-        """Perform the steps for a request. Return whether the connection stays open for another request.
-
-        Raises ``OSError`` or ``ClientDisconnectedError``.
-        """
+        """Perform the steps for a request. Return whether it stays open. Raises ``OSError`` on a disconnect."""
         for step in script:
             match step:
                 case ("send", data):
@@ -91,11 +81,11 @@ class Connection:
         self._sock.close()
 
     async def _pause(self, seconds: float) -> None:
-        """Wait. Raises ``ClientDisconnectedError`` as soon as the client closes the connection."""
+        """Wait. Raises ``ConnectionResetError`` as soon as the client closes the connection."""
         with anyio.move_on_after(seconds):
             await anyio.wait_readable(self._sock)
             if not self._sock.recv(1, socket.MSG_PEEK):
-                raise ClientDisconnectedError
+                raise ConnectionResetError
             await anyio.sleep_forever()  # the client has sent more data, which hides its close
 
     async def _receive(self) -> bytes:
@@ -175,7 +165,7 @@ class LoopbackServer:
                     break
         except h11.RemoteProtocolError:
             await connection.send(_BAD_REQUEST)
-        except (OSError, ClientDisconnectedError):
+        except OSError:
             pass  # a client may disconnect at any time
         finally:
             self._open_connections.discard(connection)

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from . import issued_keys as keys
 from .messages import FakeRequest, FakeResponse, FakeServiceError, iso_date, json_response, read_json
-from .state import FakeState, RefreshToken
+from .state import FakeState, RefreshToken, find_refresh_token, rotate_refresh_token
 
 ROUTES = ("sign-in token",)
 PATH = "/v1/token"
@@ -70,7 +70,7 @@ def new_login(
 
 
 def _refresh(state: FakeState, refresh_token: str, thumbprint: str, expired_ago: float | None) -> dict[str, Any]:
-    known = state.find_refresh_token(CLIENT_ID, refresh_token)
+    known = find_refresh_token(state, CLIENT_ID, refresh_token)
     if known is None:
         raise _denied("TOKEN_EXPIRED")
     if known.thumbprint not in {None, thumbprint}:
@@ -81,7 +81,7 @@ def _refresh(state: FakeState, refresh_token: str, thumbprint: str, expired_ago:
         "accessToken": keys.issue(state, known.arn, lifetime, expired_ago).named(*_FIELDS),
         "tokenType": "aws_sigv4",
         "expiresIn": lifetime if expired_ago is None else -int(expired_ago),
-        "refreshToken": state.rotate_refresh_token(refresh_token, bound, "login-refresh"),
+        "refreshToken": rotate_refresh_token(state, refresh_token, bound, "login-refresh"),
     }
 
 

@@ -24,7 +24,8 @@ def canonical_request(
     """Return the canonical request. Header names are in lower case; ``payload`` is the hash of the body."""
     path, _, query = target.partition("?")
     names = sorted(signed)
-    lines = [f"{name}:{_canonical_value(headers.get(name.encode(), b''))}" for name in names]
+    values = [headers.get(name.encode(), b"").decode("latin-1") for name in names]
+    lines = [f"{name}:{' '.join(value.split())}" for name, value in zip(names, values, strict=True)]
     parts = [method, canonical_path(path, service), canonical_query(query), *lines, "", ";".join(names), payload]
     return "\n".join(parts)
 
@@ -52,10 +53,7 @@ def canonical_query(query: str) -> str:
 
 
 def signature(secret: str, time: str, scope: str, request: str) -> str:
-    """Return the signature of a canonical request.
-
-    ``time`` has the form ``20260101T000000Z``; ``scope`` is the credential scope without the key id.
-    """
+    """Return the signature of a canonical request. ``scope`` is the credential scope without the key id."""
     key = b"AWS4" + secret.encode()
     for part in scope.split("/"):
         key = hmac.digest(key, part.encode(), "sha256")
@@ -66,10 +64,6 @@ def signature(secret: str, time: str, scope: str, request: str) -> str:
 def sha256(data: bytes) -> str:
     """Return the SHA-256 hash in hexadecimal."""
     return hashlib.sha256(data).hexdigest()
-
-
-def _canonical_value(value: bytes) -> str:
-    return " ".join(value.decode("latin-1").split())
 
 
 def _encoded(part: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from . import issued_keys as keys
 from .messages import JSON, FakeRequest, FakeResponse, FakeServiceError, iso_date, json_response, read_json, read_pairs
-from .state import FakeState, RefreshToken, RegisteredClient
+from .state import FakeState, RefreshToken, RegisteredClient, find_refresh_token, rotate_refresh_token
 
 ROUTES = ("sso role", "sso token")
 PORTAL_PATH = "/federation/credentials"
@@ -97,7 +97,7 @@ def _create_token(state: FakeState, request: FakeRequest, expired_ago: float | N
 
 
 def _refresh(state: FakeState, client_id: str, refresh_token: str, expired_ago: float | None) -> dict[str, Any]:
-    known = state.find_refresh_token(client_id, refresh_token)
+    known = find_refresh_token(state, client_id, refresh_token)
     if known is None:
         raise FakeServiceError(400, "InvalidGrantException", "Invalid refresh token provided", "invalid_grant")
     lifetime = state.sso_token_lifetime if expired_ago is None else -expired_ago
@@ -105,7 +105,7 @@ def _refresh(state: FakeState, client_id: str, refresh_token: str, expired_ago: 
     state.records.sso_tokens[access] = state.clock.time() + lifetime
     fields = {"accessToken": access, "tokenType": "Bearer", "expiresIn": int(lifetime)}
     if state.sso_refresh == "rotate":
-        return {**fields, "refreshToken": state.rotate_refresh_token(refresh_token, known, "sso-refresh")}
+        return {**fields, "refreshToken": rotate_refresh_token(state, refresh_token, known, "sso-refresh")}
     return fields if state.sso_refresh == "omit" else {**fields, "refreshToken": refresh_token}
 
 

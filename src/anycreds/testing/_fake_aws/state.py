@@ -184,16 +184,18 @@ class FakeState:
         self.cognito_pools: dict[str, IdentityPool] = {POOL_ID: {}} if pools is None else dict(pools)
         self.records: FakeRecords = FakeRecords()
 
-    def find_refresh_token(self, client_id: str, refresh_token: str) -> RefreshToken | None:
-        """Return a client's valid refresh token; None if it is invalid. A used token is invalid, and counted."""
-        known = self.records.refresh_tokens.get(refresh_token)
-        if known is None or known.client_id != client_id:
-            return None
-        self.reused_refresh_tokens += known.was_used
-        return None if known.was_used else known
 
-    def rotate_refresh_token(self, used: str, replacement: RefreshToken, kind: str) -> str:
-        """Mark a refresh token as used, so that it is invalid, and return a new one."""
-        tokens, new = self.records.refresh_tokens, self.records.new_secret(kind)
-        tokens[used], tokens[new] = tokens[used]._replace(was_used=True), replacement
-        return new
+def find_refresh_token(state: FakeState, client_id: str, refresh_token: str) -> RefreshToken | None:
+    """Return a client's valid refresh token; None if it is invalid. A used token is invalid, and counted."""
+    known = state.records.refresh_tokens.get(refresh_token)
+    if known is None or known.client_id != client_id:
+        return None
+    state.reused_refresh_tokens += known.was_used
+    return None if known.was_used else known
+
+
+def rotate_refresh_token(state: FakeState, used: str, replacement: RefreshToken, kind: str) -> str:
+    """Mark a refresh token as used, so that it is invalid, and return a new one."""
+    tokens, new = state.records.refresh_tokens, state.records.new_secret(kind)
+    tokens[used], tokens[new] = tokens[used]._replace(was_used=True), replacement
+    return new

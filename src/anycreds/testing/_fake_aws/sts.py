@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import partial
 from html import escape
 from typing import TypeAlias
 
@@ -68,16 +69,8 @@ def _result(state: FakeState, request: FakeRequest, form: Mapping[str, str], exp
     if form["Action"] == "AssumeRoleWithWebIdentity":
         check_values(form)
         return _assume_role_with_web_identity(state, form, expired_ago)
-    signer = verify(
-        request.method,
-        request.target,
-        request.headers,
-        request.body,
-        find_key=lambda access_key_id: keys.find(state, access_key_id),
-        now=state.clock.time(),
-        service="sts",
-        region=state.region,
-    )
+    received, find_key = (request.method, request.target, request.headers, request.body), partial(keys.find, state)
+    signer = verify(*received, find_key=find_key, now=state.clock.time(), service="sts", region=state.region)
     check_values(form)  # AWS checks the values after the signature
     if form["Action"] == "GetCallerIdentity":
         key = signer.key

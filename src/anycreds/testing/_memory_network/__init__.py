@@ -57,8 +57,7 @@ class MemoryNetwork:
         """Serve a fake at an address.
 
         Args:
-            aws: The fake, which must not be entered: it needs no socket here. Under virtual time, give it a
-                ``VirtualClock``. Its settings, records, latency and faults work as usual.
+            aws: The fake, which must not be entered. Under virtual time, give it a ``VirtualClock``.
             host: The host; default: all hosts at which AWS SDKs expect EC2, ECS and EKS.
             port: The port.
         """
@@ -71,19 +70,15 @@ class MemoryNetwork:
         A script is a list of steps, which begin when the request is complete:
 
         - ``("send", data)``: send bytes, which the client reads as one piece
-        - ``("sleep", seconds)``: wait
+        - ``("sleep", seconds)``: wait; ``("hang",)``: wait forever
         - ``("drip", data, every, count)``: wait ``every`` seconds and send, ``count`` times (None: forever)
-        - ``("hang",)``: wait forever
         - ``("close",)``, ``("reset",)``: end the connection; without such a step it stays open for the next request
-
-        Two steps must be the only step of a script, and apply to the next attempt to connect: ``("refuse",)`` and
-        ``("ignore",)``, which gives no answer.
+        - ``("refuse",)``, ``("ignore",)``: reject or ignore the next attempt to connect, as the only step
 
         Args:
             host: The host.
             port: The port.
-            scripts: One for each request. Afterwards the fake responds that is served at the address; without a fake,
-                connections are closed.
+            scripts: One for each request. Afterwards the fake at the address responds, or connections are closed.
             forever: Repeat the last script.
 
         Raises:
@@ -98,10 +93,7 @@ class MemoryNetwork:
         return {"AWS_EC2_METADATA_DISABLED": "false"}
 
     def container_environ(self) -> dict[str, str]:
-        """Return the environment variables for the container credentials at their default address.
-
-        Raises ``RuntimeError`` if no fake is served there.
-        """
+        """Return the variables for the container credentials. Raises ``RuntimeError`` if no fake is served there."""
         aws = self._server(_ECS_HOST, 80).aws
         if aws is None:
             raise RuntimeError(f"no FakeAWS is served at {_ECS_HOST}; call serve() first")

@@ -38,11 +38,6 @@ class MemoryConnection:
         bytes_read: The number of bytes that the client has read.
     """
 
-    __slots__ = (
-        "_buffer", "_end", "_httpcore", "_reader", "_steps", "_steps_for",
-        "at", "bytes_read", "closed_at", "host", "number", "port", "requests", "server_name", "was_accepted", "written",
-    )  # fmt: skip
-
     def __init__(
         self, number: int, host: str, port: int, httpcore: Any, steps_for: Callable[[FakeRequest], Script]
     ) -> None:
