@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
     from contextvars import Context
     from types import TracebackType
-    from typing import Any
 
     from .._core import io as core
     from .._core.http import Request, Response, TransportFailure
@@ -37,7 +36,6 @@ class SystemIo:
         "_environ",
         "_http",
         "_snapshot",
-        "_transport_factory",
         "jitter",
         "monotonic",
         "prompts_user",
@@ -48,17 +46,10 @@ class SystemIo:
     deadline = Deadline
     run_in_thread = staticmethod(threads.run_in_thread)
 
-    def __init__(
-        self,
-        clock: core.Clock,
-        environ: Mapping[str, str] | None,
-        attempt: Attempt | None,
-        transport_factory: Callable[[Any], Any] | None = None,
-    ) -> None:
+    def __init__(self, clock: core.Clock, environ: Mapping[str, str] | None, attempt: Attempt | None) -> None:
         self.waiting_for = ""
         self._environ = environ
         self._attempt = attempt
-        self._transport_factory = transport_factory
         self.time = clock.time
         self.monotonic = clock.monotonic
         self.jitter = clock.jitter
@@ -108,7 +99,7 @@ class SystemIo:
             await preload.preload((_HTTP,))
             from .http import HttpClients
 
-            self._http = self._http or HttpClients(self._transport_factory, anyio.current_time() - started)
+            self._http = self._http or HttpClients(anyio.current_time() - started)
 
     async def send(self, request: Request) -> Response | TransportFailure:
         """Make one HTTP exchange."""
@@ -179,11 +170,10 @@ class SystemRuntime:
     Args:
         clock: Replaces the clocks and the random numbers of this machine; None for the real ones.
         environ: Replaces the environment variables of the process; None for the real ones.
-        transport_factory: Makes the HTTP transports in place of sockets, for tests; None for the network.
 
     """
 
-    __slots__ = ("_clock", "_environ", "_transport_factory", "jitter", "monotonic", "time")
+    __slots__ = ("_clock", "_environ", "jitter", "monotonic", "time")
 
     pause_attempt = staticmethod(pause_attempt)
     preload = staticmethod(preload.preload)
@@ -191,15 +181,9 @@ class SystemRuntime:
     is_loop_closed = staticmethod(event_loop.is_loop_closed)
     after_fork = staticmethod(fork.after_fork)
 
-    def __init__(
-        self,
-        clock: core.Clock | None = None,
-        environ: Mapping[str, str] | None = None,
-        transport_factory: Callable[[Any], Any] | None = None,
-    ) -> None:
+    def __init__(self, clock: core.Clock | None = None, environ: Mapping[str, str] | None = None) -> None:
         self._environ = environ
         self._clock: core.Clock = SystemClock() if clock is None else clock
-        self._transport_factory = transport_factory
         self.time = self._clock.time
         self.monotonic = self._clock.monotonic
         self.jitter = self._clock.jitter
@@ -207,7 +191,7 @@ class SystemRuntime:
     def open_io(self, name: str, timeout: float | None = ATTEMPT_TIMEOUT) -> SystemIo:
         """Return the ``Io`` of one attempt; see ``Runtime``."""
         attempt = None if timeout is None else Attempt(timeout, name)
-        return SystemIo(self._clock, self._environ, attempt, self._transport_factory)
+        return SystemIo(self._clock, self._environ, attempt)
 
     def spawn_system_task(self, body: core.TaskBody, on_end: Callable[[], None], name: str, context: Context) -> None:
         """Start a task that belongs to the current event loop run; see ``Runtime``."""
@@ -215,5 +199,5 @@ class SystemRuntime:
         event_loop.spawn_system_task(body, on_end, name, context)
 
     def with_clock(self, clock: core.Clock) -> SystemRuntime:
-        """Return a runtime with another clock, and the same environment variables and transports."""
-        return SystemRuntime(clock, self._environ, self._transport_factory)
+        """Return a runtime with another clock, and the same environment variables."""
+        return SystemRuntime(clock, self._environ)

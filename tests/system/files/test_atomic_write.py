@@ -315,17 +315,17 @@ async def test_readers_and_writers_at_once(tmp_path: Path) -> None:
 @contextmanager
 def hung_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[threading.Event, threading.Event]]:
     """Make writing hang before the content is on disk. The values: a write has started; let it continue."""
-    begun, free = threading.Event(), threading.Event()
+    started, free = threading.Event(), threading.Event()
     real = os.fsync
 
     def hang(descriptor: int) -> None:
-        begun.set()
+        started.set()
         assert free.wait(10)
         real(descriptor)
 
     monkeypatch.setattr(os, "fsync", hang)
     try:
-        yield begun, free
+        yield started, free
     finally:
         free.set()
 
@@ -338,10 +338,10 @@ async def until(condition: Callable[[], bool]) -> None:
 
 async def test_loop_runs_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The event loop runs other tasks while the disk is slow."""
-    with hung_disk(monkeypatch) as (begun, free):
+    with hung_disk(monkeypatch) as (started, free):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(write, tmp_path / "file")
-            await until(begun.is_set)
+            await until(started.is_set)
             free.set()
     assert (tmp_path / "file").read_bytes() == NEW
 
@@ -349,7 +349,7 @@ async def test_loop_runs_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 async def test_cancelled_in_the_middle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A caller that is cancelled while the disk is slow leaves after the file is written."""
     async with anyio.create_task_group() as tasks:
-        with hung_disk(monkeypatch) as (begun, free):
+        with hung_disk(monkeypatch) as (started, free):
             scope = anyio.CancelScope()
 
             async def write_in_scope() -> None:
@@ -357,7 +357,7 @@ async def test_cancelled_in_the_middle(tmp_path: Path, monkeypatch: pytest.Monke
                     await write(tmp_path / "file")
 
             tasks.start_soon(write_in_scope)
-            await until(begun.is_set)
+            await until(started.is_set)
             scope.cancel()
             await anyio.sleep(0.01)
             assert not (tmp_path / "file").exists()
@@ -372,10 +372,10 @@ async def test_cancelled_while_the_disk_hangs(tmp_path: Path, monkeypatch: pytes
     path = tmp_path / "file"
     path.write_bytes(OLD)
     monkeypatch.setattr(atomic_write, "CANCEL_TIMEOUT", 0.02)
-    with hung_disk(monkeypatch) as (begun, _):
+    with hung_disk(monkeypatch) as (started, _):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(write, path)
-            await until(begun.is_set)
+            await until(started.is_set)
             tasks.cancel_scope.cancel()
         assert len(names(tmp_path)) == 3
     await until(lambda: names(tmp_path) == {"file", "home"})

@@ -81,11 +81,11 @@ async def test_lock_that_stays_busy(path: Path) -> None:
     """If the lock stays busy for the time given, that is reported, and the body runs."""
     has_run = False
     async with locked(path):
-        begun = anyio.current_time()
+        started = anyio.current_time()
         async with locked(path, SHORT) as failure:
             has_run = True
             assert failure == WriteFailure("is locked by another process or task for more than 0.02 s", is_busy=True)
-            assert anyio.current_time() - begun > SHORT - 0.0015  # the clock of uvloop counts milliseconds
+            assert anyio.current_time() - started > SHORT - 0.0015  # the clock of uvloop counts milliseconds
         assert not await is_free(path)  # the lock of the other task is still held
     assert has_run
 
@@ -245,18 +245,18 @@ async def test_cancelled_at_any_step(cancel_at: int, is_busy: bool, path: Path) 
 @contextmanager
 def hung_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[threading.Event, threading.Event]]:
     """Make locking a file hang, as on a network drive. The values: an attempt has started; let it continue."""
-    begun, free = threading.Event(), threading.Event()
+    started, free = threading.Event(), threading.Event()
     real = fcntl.flock
 
     def hang(descriptor: int, operation: int) -> None:
         if operation != fcntl.LOCK_UN:
-            begun.set()
+            started.set()
             assert free.wait(10)
         real(descriptor, operation)
 
     monkeypatch.setattr(fcntl, "flock", hang)
     try:
-        yield begun, free
+        yield started, free
     finally:
         free.set()
 
@@ -274,7 +274,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 async def test_hung_disk(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A disk that hangs blocks neither the event loop nor a cancelled caller, and is reported when the time is over."""
-    with monkeypatch.context() as patch, hung_disk(patch) as (begun, _):
+    with monkeypatch.context() as patch, hung_disk(patch) as (started, _):
         patch.setattr(lock_module, "DISK_TIMEOUT", SHORT)
         async with anyio.create_task_group() as tasks:
 
@@ -283,7 +283,7 @@ async def test_hung_disk(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
                     raise AssertionError
 
             tasks.start_soon(take)
-            await until(begun.is_set)
+            await until(started.is_set)
             tasks.cancel_scope.cancel()
         if IS_LISTED:
             assert len(holding(path)) == 1  # it must not be closed while the thread uses it
@@ -296,14 +296,14 @@ async def test_hung_disk(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_first_attempt_is_waited_for(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Even with no time to wait, the first attempt is made and waited for."""
     async with anyio.create_task_group() as tasks:
-        with hung_disk(monkeypatch) as (begun, free):
+        with hung_disk(monkeypatch) as (started, free):
 
             async def take() -> None:
                 async with locked(path, 0) as failure:
                     assert failure is None
 
             tasks.start_soon(take)
-            await until(begun.is_set)
+            await until(started.is_set)
             await anyio.sleep(0.01)
             free.set()
 

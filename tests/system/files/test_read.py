@@ -161,29 +161,29 @@ async def test_error_while_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 @contextmanager
 def hung_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     """Make every read hang until the end of the ``with``, as on a network drive. The value: a read has started."""
-    begun, free = threading.Event(), threading.Event()
+    started, free = threading.Event(), threading.Event()
 
     def hang(*_: object) -> ReadFailure:
-        begun.set()
+        started.set()
         free.wait(10)
         return ReadFailure("gone")
 
     monkeypatch.setattr(files, "_read", hang)
     try:
-        yield begun
+        yield started
     finally:
         free.set()
 
 
 async def test_hung_read_can_be_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
     """A read that hangs blocks neither the event loop nor a cancelled caller."""
-    with hung_disk(monkeypatch) as begun:
+    with hung_disk(monkeypatch) as reading:
         started = time.monotonic()
         with anyio.move_on_after(0.02) as scope:
             await read_file("anything", LIMIT)
         assert scope.cancelled_caught
         assert time.monotonic() - started < AT_ONCE
-        assert begun.is_set()
+        assert reading.is_set()
 
 
 async def test_read_timeout(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,7 +55,7 @@ async def test_silent_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
     """After a slow loading, three quarters of the timeout are left for the first exchange."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         load_slowly(monkeypatch, SLOW)
-        begun = anyio.current_time()
+        started = anyio.current_time()
         with pytest.raises(MetadataUnreachableError, match=r"no response within 1 s"):
             await from_instance_metadata(endpoint=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=1.0)()
-        assert anyio.current_time() - begun + 0.01 >= SLOW + 0.75  # 0.01: the resolution of clocks
+        assert anyio.current_time() - started + 0.01 >= SLOW + 0.75  # 0.01: the resolution of clocks

@@ -36,14 +36,13 @@ _LOCALHOST = ("127.0.0.1", "::1")
 class HttpClients:
     """The clients of one attempt: one connection per host for all its exchanges.
 
-    For tests, ``transport_factory`` makes the transport of every client; it is called with httpx. ``loading_time`` is
-    the seconds that importing this package took for this attempt.
+    ``loading_time`` is the seconds that importing this package took for this attempt.
     """
 
-    __slots__ = ("_clients", "_loading_time", "_transport_factory")
+    __slots__ = ("_clients", "_loading_time", "_make_transport")
 
-    def __init__(self, transport_factory: Callable[[Any], Any] | None = None, loading_time: float = 0.0) -> None:
-        self._transport_factory = transport_factory or make_transport
+    def __init__(self, loading_time: float = 0.0) -> None:
+        self._make_transport = make_transport
         self._loading_time = loading_time
         self._clients: list[tuple[str | Transport, Client]] = []  # not a dict: a user's factory may not be hashable
 
@@ -71,12 +70,12 @@ class HttpClients:
         for known, client in self._clients:
             if known == key:
                 return client
-        client = open_client(request, context, self._transport_factory)
+        client = open_client(request, context, self._make_transport)
         self._clients.append((key, client))
         return client
 
     async def _tls_context(self, request: Request) -> Any:
-        if self._transport_factory is not None or (request.direct and request.url.scheme == "http"):
+        if self._make_transport is not None or (request.direct and request.url.scheme == "http"):
             return tls.unverified_context()  # for plain http only
         if not request.direct and request.transport != Transport():
             return request.transport.ssl_context  # the client of a user's factory has its own

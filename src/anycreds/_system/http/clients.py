@@ -27,17 +27,17 @@ class Client(NamedTuple):
     is_ours: bool = True
 
 
-def open_client(request: Request, context: Any, transport_factory: Callable[[Any], Any] | None = None) -> Client:
+def open_client(request: Request, context: Any, make_transport: Callable[[Any], Any] | None) -> Client:
     """Return a client for requests like this one. Raise an error if the user's factory or a proxy is unusable."""
     if not request.direct and request.transport.client_factory is not None:
         made = _call_factory(request.transport.client_factory)
         return Client(_library_of(made), made, _sender(made), is_ours=False)
-    if request.direct or transport_factory is not None:
+    if request.direct or make_transport is not None:
         # A transport alone: it has no proxies, cookies or redirects.
-        if transport_factory is None:
+        if make_transport is None:
             transport = httpx.AsyncHTTPTransport(verify=context, trust_env=False)
         else:
-            transport = transport_factory(httpx)
+            transport = make_transport(httpx)
         return Client(httpx, transport, transport.handle_async_request)
     client = _proxied_client(context)
     return Client(httpx, client, _sender(client))
