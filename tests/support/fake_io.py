@@ -278,7 +278,7 @@ class FakeRuntime:
     def with_clock(self, clock: Clock) -> FakeRuntime:
         raise AssertionError("the clock is that of the scripted io")
 
-    def after_fork(self, reset: Callable[[], None]) -> None:
+    def after_fork(self, owner: T, reset: Callable[[T], None]) -> None:
         raise AssertionError("unexpected fork handler")
 
 

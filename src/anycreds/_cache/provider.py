@@ -60,7 +60,7 @@ class CachedProvider(Provider):
         self._root = root
         self._clients: dict[ClientContext, CachedProvider] = {}
         self._state = CacheState(source, runtime, options, context)
-        runtime.after_fork(self._state.reset_after_fork)
+        runtime.after_fork(self._state, CacheState.reset_after_fork)
 
     async def __call__(self, min_ttl: timedelta | float | None = None) -> Credentials:
         """Return valid credentials.

@@ -223,5 +223,5 @@ class Runtime(Clock, Protocol):
     def with_clock(self, clock: Clock) -> Runtime:
         """Return an equal runtime that reads this clock."""
 
-    def after_fork(self, reset: Callable[[], None]) -> None:
-        """Call this bound method in every forked child process, for as long as its object lives."""
+    def after_fork(self, owner: T, reset: Callable[[T], None]) -> None:
+        """Call ``reset(owner)`` in every forked child process, for as long as the owner lives."""

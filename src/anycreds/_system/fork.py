@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from weakref import WeakMethod
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
-_resets: dict[WeakMethod[Callable[[], None]], None] = {}  # an ordered set, from which removing one is fast
+T = TypeVar("T")
+
+# ``WeakMethod`` would print an error when the interpreter ends: it may be freed before the function that it refers to,
+# whose callback then fails.
+_resets: WeakKeyDictionary[Any, Callable[[Any], None]] = WeakKeyDictionary()
 
 
-def after_fork(reset: Callable[[], None]) -> None:
-    """Call a bound method in every forked child process, for as long as its object lives."""
-    _resets[WeakMethod(reset, _remove)] = None
-
-
-def _remove(reference: WeakMethod[Callable[[], None]]) -> None:
-    _resets.pop(reference, None)
+def after_fork(owner: T, reset: Callable[[T], None]) -> None:
+    """Call ``reset(owner)`` in every forked child process, for as long as the owner lives."""
+    _resets[owner] = reset
 
 
 def _reset_all() -> None:
-    for reference in list(_resets):
-        if (reset := reference()) is not None:
-            reset()
+    for owner, reset in list(_resets.items()):
+        reset(owner)
 
 
 if hasattr(os, "register_at_fork"):  # Windows has no fork
