@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from .._core.validation import InvalidValueError
@@ -30,6 +31,23 @@ def parse_object(text: str) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise InvalidValueError("is JSON, but not an object")
     return document
+
+
+def object_in(document: Mapping[str, Any], field: str) -> dict[str, Any]:
+    """Return the object in a field of a document. Raise ``InvalidValueError`` for another value, or none."""
+    value = document.get(field)
+    if not isinstance(value, dict):
+        raise InvalidValueError("is missing" if value is None else "is not an object", field=field)
+    return value
+
+
+def seconds_in(document: Mapping[str, Any], field: str) -> float:
+    """Return the duration in a field of a document. Raise ``InvalidValueError`` for another value, or none."""
+    value = document.get(field)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+        reason = "is missing" if value is None else "is not a number of seconds above 0"
+        raise InvalidValueError(reason, field=field)
+    return value
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -23,7 +23,8 @@ from hypothesis import strategies as st
 from anycreds._core.http import Url
 from anycreds._core.validation import InvalidValueError
 from anycreds._providers.login.dpop import dpop_proof, target_uri
-from anycreds._providers.login.dpop_keys import CryptographyMissingError, SigningKey, load_key
+from anycreds._providers.login.dpop_keys import CryptographyMissingError, load_key
+from anycreds._providers.login.signing_key import SigningKey
 from anycreds._wire.urls import parse_url
 from support.errors import outcome, rejected
 from support.login_fixtures import PEM, bytes_of, verified

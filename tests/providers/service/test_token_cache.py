@@ -81,7 +81,7 @@ def load(cache: TokenCache[str], io: FakeIo) -> CachedToken[str]:
 
 def refresh(cache: TokenCache[str], io: FakeIo, service: Service, usable: str = "canary-9") -> str:
     """Refresh the cached token; only one token is usable."""
-    return run(cache.refresh(io, FILE, load(cache, io), lambda token: token == usable, service))
+    return run(cache.refresh(io, load(cache, io), lambda token: token == usable, service))
 
 
 def failed_refresh(cache: TokenCache[str], io: FakeIo, service: Service) -> CredentialsError:
@@ -115,7 +115,7 @@ def test_no_home_directory() -> None:
 def test_load() -> None:
     """The file is read at every call, without a lock or a delay."""
     cache, io = new_cache(), environment()
-    assert load(cache, io) == ("canary-1", OLD, OLD)
+    assert load(cache, io) == (FILE, "canary-1", OLD, OLD)
     io.files[PATH] = json.dumps(OTHER).encode()
     assert load(cache, io).token == "canary-9"
     assert io.reads == [PATH, PATH]
@@ -237,7 +237,7 @@ def test_unwritable(detail: str, caplog: pytest.LogCaptureFixture) -> None:
     cache, io = new_cache(), environment(unwritable={PATH: WriteFailure(detail)})
     assert refresh(cache, io, Service()) == "canary-2"
     assert caplog.messages == [f"provider: {SHOWN} {detail}; the new token is cached in memory only"]
-    assert load(cache, io) == ("canary-2", NEW, OLD)
+    assert load(cache, io) == (FILE, "canary-2", NEW, OLD)
     assert load(new_cache(), io).token == "canary-1"
 
 
@@ -254,7 +254,7 @@ def test_the_token_in_memory_is_refreshed() -> None:
     io.unwritable.clear()
     refresh(cache, io, Service({"token": "canary-4"}))
     assert written(io) == {**OLD, "token": "canary-4", "refresh": "canary-r3"}
-    assert load(cache, io) == ("canary-4", written(io), written(io))
+    assert load(cache, io) == (FILE, "canary-4", written(io), written(io))
 
 
 def test_another_token_in_the_file_replaces_memory() -> None:
@@ -355,7 +355,7 @@ def test_cooldown_starts_during_the_wait_for_the_lock() -> None:
     io.when_locked[PATH] = other
     service = Service()
     with pytest.raises(RetrievalError):
-        run(cache.refresh(io, FILE, cached, lambda _: False, service))
+        run(cache.refresh(io, cached, lambda _: False, service))
     assert service.requests == []
 
 
@@ -395,7 +395,7 @@ def test_cancelled_write(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(KeyboardInterrupt):
         refresh(cache, io, Service())
     assert io.locked_now == []
-    assert load(cache, io) == ("canary-2", NEW, OLD)
+    assert load(cache, io) == (FILE, "canary-2", NEW, OLD)
 
 
 @pytest.mark.parametrize("reading", [0, 1, 2, 3])

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from ..._core.credentials import Credentials
 from ..._core.http import Response
 from ..._core.validation import InvalidValueError, check_text
-from ..._wire.json import parse_object
+from ..._wire.json import object_in, parse_object
 from ..._wire.service_errors import malformed_response
 from ..._wire.text import response_text
 
@@ -71,29 +71,15 @@ def parse_identity_id(response: Response, source: str) -> str:
 
 
 def parse_credentials(response: Response, source: str, identity_id: str) -> Credentials:
-    """Return the credentials in a response to GetCredentialsForIdentity.
-
-    Args:
-        response: A response with status 200.
-        source: The name of the provider.
-        identity_id: The identity in the request, for responses without one.
-
-    Raises:
-        MalformedResponseError: The response does not contain valid credentials.
-
-    """
+    """Return the credentials in a response to GetCredentialsForIdentity. ``identity_id`` is for one without an ID."""
     try:
-        document = parse_object(response_text(response))
-        return _credentials(document, source, identity_id)
+        return _credentials(parse_object(response_text(response)), source, identity_id)
     except InvalidValueError as error:
         raise malformed_response(error, response, source) from None
 
 
 def _credentials(document: Mapping[str, Any], source: str, identity_id: str) -> Credentials:
-    given = document.get("Credentials")
-    if not isinstance(given, dict):
-        reason = "is missing" if given is None else f"is not an object but {type(given).__name__}"
-        raise InvalidValueError(reason, field="Credentials")
+    given = object_in(document, "Credentials")
     returned_id = document.get("IdentityId")
     key, secret, token = (check_text(given.get(name), field=name) for name in _KEYS)
     return Credentials(

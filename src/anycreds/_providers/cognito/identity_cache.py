@@ -41,13 +41,7 @@ class MemoryIdentityCache:
 
 
 class IdentityCacheGuard:
-    """An identity cache whose errors are logged, and whose values are checked.
-
-    Args:
-        cache: The cache.
-        name: The name of the calling provider.
-
-    """
+    """An identity cache of the provider ``name``. Its errors are logged, and its values are checked."""
 
     __slots__ = ("_cache", "_name")
 
@@ -87,18 +81,7 @@ class IdentityCacheGuard:
 
 
 async def resolve_logins(io: Io, logins: Mapping[str, Login], name: str) -> dict[str, str]:
-    """Return the tokens of logins; functions are called.
-
-    Args:
-        io: The outside world.
-        logins: Tokens or functions, by the name of the identity provider.
-        name: The name of the calling provider.
-
-    Raises:
-        RetrievalError: A function raised an error, or did not return a token.
-        InvalidConfigurationError: A function is not async.
-
-    """
+    """Return the tokens of logins by the name of the identity provider. Functions are called."""
     tokens = {}
     for provider, login in logins.items():
         description = f"the login for {provider}"

@@ -7,7 +7,7 @@ not exist. It is never used for another user: if the logins may become another u
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from ..._config.settings import Setting
 from ..._core.credentials import Credentials
@@ -31,15 +31,8 @@ _NOT_FOUND = "ResourceNotFoundException"
 class CognitoIdentityProvider(Provider):
     """The provider of an identity whose ID is known.
 
-    Args:
-        runtime: What the provider runs on.
-        identity_id: The ID of the identity.
-        endpoints: Finds the endpoint of Cognito.
-        options: The other options.
-
     See: Amazon Cognito Federated Identities API Reference, "GetCredentialsForIdentity",
     https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_GetCredentialsForIdentity.html
-
     """
 
     __slots__ = ("_custom_role_arn", "_endpoints", "_id", "_id_region", "_logins", "_timeout")
@@ -68,8 +61,7 @@ class CognitoIdentityProvider(Provider):
             io, context, "cognito-identity", self.name, fallback_region=self._id_region
         )
         tokens = None if self._logins is None else await resolve_logins(io, self._logins, self.name)
-        client = _CognitoClient(io, endpoint, tokens, self._timeout, self.name)
-        return await self._load_with(client)
+        return await self._load_with(_CognitoClient(io, endpoint, tokens, self._timeout, self.name))
 
     async def _load_with(self, client: _CognitoClient) -> Credentials:
         return await client.get_credentials(self._id, self._custom_role_arn)
@@ -78,21 +70,12 @@ class CognitoIdentityProvider(Provider):
 class CognitoIdentityPoolProvider(CognitoIdentityProvider):
     """The provider of the identity that a pool has for the user's logins.
 
-    Args:
-        runtime: What the provider runs on.
-        identity_pool_id: The ID of the pool.
-        endpoints: Finds the endpoint of Cognito.
-        options: The other options.
-        account_id: The AWS account of the pool.
-        cache: Where the ID of the identity is cached; None for this object. The key consists of ``account_id``, the
-            region if it is not that of the pool's ID, the pool's ID and ``user_identifier``. The cache is not used if
-            there are logins without ``user_identifier``, since the user is unknown. Then this object caches the ID if
-            all logins are strings, which belong to one user.
-        user_identifier: The user; None for ``ANONYMOUS`` if there are no logins.
+    The ID of the identity is cached in ``cache``; None for this object. The cache is not used if there are logins
+    without ``user_identifier``, since the user is unknown. Then this object caches the ID if all logins are strings,
+    which belong to one user.
 
     See: Amazon Cognito Federated Identities API Reference, "GetId",
     https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_GetId.html
-
     """
 
     __slots__ = ("_account_id", "_identities", "_user")
@@ -157,41 +140,39 @@ class CognitoIdentityPoolProvider(CognitoIdentityProvider):
         return ":".join((*parts, self._id, self._user))
 
 
-class _CognitoClient:
+class _CognitoClient(NamedTuple):
     """Calls Cognito with the tokens of one attempt. Its repr does not show them."""
 
-    __slots__ = ("_name", "_timeout", "_tokens", "endpoint", "io")
+    io: Io
+    endpoint: ResolvedEndpoint
+    tokens: Mapping[str, str] | None
+    timeout: float
+    name: str
 
-    def __init__(
-        self, io: Io, endpoint: ResolvedEndpoint, tokens: Mapping[str, str] | None, timeout: float, name: str
-    ) -> None:
-        self.io = io
-        self.endpoint = endpoint
-        self._tokens = tokens
-        self._timeout = timeout
-        self._name = name
+    def __repr__(self) -> str:
+        return "_CognitoClient()"
 
     async def get_id(self, pool_id: str, account_id: str | None) -> str:
         """Return the identity that a pool has for the tokens."""
-        body = get_id_body(pool_id, account_id, self._tokens)
-        return parse_identity_id(await self._call("GetId", body), self._name)
+        body = get_id_body(pool_id, account_id, self.tokens)
+        return parse_identity_id(await self._call("GetId", body), self.name)
 
     async def get_credentials(self, identity_id: str, custom_role_arn: str | None) -> Credentials:
         """Return the credentials of an identity."""
-        body = get_credentials_body(identity_id, self._tokens, custom_role_arn)
-        return parse_credentials(await self._call("GetCredentialsForIdentity", body), self._name, identity_id)
+        body = get_credentials_body(identity_id, self.tokens, custom_role_arn)
+        return parse_credentials(await self._call("GetCredentialsForIdentity", body), self.name, identity_id)
 
     async def _call(self, operation: Literal["GetId", "GetCredentialsForIdentity"], body: bytes) -> Response:
         """Return the response with status 200 to one call."""
         endpoint = self.endpoint
-        request = endpoint.request("POST", "/", request_headers(operation), self._timeout, body)
-        budget = await start_budget(self.io, endpoint.attempts * self._timeout)
+        request = endpoint.request("POST", "/", request_headers(operation), self.timeout, body)
+        budget = await start_budget(self.io, endpoint.attempts * self.timeout)
         # The request is not signed, so it is the same at every attempt.
         result = await call_service(self.io, lambda _: request, parse_json_error, endpoint.attempts, budget)
         description = f"{operation} of {endpoint}"
         if isinstance(result, TransportFailure):
-            raise transport_error(result, self._name, description)
+            raise transport_error(result, self.name, description)
         if result.status != 200:
-            error = parse_json_error(result, tuple((self._tokens or {}).values()))
-            raise service_error(result, error, self._name, description, HINTS)
+            error = parse_json_error(result, tuple((self.tokens or {}).values()))
+            raise service_error(result, error, self.name, description, HINTS)
         return result

@@ -70,18 +70,7 @@ class CognitoOptions(NamedTuple):
 
 
 def check_identity_options(name: str, identity: object, custom_role_arn: object, logins: object) -> None:
-    """Check the options of both providers.
-
-    Args:
-        name: The name of the option with the ID of an identity or of a pool.
-        identity: Its value.
-        custom_role_arn: The option of this name.
-        logins: The option of this name.
-
-    Raises:
-        InvalidValueError: An option is invalid.
-
-    """
+    """Raise ``InvalidValueError`` for an invalid option of both providers; ``name`` is that of ``identity``."""
     if logins is not None:
         _check_logins(logins)
     check_text(identity, field=f"option {name}")
@@ -89,7 +78,7 @@ def check_identity_options(name: str, identity: object, custom_role_arn: object,
 
 
 def check_pool_options(account_id: object, user_identifier: object, cache: object, logins: object) -> None:
-    """Check the options that only the provider of a pool has. Raise ``InvalidValueError`` for an invalid one."""
+    """Raise ``InvalidValueError`` for an invalid option that only the provider of a pool has."""
     if user_identifier == ANONYMOUS and logins:
         raise InvalidValueError(f"option user_identifier is {ANONYMOUS}, the user without logins, but logins are set")
     _check_optional_text("account_id", account_id)

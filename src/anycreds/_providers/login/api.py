@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from ..._core.http import Response
 from ..._core.validation import InvalidValueError, check_text
-from ..._wire.json import parse_object
+from ..._wire.json import object_in, parse_object, seconds_in
 from ..._wire.service_errors import ErrorResponse, malformed_response, parse_json_error
 from ..._wire.text import response_text
 from .token import KEYS, LoginToken
@@ -42,29 +42,20 @@ def refresh_body(token: LoginToken) -> bytes:
 
 
 def parse_refresh_response(response: Response, old: LoginToken, now: float, source: str) -> Mapping[str, Any]:
-    """Return the changes to the document in the file.
+    """Return the changes to the document in the file. Unknown fields of the ``old`` token are copied.
 
-    Args:
-        response: A response with status 200.
-        old: The token that was refreshed. Its unknown fields are copied.
-        now: When the lifetime of the new credentials begins, in seconds since 1970.
-        source: The name of the provider.
-
-    Raises:
-        MalformedResponseError: The response does not contain a valid token.
-
+    The lifetime of the new credentials begins at ``now``, in seconds since 1970.
     """
     try:
         fields = parse_object(response_text(response))
-        given = fields.get("accessToken")
-        if not isinstance(given, dict):
-            raise InvalidValueError("is missing" if given is None else "is not an object", field="accessToken")
+        given = object_in(fields, "accessToken")
         keys = {name: check_text(given.get(name), field=f"accessToken.{name}") for name in KEYS}
         refresh_token = check_text(fields.get("refreshToken"), field="refreshToken")
-        seconds = _check_lifetime(fields.get("expiresIn"))
+        seconds = _LIFETIME if fields.get("expiresIn") is None else seconds_in(fields, "expiresIn")
     except InvalidValueError as error:
         raise malformed_response(error, response, source) from None
-    expiration = datetime.fromtimestamp(now, UTC) + timedelta(seconds=seconds)
+    # A lifetime that is too short is harmless. Rejecting one that is too long would lose the only valid refresh token.
+    expiration = datetime.fromtimestamp(now, UTC) + timedelta(seconds=min(seconds, _LIFETIME))
     return {
         "accessToken": {**old.access_token, **keys, "expiresAt": format_timestamp(expiration)},
         "refreshToken": refresh_token,
@@ -72,13 +63,7 @@ def parse_refresh_response(response: Response, old: LoginToken, now: float, sour
 
 
 def parse_error_response(response: Response, secrets: tuple[str, ...]) -> ErrorResponse:
-    """Return the error in a response. Its message begins with the field "error", if that is a known one.
-
-    Args:
-        response: A response with another status than 200.
-        secrets: The secrets in the request, which must not appear in an error.
-
-    """
+    """Return the error in a response. Its message begins with the field "error", if that is a known one."""
     error = parse_json_error(response, secrets)
     name = oauth_error(response)
     if name is None or name == error.code:
@@ -103,12 +88,3 @@ def is_terminal(response: Response, error: ErrorResponse) -> bool:
 def format_timestamp(moment: datetime) -> str:
     """Return a time as AWS's tools write it into the file: with milliseconds, rounded down."""
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
-
-
-def _check_lifetime(seconds: object) -> float:
-    if seconds is None:
-        return _LIFETIME
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
-        raise InvalidValueError("is not a number of seconds above 0", field="expiresIn")
-    # A lifetime that is too short is harmless. Rejecting one that is too long would lose the only valid refresh token.
-    return min(seconds, _LIFETIME)

@@ -9,38 +9,20 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from ..._core.http import Url
+
+if TYPE_CHECKING:
+    from .signing_key import SigningKey
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
-class DpopKey(Protocol):
-    """A private key on the curve P-256."""
+def dpop_proof(key: SigningKey, method: str, url: Url, now: float, jti: str) -> str:
+    """Return the value of the header ``DPoP`` for a request to a URL at a time, in seconds since 1970.
 
-    @property
-    def x(self) -> bytes:
-        """The first coordinate of the public key, 32 bytes."""
-
-    @property
-    def y(self) -> bytes:
-        """The second coordinate, 32 bytes."""
-
-    def sign(self, message: bytes) -> bytes:
-        """Return the ECDSA signature with SHA-256: r and s, 32 bytes each."""
-
-
-def dpop_proof(key: DpopKey, method: str, url: Url, now: float, jti: str) -> str:
-    """Return the value of the header ``DPoP``.
-
-    Args:
-        key: The key of the token.
-        method: The HTTP method of the request.
-        url: The URL of the request.
-        now: The time, in seconds since 1970.
-        jti: A unique identifier. The service rejects a proof whose identifier it has seen before.
-
+    ``jti`` is a unique identifier: the service rejects a proof whose identifier it has seen before.
     """
     jwk = {"kty": "EC", "crv": "P-256", "x": _base64url(key.x), "y": _base64url(key.y)}
     header = {"typ": "dpop+jwt", "alg": "ES256", "jwk": jwk}

@@ -9,6 +9,7 @@ from __future__ import annotations
 from contextlib import suppress
 from functools import partial
 from shlex import quote
+from typing import TYPE_CHECKING
 
 from ..._config.locations import Location
 from ..._config.settings import Setting, first_set
@@ -41,8 +42,11 @@ from .api import (
     refresh_body,
 )
 from .dpop import dpop_proof
-from .dpop_keys import CryptographyMissingError, SigningKey, load_key
+from .dpop_keys import CryptographyMissingError, load_key
 from .token import LoginToken, file_name, parse_token
+
+if TYPE_CHECKING:
+    from .signing_key import SigningKey
 
 NAME = "login"
 _DIRECTORY_VARIABLE = "AWS_LOGIN_CACHE_DIRECTORY"
@@ -58,16 +62,8 @@ class LoginProvider(Provider):
     the service has used the token up, then its successor was lost with the response, and a retry changes nothing. If
     it has not, the retry saves the session.
 
-    Args:
-        runtime: What the provider runs on.
-        session: The value of ``login_session``.
-        endpoints: Finds the endpoint of AWS Sign-In.
-        profile: The name of the profile, for the command that signs the user in; None for the default profile.
-        timeout: Seconds for one HTTP exchange.
-
     See: AWS SDKs and Tools Reference Guide, "Login credential provider",
     https://docs.aws.amazon.com/sdkref/latest/guide/feature-login-credentials.html
-
     """
 
     __slots__ = ("_endpoints", "_profile", "_session", "_timeout", "_tokens")
@@ -129,7 +125,7 @@ class LoginProvider(Provider):
     ) -> Credentials:
         request = partial(self._request_token, io, context, file)
         try:
-            token = await self._tokens.refresh(io, file, cached, lambda token: _is_usable(token, io), request)
+            token = await self._tokens.refresh(io, cached, lambda token: _is_usable(token, io), request)
         except InvalidValueError as error:
             raise self._no_token(error) from None
         if token.expires_at > io.time():

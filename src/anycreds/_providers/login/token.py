@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from ..._core.credentials import Credentials
 from ..._core.validation import MAX_TEXT_LENGTH, InvalidValueError, check_text
+from ..._wire.json import object_in
 from ..._wire.regions import is_region
 from ..._wire.timestamps import parse_time
 
@@ -52,31 +53,19 @@ def file_name(session: str) -> str:
 
 
 def parse_token(document: Mapping[str, Any], source: str) -> LoginToken:
-    """Return the token in the JSON object of a file.
-
-    Args:
-        document: The content of the file.
-        source: The name of the provider, for the credentials in the token.
-
-    Raises:
-        InvalidValueError: A field is missing or invalid.
-
-    """
-    keys = document.get("accessToken")
-    if not isinstance(keys, dict):
-        raise InvalidValueError("is missing" if keys is None else "is not an object", field="accessToken")
+    """Return the token in the JSON object of a file. ``source`` is that of the credentials in it."""
+    keys = object_in(document, "accessToken")
     key_id, secret, session_token, account_id, expires_at = (
         check_text(keys.get(name), field=f"accessToken.{name}") for name in (*KEYS, "accountId", "expiresAt")
     )
     client_id, refresh_token = (check_text(document.get(name), field=name) for name in ("clientId", "refreshToken"))
-    dpop_key = _check_pem(document.get("dpopKey"))
     expiration = parse_time(expires_at, field="accessToken.expiresAt")
     region = document.get("signInRegion")
     return LoginToken(
         Credentials(key_id, secret, session_token, expiration=expiration, account_id=account_id, source=source),
         client_id,
         refresh_token,
-        dpop_key,
+        _check_pem(document.get("dpopKey")),
         region if is_region(region) else None,
         keys,
     )

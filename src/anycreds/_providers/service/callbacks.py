@@ -22,19 +22,9 @@ from ..._core.provider import ClientContext, Provider
 
 
 async def fetch_source(source: Provider, io: Io, context: ClientContext, description: str, name: str) -> Credentials:
-    """Return the credentials of another provider.
+    """Return the credentials of another provider, in the same attempt, for the provider ``name``.
 
-    Args:
-        source: The other provider.
-        io: The outside world, in the same attempt.
-        context: The client that the credentials are for.
-        description: What the source is for, in an error.
-        name: The name of the calling provider.
-
-    Raises:
-        InvalidConfigurationError: The source has nothing configured.
-        CredentialsError: What the source raises.
-
+    ``description`` is what the source is for, in an error.
     """
     try:
         return await source._fetch(io, context)
@@ -45,21 +35,10 @@ async def fetch_source(source: Provider, io: Io, context: ClientContext, descrip
 async def call_user_function(
     io: Io, function: Callable[..., Any], arguments: tuple[Any, ...], description: str | None, name: str
 ) -> Any:
-    """Return what an async function of the user returns. If the attempt times out, the error names the function.
+    """Return what an async function of the user returns, for the provider ``name``.
 
-    Args:
-        io: The outside world.
-        function: The function.
-        arguments: What it is called with.
-        description: The name of the function, in an error. None if the function is the provider itself: then
-            ``NotConfiguredError`` is raised unchanged.
-        name: The name of the calling provider.
-
-    Raises:
-        InvalidConfigurationError: The function is not async, or has nothing configured.
-        RetrievalError: The function raised an exception that is not a ``CredentialsError``; it is the cause.
-        CredentialsError: What the function raised.
-
+    Errors name the function by its ``description``, that of a timeout of the attempt too. It is None if the function is
+    the provider itself: then ``NotConfiguredError`` is raised unchanged.
     """
     io.waiting_for = description or name
     subject = "" if description is None else f"{description} "
@@ -90,13 +69,7 @@ async def call_user_function(
 async def credentials_from_callback(
     io: Io, function: Callable[..., Any], arguments: tuple[Any, ...], description: str | None, name: str
 ) -> Credentials:
-    """Return the credentials that an async function of the user returns. See ``call_user_function``.
-
-    Raises:
-        MalformedResponseError: The function returned something else.
-        CredentialsError: As ``call_user_function``.
-
-    """
+    """Return the credentials that an async function of the user returns. See ``call_user_function``."""
     credentials = await call_user_function(io, function, arguments, description, name)
     if not isinstance(credentials, Credentials):
         subject = "" if description is None else f"{description} "

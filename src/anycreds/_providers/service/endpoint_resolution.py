@@ -7,10 +7,12 @@ Each setting knows where it was set, so that an error can name it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from ..._config.client_config import ClientConfig
+from ..._config.service_settings import ProfileView, ServiceSettings, read_service_settings
 from ..._config.settings import Setting, from_argument
+from ..._config.shared_files import FileOptions, SharedFiles
 from ..._core.errors import InvalidConfigurationError
 from ..._core.http import Request, Transport, Url
 from ..._core.io import Io
@@ -20,10 +22,6 @@ from ..._core.validation import InvalidValueError
 from ..._wire.endpoints import Service, endpoint_for, split_fips_pseudo_region
 from ..._wire.regions import check_region
 from ..._wire.urls import is_link_local_or_loopback, is_loopback, parse_endpoint
-
-if TYPE_CHECKING:
-    from ..._config.service_settings import ProfileView, ServiceSettings
-    from ..._config.shared_files import SharedFiles
 
 # How services are named in messages.
 SERVICE_NAMES: Final[Mapping[Service, str]] = {
@@ -68,29 +66,12 @@ class ResolvedEndpoint(NamedTuple):
         return f"{self.service_name} at {self.base.origin} ({self.origin})"
 
 
-class EndpointVariant(NamedTuple):
-    """A variant of an endpoint, as AWS's list of endpoints has them."""
-
-    fips: bool
-    dualstack: bool
-
-    @property
-    def description(self) -> str:
-        """The names of the variants, for messages; empty if it is none."""
-        return " and ".join(name for name, is_on in (("FIPS", self.fips), ("dual-stack", self.dualstack)) if is_on)
-
-
 class EndpointResolver:
-    """Resolves the endpoints of services for one provider.
+    """Resolves the endpoints of services for one provider, with the settings of a profile.
 
-    Args:
-        config: The options of the user.
-        files: The shared files, if the profile has yet to be read from them.
-        profile: The name of the profile to read; None for the selected one.
-        view: The settings of the profile, if they are known.
-        profile_first: Whether the credentials are those that the profile describes. Then its region precedes those of
-            the client and of the environment.
-
+    Its settings are ``view``, or those of the profile ``profile`` in ``files``; None is the selected one. With
+    ``profile_first``, the profile describes the credentials, and its region precedes those of the client and of the
+    environment.
     """
 
     __slots__ = ("_config", "_files", "_profile", "_profile_first", "_view", "_warned")
@@ -105,7 +86,7 @@ class EndpointResolver:
         profile_first: bool = False,
     ) -> None:
         self._config = ClientConfig() if config is None else config
-        self._files = files
+        self._files = SharedFiles(FileOptions()) if files is None else files
         self._profile = profile
         self._view = view
         self._profile_first = profile_first
@@ -121,23 +102,12 @@ class EndpointResolver:
         required_region: Setting | None = None,
         fallback_region: Setting | None = None,
     ) -> ResolvedEndpoint:
-        """Return the endpoint of a service.
+        """Return the endpoint of a service, for the provider ``name``. Raise ``InvalidConfigurationError``.
 
-        Args:
-            io: The outside world.
-            context: The client that the credentials are for.
-            service: The service.
-            name: The name of the calling provider.
-            required_region: The only region that the service can be called in, if there is one.
-            fallback_region: A region that only ``client_config.region`` precedes.
-
-        Raises:
-            InvalidConfigurationError: A setting that decides on the endpoint is invalid, or two contradict each other.
-
+        The service can be called in no region but ``required_region``, if there is one. Of the other settings, only
+        ``client_config.region`` precedes ``fallback_region``.
         """
-        from ..._config.service_settings import read_service_settings
-
-        view = self._view or await self._shared_files().view(io, context.profile, self._profile)
+        view = self._view or await self._files.view(io, context.profile, self._profile)
         settings = read_service_settings(
             service.replace("-", "_"),
             io.environ(),
@@ -150,28 +120,19 @@ class EndpointResolver:
         )
         return self._resolve(settings, service, name)
 
-    def _shared_files(self) -> SharedFiles:
-        if self._files is None:
-            # Imported here, because a provider is constructed on the event loop.
-            from ..._config.shared_files import FileOptions, SharedFiles
-
-            self._files = SharedFiles(FileOptions())
-        return self._files
-
     def _resolve(self, settings: ServiceSettings, service: Service, name: str) -> ResolvedEndpoint:
         region = settings.region or self._fallback_region(name)
         try:
             check_region(region.value)
         except InvalidValueError as error:
             raise InvalidConfigurationError(f"the region from {region.origin} {error}", source=name) from None
-        variant = EndpointVariant(
-            settings.use_fips or split_fips_pseudo_region(region.value)[1], settings.use_dualstack
-        )
-        custom = settings.endpoint_url
-        if custom is not None and variant.description:
-            message = f"both an endpoint ({custom.origin}) and {variant.description} endpoints are configured"
+        fips = settings.use_fips or split_fips_pseudo_region(region.value)[1]
+        dualstack, custom = settings.use_dualstack, settings.endpoint_url
+        if custom is not None and (fips or dualstack):
+            variants = " and ".join(["FIPS"] * fips + ["dual-stack"] * dualstack)
+            message = f"both an endpoint ({custom.origin}) and {variants} endpoints are configured"
             raise InvalidConfigurationError(message, source=name, hint="remove one of the two settings")
-        computed = endpoint_for(service, region.value, fips=variant.fips, dualstack=variant.dualstack)
+        computed = endpoint_for(service, region.value, fips=fips, dualstack=dualstack)
         url = custom or Setting(f"https://{computed.host}", f"region {region.value}, {region.origin}")
         try:
             base = parse_endpoint(url.value)

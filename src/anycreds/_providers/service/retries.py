@@ -43,13 +43,7 @@ class RetryRules(NamedTuple):
     max_delay: float
 
     def delay_limit(self, result: Result, error: ErrorResponse | None) -> float | None:
-        """Return the limit of the first delay after a failure; None if the failure is not transient.
-
-        Args:
-            result: The result of an attempt.
-            error: The error response in it; None if there is none, or its codes do not matter.
-
-        """
+        """Return the limit of the first delay after a failure; None if the failure is not transient."""
         if isinstance(result, TransportFailure):
             return None if result.kind == "too large" else self.first_delay
         code = None if error is None else error.code
@@ -126,40 +120,17 @@ async def start_budget(io: Io, seconds: float) -> Budget:
 async def call_service(
     io: Io,
     make_request: Callable[[float], Request],
-    parse_error: Callable[[Response], ErrorResponse],
-    attempts: int,
-    budget: Budget,
-) -> Result:
-    """Call an AWS service, with retries.
-
-    Args:
-        io: The outside world.
-        make_request: Called for each attempt with its time, in seconds since 1970; returns the request.
-        parse_error: Called with each response other than 200; returns the error response in it.
-        attempts: The maximum number of attempts, at least 1.
-        budget: The time for all attempts.
-
-    Returns:
-        The result of the last attempt.
-
-    """
-    return await _call(io, make_request, parse_error, rules=SERVICE_RULES, attempts=attempts, budget=budget)
-
-
-async def send_with_retries(io: Io, request: Request, retries: int, budget: Budget) -> Result:
-    """Call a container or EC2 metadata service, with up to ``retries`` retries, and return the last result."""
-    return await _call(io, lambda _: request, None, rules=METADATA_RULES, attempts=1 + retries, budget=budget)
-
-
-async def _call(
-    io: Io,
-    make_request: Callable[[float], Request],
     parse_error: Callable[[Response], ErrorResponse] | None,
-    *,
-    rules: RetryRules,
     attempts: int,
     budget: Budget,
+    *,
+    rules: RetryRules = SERVICE_RULES,
 ) -> Result:
+    """Call a service, with up to ``attempts`` attempts, and return the last result.
+
+    ``make_request`` returns the request of each attempt; it is called with its time, in seconds since 1970.
+    ``parse_error`` returns the error response in a response other than 200; None if its codes do not matter.
+    """
     result: Result = TransportFailure("timeout", "no time was left for it")
     skew = 0.0
     for attempt in range(attempts):
@@ -180,6 +151,11 @@ async def _call(
             break
         await io.sleep(delay)
     return result
+
+
+async def send_with_retries(io: Io, request: Request, retries: int, budget: Budget) -> Result:
+    """Call a container or EC2 metadata service, with up to ``retries`` retries, and return the last result."""
+    return await call_service(io, lambda _: request, None, 1 + retries, budget, rules=METADATA_RULES)
 
 
 def retry_delay(

@@ -50,6 +50,7 @@ _RACE_DELAYS = (0.0, 0.05, 0.1, 0.2)
 class CachedToken(NamedTuple, Generic[T]):
     """A token, and the document that it was parsed from. Its repr shows neither."""
 
+    file: Location
     token: T
     document: Document
     file_document: Document
@@ -59,27 +60,15 @@ class CachedToken(NamedTuple, Generic[T]):
         return "CachedToken()"
 
 
-class _PendingWrite(NamedTuple):
-    path: str
-    document: Document
-    replaces: Document
-
-    def __repr__(self) -> str:
-        return "_PendingWrite()"
-
-
 class _LastRefresh(NamedTuple):
     time: float  # of the monotonic clock
     error: RetrievalError | None
 
 
 class TokenCache(Generic[T]):
-    """The token of one provider, in its file, and in memory while it cannot be written.
+    """The token of the provider ``name``, in its file, and in memory while it cannot be written.
 
-    Args:
-        name: The name of the provider.
-        parse: Returns the token in a document, or raises ``InvalidValueError``.
-
+    ``parse`` returns the token in a document, or raises ``InvalidValueError``.
     """
 
     __slots__ = ("_has_warned", "_last_refresh", "_name", "_parse", "_pending")
@@ -87,76 +76,63 @@ class TokenCache(Generic[T]):
     def __init__(self, name: str, parse: Callable[[Document], T]) -> None:
         self._name = name
         self._parse = parse
-        self._pending: _PendingWrite | None = None
+        self._pending: CachedToken[T] | None = None  # while its document is not in the file
         self._last_refresh: _LastRefresh | None = None
         self._has_warned = False
 
     async def load(self, io: Io, file: Location) -> CachedToken[T]:
-        """Return the newest token. The file is read at every call.
+        """Return the newest token. Raise ``InvalidValueError``, whose text names the file, if there is no valid one.
 
-        Raises:
-            InvalidValueError: There is no valid token; the text names the file.
-
+        The file is read at every call.
         """
         try:
             found = await read_token_file(io, file)
         except InvalidValueError as error:
             if (pending := self._pending_for(file)) is not None:
-                return self._cached(file, pending.document, pending.replaces)
+                return pending
             raise InvalidValueError(f"{file.display_path} {error}") from None
         if found is not None and found.is_accessible_to_others and not self._has_warned:
             self._has_warned = True
             self._warn("%s: %s %s; run chmod 600 on it", file, "is accessible to other users")
         document = None if found is None else found.document
         pending = self._pending_for(file)
-        if pending is not None and document == pending.replaces:
-            return self._cached(file, pending.document, pending.replaces)
+        if pending is not None and document == pending.file_document:
+            return pending
         if pending is not None and self._pending is pending:  # otherwise another thread has stored a newer token
             self._pending = None
         if document is None:
             raise InvalidValueError(f"{file.display_path} does not exist")
-        return self._cached(file, document, document)
+        return CachedToken(file, self._parse_token(file, document), document, document)
 
     async def refresh(
         self,
         io: Io,
-        file: Location,
         cached: CachedToken[T],
         is_usable: Callable[[T], bool],
         request: Callable[[T], Awaitable[Document]],
     ) -> T:
-        """Return a token that another process has refreshed, or refresh it.
+        """Return a token that another process has refreshed and that needs no refresh, or refresh it.
 
-        Args:
-            io: The outside world.
-            file: The location of the token file.
-            cached: The token that ``load`` returned.
-            is_usable: Whether a token needs no refresh.
-            request: Sends the refresh request for a token, and returns the changes to the document. Raises
-                ``LoginRequiredError`` if the service rejects the token for good, ``InvalidConfigurationError`` if no
-                request can be sent.
-
-        Raises:
-            InvalidValueError: There is no valid token any more; the text names the file.
-            CredentialsError: What ``request`` raises, or has raised within the cooldown.
-
+        ``request`` sends the refresh request for a token, and returns the changes to the document. What it raises is
+        raised here too, and again within the cooldown. It raises ``LoginRequiredError`` if the service rejects the
+        token for good, and ``InvalidConfigurationError`` if no request can be sent. ``InvalidValueError`` says that
+        there is no valid token any more; its text names the file.
         """
         if (last := self._recent_refresh(io)) is not None:
             return _outcome_of(last, cached)
-        async with io.file_lock(file.path, LOCK_SECONDS) as failure:
+        async with io.file_lock(cached.file.path, LOCK_SECONDS) as failure:
             if failure is not None:
-                self._warn("%s: %s %s; continuing without the lock", file, failure.detail)
-            newest = await self.load(io, file)
+                self._warn("%s: %s %s; continuing without the lock", cached.file, failure.detail)
+            newest = await self.load(io, cached.file)
             if is_usable(newest.token):
                 return newest.token
             if (last := self._recent_refresh(io)) is not None:  # another event loop of this program has refreshed
                 return _outcome_of(last, newest)
-            return await io.shielded(self._refresh(io, file, newest, is_usable, request), _SHIELD_SECONDS)
+            return await io.shielded(self._refresh(io, newest, is_usable, request), _SHIELD_SECONDS)
 
     async def _refresh(
         self,
         io: Io,
-        file: Location,
         cached: CachedToken[T],
         is_usable: Callable[[T], bool],
         request: Callable[[T], Awaitable[Document]],
@@ -167,12 +143,12 @@ class TokenCache(Generic[T]):
             self._last_refresh = _LastRefresh(io.monotonic(), error._copy())
             strip_frames(error)  # it may be dropped below, and then no boundary strips it
             if isinstance(error, LoginRequiredError):
-                newer = await self._reload_after_race(io, file, is_usable)
+                newer = await self._reload_after_race(io, cached.file, is_usable)
                 if newer is not None:
                     return newer
             raise
         self._last_refresh = _LastRefresh(io.monotonic(), None)
-        return await self._store(io, file, cached, changes)
+        return await self._store(io, cached, changes)
 
     def _recent_refresh(self, io: Io) -> _LastRefresh | None:
         last = self._last_refresh
@@ -188,23 +164,24 @@ class TokenCache(Generic[T]):
                     return cached.token
         return None
 
-    async def _store(self, io: Io, file: Location, cached: CachedToken[T], changes: Document) -> T:
+    async def _store(self, io: Io, old: CachedToken[T], changes: Document) -> T:
         """Store a new token, in memory before the first await, then in the file. Return it."""
-        new = self._cached(file, {**cached.document, **changes}, cached.file_document)
-        self._pending = _PendingWrite(file.path, new.document, cached.file_document)
-        failure = await write_token_file(io, file, new.document)
+        file, document = old.file, {**old.document, **changes}
+        token = self._parse_token(file, document)
+        self._pending = CachedToken(file, token, document, old.file_document)
+        failure = await write_token_file(io, file, document)
         if failure is not None:
             self._warn("%s: %s %s; the new token is cached in memory only", file, failure.detail)
             notify(CacheWriteFailed(self._name, file.display_path, failure.detail))
-        return new.token
+        return token
 
-    def _pending_for(self, file: Location) -> _PendingWrite | None:
+    def _pending_for(self, file: Location) -> CachedToken[T] | None:
         pending = self._pending
-        return pending if pending is not None and pending.path == file.path else None
+        return pending if pending is not None and pending.file.path == file.path else None
 
-    def _cached(self, file: Location, document: Document, file_document: Document) -> CachedToken[T]:
+    def _parse_token(self, file: Location, document: Document) -> T:
         try:
-            return CachedToken(self._parse(document), document, file_document)
+            return self._parse(document)
         except InvalidValueError as error:
             raise InvalidValueError(f"{file.display_path}: {error}") from None
 

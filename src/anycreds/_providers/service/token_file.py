@@ -32,23 +32,13 @@ class TokenFile(NamedTuple):
 
 
 def token_location(io: Io, directory: Setting, name: str, source: str) -> Location:
-    """Return the location of a token file. A leading ``~`` in the directory is the home directory.
-
-    Raises:
-        InvalidConfigurationError: The directory begins with ``~``, and the home directory is unknown.
-
-    """
+    """Return the location of a token file. A leading ``~`` in the directory is the home directory."""
     path = Setting(f"{directory.value.rstrip('/')}/{name}", directory.origin)
     return resolve_path(path, io.environ(), io.home_directory, source)
 
 
 async def read_token_file(io: Io, file: Location) -> TokenFile | None:
-    """Return the content of a token file; None if there is no file.
-
-    Raises:
-        InvalidValueError: The file cannot be read, or is not a JSON object. The text does not name the file.
-
-    """
+    """Return the content of a token file; None if there is no file. An ``InvalidValueError`` does not name the file."""
     try:
         return await _read_once(io, file)
     except InvalidValueError:
@@ -67,18 +57,12 @@ async def _read_once(io: Io, file: Location) -> TokenFile | None:
 
 async def write_token_file(io: Io, file: Location, document: Document) -> WriteFailure | None:
     """Replace a token file. Return why it could not be written; None if it was."""
-    content = _serialize(document)
-    return await io.write_private(file.path, content) if isinstance(content, bytes) else content
-
-
-def _serialize(document: Document) -> bytes | WriteFailure:
     try:
         content = json.dumps(document, indent=2, allow_nan=False).encode()
-        if len(content) <= MAX_FILE_SIZE:
-            return content
-        # The document had fewer bytes when it was read, without indentation or escapes.
-        return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
+        if len(content) > MAX_FILE_SIZE:  # it had fewer bytes when it was read, without indentation or escapes
+            content = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
     except UnicodeEncodeError:
         return WriteFailure("would be too large to be read again")
     except ValueError:
         return WriteFailure("contains an infinite number, which cannot be written as JSON")
+    return await io.write_private(file.path, content)

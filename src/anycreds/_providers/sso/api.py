@@ -9,7 +9,7 @@ from urllib.parse import quote
 from ..._core.credentials import Credentials
 from ..._core.http import Response
 from ..._core.validation import InvalidValueError, check_header_safe, check_text
-from ..._wire.json import parse_object
+from ..._wire.json import object_in, parse_object, seconds_in
 from ..._wire.service_errors import ErrorResponse, malformed_response
 from ..._wire.text import response_text
 from .token import SsoToken, format_timestamp, optional_text
@@ -18,22 +18,11 @@ REFRESH_TARGET = "/token"
 REFRESH_HEADERS = {"Accept": "application/json", "Content-Type": "application/json"}
 # The error codes of OIDC for a token or a registration that cannot be used any more. A 4xx status without one of them
 # may come from a proxy.
-_TERMINAL_CODES = frozenset(
-    (
-        "AccessDeniedException",
-        "ExpiredTokenException",
-        "InvalidClientException",
-        "InvalidGrantException",
-        "InvalidRequestException",
-        "UnauthorizedClientException",
-        "access_denied",
-        "expired_token",
-        "invalid_client",
-        "invalid_grant",
-        "invalid_request",
-        "unauthorized_client",
-    )
-)
+_TERMINAL_CODES = frozenset((
+    "AccessDeniedException", "ExpiredTokenException", "InvalidClientException", "InvalidGrantException",
+    "InvalidRequestException", "UnauthorizedClientException", "access_denied", "expired_token", "invalid_client",
+    "invalid_grant", "invalid_request", "unauthorized_client",
+))  # fmt: skip
 # Tokens are valid for hours. The lifetime of a longer one is cut to a year, within which it is refreshed in any case.
 _MAX_LIFETIME = 366 * 86400
 _ROLE_CREDENTIALS = "roleCredentials"
@@ -57,21 +46,9 @@ def bearer_headers(access_token: str) -> dict[str, str]:
 
 
 def parse_credentials(response: Response, account_id: str, source: str) -> Credentials:
-    """Return the credentials in a response of the portal.
-
-    Args:
-        response: A response with status 200.
-        account_id: The account in the request; the response does not contain it.
-        source: The name of the provider.
-
-    Raises:
-        MalformedResponseError: The response does not contain valid credentials.
-
-    """
+    """Return the credentials in a response of the portal for an account, which the response does not contain."""
     try:
-        given = parse_object(response_text(response)).get(_ROLE_CREDENTIALS)
-        if not isinstance(given, dict):
-            raise InvalidValueError("is missing" if given is None else "is not an object", field=_ROLE_CREDENTIALS)
+        given = object_in(parse_object(response_text(response)), _ROLE_CREDENTIALS)
         keys = [check_text(given.get(name), field=f"{_ROLE_CREDENTIALS}.{name}") for name in _KEYS]
         expiration = _expiration(given.get("expiration"))
     except InvalidValueError as error:
@@ -109,28 +86,15 @@ def refresh_body(token: SsoToken) -> bytes:
 
 
 def parse_refresh_response(response: Response, now: float, source: str) -> dict[str, str]:
-    """Return the changes to the document in the token file.
-
-    Args:
-        response: A response with status 200.
-        now: When the lifetime of the new token begins, in seconds since 1970.
-        source: The name of the provider.
-
-    Raises:
-        MalformedResponseError: The response does not contain a valid token.
-
-    """
+    """Return the changes to the document in the token file. The lifetime begins at ``now``, in seconds since 1970."""
     try:
         fields = parse_object(response_text(response))
         access_token = check_header_safe(fields.get("accessToken"), field="accessToken")
         refresh_token = optional_text(fields.get("refreshToken"), "refreshToken")
-        seconds = fields.get("expiresIn")
-        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
-            reason = "is missing" if seconds is None else "is not a number of seconds above 0"
-            raise InvalidValueError(reason, field="expiresIn")
+        lifetime = min(seconds_in(fields, "expiresIn"), _MAX_LIFETIME)
     except InvalidValueError as error:
         raise malformed_response(error, response, source) from None
-    changes = {"accessToken": access_token, "expiresAt": format_timestamp(now + min(seconds, _MAX_LIFETIME))}
+    changes = {"accessToken": access_token, "expiresAt": format_timestamp(now + lifetime)}
     # Without a new refresh token the old one remains valid.
     return changes if refresh_token is None else {**changes, "refreshToken": refresh_token}
 

@@ -49,15 +49,8 @@ _MAX_CALLS = 3
 class SsoProvider(Provider):
     """The provider of a role in IAM Identity Center.
 
-    Args:
-        runtime: What the provider runs on.
-        settings: The role, and the token to use.
-        endpoints: Finds the endpoints of the portal and of OIDC.
-        timeout: Seconds for one HTTP exchange.
-
     See: AWS SDKs and Tools Reference Guide, "IAM Identity Center credential provider",
     https://docs.aws.amazon.com/sdkref/latest/guide/feature-sso-credentials.html
-
     """
 
     __slots__ = ("_endpoints", "_settings", "_timeout", "_tokens")
@@ -140,7 +133,7 @@ class SsoProvider(Provider):
             raise InvalidValueError("sso_session is not set")
         cached.token.check_refreshable(attempt.io.time())
         request = partial(self._request_token, attempt)
-        return await self._tokens.refresh(attempt.io, attempt.file, cached, is_usable, request)
+        return await self._tokens.refresh(attempt.io, cached, is_usable, request)
 
     async def _request_token(self, attempt: _SsoAttempt, token: SsoToken) -> dict[str, str]:
         """Refresh a token. Return the changes to the document in its file."""

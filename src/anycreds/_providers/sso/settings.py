@@ -43,12 +43,6 @@ def sso_settings(profile: Profile, profiles: Profiles) -> SsoSettings | None:
 
     None if the profile has neither ``sso_account_id`` nor ``sso_role_name``: a profile for bearer tokens only looks
     like this. ``describe_missing_role`` explains it.
-
-    Raises:
-        InvalidConfigurationError: A setting is missing, blank or contradicts the ``sso-session`` section, or there is
-            no such section.
-        ConfigParseError: A line of the profile or of the section cannot be parsed.
-
     """
     profile.check(NAME)
     found = {key: setting for key in _REQUIRED if (setting := profile.settings.get(key)) is not None}
@@ -80,27 +74,8 @@ def describe_missing_role(profile: Profile) -> str | None:
     )
 
 
-def sso_options(
-    *,
-    sso_start_url: str | None = None,
-    sso_account_id: str | None = None,
-    sso_region: str | None = None,
-    sso_role_name: str | None = None,
-    sso_session: str | None = None,
-) -> SsoSettings | None:
-    """Return the settings of options; None if none is given. All of them but ``sso_session`` are required.
-
-    Raises:
-        InvalidConfigurationError: An option is missing or cannot be used.
-
-    """
-    options = {
-        "sso_start_url": sso_start_url,
-        "sso_account_id": sso_account_id,
-        "sso_region": sso_region,
-        "sso_role_name": sso_role_name,
-        _SESSION: sso_session,
-    }
+def sso_options(**options: str | None) -> SsoSettings | None:
+    """Return the settings of options; None if none is given. All of them but ``sso_session`` are required."""
     found = {
         name: setting
         for name, value in options.items()

@@ -47,12 +47,7 @@ def file_name(key: str) -> str:
 
 
 def parse_token(document: Mapping[str, Any]) -> SsoToken:
-    """Return the token in the JSON object of a token file.
-
-    Raises:
-        InvalidValueError: A field is missing or invalid.
-
-    """
+    """Return the token in the JSON object of a token file."""
     access_token = check_header_safe(document.get("accessToken"), field="accessToken")
     refresh_token, client_id, client_secret = (
         optional_text(document.get(name), name) for name in ("refreshToken", "clientId", "clientSecret")
