@@ -102,7 +102,7 @@ def test_the_core_may_use_locks_and_dates() -> None:
     [
         "src/anycreds/_system/clock.py",
         "src/anycreds/testing/_clock.py",
-        "src/anycreds/_cli/demo/command.py",
+        "src/anycreds/_cli/demo/scenarios.py",
         "tests/test_x.py",
     ],
 )
