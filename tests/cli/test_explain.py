@@ -110,7 +110,7 @@ def test_missing_profile(
     assert "1. Shared config and credentials files: FAILED" in text
     assert "did you mean 'production'?" in text
     assert "Note: access keys in environment variables are ignored, because a profile is selected (AWS_PROFILE)" in text
-    assert text.count("NOT TRIED") == 4
+    assert text.count("NOT TRIED") == 5
     assert (
         "No credentials found: profile 'prodution' does not exist. What you can do: - did you mean 'production'? "
         "- select an existing profile: 'production' - create this profile: aws configure sso --profile prodution "
@@ -176,7 +176,7 @@ def test_every_source_has_a_stable_name(
     assert [source["name"] for source in document["sources"]] == names
     set_variables(monkeypatch, {"AWS_PROFILE": "dev"})
     document = explain_as_json(capsys)[1]
-    assert [source["name"] for source in document["sources"]] == ["shared-files", *names[1:3], *names[4:]]
+    assert [source["name"] for source in document["sources"]] == ["shared-files", *names[:3], *names[4:]]
 
 
 def test_warnings_of_the_library_are_notes(

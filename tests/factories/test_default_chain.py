@@ -54,13 +54,38 @@ def test_order_without_a_profile() -> None:
 
 
 def test_order_with_a_profile() -> None:
-    """Profile, SSO, token file, container, instance; access keys in environment variables are ignored."""
-    environ = {**ENVIRONMENT_KEYS, **WEB_IDENTITY, **CONTAINER}
-    assert first_source(UniformIo(environ=environ), "keys", **SSO) == "AKIDFILE"
-    assert first_source(UniformIo(environ=environ), "nothing", **SSO) == PORTAL
+    """SSO options, profile, environment, token file, container, instance."""
+    environ = {**WEB_IDENTITY, **CONTAINER}
+    assert first_source(UniformIo(environ={**ENVIRONMENT_KEYS, **environ}), "keys", **SSO) == PORTAL
+    assert first_source(UniformIo(environ={**ENVIRONMENT_KEYS, **environ}), "keys") == "AKIDFILE"
+    assert first_source(UniformIo(environ={**ENVIRONMENT_KEYS, **environ}), "nothing") == "AKIDENV"
     assert first_source(UniformIo(environ=environ), "nothing") == "sts.eu-north-1.amazonaws.com"
-    assert first_source(UniformIo(environ={**ENVIRONMENT_KEYS, **CONTAINER}), "nothing") == "169.254.170.2"
-    assert first_source(UniformIo(environ=ENVIRONMENT_KEYS), "nothing") == "169.254.169.254"
+    assert first_source(UniformIo(environ=CONTAINER), "nothing") == "169.254.170.2"
+    assert first_source(UniformIo(), "nothing") == "169.254.169.254"
+
+
+@pytest.mark.parametrize("profile", ["keys", "nothing", "missing"])
+@pytest.mark.parametrize("keys", [{}, ENVIRONMENT_KEYS], ids=["no keys", "keys"])
+def test_sso_options_precede_aws_profile(profile: str, keys: dict[str, str]) -> None:
+    """The ``sso_*`` options come before ``AWS_PROFILE``, whatever its profile contains."""
+    io = UniformIo(environ={"AWS_PROFILE": profile, **keys})
+    assert first_source(io, **SSO) == PORTAL
+
+
+@pytest.mark.parametrize("by", ["argument", "client", "variable"])
+@pytest.mark.parametrize(("profile", "expected"), [("keys", "AKIDFILE"), ("nothing", "AKIDENV")])
+def test_warning_about_ignored_keys(
+    by: str, profile: str, expected: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A warning says that environment keys are ignored, once per process, and only if they are."""
+    monkeypatch.setattr("anycreds._providers.chain._warned", [])
+    variable = {"AWS_PROFILE": profile} if by == "variable" else {}
+    provider = default_chain(profile if by == "argument" else None)
+    context = ClientContext(profile=profile if by == "client" else None)
+    for _ in range(2):
+        assert fetch(provider, UniformIo(environ={**ENVIRONMENT_KEYS, **variable}), context).access_key_id == expected
+    warnings = [text for text in caplog.messages if "access keys in environment variables are ignored" in text]
+    assert len(warnings) == (expected == "AKIDFILE")
 
 
 def test_default_profile_with_sso_only() -> None:

@@ -57,6 +57,7 @@ _FILES = ("files", "profile", "client_config")
 _CALLBACKS = ("mfa_code_provider", "role_assumer", "role_assumer_with_web_identity")
 _IMDS = ("endpoint", "endpoint_mode", "ec2_metadata_v1_disabled")
 _LIMITS = ("timeout", "max_retries")
+_SSO_OPTIONS = ("sso_start_url", "sso_account_id", "sso_region", "sso_role_name", "sso_session")
 
 ENVIRONMENT = ChainEntry(
     "environment",
@@ -69,7 +70,7 @@ SSO = ChainEntry(
     "sso",
     "IAM Identity Center credential provider",
     "options sso_*; otherwise profile default, if SSO is its only source",
-    (*_FILES, "sso_start_url", "sso_account_id", "sso_region", "sso_role_name", "sso_session"),
+    (*_FILES, *_SSO_OPTIONS),
     _sso_provider,
 )
 WEB_IDENTITY = ChainEntry(
@@ -102,8 +103,11 @@ INSTANCE_METADATA = ChainEntry(
 )
 
 CHAIN_WITHOUT_PROFILE = (ENVIRONMENT, SSO, WEB_IDENTITY, SHARED_FILES, CONTAINER, INSTANCE_METADATA)
-# An explicitly selected profile takes precedence over access keys in environment variables.
-CHAIN_WITH_PROFILE = (SHARED_FILES, SSO, WEB_IDENTITY, CONTAINER, INSTANCE_METADATA)
+# An explicitly selected profile takes precedence over access keys in environment variables. They come next, if it has
+# no credential settings.
+CHAIN_WITH_PROFILE = (SHARED_FILES, ENVIRONMENT, SSO, WEB_IDENTITY, CONTAINER, INSTANCE_METADATA)
+# The ``sso_*`` options take precedence over a selected profile, as in JavaScript: code comes before ``AWS_PROFILE``.
+CHAIN_WITH_PROFILE_AND_SSO_OPTIONS = (SSO, SHARED_FILES, ENVIRONMENT, WEB_IDENTITY, CONTAINER, INSTANCE_METADATA)
 
 
 def build_default_chain(runtime: Runtime, options: Mapping[str, Any]) -> tuple[Sequence[Provider], Sequence[Provider]]:
@@ -114,10 +118,12 @@ def build_default_chain(runtime: Runtime, options: Mapping[str, Any]) -> tuple[S
         )
         for entry in CHAIN_WITHOUT_PROFILE
     }
-    without_profile, with_profile = (
-        [providers[entry.name] for entry in entries] for entries in (CHAIN_WITHOUT_PROFILE, CHAIN_WITH_PROFILE)
+    has_sso_options = any(options.get(name) is not None for name in _SSO_OPTIONS)
+    with_profile = CHAIN_WITH_PROFILE_AND_SSO_OPTIONS if has_sso_options else CHAIN_WITH_PROFILE
+    return (
+        [providers[entry.name] for entry in CHAIN_WITHOUT_PROFILE],
+        [providers[entry.name] for entry in with_profile],
     )
-    return without_profile, with_profile
 
 
 def from_default_chain(
@@ -150,8 +156,9 @@ def from_default_chain(
 
     Without an explicitly selected profile: environment variables, SSO (the ``sso_*`` options, or a profile ``default``
     whose only source is SSO), web identity token file, shared files (profile ``default``), container, EC2 instance
-    metadata. A profile that is selected explicitly, by the argument, ``AWS_PROFILE`` or a client context, comes first;
-    access keys in environment variables are then ignored.
+    metadata. A profile that is selected explicitly, by the argument, ``AWS_PROFILE`` or a client context, comes first,
+    after the ``sso_*`` options. Access keys in environment variables are then used only if it has no credential
+    settings.
 
     Args:
         profile: The name of the profile to select. Default: ``AWS_PROFILE``, otherwise ``default``, not explicitly.

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .._config.locations import select_profile
+from .._config.locations import ProfileSelection, select_profile
 from .._config.settings import first_set
 from .._core.durations import as_seconds, to_datetime
-from .._core.errors import InvalidConfigurationError, NoCredentialsError, NotConfiguredError, ProviderAttempt
+from .._core.errors import (
+    CredentialsError,
+    InvalidConfigurationError,
+    NoCredentialsError,
+    NotConfiguredError,
+    ProviderAttempt,
+)
 from .._core.logs import log
 from .._core.provider import ClientContext, Provider, fetch_observed
+from .environment import NAME as ENVIRONMENT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -135,8 +142,19 @@ class DefaultChain(_Chain):
         selection = select_profile(self._profile, context.profile, io.environ())
         if not selection.is_explicit:
             return await first_available(self._providers, io, context)
-        if first_set(io.environ(), "AWS_ACCESS_KEY_ID") is not None and not _warned:
-            _warned.append(selection.name.value)
-            message = "a profile is selected explicitly by %s; access keys in environment variables are ignored"
-            log("chain", "warning", message, selection.name.origin)
-        return await first_available(self._with_profile, io, context)
+        try:
+            credentials = await first_available(self._with_profile, io, context)
+        except CredentialsError as error:
+            _warn_of_ignored_keys(selection, io, error.source)
+            raise
+        _warn_of_ignored_keys(selection, io, credentials.source)
+        return credentials
+
+
+def _warn_of_ignored_keys(selection: ProfileSelection, io: Io, source: str | None) -> None:
+    """Log, once, that access keys in environment variables are ignored, if another source returned or failed."""
+    if source == ENVIRONMENT or _warned or first_set(io.environ(), "AWS_ACCESS_KEY_ID") is None:
+        return
+    _warned.append(selection.name.value)
+    message = "a profile is selected explicitly by %s; access keys in environment variables are ignored"
+    log("chain", "warning", message, selection.name.origin)

@@ -89,8 +89,6 @@ async def _explain(profile: str | None, seconds: float | None) -> Explanation:
     with _captured_warnings() as warnings:
         async with runtime.open_io("explain", seconds) as io:
             selection = select_profile(profile, None, io.environ())
-            if selection.is_explicit and first_set(io.environ(), _KEYS[0]) is not None:
-                warnings.append(_KEYS_IGNORED.format(origin=selection.name.origin))
             providers = with_profile if selection.is_explicit else without_profile
             entries = default_chain.CHAIN_WITH_PROFILE if selection.is_explicit else default_chain.CHAIN_WITHOUT_PROFILE
             sources: list[Source] = []
@@ -101,6 +99,11 @@ async def _explain(profile: str | None, seconds: float | None) -> Explanation:
                     continue
                 credentials, source = await _try(io, entry, provider)
                 sources.append(source)
+            has_ignored_keys = any(
+                one.entry is default_chain.ENVIRONMENT and one.outcome == "not tried" for one in sources
+            )
+            if has_ignored_keys and first_set(io.environ(), _KEYS[0]) is not None:
+                warnings.append(_KEYS_IGNORED.format(origin=selection.name.origin))
             region = await _region(io, shared, profile, sources)
             error = next((source.error for source in sources if source.outcome == "failed"), None)
             is_missing = isinstance(error, ProfileNotFoundError) and error.profile == selection.name.value
