@@ -9,7 +9,7 @@ import pytest
 
 from anycreds._config.parser import read
 from anycreds._config.parser.sections import FileKind, Section, Sections
-from anycreds._config.profiles import Profile, Profiles, merge
+from anycreds._config.profiles import Profile, Profiles
 from anycreds._config.settings import Setting
 from anycreds._core.errors import ConfigParseError, InvalidConfigurationError, ProfileNotFoundError
 from support.errors import error_of
@@ -24,7 +24,7 @@ def both(config: str | None, credentials: str | None = None) -> Profiles:
     def sections(text: str | None, kind: FileKind) -> Sections | None:
         return None if text is None else read(text, kind)
 
-    return merge(sections(config, "config"), sections(credentials, "credentials"), CONFIG, CREDENTIALS)
+    return Profiles(sections(config, "config"), sections(credentials, "credentials"), CONFIG, CREDENTIALS)
 
 
 def found(profiles: Profiles, name: str) -> Profile:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from anycreds._config.client_config import ClientConfig
 from anycreds._config.parser import read
-from anycreds._config.profiles import merge
+from anycreds._config.profiles import Profiles
 from anycreds._config.service_settings import ServiceSettings, read_service_settings
 from anycreds._config.settings import Setting
 from anycreds._config.shared_files import view_of
@@ -37,7 +37,7 @@ def configured(
     profile_first: bool = True,
 ) -> ServiceSettings:
     """Return the settings of a service from a config file with the profile "dev", variables and options."""
-    view = view_of(merge(read(config, "config"), None, FILE, "~/.aws/credentials"), "dev")
+    view = view_of(Profiles(read(config, "config"), None, FILE, "~/.aws/credentials"), "dev")
     return read_service_settings(
         service, environ or {}, view, WHO, config=options, client_region=client_region, profile_first=profile_first
     )
@@ -289,7 +289,7 @@ def test_options_take_precedence() -> None:
         False,
         7,
     )
-    view = view_of(merge(read("[profile dev]\nregion = eu-west-1", "config"), None, FILE, ""), "dev")
+    view = view_of(Profiles(read("[profile dev]\nregion = eu-west-1", "config"), None, FILE, ""), "dev")
     fixed = Setting("eu-south-1", "sso_region")
     assert read_service_settings("sso", {}, view, WHO, region=fixed, client_region="eu-north-1").region is fixed
 

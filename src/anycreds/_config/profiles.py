@@ -102,13 +102,18 @@ class _File(NamedTuple):
 
 
 class Profiles:
-    """The profiles of both files. Immutable: an object of this class never changes, and can be compared by ``is``."""
+    """The profiles of both files, either of which may be missing. Immutable, and compared by ``is``.
+
+    The paths are those for messages.
+    """
 
     __slots__ = ("_config", "_credentials", "_merged")
 
-    def __init__(self, config: _File, credentials: _File) -> None:
-        self._config = config
-        self._credentials = credentials
+    def __init__(
+        self, config: Sections | None, credentials: Sections | None, config_path: str, credentials_path: str
+    ) -> None:
+        self._config = _File(config_path, config is not None, config or _NO_SECTIONS)
+        self._credentials = _File(credentials_path, credentials is not None, credentials or _NO_SECTIONS)
         self._merged: dict[str, Profile | None] = {}
 
     def find(self, name: str, source: str | None = None) -> Profile:
@@ -171,14 +176,6 @@ class Profiles:
             diagnostics.append(FileDiagnostic(*merged.unused_keys, kind, name, *_UNUSED_KEYS, is_fatal=False))
         diagnostics += [FileDiagnostic(*line, kind, name, *_NO_VALUE, is_fatal=True) for line in merged.without_value]
         return Profile(kind, name, merged.settings, merged.nested, tuple(origins), tuple(diagnostics))
-
-
-def merge(config: Sections | None, credentials: Sections | None, config_path: str, credentials_path: str) -> Profiles:
-    """Merge two files. None stands for a file that does not exist. The paths are those for messages."""
-    return Profiles(
-        _File(config_path, config is not None, _NO_SECTIONS if config is None else config),
-        _File(credentials_path, credentials is not None, _NO_SECTIONS if credentials is None else credentials),
-    )
 
 
 def _not_found(kind: SectionKind, name: str, *files: _File) -> tuple[str, str | None]:

@@ -17,7 +17,7 @@ from .._core.logs import log
 from .locations import Location, select_profile, shared_file_locations
 from .parser import read
 from .parser.sections import FileKind, Sections
-from .profiles import FileDiagnostic, Profiles, merge
+from .profiles import FileDiagnostic, Profiles
 from .service_settings import MissingSection, ProfileView
 
 NAME = "shared files"
@@ -87,7 +87,7 @@ class SharedFiles:
         identity = (config_path, credentials_path, id(config), id(credentials))
         merged = self._merged
         if merged is None or merged[0] != identity:
-            merged = self._merged = identity, merge(config, credentials, config_path, credentials_path)
+            merged = self._merged = identity, Profiles(config, credentials, config_path, credentials_path)
         return merged[1]
 
     async def view(self, io: Io, client_profile: str | None, profile: str | None = None) -> ProfileView:

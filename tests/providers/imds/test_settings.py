@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anycreds._config.parser import read
-from anycreds._config.profiles import merge
+from anycreds._config.profiles import Profiles
 from anycreds._config.service_settings import ProfileView
 from anycreds._core.errors import CredentialsError, InvalidConfigurationError, NotConfiguredError
 from anycreds._providers.imds.settings import (
@@ -35,7 +35,7 @@ V4, V6 = "http://169.254.169.254", "http://[fd00:ec2::254]"
 def view(*lines: str) -> ProfileView:
     """Return the view of a profile with these lines, which begin in line 2 of the file."""
     text = "\n".join(["[default]", *lines])
-    profile = merge(read(text, "config"), None, "~/.aws/config", "~/.aws/credentials").find("default")
+    profile = Profiles(read(text, "config"), None, "~/.aws/config", "~/.aws/credentials").find("default")
     return ProfileView(profile)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 import anycreds
 from anycreds._config.parser import read
-from anycreds._config.profiles import merge
+from anycreds._config.profiles import Profiles
 from anycreds._config.settings import Setting
 from anycreds._core.errors import strip_frames
 from anycreds._providers.profile.role_chain import RoleChain, resolve_role_chain
@@ -17,7 +17,7 @@ KEYS = f"aws_access_key_id = AKID\naws_secret_access_key = {CANARY}-secret\n"
 
 def resolved(config: str, name: str = "x", credentials: str = "") -> RoleChain:
     """Return the role chain of a profile in these two files."""
-    profiles = merge(read(config, "config"), read(credentials, "credentials"), "~/.aws/config", "~/.aws/credentials")
+    profiles = Profiles(read(config, "config"), read(credentials, "credentials"), "~/.aws/config", "~/.aws/credentials")
     return resolve_role_chain(profiles, Setting(name, "option profile"))
 
 

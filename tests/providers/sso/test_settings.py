@@ -9,7 +9,7 @@ import pytest
 
 import anycreds
 from anycreds._config.parser import read
-from anycreds._config.profiles import merge
+from anycreds._config.profiles import Profiles
 from anycreds._core.errors import (
     ConfigParseError,
     CredentialsError,
@@ -31,7 +31,7 @@ SHARED = f"sso_start_url = {URL}\nsso_region = eu-central-1\n"
 
 def settings_of(config: str, credentials: str = "") -> SsoSettings | None:
     """Return the settings of profile "dev"."""
-    profiles = merge(read(config, "config"), read(credentials, "credentials"), CONFIG, CREDENTIALS)
+    profiles = Profiles(read(config, "config"), read(credentials, "credentials"), CONFIG, CREDENTIALS)
     return sso_settings(profiles.find("dev"), profiles)
 
 
@@ -83,13 +83,13 @@ def test_profile_without_role_has_no_settings(text: str) -> None:
 def test_missing_role_is_described() -> None:
     """The description of a profile for bearer tokens only names the session and both missing keys."""
     config = f"[profile dev]\nsso_session = s\n[sso-session s]\n{SHARED}[profile plain]\nregion = x"
-    profiles = merge(read(config, "config"), None, CONFIG, CREDENTIALS)
+    profiles = Profiles(read(config, "config"), None, CONFIG, CREDENTIALS)
     assert describe_missing_role(profiles.find("dev")) == (
         f"profile 'dev' refers to sso-session 's' ({CONFIG}:2), but sso_account_id and sso_role_name are not set"
     )
     assert describe_missing_role(profiles.find("plain")) is None
     config = f"[profile dev]\nsso_session = s\n{ROLE}"
-    assert describe_missing_role(merge(read(config, "config"), None, CONFIG, CREDENTIALS).find("dev")) is None
+    assert describe_missing_role(Profiles(read(config, "config"), None, CONFIG, CREDENTIALS).find("dev")) is None
 
 
 @pytest.mark.parametrize("role", ["", ROLE])
