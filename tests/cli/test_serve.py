@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import shutil
 import signal
 import socket
@@ -288,6 +289,32 @@ def test_background_server_has_its_own_session() -> None:
             os.killpg(caller.pid, 0)  # no process is left in the group that Control-C of the terminal reaches
         other.communicate()
         assert soon(lambda: not is_listening(variables))
+
+
+@posix
+def test_background_server_closes_inherited_descriptors() -> None:
+    """With ``--background`` the server does not hold files of its caller open, such as a pipe or a lock."""
+    read, write = os.pipe()
+    with subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE) as other:
+        command = [*MODULE, "serve", "--json", "--background", "--parent", str(other.pid), *SERVE_LIMIT]
+        try:
+            done = subprocess.run(
+                command,
+                env={**os.environ, **KEYS},
+                stdout=subprocess.PIPE,
+                timeout=TIMEOUT,
+                pass_fds=[write],
+                check=True,
+            )
+        finally:
+            os.close(write)
+        try:
+            is_closed, _, _ = select.select([read], [], [], TIMEOUT / 2)
+            assert is_closed
+            assert is_listening(json.loads(done.stdout))
+        finally:
+            os.close(read)
+            other.communicate()
 
 
 def test_port_option(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

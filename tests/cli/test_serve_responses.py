@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from anycreds import Credentials
+from anycreds._cli.serve import responses
 from anycreds._cli.serve.responses import (
     ASSUMED_LIFETIME,
     PATH,
@@ -55,6 +56,14 @@ def test_other_host_is_rejected(hosts: list[bytes]) -> None:
     response = check(*((b"host", host) for host in hosts), AUTHORIZED)
     assert response is not None
     assert (response.status, response.document["Code"]) == (403, "AccessDenied")
+
+
+@pytest.mark.parametrize("are_equal", [True, False])
+def test_tokens_are_compared_in_constant_time(are_equal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``hmac.compare_digest`` alone decides on a token, so that its duration does not depend on the difference."""
+    monkeypatch.setattr(responses, "compare_digest", lambda *_: are_equal)
+    for token in (TOKEN.encode(), b"x"):
+        assert (check(HOST, (b"authorization", token)) is None) == are_equal
 
 
 @pytest.mark.parametrize(

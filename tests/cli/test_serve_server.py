@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Self
 
 import anyio
@@ -13,7 +13,7 @@ from anyio.abc import SocketListener, SocketStream
 
 from anycreds import Credentials, RetrievalError, cached
 from anycreds._cli.serve import server
-from anycreds._cli.serve.responses import AccessCheck
+from anycreds._cli.serve.responses import AccessCheck, ServerResponse
 from anycreds._cli.serve.server import CredentialServer, listen
 from anycreds.testing import FakeAWS
 
@@ -94,7 +94,7 @@ async def test_large_body_does_not_lose_the_response() -> None:
 
 @pytest.mark.anyio
 async def test_all_clients_share_one_refresh() -> None:
-    """Two hundred concurrent clients, more than the server has connections for, cause one call of the source."""
+    """Two hundred concurrent clients cause one call of the source."""
     calls = 0
 
     async def slow() -> Credentials:
@@ -115,45 +115,104 @@ async def test_all_clients_share_one_refresh() -> None:
 
 
 @pytest.mark.anyio
-async def test_silent_clients_time_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Clients that send no request occupy all connections for a short time only, and get an error response."""
-    monkeypatch.setattr(server, "MAX_CONNECTIONS", 2)
+async def test_head_has_a_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clients that send no request, or only the beginning of one, get an error response after a short time."""
+    assert server.READ_TIMEOUT <= 1.0
     monkeypatch.setattr(server, "READ_TIMEOUT", 0.05)
     async with endpoint() as port:
         silent = [await anyio.connect_tcp("127.0.0.1", port) for _ in range(2)]
         await silent[0].send(b"GET /cred")
-        assert (await send(port, request(port)))[0] == 200
         for stream in silent:
             async with stream:
                 assert b'"Code": "RequestTimeout"' in await read(stream)
 
 
 @pytest.mark.anyio
-async def test_connections_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
-    """If all connections are in use, the next client is served when one is closed, and not before."""
-    monkeypatch.setattr(server, "MAX_CONNECTIONS", 1)
-    async with endpoint() as port:
-        first = await anyio.connect_tcp("127.0.0.1", port)
-        await first.send(b"GET")
-        async with await anyio.connect_tcp("127.0.0.1", port) as second:
-            await second.send(request(port))
-            with anyio.move_on_after(0.04) as silence:
-                await second.receive()
-            assert silence.cancelled_caught
-            await first.aclose()
-            assert b"200 OK" in await read(second)
+async def test_idle_connections_do_not_delay_a_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever other connections there are, a client is served at once. Of those, the oldest are closed."""
+    monkeypatch.setattr(server, "READ_TIMEOUT", 3600.0)
+    async with endpoint() as port, AsyncExitStack() as stack:
+        idle = [
+            await stack.enter_async_context(await anyio.connect_tcp("127.0.0.1", port))
+            for _ in range(server.MAX_UNAUTHORIZED + 10)
+        ]
+        await idle[-1].send(b"GET /cred")
+        assert (await send(port, request(port)))[0] == 200
+        for stream in idle[:10]:
+            assert await read(stream) == b""
+        await idle[-1].send(request(port)[len(b"GET /cred") :])
+        assert b"200 OK" in await read(idle[-1])
+
+
+@pytest.mark.anyio
+async def test_connections_without_the_token_do_not_delay_a_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clients that do not close the connection after an error response count as idle."""
+    for name in ("READ_TIMEOUT", "WRITE_TIMEOUT", "CLOSE_TIMEOUT"):
+        monkeypatch.setattr(server, name, 3600.0)
+    monkeypatch.setattr(server, "MAX_UNAUTHORIZED", 1)
+    async with endpoint() as port, await anyio.connect_tcp("127.0.0.1", port) as other:
+        await other.send(request(port, token="wrong"))
+        assert b" 403 " in await read(other)
+        assert (await send(port, request(port)))[0] == 200
+
+
+@pytest.mark.anyio
+async def test_clients_with_the_token_are_not_disconnected(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that waits for credentials is not disconnected, however many other clients connect."""
+    monkeypatch.setattr(server, "MAX_UNAUTHORIZED", 1)
+    called, may_return = anyio.Event(), anyio.Event()
+
+    async def slow() -> Credentials:
+        called.set()
+        await may_return.wait()
+        return GOOD
+
+    async with endpoint(slow) as port, await anyio.connect_tcp("127.0.0.1", port) as client:
+        await client.send(request(port))
+        await called.wait()
+        for _ in range(3):
+            assert (await send(port, request(port, token="wrong")))[0] == 403
+        may_return.set()
+        assert b"200 OK" in await read(client)
 
 
 @pytest.mark.anyio
 async def test_client_that_does_not_close_is_disconnected(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A client that keeps its connection open after the response does not block the next one."""
-    monkeypatch.setattr(server, "MAX_CONNECTIONS", 1)
+    """The connection of a client that keeps it open after the response is closed after a short time."""
     monkeypatch.setattr(server, "WRITE_TIMEOUT", 60.0)
     monkeypatch.setattr(server, "CLOSE_TIMEOUT", 0.05)
     async with endpoint() as port, await anyio.connect_tcp("127.0.0.1", port) as client:
         await client.send(request(port))
         assert b"200 OK" in await read(client)
-        assert (await send(port, request(port)))[0] == 200
+        with anyio.fail_after(10), suppress(anyio.BrokenResourceError):
+            while True:
+                await client.send(b"x")
+                await anyio.sleep(0.01)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("line", [b"x", b"X: y\r\n"])
+async def test_size_of_the_head_is_limited(line: bytes) -> None:
+    """Of a head that never ends the server reads little more than the limit, whether or not its lines end."""
+    received = 0
+
+    class Endless:
+        async def receive(self, size: int) -> bytes:
+            nonlocal received
+            assert received < 2 * server.MAX_HEAD_SIZE
+            chunk = (b"GET /credentials HTTP/1.1\r\n" if not received else b"") + line * (size // len(line))
+            received += len(chunk)
+            return chunk
+
+    response = await server._read_request(Endless())  # type: ignore[arg-type]
+    assert isinstance(response, ServerResponse)
+    assert response.status == 431
+
+
+def test_server_listens_on_loopback_only() -> None:
+    """The socket has an address that other machines cannot reach."""
+    with listen(0) as listening:
+        assert listening.getsockname()[0] == "127.0.0.1"
 
 
 @pytest.mark.anyio
@@ -161,7 +220,7 @@ async def test_clients_may_disconnect_at_any_time() -> None:
     """Clients that close the connection before, during or after their request do not affect other clients."""
     async with endpoint() as port:
         for data in (b"", b"GET", request(port), request(port, method="POST", body="x" * 50_000)):
-            for _ in range(server.MAX_CONNECTIONS // 3):
+            for _ in range(server.MAX_UNAUTHORIZED // 3):
                 stream = await anyio.connect_tcp("127.0.0.1", port)
                 if data:
                     await stream.send(data)
@@ -213,8 +272,7 @@ async def test_from_http_gets_the_credentials_of_the_source(fake_aws: FakeAWS) -
 
 @pytest.mark.anyio
 async def test_failed_accept_is_retried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """If no connection can be accepted for a while, the server continues afterwards, with all its connections."""
-    monkeypatch.setattr(server, "MAX_CONNECTIONS", 1)
+    """If no connection can be accepted for a while, the server continues afterwards."""
     monkeypatch.setattr(server, "_ACCEPT_RETRY_DELAY", 0.001)
     failures = 3
     from_socket = SocketListener.from_socket

@@ -11,7 +11,7 @@ import sys
 import tempfile
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import anyio
@@ -73,7 +73,7 @@ def run(arguments: Namespace) -> int:
             variables = _variables(listening, token, path)
             write_output(json.dumps(variables) if arguments.json else shell_lines(variables, CREDENTIAL_VARIABLES))
             if arguments.background:
-                _detach()
+                _detach(listening)
             elif not arguments.json and sys.stderr is not None:
                 print(_started_message(listening, arguments.seconds), file=sys.stderr, flush=True)
             close_output()  # so that a program that reads the output to its end does not wait for this process
@@ -137,15 +137,28 @@ def _open_standard_files() -> None:
             os.open(os.devnull, os.O_RDWR)  # it gets the lowest free number
 
 
-def _detach() -> None:
-    """Continue in a new session, out of reach of Control-C in the terminal. The calling process exits with success."""
+def _detach(listening: socket.socket) -> None:
+    """Continue in a new session, out of reach of Control-C in the terminal. The calling process exits with success.
+
+    Descriptors of the caller are closed: what waits for the end of a pipe or for a lock would wait for the server.
+    """
     if os.fork():
         os._exit(DONE)  # without cleanup: the other process needs the files
     os.setsid()
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(null, descriptor)
-    os.close(null)
+    for descriptor in _open_descriptors():
+        if descriptor > 2 and descriptor != listening.fileno():
+            with suppress(OSError):  # the directory that was listed is closed already
+                os.close(descriptor)
+
+
+def _open_descriptors() -> list[int]:
+    try:
+        return [int(path.name) for path in Path("/dev/fd").iterdir()]
+    except OSError:  # as in a chroot without /dev; the usual limit is 1024, others are too many to try
+        return list(range(1024))
 
 
 def _port(argument: str) -> int:

@@ -1,6 +1,7 @@
 """The HTTP server of ``serve``, with limits for connections, time and size, and one request for each connection.
 
-``responses`` decides which request gets credentials. No log record contains a token.
+Every connection is accepted at once, so that a process without the token cannot delay a client. ``responses`` decides
+which request gets credentials. No log record contains a token.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from ... import CachedProvider, CredentialsError
 from ..._core.logs import log
 from .responses import AccessCheck, ServerResponse, credentials_response, error_response
 
-# Other clients wait in the backlog of the socket. A process on this machine that occupies all connections has to
-# connect again every few seconds, because of the limits below.
-MAX_CONNECTIONS = 64
+# Connections without the token. If there is one more, the oldest is closed: a client sends its request at once, so it
+# is the oldest only if this many others connect within a millisecond. Most systems allow 256 descriptors or more.
+MAX_UNAUTHORIZED = 64
 MAX_HEAD_SIZE = 16 * 1024  # bytes; a request of an SDK has less than 1 KiB
-READ_TIMEOUT = 5.0  # seconds for a request: on loopback it is one packet
+READ_TIMEOUT = 1.0  # seconds for the head of a request: on loopback it is one packet
 WRITE_TIMEOUT = 5.0  # seconds for a response
 # Seconds that a client has to close the connection after the response. Closing at once would reset the connection if
 # some of the request has not been read, and the client would lose the response.
@@ -40,31 +41,34 @@ class CredentialServer:
     def __init__(self, provider: CachedProvider, access: AccessCheck) -> None:
         self._provider = provider
         self._access = access
-        self._connections = anyio.Semaphore(MAX_CONNECTIONS)
+        self._unauthorized: dict[anyio.CancelScope, None] = {}  # of each connection without the token, oldest first
 
     async def serve(self, listening: socket.socket) -> None:
         """Serve until it is cancelled."""
         async with await SocketListener.from_socket(listening) as listener, anyio.create_task_group() as tasks:
             while True:
-                await self._connections.acquire()
                 try:
                     stream = await listener.accept()
                 except OSError:  # no file descriptor is left, or the client has closed the connection already
-                    self._connections.release()
                     await anyio.sleep(_ACCEPT_RETRY_DELAY)
-                else:
-                    tasks.start_soon(self._serve_connection, stream)
+                    continue
+                scope = anyio.CancelScope()
+                self._unauthorized[scope] = None
+                if len(self._unauthorized) > MAX_UNAUTHORIZED:
+                    oldest = next(iter(self._unauthorized))
+                    del self._unauthorized[oldest]
+                    oldest.cancel()
+                tasks.start_soon(self._serve_connection, stream, scope)
 
-    async def _serve_connection(self, stream: SocketStream) -> None:
-        try:
+    async def _serve_connection(self, stream: SocketStream, scope: anyio.CancelScope) -> None:
+        # The client may close the connection at any time.
+        with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError, OSError):
             async with stream:
-                await self._respond(stream)
-        except (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError):
-            pass  # the client may close the connection at any time
-        finally:
-            self._connections.release()
+                with scope:
+                    await self._respond(stream, scope)
+        self._unauthorized.pop(scope, None)
 
-    async def _respond(self, stream: SocketStream) -> None:
+    async def _respond(self, stream: SocketStream, scope: anyio.CancelScope) -> None:
         request = await _read_request(stream)
         if request is None:
             return
@@ -72,6 +76,8 @@ class CredentialServer:
             response, with_body = request, True
         else:
             error = self._access.check(request.method, request.target, request.headers)
+            if error is None:
+                self._unauthorized.pop(scope, None)
             response, with_body = error or await self._credentials(), request.method != b"HEAD"
         log("serve", "debug", "sent a response with status %d", response.status)
         with anyio.move_on_after(WRITE_TIMEOUT):
