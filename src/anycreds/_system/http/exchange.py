@@ -10,6 +10,7 @@ import anyio
 from ..._core.http import Request, Response, TransportFailure
 from .clients import Client
 from .errors import describe_os_error
+from .socket_limit import ResponseTooLargeError, SocketReads, current_reads, limit_stream
 
 CLOSE_TIMEOUT = 2.0  # seconds for closing a socket, which is local work
 
@@ -17,12 +18,15 @@ CLOSE_TIMEOUT = 2.0  # seconds for closing a socket, which is local work
 async def exchange(client: Client, request: Request, host: str) -> Response | TransportFailure:
     """Send a request to a host, and read the response up to the request's limit."""
     library = client.library
+    previous = current_reads.set(SocketReads(request.limit))
     try:
         response = await _send(client, request, host)
         try:
             return await _read(library, response, request.limit)
         finally:
             await response.aclose()
+    except ResponseTooLargeError as error:
+        return TransportFailure("too large", str(error))
     except (library.ConnectError, library.ConnectTimeout) as error:
         return TransportFailure("unreachable", describe_os_error(error))
     except (library.HTTPError, library.InvalidURL, OSError, ValueError) as error:  # ValueError: an invalid host
@@ -33,18 +37,21 @@ async def exchange(client: Client, request: Request, host: str) -> Response | Tr
         # Hooks and transports of the user's client may raise anything.
         kind = type(error).__name__
         return TransportFailure("broken", f"{kind} in the client of http_client_factory: {describe_os_error(error)}")
+    finally:
+        current_reads.reset(previous)
 
 
 async def _send(client: Client, request: Request, host: str) -> Any:
     opened: list[Any] = []
 
     async def trace(event: str, info: dict[str, Any]) -> None:
+        if event.endswith((".connect_tcp.complete", ".start_tls.complete")):
+            limit_stream(info["return_value"])
         if event == "connection.connect_tcp.complete":
             opened.append(info["return_value"])
 
     message = _message(client.library, request, host)
-    if request.url.scheme == "https":
-        message.extensions = {"trace": trace}
+    message.extensions = {"trace": trace}
     try:
         return await client.send(message)
     except BaseException:
