@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from anycreds._cli import main
+from anycreds._config.settings import _warn_of_old_name
 from anycreds.testing import CANARY, FakeAWS, Forever, Hang, ResetAfter, Status
 
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIDENV", "AWS_SECRET_ACCESS_KEY": f"{CANARY}-secret"}
@@ -116,6 +117,31 @@ def test_missing_profile(
         "- select an existing profile: 'production' - create this profile: aws configure sso --profile prodution "
         "- select no profile: unset AWS_PROFILE"
     ) in text
+
+
+def test_old_profile_variable(
+    aws_isolated: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A profile that ``AWS_DEFAULT_PROFILE`` selects comes first, and a note names the new variable."""
+    _warn_of_old_name.cache_clear()
+    config(aws_isolated, "[profile dev]\naws_access_key_id = AKIDFILE\naws_secret_access_key = canary\n")
+    set_variables(monkeypatch, {"AWS_DEFAULT_PROFILE": "dev"})
+    status, text = explain(capsys)
+    assert status == 0
+    assert "profile 'dev' is selected by AWS_DEFAULT_PROFILE, so the shared files come first" in text
+    assert "Note: AWS_DEFAULT_PROFILE is the old name of AWS_PROFILE" in text
+
+
+def test_environment_keys_behind_a_profile_without_credentials(
+    aws_isolated: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Environment keys are found behind a selected profile without credentials, and no note says they are ignored."""
+    config(aws_isolated, "[profile dev]\nregion = eu-west-1\n")
+    set_variables(monkeypatch, {**KEYS, "AWS_PROFILE": "dev"})
+    status, text = explain(capsys)
+    assert status == 0
+    assert "2. AWS access keys (environment variables): FOUND" in text
+    assert "are ignored" not in text
 
 
 def test_missing_profile_of_an_option(aws_isolated: Path, capsys: pytest.CaptureFixture[str]) -> None:

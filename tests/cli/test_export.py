@@ -45,6 +45,7 @@ OLD_VARIABLES = {
     "AWS_ACCOUNT_ID": "1",
     "AWS_CREDENTIAL_SCOPE": "x",
     "AWS_PROFILE": "old",
+    "AWS_DEFAULT_PROFILE": "older",
 }
 SHELLS = [shell for shell in ("sh", "bash", "dash", "zsh", "ksh", "busybox") if shutil.which(shell)]
 
@@ -98,7 +99,7 @@ def test_powershell_syntax() -> None:
         assert match, line.partition("=")[0]
         value = match[2]
         found[match[1]] = None if value is None else re.sub("(['\u2018\u2019\u201a\u201b]).", r"\1", value)
-    assert found == {**VARIABLES, "AWS_SECURITY_TOKEN": None, "AWS_PROFILE": None}
+    assert found == {**VARIABLES, "AWS_SECURITY_TOKEN": None, "AWS_PROFILE": None, "AWS_DEFAULT_PROFILE": None}
     assert "$Env:AWS_SESSION_TOKEN = $null" in as_powershell(KEYS).splitlines()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from anycreds._config.locations import Location, select_profile, shared_file_locations
+from anycreds._config.settings import _warn_of_old_name
 from anycreds._core.errors import InvalidConfigurationError
 from support.errors import error_of
 
@@ -138,6 +139,9 @@ def test_unknown_home_directory() -> None:
         ("default", None, {}, "default", "option profile"),
         (None, None, {"AWS_PROFILE": "default"}, "default", "AWS_PROFILE"),
         (None, None, {"AWS_PROFILE": "my dev"}, "my dev", "AWS_PROFILE"),
+        (None, None, {"AWS_PROFILE": "c", "AWS_DEFAULT_PROFILE": "d"}, "c", "AWS_PROFILE"),
+        (None, None, {"AWS_PROFILE": " ", "AWS_DEFAULT_PROFILE": "d"}, "d", "AWS_DEFAULT_PROFILE"),
+        (None, "b", {"AWS_DEFAULT_PROFILE": "d"}, "b", "the profile of the client"),
     ],
 )
 def test_explicit_profile(
@@ -147,7 +151,20 @@ def test_explicit_profile(
     assert select_profile(argument, caller, environ) == ((name, origin), True)
 
 
-@pytest.mark.parametrize("environ", [{}, {"AWS_PROFILE": ""}, {"AWS_PROFILE": " "}, {"AWS_DEFAULT_PROFILE": "x"}])
+@pytest.mark.parametrize("environ", [{}, {"AWS_PROFILE": ""}, {"AWS_PROFILE": " "}, {"AWS_DEFAULT_PROFILE": ""}])
 def test_default_profile(environ: dict[str, str]) -> None:
     """Without an explicit selection the profile is ``default``, by default."""
     assert select_profile(None, None, environ) == (("default", "the default"), False)
+
+
+def test_warning_about_the_old_variable(caplog: pytest.LogCaptureFixture) -> None:
+    """``AWS_DEFAULT_PROFILE`` is read with one warning per process, which names both variables."""
+    _warn_of_old_name.cache_clear()
+    for _ in range(2):
+        select_profile(None, None, {"AWS_DEFAULT_PROFILE": "dev"})
+    (record,) = caplog.records
+    assert (record.name, record.levelname) == ("anycreds.config", "WARNING")
+    assert (
+        record.getMessage()
+        == "AWS_DEFAULT_PROFILE is the old name of AWS_PROFILE, which is not set; set AWS_PROFILE instead"
+    )

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from anycreds._config.settings import _warn_of_old_name
 from anycreds._core.credentials import Credentials
 from anycreds._core.errors import CredentialsError, InvalidConfigurationError, NotConfiguredError, RetrievalError
 from anycreds._core.provider import ClientContext
@@ -165,3 +166,24 @@ def test_any_environment(environ: dict[str, str]) -> None:
     """Any variables are credentials, nothing configured, or an invalid configuration."""
     found = outcome(parse_credentials, environ)
     assert isinstance(found, Credentials | NotConfiguredError | InvalidConfigurationError)
+
+
+def test_old_name_of_the_session_token(caplog: pytest.LogCaptureFixture) -> None:
+    """``AWS_SECURITY_TOKEN`` is read where ``AWS_SESSION_TOKEN`` is not set, with one warning per process."""
+    _warn_of_old_name.cache_clear()
+    provider, io = EnvironmentProvider(FakeRuntime()), FakeIo(environ={**PAIR, "AWS_SECURITY_TOKEN": SESSION_TOKEN})
+    for _ in range(2):
+        assert fetch(provider, io).session_token == SESSION_TOKEN
+    (message,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert message.startswith("AWS_SECURITY_TOKEN is the old name of AWS_SESSION_TOKEN")
+    assert "AWS_SECURITY_TOKEN" in run(provider._describe_sources(io, ClientContext()))[0]
+    io.variables["AWS_SESSION_TOKEN"] = "canary-new"
+    assert fetch(provider, io).session_token == "canary-new"
+
+
+def test_old_name_of_the_session_token_without_keys(caplog: pytest.LogCaptureFixture) -> None:
+    """``AWS_SECURITY_TOKEN`` alone configures nothing, and causes no warning."""
+    _warn_of_old_name.cache_clear()
+    provider, io = EnvironmentProvider(FakeRuntime()), FakeIo(environ={"AWS_SECURITY_TOKEN": SESSION_TOKEN})
+    assert isinstance(failure(provider, io), NotConfiguredError)
+    assert not caplog.records

@@ -22,11 +22,10 @@ _VARIABLES = {
     "AWS_CREDENTIAL_SCOPE": "credential_scope",
 }
 # Some SDKs prefer these to the keys. Botocore reads the older name of the session token first. In the JavaScript SDK
-# and in anycreds an explicitly selected profile takes precedence over keys.
-_PREFERRED_TO_KEYS = ("AWS_SECURITY_TOKEN", "AWS_PROFILE")
+# and in anycreds an explicitly selected profile takes precedence over keys; anycreds reads the older name of it, too.
+_PREFERRED_TO_KEYS = ("AWS_SECURITY_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE")
 # Other variables by which SDKs find credentials.
 _OTHERS = (
-    "AWS_DEFAULT_PROFILE",
     "AWS_ACCESS_KEY",
     "AWS_SECRET_KEY",
     "AWS_CREDENTIAL_FILE",

@@ -62,9 +62,7 @@ def environ_with(values: Mapping[str, str], environ: Mapping[str, str]) -> dict[
 
 
 def _region(profile: str | None) -> dict[str, str]:
-    if profile is None and not os.environ.get("AWS_PROFILE", "").strip():
-        return {}  # the command finds the region of the profile "default" in the files by itself
-    region = region_to_set(profile)
+    region = region_to_set(profile)  # the command finds that of an implicit profile "default" in the files by itself
     return {} if region is None else dict.fromkeys(REGION_VARIABLES, region)
 
 

@@ -15,11 +15,11 @@ from os import PathLike
 from typing import NamedTuple
 
 from .._core.errors import InvalidConfigurationError
-from .settings import Setting, first_set
+from .settings import Setting, first_set, first_set_or_old
 
 CONFIG_VARIABLE = "AWS_CONFIG_FILE"
 CREDENTIALS_VARIABLE = "AWS_SHARED_CREDENTIALS_FILE"
-PROFILE_VARIABLE = "AWS_PROFILE"
+PROFILE_VARIABLE, OLD_PROFILE_VARIABLE = "AWS_PROFILE", "AWS_DEFAULT_PROFILE"
 _NO_HOME = "the home directory is not known: HOME is not set, and the system does not know it either"
 
 
@@ -83,11 +83,14 @@ def resolve_path(
 
 
 def select_profile(argument: str | None, client_profile: str | None, environ: Mapping[str, str]) -> ProfileSelection:
-    """Return the selected profile: the argument, the client's, that of ``AWS_PROFILE``, otherwise ``default``."""
+    """Return the selected profile: the argument, the client's, that of ``AWS_PROFILE``, otherwise ``default``.
+
+    Where ``AWS_PROFILE`` is not set, its old name ``AWS_DEFAULT_PROFILE`` counts, with a warning.
+    """
     name = _explicit_option("profile", argument)
     if name is None and client_profile is not None and str(client_profile).strip():
         name = Setting(str(client_profile), "the profile of the client")
-    name = name or first_set(environ, PROFILE_VARIABLE)
+    name = name or first_set_or_old(environ, PROFILE_VARIABLE, OLD_PROFILE_VARIABLE)
     if name is None:
         return ProfileSelection(Setting("default", "the default"), is_explicit=False)
     return ProfileSelection(name, is_explicit=True)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from os import PathLike
 from typing import NamedTuple
 
 from .._core.errors import InvalidConfigurationError
+from .._core.logs import log
 
 # AWS documents "true" and "false"; the others occur in unit files and container definitions.
 _TRUE = ("true", "1", "yes", "on")
@@ -33,6 +35,19 @@ def first_set(environ: Mapping[str, str], *variables: str) -> Setting | None:
         if value is not None and str(value).strip():  # a mapping given by the user may contain any object
             return Setting(value, variable)
     return None
+
+
+def first_set_or_old(environ: Mapping[str, str], variable: str, old: str) -> Setting | None:
+    """Return the first of a variable and its old name that is not blank, with a warning for the old name."""
+    setting = first_set(environ, variable, old)
+    if setting is not None and setting.origin == old:
+        _warn_of_old_name(variable, old)
+    return setting
+
+
+@cache  # one warning per process: the variables are read at every call
+def _warn_of_old_name(variable: str, old: str) -> None:
+    log("config", "warning", "%s is the old name of %s, which is not set; set %s instead", old, variable, variable)
 
 
 def from_argument(name: str, value: str | None) -> Setting | None:

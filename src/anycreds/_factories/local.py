@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 def from_env(*, environ: Mapping[str, str] | None = None) -> Provider:
     """Return a provider of the access keys in environment variables, which are read at every call.
 
-    It needs ``AWS_ACCESS_KEY_ID`` and ``AWS_SECRET_ACCESS_KEY``, and uses ``AWS_SESSION_TOKEN``, ``AWS_ACCOUNT_ID``,
-    ``AWS_CREDENTIAL_SCOPE`` and ``AWS_CREDENTIAL_EXPIRATION`` (RFC 3339) if they are set.
+    It needs ``AWS_ACCESS_KEY_ID`` and ``AWS_SECRET_ACCESS_KEY``, and uses ``AWS_SESSION_TOKEN`` (or its old name
+    ``AWS_SECURITY_TOKEN``), ``AWS_ACCOUNT_ID``, ``AWS_CREDENTIAL_SCOPE`` and ``AWS_CREDENTIAL_EXPIRATION`` (RFC 3339)
+    if they are set.
 
     Args:
         environ: Replaces the environment variables of the process. Default: the process's own.

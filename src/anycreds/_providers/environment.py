@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from .._config.settings import Setting, first_set
+from .._config.settings import Setting, first_set, first_set_or_old
 from .._core.credentials import Credentials
 from .._core.errors import CredentialsError, InvalidConfigurationError, NotConfiguredError
 from .._core.io import Io, Runtime
@@ -15,6 +15,7 @@ from .._core.validation import InvalidValueError, check_text
 NAME = "environment variables"
 _KEY, _SECRET = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"
 _TOKEN, _EXPIRATION = "AWS_SESSION_TOKEN", "AWS_CREDENTIAL_EXPIRATION"
+_OLD_TOKEN = "AWS_SECURITY_TOKEN"
 _ACCOUNT, _SCOPE = "AWS_ACCOUNT_ID", "AWS_CREDENTIAL_SCOPE"
 _ALL = (_KEY, _SECRET, _TOKEN, _EXPIRATION, _ACCOUNT, _SCOPE)
 
@@ -42,7 +43,7 @@ class EnvironmentProvider(Provider):
         return parse_credentials(self._variables(io))
 
     async def _describe_sources(self, io: Io, context: ClientContext) -> list[str]:
-        found = [name for name in _ALL if first_set(self._variables(io), name) is not None]
+        found = [setting.origin for setting in _settings(self._variables(io)).values() if setting is not None]
         return [f"{', '.join(found)} (environment)"] if _KEY in found or _SECRET in found else []
 
     def _variables(self, io: Io) -> Mapping[str, str]:
@@ -57,14 +58,14 @@ def parse_credentials(environ: Mapping[str, str]) -> Credentials:
         InvalidConfigurationError: The variables are incomplete or invalid.
 
     """
-    found = {name: first_set(environ, name) for name in _ALL}
+    found = _settings(environ)
     key, secret = found[_KEY], found[_SECRET]
     if key is None or secret is None:
         raise _missing_key_error(key, secret)
     try:
-        for name, setting in found.items():
+        for setting in found.values():
             if setting is not None:
-                check_text(setting.value, field=name)
+                check_text(setting.value, field=setting.origin)
         expiration = _parse_expiration(found[_EXPIRATION])
     except InvalidValueError as error:
         raise InvalidConfigurationError(str(error), source=NAME) from None
@@ -77,6 +78,14 @@ def parse_credentials(environ: Mapping[str, str]) -> Credentials:
         credential_scope=_value(found[_SCOPE]),
         source=NAME,
     )
+
+
+def _settings(environ: Mapping[str, str]) -> dict[str, Setting | None]:
+    """Return the setting of each variable. The old name of the session token counts if there is a key."""
+    found = {name: first_set(environ, name) for name in _ALL}
+    if found[_KEY] is not None and found[_TOKEN] is None:
+        found[_TOKEN] = first_set_or_old(environ, _TOKEN, _OLD_TOKEN)
+    return found
 
 
 def _parse_expiration(setting: Setting | None) -> datetime | None:

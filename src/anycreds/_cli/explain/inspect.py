@@ -56,12 +56,13 @@ class Explanation(NamedTuple):
 
 def explain(profile: str | None) -> Explanation:
     """Try the default chain as a program does that uses it."""
-    if not select_profile(profile, None, os.environ).is_explicit and first_set(os.environ, *_KEYS) is not None:
-        return _run_without_event_loop(_explain(profile, seconds=None))
-    import asyncio  # see _run_without_event_loop
+    with _captured_warnings() as warnings:
+        if not select_profile(profile, None, os.environ).is_explicit and first_set(os.environ, *_KEYS) is not None:
+            return _run_without_event_loop(_explain(profile, warnings, seconds=None))
+        import asyncio  # see _run_without_event_loop
 
-    with recursion_guard():
-        return asyncio.run(_explain(profile, ATTEMPT_TIMEOUT))
+        with recursion_guard():
+            return asyncio.run(_explain(profile, warnings, ATTEMPT_TIMEOUT))
 
 
 def _run_without_event_loop(coroutine: Coroutine[Any, Any, Explanation]) -> Explanation:
@@ -81,33 +82,30 @@ def _run_without_event_loop(coroutine: Coroutine[Any, Any, Explanation]) -> Expl
     raise RuntimeError("environment variables were awaited")
 
 
-async def _explain(profile: str | None, seconds: float | None) -> Explanation:
+async def _explain(profile: str | None, warnings: list[str], seconds: float | None) -> Explanation:
     runtime = SystemRuntime()
     shared = SharedFiles(FileOptions())
     options = {"profile": profile, "files": lambda: shared, "mfa_code_provider": prompt_for_mfa_code}
     without_profile, with_profile = default_chain.build_default_chain(runtime, options)
-    with _captured_warnings() as warnings:
-        async with runtime.open_io("explain", seconds) as io:
-            selection = select_profile(profile, None, io.environ())
-            providers = with_profile if selection.is_explicit else without_profile
-            entries = default_chain.CHAIN_WITH_PROFILE if selection.is_explicit else default_chain.CHAIN_WITHOUT_PROFILE
-            sources: list[Source] = []
-            credentials: Credentials | None = None
-            for entry, provider in zip(entries, providers, strict=True):
-                if sources and sources[-1].outcome != "not configured":
-                    sources.append(Source(entry, "not tried"))
-                    continue
-                credentials, source = await _try(io, entry, provider)
-                sources.append(source)
-            has_ignored_keys = any(
-                one.entry is default_chain.ENVIRONMENT and one.outcome == "not tried" for one in sources
-            )
-            if has_ignored_keys and first_set(io.environ(), _KEYS[0]) is not None:
-                warnings.append(_KEYS_IGNORED.format(origin=selection.name.origin))
-            region = await _region(io, shared, profile, sources)
-            error = next((source.error for source in sources if source.outcome == "failed"), None)
-            is_missing = isinstance(error, ProfileNotFoundError) and error.profile == selection.name.value
-            names = (await shared.profiles(io)).names() if is_missing else ()
+    async with runtime.open_io("explain", seconds) as io:
+        selection = select_profile(profile, None, io.environ())
+        providers = with_profile if selection.is_explicit else without_profile
+        entries = default_chain.CHAIN_WITH_PROFILE if selection.is_explicit else default_chain.CHAIN_WITHOUT_PROFILE
+        sources: list[Source] = []
+        credentials: Credentials | None = None
+        for entry, provider in zip(entries, providers, strict=True):
+            if sources and sources[-1].outcome != "not configured":
+                sources.append(Source(entry, "not tried"))
+                continue
+            credentials, source = await _try(io, entry, provider)
+            sources.append(source)
+        has_ignored_keys = any(one.entry is default_chain.ENVIRONMENT and one.outcome == "not tried" for one in sources)
+        if has_ignored_keys and first_set(io.environ(), _KEYS[0]) is not None:
+            warnings.append(_KEYS_IGNORED.format(origin=selection.name.origin))
+        region = await _region(io, shared, profile, sources)
+        error = next((source.error for source in sources if source.outcome == "failed"), None)
+        is_missing = isinstance(error, ProfileNotFoundError) and error.profile == selection.name.value
+        names = (await shared.profiles(io)).names() if is_missing else ()
     notes = tuple(dict.fromkeys(warnings))
     return Explanation(selection, tuple(sources), credentials, region, notes, error, tuple(names))
 
