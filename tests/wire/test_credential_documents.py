@@ -85,10 +85,39 @@ def test_null_account_is_no_account() -> None:
     assert found.account_id is None
 
 
+def test_number_as_account_id() -> None:
+    """An account id that is a number gets back its leading zeros."""
+    assert parse_credentials(answer(document(AccountId=12345678901)), SOURCE).account_id == "012345678901"
+
+
+@pytest.mark.parametrize("token", [..., "", None])
 @pytest.mark.parametrize("lasting", [False, True])
-@pytest.mark.parametrize("field", ["AccessKeyId", "SecretAccessKey", "Token", "Expiration"])
+def test_token_with_the_name_of_credential_process(token: object, lasting: bool) -> None:
+    """Without ``Token``, the session token may be called ``SessionToken``."""
+    body = document(Token=token, SessionToken=SESSION_TOKEN)
+    assert parse_credentials(answer(body), SOURCE, may_be_permanent=lasting).session_token == SESSION_TOKEN
+
+
+def test_token_beats_session_token() -> None:
+    """``Token`` is used if both names are present."""
+    body = document(SessionToken="another")
+    assert parse_credentials(answer(body), SOURCE).session_token == SESSION_TOKEN
+
+
+def test_null_expiration_of_lasting_keys_is_none() -> None:
+    """A null expiration is none where credentials may be without one."""
+    assert parse_credentials(answer(document(Expiration=None)), SOURCE, may_be_permanent=True).expiration is None
+
+
+@pytest.mark.parametrize(
+    ("field", "lasting"),
+    [
+        *((name, False) for name in ("AccessKeyId", "SecretAccessKey", "Token", "Expiration")),
+        *((name, True) for name in ("AccessKeyId", "SecretAccessKey", "Token")),
+    ],
+)
 def test_rejects_null(field: str, lasting: bool) -> None:
-    """Null is rejected, also where the field may be missing."""
+    """Null is rejected where a value is needed."""
     assert malformed(document(**{field: None}), may_be_permanent=lasting).field == field
 
 
@@ -100,8 +129,8 @@ def test_rejects_null(field: str, lasting: bool) -> None:
         True,
         False,
         0,
-        1,
-        1704164645,
+        -1,
+        10**12,
         1.5,
         [],
         {},
@@ -290,6 +319,12 @@ UTC_MOMENT = datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
         ("2024-01-02T03:04:05.000001Z", UTC_MOMENT.replace(microsecond=1)),
         ("2024-01-02T03:04:05.123456789Z", UTC_MOMENT.replace(microsecond=123_456)),
         ("2024-01-02T03:04:05.999999999", UTC_MOMENT.replace(microsecond=999_999)),
+        ("2024-01-02T03:04:05.12345678901234567890Z", UTC_MOMENT.replace(microsecond=123_456)),
+        ("2024-01-02T03:04:05+0000", UTC_MOMENT),
+        ("2024-01-02T05:34:05.5+0230", UTC_MOMENT.replace(microsecond=500_000)),
+        ("2024-01-02T03:04Z", UTC_MOMENT.replace(second=0)),
+        ("2024-01-02T03:04", UTC_MOMENT.replace(second=0)),
+        ("2024-01-02T01:04-0200", UTC_MOMENT.replace(second=0)),
         ("2024-02-29T00:00:00Z", datetime(2024, 2, 29, tzinfo=UTC)),
         ("2016-12-31T23:59:60Z", datetime(2017, 1, 1, tzinfo=UTC)),
         ("9999-12-31T23:59:59Z", datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)),
@@ -297,7 +332,7 @@ UTC_MOMENT = datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
     ],
 )
 def test_reads_times(text: str, moment: datetime) -> None:
-    """Every form of RFC 3339 is read, and a time without a zone is UTC."""
+    """Every form of RFC 3339 is read, and forms near it; a time without a zone is UTC."""
     found = parse_time(text)
     assert found == moment
     assert isinstance(found, datetime)
@@ -318,15 +353,17 @@ def test_reads_times(text: str, moment: datetime) -> None:
         "never",
         "2024-01-02",
         "03:04:05Z",
-        "2024-01-02T03:04Z",
+        "2024-01-02T03Z",
+        "2024-01-02T03:04.5Z",
+        "20240102T030405Z",
+        "2024-01-02T0304Z",
+        "2024-01-02T03:04:05+02",
         "2024-01-02T03:04:05Z ",
         " 2024-01-02T03:04:05Z",
         "2024-01-02T03:04:05Z\n",
         "2024-01-02T03:04:05UTC",
         "2024-01-02T03:04:05.Z",
-        "2024-01-02T03:04:05.1234567890Z",
         "2024-01-02T03:04:05,5Z",
-        "2024-01-02T03:04:05+0200",
         "2024-01-02T03:04:05+24:00",
         "2024-01-02T03:04:05+02:60",
         "2024-01-02T03:04:05+99:59",

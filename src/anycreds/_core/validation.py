@@ -6,6 +6,8 @@ from .errors import InvalidConfigurationError
 
 # Longer than any key or session token that AWS issues (tokens are opaque, a few KiB at most).
 MAX_TEXT_LENGTH = 16 * 1024
+# An account ID has 12 digits. A program that writes it as a number drops its leading zeros.
+_ACCOUNT_DIGITS = 12
 
 
 class InvalidValueError(ValueError):
@@ -38,6 +40,15 @@ def check_text(value: object, max_length: int = MAX_TEXT_LENGTH, *, field: str |
             if "\ud800" <= character <= "\udfff":
                 raise InvalidValueError("contains a lone surrogate: bytes that are not UTF-8", field=field)
     return str.__str__(value)  # also if it is of a class of the program
+
+
+def check_account_id(value: object, *, field: str | None = None) -> str:
+    """Return an account ID, which may be written as a number."""
+    if type(value) is not int:
+        return check_text(value, field=field)
+    if not 0 < value < 10**_ACCOUNT_DIGITS:
+        raise InvalidValueError(f"is not a number of {_ACCOUNT_DIGITS} digits", field=field)
+    return f"{value:0{_ACCOUNT_DIGITS}d}"
 
 
 def check_header_safe(value: object, *, field: str | None = None) -> str:

@@ -12,12 +12,13 @@ from typing import Any
 from .._core.credentials import Credentials
 from .._core.errors import RetrievalError
 from .._core.http import Response
-from .._core.validation import InvalidValueError, check_text
+from .._core.validation import InvalidValueError, check_account_id, check_text
 from .json import parse_object
 from .service_errors import error_response, malformed_response
 from .text import response_text
 from .timestamps import parse_time
 
+_SECRETS = ("SecretAccessKey", "Token", "SessionToken")
 _TRUST_HINT = "check that the trust policy of the instance's role allows ec2.amazonaws.com to assume it"
 
 
@@ -26,8 +27,8 @@ def parse_credentials(
 ) -> Credentials:
     """Return the credentials in a response with status 200 of the container or EC2 metadata service.
 
-    An error shows none of ``secrets``, those of the request. ``may_be_permanent`` lets ``Token`` and ``Expiration`` be
-    absent, as for access keys of a user.
+    An error shows none of ``secrets``, those of the request. ``may_be_permanent`` lets ``Token`` be absent, and
+    ``Expiration`` be absent or null, as for access keys of a user.
     """
     try:
         document = parse_object(response_text(response))
@@ -40,20 +41,21 @@ def parse_credentials(
 
 def _credentials(document: Mapping[str, Any], source: str, *, may_be_permanent: bool) -> Credentials:
     wanted = ["AccessKeyId", "SecretAccessKey"]
+    # An endpoint may use the name of ``credential_process``. Without their token, temporary keys do not work.
+    token_name = "Token" if document.get("Token") or not document.get("SessionToken") else "SessionToken"
     # Some SDKs need the field, so that endpoints send an empty one with the access keys of a user.
-    if not (may_be_permanent and document.get("Token", "") == ""):
-        wanted.append("Token")
-    if not may_be_permanent or "Expiration" in document:
+    if not (may_be_permanent and document.get(token_name, "") == ""):
+        wanted.append(token_name)
+    if not may_be_permanent or document.get("Expiration") is not None:
         wanted.append("Expiration")
-    if document.get("AccountId") is not None:  # null here does not invalidate the keys
-        wanted.append("AccountId")
     found = {name: check_text(document.get(name), field=name) for name in wanted}
+    account_id = document.get("AccountId")  # null does not invalidate the keys
     return Credentials(
         found["AccessKeyId"],
         found["SecretAccessKey"],
-        found.get("Token"),
+        found.get(token_name),
         expiration=parse_time(found["Expiration"], field="Expiration") if "Expiration" in found else None,
-        account_id=found.get("AccountId"),
+        account_id=None if account_id is None else check_account_id(account_id, field="AccountId"),
         source=source,
     )
 
@@ -64,7 +66,7 @@ def _error_in_document(
     """Return the error that a document with status 200 describes."""
     if not isinstance(document["Code"], str):
         raise InvalidValueError("is not text", field="Code")
-    keys = (value for name in ("SecretAccessKey", "Token") if isinstance(value := document.get(name), str))
+    keys = (value for name in _SECRETS if isinstance(value := document.get(name), str))
     error = error_response(response.status, document["Code"], document.get("Message"), (*secrets, *keys))
     details = "".join(f": {part}" for part in (error.code, error.message) if part)
     hint = _TRUST_HINT if error.code == "AssumeRoleUnauthorizedAccess" else None

@@ -1,4 +1,4 @@
-"""RFC 3339 timestamps."""
+"""Timestamps in the extended format of ISO 8601, as in RFC 3339."""
 
 from __future__ import annotations
 
@@ -8,17 +8,21 @@ from datetime import UTC, datetime, timedelta
 from .._core.validation import InvalidValueError
 
 _TIME = re.compile(
-    r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]([0-9]{2}):([0-9]{2}):([0-9]{2})"
-    r"(?:\.([0-9]{1,9}))?(?:[Zz]|([+-])([0-9]{2}):([0-5][0-9]))?"
+    r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]([0-9]{2}):([0-9]{2})"
+    r"(?::([0-9]{2})(?:\.([0-9]+))?)?(?:[Zz]|([+-])([0-9]{2}):?([0-5][0-9]))?"
 )
 
 
 def parse_time(value: object, *, field: str | None = None) -> datetime:
-    """Return an RFC 3339 timestamp as an aware datetime in UTC. One without an offset is UTC, as AWS writes it."""
+    """Return a timestamp as an aware datetime in UTC.
+
+    Besides those of RFC 3339, it may be without an offset, which is UTC, as AWS writes it. Programs also leave out the
+    seconds or the colon of the offset.
+    """
     match = _TIME.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         raise InvalidValueError("is not a time such as 2030-12-31T23:59:59Z", field=field)
-    year, month, day, hour, minute, second = map(int, match.groups()[:6])
+    year, month, day, hour, minute, second = (int(part or 0) for part in match.groups()[:6])
     fraction, sign, offset_hours, offset_minutes = match.groups()[6:]
     leap = second == 60  # datetime has no leap seconds, so this becomes the next second
     try:

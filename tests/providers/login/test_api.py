@@ -118,7 +118,7 @@ INVALID: list[tuple[object, str]] = [
     (None, "is missing"),
     ("", "is blank"),
     ("  ", "is blank"),
-    (7, "is not text but int"),
+    (1.5, "is not text but float"),
     (["canary"], "is not text but list"),
     ("canary" * 10_000, "has 60000 characters"),
 ]

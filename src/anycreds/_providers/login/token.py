@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ..._core.credentials import Credentials
-from ..._core.validation import MAX_TEXT_LENGTH, InvalidValueError, check_text
+from ..._core.validation import MAX_TEXT_LENGTH, InvalidValueError, check_account_id, check_text
 from ..._wire.json import object_in
 from ..._wire.regions import is_region
 from ..._wire.timestamps import parse_time
@@ -55,9 +55,10 @@ def file_name(session: str) -> str:
 def parse_token(document: Mapping[str, Any], source: str) -> LoginToken:
     """Return the token in the JSON object of a file. ``source`` is that of the credentials in it."""
     keys = object_in(document, "accessToken")
-    key_id, secret, session_token, account_id, expires_at = (
-        check_text(keys.get(name), field=f"accessToken.{name}") for name in (*KEYS, "accountId", "expiresAt")
+    key_id, secret, session_token, expires_at = (
+        check_text(keys.get(name), field=f"accessToken.{name}") for name in (*KEYS, "expiresAt")
     )
+    account_id = check_account_id(keys.get("accountId"), field="accessToken.accountId")
     client_id, refresh_token = (check_text(document.get(name), field=name) for name in ("clientId", "refreshToken"))
     expiration = parse_time(expires_at, field="accessToken.expiresAt")
     region = document.get("signInRegion")

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..._core.credentials import Credentials
 from ..._core.errors import MalformedResponseError
-from ..._core.validation import InvalidValueError, check_text
+from ..._core.validation import InvalidValueError, check_account_id, check_text
 from ..._wire.json import parse_object
 from ..._wire.redaction import contains_secret, looks_like_secret
 from ..._wire.text import decode_utf8, printable
@@ -29,8 +29,6 @@ _MAX_SPLIT = 1024
 _MAX_STDERR_LINE = 200
 # Characters. A shorter argument, such as a profile or a number, is not a secret.
 _MIN_SECRET_ARGUMENT = 8
-# An account ID has 12 digits. A program that prints it as a number drops its leading zeros.
-_ACCOUNT_DIGITS = 12
 _FORMAT_HINT = (
     'print a JSON object: {"Version": 1, "AccessKeyId": ..., "SecretAccessKey": ...}, '
     "with SessionToken and Expiration for temporary credentials"
@@ -114,12 +112,13 @@ def _credentials(document: Mapping[str, Any], account_id: str | None) -> Credent
     # Null means that the credentials do not expire, as in JavaScript and botocore; an empty text is an error, since
     # expired credentials without an expiration would never be refreshed.
     has_expiration = document.get("Expiration") is not None
+    has_account = (account := document.get("AccountId")) not in (None, "")
     return Credentials(
         key,
         secret,
         token,
         expiration=parse_time(_required_text(document, "Expiration"), field="Expiration") if has_expiration else None,
-        account_id=_account_id(document) or account_id,
+        account_id=check_account_id(account, field="AccountId") if has_account else account_id,
         credential_scope=scope,
         source=NAME,
     )
@@ -142,12 +141,3 @@ def _required_text(document: Mapping[str, Any], name: str) -> str:
 def _optional_text(document: Mapping[str, Any], name: str) -> str | None:
     """Return a text; None if it is missing, empty or null, as some programs print what they do not have."""
     return None if document.get(name) in (None, "") else _required_text(document, name)
-
-
-def _account_id(document: Mapping[str, Any]) -> str | None:
-    account = document.get("AccountId")
-    if type(account) is not int:
-        return _optional_text(document, "AccountId")
-    if not 0 < account < 10**_ACCOUNT_DIGITS:
-        raise InvalidValueError(f"is not a number of {_ACCOUNT_DIGITS} digits", field="AccountId")
-    return f"{account:0{_ACCOUNT_DIGITS}d}"
