@@ -83,12 +83,18 @@ class VirtualClock(ManualClock):
     Example::
 
         provider = anycreds.cached(source, clock=VirtualClock())
+
+    See:
+        The pytest fixture ``virtual_clock``, for code that creates its own providers.
     """
 
     __slots__ = ()
 
     def __init__(self, start: float = START) -> None:
         super().__init__(start, source=anyio.current_time)
+
+    def __repr__(self) -> str:
+        return f"VirtualClock({self._start!r})"  # pytest also prints it when no event loop runs, without a time
 
 
 def virtual_backend(name: str) -> tuple[str, dict[str, Any]]:

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from .._factories.runtime import RUNTIME
+from .._system import io, threads
 from . import _virtual_time
 from ._fake_aws import FakeAWS
 
@@ -61,3 +63,32 @@ def virtual_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]
     if request.param == "trio":
         pytest.importorskip("trio")
     return _virtual_time.virtual_backend(request.param)
+
+
+@pytest.fixture
+def virtual_clock(monkeypatch: pytest.MonkeyPatch) -> _virtual_time.VirtualClock:
+    """Put the whole library on one virtual clock during the test.
+
+    Every provider and cache that is created in the test uses the clock, also those that the code under test creates
+    with ``from_default_chain()`` or ``cached()``, without ``clock=``. Files are read without threads. Use it in a test
+    under ``virtual_backend``, where the clock runs with the event loop.
+
+    Returns:
+        The clock, for ``FakeAWS(clock=...)`` and for the ``expiration`` of the test's own credentials.
+
+    Example::
+
+        async def test_refresh(virtual_clock, monkeypatch):
+            with MemoryNetwork() as network:
+                network.serve(FakeAWS(clock=virtual_clock))
+                for name, value in network.container_environ().items():
+                    monkeypatch.setenv(name, value)
+                await code_under_test()
+    """
+    clock = _virtual_time.VirtualClock()
+    virtual = RUNTIME.with_clock(clock)
+    for name in io.SystemRuntime.__slots__:  # in place, because the modules of the factories have imported the object
+        monkeypatch.setattr(RUNTIME, name, getattr(virtual, name))
+    monkeypatch.setattr(io, "SystemClock", lambda: clock)  # for other environment variables there are other runtimes
+    monkeypatch.setattr(threads, "enabled", False)
+    return clock
