@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +34,17 @@ def test_chain_without_providers() -> None:
 @pytest.mark.parametrize("option", ["refresh_window", "recheck_after"])
 @pytest.mark.parametrize("value", [-1, float("nan"), "1", True], ids=repr)
 def test_invalid_duration_of_a_cache(option: str, value: Any) -> None:
-    """``cached`` names the option that is not a duration."""
-    with pytest.raises(InvalidConfigurationError, match=option):
-        anycreds.cached(function, **{option: value})
+    """``cached`` and ``from_default_chain`` name the option that is not a duration."""
+    for make in (partial(anycreds.cached, function), anycreds.from_default_chain):
+        with pytest.raises(InvalidConfigurationError, match=option):
+            make(**{option: value})
+
+
+def test_cache_options_of_the_default_chain() -> None:
+    """``from_default_chain`` passes the options of ``cached`` on to its cache."""
+    options: dict[str, Any] = {"refresh_window": 60, "recheck_after": timedelta(minutes=2), "stale_ok": True}
+    expected = {"refresh_window": 60.0, "recheck_after": 120.0, "stale_ok": True, "observer": print}
+    assert anycreds.from_default_chain(**options, observer=print)._state.options._asdict() == expected
 
 
 @pytest.mark.parametrize(

@@ -373,8 +373,11 @@ METADATA: dict[str, tuple[Factory, dict[str, str], int]] = {
     "from_http": (http, {}, 3),
     "from_container_metadata": (anycreds.from_container_metadata, CONTAINER, 0),
     "from_instance_metadata": (anycreds.from_instance_metadata, {}, 0),
+    "from_ini, container": (partial(anycreds.from_ini, "container"), CONTAINER, 0),
+    "from_ini, instance": (partial(anycreds.from_ini, "instance"), {}, 0),
     "from_default_chain, container": (default_chain, CONTAINER, 0),
     "from_default_chain, instance": (default_chain, {}, 0),
+    "from_default_chain, profile": (partial(default_chain, "instance"), {}, 0),
 }
 
 
@@ -598,6 +601,7 @@ def test_contradicting_options_of_http(options: dict[str, Any], message: str) ->
 
 INSTANCE: dict[str, Factory] = {
     "from_instance_metadata": anycreds.from_instance_metadata,
+    "from_ini": partial(anycreds.from_ini, "instance"),
     "from_default_chain": default_chain,
     "from_default_chain, profile": lambda **options: default_chain("instance", **options),
 }
@@ -613,3 +617,17 @@ def test_options_of_instance_metadata(factory: Factory) -> None:
     for disabled, methods in ((None, ["PUT", "GET"]), (False, ["PUT", "GET"]), (True, ["PUT"])):
         io = requested(factory(ec2_metadata_v1_disabled=disabled))
         assert [request.method for request in io.requests] == methods
+
+
+@pytest.mark.parametrize(("profile", "host"), [("elsewhere", "127.0.0.1"), (None, "169.254.169.254")])
+def test_profile_of_instance_metadata(profile: str | None, host: str) -> None:
+    """``profile`` selects the profile whose settings count, and takes precedence over ``AWS_PROFILE``."""
+    io = UniformIo(environ={"AWS_PROFILE": "nothing"})
+    assert requested(anycreds.from_instance_metadata(profile=profile), io).hosts[0] == host
+
+
+@pytest.mark.parametrize("factory", [anycreds.from_ini, default_chain])
+def test_invalid_max_retries_of_a_profile(factory: Factory) -> None:
+    """``max_retries`` is checked when the provider is made, although only some profiles use it."""
+    with pytest.raises(InvalidConfigurationError, match="max_retries"):
+        factory("keys", max_retries=-1)

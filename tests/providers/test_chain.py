@@ -195,6 +195,21 @@ async def test_later_provider_that_prompts_the_user() -> None:
         assert handle.credentials.access_key_id == "AKID2"
 
 
+async def test_default_chain_is_rechecked() -> None:
+    """With ``recheck_after`` the default chain notices that access keys without an expiration were replaced."""
+    environ = {"AWS_ACCESS_KEY_ID": "AKIDOLD", "AWS_SECRET_ACCESS_KEY": "canary-secret"}
+    chain = anycreds.from_default_chain(environ=environ, recheck_after=timedelta(minutes=5))
+    provider = anycreds.cached(chain, clock=VirtualClock())
+    await provider()
+    environ["AWS_ACCESS_KEY_ID"] = "AKIDNEW"
+    await anyio.sleep(299)
+    assert (await provider()).access_key_id == "AKIDOLD"
+    await anyio.sleep(2)
+    await provider()  # starts a refresh in the background
+    await anyio.sleep(1)
+    assert (await provider()).access_key_id == "AKIDNEW"
+
+
 @pytest.mark.parametrize("given", [None, 7, "AKID", anycreds.Credentials("AKID", "secret")], ids=repr)
 def test_value_that_is_not_a_provider(given: Any) -> None:
     """A value that is neither a provider nor a function is an invalid configuration of a chain and of a cache."""

@@ -57,6 +57,9 @@ web_identity_token_file = /token
 [profile instance]
 role_arn = {ROLE}
 credential_source = Ec2InstanceMetadata
+[profile container]
+role_arn = {ROLE}
+credential_source = EcsContainer
 [profile sso]
 {SSO_LINES}
 [profile login]

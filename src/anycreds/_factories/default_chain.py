@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .._cache.provider import CachedProvider
-from .._cache.refresh_windows import CacheOptions
 from .._core.provider import Provider
 from .._providers.chain import DefaultChain
 from .._providers.environment import EnvironmentProvider
 from .._system.io import SystemRuntime
+from .cache import cached
 from .lazy import shared_files
 from .metadata import container_provider, instance_metadata_provider
 from .profile import profile_provider
@@ -24,7 +23,9 @@ from .web_identity import token_file_provider
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping, Sequence
+    from datetime import timedelta
 
+    from .._cache.provider import CachedProvider
     from .._config.client_config import ClientConfig
     from .._core.callbacks import MfaCodeProvider, RoleAssumer, WebIdentityAssumer
     from .._core.events import Observer
@@ -51,6 +52,13 @@ def _sso_provider(runtime: Runtime, **options: Any) -> Provider:
     if options.keys() <= set(_FILES):
         return profile_provider(runtime, only="default-sso", **options)
     return sso_provider(runtime, **options)
+
+
+def _shared_files_provider(
+    runtime: Runtime, *, timeout: float | None = None, max_retries: int | None = None, **options: Any
+) -> Provider:
+    """Return the provider of the profile. The limits are those of metadata services as the source of a role."""
+    return profile_provider(runtime, metadata_timeout=timeout, max_retries=max_retries, **options)
 
 
 _FILES = ("files", "profile", "client_config")
@@ -84,8 +92,8 @@ SHARED_FILES = ChainEntry(
     "shared-files",
     "Shared config and credentials files",
     "~/.aws/config and ~/.aws/credentials, or AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE",
-    (*_FILES, *_CALLBACKS, *_IMDS),
-    profile_provider,
+    (*_FILES, *_CALLBACKS, *_IMDS, *_LIMITS),
+    _shared_files_provider,
 )
 CONTAINER = ChainEntry(
     "container",
@@ -150,6 +158,9 @@ def from_default_chain(
     client_config: ClientConfig | None = None,
     timeout: float | None = None,
     max_retries: int | None = None,
+    refresh_window: timedelta | float | None = None,
+    recheck_after: timedelta | float | None = None,
+    stale_ok: bool | None = None,
     observer: Observer | None = None,
 ) -> CachedProvider:
     """Return a cached provider of the credentials that every AWS SDK would find by default.
@@ -183,6 +194,12 @@ def from_default_chain(
         client_config: How AWS services are called. Default: the settings of the profile and the environment.
         timeout: Seconds for one HTTP exchange with container and EC2 metadata. Default: 1.
         max_retries: How often a transient failure of container and EC2 metadata is retried. Default: 0.
+        refresh_window: How long before their expiration credentials are refreshed; see ``cached``. Default: 5, 15 or 60
+            minutes, depending on the lifetime.
+        recheck_after: How long after their arrival credentials are refreshed whatever their expiration is; see
+            ``cached``. Default: never.
+        stale_ok: Whether expired credentials are returned while the source is down; see ``cached``. Default: False,
+            except for EC2 metadata.
         observer: A function that receives the events in ``anycreds.events``; see ``cached``. Default: None.
 
     Returns:
@@ -222,4 +239,6 @@ def from_default_chain(
     }
     runtime = RUNTIME if environ is None else SystemRuntime(environ=environ)
     chain = DefaultChain(*build_default_chain(runtime, options), runtime, profile)
-    return CachedProvider(chain, runtime, CacheOptions(observer=observer))
+    return cached(
+        chain, refresh_window=refresh_window, recheck_after=recheck_after, stale_ok=stale_ok, observer=observer
+    )

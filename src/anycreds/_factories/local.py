@@ -53,8 +53,12 @@ def from_ini(
     mfa_code_provider: MfaCodeProvider | None = None,
     role_assumer: RoleAssumer | None = None,
     role_assumer_with_web_identity: WebIdentityAssumer | None = None,
+    endpoint: str | None = None,
+    endpoint_mode: str | None = None,
+    ec2_metadata_v1_disabled: bool | None = None,
     client_config: ClientConfig | None = None,
     timeout: float | None = None,
+    max_retries: int | None = None,
 ) -> Provider:
     """Return a provider of the credentials of a profile in the shared config and credentials files.
 
@@ -73,9 +77,15 @@ def from_ini(
             returns the role's credentials. Default: None, STS is called.
         role_assumer_with_web_identity: An async function that takes the parameters of AssumeRoleWithWebIdentity and
             returns the role's credentials. Default: None, STS is called.
+        endpoint: For a role with EC2 metadata as its source; see ``from_instance_metadata``. Default: None.
+        endpoint_mode: As ``endpoint``. Default: None.
+        ec2_metadata_v1_disabled: As ``endpoint``. Default: None.
         client_config: How AWS services are called, at every step. Default: the settings of the profile and the
             environment.
-        timeout: Seconds for one exchange with a service, and for a command. Default: 5 for a service, 60 for a command.
+        timeout: Seconds for one exchange with a service or a metadata service, and for a command. Default: 5 for a
+            service, 1 for a metadata service, 60 for a command.
+        max_retries: For a role with container or EC2 metadata as its source, how often a transient failure of them is
+            retried. Default: 0.
 
     Returns:
         A provider. It is not cached; see ``cached``.
@@ -101,8 +111,13 @@ def from_ini(
         mfa_code_provider=mfa_code_provider,
         role_assumer=role_assumer,
         role_assumer_with_web_identity=role_assumer_with_web_identity,
+        endpoint=endpoint,
+        endpoint_mode=endpoint_mode,
+        ec2_metadata_v1_disabled=ec2_metadata_v1_disabled,
         client_config=client_config,
         timeout=timeout,
+        metadata_timeout=timeout,
+        max_retries=max_retries,
     )
 
 

@@ -98,6 +98,7 @@ def from_http(
 
 def from_instance_metadata(
     *,
+    profile: str | None = None,
     endpoint: str | None = None,
     endpoint_mode: str | None = None,
     ec2_metadata_v1_disabled: bool | None = None,
@@ -110,6 +111,8 @@ def from_instance_metadata(
     minutes ahead and ``original_expiration`` set (static stability).
 
     Args:
+        profile: The name of the profile whose ``ec2_metadata_*`` settings count. Default: ``AWS_PROFILE``, otherwise
+            ``default``.
         endpoint: The URL of the metadata service. Default: ``AWS_EC2_METADATA_SERVICE_ENDPOINT`` or the profile's
             ``ec2_metadata_service_endpoint``, otherwise ``http://169.254.169.254``.
         endpoint_mode: ``"IPv4"`` or ``"IPv6"``, if no endpoint is set. Default:
@@ -136,6 +139,7 @@ def from_instance_metadata(
     return instance_metadata_provider(
         RUNTIME,
         files=shared_files(),
+        profile=profile,
         endpoint=endpoint,
         endpoint_mode=endpoint_mode,
         ec2_metadata_v1_disabled=ec2_metadata_v1_disabled,

@@ -29,10 +29,12 @@ def profile_provider(
     only: Only | None = None,
     client_config: ClientConfig | None = None,
     timeout: float | None = None,
+    metadata_timeout: float | None = None,
+    max_retries: int | None = None,
     mfa_code_provider: MfaCodeProvider | None = None,
     role_assumer: RoleAssumer | None = None,
     role_assumer_with_web_identity: WebIdentityAssumer | None = None,
-    **metadata: Any,
+    **imds: Any,
 ) -> Provider:
     """Return the provider of a profile.
 
@@ -43,16 +45,20 @@ def profile_provider(
         only: The one kind of setting to use; None for all that the profile has. ``"default-sso"`` uses the profile
             ``default`` only, and that only if SSO is its only source.
         client_config: How AWS services are called.
-        timeout: Seconds for one exchange and for a command; None for the default of each source.
+        timeout: Seconds for one exchange with a service and for a command; None for the default of each source.
+        metadata_timeout: Seconds for one exchange with container and EC2 metadata; None for their default.
+        max_retries: How often a transient failure of container and EC2 metadata is retried; None for their default.
         mfa_code_provider: See ``from_ini``.
         role_assumer: See ``from_ini``.
         role_assumer_with_web_identity: See ``from_ini``.
-        metadata: Options for EC2 metadata as the source of a role.
+        imds: Options for EC2 metadata as the source of a role.
 
     """
     check_client_config(client_config)
-    if timeout is not None:
-        check_timeout_and_retries(timeout, 0, _NAME)
+    limits = {"timeout": metadata_timeout, "max_retries": max_retries}
+    given = {name: value for name, value in limits.items() if value is not None}
+    for seconds in (timeout, metadata_timeout):
+        check_timeout_and_retries(1.0 if seconds is None else seconds, given.get("max_retries", 0), _NAME)
     name = _SSO if only == "default-sso" else _NAME
     build = partial(
         _build,
@@ -66,7 +72,8 @@ def profile_provider(
         mfa_code_provider=mfa_code_provider,
         role_assumer=role_assumer,
         role_assumer_with_web_identity=role_assumer_with_web_identity,
-        metadata=metadata,
+        metadata=given,
+        imds={name: value for name, value in imds.items() if value is not None},
     )
     fields = profile_field(profile)
     if only in {None, "login"}:  # no other source calls a service in the client's region

@@ -54,6 +54,7 @@ def build_profile_provider(
     role_assumer: RoleAssumer | None,
     role_assumer_with_web_identity: WebIdentityAssumer | None,
     metadata: Mapping[str, Any],
+    imds: Mapping[str, Any],
 ) -> Provider:
     """Return the provider of a profile. The options are those of ``profile_provider``, checked."""
     callbacks = Callbacks(mfa_code_provider, role_assumer, role_assumer_with_web_identity)
@@ -62,7 +63,7 @@ def build_profile_provider(
         profile,
         files=files,
         constructors=CONSTRUCTORS,
-        options=BuildOptions(client_config, callbacks, timeout, metadata),
+        options=BuildOptions(client_config, callbacks, timeout, metadata, imds),
         resolve=_RESOLVERS[only],
         only_default=only == "default-sso",
         name=name,

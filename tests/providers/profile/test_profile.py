@@ -215,7 +215,7 @@ async def test_failing_command(aws: Path) -> None:
 
 
 async def test_default_chain_with_files(aws: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keys in variables take precedence over an implicit ``default``, and an explicit profile over them."""
+    """An explicit profile comes before keys in variables, which come before ``default`` and behind an empty profile."""
     (aws / "config").write_text(f"[default]\n{keys('DEFAULT')}[profile x]\n{keys('X')}[profile empty]\nregion = r\n")
     assert (await anycreds.from_default_chain()()).access_key_id == "AKIDDEFAULT"
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDENV")
@@ -224,12 +224,15 @@ async def test_default_chain_with_files(aws: Path, monkeypatch: pytest.MonkeyPat
     assert (await anycreds.from_default_chain("x")()).access_key_id == "AKIDX"
     monkeypatch.setenv("AWS_PROFILE", "default")
     assert (await anycreds.from_default_chain()()).access_key_id == "AKIDDEFAULT"
-    with pytest.raises(anycreds.NoCredentialsError) as caught:
-        await anycreds.from_default_chain("empty")()
-    names = [attempt.provider for attempt in caught.value.attempts]
-    assert names == ["shared files", "SSO", "web identity", "container credentials", "EC2 instance metadata"]
+    assert (await anycreds.from_default_chain("empty")()).access_key_id == "AKIDENV"
     with pytest.raises(anycreds.ProfileNotFoundError):
         await anycreds.from_default_chain("missing")()
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    with pytest.raises(anycreds.NoCredentialsError) as caught:
+        await anycreds.from_default_chain("empty")()
+    names = "shared files, environment variables, SSO, web identity, container credentials, EC2 instance metadata"
+    assert [attempt.provider for attempt in caught.value.attempts] == names.split(", ")
 
 
 async def test_environ_locates_the_files(aws: Path, tmp_path: Path) -> None:

@@ -133,9 +133,9 @@ class ProfileProviderBuilder:
         if base.source == "Environment":
             return partial(construct.environment, runtime)
         if base.source == "EcsContainer":
-            return partial(construct.container, runtime)
-        metadata = self._options.metadata or {}
-        return partial(construct.instance_metadata, runtime, files=self._files, profile=self._profile, **metadata)
+            return partial(construct.container, runtime, **self._options.metadata)
+        options = {**self._options.imds, **self._options.metadata}
+        return partial(construct.instance_metadata, runtime, files=self._files, profile=self._profile, **options)
 
 
 def _role_parameters(step: AssumeRoleStep) -> dict[str, Any]:
