@@ -14,10 +14,21 @@ import pytest
 
 from anycreds._cli import main
 from anycreds._config.settings import _warn_of_old_name
+from anycreds._factories.default_chain import (
+    CHAIN_WITH_PROFILE,
+    CHAIN_WITHOUT_PROFILE,
+    CONTAINER,
+    ENVIRONMENT,
+    INSTANCE_METADATA,
+    SHARED_FILES,
+    SSO,
+    ChainEntry,
+)
+from anycreds._providers.chain import IGNORED_KEYS
 from anycreds.testing import CANARY, FakeAWS, Forever, Hang, ResetAfter, Status
 
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIDENV", "AWS_SECRET_ACCESS_KEY": f"{CANARY}-secret"}
-SSO = (
+SSO_CONFIG = (
     "[default]\nsso_session = corp\nsso_account_id = 123456789012\nsso_role_name = Reader\nregion = eu-central-1\n"
     "[sso-session corp]\nsso_start_url = https://corp.awsapps.com/start\nsso_region = eu-central-1\n"
 )
@@ -40,6 +51,17 @@ def explain_as_json(capsys: pytest.CaptureFixture[str], *arguments: str) -> tupl
     return status, json.loads(text)
 
 
+def numbered(entry: ChainEntry, chain: tuple[ChainEntry, ...] = CHAIN_WITHOUT_PROFILE) -> str:
+    """Return the number and the title of a provider in the text."""
+    return f"{chain.index(entry) + 1}. {entry.title}"
+
+
+def split_at(sources: list[Any], entry: ChainEntry) -> tuple[list[Any], Any, list[Any]]:
+    """Return the sources of a document before a provider, its own, and those after it."""
+    index = [source["name"] for source in sources].index(entry.name)
+    return sources[:index], sources[index], sources[index + 1 :]
+
+
 def set_variables(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]) -> None:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
@@ -57,8 +79,8 @@ def test_keys_in_the_environment(
     set_variables(monkeypatch, {**KEYS, "AWS_REGION": "eu-west-1"})
     status, text = explain(capsys)
     assert status == 0
-    assert "1. AWS access keys (environment variables): FOUND" in text
-    assert text.count("NOT TRIED") == 5
+    assert f"{numbered(ENVIRONMENT)}: FOUND" in text
+    assert text.count("NOT TRIED") == len(CHAIN_WITHOUT_PROFILE) - 1
     assert "Credentials found: AKIDENV, from environment variables They do not expire." in text
     assert "requests to AWS STS are sent to https://sts.eu-west-1.amazonaws.com (region eu-west-1, AWS_REGION)" in text
 
@@ -95,8 +117,8 @@ def test_one_of_two_key_variables(
     monkeypatch.setenv(half, KEYS[half])
     status, text = explain(capsys)
     assert status == 1
-    assert "1. AWS access keys (environment variables): FAILED" in text
-    assert text.count("NOT TRIED") == 5
+    assert f"{numbered(ENVIRONMENT)}: FAILED" in text
+    assert text.count("NOT TRIED") == len(CHAIN_WITHOUT_PROFILE) - 1
 
 
 def test_missing_profile(
@@ -108,10 +130,10 @@ def test_missing_profile(
     status, text = explain(capsys)
     assert status == 1
     assert "profile 'prodution' is selected by AWS_PROFILE, so the shared files come first" in text
-    assert "1. Shared config and credentials files: FAILED" in text
+    assert f"{numbered(SHARED_FILES, CHAIN_WITH_PROFILE)}: FAILED" in text
     assert "did you mean 'production'?" in text
-    assert "Note: access keys in environment variables are ignored, because a profile is selected (AWS_PROFILE)" in text
-    assert text.count("NOT TRIED") == 5
+    assert f"Note: {IGNORED_KEYS % 'AWS_PROFILE'}" in text
+    assert text.count("NOT TRIED") == len(CHAIN_WITH_PROFILE) - 1
     assert (
         "No credentials found: profile 'prodution' does not exist. What you can do: - did you mean 'production'? "
         "- select an existing profile: 'production' - create this profile: aws configure sso --profile prodution "
@@ -140,7 +162,7 @@ def test_environment_keys_behind_a_profile_without_credentials(
     set_variables(monkeypatch, {**KEYS, "AWS_PROFILE": "dev"})
     status, text = explain(capsys)
     assert status == 0
-    assert "2. AWS access keys (environment variables): FOUND" in text
+    assert f"{numbered(ENVIRONMENT, CHAIN_WITH_PROFILE)}: FOUND" in text
     assert "are ignored" not in text
 
 
@@ -168,15 +190,17 @@ def test_missing_source(aws_isolated: Path, capsys: pytest.CaptureFixture[str]) 
 
 def test_expired_sso_session(aws_isolated: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """For an expired session the text and the document have the command that signs in."""
-    config(aws_isolated, SSO)
+    config(aws_isolated, SSO_CONFIG)
     status, text = explain(capsys)
     assert status == 1
-    assert "2. IAM Identity Center credential provider: FAILED" in text
+    assert f"{numbered(SSO)}: FAILED" in text
     assert "run: aws sso login --profile default" in text
     status, document = explain_as_json(capsys)
-    assert [source["outcome"] for source in document["sources"]] == ["not configured", "failed", *["not tried"] * 4]
-    assert document["sources"][1]["error"] == "LoginRequiredError"
-    assert document["sources"][1]["command"] == "aws sso login --profile default"
+    before, failed, after = split_at(document["sources"], SSO)
+    assert {source["outcome"] for source in before} == {"not configured"}
+    assert {source["outcome"] for source in after} == {"not tried"}
+    assert (failed["outcome"], failed["error"]) == ("failed", "LoginRequiredError")
+    assert failed["command"] == "aws sso login --profile default"
 
 
 def test_profile_section_without_the_word_profile(aws_isolated: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -190,19 +214,22 @@ def test_every_source_has_a_stable_name(
     aws_isolated: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """In the JSON document each source has the same name, whether it is found, failed, not configured or not tried."""
-    names = ["environment", "sso", "web-identity-token-file", "shared-files", "container", "imds"]
+    names = [entry.name for entry in CHAIN_WITHOUT_PROFILE]
     document = explain_as_json(capsys)[1]
     assert [source["name"] for source in document["sources"]] == names
+    assert {"environment", "sso", "web-identity-token-file", "shared-files", "container", "imds"} <= set(names)
     set_variables(monkeypatch, {"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1:9"})
     document = explain_as_json(capsys)[1]
     assert [source["name"] for source in document["sources"]] == names
-    assert [source["outcome"] for source in document["sources"]][-2:] == ["failed", "not tried"]
+    _, container, after = split_at(document["sources"], CONTAINER)
+    assert container["outcome"] == "failed"
+    assert {source["outcome"] for source in after} == {"not tried"}
     set_variables(monkeypatch, KEYS)
     document = explain_as_json(capsys)[1]
     assert [source["name"] for source in document["sources"]] == names
     set_variables(monkeypatch, {"AWS_PROFILE": "dev"})
     document = explain_as_json(capsys)[1]
-    assert [source["name"] for source in document["sources"]] == ["shared-files", *names[:3], *names[4:]]
+    assert [source["name"] for source in document["sources"]] == [entry.name for entry in CHAIN_WITH_PROFILE]
 
 
 def test_warnings_of_the_library_are_notes(
@@ -220,10 +247,11 @@ def test_nothing_is_configured(aws_isolated: Path, capsys: pytest.CaptureFixture
     """If nothing is configured, each provider says what it looked for, and the end says what a new user can do."""
     status, text = explain(capsys)
     assert status == 1
-    assert text.count("NOT CONFIGURED") == 6
+    count = len(CHAIN_WITHOUT_PROFILE)
+    assert text.count("NOT CONFIGURED") == count
     assert "EC2 metadata is disabled by AWS_EC2_METADATA_DISABLED" in text
     assert "hop-limit" not in text
-    assert "No credentials found: none of these sources is configured. What you can do:" in text
+    assert f"No credentials found: none of {count} providers has credentials configured. What you can do:" in text
     assert "aws login" in text
     status, document = explain_as_json(capsys)
     assert (status, document["credentials"]) == (1, None)
@@ -247,7 +275,7 @@ def test_hop_limit(
     fake_aws.script("token", Forever(fault))
     status, text = explain(capsys)
     assert status == 1
-    assert "6. IMDS credential provider: NOT CONFIGURED" in text
+    assert f"{numbered(INSTANCE_METADATA)}: NOT CONFIGURED" in text
     assert "not an EC2 instance" not in text
     steps = text.partition("What you can do:")[2]
     assert "HttpPutResponseHopLimit" in steps

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 # Seconds. The smallest lifetime that ``expire_after`` accepts, as in JavaScript; a shorter one causes many refreshes.
 _MIN_LIFETIME = 5 * 60.0
 
+NONE_CONFIGURED = "none of %d providers has credentials configured"
+IGNORED_KEYS = "a profile is selected explicitly by %s; access keys in environment variables are ignored"
+
 # The profile for which the warning about ignored access keys was logged. It is logged once per process, since a program
 # may create many chains.
 _warned: list[str] = []
@@ -51,7 +54,7 @@ async def first_available(providers: Sequence[Provider], io: Io, context: Client
             seconds = io.monotonic() - started
             attempts.append(ProviderAttempt(provider.name, _reason(error), seconds, error.with_traceback(None)))
     raise NoCredentialsError(
-        f"no credentials found: none of {len(attempts)} providers has credentials configured",
+        f"no credentials found: {NONE_CONFIGURED % len(attempts)}",
         attempts=tuple(attempts),
         hint="configure one of the providers listed below",
     )
@@ -156,5 +159,4 @@ def _warn_of_ignored_keys(selection: ProfileSelection, io: Io, source: str | Non
     if source == ENVIRONMENT or _warned or first_set(io.environ(), "AWS_ACCESS_KEY_ID") is None:
         return
     _warned.append(selection.name.value)
-    message = "a profile is selected explicitly by %s; access keys in environment variables are ignored"
-    log("chain", "warning", message, selection.name.origin)
+    log("chain", "warning", IGNORED_KEYS, selection.name.origin)

@@ -16,6 +16,7 @@ from ..._core.errors import CredentialsError, InvalidConfigurationError, NotConf
 from ..._core.io import ATTEMPT_TIMEOUT
 from ..._core.provider import NO_CONTEXT, Provider
 from ..._factories import default_chain
+from ..._providers.chain import IGNORED_KEYS
 from ..._providers.service.endpoint_resolution import EndpointResolver, ResolvedEndpoint
 from ..._system import threads
 from ..._system.io import SystemIo, SystemRuntime
@@ -23,7 +24,6 @@ from .._mfa import prompt_for_mfa_code
 from .._recursion_guard import recursion_guard
 
 _KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
-_KEYS_IGNORED = "access keys in environment variables are ignored, because a profile is selected ({origin})"
 
 Outcome = Literal["found", "not configured", "failed", "not tried"]
 
@@ -101,7 +101,7 @@ async def _explain(profile: str | None, warnings: list[str], seconds: float | No
             sources.append(source)
         has_ignored_keys = any(one.entry is default_chain.ENVIRONMENT and one.outcome == "not tried" for one in sources)
         if has_ignored_keys and first_set(io.environ(), _KEYS[0]) is not None:
-            warnings.append(_KEYS_IGNORED.format(origin=selection.name.origin))
+            warnings.append(IGNORED_KEYS % selection.name.origin)
         region = await _region(io, shared, profile, sources)
         error = next((source.error for source in sources if source.outcome == "failed"), None)
         is_missing = isinstance(error, ProfileNotFoundError) and error.profile == selection.name.value

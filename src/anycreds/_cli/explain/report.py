@@ -9,6 +9,7 @@ from textwrap import wrap
 from typing import Any
 
 from ..._core.errors import CredentialsError, ProfileNotFoundError
+from ..._providers.chain import NONE_CONFIGURED
 from .._common import list_profiles, with_option_names
 from .inspect import Explanation, Source
 
@@ -128,7 +129,7 @@ def _result(explanation: Explanation) -> Iterator[str]:
 def _no_credentials(explanation: Explanation) -> Iterator[str]:
     error, name = explanation.failure, explanation.profile.name.value
     if error is None:
-        reason, steps = "none of these sources is configured", _first_steps(explanation.sources)
+        reason, steps = NONE_CONFIGURED % len(explanation.sources), _first_steps(explanation.sources)
     elif isinstance(error, ProfileNotFoundError) and error.profile == name:
         reason, steps = f"profile {name!r} does not exist", _steps_for_missing_profile(explanation, error.hint)
     else:
