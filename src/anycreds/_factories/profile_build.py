@@ -11,8 +11,7 @@ from .._core.callbacks import Callbacks, MfaCodeProvider, RoleAssumer, WebIdenti
 from .._core.io import Runtime
 from .._core.provider import Provider
 from .._providers.profile import single_source
-from .._providers.profile.build import SourceConstructors
-from .._providers.profile.options import BuildOptions
+from .._providers.profile.build import BuildOptions, SourceConstructors
 from .._providers.profile.provider import ProfileProvider
 from .._providers.profile.role_chain import resolve_role_chain
 from . import constructors

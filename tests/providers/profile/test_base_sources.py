@@ -25,7 +25,7 @@ from anycreds._core.callbacks import Callbacks
 from anycreds._core.http import Request
 from anycreds._core.provider import ClientContext
 from anycreds._factories.profile_build import CONSTRUCTORS
-from anycreds._providers.profile.options import BuildOptions
+from anycreds._providers.profile.build import BuildOptions
 from anycreds._providers.profile.provider import ProfileProvider
 from support.fake_io import FakeIo, FakeRuntime, Step, answer, assert_no_secret, document, run
 

@@ -75,17 +75,8 @@ Base: TypeAlias = StaticBase | ProcessBase | WebIdentityBase | SsoBase | LoginBa
 def resolve_base(profile: Profile, profiles: Profiles, *, is_source: bool) -> Base | None:
     """Return the source that a profile has itself; None if it has no credential settings.
 
-    The order is that of the AWS SDK for JavaScript: access keys, web identity, command, SSO, login.
-
-    Args:
-        profile: The profile.
-        profiles: All profiles, for the ``sso-session`` that the profile references.
-        is_source: Whether another profile names this one as its source. Its ``credential_source`` then counts even
-            without a role.
-
-    Raises:
-        InvalidConfigurationError: The settings contradict each other or are incomplete.
-
+    The order is that of the AWS SDK for JavaScript: access keys, web identity, command, SSO, login. With ``is_source``,
+    another profile names this one as its source: its ``credential_source`` then counts even without a role.
     """
     settings = profile.settings
     if KEY in settings or SECRET in settings:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from ..._config.client_config import ClientConfig
 from ..._config.service_settings import ProfileView
 from ..._config.settings import Setting
 from ..._config.shared_files import NAME, SharedFiles
+from ..._core.callbacks import Callbacks
 from ..._core.errors import InvalidConfigurationError
 from ..._core.io import Io, Runtime
 from ..._core.provider import Provider
@@ -16,7 +19,6 @@ from ..._core.validation import InvalidValueError, check_text
 from ..service.endpoint_resolution import EndpointResolver
 from ..sts.parameters import missing_mfa_callback
 from .base_sources import Base, LoginBase, ProcessBase, SsoBase, StaticBase, WebIdentityBase
-from .options import BuildOptions
 from .role_chain import AssumeRoleStep, RoleChain
 
 # Seconds for one exchange with a service, and for a command: some commands call a slow vault.
@@ -24,6 +26,19 @@ SERVICE_TIMEOUT, PROCESS_TIMEOUT = 5.0, 60.0
 
 # The kinds of steps that were built in this process, so that what they import is imported.
 _has_imported: set[type] = set()
+
+
+class BuildOptions(NamedTuple):
+    """Options that the program gives for all providers of a profile."""
+
+    config: ClientConfig | None = None
+    callbacks: Callbacks = Callbacks()
+    timeout: float | None = None
+    """Seconds for one exchange with a service; None for the default of each provider."""
+    metadata: Mapping[str, Any] = MappingProxyType({})
+    """``timeout`` and ``max_retries`` of container and EC2 metadata, if they are given."""
+    imds: Mapping[str, Any] = MappingProxyType({})
+    """Other options for ``credential_source = Ec2InstanceMetadata``."""
 
 
 class SourceConstructors(NamedTuple):
@@ -43,37 +58,15 @@ class SourceConstructors(NamedTuple):
     assume_role: Callable[..., Provider]
 
 
-class ProfileProviderBuilder:
-    """Builds the providers of one profile.
+class ProfileProviderBuilder(NamedTuple):
+    """Builds the providers of one profile, which is the selected one at every step."""
 
-    Args:
-        runtime: What they run on.
-        constructors: How they are constructed.
-        options: The program's options for all of them.
-        files: The shared files, for what EC2 metadata reads in them.
-        profile: The name of the selected profile, which holds for every step.
-        view: The settings of service calls in the selected profile.
-
-    """
-
-    __slots__ = ("_construct", "_endpoints", "_files", "_options", "_profile", "_runtime")
-
-    def __init__(
-        self,
-        runtime: Runtime,
-        constructors: SourceConstructors,
-        *,
-        options: BuildOptions,
-        files: SharedFiles,
-        profile: str,
-        view: ProfileView,
-    ) -> None:
-        self._runtime = runtime
-        self._construct = constructors
-        self._options = options
-        self._files = files
-        self._profile = profile
-        self._endpoints = EndpointResolver(options.config, view=view, profile_first=True)
+    runtime: Runtime
+    construct: SourceConstructors
+    options: BuildOptions
+    files: SharedFiles
+    profile: str
+    view: ProfileView
 
     async def build(self, io: Io, chain: RoleChain) -> Provider:
         """Return the provider for a role chain; import what it needs in a thread."""
@@ -85,33 +78,34 @@ class ProfileProviderBuilder:
         return provider
 
     def _build(self, chain: RoleChain) -> Provider:
-        provider = self._base_constructor(chain.base)()
+        endpoints = EndpointResolver(self.options.config, view=self.view, profile_first=True)
+        provider = self._base_constructor(chain.base, endpoints)()
         for step in chain.roles:
             params = _role_parameters(step)
             description = f"role {step.role_arn.value!r} of profile {step.profile!r} ({step.role_arn.origin})"
-            if step.mfa_serial is not None and self._options.callbacks.mfa_code_provider is None:
+            if step.mfa_serial is not None and self.options.callbacks.mfa_code_provider is None:
                 raise InvalidConfigurationError(missing_mfa_callback(description), source="assume role")
-            provider = self._construct.assume_role(
-                self._runtime,
+            provider = self.construct.assume_role(
+                self.runtime,
                 params=params,
                 description=description,
                 source=provider,
                 source_setting=step.source,
-                endpoints=self._endpoints,
-                callbacks=self._options.callbacks,
-                timeout=self._options.timeout or SERVICE_TIMEOUT,
+                endpoints=endpoints,
+                callbacks=self.options.callbacks,
+                timeout=self.options.timeout or SERVICE_TIMEOUT,
             )
         return provider
 
-    def _base_constructor(self, base: Base) -> Callable[[], Provider]:
-        construct, runtime, endpoints = self._construct, self._runtime, self._endpoints
-        timeout = self._options.timeout or SERVICE_TIMEOUT
+    def _base_constructor(self, base: Base, endpoints: EndpointResolver) -> Callable[[], Provider]:
+        construct, runtime = self.construct, self.runtime
+        timeout = self.options.timeout or SERVICE_TIMEOUT
         if isinstance(base, StaticBase):
             return partial(construct.static, runtime, base.profile, base.settings)
         if isinstance(base, ProcessBase):
             account_id = None if base.account_id is None else base.account_id.value
             return partial(
-                construct.process, runtime, base.command, account_id, timeout=self._options.timeout or PROCESS_TIMEOUT
+                construct.process, runtime, base.command, account_id, timeout=self.options.timeout or PROCESS_TIMEOUT
             )
         if isinstance(base, WebIdentityBase):
             return partial(
@@ -121,7 +115,7 @@ class ProfileProviderBuilder:
                 role_arn=base.role_arn,
                 session_name=base.session_name,
                 params={} if base.duration is None else {"DurationSeconds": base.duration},
-                assumer=self._options.callbacks.role_assumer_with_web_identity,
+                assumer=self.options.callbacks.role_assumer_with_web_identity,
                 only_options=True,  # settings of a profile are never mixed with environment variables
                 endpoints=endpoints,
                 timeout=timeout,
@@ -133,9 +127,9 @@ class ProfileProviderBuilder:
         if base.source == "Environment":
             return partial(construct.environment, runtime)
         if base.source == "EcsContainer":
-            return partial(construct.container, runtime, **self._options.metadata)
-        options = {**self._options.imds, **self._options.metadata}
-        return partial(construct.instance_metadata, runtime, files=self._files, profile=self._profile, **options)
+            return partial(construct.container, runtime, **self.options.metadata)
+        options = {**self.options.imds, **self.options.metadata}
+        return partial(construct.instance_metadata, runtime, files=self.files, profile=self.profile, **options)
 
 
 def _role_parameters(step: AssumeRoleStep) -> dict[str, Any]:

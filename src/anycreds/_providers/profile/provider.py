@@ -17,8 +17,7 @@ from ..._core.errors import CredentialsError, NotConfiguredError
 from ..._core.io import Io, Runtime
 from ..._core.provider import WHOLE_CONTEXT, ClientContext, Provider
 from ..service.callbacks import fetch_source
-from .build import ProfileProviderBuilder, SourceConstructors
-from .options import BuildOptions
+from .build import BuildOptions, ProfileProviderBuilder, SourceConstructors
 from .role_chain import Resolver, RoleChain, resolve_role_chain
 
 
@@ -31,18 +30,10 @@ class _CachedBuild(NamedTuple):
 
 
 class ProfileProvider(Provider):
-    """Gets the credentials of a profile.
+    """The provider of a profile; None is that of the client, of ``AWS_PROFILE``, or ``default``.
 
-    Args:
-        runtime: What it runs on.
-        profile: The name of the profile; None for that of the client, ``AWS_PROFILE`` or ``default``.
-        files: The shared files.
-        constructors: How the providers of the sources are constructed.
-        options: The program's options for them.
-        resolve: What of the profile is used.
-        only_default: Use no profile but ``default``, and that only if no other one is selected.
-        name: The name of the provider.
-
+    ``resolve`` decides what of the profile is used. With ``only_default``, no profile but ``default`` is used, and that
+    only if no other one is selected.
     """
 
     __slots__ = ("_cached", "_constructors", "_files", "_only_default", "_options", "_profile", "_resolve_chain")
@@ -106,14 +97,8 @@ class ProfileProvider(Provider):
         chain, view = self._resolve_chain(profiles, selection.name), view_of(profiles, name)
         self._log_diagnostics(profiles, {name} | chain.profiles)
         if cached is None or (cached.chain, cached.view, cached.name) != (chain, view, name):
-            builder = ProfileProviderBuilder(
-                self._runtime,
-                self._constructors,
-                options=self._options,
-                files=self._files,
-                profile=name,
-                view=view,
-            )
+            options, files = self._options, self._files
+            builder = ProfileProviderBuilder(self._runtime, self._constructors, options, files, name, view)
             provider = await builder.build(io, chain)
         else:
             provider = cached.provider

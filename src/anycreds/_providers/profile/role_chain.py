@@ -64,15 +64,7 @@ It raises a ``CredentialsError`` if the profile has no usable credential setting
 
 
 def resolve_role_chain(profiles: Profiles, name: Setting) -> RoleChain:
-    """Return how to get the credentials of a profile, given by its name and the setting that the name comes from.
-
-    Raises:
-        NotConfiguredError: The profile has no credential settings.
-        ProfileNotFoundError: The profile, or one that it references, does not exist.
-        ProfileLoopError: Profiles reference each other in a loop.
-        InvalidConfigurationError: Settings contradict each other or are incomplete.
-
-    """
+    """Return how to get the credentials of a profile, given by its name and the setting that the name comes from."""
     roles: list[AssumeRoleStep] = []
     path: list[str] = []
     while True:
@@ -97,14 +89,7 @@ def resolve_role_chain(profiles: Profiles, name: Setting) -> RoleChain:
 
 
 def find_profile(profiles: Profiles, name: Setting, path: Sequence[str] = ()) -> Profile:
-    """Return a profile that has no malformed line.
-
-    Args:
-        profiles: All profiles.
-        name: The name of the profile, and the setting that it comes from.
-        path: The names of the profiles that lead to this one, for the error.
-
-    """
+    """Return a profile that has no malformed line. ``path`` has the profiles that lead to it, for the error."""
     try:
         profile = profiles.find(name.value, NAME)
     except ProfileNotFoundError as error:

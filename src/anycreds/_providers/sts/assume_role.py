@@ -16,14 +16,13 @@ from ..._core.http import Request, TransportFailure
 from ..._core.io import Io, Runtime
 from ..._core.provider import WHOLE_CONTEXT, ClientContext, Provider
 from ..._core.validation import InvalidValueError, check_text
-from ..._wire.service_errors import service_error, transport_error
 from ..._wire.sigv4 import Scope, check_signable, sign_headers
 from ..service.callbacks import call_user_function, credentials_from_callback, fetch_source
 from ..service.endpoint_resolution import EndpointResolver, ResolvedEndpoint
-from ..service.retries import Result, call_service, start_budget
+from ..service.retries import call_service, start_budget
 from .parameters import LONGEST_CHAINED_SESSION, Params
 from .requests import FORM_TYPE, assume_role_form
-from .responses import HINTS, parse_credentials, parse_error_response
+from .responses import CODE_REUSED_HINT, credentials_from, parse_error_response
 
 NAME = "assume role"
 
@@ -33,9 +32,6 @@ _ROLE_SESSIONS = frozenset(
 )
 # Seconds for the user to find the device and enter its code.
 _PROMPT_TIMEOUT = 5 * 60.0
-# How STS says that a code is wrong or was used before. The error code is that of every rejection.
-_WRONG_CODE = "invalid MFA one time pass code"
-_CODE_REUSED_HINT = "wait for the next code: a code is valid for 30 s, and AWS accepts it only once"
 _CHAINED_HINT = f"set the duration to {LONGEST_CHAINED_SESSION} s or less"
 
 
@@ -56,18 +52,11 @@ class Role(NamedTuple):
 class AssumeRoleProvider(Provider):
     """The provider of ``from_temporary_credentials``, and of every ``role_arn`` in a profile.
 
-    Args:
-        runtime: What it runs on.
-        role: The role. If it has a ``SerialNumber``, there has to be an ``mfa_code_provider``.
-        source: The provider of the credentials that the request is signed with.
-        endpoints: Where STS is.
-        callbacks: The user's functions.
-        timeout: Seconds for one exchange with STS.
+    The request is signed with the credentials of ``source``. A role with a ``SerialNumber`` requires the callback
+    ``mfa_code_provider``.
 
-    See:
-        AWS Security Token Service API Reference, "AssumeRole":
-        https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
-
+    See: AWS Security Token Service API Reference, "AssumeRole",
+    https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
     """
 
     __slots__ = ("_callbacks", "_endpoints", "_role", "_sent_code", "_source", "_timeout")
@@ -136,7 +125,7 @@ class AssumeRoleProvider(Provider):
         except InvalidValueError as error:
             raise RetrievalError(f"the code that {name} returned {error}", source=NAME) from None
         if code == self._sent_code:
-            raise RetrievalError(f"{name} returned a code that was sent before", source=NAME, hint=_CODE_REUSED_HINT)
+            raise RetrievalError(f"{name} returned a code that was sent before", source=NAME, hint=CODE_REUSED_HINT)
         return code
 
     async def _call_sts(self, io: Io, endpoint: ResolvedEndpoint, source: Credentials, params: Params) -> Credentials:
@@ -161,18 +150,9 @@ class AssumeRoleProvider(Provider):
             self._sent_code = ""  # STS has not received it
         assertions = (context["ContextAssertion"] for context in params.get("ProvidedContexts", ()))
         secrets = (source.secret_access_key, source.session_token or "", code, *assertions)
-        return _parse(result, f"unable to assume {self._role.description}: AssumeRole of {endpoint}", secrets)
+        description = f"unable to assume {self._role.description}: AssumeRole of {endpoint}"
+        return credentials_from(result, "AssumeRole", NAME, description, secrets)
 
 
 async def _call_role_assumer(io: Io, assumer: RoleAssumer, source: Credentials, params: Params) -> Credentials:
     return await credentials_from_callback(io, assumer, (source, params), "role_assumer", NAME)
-
-
-def _parse(result: Result, request: str, secrets: tuple[str, ...]) -> Credentials:
-    if isinstance(result, TransportFailure):
-        raise transport_error(result, NAME, request)
-    if result.status != 200:
-        error = parse_error_response(result, secrets)
-        hints = {**HINTS, error.code or "": _CODE_REUSED_HINT} if _WRONG_CODE in error.message else HINTS
-        raise service_error(result, error, NAME, request, hints)
-    return parse_credentials(result, "AssumeRole", NAME, secrets)

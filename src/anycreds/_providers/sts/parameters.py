@@ -39,16 +39,9 @@ class WebIdentityRole(NamedTuple):
 
 
 def sts_parameters(values: Mapping[str, object], source: str) -> Params:
-    """Return the parameters that are given, in the form of the API.
+    """Return the parameters that are given, by their name in the API, in its form; those that are None are omitted.
 
-    Args:
-        values: The parameters by their name in the API; None for one that is not given. Lists of ARNs are lists of
-            texts, and tags are a mapping.
-        source: The name of the provider, for errors.
-
-    Raises:
-        InvalidConfigurationError: A parameter cannot be used. The error contains its name, not its value.
-
+    An error contains the name of a parameter, not its value.
     """
     params: dict[str, Any] = {}
     for name, value in values.items():
@@ -64,12 +57,7 @@ def sts_parameters(values: Mapping[str, object], source: str) -> Params:
 
 
 def check_duration(seconds: float) -> int:
-    """Return the duration of a session in whole seconds. A role may have a lower limit than this checks.
-
-    Raises:
-        InvalidValueError: No session can have this duration.
-
-    """
+    """Return the duration of a session in whole seconds. A role may have a lower limit than this checks."""
     if not SHORTEST_SESSION <= seconds <= LONGEST_SESSION or seconds != int(seconds):
         given = f"{seconds:g} s" if abs(seconds) < 1e9 else "out of range"  # an int may be too long to be displayed
         raise InvalidValueError(f"is {given}; expected {SHORTEST_SESSION} to {LONGEST_SESSION} whole seconds")
@@ -90,11 +78,7 @@ def web_identity_role(
 ) -> WebIdentityRole:
     """Return the role, with each of the three settings from its option, otherwise from its variable.
 
-    Raises:
-        NotConfiguredError: No token file is set. A role alone is not a configuration: many programs set the variable
-            for other purposes.
-        InvalidConfigurationError: A token file is set, but no role.
-
+    A role without a token file is not a configuration: many programs set the variable for other purposes.
     """
     token_file = token_file or first_set(environ, TOKEN_FILE_VARIABLE)
     role_arn = role_arn or first_set(environ, ROLE_VARIABLE)

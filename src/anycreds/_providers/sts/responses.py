@@ -7,15 +7,26 @@ from typing import Literal
 
 from ..._core.credentials import Credentials
 from ..._core.errors import MalformedResponseError
-from ..._core.http import Response
+from ..._core.http import Response, TransportFailure
 from ..._core.validation import InvalidValueError, check_text
-from ..._wire.service_errors import ErrorResponse, error_response, malformed_response, parse_json_error
+from ..._wire.service_errors import (
+    ErrorResponse,
+    error_response,
+    malformed_response,
+    parse_json_error,
+    service_error,
+    transport_error,
+)
 from ..._wire.text import check_not_compressed
 from ..._wire.timestamps import parse_time
 from ..._wire.xml import XmlElement, parse_xml
 
 _KEYS = ("AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration")
 _PAGE_HINT = "check for a captive portal or a proxy: the response is a web page"
+
+# How STS says that an MFA code is wrong or was used before. The error code is that of every rejection.
+_WRONG_CODE = "invalid MFA one time pass code"
+CODE_REUSED_HINT = "wait for the next code: a code is valid for 30 s, and AWS accepts it only once"
 
 _EXPIRED_SOURCE = "refresh the source credentials, which have expired"
 _UNKNOWN_KEY = "check that the access key still exists, and that it is of the same partition as the endpoint"
@@ -57,24 +68,30 @@ HINTS: Mapping[str, str] = {
 }
 
 
+def credentials_from(
+    result: Response | TransportFailure,
+    operation: Literal["AssumeRole", "AssumeRoleWithWebIdentity"],
+    source: str,
+    description: str,
+    secrets: tuple[str, ...],
+) -> Credentials:
+    """Return the credentials in the result of a call, or raise its error, which shows no secret of the request."""
+    if isinstance(result, TransportFailure):
+        raise transport_error(result, source, description)
+    if result.status != 200:
+        error = parse_error_response(result, secrets)
+        hints = {**HINTS, error.code or "": CODE_REUSED_HINT} if _WRONG_CODE in error.message else HINTS
+        raise service_error(result, error, source, description, hints)
+    return parse_credentials(result, operation, source, secrets)
+
+
 def parse_credentials(
     response: Response,
     operation: Literal["AssumeRole", "AssumeRoleWithWebIdentity"],
     source: str,
     secrets: tuple[str, ...] = (),
 ) -> Credentials:
-    """Return the credentials in a response of STS, with the account of the role if the response has it.
-
-    Args:
-        response: A response with status 200.
-        operation: The operation of the request.
-        source: The name of the provider.
-        secrets: The secrets in the request, which must not appear in an error.
-
-    Raises:
-        MalformedResponseError: The response does not contain valid credentials.
-
-    """
+    """Return the credentials in a response with status 200, with the account of the role if the response has it."""
     try:
         root = _document(response)
         if root.name != f"{operation}Response":
@@ -100,13 +117,7 @@ def _credentials(root: XmlElement, result: str, source: str) -> Credentials:
 def parse_error_response(response: Response, secrets: tuple[str, ...] = ()) -> ErrorResponse:
     """Return the error response of STS, or of a service that imitates it and may use JSON.
 
-    Args:
-        response: A response with another status than 200.
-        secrets: The secrets in the request, which must not appear in an error.
-
-    Returns:
-        The error response. Code and message are empty if ``response`` is neither.
-
+    Code and message are empty if ``response`` is neither.
     """
     try:
         root = _document(response)

@@ -6,6 +6,7 @@ that the token has expired, it is read once more: a newer one may have been writ
 
 from __future__ import annotations
 
+from contextlib import suppress
 from copy import deepcopy
 from functools import partial
 from types import MappingProxyType
@@ -16,18 +17,16 @@ from ..._config.settings import Setting
 from ..._core.callbacks import TokenFunction, WebIdentityAssumer
 from ..._core.credentials import Credentials
 from ..._core.errors import CredentialsError, InvalidConfigurationError, RetrievalError
-from ..._core.http import TransportFailure
 from ..._core.io import Io, ReadFailure, Runtime
 from ..._core.provider import ClientContext, Provider
 from ..._core.validation import InvalidValueError, check_text
-from ..._wire.service_errors import service_error, transport_error
 from ..._wire.text import decode_utf8
 from ..service.callbacks import call_user_function, credentials_from_callback
 from ..service.endpoint_resolution import EndpointResolver, ResolvedEndpoint
 from ..service.retries import call_service, start_budget
 from .parameters import LONGEST_TOKEN, Params, WebIdentityRole, web_identity_role
 from .requests import FORM_TYPE, web_identity_form
-from .responses import HINTS, parse_credentials, parse_error_response
+from .responses import credentials_from, parse_error_response
 
 NAME = "web identity"
 
@@ -65,16 +64,8 @@ class _Role(NamedTuple):
 class WebIdentityProvider(Provider):
     """The provider of ``from_web_token`` and ``from_token_file``, and of ``web_identity_token_file`` in a profile.
 
-    Args:
-        runtime: What it runs on.
-        options: The role and its token.
-        endpoints: Where STS is.
-        timeout: Seconds for one exchange with STS.
-
-    See:
-        AWS Security Token Service API Reference, "AssumeRoleWithWebIdentity":
-        https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html
-
+    See: AWS Security Token Service API Reference, "AssumeRoleWithWebIdentity",
+    https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html
     """
 
     __slots__ = ("_endpoints", "_options", "_timeout")
@@ -105,17 +96,14 @@ class WebIdentityProvider(Provider):
         return await assume((newer, token))
 
     async def _describe_sources(self, io: Io, context: ClientContext) -> list[str]:
-        try:
+        sources: list[str] = []
+        with suppress(CredentialsError):  # the error of the attempt describes it
             role = self._role(io)
-        except CredentialsError:
-            return []  # the error of the attempt describes it
-        if role.token_file is None:
-            return [role.description]
-        try:
-            file = resolve_path(role.token_file, io.environ(), io.home_directory, NAME)
-        except InvalidConfigurationError:
-            return [role.description]
-        return [role.description, f"token file {file.display_path} ({file.origin})"]
+            sources.append(role.description)
+            if role.token_file is not None:
+                file = resolve_path(role.token_file, io.environ(), io.home_directory, NAME)
+                sources.append(f"token file {file.display_path} ({file.origin})")
+        return sources
 
     def _role(self, io: Io) -> _Role:
         options = self._options
@@ -149,15 +137,11 @@ class WebIdentityProvider(Provider):
     async def _call_sts(self, io: Io, endpoint: ResolvedEndpoint, role: _Role, tokens: tuple[str, ...]) -> Credentials:
         """Call STS with the first token. None of the tokens may appear in an error."""
         body = web_identity_form({**role.params, "WebIdentityToken": tokens[0]})
-        http_request = endpoint.request("POST", "/", {"Content-Type": FORM_TYPE}, self._timeout, body)
+        request = endpoint.request("POST", "/", {"Content-Type": FORM_TYPE}, self._timeout, body)
         budget = await start_budget(io, endpoint.attempts * self._timeout)
-        result = await call_service(io, lambda _: http_request, parse_error_response, endpoint.attempts, budget)
-        request = f"unable to assume {role.description}: AssumeRoleWithWebIdentity of {endpoint}"
-        if isinstance(result, TransportFailure):
-            raise transport_error(result, NAME, request)
-        if result.status != 200:
-            raise service_error(result, parse_error_response(result, tokens), NAME, request, HINTS)
-        return parse_credentials(result, "AssumeRoleWithWebIdentity", NAME, tokens)
+        result = await call_service(io, lambda _: request, parse_error_response, endpoint.attempts, budget)
+        description = f"unable to assume {role.description}: AssumeRoleWithWebIdentity of {endpoint}"
+        return credentials_from(result, "AssumeRoleWithWebIdentity", NAME, description, tokens)
 
 
 async def _call_role_assumer(io: Io, assumer: WebIdentityAssumer, role: _Role, tokens: tuple[str, ...]) -> Credentials:
