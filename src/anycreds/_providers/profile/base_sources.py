@@ -66,7 +66,6 @@ class CredentialSourceBase(NamedTuple):
 
     profile: str
     source: str
-    setting: Setting
 
 
 Base: TypeAlias = StaticBase | ProcessBase | WebIdentityBase | SsoBase | LoginBase | CredentialSourceBase
@@ -139,7 +138,7 @@ def credential_source_base(profile: Profile) -> CredentialSourceBase:
     setting = profile.settings["credential_source"]
     for source in CREDENTIAL_SOURCES:
         if setting.value.strip().lower() == source.lower():
-            return CredentialSourceBase(profile.name, source, setting)
+            return CredentialSourceBase(profile.name, source)
     expected = f"set it to one of {', '.join(CREDENTIAL_SOURCES)}"
     raise profile_error(profile, setting, "credential_source has an unknown value", hint=expected)
 

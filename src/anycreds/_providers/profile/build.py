@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ..._config.client_config import ClientConfig
 from ..._config.service_settings import ProfileView
-from ..._config.settings import Setting
 from ..._config.shared_files import NAME, SharedFiles
 from ..._core.callbacks import Callbacks
 from ..._core.errors import InvalidConfigurationError
@@ -79,7 +77,7 @@ class ProfileProviderBuilder(NamedTuple):
 
     def _build(self, chain: RoleChain) -> Provider:
         endpoints = EndpointResolver(self.options.config, view=self.view, profile_first=True)
-        provider = self._base_constructor(chain.base, endpoints)()
+        provider = self._base_provider(chain.base, endpoints)
         for step in chain.roles:
             params = _role_parameters(step)
             description = f"role {step.role_arn.value!r} of profile {step.profile!r} ({step.role_arn.origin})"
@@ -97,19 +95,16 @@ class ProfileProviderBuilder(NamedTuple):
             )
         return provider
 
-    def _base_constructor(self, base: Base, endpoints: EndpointResolver) -> Callable[[], Provider]:
+    def _base_provider(self, base: Base, endpoints: EndpointResolver) -> Provider:
         construct, runtime = self.construct, self.runtime
         timeout = self.options.timeout or SERVICE_TIMEOUT
         if isinstance(base, StaticBase):
-            return partial(construct.static, runtime, base.profile, base.settings)
+            return construct.static(runtime, base.profile, base.settings)
         if isinstance(base, ProcessBase):
             account_id = None if base.account_id is None else base.account_id.value
-            return partial(
-                construct.process, runtime, base.command, account_id, timeout=self.options.timeout or PROCESS_TIMEOUT
-            )
+            return construct.process(runtime, base.command, account_id, timeout=self.options.timeout or PROCESS_TIMEOUT)
         if isinstance(base, WebIdentityBase):
-            return partial(
-                construct.web_identity,
+            return construct.web_identity(
                 runtime,
                 token_file=base.token_file,
                 role_arn=base.role_arn,
@@ -121,15 +116,15 @@ class ProfileProviderBuilder(NamedTuple):
                 timeout=timeout,
             )
         if isinstance(base, SsoBase):
-            return partial(construct.sso, runtime, base.settings, endpoints, timeout=timeout)
+            return construct.sso(runtime, base.settings, endpoints, timeout=timeout)
         if isinstance(base, LoginBase):
-            return partial(construct.login, runtime, base.session, endpoints, base.profile, timeout=timeout)
+            return construct.login(runtime, base.session, endpoints, base.profile, timeout=timeout)
         if base.source == "Environment":
-            return partial(construct.environment, runtime)
+            return construct.environment(runtime)
         if base.source == "EcsContainer":
-            return partial(construct.container, runtime, **self.options.metadata)
+            return construct.container(runtime, **self.options.metadata)
         options = {**self.options.imds, **self.options.metadata}
-        return partial(construct.instance_metadata, runtime, files=self.files, profile=self.profile, **options)
+        return construct.instance_metadata(runtime, files=self.files, profile=self.profile, **options)
 
 
 def _role_parameters(step: AssumeRoleStep) -> dict[str, Any]:
@@ -140,14 +135,15 @@ def _role_parameters(step: AssumeRoleStep) -> dict[str, Any]:
         "ExternalId": step.external_id,
         "SerialNumber": step.mfa_serial,
     }
-    given: dict[str, Setting] = {name: setting for name, setting in settings.items() if setting is not None}
-    for name, setting in given.items():
+    params: dict[str, Any] = {}
+    for name, setting in settings.items():
+        if setting is None:
+            continue
         try:
-            check_text(setting.value)
+            params[name] = check_text(setting.value)
         except InvalidValueError as error:
             message = f"profile {step.profile!r}: {name} {error} ({setting.origin})"
             raise InvalidConfigurationError(message, source=NAME) from None
-    params: dict[str, Any] = {name: setting.value for name, setting in given.items()}
     if step.duration is not None:
         params["DurationSeconds"] = step.duration
     return params

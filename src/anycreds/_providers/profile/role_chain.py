@@ -6,7 +6,7 @@ Plain functions of the profiles. Contradictions are found here, before any servi
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, NoReturn, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from ..._config.profiles import Profile, Profiles
 from ..._config.settings import Setting
@@ -111,20 +111,14 @@ def _has_own_source(profile: Profile, *, is_source: bool) -> bool:
 
 
 def _role_chain(base: Base | None, roles: list[AssumeRoleStep], profile: Profile) -> RoleChain:
-    if base is None:
-        _raise_missing_credentials(profile, roles)
-    _check_chained_durations(base, roles)
-    return RoleChain(base, tuple(roles))
-
-
-def _raise_missing_credentials(profile: Profile, roles: list[AssumeRoleStep]) -> NoReturn:
+    if base is not None:
+        _check_chained_durations(base, roles)
+        return RoleChain(base, tuple(roles))
     message = describe_missing_role(profile) or f"profile {profile.name!r} has no credential settings"
-    if roles:
-        raise InvalidConfigurationError(
-            f"{message}, but it is the source of profile {roles[0].profile!r} ({roles[0].role_arn.origin})",
-            source=NAME,
-        )
-    raise NotConfiguredError(message, source=NAME)
+    if not roles:
+        raise NotConfiguredError(message, source=NAME)
+    source = f"it is the source of profile {roles[0].profile!r} ({roles[0].role_arn.origin})"
+    raise InvalidConfigurationError(f"{message}, but {source}", source=NAME)
 
 
 def _assume_role_step(profile: Profile) -> AssumeRoleStep:

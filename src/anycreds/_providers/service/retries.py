@@ -29,11 +29,12 @@ from ..._wire.service_errors import ErrorResponse
 Result: TypeAlias = Response | TransportFailure
 """The result of one exchange, or of a call."""
 
+_TRANSIENT_STATUSES = frozenset((500, 502, 503, 504))
+
 
 class RetryRules(NamedTuple):
     """What is transient for one kind of service, and how long to wait then."""
 
-    transient_statuses: frozenset[int]
     transient_codes: frozenset[str]
     throttling_codes: frozenset[str]
     first_delay: float
@@ -49,13 +50,12 @@ class RetryRules(NamedTuple):
         code = None if error is None else error.code
         if result.status == 429 or code in self.throttling_codes:
             return self.first_throttling_delay
-        return self.first_delay if result.status in self.transient_statuses or code in self.transient_codes else None
+        return self.first_delay if result.status in _TRANSIENT_STATUSES or code in self.transient_codes else None
 
 
 # AWS's "standard mode" with its delays. ``IDPCommunicationError`` is specific to STS: its request for the keys of an
 # identity provider failed.
 SERVICE_RULES = RetryRules(
-    transient_statuses=frozenset((500, 502, 503, 504)),
     transient_codes=frozenset((
         "IDPCommunicationError", "InternalError", "PriorRequestNotComplete", "RequestTimeout",
         "RequestTimeoutException",
@@ -72,7 +72,6 @@ SERVICE_RULES = RetryRules(
 )  # fmt: skip
 # JavaScript waits one second before each retry, which is long for a service on this machine or its link.
 METADATA_RULES = RetryRules(
-    transient_statuses=frozenset((500, 502, 503, 504)),
     transient_codes=frozenset(),
     throttling_codes=frozenset(),
     first_delay=0.1,

@@ -118,16 +118,16 @@ class TokenCache(Generic[T]):
         token for good, and ``InvalidConfigurationError`` if no request can be sent. ``InvalidValueError`` says that
         there is no valid token any more; its text names the file.
         """
-        if (last := self._recent_refresh(io)) is not None:
-            return _outcome_of(last, cached)
+        if self._is_cooling_down(io):
+            return cached.token
         async with io.file_lock(cached.file.path, LOCK_SECONDS) as failure:
             if failure is not None:
                 self._warn("%s: %s %s; continuing without the lock", cached.file, failure.detail)
             newest = await self.load(io, cached.file)
             if is_usable(newest.token):
                 return newest.token
-            if (last := self._recent_refresh(io)) is not None:  # another event loop of this program has refreshed
-                return _outcome_of(last, newest)
+            if self._is_cooling_down(io):  # another event loop of this program has refreshed
+                return newest.token
             return await io.shielded(self._refresh(io, newest, is_usable, request), _SHIELD_SECONDS)
 
     async def _refresh(
@@ -150,9 +150,14 @@ class TokenCache(Generic[T]):
         self._last_refresh = _LastRefresh(io.monotonic(), None)
         return await self._store(io, cached, changes)
 
-    def _recent_refresh(self, io: Io) -> _LastRefresh | None:
+    def _is_cooling_down(self, io: Io) -> bool:
+        """Return whether the last refresh was a moment ago. Raise its error again if it failed."""
         last = self._last_refresh
-        return last if last is not None and io.monotonic() - last.time < REFRESH_COOLDOWN else None
+        if last is None or io.monotonic() - last.time >= REFRESH_COOLDOWN:
+            return False
+        if last.error is not None:
+            raise last.error._copy()
+        return True
 
     async def _reload_after_race(self, io: Io, file: Location, is_usable: Callable[[T], bool]) -> T | None:
         """Return the token of a program that has used the refresh token first; None if there is none."""
@@ -187,9 +192,3 @@ class TokenCache(Generic[T]):
 
     def _warn(self, message: str, file: Location, detail: str) -> None:
         log("token_files", "warning", message, self._name, file.display_path, detail)
-
-
-def _outcome_of(refresh: _LastRefresh, cached: CachedToken[T]) -> T:
-    if refresh.error is not None:
-        raise refresh.error._copy()
-    return cached.token
