@@ -4,9 +4,9 @@ A provider is an async callable that returns ``Credentials`` or raises a ``Crede
 create providers, ``create_credential_chain`` composes them, and ``cached`` caches their credentials.
 ``from_default_chain`` finds the credentials that every AWS SDK would find, and caches them.
 
-Any async function without arguments that returns ``Credentials`` is a provider too. Callback and protocol types are in
-``anycreds.typing``, events in ``anycreds.events``, connections to other libraries in ``anycreds.adapters``, fakes and
-fixtures in ``anycreds.testing``.
+Any async function that returns ``Credentials`` is a provider too; it may take the ``ClientContext``. Callback and
+protocol types are in ``anycreds.typing``, events in ``anycreds.events``, connections to other libraries in
+``anycreds.adapters``, fakes and fixtures in ``anycreds.testing``.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from ._core.callbacks import WebIdentityAssumer as WebIdentityAssumer
 from ._core.events import Observer as Observer
 from ._core.frozen_credentials import FrozenCredentials as FrozenCredentials
 from ._core.io import Clock as Clock
+from ._core.provider import ContextFunction as ContextFunction
 from ._core.provider import CredentialProvider as CredentialProvider
 from ._providers.cognito.settings import IdentityCache as IdentityCache
 from ._providers.cognito.settings import Login as Login

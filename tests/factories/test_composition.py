@@ -70,6 +70,22 @@ def test_context_reaches_the_provider_in_a_chain() -> None:
     assert fetch(in_a_chain(anycreds.from_ini()), UniformIo(), context).access_key_id == "AKIDFILE"
 
 
+@pytest.mark.anyio
+async def test_context_reaches_a_function() -> None:
+    """A function that takes the context gets that of the client, and its credentials are cached per client."""
+    calls = []
+
+    async def by_profile(context: ClientContext) -> Credentials:
+        calls.append(context)
+        return Credentials(f"AKID{context.profile}", "canary")
+
+    provider = anycreds.cached(in_a_chain(anycreds.cached(by_profile)))
+    for profile in ("a", "b", "a"):
+        assert (await provider.for_client(ClientContext(profile=profile))()).access_key_id == f"AKID{profile}"
+    assert (await provider()).access_key_id == "AKIDNone"
+    assert [context.profile for context in calls] == ["a", "b", None]
+
+
 def test_context_reaches_the_source_of_a_role() -> None:
     """A role passes the context of the client to its source, which signs the request."""
     role = anycreds.from_temporary_credentials(ROLE, source_credentials=anycreds.from_ini())

@@ -156,6 +156,16 @@ def test_invalid_expire_after(lifetime: object) -> None:
         anycreds.create_credential_chain(something).expire_after(lifetime)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("lifetime", [900_000, 604_800.5, timedelta(days=7, seconds=1)], ids=repr)
+def test_milliseconds_in_expire_after(lifetime: Any) -> None:
+    """A lifetime above 7 days is an invalid configuration, and the hint says that seconds are expected."""
+    chain = anycreds.create_credential_chain(something)
+    chain.expire_after(timedelta(days=7))
+    with pytest.raises(anycreds.InvalidConfigurationError, match="at most 604800 s") as caught:
+        chain.expire_after(lifetime)
+    assert "seconds, not of milliseconds" in str(caught.value)
+
+
 async def test_change_of_the_source_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     """If another member of a chain returns the credentials at a refresh, a warning names both."""
     clock = VirtualClock()

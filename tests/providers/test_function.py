@@ -50,6 +50,47 @@ def test_returns_the_credentials_of_the_function() -> None:
     assert fetch(provider(function_of_user), FakeIo()) == expected
 
 
+async def for_client(context: ClientContext) -> Credentials:
+    """Return credentials that name the client."""
+    return Credentials(f"AKID-{context.profile}-{context.region}", SECRET_KEY)
+
+
+class ObjectForClient:
+    """An object that can be called with a context, like an async function."""
+
+    async def __call__(self, context: ClientContext, /, *, option: int = 0) -> Credentials:
+        return await for_client(context)
+
+
+@pytest.mark.parametrize("function", [for_client, ObjectForClient(), functools.partial(for_client)], ids=type)
+def test_function_with_one_parameter_gets_the_context(function: Any) -> None:
+    """A function that needs one positional argument gets the context, on which its credentials then depend."""
+    assert provider(function)._context_fields == {"region", "profile"}
+    context = ClientContext(region="eu-west-1", profile="dev")
+    assert run(provider(function)._fetch(FakeIo(), context)).access_key_id == "AKID-dev-eu-west-1"
+
+
+async def with_default(option: object = None) -> Credentials:
+    """Return credentials if the parameter has its default value."""
+    assert option is None
+    return CREDENTIALS
+
+
+async def with_any(*arguments: object, **options: object) -> Credentials:
+    """Return credentials if there are no arguments."""
+    assert (arguments, options) == ((), {})
+    return CREDENTIALS
+
+
+@pytest.mark.parametrize(
+    "function", [with_default, with_any, functools.partial(with_default, None)], ids=["default", "any", "partial"]
+)
+def test_optional_parameters_keep_their_values(function: Any) -> None:
+    """A function that needs no argument is called without any, and its credentials depend on no client."""
+    assert provider(function)._context_fields == frozenset()
+    assert run(provider(function)._fetch(FakeIo(), ClientContext("eu-west-1"))).access_key_id == KEY_ID
+
+
 def test_keeps_the_source_of_the_credentials() -> None:
     """Credentials with a source are returned unchanged."""
     with_source = CREDENTIALS.replace(source="my vault")

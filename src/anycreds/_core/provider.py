@@ -34,6 +34,9 @@ class ClientContext(NamedTuple):
     profile: str | None = None
 
 
+ContextFunction: TypeAlias = Callable[[ClientContext], Awaitable[Credentials]]
+"""Any async function that takes the ``ClientContext`` and returns the ``Credentials`` for this client."""
+
 NO_CONTEXT = ClientContext()
 # For a provider whose credentials may depend on all that is known about the client.
 WHOLE_CONTEXT = frozenset(ClientContext._fields)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .._core.callbacks import MfaCodeProvider
     from .._core.credentials import Credentials
     from .._core.io import Runtime
-    from .._core.provider import CredentialProvider
+    from .._core.provider import ContextFunction, CredentialProvider
 
 _NAME = "assume role"
 
@@ -32,7 +32,7 @@ _NAME = "assume role"
 def from_temporary_credentials(
     role_arn: str,
     *,
-    source_credentials: CredentialProvider | Credentials | None = None,
+    source_credentials: CredentialProvider | ContextFunction | Credentials | None = None,
     role_session_name: str | None = None,
     duration: timedelta | float | None = None,
     external_id: str | None = None,
@@ -51,7 +51,7 @@ def from_temporary_credentials(
 
     Args:
         role_arn: The ARN of the role.
-        source_credentials: A provider, an async function without arguments, or ``Credentials``. Providers can be each
+        source_credentials: A provider, an async function as in ``cached``, or ``Credentials``. Providers can be each
             other's source, to any depth. Default: None, the default chain.
         role_session_name: The name of the session. Default: None, ``anycreds-`` and the time.
         duration: How long the session lasts: a timedelta or a number of seconds, 15 minutes to 12 hours, and at most

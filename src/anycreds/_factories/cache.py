@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from .._cache.provider import CachedProvider
 from .._cache.refresh_windows import CacheOptions
 from .._core.durations import as_seconds
-from .._core.provider import CredentialProvider
+from .._core.provider import ContextFunction, CredentialProvider
 from .runtime import RUNTIME, as_provider
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def cached(
-    provider: CredentialProvider,
+    provider: CredentialProvider | ContextFunction,
     *,
     refresh_window: timedelta | float | None = None,
     recheck_after: timedelta | float | None = None,
@@ -32,7 +32,8 @@ def cached(
     new provider has its own cache, and the options of the given one except for those that are given.
 
     Args:
-        provider: A provider of this library, or any async function without arguments that returns ``Credentials``.
+        provider: A provider of this library, or any async function that returns ``Credentials``. A function that needs
+            one positional argument gets the ``ClientContext``, and its credentials are cached per client.
         refresh_window: How long before their expiration credentials are refreshed, but at most half of their lifetime.
             Default: 5, 15 or 60 minutes, depending on the lifetime.
         recheck_after: How long after their arrival credentials are refreshed whatever their expiration is, for

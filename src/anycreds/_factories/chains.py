@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from .._core.errors import InvalidConfigurationError
-from .._core.provider import CredentialProvider
+from .._core.provider import ContextFunction, CredentialProvider
 from .._providers.chain import CredentialChain
 from .runtime import RUNTIME, as_provider
 
 
-def create_credential_chain(*providers: CredentialProvider) -> CredentialChain:
+def create_credential_chain(*providers: CredentialProvider | ContextFunction) -> CredentialChain:
     """Return a chain that calls providers in order until one has credentials.
 
     The chain continues only past a provider that has nothing configured (``NotConfiguredError``).
 
     Args:
-        providers: Providers of this library, and async functions without arguments that return ``Credentials``.
+        providers: Providers of this library, and async functions that return ``Credentials``, either without arguments
+            or with the ``ClientContext`` as argument.
 
     Returns:
         A provider. Its method ``expire_after(lifetime)`` returns a chain whose credentials all have an expiration. It

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from .._core.credentials import Credentials
 from .._core.errors import InvalidConfigurationError
-from .._core.provider import CredentialProvider, Provider
+from .._core.provider import ContextFunction, CredentialProvider, Provider
 from .._system.io import SystemRuntime
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 RUNTIME = SystemRuntime()
 
 
-def as_provider(provider: CredentialProvider, runtime: Runtime) -> Provider:
+def as_provider(provider: CredentialProvider | ContextFunction, runtime: Runtime) -> Provider:
     """Return a provider as it is, and a provider for an async function; raise for anything else."""
     if isinstance(provider, Provider):
         return provider
@@ -30,7 +30,7 @@ def as_provider(provider: CredentialProvider, runtime: Runtime) -> Provider:
     return FunctionProvider(runtime, provider)
 
 
-def as_source_provider(source: CredentialProvider | Credentials) -> Provider:
+def as_source_provider(source: CredentialProvider | ContextFunction | Credentials) -> Provider:
     """Return a provider for the source of a role's credentials: ``Credentials``, a provider or an async function."""
     if not isinstance(source, Credentials):
         return as_provider(source, RUNTIME)

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 # Seconds. The smallest lifetime that ``expire_after`` accepts, as in JavaScript; a shorter one causes many refreshes.
 _MIN_LIFETIME = 5 * 60.0
+# Seconds. A longer one is most likely a number of milliseconds, as in JavaScript; credentials of STS last 36 h at most.
+_MAX_LIFETIME = 7 * 86_400.0
 
 NONE_CONFIGURED = "none of %d providers has credentials configured"
 IGNORED_KEYS = "a profile is selected explicitly by %s; access keys in environment variables are ignored"
@@ -99,15 +101,20 @@ class CredentialChain(_Chain):
 
         Args:
             lifetime: The time from the call of the provider to the expiration: a timedelta or a number of seconds, at
-                least 5 minutes.
+                least 5 minutes and at most 7 days.
 
         Raises:
-            InvalidConfigurationError: ``lifetime`` is shorter, or not a duration.
+            InvalidConfigurationError: ``lifetime`` is shorter or longer, or not a duration.
 
         """
         seconds = as_seconds("expire_after", lifetime)
         if seconds < _MIN_LIFETIME:
             raise InvalidConfigurationError(f"expire_after is {seconds:g} s; expected at least {_MIN_LIFETIME:g} s")
+        if seconds > _MAX_LIFETIME:
+            raise InvalidConfigurationError(
+                f"expire_after is {seconds:.0f} s; expected at most {_MAX_LIFETIME:.0f} s (7 days)",
+                hint="give a number of seconds, not of milliseconds, or a timedelta",
+            )
         return CredentialChain(self._providers, self._runtime, seconds)
 
     async def _load(self, io: Io, context: ClientContext) -> Credentials:
