@@ -59,9 +59,19 @@ LIFETIME_TOO_SHORT = Decision(lifetime_too_short=True)
 
 
 def decide(
-    snapshot: CacheSnapshot, now: ClockReading, min_ttl: float | None = None, *, is_refreshing: bool = False
+    snapshot: CacheSnapshot,
+    now: ClockReading,
+    min_ttl: float | None = None,
+    *,
+    is_refreshing: bool = False,
+    force: bool = False,
 ) -> Decision:
-    """Return what a caller gets, by the first rule that applies. ``is_refreshing``: a refresh is in progress."""
+    """Return what a caller gets, by the first rule that applies.
+
+    ``is_refreshing``: a refresh is in progress. ``force``: the caller wants a refresh now.
+    """
+    if force:
+        return WAIT
     cached, failure = snapshot.cached, snapshot.failure
     urgency = EXPIRED if cached is None else cached.urgency(now)
     if cached is None or urgency == EXPIRED:

@@ -62,12 +62,15 @@ class CachedProvider(Provider):
         self._state = CacheState(source, runtime, options, context)
         runtime.after_fork(self._state, CacheState.reset_after_fork)
 
-    async def __call__(self, min_ttl: timedelta | float | None = None) -> Credentials:
+    async def __call__(self, min_ttl: timedelta | float | None = None, refresh: bool = False) -> Credentials:
         """Return valid credentials.
 
         Args:
             min_ttl: The remaining lifetime that the credentials must have, as a timedelta or in seconds. If the cached
                 ones have less, the call waits for a refresh. Default: any.
+            refresh: Whether to wait for one refresh now, such as after the permissions of a role have changed. Callers
+                join a refresh in progress, and the source is called at most once per second. If the refresh fails, the
+                cached credentials are returned while they are valid, with a warning in the log. Default: no.
 
         Returns:
             Credentials that have not expired.
@@ -78,9 +81,10 @@ class CachedProvider(Provider):
 
         """
         start, end, credentials, clock = self._state.fast_path
-        if min_ttl is None and start <= clock() < end:
+        if min_ttl is None and not refresh and start <= clock() < end:
             return credentials
-        return await self._get_credentials(None if min_ttl is None else as_seconds("min_ttl", min_ttl))
+        seconds = None if min_ttl is None else as_seconds("min_ttl", min_ttl)
+        return await self._get_credentials(seconds, force=refresh)
 
     def invalidate(self, credentials: Credentials) -> bool:
         """Drop the cached credentials because a service rejected them. The next call gets new ones from the source.
@@ -168,14 +172,16 @@ class CachedProvider(Provider):
     def _allows_stale(self, credentials: Credentials) -> bool:
         return self._state.allows_stale(credentials)
 
-    async def _get_credentials(self, min_ttl: float | None) -> Credentials:
+    async def _get_credentials(self, min_ttl: float | None, *, force: bool) -> Credentials:
         state, loop = self._state, self._runtime.current_loop()
         has_waited, abandoned = False, 0
         while abandoned < MAX_ABANDONED_REFRESHES:
             refresh, max_wait = None if min_ttl is not None else state.joinable_refresh(loop), math.inf
             if refresh is None:
                 await self._runtime.preload()
-                credentials, refresh, max_wait, start_delay = state.plan_call(loop, min_ttl, has_waited=has_waited)
+                credentials, refresh, max_wait, start_delay = state.plan_call(
+                    loop, min_ttl, has_waited=has_waited, force=force
+                )
                 if refresh is not None and start_delay is not None:
                     refresh.start(start_delay)
                 if refresh is None or max_wait <= 0:
@@ -196,20 +202,27 @@ class CachedProvider(Provider):
                 return cached
             else:
                 abandoned += 1
-        raise RetrievalError(
-            f"{abandoned} consecutive refreshes were cancelled or expired before they could be used",
-            source=self.name,
-            hint="look for code that cancels all tasks, or that blocks the event loop",
-        )
+        return self._result_after_abandoned(min_ttl)
 
     def _result_after(self, outcome: Outcome, min_ttl: float | None) -> Credentials | None:
         """Return what a caller gets after the refresh that it waited for; None if it has to decide again."""
         cached, now = self._state.snapshot.cached, self._state.now
         remaining = -math.inf if cached is None else cached.remaining(now)
-        if outcome.error is not None and (min_ttl is not None or remaining <= 0):
+        if outcome.error is not None and (remaining <= 0 or remaining < (min_ttl or 0)):
             raise outcome.error._copy()
         if cached is None or remaining <= 0:
             return None
         if min_ttl is not None and remaining < min_ttl:
             self._state.reject_min_ttl(now, min_ttl)
         return cached.credentials
+
+    def _result_after_abandoned(self, min_ttl: float | None) -> Credentials:
+        """Return what a caller gets after the last abandoned refresh that it waits for."""
+        cached = self._state.snapshot.cached
+        if min_ttl is None and cached is not None and cached.remaining(self._state.now) > 0:
+            return cached.credentials
+        raise RetrievalError(
+            f"{MAX_ABANDONED_REFRESHES} consecutive refreshes were cancelled or expired before they could be used",
+            source=self.name,
+            hint="look for code that cancels all tasks, or that blocks the event loop",
+        )

@@ -96,8 +96,10 @@ class CacheState:
         """Return the refresh in progress on this event loop."""
         return self._refreshes.get(loop)
 
-    def plan_call(self, loop: Hashable, min_ttl: float | None, *, has_waited: bool) -> CallPlan:
-        """Decide for one caller. ``has_waited``: it has waited as long as the mandatory window allows.
+    def plan_call(self, loop: Hashable, min_ttl: float | None, *, has_waited: bool, force: bool) -> CallPlan:
+        """Decide for one caller.
+
+        ``has_waited``: it has waited as long as the mandatory window allows. ``force``: it wants a refresh now.
 
         Raises:
             LifetimeTooShortError: The cached credentials are valid for less than ``min_ttl``.
@@ -109,13 +111,13 @@ class CacheState:
             refresh = self._refreshes.get(loop)
             if refresh is not None and not (refresh.has_started and refresh.is_running):
                 refresh = None  # an interrupt or error hit its caller before it was started
-            decision = policy.decide(self.snapshot, now, min_ttl, is_refreshing=refresh is not None)
+            decision = policy.decide(self.snapshot, now, min_ttl, is_refreshing=refresh is not None, force=force)
             if has_waited and decision is policy.WAIT_BRIEFLY:
                 decision = policy.REFRESH_IN_BACKGROUND
             start_delay = None
             if decision.needs_refresh and refresh is None:
                 refresh, start_delay = self._new_refresh(loop, now)
-            if decision is policy.WAIT and min_ttl is None and refresh is not None:
+            if decision is policy.WAIT and min_ttl is None and not force and refresh is not None:
                 self._joinable = {**self._joinable, loop: refresh}
             if decision is policy.SERVE or (decision is policy.REFRESH_IN_BACKGROUND and min_ttl is None):
                 self._update_fast_path(now, is_refreshing=refresh is not None)
