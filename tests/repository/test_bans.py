@@ -100,7 +100,7 @@ def test_the_core_may_use_locks_and_dates() -> None:
 @pytest.mark.parametrize(
     "filename",
     [
-        "src/anycreds/_system/clock.py",
+        "src/anycreds/_system/threads.py",
         "src/anycreds/testing/_clock.py",
         "src/anycreds/_cli/demo/scenarios.py",
         "tests/test_x.py",

@@ -11,8 +11,7 @@ from botocore.loaders import Loader
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from anycreds._wire.endpoints import Endpoint, Service, endpoint_for, partition_of, split_fips_pseudo_region
-from anycreds._wire.regions import is_region
+from anycreds._wire.endpoints import Endpoint, Service, endpoint_for, is_region, partition_of, split_fips_pseudo_region
 
 SERVICES: tuple[Service, ...] = get_args(Service)
 MADE_UP = [

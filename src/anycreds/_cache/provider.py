@@ -16,7 +16,7 @@ from .._core.durations import as_seconds
 from .._core.errors import RetrievalError
 from .._core.events import Waited
 from .._core.io import Clock, Io, Runtime
-from .._core.observer import notify_observer
+from .._core.logs import notify_observer
 from .._core.provider import NO_CONTEXT, ClientContext, Provider
 from .keep_fresh import KeepFresh
 from .refresh import ABANDONED, Outcome

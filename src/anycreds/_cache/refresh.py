@@ -31,7 +31,7 @@ import anyio
 
 from .._core.credentials import Credentials
 from .._core.errors import CredentialsError, ReentrantProviderError, RetrievalError, strip_frames
-from .._core.observer import watch
+from .._core.logs import watch
 from .._core.provider import ActiveCall, active_calls, fetch_observed
 
 if TYPE_CHECKING:

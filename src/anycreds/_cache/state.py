@@ -26,8 +26,7 @@ from .._core.credentials import Credentials
 from .._core.errors import LifetimeTooShortError, RetrievalError
 from .._core.events import Invalidated, Refreshed, ServedStale
 from .._core.io import Runtime
-from .._core.logs import log
-from .._core.observer import notify_observer
+from .._core.logs import log, notify_observer
 from .._core.provider import ClientContext, Provider
 from . import policy
 from .refresh import ABANDONED, InFlightRefresh, Outcome

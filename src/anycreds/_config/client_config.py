@@ -102,9 +102,9 @@ class ClientConfig(Frozen):
 def _check_option(name: str, value: object) -> None:
     """Raise ``InvalidValueError`` if an option cannot have this value."""
     if name in ("region", "endpoint_url"):
-        from .._wire import regions, urls  # programs without these options do not need them
+        from .._wire import endpoints, urls  # programs without these options do not need them
 
-        _ = regions.check_region(value) if name == "region" else urls.parse_endpoint(value)
+        _ = endpoints.check_region(value) if name == "region" else urls.parse_endpoint(value)
     elif name == "max_attempts":
         if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_ATTEMPTS_LIMIT:
             raise InvalidValueError(f"is not a whole number from 1 to {MAX_ATTEMPTS_LIMIT}")

@@ -71,26 +71,26 @@ class Credentials(Frozen):
         original_expiration: datetime | None = None,
         source: str | None = None,
     ) -> None:
-        invalid = self._set(
-            access_key_id=access_key_id,
-            secret_access_key=secret_access_key,
-            session_token=session_token,
-            expiration=expiration,
-            account_id=account_id,
-            credential_scope=credential_scope,
-            identity_id=identity_id,
-            original_expiration=original_expiration,
-            source=source,
-        )
-        if invalid is not None:
-            # Programs call this themselves, so no provider strips this frame from the traceback.
-            del access_key_id, secret_access_key, session_token
-            raise InvalidConfigurationError(f"Credentials: {invalid}")
-
-    def _checked(self, name: str, value: object) -> object:
-        if value is None and name not in ("access_key_id", "secret_access_key"):
-            return None
-        return _in_utc(value) if name in ("expiration", "original_expiration") else check_text(value)
+        set_field, text = object.__setattr__, None
+        try:
+            set_field(self, "access_key_id", check_text(access_key_id, field="access_key_id"))
+            set_field(self, "secret_access_key", check_text(secret_access_key, field="secret_access_key"))
+            for name, text in (
+                ("session_token", session_token),
+                ("account_id", account_id),
+                ("credential_scope", credential_scope),
+                ("identity_id", identity_id),
+                ("source", source),
+            ):
+                set_field(self, name, None if text is None else check_text(text, field=name))
+            set_field(self, "expiration", _in_utc("expiration", expiration))
+            set_field(self, "original_expiration", _in_utc("original_expiration", original_expiration))
+            return
+        except InvalidValueError as error:
+            message = f"Credentials: {error}"
+        # Programs call this themselves, so no provider strips this frame from the traceback.
+        del access_key_id, secret_access_key, session_token, text
+        raise InvalidConfigurationError(message)
 
     def replace(self, **changes: Any) -> Self:
         """Return a copy with some fields changed.
@@ -126,12 +126,15 @@ class Credentials(Frozen):
         raise AttributeError(f"Credentials is frozen; use replace({name}=...) to get a changed copy")
 
 
-def _in_utc(value: object) -> datetime:
+def _in_utc(field: str, value: object) -> datetime | None:
+    if value is None:
+        return None
     if not isinstance(value, datetime):
-        raise InvalidValueError(f"is not a datetime but {type(value).__name__}")
+        raise InvalidValueError(f"is not a datetime but {type(value).__name__}", field=field)
     if value.utcoffset() is None:
-        raise InvalidValueError("has no time zone: use an aware datetime, such as datetime.now(timezone.utc)")
+        reason = "has no time zone: use an aware datetime, such as datetime.now(timezone.utc)"
+        raise InvalidValueError(reason, field=field)
     try:
         return value.astimezone(UTC)
     except OverflowError:
-        raise InvalidValueError("is outside the years 1 to 9999") from None
+        raise InvalidValueError("is outside the years 1 to 9999", field=field) from None

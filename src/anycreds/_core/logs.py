@@ -1,4 +1,6 @@
-"""The standard loggers ``anycreds.*``. No record contains a secret.
+"""Reports what happens: to the standard loggers ``anycreds.*``, and to the observer of the current refresh.
+
+No record contains a secret.
 
 ``logging`` is imported when the first record is written, since importing it takes milliseconds: most programs that only
 need access keys from environment variables on trio never load it. Exceptions from a handler or filter of the program
@@ -9,13 +11,19 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
+from contextvars import ContextVar
 from functools import cache
 from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from .events import AttemptFailed, AttemptStarted, Event, Observer, Refreshed
 
 if TYPE_CHECKING:
     from logging import Logger
 
 Level: TypeAlias = Literal["debug", "info", "warning", "error"]
+
+# The observer of the refresh that the current code is a part of.
+_watching: ContextVar[Observer | None] = ContextVar("anycreds_observer", default=None)
 
 
 def log(component: str, level: Level, message: str, *arguments: object) -> None:
@@ -34,3 +42,25 @@ def _logger(component: str) -> Logger:
     if not top.handlers:  # else Python would print warnings in a program that does not configure logging
         top.addHandler(logging.NullHandler())
     return logging.getLogger(f"anycreds.{component}")
+
+
+def watch(observer: Observer | None) -> None:
+    """Set the observer of all events in the current context; None for no observer."""
+    _watching.set(observer)
+
+
+def notify(event: Event) -> None:
+    """Pass an event to the observer of the current refresh."""
+    notify_observer(_watching.get(), event)
+
+
+def notify_observer(observer: Observer | None, event: Event) -> None:
+    """Pass an event to an observer, if there is one, and log the events that are not logged where they occur."""
+    if isinstance(event, AttemptStarted | AttemptFailed | Refreshed):
+        log("events", "debug", "%s", event)
+    if observer is None:
+        return
+    try:
+        observer(event)
+    except Exception as error:  # noqa: BLE001 - the user's function must not affect the callers of the provider
+        log("events", "error", "the observer raised %s at %s", type(error).__name__, type(event).__name__)

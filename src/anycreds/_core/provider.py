@@ -15,7 +15,7 @@ from .credentials import Credentials
 from .errors import CredentialsError, ReentrantProviderError, RetrievalError, strip_frames
 from .events import AttemptFailed, AttemptStarted
 from .io import ATTEMPT_TIMEOUT, Io, Runtime
-from .observer import notify
+from .logs import notify
 
 CredentialProvider: TypeAlias = Callable[[], Awaitable[Credentials]]
 """Any provider of this library, and any async function without arguments that returns ``Credentials``."""

@@ -14,7 +14,7 @@ from .._core.provider import WHOLE_CONTEXT, ClientContext, Provider
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     from .._config.client_config import ClientConfig
     from .._config.shared_files import SharedFiles
@@ -60,6 +60,10 @@ class LazyProvider(Provider):
         super().__init__(name, runtime, may_prompt_user=may_prompt_user, context_fields=context_fields)
         self._build = build
         self._provider: Provider | None = None
+
+    def _fetch(self, io: Io, context: ClientContext) -> Coroutine[Any, Any, Credentials]:
+        # Once it is built, the provider is its own boundary.
+        return super()._fetch(io, context) if self._provider is None else self._provider._fetch(io, context)
 
     async def _load(self, io: Io, context: ClientContext) -> Credentials:
         if self._provider is None:

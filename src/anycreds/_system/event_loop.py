@@ -86,3 +86,14 @@ def trio_or_none() -> Any:
     # Without ``lowlevel`` another thread is just importing it (httpcore does): no run uses it yet.
     lowlevel = getattr(trio, "lowlevel", None)
     return trio if lowlevel is not None and lowlevel.in_trio_task() else None
+
+
+def anyio_backend() -> str:
+    """Return the name of the module that anyio needs for waiting on this event loop."""
+    return "anyio._backends._asyncio" if trio_or_none() is None else "anyio._backends._trio"
+
+
+def is_imported(name: str) -> bool:
+    """Return whether a module is imported completely; another thread may be in the middle of it."""
+    module = sys.modules.get(name)
+    return module is not None and not getattr(module.__spec__, "_initializing", False)

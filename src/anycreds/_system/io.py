@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import os
+import time
 from contextlib import asynccontextmanager, contextmanager, suppress
-from typing import TYPE_CHECKING, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 import anyio
 
 from .._core.io import ATTEMPT_TIMEOUT
 from . import event_loop, fork, preload, threads
-from .clock import SystemClock
 from .deadlines import Attempt, Deadline, leave_attempts, pause_attempt
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
     from contextvars import Context
     from types import TracebackType
 
     from .._core import io as core
     from .._core.http import Request, Response, TransportFailure
-    from .files.snapshot import FileSnapshot
+    from .files.read import FileSnapshot
     from .http import HttpClients
     from .local import LocalMachine
 
@@ -96,13 +96,17 @@ class SystemIo:
         """Import what HTTP exchanges need; see ``Io``."""
         if self._http is None:
             started = anyio.current_time()
-            await preload.preload((_HTTP,))
+            if not event_loop.is_imported(_HTTP):
+                await preload.preload((_HTTP,))
             from .http import HttpClients
 
             self._http = self._http or HttpClients(anyio.current_time() - started)
 
-    async def send(self, request: Request) -> Response | TransportFailure:
-        """Make one HTTP exchange."""
+    def send(self, request: Request) -> Coroutine[Any, Any, Response | TransportFailure]:
+        """Make one HTTP exchange; see ``Io``."""
+        return self._preload_and_send(request) if self._http is None else self._http.send(request)
+
+    async def _preload_and_send(self, request: Request) -> Response | TransportFailure:
         await self.preload_http()
         assert self._http is not None
         return await self._http.send(request)
@@ -158,10 +162,25 @@ class SystemIo:
 
 async def _local() -> type[LocalMachine]:
     """Return the functions for this machine, imported in a thread."""
-    await preload.preload((_LOCAL,))
+    if not event_loop.is_imported(_LOCAL):
+        await preload.preload((_LOCAL,))
     from .local import LocalMachine
 
     return LocalMachine
+
+
+class SystemClock:
+    """The clocks and random numbers of this machine."""
+
+    monotonic = staticmethod(time.monotonic)
+    time = staticmethod(time.time)
+
+    @staticmethod
+    def jitter() -> float:
+        """Return a random number, at least 0 and below 1. It spreads load and protects nothing."""
+        from random import random  # takes milliseconds to import, so only when credentials arrive or a call fails
+
+        return random()
 
 
 class SystemRuntime:
@@ -176,7 +195,6 @@ class SystemRuntime:
     __slots__ = ("_clock", "_environ", "jitter", "monotonic", "time")
 
     pause_attempt = staticmethod(pause_attempt)
-    preload = staticmethod(preload.preload)
     current_loop = staticmethod(event_loop.current_loop)
     is_loop_closed = staticmethod(event_loop.is_loop_closed)
     after_fork = staticmethod(fork.after_fork)
@@ -192,6 +210,11 @@ class SystemRuntime:
         """Return the ``Io`` of one attempt; see ``Runtime``."""
         attempt = None if timeout is None else Attempt(timeout, name)
         return SystemIo(self._clock, self._environ, attempt)
+
+    async def preload(self) -> None:
+        """Import what waiting needs; see ``Runtime``."""
+        if not event_loop.is_imported(event_loop.anyio_backend()):
+            await preload.preload()
 
     def spawn_system_task(self, body: core.TaskBody, on_end: Callable[[], None], name: str, context: Context) -> None:
         """Start a task that belongs to the current event loop run; see ``Runtime``."""

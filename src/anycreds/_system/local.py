@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import process, shielding
-from .files import atomic_write, lock, read, snapshot
+from .files import atomic_write, lock, read
 
 
 class LocalMachine:
@@ -11,7 +11,7 @@ class LocalMachine:
 
     read_file = staticmethod(read.read_file)
     read_private = staticmethod(read.read_private)
-    snapshot = snapshot.FileSnapshot
+    snapshot = read.FileSnapshot
     write_private = staticmethod(atomic_write.write_private)
     lock = lock.FileLock
     run_process = staticmethod(process.run_process)

@@ -6,7 +6,6 @@ longer than the event loop may be blocked. ``anyio.run`` has loaded most of them
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Hashable
 from contextlib import suppress
 from importlib import import_module
@@ -14,7 +13,7 @@ from importlib import import_module
 import anyio
 
 from . import threads
-from .event_loop import current_loop, trio_or_none
+from .event_loop import anyio_backend, current_loop, is_imported
 from .threads import ThreadEvent
 
 # In this order, as the later ones build on what the earlier ones have loaded.
@@ -33,19 +32,13 @@ async def preload(modules: tuple[str, ...] = ()) -> None:
         for name in modules:
             import_module(name)
         return None
-    backend = "anyio._backends._asyncio" if trio_or_none() is None else "anyio._backends._trio"
-    while not all(map(_is_loaded, (backend, *modules))):
+    backend = anyio_backend()
+    while not all(map(is_imported, (backend, *modules))):
         loop = current_loop()
         if (event := _loading.get(loop)) is None:
             return await _start(loop, (backend, *modules)).wait()
         await event.wait()
     return None
-
-
-def _is_loaded(name: str) -> bool:
-    """Return whether a module is imported completely; another thread may be in the middle of it."""
-    module = sys.modules.get(name)
-    return module is not None and not getattr(module.__spec__, "_initializing", False)
 
 
 def _start(loop: Hashable, modules: tuple[str, ...]) -> ThreadEvent:

@@ -12,10 +12,14 @@ from __future__ import annotations
 import re
 from typing import Literal, NamedTuple, TypeAlias
 
-from .regions import is_region
+from .._core.validation import InvalidValueError
 
 Service: TypeAlias = Literal["sts", "sso", "sso-oidc", "signin", "cognito-identity"]
 """The names of the AWS CLI. ``sso`` is the portal that returns credentials of roles."""
+
+
+# One label of a DNS name. A dot or slash in it would send requests, and their signatures, to another host.
+_LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 
 
 class Endpoint(NamedTuple):
@@ -107,3 +111,17 @@ def _special_host(service: Service, region: str, partition: Partition, fips: boo
             f"{_NAMES.get(service, service)}.{region}.amazonaws.com"  # in this partition the usual hosts support FIPS
         )
     return f"{'' if region == 'us-gov-west-1' else f'{region}.'}signin-fips.amazonaws-us-gov.com"
+
+
+def is_region(value: object) -> bool:
+    """Return whether a value can be the name of a region."""
+    return isinstance(value, str) and _LABEL.fullmatch(value) is not None
+
+
+def check_region(value: object) -> str:
+    """Return the name of a region. Raise ``InvalidValueError`` for a value that cannot be one."""
+    if not isinstance(value, str):
+        raise InvalidValueError(f"is not text but {type(value).__name__}")
+    if not is_region(value):
+        raise InvalidValueError("cannot be a part of a host name; expected a region such as eu-central-1")
+    return value

@@ -17,7 +17,7 @@ from .._core.credentials import Credentials
 from .._core.errors import InvalidConfigurationError
 from .._core.http import Url
 from .._core.validation import InvalidValueError
-from .._wire.regions import check_region
+from .._wire.endpoints import check_region
 from .._wire.sigv4 import S3_STYLE_SERVICES, Scope, sign_headers
 from .._wire.sigv4.canonical_request import path_encoded_once
 

@@ -13,7 +13,7 @@ from anycreds._config.locations import Location
 from anycreds._config.settings import Setting
 from anycreds._core.errors import CredentialsError, InvalidConfigurationError, LoginRequiredError, RetrievalError
 from anycreds._core.io import ReadFailure, WriteFailure
-from anycreds._core.observer import watch
+from anycreds._core.logs import watch
 from anycreds._core.validation import InvalidValueError
 from anycreds._providers.service.token_cache import CachedToken, TokenCache
 from anycreds._providers.service.token_file import MAX_FILE_SIZE, token_location

@@ -9,7 +9,7 @@ import pytest
 
 import anycreds._system.http  # noqa: F401 - loads httpx before the tests, whose timeouts are short
 from anycreds import MetadataUnreachableError, from_http, from_instance_metadata
-from anycreds._system import io, preload
+from anycreds._system import event_loop, io, preload
 from anycreds.testing import FakeAWS
 
 pytestmark = pytest.mark.anyio
@@ -26,7 +26,7 @@ def _metadata(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def load_slowly(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     """Make importing the HTTP library take this long."""
-    real = preload.preload
+    real, is_imported = preload.preload, event_loop.is_imported
 
     async def slow(modules: tuple[str, ...] = ()) -> None:
         if modules == (io._HTTP,):
@@ -34,6 +34,7 @@ def load_slowly(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
         await real(modules)
 
     monkeypatch.setattr(preload, "preload", slow)
+    monkeypatch.setattr(event_loop, "is_imported", lambda name: name != io._HTTP and is_imported(name))
 
 
 async def test_endpoint_that_responds_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from ..._core.credentials import Credentials
 from ..._core.validation import MAX_TEXT_LENGTH, InvalidValueError, check_account_id, check_text
+from ..._wire.endpoints import is_region
 from ..._wire.json import object_in
-from ..._wire.regions import is_region
 from ..._wire.timestamps import parse_time
 
 KEYS = ("accessKeyId", "secretAccessKey", "sessionToken")

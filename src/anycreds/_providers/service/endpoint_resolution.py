@@ -19,8 +19,7 @@ from ..._core.io import Io
 from ..._core.logs import log
 from ..._core.provider import ClientContext
 from ..._core.validation import InvalidValueError
-from ..._wire.endpoints import Service, endpoint_for, split_fips_pseudo_region
-from ..._wire.regions import check_region
+from ..._wire.endpoints import Service, check_region, endpoint_for, split_fips_pseudo_region
 from ..._wire.urls import is_link_local_or_loopback, is_loopback, parse_endpoint
 
 # How services are named in messages.

@@ -26,8 +26,7 @@ from ..._config.locations import Location
 from ..._core.errors import LoginRequiredError, RetrievalError, strip_frames
 from ..._core.events import CacheWriteFailed
 from ..._core.io import Io
-from ..._core.logs import log
-from ..._core.observer import notify
+from ..._core.logs import log, notify
 from ..._core.validation import InvalidValueError
 from .token_file import Document, read_token_file, write_token_file
 
