@@ -31,8 +31,9 @@ class CachedProvider(Provider):
     """A provider that caches its credentials. Made by ``cached`` and ``from_default_chain``.
 
     ``await provider()`` returns the cached credentials while they are valid, refreshes them before they expire, and
-    makes one upstream call for any number of concurrent callers. A refresh belongs to no caller, so cancelling a caller
-    never affects another one. One object may be used in any number of event loops and threads, on trio and asyncio.
+    makes one upstream call per event loop for any number of concurrent callers. A refresh belongs to no caller, so
+    cancelling a caller never affects another one. One object may be used in any number of event loops and threads, on
+    trio and asyncio; they share its credentials.
 
     Example:
         >>> provider = anycreds.cached(anycreds.from_instance_metadata())
