@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .local import LocalMachine
 
 T = TypeVar("T")
-_HTTP, _LOCAL = "anycreds._system.http", "anycreds._system.local"
+_HTTP, _LOCAL, _PROCESS = "anycreds._system.http", "anycreds._system.local", "anycreds._system.process"
 
 
 class SystemIo:
@@ -133,7 +133,10 @@ class SystemIo:
 
     async def run_process(self, command: str, timeout: float, limit: int) -> core.ProcessResult | core.ProcessFailure:  # noqa: ASYNC109
         """Run a command; see ``Io``."""
-        return await (await _local()).run_process(command, timeout, limit)
+        await preload.preload((_PROCESS,))
+        from .process import run_process
+
+        return await run_process(command, timeout, limit)
 
     @asynccontextmanager
     async def file_lock(self, path: str, seconds: float) -> AsyncIterator[core.WriteFailure | None]:

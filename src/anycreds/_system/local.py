@@ -1,8 +1,8 @@
-"""Files and commands on this machine, in one module, so that one thread imports all that they need."""
+"""Files on this machine, in one module, so that one thread imports all that they need."""
 
 from __future__ import annotations
 
-from . import process, shielding
+from . import shielding
 from .files import atomic_write, lock, read
 
 
@@ -14,5 +14,4 @@ class LocalMachine:
     snapshot = read.FileSnapshot
     write_private = staticmethod(atomic_write.write_private)
     lock = lock.FileLock
-    run_process = staticmethod(process.run_process)
     shielded = staticmethod(shielding.shielded)

@@ -8,7 +8,6 @@ are accepted.
 from __future__ import annotations
 
 import re
-import socket
 
 from .._core.http import Url
 from .._core.validation import InvalidValueError
@@ -82,6 +81,8 @@ def address_bytes(host: str) -> bytes | None:
         plain = all(part.isdecimal() and part == str(int(part[:4])) and int(part) < 256 for part in parts)
         return bytes(map(int, parts)) if plain and len(parts) == 4 else None
     try:
+        import socket  # it takes 2 ms without an event loop, and few hosts are IPv6 addresses
+
         return socket.inet_pton(socket.AF_INET6, host)
     except (OSError, ValueError):
         return None
