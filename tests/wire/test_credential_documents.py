@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from anycreds._core.credentials import Credentials
 from anycreds._core.errors import CredentialsError, MalformedResponseError, ProviderTimeoutError, RetrievalError
-from anycreds._core.http import BODY_LIMIT, Response, TransportFailure
+from anycreds._core.http import BODY_LIMIT, HOST_NOT_FOUND, Response, TransportFailure
 from anycreds._core.validation import InvalidValueError
 from anycreds._wire.credential_documents import parse_credentials
 from anycreds._wire.json import parse_object
@@ -526,3 +526,12 @@ def test_any_body_is_parsed_or_an_error(body: bytes, lasting: bool, status: int)
     else:
         assert isinstance(found, RetrievalError)
         assert_no_secret(found)
+
+
+def test_unknown_host_hints_at_the_region() -> None:
+    """If the host name of an endpoint has no address, the hint names the likely cause: a misspelt region."""
+    failure = TransportFailure("unreachable", f"{HOST_NOT_FOUND} (Name or service not known)")
+    error = transport_error(failure, SOURCE, "GetRole at https://sts.eu-wset-1.amazonaws.com", "another hint")
+    assert "could not connect to the endpoint: unable to resolve the host name" in error.message
+    assert error.hint is not None
+    assert "check the spelling of the region" in error.hint

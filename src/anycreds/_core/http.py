@@ -74,6 +74,10 @@ class Response(NamedTuple):
         return f"Response({self.status}, {len(self.body)} bytes)"
 
 
+# How the detail of a failure begins if the host name has no address. A misspelt region looks like this.
+HOST_NOT_FOUND = "unable to resolve the host name"
+
+
 class TransportFailure(NamedTuple):
     """Why an exchange has no usable response."""
 

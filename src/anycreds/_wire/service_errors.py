@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from .._core.errors import MalformedResponseError, ProviderTimeoutError, RetrievalError
-from .._core.http import Response, TransportFailure
+from .._core.http import HOST_NOT_FOUND, Response, TransportFailure
 from .._core.validation import InvalidValueError
 from .json import parse_object
 from .redaction import contains_secret
@@ -103,6 +103,8 @@ def transport_error(failure: TransportFailure, source: str, request: str, hint: 
     if failure.kind == "timeout":
         return ProviderTimeoutError(f"{request} timed out: {failure.detail}", source=source, hint=hint)
     if failure.kind == "unreachable":
+        if failure.detail.startswith(HOST_NOT_FOUND):
+            hint = "check the spelling of the region and the endpoint, and the network of this machine"
         return RetrievalError(
             f"{request} could not connect to the endpoint: {failure.detail}", source=source, hint=hint
         )

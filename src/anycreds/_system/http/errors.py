@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import socket
 import ssl
+
+from ..._core.http import HOST_NOT_FOUND
 
 
 def describe_os_error(error: BaseException) -> str:
@@ -31,6 +34,8 @@ def _system_text(error: BaseException) -> str | None:
         return f"certificate not trusted: {error.verify_message}"
     if isinstance(error, ssl.SSLError):
         return f"TLS failed: {error.reason or 'no reason given'}"
+    if isinstance(error, socket.gaierror):
+        return f"{HOST_NOT_FOUND} ({error.strerror})"
     if isinstance(error, OSError) and error.errno:
-        return os.strerror(error.errno) if error.errno > 0 else error.strerror
+        return os.strerror(error.errno)
     return None
