@@ -96,7 +96,9 @@ class LoginProvider(Provider):
             return await self._refreshed(io, context, file, cached)
         except CredentialsError as error:
             strip_frames(error)
-            newest = await self._newest_token(io, file, cached.token)
+            newest = cached.token
+            with suppress(InvalidValueError):  # another process may have refreshed it
+                newest = max(newest, (await self._tokens.load(io, file)).token, key=lambda token: token.expires_at)
             left = newest.expires_at - io.time()
             if left <= 0:
                 raise
@@ -135,13 +137,6 @@ class LoginProvider(Provider):
             source=NAME,
             hint="try again in 30 s; if this repeats, set the clock of this machine",
         )
-
-    async def _newest_token(self, io: Io, file: Location, token: LoginToken) -> LoginToken:
-        """Return this token, or one in the file that is valid for longer: another process may have refreshed it."""
-        with suppress(InvalidValueError):
-            cached = await self._tokens.load(io, file)
-            return max(token, cached.token, key=lambda one: one.expires_at)
-        return token
 
     async def _request_token(self, io: Io, context: ClientContext, file: Location, token: LoginToken) -> Document:
         """Refresh a token. Return the changes to the document in its file."""

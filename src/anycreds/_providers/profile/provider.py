@@ -51,10 +51,7 @@ class ProfileProvider(Provider):
         name: str = NAME,
     ) -> None:
         super().__init__(
-            name,
-            runtime,
-            may_prompt_user=options.callbacks.mfa_code_provider is not None,
-            context_fields=WHOLE_CONTEXT,
+            name, runtime, may_prompt_user=options.callbacks.mfa_code_provider is not None, context_fields=WHOLE_CONTEXT
         )
         self._profile = profile
         self._files = files

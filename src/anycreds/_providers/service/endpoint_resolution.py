@@ -138,14 +138,9 @@ class EndpointResolver:
         except InvalidValueError as error:
             raise InvalidConfigurationError(f"the endpoint ({url.origin}) {error}", source=name) from None
         self._warn_plaintext(base, url.origin)
-        return ResolvedEndpoint(
-            SERVICE_NAMES[service],
-            base,
-            computed.signing_region,
-            settings.max_attempts,
-            Transport(self._config.http_client_factory, self._config.ssl_context),
-            url.origin,
-        )
+        transport = Transport(self._config.http_client_factory, self._config.ssl_context)
+        region_name, attempts = computed.signing_region, settings.max_attempts
+        return ResolvedEndpoint(SERVICE_NAMES[service], base, region_name, attempts, transport, url.origin)
 
     def _fallback_region(self, name: str) -> Setting:
         if "region" not in self._warned:

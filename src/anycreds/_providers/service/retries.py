@@ -71,13 +71,7 @@ SERVICE_RULES = RetryRules(
     max_delay=20.0,
 )  # fmt: skip
 # JavaScript waits one second before each retry, which is long for a service on this machine or its link.
-METADATA_RULES = RetryRules(
-    transient_codes=frozenset(),
-    throttling_codes=frozenset(),
-    first_delay=0.1,
-    first_throttling_delay=0.1,
-    max_delay=1.0,
-)
+METADATA_RULES = RetryRules(frozenset(), frozenset(), first_delay=0.1, first_throttling_delay=0.1, max_delay=1.0)
 
 # The codes with which services reject a signature because of its time.
 _CLOCK_SKEW_CODES = frozenset((

@@ -98,12 +98,7 @@ def _settings(found: Mapping[str, Setting], session: Setting | None, profile: st
         except InvalidValueError as error:
             raise InvalidConfigurationError(f"{owner}: {error}", source=NAME) from None
     return SsoSettings(
-        found["sso_start_url"],
-        found["sso_account_id"],
-        found["sso_region"],
-        found["sso_role_name"],
-        session,
-        profile,
+        found["sso_start_url"], found["sso_account_id"], found["sso_region"], found["sso_role_name"], session, profile
     )
 
 

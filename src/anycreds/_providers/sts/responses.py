@@ -28,21 +28,27 @@ _PAGE_HINT = "check for a captive portal or a proxy: the response is a web page"
 _WRONG_CODE = "invalid MFA one time pass code"
 CODE_REUSED_HINT = "wait for the next code: a code is valid for 30 s, and AWS accepts it only once"
 
-_EXPIRED_SOURCE = "refresh the source credentials, which have expired"
-_UNKNOWN_KEY = "check that the access key still exists, and that it is of the same partition as the endpoint"
 _CLOCK = "check the clock of this machine, then the secret access key"
-_IDENTITY_TOKEN = "check the issuer, the audience and the signature of the token, and the OIDC provider in IAM"
-_CLAIM = "check that the token is not revoked, and that it has the claims that the identity provider requires"
-_IDP_UNREACHABLE = "check that AWS can read the OIDC keys of the identity provider over the internet"
-_POLICY = "check the session policy: it must be one JSON document in the IAM policy language"
-_PACKED = "use fewer or shorter session policies and tags"
+_UNKNOWN_KEY = "check that the access key still exists, and that it is of the same partition as the endpoint"
 _VALUE = "check the ARN of the role, the session name, the duration and the other options"
-_THROTTLED = "make fewer requests with this account, for example by sharing one cached provider"
-# What to do about an error of STS, by its code. Services that imitate STS with JSON append "Exception".
+# By error codes to which services that imitate STS with JSON append "Exception".
+_HINTS = {
+    "MalformedPolicyDocument": "check the session policy: it must be one JSON document in the IAM policy language",
+    "PackedPolicyTooLarge": "use fewer or shorter session policies and tags",
+    "InvalidIdentityToken": "check the issuer, the audience and the signature of the token, and the OIDC provider in "
+    "IAM",
+    "IDPRejectedClaim": "check that the token is not revoked, and that it has the claims that the identity provider "
+    "requires",
+    "IDPCommunicationError": "check that AWS can read the OIDC keys of the identity provider over the internet",
+    "Throttling": "make fewer requests with this account, for example by sharing one cached provider",
+}
+# What to do about an error of STS, by its code.
 HINTS: Mapping[str, str] = {
+    **_HINTS,
+    **{f"{code}Exception": hint for code, hint in _HINTS.items()},
     "AccessDenied": "check the trust policy of the role: it must name the caller, and its conditions (external ID, "
     "MFA, claims of the token) must hold; a caller with credentials needs permission for sts:AssumeRole, too",
-    "ExpiredToken": _EXPIRED_SOURCE,
+    "ExpiredToken": "refresh the source credentials, which have expired",
     "ExpiredTokenException": "refresh the web identity token or the source credentials, which have expired",
     "InvalidClientTokenId": _UNKNOWN_KEY,
     "UnrecognizedClientException": _UNKNOWN_KEY,
@@ -51,20 +57,8 @@ HINTS: Mapping[str, str] = {
     "RequestExpired": _CLOCK,
     "RequestTimeTooSkewed": _CLOCK,
     "RegionDisabledException": "activate STS for this region in the account settings of IAM, or use another region",
-    "MalformedPolicyDocument": _POLICY,
-    "MalformedPolicyDocumentException": _POLICY,
-    "PackedPolicyTooLarge": _PACKED,
-    "PackedPolicyTooLargeException": _PACKED,
     "ValidationError": _VALUE,
     "ValidationException": _VALUE,
-    "InvalidIdentityToken": _IDENTITY_TOKEN,
-    "InvalidIdentityTokenException": _IDENTITY_TOKEN,
-    "IDPRejectedClaim": _CLAIM,
-    "IDPRejectedClaimException": _CLAIM,
-    "IDPCommunicationError": _IDP_UNREACHABLE,
-    "IDPCommunicationErrorException": _IDP_UNREACHABLE,
-    "Throttling": _THROTTLED,
-    "ThrottlingException": _THROTTLED,
 }
 
 

@@ -152,14 +152,14 @@ async def _call_role_assumer(io: Io, assumer: WebIdentityAssumer, role: _Role, t
 def _validated(role: WebIdentityRole) -> Params:
     """Return the parameters that are settings of the environment or of a profile."""
     settings = {"RoleArn": role.role_arn, "RoleSessionName": role.session_name}
-    params = {}
-    for name, setting in settings.items():
-        if setting is not None:
-            try:
-                params[name] = check_text(setting.value, field=f"{name} from {setting.origin}")
-            except InvalidValueError as error:
-                raise InvalidConfigurationError(str(error), source=NAME) from None
-    return params
+    try:
+        return {
+            name: check_text(setting.value, field=f"{name} from {setting.origin}")
+            for name, setting in settings.items()
+            if setting is not None
+        }
+    except InvalidValueError as error:
+        raise InvalidConfigurationError(str(error), source=NAME) from None
 
 
 async def _token_in_file(io: Io, setting: Setting) -> str:
