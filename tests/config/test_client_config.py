@@ -35,6 +35,7 @@ FULL: dict[str, Any] = {
     "http_client_factory": factory,
     "ssl_context": CONTEXT,
     "max_attempts": 5,
+    "app_id": "shop.v1",
 }
 OTHER: dict[str, Any] = {
     "region": "us-west-2",
@@ -44,6 +45,7 @@ OTHER: dict[str, Any] = {
     "http_client_factory": partial(factory),
     "ssl_context": Context(),
     "max_attempts": 1,
+    "app_id": "x",
 }
 
 
@@ -99,8 +101,8 @@ def test_repr() -> None:
     """``repr`` contains the options that are given; of the URL, whose path may be a secret, only its name."""
     shown = repr(ClientConfig(**FULL))
     assert shown == (
-        "ClientConfig(endpoint_url=..., http_client_factory=..., max_attempts=5, region='eu-central-1', "
-        "ssl_context=..., use_dualstack=True, use_fips=False)"
+        "ClientConfig(app_id='shop.v1', endpoint_url=..., http_client_factory=..., max_attempts=5, "
+        "region='eu-central-1', ssl_context=..., use_dualstack=True, use_fips=False)"
     )
     assert CANARY not in shown
     assert repr(ClientConfig()) == "ClientConfig()"
@@ -113,6 +115,7 @@ def test_repr() -> None:
         *[("region", region) for region in ("us-east-1", "aws-global", "fips-us-east-1", "x", "1", "x" * 63)],
         *[("endpoint_url", url) for url in ("http://a", "https://[::1]:1/", "https://vpce.example/a%20b")],
         *[("max_attempts", number) for number in (1, 2, 100)],
+        *[("app_id", name) for name in ("x" * 50, "Az09!#$%&'*+-.^_`|~")],
         ("ssl_context", ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)),
         ("http_client_factory", Context),
     ],
@@ -122,7 +125,7 @@ def test_valid_values(name: str, value: Any) -> None:
     assert getattr(ClientConfig(**{name: value}), name) is value
 
 
-@pytest.mark.parametrize("name", ["region", "endpoint_url"])
+@pytest.mark.parametrize("name", ["region", "endpoint_url", "app_id"])
 @pytest.mark.parametrize("blank", ["", "  "])
 def test_blank_is_absent(name: str, blank: Any) -> None:
     """A blank text counts as None."""
@@ -140,6 +143,7 @@ def test_blank_is_absent(name: str, blank: Any) -> None:
         *[("http_client_factory", value) for value in (CONTEXT, "httpx.AsyncClient", 1)],
         *[("ssl_context", value) for value in (True, False, f"/{CANARY}/ca.pem", factory)],
         *[("max_attempts", value) for value in (0, -1, 101, 10**9, 3.0, "3", True)],
+        *[("app_id", value) for value in ("x" * 51, f"{CANARY} x", "a/b", "a\r\nX: y", "\u00e9", "\u0661", 1, b"a")],
     ],
 )  # fmt: skip
 def test_invalid_values(name: str, value: Any) -> None:

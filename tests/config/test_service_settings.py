@@ -269,7 +269,7 @@ def test_fips_and_dualstack(variable: Any, key: str | None, on: bool) -> None:
 def test_missing_profile() -> None:
     """A profile that does not exist has no settings."""
     config = "[profile other]\nregion = eu-west-1\nmax_attempts = 9\nendpoint_url = http://a\n"
-    assert configured(config) == (None, None, False, False, 3)
+    assert configured(config) == (None, None, False, False, 3, None, None)
 
 
 # --- options
@@ -288,6 +288,8 @@ def test_options_take_precedence() -> None:
         True,
         False,
         7,
+        None,
+        None,
     )
     view = view_of(Profiles(read("[profile dev]\nregion = eu-west-1", "config"), None, FILE, ""), "dev")
     fixed = Setting("eu-south-1", "sso_region")

@@ -11,6 +11,11 @@ from .._core.validation import InvalidValueError
 
 # JavaScript and botocore have no upper bound; a higher value is most likely a typo.
 MAX_ATTEMPTS_LIMIT = 100
+# The options for which a blank text counts as None.
+_TEXTS = ("region", "endpoint_url", "app_id")
+# The limits of AWS.
+MAX_APP_ID_LENGTH = 50
+_APP_ID_SYMBOLS = "!#$%&'*+-.^_`|~"
 
 
 class ClientConfig(Frozen):
@@ -37,6 +42,9 @@ class ClientConfig(Frozen):
             ``AWS_CA_BUNDLE``. A client of ``http_client_factory`` has its own.
         max_attempts: How often one call is made at most, the first attempt included: 1 to 100; 3 if nothing sets it.
             See https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
+        app_id: A name of your application, which AWS displays in notifications and logs: up to 50 letters, digits and
+            characters of ``!#$%&'*+-.^_`|~``. It is sent as ``app/NAME`` in the ``User-Agent`` header.
+            See https://docs.aws.amazon.com/sdkref/latest/guide/feature-appid.html
 
     Raises:
         InvalidConfigurationError: An option has a value that cannot be used. The error names the option, not the value.
@@ -44,6 +52,7 @@ class ClientConfig(Frozen):
     """
 
     __slots__ = (
+        "app_id",
         "endpoint_url",
         "http_client_factory",
         "max_attempts",
@@ -60,6 +69,7 @@ class ClientConfig(Frozen):
     http_client_factory: Callable[[], Any] | None
     ssl_context: Any
     max_attempts: int | None
+    app_id: str | None
 
     def __init__(
         self,
@@ -71,6 +81,7 @@ class ClientConfig(Frozen):
         http_client_factory: Callable[[], Any] | None = None,
         ssl_context: Any = None,
         max_attempts: int | None = None,
+        app_id: str | None = None,
     ) -> None:
         invalid = self._set(
             region=region,
@@ -80,21 +91,22 @@ class ClientConfig(Frozen):
             http_client_factory=http_client_factory,
             ssl_context=ssl_context,
             max_attempts=max_attempts,
+            app_id=app_id,
         )
         if invalid is not None:
             # Programs call this themselves, so no provider strips this frame from the traceback.
-            del region, endpoint_url, http_client_factory, ssl_context
+            del region, endpoint_url, app_id, http_client_factory, ssl_context
             raise InvalidConfigurationError(f"client_config: {invalid}")
 
     def _checked(self, name: str, value: object) -> object:
-        if value is None or (name in ("region", "endpoint_url") and isinstance(value, str) and not value.strip()):
+        if value is None or (name in _TEXTS and isinstance(value, str) and not value.strip()):
             return None
         _check_option(name, value)
         return value
 
     def __repr__(self) -> str:
         # The URL is not displayed, as its path may be a secret.
-        displayed = ("region", "use_fips", "use_dualstack", "max_attempts")
+        displayed = ("region", "use_fips", "use_dualstack", "max_attempts", "app_id")
         given = {name: value for name in self.__slots__ if (value := getattr(self, name)) is not None}
         return f"ClientConfig({', '.join(f'{n}={v!r}' if n in displayed else f'{n}=...' for n, v in given.items())})"
 
@@ -108,6 +120,8 @@ def _check_option(name: str, value: object) -> None:
     elif name == "max_attempts":
         if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_ATTEMPTS_LIMIT:
             raise InvalidValueError(f"is not a whole number from 1 to {MAX_ATTEMPTS_LIMIT}")
+    elif name == "app_id":
+        check_app_id(value)
     else:
         is_valid, expected = {
             "http_client_factory": (callable(value), "a function"),
@@ -115,6 +129,21 @@ def _check_option(name: str, value: object) -> None:
         }.get(name, (isinstance(value, bool), "True or False"))
         if not is_valid:
             raise InvalidValueError(f"is not {expected} but {type(value).__name__}")
+
+
+def check_app_id(value: object) -> None:
+    """Raise ``InvalidValueError`` if AWS does not accept this name of an application."""
+    if not isinstance(value, str):
+        raise InvalidValueError(f"is not text but {type(value).__name__}")
+    if len(value) > MAX_APP_ID_LENGTH:
+        raise InvalidValueError(f"has {len(value)} characters; at most {MAX_APP_ID_LENGTH} are allowed")
+    if sanitize_app_id(value) != value:
+        raise InvalidValueError(f"contains a character that is not a letter, a digit or one of {_APP_ID_SYMBOLS}")
+
+
+def sanitize_app_id(value: str) -> str:
+    """Return the name of an application with "-" for each character that AWS does not allow, as botocore does."""
+    return "".join([c if (c.isascii() and c.isalnum()) or c in _APP_ID_SYMBOLS else "-" for c in value])
 
 
 def check_client_config(value: object) -> None:

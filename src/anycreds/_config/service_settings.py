@@ -59,6 +59,10 @@ class ServiceSettings(NamedTuple):
     use_dualstack: bool
     max_attempts: int
     """How often one call is made at most, the first attempt included."""
+    ca_bundle: Setting | None
+    """The profile's file of certificates; None if it names none, or if ``AWS_CA_BUNDLE`` is set."""
+    app_id: Setting | None
+    """The name of the user's application; None if it is not set. It is not validated."""
 
 
 def read_service_settings(
@@ -96,6 +100,10 @@ def read_service_settings(
         is_on(config.use_fips, "AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint"),
         is_on(config.use_dualstack, "AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint"),
         config.max_attempts or _max_attempts(environ, view, source),
+        None if first_set(environ, "AWS_CA_BUNDLE") else view.with_key("ca_bundle"),
+        from_argument("client_config.app_id", config.app_id)
+        or first_set(environ, "AWS_SDK_UA_APP_ID")
+        or view.with_key("sdk_ua_app_id"),
     )
 
 

@@ -33,13 +33,24 @@ class Url(NamedTuple):
         return self.origin + self.target
 
 
+class CaBundle(NamedTuple):
+    """The certificates of trusted authorities."""
+
+    path: str
+    """A file in PEM format, or a directory in OpenSSL's format."""
+    origin: str
+    """What sets it, for messages: ``AWS_CA_BUNDLE``, ``ca_bundle in ~/.aws/config:12``."""
+
+
 class Transport(NamedTuple):
     """The HTTP client for requests to services. Requests with equal values share one client and its connections."""
 
     client_factory: Callable[[], Any] | None = None
     """Returns a new ``httpx.AsyncClient``; None for a client of this library."""
     ssl_context: Any = None
-    """An ``ssl.SSLContext``; None for one with the certificates of the system or of ``AWS_CA_BUNDLE``."""
+    """An ``ssl.SSLContext``; None for one with the certificates of ``AWS_CA_BUNDLE``, the profile or the system."""
+    ca_bundle: CaBundle | None = None
+    """The profile's certificates, unless ``AWS_CA_BUNDLE`` is set; also used for direct requests."""
 
 
 class Request(NamedTuple):
@@ -57,6 +68,8 @@ class Request(NamedTuple):
     """The largest response body, in bytes."""
     transport: Transport = Transport()
     """The HTTP client; not used for direct requests."""
+    app_id: str = ""
+    """The name of the user's application for the ``User-Agent`` header; empty if there is none."""
 
     def __repr__(self) -> str:
         return f"Request({self.method} {self.url.origin})"  # a path or query can be a secret

@@ -15,7 +15,7 @@ from anycreds._config.service_settings import ProfileView
 from anycreds._config.settings import Setting
 from anycreds._config.shared_files import FileOptions, SharedFiles
 from anycreds._core.errors import strip_frames
-from anycreds._core.http import Transport
+from anycreds._core.http import CaBundle, Transport
 from anycreds._core.provider import ClientContext
 from anycreds._providers.service import endpoint_resolution
 from anycreds._providers.service.endpoint_resolution import SERVICE_NAMES, EndpointResolver, ResolvedEndpoint
@@ -405,6 +405,46 @@ def test_transport() -> None:
         for number, given in enumerate(options)
     ]
     assert transports == [Transport(dict, context), Transport(dict, context), Transport()]
+
+
+def test_ca_bundle_of_the_profile() -> None:
+    """The profile's ``ca_bundle`` is used; ``AWS_CA_BUNDLE`` and the client's TLS context or factory precede it."""
+    profile, context = "ca_bundle = ~/ca.pem", ssl.create_default_context()
+    bundle = CaBundle("/home/user/ca.pem", f"ca_bundle in {FILE}:2")
+    assert resolved(profile=profile).transport == Transport(ca_bundle=bundle)
+    assert resolved(profile=profile, environ={"AWS_CA_BUNDLE": "/x.pem"}).transport == Transport()
+    with_context = ClientConfig(ssl_context=context)
+    assert resolved(with_context, profile=profile).transport == Transport(ssl_context=context)
+    assert resolved(ClientConfig(http_client_factory=dict), profile=profile).transport == Transport(dict)
+
+
+def test_app_id() -> None:
+    """The name of the user's application is that of the option, else of the environment, else of the profile."""
+    profile, environ = "sdk_ua_app_id = profile", {"AWS_SDK_UA_APP_ID": "environment"}
+
+    def app_id(config: ClientConfig | None = None, **more: Any) -> str:
+        return resolved(config, **more).request("GET", "/", {}, 5.0).app_id
+
+    assert app_id() == ""
+    assert app_id(profile=profile) == "profile"
+    assert app_id(profile=profile, environ=environ) == "environment"
+    assert app_id(ClientConfig(app_id="option"), profile=profile, environ=environ) == "option"
+
+
+def test_app_id_with_other_characters() -> None:
+    """Characters that AWS does not allow are replaced, as in botocore, so that the header stays valid."""
+    environ = {"AWS_SDK_UA_APP_ID": "APN_1.1/pc x\r\nX: \u00e9"}
+    assert resolved(environ=environ).app_id == "APN_1.1-pc-x--X---"
+
+
+def test_app_id_that_is_too_long(caplog: pytest.LogCaptureFixture) -> None:
+    """A name of more than 50 characters is not sent, with one warning that does not contain it."""
+    resolver, environ = EndpointResolver(), {"AWS_SDK_UA_APP_ID": "x" * 51}
+    assert [resolved(endpoints=resolver, environ=environ).app_id for _ in range(2)] == ["", ""]
+    (record,) = [record for record in caplog.records if "AWS_SDK_UA_APP_ID" in record.getMessage()]
+    assert record.levelno == logging.WARNING
+    assert "51 characters" in record.getMessage()
+    assert "xxx" not in record.getMessage()
 
 
 def test_requests_to_aws_are_not_direct() -> None:

@@ -169,6 +169,7 @@ async def test_request_to_the_users_client() -> None:
         assert {name.lower(): value for name, value in request.headers.items()} == {
             "host": "sts.example.invalid",
             "accept-encoding": "identity",
+            "user-agent": f"anycreds/{anycreds.__version__}",
             "authorization": f"{CANARY}-signature",
             "content-length": str(len(BODY)),
         }

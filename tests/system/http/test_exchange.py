@@ -20,6 +20,7 @@ pytestmark = pytest.mark.anyio
 
 ADDRESSES = ("127.0.0.1", "::1", b"127.0.0.1", b"::1")  # they are not resolved by name
 TOKEN = f"{CANARY}-imds"
+USER_AGENT = f"User-Agent: anycreds/{anycreds.__version__}"
 TOKEN_RESPONSE = ok(TOKEN.encode(), "x-aws-ec2-metadata-token-ttl-seconds: 21600")
 
 
@@ -37,7 +38,7 @@ def url(text: str) -> Url:
 
 
 async def test_container_request() -> None:
-    """A container request has these headers and no other: no user agent, no cookie, no encoding but identity."""
+    """A container request has these headers and no other: no cookie, no encoding but identity."""
     async with serving(ok(b"{}", "Set-Cookie: a=b") + b"", ok()) as peer:
         provider = anycreds.from_http(
             full_uri=f"http://127.0.0.1:{peer.port}/get/it?a=b%20c",
@@ -51,6 +52,7 @@ async def test_container_request() -> None:
         "GET /get/it?a=b%20c HTTP/1.1",
         f"Host: 127.0.0.1:{peer.port}",
         "Accept-Encoding: identity",
+        USER_AGENT,
         "Accept: application/json",
         f"Authorization: {CANARY}-token",
     ]
@@ -63,7 +65,7 @@ async def test_metadata_requests() -> None:
     async with serving(TOKEN_RESPONSE, ok(b"a-role"), ok()) as peer:
         assert (await anycreds.from_instance_metadata(endpoint=f"http://127.0.0.1:{peer.port}")()).account_id is None
         assert await peer.closed()
-    common = [f"host: 127.0.0.1:{peer.port}", "accept-encoding: identity"]
+    common = [f"host: 127.0.0.1:{peer.port}", "accept-encoding: identity", USER_AGENT.lower()]
     roles = "/latest/meta-data/iam/security-credentials/"
     assert [head.decode().lower().removesuffix("\r\n\r\n").split("\r\n") for head in peer.heads] == [
         [
@@ -88,7 +90,7 @@ async def test_body_has_its_length() -> None:
         assert await peer.closed()
     assert isinstance(response, Response)
     assert response.body == b"yes"
-    assert [line for line in peer.lines if ":" in line][2:] == ["X: y", "Content-Length: 5"]
+    assert [line for line in peer.lines if ":" in line][3:] == ["X: y", "Content-Length: 5"]
 
 
 @pytest.mark.parametrize("direct", [True, False])
@@ -105,6 +107,15 @@ async def test_length_of_every_body(method: str, body: bytes, direct: bool, monk
     assert peer.lines[0] == f"{method} / HTTP/1.1"
     lengths = [line for line in peer.lines if line.lower().startswith(("content-length", "transfer-encoding"))]
     assert lengths == [f"Content-Length: {len(body)}"]
+
+
+async def test_app_id_is_sent() -> None:
+    """The name of the user's application follows that of this library in the user agent."""
+    async with serving(ok(b"yes")) as peer:
+        clients = HttpClients()
+        await clients.send(Request("GET", url(f"http://127.0.0.1:{peer.port}/"), {}, 5.0, app_id="shop.v1"))
+        await clients.close()
+    assert f"{USER_AGENT} app/shop.v1" in peer.lines
 
 
 async def test_token_is_sent_as_latin_1() -> None:

@@ -33,7 +33,7 @@ async def test_container_on_ecs(network: respx.Router) -> None:
     (call,) = route.calls
     assert call.request.headers["Host"] == "169.254.170.2"
     assert call.request.headers["Accept-Encoding"] == "identity"
-    assert "User-Agent" not in call.request.headers
+    assert call.request.headers["User-Agent"] == f"anycreds/{anycreds.__version__}"
 
 
 @pytest.mark.parametrize("host", ["169.254.169.254", "[fd00:ec2::254]"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 import threading
 import time
@@ -16,6 +17,7 @@ import trustme
 from anyio.abc import ByteStream, SocketAttribute
 
 import anycreds
+from anycreds._system.files import read
 from anycreds._system.http import tls
 from anycreds.testing import CANARY
 from support.raw_http_server import ok, serving
@@ -173,6 +175,61 @@ async def test_connection_closed_without_close_notify(bundle: Path) -> None:
         peer.responses[0] = half.replace(b"200 OK\r\n", b"200 OK\r\nConnection: close\r\n")
         with pytest.raises(anycreds.MalformedResponseError, match="got no valid response"):
             await provider_at(peer.port)()
+
+
+async def test_bundle_of_a_profile(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The profile's ``ca_bundle`` is trusted for its service calls; ``AWS_CA_BUNDLE`` replaces it."""
+    monkeypatch.delenv("AWS_CA_BUNDLE")
+    config = bundle.parent / "config"
+    async with serving(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", context=server_context()) as peer:
+        config.write_text(
+            f"[profile role]\nrole_arn = arn:aws:iam::123456789012:role/a\nsource_profile = keys\nregion = eu-west-1\n"
+            f"ca_bundle = {bundle}\nendpoint_url = https://localhost:{peer.port}\n"
+            f"[profile keys]\naws_access_key_id = AKIDPEER\naws_secret_access_key = {CANARY}\n"
+        )
+        config.chmod(0o600)
+        provider = anycreds.from_ini(profile="role", config_filepath=str(config), filepath=os.devnull)
+        with pytest.raises(anycreds.RetrievalError, match="403"):
+            await provider()
+        assert peer.heads[0].startswith(b"POST / HTTP/1.1")
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(bundle.parent / "other.pem"))
+        with pytest.raises(anycreds.InvalidConfigurationError, match="AWS_CA_BUNDLE"):
+            await provider()
+
+
+@pytest.fixture
+def commented_bundle(bundle: Path) -> None:
+    """Add text that is not a certificate to the bundle, in two encodings."""
+    bundle.write_bytes(b"# caf\xe9 \xc3\xa9\n" + bundle.read_bytes() + b"# end \xff\n")
+
+
+@pytest.mark.usefixtures("commented_bundle")
+async def test_comments_in_a_bundle() -> None:
+    """A bundle may contain text that is not a certificate, in any encoding."""
+    async with serving(ok(), context=server_context()) as peer:
+        assert (await provider_at(peer.port)()).access_key_id == "AKIDPEER"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="has no FIFOs")
+@pytest.mark.parametrize("variable", ["AWS_CA_BUNDLE", "SSL_CERT_FILE"])
+async def test_bundle_that_is_not_a_file(variable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A FIFO, which would block the thread that opens it, is a configuration error at once."""
+    os.mkfifo(tmp_path / "fifo")
+    monkeypatch.setenv(variable, str(tmp_path / "fifo"))
+    with pytest.raises(anycreds.InvalidConfigurationError, match=f"{variable} is .*, which is not a regular file"):
+        await provider_at(1)()
+
+
+async def test_bundle_on_a_dead_drive(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bundle that cannot be read in time is a configuration error, and the thread that reads it is left."""
+    release = threading.Event()
+    monkeypatch.setattr(read, "READ_TIMEOUT", 0.05)
+    monkeypatch.setattr(read, "_read", lambda *_: release.wait(10))
+    try:
+        with pytest.raises(anycreds.InvalidConfigurationError, match=r"AWS_CA_BUNDLE is .*, which was not read within"):
+            await provider_at(1)()
+    finally:
+        release.set()
 
 
 @pytest.mark.parametrize(

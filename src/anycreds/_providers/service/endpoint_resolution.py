@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from ..._config.client_config import ClientConfig
+from ..._config.client_config import MAX_APP_ID_LENGTH, ClientConfig, sanitize_app_id
+from ..._config.locations import resolve_path
 from ..._config.service_settings import ProfileView, ServiceSettings, read_service_settings
 from ..._config.settings import Setting, from_argument
 from ..._config.shared_files import FileOptions, SharedFiles
 from ..._core.errors import InvalidConfigurationError
-from ..._core.http import Request, Transport, Url
+from ..._core.http import CaBundle, Request, Transport, Url
 from ..._core.io import Io
 from ..._core.logs import log
 from ..._core.provider import ClientContext
@@ -47,13 +48,20 @@ class ResolvedEndpoint(NamedTuple):
     transport: Transport
     origin: str
     """The setting that decided on the host, for messages."""
+    app_id: str
+    """The name of the user's application for the ``User-Agent`` header; empty if there is none."""
 
     def request(
         self, method: str, target: str, headers: Mapping[str, str], timeout: float, body: bytes = b""
     ) -> Request:
         """Return a request to this service. ``target`` begins with "/" and may have a query."""
         url = self.base._replace(target=self.base.target + target)
-        return Request(method, url, headers, timeout, body, direct=self._is_direct(), transport=self.transport)
+        return Request(
+            *(method, url, headers, timeout, body),
+            direct=self._is_direct(),
+            transport=self.transport,
+            app_id=self.app_id,
+        )
 
     def _is_direct(self) -> bool:
         # An HTTP client of the user is used for loopback, too: it is mostly a test double.
@@ -117,9 +125,16 @@ class EndpointResolver:
             client_region=context.region,
             profile_first=self._profile_first,
         )
-        return self._resolve(settings, service, name)
+        return self._resolve(io, settings, service, name)
 
-    def _resolve(self, settings: ServiceSettings, service: Service, name: str) -> ResolvedEndpoint:
+    def _transport(self, io: Io, settings: ServiceSettings, name: str) -> Transport:
+        factory, context, bundle = self._config.http_client_factory, self._config.ssl_context, settings.ca_bundle
+        if factory is not None or context is not None or bundle is None:
+            return Transport(factory, context)
+        path = resolve_path(bundle, io.environ(), io.home_directory, name).path
+        return Transport(ca_bundle=CaBundle(path, bundle.origin))
+
+    def _resolve(self, io: Io, settings: ServiceSettings, service: Service, name: str) -> ResolvedEndpoint:
         region = settings.region or self._fallback_region(name)
         try:
             check_region(region.value)
@@ -138,15 +153,26 @@ class EndpointResolver:
         except InvalidValueError as error:
             raise InvalidConfigurationError(f"the endpoint ({url.origin}) {error}", source=name) from None
         self._warn_plaintext(base, url.origin)
-        transport = Transport(self._config.http_client_factory, self._config.ssl_context)
+        transport, app_id = self._transport(io, settings, name), self._app_id(settings.app_id, name)
         region_name, attempts = computed.signing_region, settings.max_attempts
-        return ResolvedEndpoint(SERVICE_NAMES[service], base, region_name, attempts, transport, url.origin)
+        return ResolvedEndpoint(SERVICE_NAMES[service], base, region_name, attempts, transport, url.origin, app_id)
 
     def _fallback_region(self, name: str) -> Setting:
         if "region" not in self._warned:
             self._warned.add("region")
             log("endpoints", "warning", "%s: no region is configured; using %s", name, FALLBACK_REGION)
         return Setting(FALLBACK_REGION, "the default")
+
+    def _app_id(self, setting: Setting | None, name: str) -> str:
+        """Return the name of the user's application as it is sent; empty, with a warning, if it is too long."""
+        text = "" if setting is None else str(setting.value).strip()
+        if setting is None or len(text) <= MAX_APP_ID_LENGTH:
+            return sanitize_app_id(text)
+        if "app_id" not in self._warned:
+            self._warned.add("app_id")
+            message = "%s: %s has %d characters and is not sent; at most %d are allowed"
+            log("endpoints", "warning", message, name, setting.origin, len(text), MAX_APP_ID_LENGTH)
+        return ""
 
     def _warn_plaintext(self, base: Url, origin: str) -> None:
         if base.scheme == "http" and not is_loopback(base) and base.origin not in self._warned:

@@ -16,7 +16,7 @@ import httpcore._backends.auto  # noqa: F401 - httpx imports both for its first 
 import httpx  # noqa: F401
 import idna  # noqa: F401 - httpx imports it for its first host
 
-from ..._core.http import Request, Response, Transport, TransportFailure
+from ..._core.http import Request, Response, TransportFailure
 from . import tls
 from .clients import Client, check_open, open_client
 from .exchange import CLOSE_TIMEOUT, exchange
@@ -44,7 +44,7 @@ class HttpClients:
     def __init__(self, loading_time: float = 0.0) -> None:
         self._make_transport = make_transport
         self._loading_time = loading_time
-        self._clients: list[tuple[str | Transport, Client]] = []  # not a dict: a user's factory may not be hashable
+        self._clients: list[tuple[tuple[Any, ...], Client]] = []  # not a dict: a user's factory may not be hashable
 
     async def close(self) -> None:
         """Close every client, even if closing another one fails."""
@@ -66,7 +66,7 @@ class HttpClients:
 
     def _client(self, request: Request, context: Any) -> Client:
         """Return the client that requests like this one share, opened if necessary."""
-        key = request.url.scheme if request.direct else request.transport
+        key = (request.url.scheme, request.transport.ca_bundle) if request.direct else request.transport
         for known, client in self._clients:
             if known == key:
                 return client
@@ -77,9 +77,10 @@ class HttpClients:
     async def _tls_context(self, request: Request) -> Any:
         if self._make_transport is not None or (request.direct and request.url.scheme == "http"):
             return tls.unverified_context()  # for plain http only
-        if not request.direct and request.transport != Transport():
-            return request.transport.ssl_context  # the client of a user's factory has its own
-        return await tls.verified_context()
+        client_factory, context, ca_bundle = request.transport
+        if not request.direct and (client_factory is not None or context is not None):
+            return context  # the client of a user's factory has its own
+        return await tls.verified_context(ca_bundle)
 
 
 async def _exchange(client: Client, request: Request) -> Response | TransportFailure:

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import anyio
 
+from ... import __version__
 from ..._core.http import Request, Response, TransportFailure
 from .clients import Client
 from .errors import describe_os_error
@@ -68,7 +69,12 @@ def _message(library: Any, request: Request, host: str) -> Any:
     target = library.URL(scheme=url.scheme, host=host, port=url.port, raw_path=url.target.encode("ascii"))
     if target.raw_host.strip(b"[]") != host.encode("ascii"):  # the host that was validated must be the one called
         raise library.InvalidURL("the HTTP library changed the host")
-    headers = {"Host": url.origin.partition("://")[2], "Accept-Encoding": "identity", **request.headers}
+    headers = {
+        "Host": url.origin.partition("://")[2],
+        "Accept-Encoding": "identity",
+        "User-Agent": f"anycreds/{__version__}" + (f" app/{request.app_id}" if request.app_id else ""),
+        **request.headers,
+    }
     if request.method != "GET":
         headers["Content-Length"] = str(len(request.body))
     encoded = [(name.encode("ascii"), value.encode("latin-1")) for name, value in headers.items()]
