@@ -25,7 +25,7 @@ from ..._core.provider import ClientContext, Provider
 from ..._core.validation import InvalidValueError
 from ..._wire.service_errors import parse_json_error, service_error, transport_error
 from ..service.endpoint_resolution import EndpointResolver, ResolvedEndpoint
-from ..service.retries import Budget, call_service, is_transient, start_budget
+from ..service.retries import Budget, Result, call_service, is_transient, start_budget
 from ..service.token_cache import LOCK_SECONDS, REFRESH_BUFFER, CachedToken, TokenCache
 from ..service.token_file import token_location
 from .api import (
@@ -77,8 +77,7 @@ class SsoProvider(Provider):
                 token = await self._token(attempt, rejected=token)
             except CredentialsError as error:
                 strip_frames(error)
-                message = "the portal rejected the token, and there is no other: %s"
-                log("providers.sso", "warning", message, error)
+                log("providers.sso", "warning", "the portal rejected the token, and there is no other: %s", error)
             else:
                 result = await self._request_credentials(attempt, portal, token)
         return self._parse(result, portal, token)
@@ -132,16 +131,14 @@ class SsoProvider(Provider):
         if self._settings.session is None:
             raise InvalidValueError("sso_session is not set")
         cached.token.check_refreshable(attempt.io.time())
-        request = partial(self._request_token, attempt)
-        return await self._tokens.refresh(attempt.io, cached, is_usable, request)
+        return await self._tokens.refresh(attempt.io, cached, is_usable, partial(self._request_token, attempt))
 
     async def _request_token(self, attempt: _SsoAttempt, token: SsoToken) -> dict[str, str]:
         """Refresh a token. Return the changes to the document in its file."""
         io = attempt.io
         token.check_refreshable(io.time())
-        oidc = await self._endpoints.resolve(
-            io, attempt.context, "sso-oidc", NAME, required_region=self._settings.region
-        )
+        region = self._settings.region
+        oidc = await self._endpoints.resolve(io, attempt.context, "sso-oidc", NAME, required_region=region)
         request = oidc.request("POST", REFRESH_TARGET, REFRESH_HEADERS, self._timeout, refresh_body(token))
         result = await self._send(attempt, oidc, request, token)
         description = f"the refresh of {self._token_name(attempt.file)}, by {oidc},"
@@ -156,22 +153,20 @@ class SsoProvider(Provider):
             raise error
         raise self._login_required(error.message, response.status, response.code)
 
-    async def _request_credentials(
-        self, attempt: _SsoAttempt, portal: ResolvedEndpoint, token: SsoToken
-    ) -> Response | TransportFailure:
+    async def _request_credentials(self, attempt: _SsoAttempt, portal: ResolvedEndpoint, token: SsoToken) -> Result:
         target = credentials_target(self._settings.account_id.value, self._settings.role_name.value)
         request = portal.request("GET", target, bearer_headers(token.access_token), self._timeout)
         return await self._send(attempt, portal, request, token)
 
     async def _send(
         self, attempt: _SsoAttempt, endpoint: ResolvedEndpoint, request: Request, token: SsoToken
-    ) -> Response | TransportFailure:
+    ) -> Result:
         # Each call has its own part of the budget: a refresh that fails slowly must leave time for the portal.
         budget = Budget(attempt.io, min(endpoint.attempts * self._timeout, attempt.budget.left()))
         parse_error = partial(parse_json_error, secrets=token.secrets)
         return await call_service(attempt.io, lambda _: request, parse_error, endpoint.attempts, budget)
 
-    def _parse(self, result: Response | TransportFailure, portal: ResolvedEndpoint, token: SsoToken) -> Credentials:
+    def _parse(self, result: Result, portal: ResolvedEndpoint, token: SsoToken) -> Credentials:
         account, role = self._settings.account_id, self._settings.role_name
         description = (
             f"the request for role {display_name(role.value)} ({role.origin}) in account {display_name(account.value)} "

@@ -32,7 +32,6 @@ _ROLE_SESSIONS = frozenset(
 )
 # Seconds for the user to find the device and enter its code.
 _PROMPT_TIMEOUT = 5 * 60.0
-_CHAINED_HINT = f"set the duration to {LONGEST_CHAINED_SESSION} s or less"
 
 
 class Role(NamedTuple):
@@ -96,9 +95,8 @@ class AssumeRoleProvider(Provider):
         source = await fetch_source(self._source, io, context, f"the source of {self._role.description}", NAME)
         self._check_duration(source)
         params = {"RoleSessionName": f"anycreds-{io.time():.0f}", **self._role.params}
-        if not needs_code:
-            return await assume(source, params)
-        params["TokenCode"] = self._sent_code = await self._prompt_for_code(io)
+        if needs_code:
+            params["TokenCode"] = self._sent_code = await self._prompt_for_code(io)
         return await assume(source, params)
 
     async def _describe_sources(self, io: Io, context: ClientContext) -> list[str]:
@@ -112,7 +110,7 @@ class AssumeRoleProvider(Provider):
                 f"the duration of {self._role.description} is {seconds} s; expected at most {LONGEST_CHAINED_SESSION} "
                 f"s, because the source credentials are those of another role ({source.source})",
                 source=NAME,
-                hint=_CHAINED_HINT,
+                hint=f"set the duration to {LONGEST_CHAINED_SESSION} s or less",
             )
 
     async def _prompt_for_code(self, io: Io) -> str:
