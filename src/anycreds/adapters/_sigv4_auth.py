@@ -10,7 +10,7 @@ from anyio import to_thread
 from .._core.credentials import Credentials
 from .._core.errors import InvalidConfigurationError, strip_frames
 from .._core.logs import log
-from .._core.provider import CredentialProvider
+from .._core.provider import ContextFunction, CredentialProvider
 from .._core.validation import InvalidValueError
 from .._factories.cache import cached
 from .._wire.sigv4 import S3_STYLE_SERVICES, UNSIGNED_PAYLOAD, payload_hash
@@ -47,7 +47,7 @@ class SigV4Flow(Generic[RequestT, ResponseT]):
         # httpx closes a body only if it is a stream of its own.
         cls._replayed_type = type("ReplayedBody", (ReplayedBody, library.AsyncByteStream), {})
 
-    def __init__(self, provider: CredentialProvider, *, service: str, region: str) -> None:
+    def __init__(self, provider: CredentialProvider | ContextFunction, *, service: str, region: str) -> None:
         self._scope = signing_scope("SigV4Auth", service, region)
         self._provider = cached(provider)
         self._warned_origins: set[str] = set()

@@ -23,7 +23,7 @@ except ImportError as _error:
     ) from _error
 
 from .._core.errors import InvalidConfigurationError
-from .._core.provider import CredentialProvider, Provider
+from .._core.provider import ContextFunction, CredentialProvider, Provider
 from .._factories.cache import cached
 from ._botocore_requests import AttemptCredentials, connect_session, for_session, retry_if_expired
 
@@ -45,8 +45,8 @@ class ProviderSession(AioSession):  # type: ignore[misc] # aiobotocore has no ty
 
     def __init__(
         self,
-        provider: CredentialProvider | None,
-        factory: Callable[[], CredentialProvider] | None,
+        provider: CredentialProvider | ContextFunction | None,
+        factory: Callable[[], CredentialProvider | ContextFunction] | None,
         variables: dict[str, Any],
         config: AioConfig | None,
     ) -> None:
@@ -92,9 +92,9 @@ class ProviderSession(AioSession):  # type: ignore[misc] # aiobotocore has no ty
 
 
 def create_session(
-    provider: CredentialProvider | None = None,
+    provider: CredentialProvider | ContextFunction | None = None,
     *,
-    factory: Callable[[], CredentialProvider] | None = None,
+    factory: Callable[[], CredentialProvider | ContextFunction] | None = None,
     region: str | None = None,
     profile: str | None = None,
     config: AioConfig | None = None,
@@ -106,7 +106,7 @@ def create_session(
     invalidated and the request is sent once more with new ones.
 
     Args:
-        provider: A provider of this library, or any async function without arguments that returns ``Credentials``. It
+        provider: A provider of this library, or any async function (see ``cached``) that returns ``Credentials``. It
             is cached, and first called by the first request.
         factory: Instead of ``provider``: a module-level function without arguments that returns the provider. The
             session can then be pickled. With ``functools.cache`` all sessions of a process share one provider.
@@ -151,7 +151,7 @@ def create_session(
     return ProviderSession(provider, factory, given, config)
 
 
-def install(session: AioSession, provider: CredentialProvider) -> None:
+def install(session: AioSession, provider: CredentialProvider | ContextFunction) -> None:
     """Let an existing aiobotocore session sign with the credentials of a provider, as ``create_session`` does.
 
     The session cannot be pickled and does not select httpx on trio. There its default client configuration, or that of
@@ -161,7 +161,7 @@ def install(session: AioSession, provider: CredentialProvider) -> None:
     Args:
         session: A session that has not created a client yet. The region and profile that are set on it until then
             reach the provider.
-        provider: A provider of this library, or any async function without arguments that returns ``Credentials``.
+        provider: A provider of this library, or any async function (see ``cached``) that returns ``Credentials``.
 
     Raises:
         InvalidConfigurationError: ``provider`` is not a function, or the session has credentials already, which it
@@ -180,8 +180,9 @@ def install(session: AioSession, provider: CredentialProvider) -> None:
 
 
 def _provider_from(
-    provider: CredentialProvider | None, factory: Callable[[], CredentialProvider] | None
-) -> CredentialProvider:
+    provider: CredentialProvider | ContextFunction | None,
+    factory: Callable[[], CredentialProvider | ContextFunction] | None,
+) -> CredentialProvider | ContextFunction:
     if provider is not None and factory is None:
         return provider
     if provider is None and factory is not None:

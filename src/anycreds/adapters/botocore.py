@@ -23,7 +23,7 @@ except ImportError as _error:
 from .._cache.provider import CachedProvider
 from .._core.errors import InvalidConfigurationError
 from .._core.frozen_credentials import FrozenCredentials
-from .._core.provider import CredentialProvider
+from .._core.provider import ContextFunction, CredentialProvider
 from .._factories.cache import cached
 from ._blocking_portal import BlockingProvider, run_without_suspending
 from ._botocore_requests import AttemptCredentials, connect_session, for_session, retry_if_expired
@@ -111,7 +111,7 @@ class ProviderCredentials:
 
 
 def create_session(
-    provider: CredentialProvider,
+    provider: CredentialProvider | ContextFunction,
     *,
     region: str | None = None,
     profile: str | None = None,
@@ -130,7 +130,7 @@ def create_session(
     ``anyio.to_thread.run_sync`` there.
 
     Args:
-        provider: A provider of this library, or any async function without arguments that returns ``Credentials``. It
+        provider: A provider of this library, or any async function (see ``cached``) that returns ``Credentials``. It
             is cached, and first called by the first request.
         region: The session's region, such as ``"eu-central-1"``. Default: botocore's own lookup.
         profile: The session's profile. It counts as selected explicitly. Default: botocore's own lookup.
@@ -171,7 +171,7 @@ def create_session(
     return session
 
 
-def install(session: Any, provider: CredentialProvider, *, backend: Backend = "asyncio") -> None:
+def install(session: Any, provider: CredentialProvider | ContextFunction, *, backend: Backend = "asyncio") -> None:
     """Let an existing session of botocore or boto3 sign with the credentials of a provider, as ``create_session`` does.
 
     A client with keys of its own (``aws_access_key_id=…``) keeps using them.
@@ -179,7 +179,7 @@ def install(session: Any, provider: CredentialProvider, *, backend: Backend = "a
     Args:
         session: A ``botocore.session.Session`` or ``boto3.Session`` that has not created a client yet. The region and
             profile that are set on it until then reach the provider.
-        provider: A provider of this library, or any async function without arguments that returns ``Credentials``.
+        provider: A provider of this library, or any async function (see ``cached``) that returns ``Credentials``.
         backend: The async library that runs the provider, ``"asyncio"`` (default) or ``"trio"``.
 
     Raises:

@@ -13,7 +13,7 @@ class SigV4Auth(SigV4Flow[httpx.Request, httpx.Response], httpx.Auth, library=ht
     One object may serve any number of clients and tasks.
 
     Args:
-        provider: A provider of this library, or any async function without arguments that returns ``Credentials``. It
+        provider: A provider of this library, or any async function (see ``cached``) that returns ``Credentials``. It
             is cached, and called for each attempt of a request.
         service: The signing name of the service, such as ``"dynamodb"`` or ``"execute-api"``.
         region: The region of the endpoint, such as ``"eu-central-1"``.

@@ -20,7 +20,7 @@ class Httpx2SigV4Auth(SigV4Flow[httpx2.Request, httpx2.Response], httpx2.Auth, l
     Bodies, URLs, expired sessions and redirects are handled as by ``anycreds.adapters.httpx.SigV4Auth``.
 
     Args:
-        provider: A provider of this library, or any async function without arguments that returns ``Credentials``. It
+        provider: A provider of this library, or any async function (see ``cached``) that returns ``Credentials``. It
             is cached, and called for each attempt of a request.
         service: The signing name of the service, such as ``"dynamodb"`` or ``"execute-api"``.
         region: The region of the endpoint, such as ``"eu-central-1"``.

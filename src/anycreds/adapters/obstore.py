@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, cast
 
 from .._core.errors import CredentialsError
-from .._core.provider import CredentialProvider
+from .._core.provider import ContextFunction, CredentialProvider
 from .._factories.cache import cached
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class StoreCredentials:
     ``anycreds.adapters.botocore.create_session``.
 
     Args:
-        provider: A provider of this library, or any async function without arguments that returns ``Credentials``. It
+        provider: A provider of this library, or any async function (see ``cached``) that returns ``Credentials``. It
             is cached, so one may serve any number of stores.
         region: The store's region, such as ``"eu-central-1"``. It also reaches the provider, as its client context,
             and splits the cache only if the provider depends on the region, as a role of STS does. Default: the
@@ -53,7 +53,7 @@ class StoreCredentials:
         obstore documentation, "Authentication": https://developmentseed.org/obstore/latest/authentication/
     """
 
-    def __init__(self, provider: CredentialProvider, *, region: str | None = None) -> None:
+    def __init__(self, provider: CredentialProvider | ContextFunction, *, region: str | None = None) -> None:
         self._provider = cached(provider)
         self.config: S3Config = {}  # obstore reads settings of the store here
         if region is not None:

@@ -11,7 +11,7 @@ from datetime import timedelta
 from .._core.durations import as_seconds
 from .._core.errors import InvalidConfigurationError, strip_frames
 from .._core.http import Url
-from .._core.provider import CredentialProvider
+from .._core.provider import ContextFunction, CredentialProvider
 from .._core.validation import InvalidValueError
 from .._factories.cache import cached
 from .._wire import sigv4
@@ -26,7 +26,7 @@ _RDS_EXPIRES = 15 * 60
 
 
 async def presign(
-    provider: CredentialProvider,
+    provider: CredentialProvider | ContextFunction,
     method: str,
     url: str,
     *,
@@ -38,7 +38,7 @@ async def presign(
     """Return a URL that is a signed request.
 
     Args:
-        provider: A provider of this library, or any async function without arguments that returns ``Credentials``.
+        provider: A provider of this library, or any async function (see ``cached``) that returns ``Credentials``.
         method: The HTTP method of the request, such as ``"GET"``.
         url: The URL to sign, percent-encoded where a URL requires it.
         service: The signing name of the service, such as ``"s3"``.
@@ -82,14 +82,16 @@ async def presign(
     return f"{endpoint.origin}{endpoint.target.partition('?')[0]}?{query}"
 
 
-async def rds_token(provider: CredentialProvider, host: str, port: int, user: str, region: str) -> str:
+async def rds_token(
+    provider: CredentialProvider | ContextFunction, host: str, port: int, user: str, region: str
+) -> str:
     """Return a password for a database user of Amazon RDS or Aurora with IAM database authentication.
 
     The password is valid for 15 minutes. An open connection outlives it, but each new connection needs a new one: pass
     a function that calls this one to a database driver that takes a function.
 
     Args:
-        provider: A provider of this library, or any async function without arguments that returns ``Credentials``.
+        provider: A provider of this library, or any async function (see ``cached``) that returns ``Credentials``.
         host: The host name of the database itself, not that of a tunnel or proxy to it.
         port: The port of the database itself, from 1 to 65535.
         user: The name of the database user.
@@ -136,7 +138,7 @@ async def rds_token(provider: CredentialProvider, host: str, port: int, user: st
 
 async def _presigned_query(
     caller: str,
-    provider: CredentialProvider,
+    provider: CredentialProvider | ContextFunction,
     scope: sigv4.Scope,
     endpoint: Url,
     seconds: int,

@@ -102,6 +102,16 @@ def test_region_and_profile_reach_the_provider(by: str) -> None:
     assert session.get_credentials().provider is provider.for_client(expected) is not provider
 
 
+def test_region_and_profile_reach_a_function() -> None:
+    """An async function with one parameter gets the region and profile of the session."""
+
+    async def for_client(context: anycreds.ClientContext) -> anycreds.Credentials:
+        return anycreds.Credentials(f"AKID-{context.profile}-{context.region}", f"{CANARY}-secret")
+
+    session = create_session(for_client, region="eu-central-1", profile="dev")
+    assert session.get_credentials().get_frozen_credentials().access_key == "AKID-dev-eu-central-1"
+
+
 def test_session_without_settings_shares_the_cache() -> None:
     """A session without region and profile uses the provider itself."""
     provider = anycreds.cached(keys)
