@@ -8,6 +8,8 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import nox
 
@@ -15,6 +17,9 @@ nox.needs_version = ">=2025.5"
 nox.options.default_venv_backend = "uv|virtualenv"  # uv only if it is there; virtualenv comes with nox
 nox.options.reuse_venv = "yes"  # tools are pinned, and the project is reinstalled each time
 nox.options.sessions = ["tests", "lint"]
+
+# The groups of ``pyproject.toml`` that have a file in ``requirements``.
+GROUPS = ("test", "lint", "bench", "peers", "adapters")
 
 # No check may depend on the AWS settings of the developer.
 BARE = {name: None for name in os.environ if name.startswith("AWS_")}
@@ -142,11 +147,29 @@ def adapters(session: nox.Session, libraries: str) -> None:
     session.run("python", "-m", "pytest", *tests, *session.posargs, env=BARE)
 
 
+# The open database of vulnerabilities; pip-audit sends it the name and version of each pinned package.
+OSV = "https://api.osv.dev"
+
+
+@nox.session
+def audit(session: nox.Session) -> None:
+    """Look for known vulnerabilities of what ``requirements/*.txt`` pins; skipped without access to the database."""
+    try:
+        urlopen(OSV, timeout=10).close()
+    except HTTPError:
+        pass  # any response will do
+    except OSError as error:
+        session.skip(f"cannot reach {OSV}: {error}")
+    session.install("pip-audit==2.10.1")
+    pins = [f"--requirement=requirements/{group}.txt" for group in GROUPS]
+    session.run("pip-audit", "--vulnerability-service=osv", "--disable-pip", "--require-hashes", *pins)
+
+
 @nox.session
 def lock(session: nox.Session) -> None:
     """Write ``requirements/*.txt`` from ``pyproject.toml``; ``-- --upgrade`` takes newer releases."""
     session.install("uv")
-    for group in ("test", "lint", "bench", "peers", "adapters"):
+    for group in GROUPS:
         session.run(
             *("uv", "pip", "compile", "pyproject.toml", "--group", group),
             *("--universal", "--python-version", "3.11", "--generate-hashes", "--no-header", "--no-annotate"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -102,6 +103,41 @@ def test_requirements_follow_pyproject(group: str) -> None:
         pinned = pins.get(canonicalize_name(requirement.name))
         assert pinned is not None, f"{requirement} is not in requirements/{group}.txt"
         assert requirement.specifier.contains(pinned), f"{requirement} does not allow {pinned}"
+
+
+def test_imported_packages_are_declared() -> None:
+    """Every package that the library imports is a dependency or an extra, not only a dependency of one."""
+    project = pyproject()["project"]
+    extras = [requirement for extra in project["optional-dependencies"].values() for requirement in extra]
+    declared = {Requirement(requirement).name for requirement in [*project["dependencies"], *extras]}
+    imported = {
+        name.partition(".")[0]
+        for path in (ROOT / "src").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for name in _imported_by(node)
+    }
+    assert {"anyio", "httpcore"} < imported
+    imported -= {"anycreds", "pytest"}  # pytest imports the plugin
+    assert imported - sys.stdlib_module_names - declared == set()
+
+
+def _imported_by(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    return [node.module] if isinstance(node, ast.ImportFrom) and node.module and not node.level else []
+
+
+@pytest.mark.parametrize(
+    ("name", "vulnerable"), [("h11", "0.15"), ("httpcore", "1.0.8"), ("idna", "3.6"), ("cryptography", "44.0.0")]
+)
+def test_vulnerable_releases_are_excluded(name: str, vulnerable: str) -> None:
+    """No requirement allows a release with a known vulnerability, or one that needs such a release."""
+    project, groups = pyproject()["project"], pyproject()["dependency-groups"]
+    lists = [project["dependencies"], *project["optional-dependencies"].values(), *groups.values()]
+    requirements = [Requirement(each) for entries in lists for each in entries if isinstance(each, str)]
+    specifiers = [requirement.specifier for requirement in requirements if requirement.name == name]
+    assert specifiers
+    assert [str(specifier) for specifier in specifiers if specifier.contains(vulnerable)] == []
 
 
 def _group(name: str) -> Iterator[str]:
