@@ -23,3 +23,8 @@ class Callbacks(NamedTuple):
     mfa_code_provider: MfaCodeProvider | None = None
     role_assumer: RoleAssumer | None = None
     role_assumer_with_web_identity: WebIdentityAssumer | None = None
+
+
+def missing_mfa_callback(role: str) -> str:
+    """Return the message that a role requires an MFA code, and no function is given that returns one."""
+    return f"{role} requires a code of the MFA device, but no mfa_code_provider is given"

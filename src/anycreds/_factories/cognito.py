@@ -16,7 +16,7 @@ from .runtime import RUNTIME
 if TYPE_CHECKING:
     from .._config.client_config import ClientConfig
     from .._core.io import Runtime
-    from .._providers.cognito.settings import IdentityCache, Login
+    from .._providers.cognito.settings import CognitoOptions, IdentityCache, Login
 
 _IDENTITY, _POOL = "Cognito identity", "Cognito identity pool"
 
@@ -129,7 +129,7 @@ def _cognito_provider(
     timeout: float,
     pool: Mapping[str, Any] | None = None,
 ) -> Provider:
-    from .._providers.cognito.settings import check_identity_options, check_pool_options
+    from .._providers.cognito.settings import CognitoOptions, check_identity_options, check_pool_options
 
     try:
         check_identity_options(option, identifier, custom_role_arn, logins)
@@ -139,34 +139,19 @@ def _cognito_provider(
         raise InvalidConfigurationError(str(error), source=name) from None
     check_client_config(client_config)
     check_timeout_and_retries(timeout, 0, name)
-    logins = None if logins is None else dict(logins)
-    build = partial(
-        _build,
-        RUNTIME,
-        identifier,
-        custom_role_arn=custom_role_arn,
-        logins=logins,
-        client_config=client_config,
-        timeout=timeout,
-        pool=pool,
-    )
-    return LazyProvider(name, RUNTIME, build)
+    options = CognitoOptions(custom_role_arn, None if logins is None else dict(logins), timeout)
+    return LazyProvider(name, RUNTIME, partial(_build, RUNTIME, identifier, client_config, options, pool))
 
 
 def _build(
     runtime: Runtime,
     identifier: str,
-    *,
-    custom_role_arn: str | None,
-    logins: Mapping[str, Login] | None,
     client_config: ClientConfig | None,
-    timeout: float,
+    options: CognitoOptions,
     pool: Mapping[str, Any] | None,
 ) -> Provider:
     from .._providers.cognito.provider import CognitoIdentityPoolProvider, CognitoIdentityProvider
-    from .._providers.cognito.settings import CognitoOptions
 
-    options = CognitoOptions(custom_role_arn, logins, timeout)
     endpoints = endpoint_resolver(client_config, shared_files())
     if pool is None:
         return CognitoIdentityProvider(runtime, identifier, endpoints, options)

@@ -10,10 +10,12 @@ from .._config.shared_files import SharedFiles
 from .._core.callbacks import Callbacks, MfaCodeProvider, RoleAssumer, WebIdentityAssumer
 from .._core.io import Runtime
 from .._core.provider import Provider
+from .._providers.process.provider import ProcessProvider
 from .._providers.profile import single_source
 from .._providers.profile.build import BuildOptions, SourceConstructors
 from .._providers.profile.provider import ProfileProvider
 from .._providers.profile.role_chain import resolve_role_chain
+from .._providers.static import StaticProvider
 from . import constructors
 
 if TYPE_CHECKING:
@@ -21,8 +23,8 @@ if TYPE_CHECKING:
 
 CONSTRUCTORS = SourceConstructors(
     environment=constructors.environment,
-    static=constructors.static,
-    process=constructors.process,
+    static=StaticProvider,
+    process=ProcessProvider,
     container=constructors.container,
     instance_metadata=constructors.instance_metadata,
     sso=constructors.sso,

@@ -9,6 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 import anyio
 
+try:
+    import pwd
+except ImportError:  # on Windows
+    pwd = None  # type: ignore[assignment]
+
 from .._core.io import ATTEMPT_TIMEOUT
 from . import event_loop, fork, preload, threads
 from .deadlines import Attempt, Deadline, leave_attempts, pause_attempt
@@ -156,10 +161,8 @@ class SystemIo:
     def home_directory(self) -> str | None:
         """Return the home directory in the system's user database; None if there is none."""
         try:
-            import pwd  # missing on Windows
-
             return pwd.getpwuid(os.getuid()).pw_dir
-        except (ImportError, KeyError):  # KeyError: a container may run as a user id that is not in the database
+        except (AttributeError, KeyError):  # on Windows; a container may run as a user id that is not in the database
             return None
 
 
@@ -181,9 +184,7 @@ class SystemClock:
     @staticmethod
     def jitter() -> float:
         """Return a random number, at least 0 and below 1. It spreads load and protects nothing."""
-        from random import random  # takes milliseconds to import, so only when credentials arrive or a call fails
-
-        return random()
+        return int.from_bytes(os.urandom(6)) / 2**48  # `random` takes milliseconds to import
 
 
 class SystemRuntime:

@@ -9,13 +9,12 @@ from typing import Any, NamedTuple
 from ..._config.client_config import ClientConfig
 from ..._config.service_settings import ProfileView
 from ..._config.shared_files import NAME, SharedFiles
-from ..._core.callbacks import Callbacks
+from ..._core.callbacks import Callbacks, missing_mfa_callback
 from ..._core.errors import InvalidConfigurationError
 from ..._core.io import Io, Runtime
 from ..._core.provider import Provider
 from ..._core.validation import InvalidValueError, check_text
 from ..service.endpoint_resolution import EndpointResolver
-from ..sts.parameters import missing_mfa_callback
 from .base_sources import Base, LoginBase, ProcessBase, SsoBase, StaticBase, WebIdentityBase
 from .role_chain import AssumeRoleStep, RoleChain
 

@@ -64,11 +64,6 @@ def check_duration(seconds: float) -> int:
     return int(seconds)
 
 
-def missing_mfa_callback(role: str) -> str:
-    """Return the message that a role requires an MFA code, and no function is given that returns one."""
-    return f"{role} requires a code of the MFA device, but no mfa_code_provider is given"
-
-
 def web_identity_role(
     environ: Mapping[str, str],
     token_file: Setting | None,
