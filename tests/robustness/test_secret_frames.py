@@ -22,7 +22,7 @@ from anycreds._config.settings import Setting
 from anycreds._config.shared_files import FileOptions, SharedFiles
 from anycreds._core.callbacks import Callbacks
 from anycreds._core.http import Request
-from anycreds._core.io import FileQuery, PrivateFile, ProcessResult, ReadFailure, WriteFailure
+from anycreds._core.io import FileQuery, PrivateFile, ProcessResult, ReadFailure, Signature, WriteFailure
 from anycreds._core.provider import ClientContext, CredentialProvider, Provider
 from anycreds._providers.cognito.provider import CognitoIdentityPoolProvider, CognitoIdentityProvider
 from anycreds._providers.cognito.settings import CognitoOptions
@@ -113,9 +113,9 @@ class InterruptedIo(FakeIo):
         self.checkpoint()
         return await super().read_if_changed(wanted, limit)
 
-    async def write_private(self, path: str, content: bytes) -> WriteFailure | None:
+    async def write_private(self, path: str, content: bytes, replaces: Signature | None = None) -> WriteFailure | None:
         self.checkpoint()
-        return await super().write_private(path, content)
+        return await super().write_private(path, content, replaces)
 
     @asynccontextmanager
     async def file_lock(self, path: str, seconds: float) -> AsyncIterator[WriteFailure | None]:

@@ -168,7 +168,9 @@ class FakeIo:
 
     async def read_private(self, path: str, limit: int) -> PrivateFile | ReadFailure:
         content = await self.read_file(path, limit)
-        return content if isinstance(content, ReadFailure) else PrivateFile(content, path in self.exposed)
+        if isinstance(content, ReadFailure):
+            return content
+        return PrivateFile(content, path in self.exposed, (hash(content),))
 
     async def read_if_changed(self, wanted: Sequence[FileQuery], limit: int) -> list[FileVersion | ReadFailure | None]:
         return [await self._read_changed(path, limit, known) for path, known in wanted]
@@ -182,10 +184,12 @@ class FakeIo:
         signature = (hash(content),)
         return None if signature == known else FileVersion(content, signature)
 
-    async def write_private(self, path: str, content: bytes) -> WriteFailure | None:
+    async def write_private(self, path: str, content: bytes, replaces: Signature | None = None) -> WriteFailure | None:
         assert isinstance(content, bytes)
         if (problem := self.unwritable.get(path)) is not None:
             return problem
+        if replaces is not None and replaces != (hash(self.files.get(path)),):
+            return WriteFailure("was changed", is_changed=True)
         self.writes.append((path, content))
         self.files[path] = content
         return None
@@ -206,8 +210,8 @@ class FakeIo:
         finally:
             self.locked_now.remove(path)
 
-    async def shielded(self, work: Awaitable[T], seconds: float) -> T:
-        return await work
+    async def run_detached(self, work: Callable[[Any], Awaitable[T]]) -> T:
+        return await work(self)
 
     def new_uuid(self) -> str:
         self.uniques += 1

@@ -35,6 +35,8 @@ class WriteFailure(NamedTuple):
     detail: str
     is_busy: bool = False
     """Whether another process or task holds the lock."""
+    is_changed: bool = False
+    """Whether the file is no longer the version that was to be replaced."""
 
 
 Signature: TypeAlias = tuple[int, ...]
@@ -59,6 +61,7 @@ class PrivateFile(NamedTuple):
     content: bytes
     is_accessible_to_others: bool
     """Whether its permissions let other users read or write it."""
+    signature: Signature
 
     def __repr__(self) -> str:
         return f"PrivateFile({len(self.content)} bytes)"
@@ -135,10 +138,10 @@ class Io(Clock, Protocol):
     async def read_if_changed(self, wanted: Sequence[FileQuery], limit: int) -> list[FileVersion | ReadFailure | None]:
         """Return the content of each file like ``read_file``; None if it is still the version that is known."""
 
-    async def write_private(self, path: str, content: bytes) -> WriteFailure | None:
+    async def write_private(self, path: str, content: bytes, replaces: Signature | None = None) -> WriteFailure | None:
         """Replace a file atomically, readable by its owner only; return why that failed, or None.
 
-        Missing directories are created, private too.
+        Missing directories are created, private too. If ``replaces`` is given, only that version is replaced.
         """
 
     def file_lock(self, path: str, seconds: float) -> AbstractAsyncContextManager[WriteFailure | None]:
@@ -161,8 +164,12 @@ class Io(Clock, Protocol):
         The deadlines of the attempt and of the attempts that wait for it are paused meanwhile.
         """
 
-    async def shielded(self, work: Awaitable[T], seconds: float) -> T:
-        """Return what ``work`` returns. If the caller is cancelled, ``work`` has this many seconds left to finish."""
+    async def run_detached(self, work: Callable[[Io], Awaitable[T]]) -> T:
+        """Return what ``work`` returns, which runs in another event loop, with an ``Io`` of its own.
+
+        A cancelled caller leaves at once. Neither that nor the end of the caller's event loop stops ``work``, and a
+        process that ends waits 1.5 s for it.
+        """
 
     def new_uuid(self) -> str:
         """Return a new random UUID (version 4), as text."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 import anyio
@@ -19,7 +19,7 @@ from . import event_loop, fork, preload, threads
 from .deadlines import Attempt, Deadline, leave_attempts, pause_attempt
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
     from contextvars import Context
     from types import TracebackType
 
@@ -38,6 +38,7 @@ class SystemIo:
 
     __slots__ = (
         "_attempt",
+        "_clock",
         "_environ",
         "_http",
         "_snapshot",
@@ -53,6 +54,7 @@ class SystemIo:
 
     def __init__(self, clock: core.Clock, environ: Mapping[str, str] | None, attempt: Attempt | None) -> None:
         self.waiting_for = ""
+        self._clock = clock
         self._environ = environ
         self._attempt = attempt
         self.time = clock.time
@@ -132,9 +134,11 @@ class SystemIo:
             self._snapshot = (await _local()).snapshot()
         return await self._snapshot.read_if_changed(wanted, limit)
 
-    async def write_private(self, path: str, content: bytes) -> core.WriteFailure | None:
+    async def write_private(
+        self, path: str, content: bytes, replaces: core.Signature | None = None
+    ) -> core.WriteFailure | None:
         """Replace a file atomically; see ``Io``."""
-        return await (await _local()).write_private(path, content)
+        return await (await _local()).write_private(path, content, replaces)
 
     async def run_process(self, command: str, timeout: float, limit: int) -> core.ProcessResult | core.ProcessFailure:  # noqa: ASYNC109
         """Run a command; see ``Io``."""
@@ -143,15 +147,19 @@ class SystemIo:
 
         return await run_process(command, timeout, limit)
 
-    @asynccontextmanager
-    async def file_lock(self, path: str, seconds: float) -> AsyncIterator[core.WriteFailure | None]:
+    def file_lock(self, path: str, seconds: float) -> _PathLock:
         """Return an ``async with`` that locks a path; see ``Io``."""
-        async with (await _local()).lock(path, seconds, self.jitter) as failure:
-            yield failure
+        return _PathLock(path, seconds, self.jitter)
 
-    async def shielded(self, work: Awaitable[T], seconds: float) -> T:
-        """Finish work although the caller is cancelled; see ``Io``."""
-        return await (await _local()).shielded(work, seconds)
+    async def run_detached(self, work: Callable[[core.Io], Awaitable[T]]) -> T:
+        """Finish work whatever becomes of the caller; see ``Io``."""
+
+        async def attempt() -> T:
+            deadline = Attempt(ATTEMPT_TIMEOUT, self.waiting_for)
+            async with type(self)(self._clock, self._environ, deadline) as io:
+                return await work(io)
+
+        return await (await _local()).run_detached(attempt)
 
     def new_uuid(self) -> str:
         """Return a new random UUID (RFC 9562, version 4). Importing ``uuid`` would block the event loop for 6 ms."""
@@ -185,6 +193,28 @@ class SystemClock:
     def jitter() -> float:
         """Return a random number, at least 0 and below 1. It spreads load and protects nothing."""
         return int.from_bytes(os.urandom(6)) / 2**48  # `random` takes milliseconds to import
+
+
+class _PathLock:
+    """A ``FileLock``, imported when it is entered.
+
+    A class, because an event loop that ends closes the generator of an ``asynccontextmanager``, and so releases a lock
+    that detached work still needs.
+    """
+
+    __slots__ = ("_arguments", "_lock")
+
+    def __init__(self, *arguments: Any) -> None:
+        self._arguments = arguments
+
+    async def __aenter__(self) -> core.WriteFailure | None:
+        self._lock = (await _local()).lock(*self._arguments)
+        return await self._lock.__aenter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._lock.__aexit__(kind, error, traceback)
 
 
 class SystemRuntime:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import shielding
+from . import detached
 from .files import atomic_write, lock, read
 
 
@@ -14,4 +14,4 @@ class LocalMachine:
     snapshot = read.FileSnapshot
     write_private = staticmethod(atomic_write.write_private)
     lock = lock.FileLock
-    shielded = staticmethod(shielding.shielded)
+    run_detached = staticmethod(detached.run_detached)

@@ -78,9 +78,10 @@ class SleeplessRuntime(SystemRuntime):
         self._instead = instead
 
     def open_io(self, name: str, timeout: float | None = 60.0) -> SystemIo:
-        session = SleeplessIo(self._clock, None, Attempt(timeout or 60.0, name))
-        session.instead = self._instead
-        return session
+        class OneIo(SleeplessIo):
+            instead = staticmethod(self._instead)
+
+        return OneIo(self._clock, None, Attempt(timeout or 60.0, name))
 
 
 def provider(aws: FakeAWS, instead: Callable[[], object] = bool) -> LoginProvider:

@@ -12,7 +12,7 @@ import pytest
 from anycreds._config.locations import Location
 from anycreds._config.settings import Setting
 from anycreds._core.errors import CredentialsError, InvalidConfigurationError, LoginRequiredError, RetrievalError
-from anycreds._core.io import ReadFailure, WriteFailure
+from anycreds._core.io import Io, ReadFailure, Signature, WriteFailure
 from anycreds._core.logs import watch
 from anycreds._core.validation import InvalidValueError
 from anycreds._providers.service.token_cache import CachedToken, TokenCache
@@ -63,7 +63,7 @@ class Service:
         self.requests: list[str] = []
         self.then = then
 
-    async def __call__(self, token: str) -> Any:
+    async def __call__(self, io: Io, token: str) -> Any:
         self.requests.append(token)
         self.then()
         outcome = self.outcomes.pop(0)
@@ -115,7 +115,7 @@ def test_no_home_directory() -> None:
 def test_load() -> None:
     """The file is read at every call, without a lock or a delay."""
     cache, io = new_cache(), environment()
-    assert load(cache, io) == (FILE, "canary-1", OLD, OLD)
+    assert load(cache, io)[:4] == (FILE, "canary-1", OLD, OLD)
     io.files[PATH] = json.dumps(OTHER).encode()
     assert load(cache, io).token == "canary-9"
     assert io.reads == [PATH, PATH]
@@ -237,7 +237,7 @@ def test_unwritable(detail: str, caplog: pytest.LogCaptureFixture) -> None:
     cache, io = new_cache(), environment(unwritable={PATH: WriteFailure(detail)})
     assert refresh(cache, io, Service()) == "canary-2"
     assert caplog.messages == [f"provider: {SHOWN} {detail}; the new token is cached in memory only"]
-    assert load(cache, io) == (FILE, "canary-2", NEW, OLD)
+    assert load(cache, io)[:4] == (FILE, "canary-2", NEW, OLD)
     assert load(new_cache(), io).token == "canary-1"
 
 
@@ -254,7 +254,7 @@ def test_the_token_in_memory_is_refreshed() -> None:
     io.unwritable.clear()
     refresh(cache, io, Service({"token": "canary-4"}))
     assert written(io) == {**OLD, "token": "canary-4", "refresh": "canary-r3"}
-    assert load(cache, io) == (FILE, "canary-4", written(io), written(io))
+    assert load(cache, io)[:4] == (FILE, "canary-4", written(io), written(io))
 
 
 def test_another_token_in_the_file_replaces_memory() -> None:
@@ -388,14 +388,14 @@ def test_cancelled_write(monkeypatch: pytest.MonkeyPatch) -> None:
     """A new token is in memory before the file is written, so that a cancellation does not lose it."""
     cache, io = new_cache(), environment()
 
-    async def cancelled(path: str, content: bytes) -> None:
+    async def cancelled(path: str, content: bytes, replaces: Signature) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(io, "write_private", cancelled)
     with pytest.raises(KeyboardInterrupt):
         refresh(cache, io, Service())
     assert io.locked_now == []
-    assert load(cache, io) == (FILE, "canary-2", NEW, OLD)
+    assert load(cache, io)[:4] == (FILE, "canary-2", NEW, OLD)
 
 
 @pytest.mark.parametrize("reading", [0, 1, 2, 3])
@@ -453,3 +453,41 @@ def test_failed_write_notifies_the_observer() -> None:
     context.run(watch, events.append)
     assert context.run(refresh, cache, io, Service()) == "canary-2"
     assert events == [CacheWriteFailed("provider", SHOWN, "is on a read-only file system")]
+
+
+def test_sign_in_during_the_refresh(caplog: pytest.LogCaptureFixture) -> None:
+    """If the user has signed in again during the refresh, the token of that stays in the file and is returned."""
+    cache, io = new_cache(), environment()
+    service = Service(then=lambda: io.files.update({PATH: json.dumps(OTHER).encode()}))
+    assert refresh(cache, io, service) == "canary-9"
+    assert written(io) == OTHER
+    assert caplog.messages == [f"provider: {SHOWN} was changed during the refresh"]
+    assert load(cache, io).token == "canary-9"
+
+
+def test_sign_out_during_the_refresh() -> None:
+    """If the user has signed out during the refresh, the file is not written, and the new token is dropped."""
+    cache, io = new_cache(), environment()
+    assert str(rejected(refresh, cache, io, Service(then=io.files.clear))) == f"{SHOWN} does not exist"
+    assert io.files == {}
+    assert str(rejected(run, cache.load(io, FILE))) == f"{SHOWN} does not exist"
+
+
+def test_same_document_in_another_version() -> None:
+    """If only the permissions or the layout of the file have changed during the refresh, it is replaced."""
+    cache, io = new_cache(), environment()
+    service = Service(then=lambda: io.files.update({PATH: json.dumps(OLD, indent=4).encode()}))
+    assert refresh(cache, io, service) == "canary-2"
+    assert written(io) == NEW
+
+
+def test_unreadable_after_the_request() -> None:
+    """If the file cannot be read after the request, such as a link to another user's, the token stays in memory."""
+    cache, io = new_cache(), environment()
+    unreadable = ReadFailure("belongs to another user")
+    assert refresh(cache, io, Service(then=lambda: io.files.update({PATH: unreadable}))) == "canary-2"
+    assert io.files == {PATH: unreadable}
+    assert load(cache, io).token == "canary-2"
+    io.advance(31)
+    assert refresh(cache, io, Service({"token": "canary-3"})) == "canary-3"
+    assert io.files == {PATH: unreadable}

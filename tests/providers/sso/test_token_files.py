@@ -8,6 +8,7 @@ import os
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -181,14 +182,24 @@ async def test_portal_rejects(file: Path) -> None:
 @pytest.mark.anyio
 async def test_cancelled_between_response_and_write(file: Path) -> None:
     """A cancellation after the response does not lose the new token: it is written, and the lock is released."""
+    has_response, is_cancelled = threading.Event(), threading.Event()
+
+    def hook() -> None:
+        has_response.set()
+        assert is_cancelled.wait(10)
+
     async with FakeAWS() as aws:
         old = sign_in(aws, file)
-        with anyio.CancelScope() as scope:
-            await provider(aws, WithHookAfterResponse(scope.cancel))()
-        assert scope.cancelled_caught
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(provider(aws, WithHookAfterResponse(hook)))
+            while not has_response.is_set():  # noqa: ASYNC110 - a thread sets it
+                await anyio.sleep(0.001)
+            tasks.cancel_scope.cancel()
+        assert document_in(file) == old
+        is_cancelled.set()
+        await provider(aws)()  # waits for the lock
         assert document_in(file)["refreshToken"] != old["refreshToken"]
         assert_clean(file)
-        await provider(aws)()
         assert aws.count("sso token") == 1
         assert aws.reused_refresh_tokens == 0
 

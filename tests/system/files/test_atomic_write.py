@@ -11,13 +11,15 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import anyio
 import pytest
 
-from anycreds._core.io import WriteFailure
+from anycreds._core.io import PrivateFile, Signature, WriteFailure
 from anycreds._system.files import atomic_write
+from anycreds._system.files.read import read_status
 from anycreds._system.io import SystemRuntime
 from anycreds.testing import CANARY
 from support.coroutine_stepper import stepped
@@ -29,10 +31,18 @@ ROOT = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reaso
 OLD, NEW = f"{CANARY}-old".encode(), f"{CANARY}-new".encode() * 999
 
 
-async def write(path: Path | str, content: bytes = NEW) -> WriteFailure | None:
+async def write(path: Path | str, content: bytes = NEW, replaces: Signature | None = None) -> WriteFailure | None:
     """Write a file as a provider does."""
     async with SystemRuntime().open_io("test") as io:
-        return await io.write_private(str(path), content)
+        return await io.write_private(str(path), content, replaces)
+
+
+async def signature(path: Path) -> Signature:
+    """Return the version of a file, as a provider reads it."""
+    async with SystemRuntime().open_io("test") as io:
+        found = await io.read_private(str(path), 100_000)
+    assert isinstance(found, PrivateFile)
+    return found.signature
 
 
 def mode(path: Path) -> int:
@@ -116,13 +126,80 @@ async def test_never_readable_by_others(tmp_path: Path, monkeypatch: pytest.Monk
 
 @ROOT
 async def test_owner_is_kept(tmp_path: Path) -> None:
-    """A file that root replaces in a user's home directory still belongs to the user."""
+    """A file that root replaces still belongs to the same group."""
+    path = tmp_path / "file"
+    path.write_bytes(OLD)
+    os.chown(path, -1, 8765)
+    assert await write(path, NEW, await signature(path)) is None
+    status = path.stat()
+    assert (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) == (os.geteuid(), 8765, 0o600)
+
+
+@ROOT
+async def test_owner_of_an_unknown_version(tmp_path: Path) -> None:
+    """A file that root replaces without having read it does not go to its owner."""
     path = tmp_path / "file"
     path.write_bytes(OLD)
     os.chown(path, 4321, 8765)
     assert await write(path) is None
     status = path.stat()
-    assert (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) == (4321, 8765, 0o600)
+    assert (status.st_uid, status.st_gid) == (os.geteuid(), os.getegid())
+
+
+async def test_unchanged_version(tmp_path: Path) -> None:
+    """A file that is the version that the caller has read is replaced, through a link too."""
+    path = tmp_path / "file"
+    path.write_bytes(OLD)
+    assert await write(path, NEW, await signature(path)) is None
+    (tmp_path / "link").symlink_to("file")
+    assert await write(tmp_path / "link", OLD, await signature(tmp_path / "link")) is None
+    assert path.read_bytes() == OLD
+
+
+@pytest.mark.parametrize("change", ["deleted", "replaced", "rewritten", "linked", "given away"])
+@pytest.mark.parametrize("moment", ["before", "during"])
+async def test_changed_version(change: str, moment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that has changed since it was read, until the last moment, stays; a link laid there is not followed."""
+    path, victim = tmp_path / "file", tmp_path / "victim"
+    path.write_bytes(OLD)
+    victim.write_bytes(b"of the victim")
+    version = await signature(path)
+
+    def make_change() -> None:
+        if change == "rewritten":
+            path.write_bytes(b"other")
+            return
+        if change == "given away":
+            path.chmod(0o640)  # as chown does, it changes the time of the status
+            return
+        path.unlink()
+        if change == "linked":
+            path.symlink_to(victim)
+        elif change == "replaced":
+            path.write_bytes(OLD)
+
+    if moment == "before":
+        make_change()
+    else:
+        monkeypatch.setattr(os, "fsync", lambda _: make_change())
+    failure = await write(path, NEW, version)
+    assert failure == WriteFailure("was changed or deleted by the user or another process", is_changed=True)
+    assert victim.read_bytes() == b"of the victim"
+    assert names(tmp_path) == {"file", "home", "victim"} - ({"file"} if change == "deleted" else set())
+    assert change == "deleted" or path.read_bytes() != NEW
+
+
+@POSIX
+@pytest.mark.parametrize(("mode", "is_written"), [(0o777, False), (0o1777, True), (0o775, True)])
+async def test_directory_that_every_user_may_write_to(mode: int, is_written: bool, tmp_path: Path) -> None:
+    """Nothing is written where every user may replace it; the sticky bit prevents that."""
+    folder = tmp_path / "open"
+    folder.mkdir()
+    folder.chmod(mode)
+    failure = await write(folder / "file")
+    assert (failure is None) == is_written
+    assert names(folder) == ({"file"} if is_written else set())
+    assert is_written or "every user may write to" in str(failure)
 
 
 @POSIX
@@ -130,19 +207,23 @@ async def test_owner_that_cannot_be_kept(tmp_path: Path, monkeypatch: pytest.Mon
     """The file is written even if its owner cannot be kept."""
     path = tmp_path / "file"
     path.write_bytes(OLD)
-    real = os.stat
+    version = await signature(path)
+    tried: list[object] = []
+    real = read_status
 
-    def other_owner(one: Any, **options: Any) -> Any:
-        status = list(real(one, **options))
-        status[4] += 1
-        return os.stat_result(status)
+    def other_owner(one: str) -> Any:
+        found = real(one)
+        values = {name: getattr(found, name) for name in dir(found) if name.startswith("st_")}
+        return SimpleNamespace(**{**values, "st_uid": found.st_uid + 1})
 
-    def fail(*_: object) -> None:
+    def fail(*arguments: object) -> None:
+        tried.append(arguments)
         raise PermissionError(errno.EPERM, "Operation not permitted")
 
-    monkeypatch.setattr(os, "stat", other_owner)
+    monkeypatch.setattr(atomic_write, "read_status", other_owner)
     monkeypatch.setattr(os, "fchown", fail)
-    assert await write(path) is None
+    assert await write(path, NEW, version) is None
+    assert len(tried) == 1
     assert path.read_bytes() == NEW
 
 

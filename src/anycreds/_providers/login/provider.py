@@ -125,7 +125,7 @@ class LoginProvider(Provider):
     async def _refreshed(
         self, io: Io, context: ClientContext, file: Location, cached: CachedToken[LoginToken]
     ) -> Credentials:
-        request = partial(self._request_token, io, context, file)
+        request = partial(self._request_token, context, file)
         try:
             token = await self._tokens.refresh(io, cached, lambda token: _is_usable(token, io), request)
         except InvalidValueError as error:
@@ -138,7 +138,7 @@ class LoginProvider(Provider):
             hint="try again in 30 s; if this repeats, set the clock of this machine",
         )
 
-    async def _request_token(self, io: Io, context: ClientContext, file: Location, token: LoginToken) -> Document:
+    async def _request_token(self, context: ClientContext, file: Location, io: Io, token: LoginToken) -> Document:
         """Refresh a token. Return the changes to the document in its file."""
         region = Setting(token.region, f"signInRegion in {file.display_path}") if token.region else None
         endpoint = await self._endpoints.resolve(io, context, "signin", NAME, required_region=region)

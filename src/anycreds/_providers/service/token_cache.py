@@ -7,7 +7,10 @@ and a response must not be lost:
   usable token meanwhile, that is the result.
 * Programs that do not use the lock may still be faster. Then the service rejects the refresh token, and their new token
   appears in the file shortly after. So a rejection becomes an error only after the file was read a few times more.
-* A cancelled caller leaves only after the response has been stored, or after 1.5 seconds.
+* From the request to the write, a refresh runs detached from its caller: in another event loop, with the lock. So a
+  cancelled caller leaves at once, and neither that nor the end of its event loop stops the refresh.
+* The file is replaced only if it is still what the refresh has read. If the user has signed in or out meanwhile, or
+  another process has written a token, that stays.
 * A new token is stored in memory first, and then written to the file. If that fails, the token in memory is used for as
   long as the file contains the document that the new one replaces. Any other document, or none, is the work of another
   process or of the user, so the token in memory is dropped.
@@ -19,13 +22,13 @@ and a response must not be lost:
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from typing import Generic, NamedTuple, TypeVar
 
 from ..._config.locations import Location
 from ..._core.errors import LoginRequiredError, RetrievalError, strip_frames
 from ..._core.events import CacheWriteFailed
-from ..._core.io import Io
+from ..._core.io import Io, Signature
 from ..._core.logs import log, notify
 from ..._core.validation import InvalidValueError
 from .token_file import Document, read_token_file, write_token_file
@@ -39,9 +42,6 @@ REFRESH_COOLDOWN = 30.0
 # Seconds to wait for the lock. A refresh with all its retries takes up to 15 s, but hardly ever more than one. After
 # that it is better to continue: if the token was used meanwhile, the service rejects it and the file has a new one.
 LOCK_SECONDS = 10.0
-# Seconds that a cancelled caller waits for the response and the file: less than the 2 s that a refresh of the cache
-# has to end after a cancellation.
-_SHIELD_SECONDS = 1.5
 # Seconds before each reading of the file after a rejection.
 _RACE_DELAYS = (0.0, 0.05, 0.1, 0.2)
 
@@ -54,6 +54,8 @@ class CachedToken(NamedTuple, Generic[T]):
     document: Document
     file_document: Document
     """The document in the file: an older one than ``document`` if that could not be written."""
+    signature: Signature | None = None
+    """The version of the file; None if the file could not be read."""
 
     def __repr__(self) -> str:
         return "CachedToken()"
@@ -94,21 +96,22 @@ class TokenCache(Generic[T]):
             self._has_warned = True
             self._warn("%s: %s %s; run chmod 600 on it", file, "is accessible to other users")
         document = None if found is None else found.document
+        signature = None if found is None else found.signature
         pending = self._pending_for(file)
         if pending is not None and document == pending.file_document:
-            return pending
+            return pending._replace(signature=signature)
         if pending is not None and self._pending is pending:  # otherwise another thread has stored a newer token
             self._pending = None
         if document is None:
             raise InvalidValueError(f"{file.display_path} does not exist")
-        return CachedToken(file, self._parse_token(file, document), document, document)
+        return CachedToken(file, self._parse_token(file, document), document, document, signature)
 
     async def refresh(
         self,
         io: Io,
         cached: CachedToken[T],
         is_usable: Callable[[T], bool],
-        request: Callable[[T], Awaitable[Document]],
+        request: Callable[[Io, T], Awaitable[Document]],
     ) -> T:
         """Return a token that another process has refreshed and that needs no refresh, or refresh it.
 
@@ -119,7 +122,8 @@ class TokenCache(Generic[T]):
         """
         if self._is_cooling_down(io):
             return cached.token
-        async with io.file_lock(cached.file.path, LOCK_SECONDS) as failure:
+        async with AsyncExitStack() as stack:
+            failure = await stack.enter_async_context(io.file_lock(cached.file.path, LOCK_SECONDS))
             if failure is not None:
                 self._warn("%s: %s %s; continuing without the lock", cached.file, failure.detail)
             newest = await self.load(io, cached.file)
@@ -127,17 +131,23 @@ class TokenCache(Generic[T]):
                 return newest.token
             if self._is_cooling_down(io):  # another event loop of this program has refreshed
                 return newest.token
-            return await io.shielded(self._refresh(io, newest, is_usable, request), _SHIELD_SECONDS)
+            lock = stack.pop_all()
+
+            async def work(io: Io) -> T:
+                async with lock:
+                    return await self._refresh(io, newest, is_usable, request)
+
+            return await io.run_detached(work)
 
     async def _refresh(
         self,
         io: Io,
         cached: CachedToken[T],
         is_usable: Callable[[T], bool],
-        request: Callable[[T], Awaitable[Document]],
+        request: Callable[[Io, T], Awaitable[Document]],
     ) -> T:
         try:
-            changes = await request(cached.token)
+            changes = await request(io, cached.token)
         except RetrievalError as error:  # after any other exception, a cancellation too, the next call tries again
             self._last_refresh = _LastRefresh(io.monotonic(), error._copy())
             strip_frames(error)  # it may be dropped below, and then no boundary strips it
@@ -169,11 +179,21 @@ class TokenCache(Generic[T]):
         return None
 
     async def _store(self, io: Io, old: CachedToken[T], changes: Document) -> T:
-        """Store a new token, in memory before the first await, then in the file. Return it."""
+        """Store a new token, in memory before the first await, then in the file. Return it.
+
+        If the file contains another document meanwhile, or was deleted, ``load`` drops the new token.
+        """
         file, document = old.file, {**old.document, **changes}
         token = self._parse_token(file, document)
         self._pending = CachedToken(file, token, document, old.file_document)
-        failure = await write_token_file(io, file, document)
+        failure = await write_token_file(io, file, document, old.signature)
+        if failure is not None and failure.is_changed:
+            self._warn("%s: %s %s during the refresh", file, failure.detail)
+            newest = await self.load(io, file)
+            if self._pending_for(file) is None:
+                return newest.token
+            # It has the same document, with other permissions for example, or cannot be read.
+            failure = await write_token_file(io, file, document, newest.signature)
         if failure is not None:
             self._warn("%s: %s %s; the new token is cached in memory only", file, failure.detail)
             notify(CacheWriteFailed(self._name, file.display_path, failure.detail))

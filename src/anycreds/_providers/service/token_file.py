@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from ..._config.locations import Location, resolve_path
 from ..._config.settings import Setting
-from ..._core.io import Io, ReadFailure, WriteFailure
+from ..._core.io import Io, ReadFailure, Signature, WriteFailure
 from ..._core.validation import InvalidValueError
 from ..._wire.json import parse_object
 from ..._wire.text import decode_utf8
@@ -26,6 +26,7 @@ class TokenFile(NamedTuple):
 
     document: Document
     is_accessible_to_others: bool
+    signature: Signature
 
     def __repr__(self) -> str:
         return "TokenFile()"
@@ -52,11 +53,16 @@ async def _read_once(io: Io, file: Location) -> TokenFile | None:
         if content.is_missing:
             return None
         raise InvalidValueError(content.detail)
-    return TokenFile(parse_object(decode_utf8(content.content)), content.is_accessible_to_others)
+    document = parse_object(decode_utf8(content.content))
+    return TokenFile(document, content.is_accessible_to_others, content.signature)
 
 
-async def write_token_file(io: Io, file: Location, document: Document) -> WriteFailure | None:
-    """Replace a token file. Return why it could not be written; None if it was."""
+async def write_token_file(
+    io: Io, file: Location, document: Document, replaces: Signature | None
+) -> WriteFailure | None:
+    """Replace a version of a token file. Return why it could not be written; None if it was."""
+    if replaces is None:
+        return WriteFailure("could not be read, so it is not replaced")
     try:
         content = json.dumps(document, indent=2, allow_nan=False).encode()
         if len(content) > MAX_FILE_SIZE:  # it had fewer bytes when it was read, without indentation or escapes
@@ -65,4 +71,4 @@ async def write_token_file(io: Io, file: Location, document: Document) -> WriteF
         return WriteFailure("would be too large to be read again")
     except ValueError:
         return WriteFailure("contains an infinite number, which cannot be written as JSON")
-    return await io.write_private(file.path, content)
+    return await io.write_private(file.path, content, replaces)

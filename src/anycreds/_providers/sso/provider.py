@@ -133,9 +133,9 @@ class SsoProvider(Provider):
         cached.token.check_refreshable(attempt.io.time())
         return await self._tokens.refresh(attempt.io, cached, is_usable, partial(self._request_token, attempt))
 
-    async def _request_token(self, attempt: _SsoAttempt, token: SsoToken) -> dict[str, str]:
+    async def _request_token(self, attempt: _SsoAttempt, io: Io, token: SsoToken) -> dict[str, str]:
         """Refresh a token. Return the changes to the document in its file."""
-        io = attempt.io
+        attempt = attempt._replace(io=io)
         token.check_refreshable(io.time())
         region = self._settings.region
         oidc = await self._endpoints.resolve(io, attempt.context, "sso-oidc", NAME, required_region=region)

@@ -15,9 +15,9 @@ from time import sleep
 
 import anyio
 
-from ..._core.io import WriteFailure
+from ..._core.io import Signature, WriteFailure
 from ..threads import ThreadCall
-from .read import describe_file_error
+from .read import describe_file_error, read_status, signature_of
 
 _PRIVATE_FILE = 0o600
 _PRIVATE_DIRECTORY = 0o700
@@ -30,10 +30,14 @@ CANCEL_TIMEOUT = 1.0
 _REPLACE_DELAYS = (0.005, 0.01, 0.02, 0.04, 0.08) if os.name == "nt" else ()
 
 
-async def write_private(path: str, content: bytes) -> WriteFailure | None:
+class _ChangedError(Exception):
+    """The file is not the version that was to be replaced."""
+
+
+async def write_private(path: str, content: bytes, replaces: Signature | None = None) -> WriteFailure | None:
     """Replace a file; see ``Io``."""
     abandoned = threading.Event()
-    call = ThreadCall(_write, path, content, abandoned)
+    call = ThreadCall(_write, path, content, replaces, abandoned)
     try:
         await call.wait()
     except GeneratorExit:  # the coroutine was closed, so it cannot wait
@@ -46,7 +50,7 @@ async def write_private(path: str, content: bytes) -> WriteFailure | None:
     return call.result()
 
 
-def _write(path: str, content: bytes, abandoned: threading.Event) -> WriteFailure | None:
+def _write(path: str, content: bytes, replaces: Signature | None, abandoned: threading.Event) -> WriteFailure | None:
     """Replace a file, in a thread. Return what prevented it; None if it is written."""
     try:
         target = os.path.realpath(path)  # if the path is a symbolic link, the link stays
@@ -54,26 +58,32 @@ def _write(path: str, content: bytes, abandoned: threading.Event) -> WriteFailur
         if not stat.S_ISREG(mode):
             kinds = {stat.S_IFDIR: "is a directory", stat.S_IFLNK: "is a symbolic link to itself"}
             return WriteFailure(kinds.get(stat.S_IFMT(mode), "is not a regular file"))
-        _replace(target, content, abandoned)
+        if _is_writable_by_all(os.path.dirname(target)):
+            return WriteFailure("is in a directory that every user may write to; remove that permission (chmod o-w)")
+        _replace(target, content, replaces, abandoned)
+    except _ChangedError:
+        return WriteFailure("was changed or deleted by the user or another process", is_changed=True)
     except (OSError, ValueError) as error:
         return WriteFailure(describe_file_error(error, "written"))
     return None
 
 
-def _replace(target: str, content: bytes, abandoned: threading.Event) -> None:
+def _replace(target: str, content: bytes, replaces: Signature | None, abandoned: threading.Event) -> None:
     directory = os.path.dirname(target)
     make_directories(directory)
+    old = _check_version(target, replaces)
     # A name of its own rather than the target's with a suffix: that could exceed the longest name allowed.
     temporary = os.path.join(directory, f".anycreds-{os.urandom(8).hex()}.tmp")
     descriptor = os.open(temporary, _FLAGS, _PRIVATE_FILE)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            _copy_ownership(descriptor, target)
+            _copy_ownership(descriptor, old)
             file.write(content)
             file.flush()
             os.fsync(descriptor)
         if abandoned.is_set():  # a disk that hung must not replace what other programs have written since
             raise TimeoutError
+        _check_version(target, replaces)  # the last moment: nothing can compare and rename in one step
         _rename(temporary, target)
     except BaseException:
         with suppress(OSError):
@@ -94,14 +104,36 @@ def make_directories(path: str) -> None:
         os.mkdir(path, _PRIVATE_DIRECTORY)
 
 
-def _copy_ownership(descriptor: int, target: str) -> None:
-    """Give the new file the owner of the old one if possible: root may refresh a token in a user's home directory."""
+def _is_writable_by_all(directory: str) -> bool:
+    """Return whether every user may replace the files of a directory, unlike in one with the sticky bit."""
+    with suppress(OSError):
+        mode = os.stat(directory or ".").st_mode
+        return os.name != "nt" and bool(mode & stat.S_IWOTH) and not mode & stat.S_ISVTX
+    return False
+
+
+def _check_version(target: str, replaces: Signature | None) -> os.stat_result | None:
+    """Return the status of the version to be replaced, if there is one. Raise ``_ChangedError`` if it has changed.
+
+    So a link or file that another user lays there during a refresh is neither followed nor replaced.
+    """
+    if replaces is None:
+        return None
+    with suppress(OSError):
+        status = read_status(target)
+        if signature_of(status) == replaces:
+            return status
+    raise _ChangedError
+
+
+def _copy_ownership(descriptor: int, old: os.stat_result | None) -> None:
+    """Give the new file the owner of the version that it replaces, if possible."""
     if sys.platform == "win32":  # has no such owners
         return
     os.fchmod(descriptor, _PRIVATE_FILE)  # the umask may have removed even the owner's permissions
-    with suppress(OSError):
-        old, new = os.stat(target), os.fstat(descriptor)
-        if (old.st_uid, old.st_gid) != (new.st_uid, new.st_gid):
+    new = os.fstat(descriptor)
+    if old is not None and (old.st_uid, old.st_gid) != (new.st_uid, new.st_gid):
+        with suppress(OSError):
             os.fchown(descriptor, old.st_uid, old.st_gid)
 
 

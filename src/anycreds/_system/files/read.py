@@ -41,7 +41,8 @@ async def read_private(path: str, limit: int) -> PrivateFile | ReadFailure:
     # A file of root is trusted too: it may be mounted into a container.
     if _IS_POSIX and found.status.st_uid not in (os.geteuid(), 0):
         return ReadFailure("belongs to another user")
-    return PrivateFile(found.content, _IS_POSIX and bool(found.status.st_mode & (stat.S_IRWXG | stat.S_IRWXO)))
+    is_accessible_to_others = _IS_POSIX and bool(found.status.st_mode & (stat.S_IRWXG | stat.S_IRWXO))
+    return PrivateFile(found.content, is_accessible_to_others, signature_of(found.status))
 
 
 async def read_if_changed(wanted: Sequence[FileQuery], limit: int) -> list[FileVersion | ReadFailure | None]:
@@ -108,7 +109,7 @@ def _read(path: str, limit: int, known: Signature | None = None) -> _Found | Rea
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 return ReadFailure("is a directory" if stat.S_ISDIR(status.st_mode) else "is not a regular file")
-            if _signature(status) == known:
+            if signature_of(status) == known:
                 return _Found(b"", status, is_known=True)
             content = b"" if status.st_size > limit else _content(descriptor, status.st_size, limit)
         finally:
@@ -124,11 +125,21 @@ def _read(path: str, limit: int, known: Signature | None = None) -> _Found | Rea
 def _version(found: _Found | ReadFailure) -> FileVersion | ReadFailure | None:
     if isinstance(found, ReadFailure):
         return found
-    return None if found.is_known else FileVersion(found.content, _signature(found.status))
+    return None if found.is_known else FileVersion(found.content, signature_of(found.status))
 
 
-def _signature(status: os.stat_result) -> Signature:
+def signature_of(status: os.stat_result) -> Signature:
+    """Return what identifies a version of a file."""
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def read_status(path: str) -> os.stat_result:
+    """Return the status of what is at a path, as ``_read`` gets it; a symbolic link is not followed."""
+    descriptor = os.open(path, _FLAGS | getattr(os, "O_NOFOLLOW", 0))
+    try:
+        return os.fstat(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _content(descriptor: int, size: int, limit: int) -> bytes:
