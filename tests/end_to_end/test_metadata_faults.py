@@ -56,6 +56,8 @@ def provider_for(aws: FakeAWS, timeout: float = TIMEOUT) -> anycreds.Provider:
     return anycreds.from_instance_metadata(endpoint=aws.metadata_url, timeout=timeout)
 
 
+# Not a missing response but one that is too large.
+HEADER_BOMB = Raw(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 50_000)
 FAULTS: list[tuple[str, Fault, type[CredentialsError]]] = [
     ("silent", Hang(), ProviderTimeoutError),
     ("body drips", Drip(b"x", 0.01), ProviderTimeoutError),
@@ -68,7 +70,7 @@ FAULTS: list[tuple[str, Fault, type[CredentialsError]]] = [
     ("redirect", Redirect("http://127.0.0.1:9/"), RetrievalError),
     ("no HTTP", Raw(b"\x00\x01\x02"), MalformedResponseError),
     ("web page", Body(b"<html>log in</html>"), MalformedResponseError),
-    ("header bomb", Raw(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 50_000), MalformedResponseError),
+    ("header bomb", HEADER_BOMB, MalformedResponseError),
     ("server error", Status(500, b'{"message": "no"}'), RetrievalError),
 ]
 
@@ -87,7 +89,7 @@ async def test_fault(route: str, fault: Fault, kind: type[CredentialsError]) -> 
             # A server that responds must not time out on a busy machine.
             await provider_for(aws, timeout=TIMEOUT if kind is ProviderTimeoutError else LONG_TIMEOUT)()
         assert time.monotonic() - started < (LONGEST if kind is ProviderTimeoutError else LONG_TIMEOUT)
-        has_no_response = isinstance(fault, Hang | Drip | HalfBody | ResetAfter | Raw)
+        has_no_response = isinstance(fault, Hang | Drip | HalfBody | ResetAfter | Raw) and fault is not HEADER_BOMB
         wanted = MetadataUnreachableError if route == "token" and has_no_response else kind
         assert type(caught.value) is wanted, caught.value
         assert str(caught.value).startswith("EC2 instance metadata: ")
