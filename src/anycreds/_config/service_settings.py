@@ -138,8 +138,11 @@ def _endpoint_url(service: str, environ: Mapping[str, str], view: ProfileView, s
 
 def _max_attempts(environ: Mapping[str, str], view: ProfileView, source: str) -> int:
     setting = first_set(environ, _ATTEMPTS_VARIABLE) or view.with_key("max_attempts")
-    if setting is None:
-        return DEFAULT_ATTEMPTS
+    return DEFAULT_ATTEMPTS if setting is None else parse_attempts(setting, source)
+
+
+def parse_attempts(setting: Setting, source: str) -> int:
+    """Return a number of attempts; raise ``InvalidConfigurationError`` if it is none."""
     text = str(setting.value).strip()  # a mapping given by the user may contain any object
     # At most three digits, because Python refuses to convert very long numbers.
     if text.isascii() and text.isdigit() and len(text) <= 3 and 1 <= int(text) <= MAX_ATTEMPTS_LIMIT:

@@ -39,17 +39,13 @@ def instance_metadata(
     *,
     files: SharedFiles,
     profile: str | None = None,
-    timeout: float = 1.0,
-    max_retries: int = 0,
     **options: Any,
 ) -> Provider:
     """Construct the provider of an EC2 instance's credentials; the other options are those of ``ImdsOptions``."""
     from .._providers.imds.provider import InstanceMetadataProvider
     from .._providers.imds.settings import ImdsOptions
 
-    return InstanceMetadataProvider(
-        runtime, ImdsOptions(**options), files=files, profile=profile, timeout=timeout, max_retries=max_retries
-    )
+    return InstanceMetadataProvider(runtime, ImdsOptions(**options), files=files, profile=profile)
 
 
 def sso(runtime: Runtime, settings: SsoSettings, endpoints: EndpointResolver, *, timeout: float) -> Provider:

@@ -192,8 +192,9 @@ def from_default_chain(
         endpoint_mode: See ``from_instance_metadata``. Default: None.
         ec2_metadata_v1_disabled: See ``from_instance_metadata``. Default: None.
         client_config: How AWS services are called. Default: the settings of the profile and the environment.
-        timeout: Seconds for one HTTP exchange with container and EC2 metadata. Default: 1.
-        max_retries: How often a transient failure of container and EC2 metadata is retried. Default: 0.
+        timeout: Seconds for one HTTP exchange with container and EC2 metadata. Default: see
+            ``from_container_metadata`` and ``from_instance_metadata``.
+        max_retries: How often a transient failure of container and EC2 metadata is retried. Default: as ``timeout``.
         refresh_window: How long before their expiration credentials are refreshed; see ``cached``. Default: 5, 15 or 60
             minutes, depending on the lifetime.
         recheck_after: How long after their arrival credentials are refreshed whatever their expiration is; see

@@ -83,9 +83,10 @@ def from_ini(
         client_config: How AWS services are called, at every step. Default: the settings of the profile and the
             environment.
         timeout: Seconds for one exchange with a service or a metadata service, and for a command. Default: 5 for a
-            service, 1 for a metadata service, 60 for a command.
+            service, 60 for a command; for a metadata service, see ``from_container_metadata`` and
+            ``from_instance_metadata``.
         max_retries: For a role with container or EC2 metadata as its source, how often a transient failure of them is
-            retried. Default: 0.
+            retried. Default: as ``timeout``.
 
     Returns:
         A provider. It is not cached; see ``cached``.

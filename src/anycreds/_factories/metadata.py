@@ -102,8 +102,8 @@ def from_instance_metadata(
     endpoint: str | None = None,
     endpoint_mode: str | None = None,
     ec2_metadata_v1_disabled: bool | None = None,
-    timeout: float = 1.0,
-    max_retries: int = 0,
+    timeout: float | None = None,
+    max_retries: int | None = None,
 ) -> Provider:
     """Return a provider of the credentials of the role that is attached to this EC2 instance (IMDSv2).
 
@@ -111,16 +111,20 @@ def from_instance_metadata(
     minutes ahead and ``original_expiration`` set (static stability).
 
     Args:
-        profile: The name of the profile whose ``ec2_metadata_*`` settings count. Default: ``AWS_PROFILE``, otherwise
+        profile: The name of the profile whose ``*metadata_*`` settings count. Default: ``AWS_PROFILE``, otherwise
             ``default``.
         endpoint: The URL of the metadata service. Default: ``AWS_EC2_METADATA_SERVICE_ENDPOINT`` or the profile's
             ``ec2_metadata_service_endpoint``, otherwise ``http://169.254.169.254``.
         endpoint_mode: ``"IPv4"`` or ``"IPv6"``, if no endpoint is set. Default:
             ``AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE`` or the profile's ``ec2_metadata_service_endpoint_mode``,
             otherwise IPv4.
-        ec2_metadata_v1_disabled: Never use IMDSv1. Default: None, the settings of the environment and the profile.
-        timeout: Seconds for one HTTP exchange. Default: 1.
-        max_retries: How often a transient failure is retried. Default: 0.
+        ec2_metadata_v1_disabled: True to never use IMDSv1; False to use it also if the token request times out, unless
+            ``AWS_EC2_METADATA_V1_DISABLED`` or the profile's ``ec2_metadata_v1_disabled`` disable it. Default: these
+            two settings; without them IMDSv1 is used only if the service responds that it has no tokens.
+        timeout: Seconds for one HTTP exchange. Default: ``AWS_METADATA_SERVICE_TIMEOUT`` or the profile's
+            ``metadata_service_timeout``, otherwise 1.
+        max_retries: How often a transient failure is retried. Default: ``AWS_METADATA_SERVICE_NUM_ATTEMPTS`` or the
+            profile's ``metadata_service_num_attempts``, minus 1; otherwise 0.
 
     Returns:
         A provider. It is not cached; see ``cached``.
@@ -162,12 +166,12 @@ def instance_metadata_provider(
     *,
     files: Files,
     profile: str | None = None,
-    timeout: float = 1.0,
-    max_retries: int = 0,
+    timeout: float | None = None,
+    max_retries: int | None = None,
     **options: Any,
 ) -> Provider:
     """Return the provider of an instance's credentials; the other options are those of ``from_instance_metadata``."""
-    check_timeout_and_retries(timeout, max_retries, _INSTANCE)
+    check_timeout_and_retries(1.0 if timeout is None else timeout, 0 if max_retries is None else max_retries, _INSTANCE)
     build = partial(
         _build_instance_metadata,
         runtime,

@@ -53,9 +53,9 @@ V1_DISABLED = "AWS_EC2_METADATA_V1_DISABLED"
 
 def provider(**options: Any) -> InstanceMetadataProvider:
     """Return a provider."""
-    limits = {name: options.pop(name) for name in ("timeout", "max_retries", "profile") if name in options}
+    profile = options.pop("profile", None)
     files = options.pop("files", SharedFiles(FileOptions()))
-    return InstanceMetadataProvider(FakeRuntime(), ImdsOptions(**options), files=files, **limits)
+    return InstanceMetadataProvider(FakeRuntime(), ImdsOptions(**options), files=files, profile=profile)
 
 
 def token(value: str = IMDS_TOKEN, ttl: str | None = "21600", **other: Any) -> Answer:
@@ -422,14 +422,34 @@ ELSEWHERE = "http://127.0.0.1:1338"
 ENDPOINT = "AWS_EC2_METADATA_SERVICE_ENDPOINT"
 
 
-@pytest.mark.parametrize(
-    ("environ", "options"), [({ENDPOINT: ELSEWHERE}, {}), ({}, {"endpoint": ELSEWHERE}), ({ENDPOINT: V4}, {})]
-)
-def test_files_are_not_read_without_need(environ: dict[str, str], options: dict[str, Any]) -> None:
-    """If option or variable set the endpoint, and it has tokens, no file is read."""
-    io = FakeIo(*all_three(options.get("endpoint") or environ[ENDPOINT]), environ=environ, files={CONFIG: b"\xff"})
-    fetch(provider(**options), io)
+ALL_OPTIONS = {"endpoint": ELSEWHERE, "ec2_metadata_v1_disabled": True, "timeout": 1.0, "max_retries": 0}
+
+
+def test_files_are_not_read_without_need() -> None:
+    """If options have all settings that the profile can have, no file is read."""
+    io = FakeIo(*all_three(ELSEWHERE), files={CONFIG: b"\xff"})
+    fetch(provider(**ALL_OPTIONS), io)
     assert io.reads == []
+
+
+def test_limits_of_the_profile_with_another_endpoint() -> None:
+    """The profile's timeout and number of attempts count, also if the endpoint is from an option."""
+    config = b"[default]\nmetadata_service_timeout = 0.25\nmetadata_service_num_attempts = 2\n"
+    io = FakeIo(files={CONFIG: config})
+    io.script = [put(GONE, ELSEWHERE), *all_three(ELSEWHERE)]
+    fetch(provider(endpoint=ELSEWHERE), io)
+    assert {request.timeout for request in io.requests} == {0.25}
+
+
+def test_limits_of_the_environment() -> None:
+    """The variables set timeout and number of attempts, unless options do."""
+    environ = {"AWS_METADATA_SERVICE_TIMEOUT": "3", "AWS_METADATA_SERVICE_NUM_ATTEMPTS": "2"}
+    io = FakeIo(put(GONE), *all_three(), environ=environ)
+    fetch(provider(), io)
+    assert {request.timeout for request in io.requests} == {3.0}
+    io = FakeIo(put(GONE), environ=environ)
+    failure(provider(timeout=0.5, max_retries=0), io)
+    assert io.requests[0].timeout == 0.5
 
 
 @pytest.mark.parametrize(("value", "expected"), [("true", NotConfiguredError), ("maybe", InvalidConfigurationError)])
@@ -548,20 +568,6 @@ def test_imdsv1_disabled_by_the_profile_later() -> None:
     assert "IMDSv1 is disabled by ec2_metadata_v1_disabled in ~/.aws/config:2" in str(error)
 
 
-@pytest.mark.parametrize("profile", [None, "argument"])
-def test_profile_is_read_for_imdsv1_only(profile: str | None) -> None:
-    """If the endpoint is not from the profile, the profile is read once the service has no tokens."""
-    name = "default" if profile is None else f"profile {profile}"
-    files = {CONFIG: f"[{name}]\nec2_metadata_v1_disabled = true\n".encode()}
-    io = FakeIo(put(answer(status=404), ELSEWHERE), files=files)
-    error = failure(provider(endpoint=ELSEWHERE, profile=profile), io)
-    assert "IMDSv1 is disabled by ec2_metadata_v1_disabled in ~/.aws/config:2" in str(error)
-    files = {CONFIG: b"[default]\nec2_metadata_v1_disabled = maybe\n"}
-    error = failure(provider(endpoint=ELSEWHERE), FakeIo(put(answer(status=404), ELSEWHERE), files=files))
-    assert type(error) is InvalidConfigurationError
-    assert "~/.aws/config:2" in str(error)
-
-
 def test_imdsv1_disabled_later() -> None:
     """If IMDSv1 is disabled after it was used, the next attempt requests a token."""
     one = used(provider(), put(answer(status=404)), roles(), creds())
@@ -586,6 +592,54 @@ def test_no_imdsv1_without_a_response(kind: Any, known: bool) -> None:
     if known:
         used(one, put(token(ttl=None)), roles(), creds())
     failure(one, FakeIo(put(TransportFailure(kind, "x"))))
+
+
+SILENT = TransportFailure("timeout", "no response within 1 s")
+
+
+@pytest.mark.parametrize(
+    ("environ", "options", "config"),
+    [
+        ({V1_DISABLED: "false"}, {}, b""),
+        ({}, {"ec2_metadata_v1_disabled": False}, b""),
+        ({}, {}, b"[default]\nec2_metadata_v1_disabled = false\n"),
+    ],
+)
+def test_imdsv1_after_a_timeout_where_it_is_allowed(
+    environ: dict[str, str], options: dict[str, Any], config: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """After a token request without a response IMDSv1 is used, with a warning, where a setting allows it explicitly."""
+    one, files = provider(**options), {CONFIG: config}
+    io = FakeIo(put(SILENT), roles(), creds(), environ=environ, files=files)
+    with caplog.at_level(logging.WARNING, logger="anycreds"):
+        assert fetch(one, io).access_key_id == KEY_ID
+    assert tokens_sent(io) == [None, None]
+    assert "the token request of EC2 metadata timed out; IMDSv1 is used" in caplog.text
+    io = FakeIo(*without_token(), environ=environ, files=files)  # the next attempt does not wait for a token again
+    assert fetch(one, io).access_key_id == KEY_ID
+
+
+@pytest.mark.parametrize("kind", ["unreachable", "broken", "too large"])
+def test_allowed_imdsv1_needs_a_timeout(kind: Any) -> None:
+    """Another failure of the token request does not lead to IMDSv1, even where it is allowed."""
+    fail(put(TransportFailure(kind, "x")), ec2_metadata_v1_disabled=False)
+
+
+def test_no_service_where_imdsv1_is_allowed() -> None:
+    """If the request without a token gets no response either, a chain continues, and a token is requested again."""
+    one = provider(ec2_metadata_v1_disabled=False)
+    for _ in range(2):
+        assert type(failure(one, FakeIo(put(SILENT), roles(SILENT)))) is MetadataUnreachableError
+    fetch(one, FakeIo(*all_three()))
+
+
+def test_silent_token_service_that_requires_tokens() -> None:
+    """If the service rejects the request without a token, the error has its status, and a token is requested again."""
+    one = provider(ec2_metadata_v1_disabled=False)
+    error = failure(one, FakeIo(put(SILENT), roles(answer(status=401))))
+    assert isinstance(error, RetrievalError)
+    assert error.status == 401
+    fetch(one, FakeIo(*all_three()))
 
 
 # --- no service, no role

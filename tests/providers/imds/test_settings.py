@@ -18,7 +18,6 @@ from anycreds._providers.imds.settings import (
     ImdsSettings,
     needs_profile,
     resolve_imds_settings,
-    v1_disabled_by_profile,
 )
 from support.errors import error_of
 from support.fake_io import SECRET_KEY
@@ -28,6 +27,8 @@ DISABLED = "AWS_EC2_METADATA_DISABLED"
 ENDPOINT = "AWS_EC2_METADATA_SERVICE_ENDPOINT"
 MODE = "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE"
 V1 = "AWS_EC2_METADATA_V1_DISABLED"
+TIMEOUT = "AWS_METADATA_SERVICE_TIMEOUT"
+ATTEMPTS = "AWS_METADATA_SERVICE_NUM_ATTEMPTS"
 KEY = "ec2_metadata_service_endpoint"
 V4, V6 = "http://169.254.169.254", "http://[fd00:ec2::254]"
 
@@ -109,45 +110,109 @@ def test_unknown_mode_in_the_profile(mode: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("option", "variable", "key", "said"),
+    ("option", "variable", "key", "disabled_by", "allowed_by"),
     [
-        (True, "false", "false", "option ec2_metadata_v1_disabled"),
-        (False, "true", "false", V1),
-        (False, "false", "true", None),
-        (False, None, "true", "ec2_metadata_v1_disabled in ~/.aws/config:2"),
-        (False, None, "off", None),
-        (False, None, None, None),
+        (True, "false", "false", "option", None),
+        (False, "true", "false", "variable", None),
+        (False, None, "true", "key", None),
+        (False, "false", "true", None, "option"),
+        (False, None, None, None, "option"),
+        (None, "true", "false", "variable", None),
+        (None, "false", "true", None, "variable"),
+        (None, None, "true", "key", None),
+        (None, None, "off", None, "key"),
+        (None, " ", None, None, None),
+        (None, None, None, None, None),
     ],
 )
-def test_imdsv1_disabled(option: bool, variable: str | None, key: str | None, said: str | None) -> None:
-    """The option disables IMDSv1, otherwise the variable decides, otherwise the profile."""
+def test_imdsv1(
+    option: bool | None, variable: str | None, key: str | None, disabled_by: str | None, allowed_by: str | None
+) -> None:
+    """The option disables IMDSv1, else the variable decides, else the profile; each may allow it explicitly."""
     environ = {} if variable is None else {V1: variable}
     profile_view = view("" if key is None else f"ec2_metadata_v1_disabled = {key}")
     settings = found(environ, ImdsOptions(ec2_metadata_v1_disabled=option), profile_view)
-    assert (settings.v1_disabled_by, settings.v1_depends_on_profile) == (said, False)
+    origins = {
+        None: None,
+        "option": "option ec2_metadata_v1_disabled",
+        "variable": V1,
+        "key": "ec2_metadata_v1_disabled in ~/.aws/config:2",
+    }
+    assert (settings.v1_disabled_by, settings.v1_allowed_by) == (origins[disabled_by], origins[allowed_by])
 
 
-def test_imdsv1_depends_on_the_profile() -> None:
-    """The profile still has to be read for IMDSv1, unless option or variable decide."""
-    assert found({}, ImdsOptions(), None).v1_depends_on_profile
-    assert not found({V1: "false"}, ImdsOptions(), None).v1_depends_on_profile
-    assert not found({V1: "true"}, ImdsOptions(), None).v1_depends_on_profile
-    assert not found({}, ImdsOptions(ec2_metadata_v1_disabled=True), None).v1_depends_on_profile
-
-
-def test_imdsv1_disabled_by_the_profile() -> None:
-    """Read later, the profile has the same setting; an invalid value is an error with its line."""
-    assert (
-        v1_disabled_by_profile(view("ec2_metadata_v1_disabled = yes")) == "ec2_metadata_v1_disabled in ~/.aws/config:2"
-    )
-    assert v1_disabled_by_profile(view("ec2_metadata_v1_disabled = no")) is None
-    assert v1_disabled_by_profile(ProfileView()) is None
+def test_invalid_imdsv1_setting_of_the_profile() -> None:
+    """An invalid value in the profile is an error with its line."""
     rubbish = view("ec2_metadata_v1_disabled = maybe")
-    for error in (
-        error_of(v1_disabled_by_profile, rubbish, kind=InvalidConfigurationError),
-        error_of(resolve_imds_settings, {}, ImdsOptions(), rubbish, kind=InvalidConfigurationError),
+    error = error_of(resolve_imds_settings, {}, ImdsOptions(), rubbish, kind=InvalidConfigurationError)
+    assert "ec2_metadata_v1_disabled in ~/.aws/config:2 is 'maybe'" in str(error)
+
+
+# --- timeout and retries
+
+
+@pytest.mark.parametrize(
+    ("option", "variable", "key", "expected"),
+    [
+        (2.5, "3", "4", 2.5),
+        (None, "3", "4", 3.0),
+        (None, " 0.25 ", None, 0.25),
+        (None, None, "4", 4.0),
+        (None, "", ".5", 0.5),
+        (None, None, None, 1.0),
+    ],
+)
+def test_timeout(option: float | None, variable: str | None, key: str | None, expected: float) -> None:
+    """The timeout comes from option, variable or profile, in this order; the default is one second."""
+    environ = {} if variable is None else {TIMEOUT: variable}
+    profile_view = view("" if key is None else f"metadata_service_timeout = {key}")
+    assert found(environ, ImdsOptions(timeout=option), profile_view).timeout == expected
+
+
+@pytest.mark.parametrize(
+    ("option", "variable", "key", "expected"),
+    [
+        (5, "3", "4", 5),
+        (0, "3", "4", 0),
+        (None, "3", "4", 2),
+        (None, "1", "4", 0),
+        (None, None, "4", 3),
+        (None,) * 3 + (0,),
+    ],
+)
+def test_attempts(option: int | None, variable: str | None, key: str | None, expected: int) -> None:
+    """A number of attempts is one more than that of retries, which the option counts."""
+    environ = {} if variable is None else {ATTEMPTS: variable}
+    profile_view = view("" if key is None else f"metadata_service_num_attempts = {key}")
+    assert found(environ, ImdsOptions(max_retries=option), profile_view).max_retries == expected
+
+
+@pytest.mark.parametrize(
+    "value", ["0", "0.0", "-1", "+1", "1e3", "inf", "nan", "1s", "100000", "1,5", "\u0661", "x" * 40]
+)
+def test_invalid_timeout(value: str) -> None:
+    """An invalid timeout is an error that names its setting, also if the number is out of range."""
+    for environ, profile_view, origin in (
+        ({TIMEOUT: value}, None, TIMEOUT),
+        ({}, view(f"metadata_service_timeout = {value}"), "metadata_service_timeout in ~/.aws/config:2"),
     ):
-        assert "ec2_metadata_v1_disabled in ~/.aws/config:2 is 'maybe'" in str(error)
+        error = error_of(resolve_imds_settings, environ, ImdsOptions(), profile_view, kind=InvalidConfigurationError)
+        assert str(error).startswith(f"EC2 instance metadata: {origin} is ")
+        assert "expected a number of seconds above 0" in str(error)
+        assert found(environ, ImdsOptions(timeout=2), profile_view).timeout == 2
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "1.0", "two", "101"])
+def test_invalid_attempts(value: str) -> None:
+    """An invalid number of attempts is an error that names its setting."""
+    for environ, profile_view, origin in (
+        ({ATTEMPTS: value}, None, ATTEMPTS),
+        ({}, view(f"metadata_service_num_attempts = {value}"), "metadata_service_num_attempts in ~/.aws/config:2"),
+    ):
+        error = error_of(resolve_imds_settings, environ, ImdsOptions(), profile_view, kind=InvalidConfigurationError)
+        assert str(error).startswith(f"EC2 instance metadata: {origin} is ")
+        assert "expected a whole number from 1 to 100" in str(error)
+        assert found(environ, ImdsOptions(max_retries=2), profile_view).max_retries == 2
 
 
 # --- when the profile is needed
@@ -161,14 +226,19 @@ def test_imdsv1_disabled_by_the_profile() -> None:
         ({MODE: "IPv6"}, ImdsOptions(), True),
         ({ENDPOINT: " "}, ImdsOptions(), True),
         ({DISABLED: "false"}, ImdsOptions(ec2_metadata_v1_disabled=True), True),
-        ({ENDPOINT: "http://a"}, ImdsOptions(), False),
-        ({}, ImdsOptions(endpoint="http://a"), False),
+        ({ENDPOINT: "http://a"}, ImdsOptions(), True),
+        ({}, ImdsOptions(endpoint="http://a"), True),
+        ({}, ImdsOptions("http://a", None, True, 1.0), True),
+        ({}, ImdsOptions("http://a", None, True, 1.0, 0), False),
+        ({}, ImdsOptions("http://a", None, False, 1.0, 0), True),
+        ({ENDPOINT: "http://a", V1: "false", TIMEOUT: "1"}, ImdsOptions(), True),
+        ({ENDPOINT: "http://a", V1: "false", TIMEOUT: "1", ATTEMPTS: "1"}, ImdsOptions(), False),
         ({DISABLED: "true"}, ImdsOptions(), False),
         ({DISABLED: "maybe"}, ImdsOptions(), False),
     ],
 )
 def test_when_the_profile_is_needed(environ: dict[str, str], options: ImdsOptions, needed: bool) -> None:
-    """The profile has to be read for its endpoint, unless option or variable have one."""
+    """The profile has to be read, unless options or variables have all settings that it can have."""
     assert needs_profile(environ, options) is needed
 
 
@@ -188,10 +258,10 @@ def test_a_profile_that_is_not_needed_changes_nothing(
     endpoint: str | None, mode: str | None, variable: str | None
 ) -> None:
     """A profile that does not need to be read does not change the endpoint."""
-    profile_view = view(f"{KEY} = http://c", f"{KEY}_mode = IPv4")
+    profile_view = view(f"{KEY} = http://c", f"{KEY}_mode = IPv4", "metadata_service_timeout = rubbish")
     for name in (ENDPOINT, MODE, DISABLED, V1):
         environ = {} if variable is None else {name: variable}
-        options = ImdsOptions(endpoint, mode)
+        options = ImdsOptions(endpoint, mode, None if name == V1 else True, 1.0, 0)
         if not needs_profile(environ, options):
             assert endpoint_or_error(environ, options, profile_view) == endpoint_or_error(environ, options, None)
 
@@ -205,7 +275,9 @@ def test_disabled() -> None:
 
 
 @settings(deadline=None)
-@given(st.dictionaries(st.sampled_from([ENDPOINT, MODE, DISABLED, V1]), shown_texts()), shown_texts())
+@given(
+    st.dictionaries(st.sampled_from([ENDPOINT, MODE, DISABLED, V1, TIMEOUT, ATTEMPTS]), shown_texts()), shown_texts()
+)
 def test_anything_is_read(environ: dict[str, str], value: str) -> None:
     """Any environment and profile can be read, or raise a ``CredentialsError``."""
     line = value.replace("\n", "").replace("\r", "")

@@ -10,7 +10,7 @@ import math
 import time
 from contextlib import suppress
 from time import perf_counter as now
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import anyio
 
@@ -27,6 +27,8 @@ LIFETIME = 2.2
 LIFETIME_PER_CALLER = 0.0002  # starting a task takes a tenth of that
 LIFETIME_FACTORS = (1, 2, 4)  # applied in turn when a busy machine called too late
 TIMEOUT = 5.0  # seconds per HTTP exchange: thousands of tasks that wake up at once keep the event loop busy
+# All of them, so that no file of the user is read.
+_OPTIONS: dict[str, Any] = {"timeout": TIMEOUT, "max_retries": 0, "ec2_metadata_v1_disabled": True}
 # Fractions of such a short lifetime, by the rules of the cache: the advisory window is its second half, the mandatory
 # window its last quarter. The refresh is due up to a tenth of the advisory window later, so at 0.55 at the latest.
 ADVISORY_BEGINS, MANDATORY_BEGINS, CALL_AT = 0.5, 0.75, 0.57
@@ -67,7 +69,7 @@ class Runner:
         self._aws = aws
         self._callers = callers
         self._clock_offset = time.time() - now()
-        source = from_instance_metadata(endpoint=aws.metadata_url, timeout=TIMEOUT)
+        source = from_instance_metadata(endpoint=aws.metadata_url, **_OPTIONS)
         self._provider = cached(source, observer=self._observe)
         self._run = Run(backend, [], [])
 
@@ -75,7 +77,7 @@ class Runner:
         """Run the scenarios; only the first one, if no credentials arrive in it."""
         self._aws.latency = 0.0
         with suppress(CredentialsError):  # the first call in a process imports the HTTP client, which is not measured
-            await from_instance_metadata(endpoint=self._aws.metadata_url, timeout=TIMEOUT)()
+            await from_instance_metadata(endpoint=self._aws.metadata_url, **_OPTIONS)()
         self._aws.latency = LATENCY
         await self._measure("cold", cancel_after=LATENCY / 2)  # in the middle of the first of three requests
         if self._run.received:

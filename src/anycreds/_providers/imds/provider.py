@@ -1,10 +1,13 @@
 """The provider of EC2 instance metadata: three requests, for a token, the name of the role, and its credentials.
 
-IMDSv1, without a token, is used only if the service responds to the token request that it has none (403, 404, 405), and
-never after a timeout or another failure: an attacker who can delay packets could otherwise force the weaker protocol.
+IMDSv1, without a token, is used only if the service responds to the token request that it has none (403, 404, 405). It
+is used after a timeout only where a setting allows it explicitly, and never after another failure: an attacker who can
+delay packets could otherwise force the weaker protocol.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 from ..._config.shared_files import SharedFiles
 from ..._core.credentials import Credentials
@@ -28,12 +31,17 @@ from .settings import (
     ImdsSettings,
     needs_profile,
     resolve_imds_settings,
-    v1_disabled_by_profile,
 )
 
 _EXCHANGES = 3
 # A cached token saves one exchange. If the service rejects it, at the second exchange at worst, three more are needed.
 _EXTRA_EXCHANGES = 2
+
+
+class _Attempt(NamedTuple):
+    io: Io
+    budget: Budget
+    settings: ImdsSettings
 
 
 class InstanceMetadataProvider(Provider):
@@ -44,8 +52,6 @@ class InstanceMetadataProvider(Provider):
         options: The options of ``from_instance_metadata``.
         files: The shared files.
         profile: The profile whose settings count; None for the profile of the client, ``AWS_PROFILE``, or ``default``.
-        timeout: Seconds for one HTTP exchange.
-        max_retries: How often a transient failure is retried.
 
     See: AWS SDKs and Tools Reference Guide, "IMDS credential provider",
     https://docs.aws.amazon.com/sdkref/latest/guide/feature-imds-credentials.html
@@ -55,10 +61,8 @@ class InstanceMetadataProvider(Provider):
         "_files",
         "_has_succeeded",
         "_has_warned",
-        "_max_retries",
         "_options",
         "_profile",
-        "_timeout",
         "_token",
     )
 
@@ -69,15 +73,11 @@ class InstanceMetadataProvider(Provider):
         *,
         files: SharedFiles,
         profile: str | None = None,
-        timeout: float = 1.0,
-        max_retries: int = 0,
     ) -> None:
         super().__init__(NAME, runtime)
         self._options = options
         self._files = files
         self._profile = profile
-        self._timeout = timeout
-        self._max_retries = max_retries
         self._token: ImdsToken | None = None
         self._has_succeeded = False
         self._has_warned = False
@@ -91,15 +91,15 @@ class InstanceMetadataProvider(Provider):
             self._has_warned = True
             message = "the EC2 metadata endpoint %s (from %s) is neither link-local nor on this machine"
             log("providers.imds", "warning", message, settings.url.origin, settings.origin)
-        exchange_timeout = (1 + self._max_retries) * self._timeout
+        exchange_timeout = (1 + settings.max_retries) * settings.timeout
         budget = await start_budget(io, _EXCHANGES * exchange_timeout)
+        attempt = _Attempt(io, budget, settings)
         cached = self._cached_token(io, settings)
-        credentials = None if cached is None else await self._request_with_cached_token(io, budget, cached)
+        credentials = None if cached is None else await self._request_with_cached_token(attempt, cached)
         if credentials is None:
             if cached is not None:
                 budget.extend(_EXTRA_EXCHANGES * exchange_timeout)
-            token = await self._request_token(io, budget, settings, context)
-            credentials = await self._request_credentials(io, budget, token)
+            credentials = await self._request_credentials(attempt, await self._request_token(attempt))
         self._has_succeeded = True
         return _extend_if_expired(credentials, io.time(), io.jitter())
 
@@ -123,34 +123,40 @@ class InstanceMetadataProvider(Provider):
         is_valid = io.time() < token.wall_expiration and io.monotonic() < token.monotonic_expiration
         return token if is_valid else None
 
-    async def _request_with_cached_token(self, io: Io, budget: Budget, token: ImdsToken) -> Credentials | None:
+    async def _request_with_cached_token(self, attempt: _Attempt, token: ImdsToken) -> Credentials | None:
         """Return the credentials; None if the service rejects the token."""
         try:
-            return await self._request_credentials(io, budget, token)
+            return await self._request_credentials(attempt, token)
         except RetrievalError as error:
             if error.status != 401:
                 raise
         return None
 
-    async def _request_credentials(self, io: Io, budget: Budget, token: ImdsToken) -> Credentials:
-        request = token.role_request(self._timeout)
-        response = await self._send(io, budget, request, _describe(request), expected=(200, 404))
+    async def _request_credentials(self, attempt: _Attempt, token: ImdsToken) -> Credentials:
+        request = token.role_request(attempt.settings.timeout)
+        response = await self._send(attempt, request, _describe(request), expected=(200, 404))
+        self._token = token  # also that of IMDSv1 after a timeout, now that the service has responded
         role = "" if response.status == 404 else parse_role_name(response, NAME)
         if not role:
             raise NotConfiguredError("no role attached to this EC2 instance", source=NAME, hint=NO_ROLE_HINT)
         # Without the name of the role: a text from a response must not be in a message.
         description = f"{_describe(request)}<role>"
-        response = await self._send(io, budget, token.role_request(self._timeout, role), description)
+        response = await self._send(attempt, token.role_request(attempt.settings.timeout, role), description)
         return parse_credentials(response, NAME, () if token.token is None else (token.token,))
 
-    async def _request_token(self, io: Io, budget: Budget, settings: ImdsSettings, context: ClientContext) -> ImdsToken:
+    async def _request_token(self, attempt: _Attempt) -> ImdsToken:
+        io, budget, settings = attempt
         wall, monotonic = io.time(), io.monotonic()  # before the request, so that no token is used for too long
-        request = token_request(settings.url, self._timeout)
-        response = await send_with_retries(io, request, self._max_retries, budget)
+        request = token_request(settings.url, settings.timeout)
+        response = await send_with_retries(io, request, settings.max_retries, budget)
         if isinstance(response, TransportFailure):
+            if response.kind == "timeout" and settings.v1_allowed_by is not None:
+                message = "the token request of EC2 metadata timed out; IMDSv1 is used, which %s allows"
+                log("providers.imds", "warning", message, settings.v1_allowed_by)
+                return imdsv1_token(settings.url)
             raise self._unreachable_error(response, f"{_describe(request)} (from {settings.origin})")
         if response.status in (403, 404, 405):
-            await self._check_v1_allowed(io, settings, context, response.status)
+            _check_v1_allowed(settings, response.status)
             self._token = imdsv1_token(settings.url)
         elif response.status == 200:
             self._token = parse_token(response, settings.url, wall, monotonic, NAME)
@@ -158,20 +164,13 @@ class InstanceMetadataProvider(Provider):
             raise http_error(response, NAME, _describe(request))
         return self._token
 
-    async def _check_v1_allowed(self, io: Io, settings: ImdsSettings, context: ClientContext, status: int) -> None:
-        """Raise ``RetrievalError`` if IMDSv1 is disabled. The profile is read only now, if only IMDSv1 needs it."""
-        disabled_by = settings.v1_disabled_by
-        if settings.v1_depends_on_profile:
-            disabled_by = v1_disabled_by_profile(await self._files.view(io, context.profile, self._profile))
-        if disabled_by is not None:
-            message = f"the service has no session tokens (status {status}), and IMDSv1 is disabled by {disabled_by}"
-            raise RetrievalError(message, status=status, source=NAME)
-
     async def _send(
-        self, io: Io, budget: Budget, request: Request, description: str, expected: tuple[int, ...] = (200,)
+        self, attempt: _Attempt, request: Request, description: str, expected: tuple[int, ...] = (200,)
     ) -> Response:
-        response = await send_with_retries(io, request, self._max_retries, budget)
+        response = await send_with_retries(attempt.io, request, attempt.settings.max_retries, attempt.budget)
         if isinstance(response, TransportFailure):
+            if self._token is None:  # the token request timed out, too
+                raise self._unreachable_error(response, description)
             raise transport_error(response, NAME, description)
         if response.status == 401:
             self._token = None  # the service has rejected it, even if it is new
@@ -180,13 +179,19 @@ class InstanceMetadataProvider(Provider):
         return response
 
     def _unreachable_error(self, failure: TransportFailure, description: str) -> CredentialsError:
-        """Return the error for a token request without a response: there is no service, unless it has ever worked."""
+        """Return the error for a first request without a response: there is no service, unless it has ever worked."""
         error = transport_error(failure, NAME, description)
         if self._has_succeeded or failure.kind == "too large":
             return error
         # The response to a token request does not pass the hop limit, or a proxy resets the connection.
         hint = NOT_EC2_HINT if failure.kind == "unreachable" else HOP_LIMIT_HINT
         return MetadataUnreachableError(error.message, source=NAME, hint=hint)
+
+
+def _check_v1_allowed(settings: ImdsSettings, status: int) -> None:
+    if (disabled_by := settings.v1_disabled_by) is not None:
+        message = f"the service has no session tokens (status {status}), and IMDSv1 is disabled by {disabled_by}"
+        raise RetrievalError(message, status=status, source=NAME)
 
 
 def _describe(request: Request) -> str:
