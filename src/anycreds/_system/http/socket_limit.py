@@ -21,10 +21,11 @@ class ResponseTooLargeError(Exception):
 class SocketReads:
     """What one exchange may still read from its socket."""
 
-    __slots__ = ("_bytes_left", "_limit", "_lines_left")
+    __slots__ = ("_body_limit", "_bytes_left", "_lines_left")
 
     def __init__(self, body_limit: int) -> None:
-        self._limit = self._bytes_left = body_limit + _FRAMING_LIMIT
+        self._body_limit = body_limit
+        self._bytes_left = body_limit + _FRAMING_LIMIT
         self._lines_left = _MAX_LINES
 
     def count(self, data: bytes) -> None:
@@ -32,9 +33,9 @@ class SocketReads:
         self._bytes_left -= len(data)
         self._lines_left -= data.count(b"\n")
         if self._bytes_left < 0:
-            raise ResponseTooLargeError(f"the server sent more than {self._limit} bytes, headers included")
+            raise ResponseTooLargeError(f"the response has more than {self._body_limit} bytes")
         if self._lines_left < 0:
-            raise ResponseTooLargeError(f"the server sent more than {_MAX_LINES} lines, headers included")
+            raise ResponseTooLargeError(f"the response has more than {_MAX_LINES} lines")
 
 
 # Of the exchange in this task. Exchanges of several tasks share a client, and later ones its open connections.
