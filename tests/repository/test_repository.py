@@ -161,6 +161,20 @@ def test_every_test_is_run_by_some_session() -> None:
     assert {switch for switch in switches if f'"{switch}"' not in sessions} == set()
 
 
+def test_sessions_that_are_named_exist() -> None:
+    """Every ``nox -s NAME`` in a text or a message is a session of ``noxfile.py``."""
+    sessions = set(re.findall(r"^def (\w+)\(session", (ROOT / "noxfile.py").read_text(encoding="utf-8"), re.MULTILINE))
+    named = {
+        name
+        for path in project_files()
+        if path.suffix in {".py", ".md", ".toml", ".json"}
+        for names in re.findall(r"nox -s((?: [a-z]+)+)", path.read_text(encoding="utf-8"))
+        for name in names.split()
+    }
+    assert {"javascript", "lock", "peers"} <= named
+    assert named - sessions == set()
+
+
 def test_paths_in_the_sessions_exist() -> None:
     """Every file and folder that ``noxfile.py`` names exists, so that no session fails for a renamed test file."""
     names = re.findall(
