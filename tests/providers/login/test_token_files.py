@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -28,7 +29,7 @@ from anycreds._providers.login.token import file_name
 from anycreds._providers.service.endpoint_resolution import EndpointResolver
 from anycreds._system.deadlines import Attempt
 from anycreds._system.io import SystemIo, SystemRuntime
-from anycreds.testing import FakeAWS, Forever, HalfBody, Hang, ServiceError, Status
+from anycreds.testing import Delay, FakeAWS, Forever, HalfBody, Hang, ServiceError, Status
 
 SESSION = "arn:aws:iam::123456789012:user/alice"
 
@@ -213,6 +214,59 @@ async def test_program_without_a_lock(aws: FakeAWS, cache: Path) -> None:
     found = await provider(aws, lambda: tokens.append(sign_in(aws, cache, 900)))()
     assert [token["accessToken"]["accessKeyId"] for token in tokens] == [found.access_key_id]
     assert aws.count() == 1
+
+
+async def call_until_sent(aws: FakeAWS, call: Callable[[], Any], cancel: Callable[[], object]) -> None:
+    """Call a provider, and cancel it when the refresh request has been sent."""
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(call)
+        while not aws.count("sign-in token"):  # noqa: ASYNC110 - another thread counts
+            await anyio.sleep(0.002)
+        cancel()
+
+
+@pytest.mark.parametrize("way", ["asyncio timeout", "asyncio cancel", "asyncio scope", "trio scope", "trio timeout"])
+def test_cancelled_refresh(aws: FakeAWS, cache: Path, way: str) -> None:
+    """A caller that is cancelled after the request was sent loses no token: the next program has credentials."""
+    old = sign_in(aws, cache, -5)
+    aws.script("sign-in token", Delay(0.2))
+    backend, kind = way.split()
+
+    async def main() -> None:
+        one = provider(aws)
+        if way == "asyncio timeout":
+            task = asyncio.ensure_future(one())
+            await call_until_sent(aws, anyio.lowlevel.checkpoint, bool)
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(task, 0.001)
+        elif way == "asyncio cancel":
+            task = asyncio.ensure_future(one())
+            await call_until_sent(aws, anyio.lowlevel.checkpoint, task.cancel)
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        else:
+            with anyio.move_on_after(None) as scope:
+                end = scope.cancel if kind == "scope" else lambda: setattr(scope, "deadline", anyio.current_time())
+                await call_until_sent(aws, one, end)
+            assert scope.cancelled_caught
+        assert read(cache) == old
+
+    anyio.run(main, backend=backend)
+    found = anyio.run(provider(aws), backend=backend)  # waits for the lock
+    assert found.access_key_id == read(cache)["accessToken"]["accessKeyId"] != old["accessToken"]["accessKeyId"]
+    assert (aws.count(), aws.reused_refresh_tokens) == (1, 0)
+
+
+@pytest.mark.anyio
+async def test_sign_out_during_a_refresh(aws: FakeAWS, cache: Path) -> None:
+    """If the user signs out during the refresh, the file is not written again, and the user must sign in."""
+    sign_in(aws, cache, -5)
+    aws.script("sign-in token", Delay(0.1))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(call_until_sent, aws, anyio.lowlevel.checkpoint, cache.unlink)
+        with pytest.raises(LoginRequiredError, match="does not exist"):
+            await provider(aws)()
+    assert not await anyio.Path(cache).exists()
 
 
 PROGRAM = textwrap.dedent("""

@@ -295,3 +295,41 @@ def test_user_during_a_refresh(backend: str, action: str, is_cached: bool, aws: 
         assert json.loads(file.read_text()) == new
     else:
         assert not file.exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such permissions")
+@pytest.mark.parametrize("attack", ["link", "open directory"])
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_another_user_during_a_refresh(
+    backend: str, attack: str, aws: FakeAWS, file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A link that is laid during the refresh is not followed; nothing is written where every user may write."""
+    victim = file.with_name("victim")
+    victim.write_text("important")
+    before = file.read_text()
+
+    async def attacker() -> None:
+        await request_sent(aws, anyio.sleep)
+        act()
+
+    def act() -> None:
+        if attack == "open directory":
+            file.parent.chmod(0o777)
+        else:
+            file.unlink()
+            file.symlink_to(victim)
+
+    async def main() -> None:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(attacker)
+            provider = make_provider(aws, is_cached=False)
+            assert (await provider()).account_id == "123456789012"
+        assert (await provider()).account_id == "123456789012"  # with the token in memory
+
+    anyio.run(main, backend=backend)
+    assert victim.read_text() == "important"
+    assert attack == "link" or file.read_text() == before
+    assert file.is_symlink() == (attack == "link")
+    assert (aws.count("sso token"), aws.reused_refresh_tokens) == (1, 0)
+    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert sum(text.endswith("; the new token is cached in memory only") for text in warnings) == 1
