@@ -17,6 +17,7 @@ except ImportError:  # on Windows
 from .._core.io import ATTEMPT_TIMEOUT
 from . import event_loop, fork, preload, threads
 from .deadlines import Attempt, Deadline, leave_attempts, pause_attempt
+from .files.lazy_lock import LazyFileLock
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
@@ -147,9 +148,9 @@ class SystemIo:
 
         return await run_process(command, timeout, limit)
 
-    def file_lock(self, path: str, seconds: float) -> _PathLock:
+    def file_lock(self, path: str, seconds: float) -> LazyFileLock:
         """Return an ``async with`` that locks a path; see ``Io``."""
-        return _PathLock(path, seconds, self.jitter)
+        return LazyFileLock(path, seconds, self.jitter)
 
     async def run_detached(self, work: Callable[[core.Io], Awaitable[T]]) -> T:
         """Finish work whatever becomes of the caller; see ``Io``."""
@@ -193,28 +194,6 @@ class SystemClock:
     def jitter() -> float:
         """Return a random number, at least 0 and below 1. It spreads load and protects nothing."""
         return int.from_bytes(os.urandom(6)) / 2**48  # `random` takes milliseconds to import
-
-
-class _PathLock:
-    """A ``FileLock``, imported when it is entered.
-
-    A class, because an event loop that ends closes the generator of an ``asynccontextmanager``, and so releases a lock
-    that detached work still needs.
-    """
-
-    __slots__ = ("_arguments", "_lock")
-
-    def __init__(self, *arguments: Any) -> None:
-        self._arguments = arguments
-
-    async def __aenter__(self) -> core.WriteFailure | None:
-        self._lock = (await _local()).lock(*self._arguments)
-        return await self._lock.__aenter__()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self._lock.__aexit__(kind, error, traceback)
 
 
 class SystemRuntime:

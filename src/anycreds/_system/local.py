@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import detached
-from .files import atomic_write, lock, read
+from .files import atomic_write, lock, read  # noqa: F401 - `LazyFileLock` uses it
 
 
 class LocalMachine:
@@ -13,5 +13,4 @@ class LocalMachine:
     read_private = staticmethod(read.read_private)
     snapshot = read.FileSnapshot
     write_private = staticmethod(atomic_write.write_private)
-    lock = lock.FileLock
     run_detached = staticmethod(detached.run_detached)
