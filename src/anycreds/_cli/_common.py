@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from argparse import ArgumentParser, ArgumentTypeError
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from .. import CredentialsError, ProfileNotFoundError
@@ -73,11 +73,9 @@ def print_error(
         return
     text = with_option_names(str(error) if message is None else message)
     if as_json:
-        import json  # it takes 2 ms
-
         name = type(error).__name__ if isinstance(error, CredentialsError) else None
         fields = {"hint": getattr(error, "hint", None), "command": getattr(error, "command", None)}
-        text = json.dumps({"error": name, "message": text, **fields})
+        text = to_json({"error": name, "message": text, **fields})
     else:
         text = f"anycreds {command}: {text}"
     print(text, file=sys.stderr, flush=True)
@@ -115,3 +113,10 @@ def close_output() -> None:
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, descriptor)
         os.close(null)
+
+
+def to_json(document: Mapping[str, object], indent: int | None = None) -> str:
+    """Return a JSON document in one line, or with an indent."""
+    import json  # the other formats do not need it, and it takes 2 ms
+
+    return json.dumps(document, indent=indent)

@@ -11,6 +11,7 @@ from datetime import datetime
 from shlex import quote
 
 from .._core.credentials import Credentials
+from ._common import to_json
 
 # The field of the credentials by variable.
 _VARIABLES = {
@@ -89,13 +90,13 @@ def as_process(credentials: Credentials) -> str:
         "AccountId": credentials.account_id,
         "CredentialScope": credentials.credential_scope,
     }
-    return _json({name: value for name, value in document.items() if value is not None})
+    return to_json({name: value for name, value in document.items() if value is not None}, indent=2)
 
 
 def as_json(credentials: Credentials) -> str:
     """Return every field by its name, null if it is not set."""
     fields = {name: getattr(credentials, name) for name in type(credentials).__slots__}
-    return _json({name: None if value is None else _text(value) for name, value in fields.items()})
+    return to_json({name: None if value is None else _text(value) for name, value in fields.items()}, indent=2)
 
 
 FORMATS: dict[str, Callable[[Credentials], str]] = {
@@ -112,9 +113,3 @@ def _text(value: str | datetime) -> str:
 
 def _powershell_quoted(value: str) -> str:
     return f"'{_POWERSHELL_QUOTES.sub(lambda quote: quote[0] * 2, value)}'"
-
-
-def _json(document: Mapping[str, object]) -> str:
-    import json  # env and powershell do not need it, and it takes 2 ms
-
-    return json.dumps(document, indent=2)

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..._core.errors import CredentialsError, ProfileNotFoundError
 from ..._providers.chain import NONE_CONFIGURED
-from .._common import list_profiles, with_option_names
+from .._common import list_profiles, to_json, with_option_names
 from .inspect import Explanation, Source
 
 _WIDTH = 100
@@ -30,8 +30,6 @@ def text(explanation: Explanation) -> str:
 
 def document(explanation: Explanation) -> str:
     """Return the explanation as one JSON document, for programs."""
-    import json  # the text does not need it, and it takes 2 ms
-
     selection, region, credentials = explanation.profile, explanation.region, explanation.credentials
     fields: dict[str, Any] = {
         "profile": {
@@ -53,7 +51,7 @@ def document(explanation: Explanation) -> str:
             "expiration": None if credentials.expiration is None else credentials.expiration.isoformat(),
             "source": credentials.source,
         }
-    return with_option_names(json.dumps(fields, indent=2))
+    return with_option_names(to_json(fields, indent=2))
 
 
 def _source_fields(source: Source) -> dict[str, Any]:
@@ -142,10 +140,8 @@ def _no_credentials(explanation: Explanation) -> Iterator[str]:
 
 
 def _first_steps(sources: Sequence[Source]) -> list[str]:
-    from ..._providers.imds.settings import HOP_LIMIT_HINT  # the provider was tried, so the module is loaded
-
     hints = [source.error.hint for source in sources if source.error is not None]
-    return [*_FIRST_STEPS, *([HOP_LIMIT_HINT] if HOP_LIMIT_HINT in hints else [])]
+    return [*_FIRST_STEPS, *(hint for hint in hints if hint and "HttpPutResponseHopLimit" in hint)]  # of EC2 metadata
 
 
 def _steps_for_missing_profile(explanation: Explanation, hint: str | None) -> list[str]:
