@@ -165,8 +165,10 @@ class EndpointResolver:
 
     def _app_id(self, setting: Setting | None, name: str) -> str:
         """Return the name of the user's application as it is sent; empty, with a warning, if it is too long."""
-        text = "" if setting is None else str(setting.value).strip()
-        if setting is None or len(text) <= MAX_APP_ID_LENGTH:
+        if setting is None:
+            return ""
+        text = str(setting.value).strip()
+        if len(text) <= MAX_APP_ID_LENGTH:
             return sanitize_app_id(text)
         if "app_id" not in self._warned:
             self._warned.add("app_id")
