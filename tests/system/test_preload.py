@@ -125,7 +125,7 @@ from anycreds._system import preload
 def refused(*arguments):
     raise RuntimeError("can't start new thread")
 
-threading._start_new_thread = refused
+threading.Thread.start = refused
 asyncio.run(preload.preload())
 import sys
 print("anyio._backends._asyncio" in sys.modules)
@@ -163,11 +163,11 @@ import sys, threading
 import anyio
 from anycreds._system import preload
 
-start, started, served = threading._start_new_thread, [], []
+start, started, served = threading.Thread.start, [], []
 
-def counted(*arguments):
-    started.append(arguments)
-    return start(*arguments)
+def counted(thread):
+    started.append(thread)
+    start(thread)
 
 async def call():
     await preload.preload()
@@ -191,7 +191,7 @@ async def on_trio():
         for _ in range(999):
             nursery.start_soon(call)
 
-threading._start_new_thread = counted
+threading.Thread.start = counted
 if sys.argv[1] == "trio":
     import trio
     trio.run(on_trio)
