@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import traceback
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from itertools import count
@@ -251,8 +252,14 @@ def texts_of(error: BaseException) -> Iterator[tuple[str, str]]:
 
 def leaks(error: BaseException, secrets: Iterable[str]) -> list[str]:
     """Return the locations at which an error shows one of these secrets."""
-    wanted = list(secrets)
-    return [where for where, text in texts_of(error) if any(secret in text for secret in wanted)]
+    wanted = re.compile("|".join(map(_pattern, secrets)))
+    return [where for where, text in texts_of(error) if wanted.search(text)]
+
+
+def _pattern(secret: str) -> str:
+    """Return what finds a secret. The digits of an MFA code may also be a part of an address or of a longer number."""
+    pattern = re.escape(secret)
+    return rf"(?<![0-9a-f.]){pattern}(?![0-9a-f])" if secret.isdecimal() else pattern
 
 
 async def outcome(

@@ -213,3 +213,11 @@ def test_leak_search_finds_secrets() -> None:
     with pytest.raises(AttributeError) as caught:
         refresh.finish("hidden")  # type: ignore[arg-type]  # any failure in a frame of ours will do
     assert leaks(caught.value, ["hidden"])
+
+
+def test_leak_search_finds_mfa_codes() -> None:
+    """The leak search finds the digits of an MFA code, but not in an address or in a longer number."""
+    for text in ("TokenCode=730946&", "('730946',)"):
+        assert leaks(RetrievalError(text), ["730946"])
+    for text in ("<object at 0x7fc6730946a0>", "1730946", "2.730946"):
+        assert leaks(RetrievalError(text), ["730946"]) == []
