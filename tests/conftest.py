@@ -1,7 +1,7 @@
 """Isolates every test from the machine's AWS settings and network, and fails tests that leak secrets or resources.
 
-Tests with ``pytest.mark.anyio`` run on three event loops, or on two under virtual time if their module contains
-``from anycreds.testing.pytest_plugin import virtual_backend as anyio_backend``.
+Tests with ``pytest.mark.anyio`` run on asyncio and trio, in some folders also on uvloop, or under virtual time if their
+module contains ``from anycreds.testing.pytest_plugin import virtual_backend as anyio_backend``.
 """
 
 from __future__ import annotations
@@ -10,31 +10,16 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 pytest_plugins = [
     "anycreds.testing.pytest_plugin",
+    "support.event_loops",
     "support.secret_leaks",
     "support.resource_leaks",
     "support.network_guard",
 ]
-
-_NO_UVLOOP = pytest.mark.skipif(sys.platform == "win32", reason="uvloop does not support Windows")
-
-
-@pytest.fixture(
-    params=[
-        pytest.param(("asyncio", {}), id="asyncio"),
-        pytest.param(("asyncio", {"use_uvloop": True}), id="asyncio+uvloop", marks=_NO_UVLOOP),
-        pytest.param(("trio", {}), id="trio"),
-    ]
-)
-def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
-    """Return each event loop in turn."""
-    backend: tuple[str, dict[str, Any]] = request.param
-    return backend
 
 
 @pytest.fixture(autouse=True)

@@ -11,6 +11,9 @@ import anycreds._system.http  # noqa: F401 - loads httpx before the tests, whose
 from anycreds._providers.service import token_cache, token_file
 from anycreds.testing import FakeAWS
 from robustness.environment import Environment, cognito_pools
+from support.event_loops import all_event_loops as anyio_backend
+
+__all__ = ["anyio_backend", "aws", "environment", "without_delays"]  # fixtures
 
 
 @pytest.fixture
