@@ -1,12 +1,21 @@
-"""Prints how many cases agreed with another SDK, and why others differ or were skipped."""
+"""Starts the thread of the fake AWS, and prints how many cases agreed with another SDK, and why others did not."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 
 import pytest
+from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from conformance.peer import RESULTS
+
+
+@pytest.fixture(scope="session")
+def portal() -> Iterator[BlockingPortal]:
+    """Return the event loop in a thread in which the fake AWS of every case runs."""
+    with start_blocking_portal("asyncio", name="FakeAWS") as portal:
+        yield portal
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from anyio.from_thread import BlockingPortal
+
 from anycreds import testing
 from anycreds.testing import Exchange, FakeAWS, Fault
 from anycreds.testing._fake_aws.state import CognitoIdentity
@@ -40,10 +42,11 @@ class CaseEnvironment(NamedTuple):
 
 
 @contextmanager
-def prepared(case: Case, home: Path) -> Iterator[CaseEnvironment]:
-    """Write the files of a case, and run its fake AWS inside the ``with`` block."""
+def prepared(case: Case, home: Path, portal: BlockingPortal) -> Iterator[CaseEnvironment]:
+    """Write the files of a case, and run its fake AWS in the portal's thread inside the ``with`` block."""
     described = case.data.get("fake", {})
-    with FakeAWS.in_thread(**{**_DEFAULTS["settings"], **described.get("settings", {})}) as fake:
+    settings = {**_DEFAULTS["settings"], **described.get("settings", {})}
+    with portal.wrap_async_context_manager(FakeAWS(**settings)) as fake:
         for identity, logins in described.get("identities", {}).items():
             fake.records.identities[identity] = CognitoIdentity(next(iter(fake.cognito_pools)), frozenset(logins))
         for route, faults in described.get("faults", {}).items():

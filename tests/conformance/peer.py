@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from anyio.from_thread import BlockingPortal
 
 from conformance.case_files import Case
 from conformance.comparison import FIELDS, differences, kind_of_peer
@@ -70,13 +71,13 @@ def botocore_command() -> tuple[str, ...]:
     return (sys.executable, str(Path(__file__).with_name("botocore_driver.py")))
 
 
-def check(peer: Peer, case: Case, home: Path, results: dict[str, str]) -> None:
+def check(peer: Peer, case: Case, home: Path, portal: BlockingPortal, results: dict[str, str]) -> None:
     """Run a case with a peer, check that it agrees or differs as the case says, and record which."""
     if reason := case.skip(peer.name):
         results[case.name] = f"skipped: {reason}"
         pytest.skip(reason)
     entry = case.peer(peer.name)
-    with prepared(case, home) as environment:
+    with prepared(case, home, portal) as environment:
         expect = environment.fill(case.expected(peer.name))
         ours = environment.fill(case.data["expect"])
         actual = peer.run_case(environment.variables, environment.call, environment.times)

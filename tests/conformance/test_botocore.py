@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from anyio.from_thread import BlockingPortal
 
 from conformance.case_files import Case, read_cases
 from conformance.peer import RESULTS, Peer, botocore_command, check, running
@@ -23,6 +24,8 @@ def botocore() -> Iterator[Peer]:
 
 
 @pytest.mark.parametrize("case", [pytest.param(case, id=case.name) for case in read_cases()])
-def test_case(case: Case, botocore: Peer, isolated: Path, pytestconfig: pytest.Config) -> None:
+def test_botocore_has_the_expected_outcome(
+    case: Case, botocore: Peer, isolated: Path, portal: BlockingPortal, pytestconfig: pytest.Config
+) -> None:
     """Botocore does what anycreds does, or differs exactly as the case says."""
-    check(botocore, case, isolated, pytestconfig.stash[RESULTS].setdefault("botocore", {}))
+    check(botocore, case, isolated, portal, pytestconfig.stash[RESULTS].setdefault("botocore", {}))

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from anyio.from_thread import BlockingPortal
 
 from conformance.case_files import Case, read_cases
 from conformance.peer import RESULTS, Peer, check, running
@@ -28,6 +29,8 @@ def javascript() -> Iterator[Peer]:
 
 
 @pytest.mark.parametrize("case", [pytest.param(case, id=case.name) for case in read_cases()])
-def test_case(case: Case, javascript: Peer, isolated: Path, pytestconfig: pytest.Config) -> None:
+def test_javascript_has_the_expected_outcome(
+    case: Case, javascript: Peer, isolated: Path, portal: BlockingPortal, pytestconfig: pytest.Config
+) -> None:
     """The SDK does what anycreds does, or differs exactly as the case says."""
-    check(javascript, case, isolated, pytestconfig.stash[RESULTS].setdefault("javascript", {}))
+    check(javascript, case, isolated, portal, pytestconfig.stash[RESULTS].setdefault("javascript", {}))
