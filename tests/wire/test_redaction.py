@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
-
 from anycreds._wire.redaction import looks_like_secret
+from support.rows import each_row
 
 
-@pytest.mark.parametrize(
+@each_row(
     "text",
     [
         "AKIAIOSFODNN7EXAMPLE",
@@ -34,7 +33,7 @@ def test_text_that_looks_like_a_secret(text: str) -> None:
     assert looks_like_secret(f"error in line 1: {text} is wrong")
 
 
-@pytest.mark.parametrize(
+@each_row(
     "text",
     [
         "",
@@ -47,7 +46,6 @@ def test_text_that_looks_like_a_secret(text: str) -> None:
         "User: arn:aws:iam::123456789012:user/alice is not authorized",
         "a" * 100,
     ],
-    ids=lambda text: text[:30],
 )
 def test_text_without_a_secret(text: str) -> None:
     """Ordinary error messages do not look like secrets."""

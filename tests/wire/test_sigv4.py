@@ -30,6 +30,7 @@ from anycreds._wire.sigv4 import (
     sign_headers,
 )
 from support.errors import outcome, rejected
+from support.rows import each_row
 
 NOW = datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC).timestamp()
 KEYS = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
@@ -241,8 +242,8 @@ def signature(url: Url, scope: Scope = STS, sent: Mapping[str, str] | None = Non
     return added["authorization"].rpartition("=")[2]
 
 
-@pytest.mark.parametrize(
-    ("sent", "meant"),
+@each_row(
+    "sent, meant",
     [
         ("a=b+c", "a=b%20c"),  # HTTP clients encode a blank in a form as +
         ("a=b:/?c", "a=b%3A%2F%3Fc"),
@@ -259,8 +260,8 @@ def test_query_is_normalized(sent: str, meant: str) -> None:
     assert signature(ROOT._replace(target=f"/?{sent}")) == signature(ROOT._replace(target=f"/?{meant}"))
 
 
-@pytest.mark.parametrize(
-    ("sent", "meant"), [("/a(1)/b!", "/a%281%29/b%21"), ("/%c3%a4", "/%C3%A4"), ("/a%2Db", "/a-b"), ("/a+b", "/a%2Bb")]
+@each_row(
+    "sent, meant", [("/a(1)/b!", "/a%281%29/b%21"), ("/%c3%a4", "/%C3%A4"), ("/a%2Db", "/a-b"), ("/a+b", "/a%2Bb")]
 )
 def test_s3_key_is_normalized(sent: str, meant: str) -> None:
     """An S3 key that a client encodes differently is signed in S3's form."""
@@ -318,7 +319,7 @@ UNSENDABLE = [
 ]
 
 
-@pytest.mark.parametrize(("keys", "sent", "problem"), UNSENDABLE)
+@each_row("keys, sent, problem", UNSENDABLE)
 def test_values_that_headers_cannot_contain(keys: Credentials, sent: dict[str, str], problem: str) -> None:
     """A value that no header can contain is rejected by name and not repeated; in a query it is encoded."""
     assert str(rejected(sign_headers, keys, STS, NOW, "GET", ROOT, headers=sent)) == problem

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 
 import httpx
-import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +19,7 @@ from anycreds._wire.urls import (
     parse_url,
 )
 from support.errors import outcome, rejected
+from support.rows import each_row
 
 READ = [
     ("http://169.254.170.2/v2/credentials/x", Url("http", "169.254.170.2", None, "/v2/credentials/x")),
@@ -269,14 +269,14 @@ def assert_client_agrees(url: Url) -> None:
     assert (theirs.userinfo, theirs.fragment) == (b"", "")
 
 
-@pytest.mark.parametrize(("text", "url"), READ)
+@each_row("text, url", READ)
 def test_valid_urls(text: str, url: Url) -> None:
     """A valid URL is parsed into its parts, and the HTTP client parses it into the same parts."""
     assert parse_url(text) == url
     assert_client_agrees(url)
 
 
-@pytest.mark.parametrize("text", REFUSED)
+@each_row("text", REFUSED)
 def test_urls_that_parsers_read_differently(text: str) -> None:
     """A URL outside of the strict grammar is rejected, and the reason does not repeat it."""
     problem = str(rejected(parse_url, text))
@@ -284,8 +284,8 @@ def test_urls_that_parsers_read_differently(text: str) -> None:
     assert "evil" not in problem
 
 
-@pytest.mark.parametrize(
-    ("text", "reason"),
+@each_row(
+    "text, reason",
     [
         ("http://127.0.0.1\\x/", "U+005C"),
         ("http://127.0.0.1/ ", "U+0020"),
@@ -302,20 +302,20 @@ def test_error_says_what_is_wrong(text: str, reason: str) -> None:
     assert reason in str(rejected(parse_url, text))
 
 
-@pytest.mark.parametrize("text", [None, b"http://127.0.0.1/", 80, ["http://127.0.0.1/"]])
+@each_row("text", [None, b"http://127.0.0.1/", 80, ["http://127.0.0.1/"]])
 def test_values_that_are_not_text(text: object) -> None:
     """A value that is not text is rejected with ``InvalidValueError``."""
     for parser in (parse_url, parse_relative_uri, parse_endpoint):
         assert str(rejected(parser, text)) == f"is not text but {type(text).__name__}"
 
 
-@pytest.mark.parametrize("text", FORBIDDEN)
+@each_row("text", FORBIDDEN)
 def test_forbidden_container_endpoints(text: str) -> None:
     """Plain http to a host outside of the allow-list is forbidden."""
     assert not is_allowed(parse_url(text + "secret-path?secret=query"))
 
 
-@pytest.mark.parametrize("text", ALLOWED)
+@each_row("text", ALLOWED)
 def test_allowed_container_endpoints(text: str) -> None:
     """Https to any host is allowed, and http to the hosts in the allow-list."""
     url = parse_url(text)
@@ -323,8 +323,8 @@ def test_allowed_container_endpoints(text: str) -> None:
     assert_client_agrees(url)
 
 
-@pytest.mark.parametrize(
-    ("text", "direct"),
+@each_row(
+    "text, direct",
     [
         ("http://localhost/", True),
         ("https://localhost/", True),
@@ -349,7 +349,7 @@ def test_link_local_and_loopback_hosts(text: str, direct: bool) -> None:
     assert is_link_local_or_loopback(parse_url(text)) is direct
 
 
-@pytest.mark.parametrize(
+@each_row(
     "text",
     [
         "",
@@ -382,7 +382,7 @@ def test_relative_uri_cannot_leave_its_host(text: str) -> None:
     rejected(parse_relative_uri, text)
 
 
-@pytest.mark.parametrize("text", ["/", "/v2/credentials/1-2-3", "/x?id=1&id=2", "/?x", "/a//b", "/@evil", "/:80"])
+@each_row("text", ["/", "/v2/credentials/1-2-3", "/x?id=1&id=2", "/?x", "/a//b", "/@evil", "/:80"])
 def test_relative_uri(text: str) -> None:
     """A plain path is called unchanged at the container agent's address."""
     url = parse_relative_uri(text)
@@ -390,8 +390,8 @@ def test_relative_uri(text: str) -> None:
     assert_client_agrees(url)
 
 
-@pytest.mark.parametrize(
-    ("text", "base"),
+@each_row(
+    "text, base",
     [
         ("http://169.254.169.254", "http://169.254.169.254"),
         ("http://169.254.169.254/", "http://169.254.169.254"),
@@ -405,9 +405,7 @@ def test_endpoint_keeps_its_prefix(text: str, base: str) -> None:
     assert str(parse_endpoint(text)) == base
 
 
-@pytest.mark.parametrize(
-    "text", ["169.254.169.254", "http://x/?y", "http://x?y", "http://x/#y", "http://fd00:ec2::254"]
-)
+@each_row("text", ["169.254.169.254", "http://x/?y", "http://x?y", "http://x/#y", "http://fd00:ec2::254"])
 def test_invalid_endpoints(text: str) -> None:
     """An endpoint without a scheme, or with a query, a fragment or a bare IPv6 address, is rejected."""
     rejected(parse_endpoint, text)

@@ -14,6 +14,7 @@ from anycreds._core.http import BODY_LIMIT
 from anycreds._core.validation import InvalidValueError
 from anycreds._wire.xml import XmlElement, parse_xml
 from support.errors import rejected
+from support.rows import each_row
 
 CANARY = "canary-secret"
 
@@ -38,13 +39,13 @@ def test_tree() -> None:
     assert [root.text_at(name) for name in ("a", "b", "c")] == ["1 < 2 & <3>\u20ac", "\u00e9", ""]
 
 
-@pytest.mark.parametrize("encoding", ["UTF-8", "utf-8", "Utf-8"])
+@each_row("encoding", ["UTF-8", "utf-8", "Utf-8"])
 def test_utf8_may_be_declared(encoding: str) -> None:
     """A declaration may say UTF-8, in any case."""
     assert parse_xml(f'<?xml version="1.0" encoding="{encoding}"?><a>\u00e9</a>'.encode()).text_at() == "\u00e9"
 
 
-@pytest.mark.parametrize("encoding", ["UTF-16", "utf-7", "iso-8859-1", "us-ascii", "windows-1252", "x-canary"])
+@each_row("encoding", ["UTF-16", "utf-7", "iso-8859-1", "us-ascii", "windows-1252", "x-canary"])
 def test_other_encodings(encoding: str) -> None:
     """A document that declares another encoding is rejected, because other parsers could read it differently."""
     assert "another encoding" in problem(f'<?xml version="1.0" encoding="{encoding}"?><a>x</a>'.encode())
@@ -56,8 +57,8 @@ LAUGHS = b'<!DOCTYPE a [<!ENTITY a "canary">%s]><a>&z;</a>' % b"".join(
 QUADRATIC = b'<!DOCTYPE a [<!ENTITY x "' + b"x" * 30000 + b'">]><a>' + b"&x;" * 10000 + b"</a>"
 
 
-@pytest.mark.parametrize(
-    ("body", "said"),
+@each_row(
+    "body, said",
     [
         (b"", "is empty"),
         (b" \r\n\t", "is empty"),
@@ -123,7 +124,7 @@ def test_find() -> None:
     assert root.text_at("d") == "y"
 
 
-@pytest.mark.parametrize("path", [("x",), ("a", "x"), ("x", "b"), ("b",), ("d", "d")])
+@each_row("path", [("x",), ("a", "x"), ("x", "b"), ("b",), ("d", "d")])
 def test_find_missing_element(path: tuple[str, ...]) -> None:
     """``find`` returns None if an element of the path does not exist."""
     root = parse_xml(b"<r><a><b>x</b></a><d>y</d></r>")
@@ -153,7 +154,7 @@ def test_repr() -> None:
     assert "canary" not in f"{root!r}{root!s}"
 
 
-@pytest.mark.parametrize(
+@each_row(
     "body",
     [
         b"<a>" * (BODY_LIMIT // 3),
@@ -176,10 +177,10 @@ def test_large_documents_are_parsed_quickly(body: bytes) -> None:
     """The slowest document that fits into a response is parsed or rejected within 10 ms."""
     fastest = float("inf")
     for _ in range(3):
-        begin = time.perf_counter()
+        begin = time.thread_time()
         with suppress(InvalidValueError):
             parse_xml(body)
-        fastest = min(fastest, time.perf_counter() - begin)
+        fastest = min(fastest, time.thread_time() - begin)
     assert fastest < 0.010  # seconds; as long as a provider may block the event loop. Measured: at most 0.003
 
 
