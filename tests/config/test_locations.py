@@ -8,6 +8,7 @@ from anycreds._config.locations import Location, select_profile, shared_file_loc
 from anycreds._config.settings import _warn_of_old_name
 from anycreds._core.errors import InvalidConfigurationError
 from support.errors import error_of
+from support.rows import each_row
 
 CONFIG, CREDENTIALS = "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"
 
@@ -25,8 +26,8 @@ def places(
     return config, credentials
 
 
-@pytest.mark.parametrize(
-    ("environ", "fallback", "home"),
+@each_row(
+    "environ, fallback, home",
     [
         ({"HOME": "/home/me"}, None, "/home/me"),
         ({"HOME": "/home/me"}, "/elsewhere", "/home/me"),
@@ -53,7 +54,7 @@ def test_home(environ: dict[str, str], fallback: str | None, home: str) -> None:
     )
 
 
-@pytest.mark.parametrize("environ", [{"HOME": "/home/me"}, {"USERPROFILE": "P"}, {"HOMEPATH": "\\me"}])
+@each_row("environ", [{"HOME": "/home/me"}, {"USERPROFILE": "P"}, {"HOMEPATH": "\\me"}])
 def test_the_system_is_asked_last(environ: dict[str, str]) -> None:
     """The system is not queried if the environment has the home directory."""
 
@@ -63,8 +64,8 @@ def test_the_system_is_asked_last(environ: dict[str, str]) -> None:
     assert isinstance(shared_file_locations(environ, ask).config, Location)
 
 
-@pytest.mark.parametrize(
-    ("path", "expected", "shown"),
+@each_row(
+    "path, expected, shown",
     [
         ("~/x", "/home/me/x", "~/x"),
         ("~/", "/home/me/", "~/"),
@@ -81,7 +82,7 @@ def test_the_system_is_asked_last(environ: dict[str, str]) -> None:
         ("/tmp/\udcff", "/tmp/\udcff", "'/tmp/\\udcff'"),
     ],
 )
-@pytest.mark.parametrize("by_option", [True, False])
+@each_row("by_option", [True, False])
 def test_paths(path: str, expected: str, shown: str, by_option: bool) -> None:
     """Only a leading ~/ is the home directory, and a path is displayed short and on one line."""
     home = {"HOME": "/home/me"}
@@ -128,8 +129,8 @@ def test_unknown_home_directory() -> None:
         )
 
 
-@pytest.mark.parametrize(
-    ("argument", "caller", "environ", "name", "origin"),
+@each_row(
+    "argument, caller, environ, name, origin",
     [
         ("a", "b", {"AWS_PROFILE": "c"}, "a", "option profile"),
         (None, "b", {"AWS_PROFILE": "c"}, "b", "the profile of the client"),
@@ -151,7 +152,7 @@ def test_explicit_profile(
     assert select_profile(argument, caller, environ) == ((name, origin), True)
 
 
-@pytest.mark.parametrize("environ", [{}, {"AWS_PROFILE": ""}, {"AWS_PROFILE": " "}, {"AWS_DEFAULT_PROFILE": ""}])
+@each_row("environ", [{}, {"AWS_PROFILE": ""}, {"AWS_PROFILE": " "}, {"AWS_DEFAULT_PROFILE": ""}])
 def test_default_profile(environ: dict[str, str]) -> None:
     """Without an explicit selection the profile is ``default``, by default."""
     assert select_profile(None, None, environ) == (("default", "the default"), False)

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
-
-import pytest
 
 from anycreds._config.parser import read
 from anycreds._config.parser.sections import FileKind, display_name
 from support.fake_io import SECRET_KEY
 from support.parsed_config import parse
+from support.rows import each_row
 
 Expected = dict[str, dict[str, Any]]
 Vector = tuple[str, str, Expected]
 
 
-def vectors(*rows: Vector) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize(("text", "expected"), [pytest.param(*row[1:], id=row[0]) for row in rows])
+def vectors(*rows: Vector) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    return each_row("text, expected", [row[1:] for row in rows], ids=[row[0] for row in rows])
 
 
 def profiles(text: str, kind: FileKind = "config") -> Expected:
@@ -264,7 +264,7 @@ WRONG: list[tuple[str, str, Expected, list[tuple[int, str | None, bool]]]] = [
 ]
 
 
-@pytest.mark.parametrize(("text", "expected", "problems"), [pytest.param(*row[1:], id=row[0]) for row in WRONG])
+@each_row("text, expected, problems", [row[1:] for row in WRONG], ids=[row[0] for row in WRONG])
 def test_malformed_lines(text: str, expected: Expected, problems: list[tuple[int, str | None, bool]]) -> None:
     """A malformed line affects only its own section, and has a diagnostic with line, section and severity."""
     assert profiles(text) == expected
@@ -289,7 +289,7 @@ CREDENTIALS: list[tuple[str, str, Expected, list[tuple[int, str | None, bool]]]]
 ]
 
 
-@pytest.mark.parametrize(("text", "expected", "problems"), [pytest.param(*row[1:], id=row[0]) for row in CREDENTIALS])
+@each_row("text, expected, problems", [row[1:] for row in CREDENTIALS], ids=[row[0] for row in CREDENTIALS])
 def test_credentials_file(text: str, expected: Expected, problems: list[tuple[int, str | None, bool]]) -> None:
     """In the credentials file a header is a name, and sections of the config file are ignored."""
     assert parse(text, "credentials") == {"profile": expected, "sso-session": {}, "services": {}}

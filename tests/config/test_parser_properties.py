@@ -143,7 +143,7 @@ def test_round_trip(file: dict[str, dict[str, dict[str, Any]]]) -> None:
     assert list(read(written(file), "config").all_diagnostics()) == []
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None)
 @given(FILE, st.data())
 def test_mutants(file: dict[str, dict[str, dict[str, Any]]], data: st.DataObject) -> None:
     """A valid file can be read after characters were removed, repeated or replaced."""
@@ -155,7 +155,7 @@ def test_mutants(file: dict[str, dict[str, dict[str, Any]]], data: st.DataObject
     check_reading(text)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None)
 @given(FILE, st.lists(PIECES, max_size=12).map("".join), st.data())
 def test_a_malformed_section_affects_no_other(
     file: dict[str, dict[str, dict[str, Any]]], rubbish: str, data: st.DataObject

@@ -14,6 +14,7 @@ from anycreds._config.settings import Setting
 from anycreds._core.errors import ConfigParseError, InvalidConfigurationError, ProfileNotFoundError
 from support.errors import error_of
 from support.fake_io import SECRET_KEY
+from support.rows import each_row
 
 CONFIG, CREDENTIALS = "~/.aws/config", "~/.aws/credentials"
 
@@ -137,9 +138,7 @@ KEYS: list[tuple[str, dict[str, str], dict[str, str], dict[str, str], bool]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("config", "credentials", "expected", "unused"), [pytest.param(*row[1:], id=row[0]) for row in KEYS]
-)
+@each_row("config, credentials, expected, unused", [row[1:] for row in KEYS], ids=[row[0] for row in KEYS])
 def test_keys_come_from_one_file(
     config: dict[str, str], credentials: dict[str, str], expected: dict[str, str], unused: bool
 ) -> None:
@@ -225,8 +224,8 @@ def test_missing_profile_names_both_files() -> None:
     assert error.message.count("(which does not exist)") == 2
 
 
-@pytest.mark.parametrize(
-    ("name", "suggested"),
+@each_row(
+    "name, suggested",
     [
         ("Prod", ["prod"]),
         ("PROD", ["prod"]),
@@ -248,8 +247,8 @@ def test_similar_names(name: str, suggested: list[str]) -> None:
     assert error.hint == expected
 
 
-@pytest.mark.parametrize(
-    ("config", "credentials", "where", "hint"),
+@each_row(
+    "config, credentials, where, hint",
     [
         ("\n[dev]\na = 1", None, f"{CONFIG}:2", "write [profile dev]"),
         (None, "[profile dev]\na = 1", f"{CREDENTIALS}:1", "write [dev]"),
@@ -300,9 +299,7 @@ def test_find_section() -> None:
     assert error.hint == "write [sso-session x]"
 
 
-@pytest.mark.parametrize(
-    "name", ["__class__", "__proto__", "../../etc/passwd", "{0}", "%s", "a'b", "n" * 10_240, "\u65e5"]
-)
+@each_row("name", ["__class__", "__proto__", "../../etc/passwd", "{0}", "%s", "a'b", "n" * 10_240, "\u65e5"])
 def test_names_are_only_keys(name: str) -> None:
     """Any name finds exactly its profile, and the error for a missing one is one short line."""
     assert plain(found(both(None, f"[{name}]\na = 1"), name)) == {"a": "1"}

@@ -18,6 +18,7 @@ from anycreds._config.shared_files import view_of
 from anycreds._core.errors import InvalidConfigurationError, strip_frames
 from support import errors
 from support.fake_io import SECRET_KEY
+from support.rows import each_row
 from support.strategies import shown_texts
 
 FILE = "~/.aws/config"
@@ -53,8 +54,8 @@ def error_of(config: str = "", environ: Mapping[str, Any] | None = None) -> str:
 # --- endpoint_url
 
 
-@pytest.mark.parametrize("service", SERVICES)
-@pytest.mark.parametrize("at", range(4))
+@each_row("service", SERVICES)
+@each_row("at", range(4))
 def test_order_of_endpoints(service: str, at: int) -> None:
     """A URL comes from the service's variable, the general one, the services section, the profile, in this order."""
     title = service.upper()
@@ -137,8 +138,8 @@ def test_malformed_section() -> None:
     assert configured(config, {IGNORE: "1"}).endpoint_url is None
 
 
-@pytest.mark.parametrize(
-    ("variable", "key", "ignored"),
+@each_row(
+    "variable, key, ignored",
     [
         (None, None, False),
         ("true", None, True),
@@ -169,7 +170,7 @@ def test_invalid_boolean() -> None:
 # --- region
 
 
-@pytest.mark.parametrize("at", range(5))
+@each_row("at", range(5))
 def test_order_of_regions(at: int) -> None:
     """The region comes from the profile, the client, AWS_REGION, AWS_DEFAULT_REGION, in this order."""
     expected = [
@@ -187,7 +188,7 @@ def test_order_of_regions(at: int) -> None:
     assert found.region == expected[at]
 
 
-@pytest.mark.parametrize("blank", ["", " ", "\t"])
+@each_row("blank", ["", " ", "\t"])
 def test_blank_regions(blank: str) -> None:
     """A blank region counts as not set for the client, in variables and in the profile."""
     environ = {"AWS_REGION": blank, "AWS_DEFAULT_REGION": "eu-old-1"}
@@ -198,8 +199,8 @@ def test_blank_regions(blank: str) -> None:
 # --- attempts
 
 
-@pytest.mark.parametrize(
-    ("variable", "key", "number"),
+@each_row(
+    "variable, key, number",
     [
         (None, None, 3),
         (" ", "", 3),
@@ -217,7 +218,7 @@ def test_attempts(variable: Any, key: str | None, number: int) -> None:
     assert configured(config, {} if variable is None else {ATTEMPTS: variable}).max_attempts == number
 
 
-@pytest.mark.parametrize(
+@each_row(
     "value",
     ["0", "-1", "101", "1000", "10000", "3.0", "1e1", "three", "+3", "1_0", "\u0663", "\u00b2", "0x5", "00100000",
      "0" * 5000 + "5", "0001" + "9" * 5000, "9" * 5000, SECRET_KEY, "3\x00"],
@@ -238,8 +239,8 @@ def test_invalid_attempts_in_the_profile() -> None:
 # --- FIPS and dual-stack endpoints
 
 
-@pytest.mark.parametrize(
-    ("variable", "key", "on"),
+@each_row(
+    "variable, key, on",
     [
         (None, None, False),
         ("true", "false", True),

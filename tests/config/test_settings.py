@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -11,6 +10,7 @@ from anycreds._core.errors import CredentialsError, InvalidConfigurationError, N
 from anycreds._providers.imds.settings import ImdsOptions, resolve_imds_settings
 from support.errors import error_of
 from support.fake_io import SECRET_KEY
+from support.rows import each_row
 from support.strategies import shown_texts
 
 ENDPOINT = "AWS_EC2_METADATA_SERVICE_ENDPOINT"
@@ -19,7 +19,7 @@ NO_OPTIONS = ImdsOptions()
 V4, V6 = "http://169.254.169.254", "http://[fd00:ec2::254]"
 
 
-@pytest.mark.parametrize("blank", ["", " ", "\t", "\n", " \r\n ", "\u00a0", "\u2003"])
+@each_row("blank", ["", " ", "\t", "\n", " \r\n ", "\u00a0", "\u2003"])
 def test_first_set_ignores_blank_variables(blank: str) -> None:
     """A variable that contains only blanks counts as not set."""
     assert first_set({"A": blank}, "A") is None
@@ -42,19 +42,19 @@ def test_repr_of_setting_has_no_value() -> None:
     assert repr(Setting(SECRET_KEY, "X")) == "Setting(from X)"
 
 
-@pytest.mark.parametrize("word", ["true", "TRUE", "True", "1", "yes", "on", "On", " true "])
+@each_row("word", ["true", "TRUE", "True", "1", "yes", "on", "On", " true "])
 def test_parse_bool_true(word: str) -> None:
     """Each common word for true is true."""
     assert parse_bool(Setting(word, "X")) is True
 
 
-@pytest.mark.parametrize("word", ["false", "FALSE", "0", "no", "off", "OFF\n"])
+@each_row("word", ["false", "FALSE", "0", "no", "off", "OFF\n"])
 def test_parse_bool_false(word: str) -> None:
     """Each common word for false is false."""
     assert parse_bool(Setting(word, "X")) is False
 
 
-@pytest.mark.parametrize("word", ["2", "t", "y", "enabled", "none", "truefalse", "\uff11", SECRET_KEY])
+@each_row("word", ["2", "t", "y", "enabled", "none", "truefalse", "\uff11", SECRET_KEY])
 def test_parse_bool_invalid(word: str) -> None:
     """The error for any other word contains the variable and the valid words, and no long value."""
     error = error_of(parse_bool, Setting(word, "SOME_SWITCH"), "a provider", kind=InvalidConfigurationError)
@@ -78,8 +78,8 @@ def endpoint_of(environ: dict[str, str], options: ImdsOptions = NO_OPTIONS) -> t
     return str(found.url), found.origin, found.v1_disabled_by
 
 
-@pytest.mark.parametrize(
-    ("environ", "options", "url", "origin"),
+@each_row(
+    "environ, options, url, origin",
     [
         ({}, ImdsOptions(), V4, "the default endpoint"),
         ({MODE: " ", ENDPOINT: ""}, ImdsOptions(), V4, "the default endpoint"),
@@ -101,8 +101,8 @@ def test_endpoint_beats_mode_and_option_beats_environment(
     assert endpoint_of(environ, options)[:2] == (url, origin)
 
 
-@pytest.mark.parametrize("mode", ["4", "v6", "IPv5", "dual", SECRET_KEY])
-@pytest.mark.parametrize("by_option", [True, False])
+@each_row("mode", ["4", "v6", "IPv5", "dual", SECRET_KEY])
+@each_row("by_option", [True, False])
 def test_unknown_endpoint_mode(mode: str, by_option: bool) -> None:
     """The error for a mode other than IPv4 and IPv6 contains its origin."""
     options = ImdsOptions(endpoint_mode=mode if by_option else None)

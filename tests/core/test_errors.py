@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 import anycreds
+from support.rows import each_row
 
 EVERY = sorted(
     (
@@ -32,7 +31,7 @@ def test_the_tree() -> None:
     assert not issubclass(anycreds.LifetimeTooShortError, anycreds.RetrievalError)
 
 
-@pytest.mark.parametrize("kind", EVERY)
+@each_row("kind", EVERY)
 def test_every_error_takes_a_message_source_and_hint(kind: type[anycreds.CredentialsError]) -> None:
     """One positional message, the rest keywords; all three are in the text."""
     error = kind("it broke", source="EC2 instance metadata", hint="fix it")
@@ -41,7 +40,7 @@ def test_every_error_takes_a_message_source_and_hint(kind: type[anycreds.Credent
     assert str(kind("it broke")) == "it broke"
 
 
-@pytest.mark.parametrize("kind", EVERY)
+@each_row("kind", EVERY)
 def test_copies_have_all_but_the_traceback(kind: type[anycreds.CredentialsError]) -> None:
     """A copy for another waiter has every field, the cause and notes of its own, and no traceback yet."""
     extra: dict[str, Any] = {}

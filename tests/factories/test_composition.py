@@ -16,6 +16,7 @@ from anycreds import ClientConfig, ClientContext, Credentials, InvalidConfigurat
 from anycreds._core.provider import active_calls
 from anycreds.testing import FakeAWS, ManualClock
 from support.factory_fixtures import CONFIG, MFA, ROLE, UniformIo, failure, fetch, mfa_code, requested
+from support.rows import each_row
 
 KEYS = Credentials("AKIDSOURCE", "canarySECRETsource")
 
@@ -31,8 +32,8 @@ def test_chain_without_providers() -> None:
         anycreds.create_credential_chain()
 
 
-@pytest.mark.parametrize("option", ["refresh_window", "recheck_after"])
-@pytest.mark.parametrize("value", [-1, float("nan"), "1", True], ids=repr)
+@each_row("option", ["refresh_window", "recheck_after"])
+@each_row("value", [-1, float("nan"), "1", True])
 def test_invalid_duration_of_a_cache(option: str, value: Any) -> None:
     """``cached`` and ``from_default_chain`` name the option that is not a duration."""
     for make in (partial(anycreds.cached, function), anycreds.from_default_chain):
@@ -47,10 +48,9 @@ def test_cache_options_of_the_default_chain() -> None:
     assert anycreds.from_default_chain(**options, observer=print)._state.options._asdict() == expected
 
 
-@pytest.mark.parametrize(
+@each_row(
     "options",
     [{"refresh_window": 60}, {"recheck_after": 60}, {"stale_ok": True}, {"observer": print}, {"clock": ManualClock()}],
-    ids=lambda options: next(iter(options)),
 )
 def test_cached_is_idempotent_without_options(options: dict[str, Any]) -> None:
     """``cached`` returns a cached provider unchanged without options, and a new one with any option."""

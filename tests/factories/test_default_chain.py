@@ -28,6 +28,7 @@ from support.factory_fixtures import (
     requested,
 )
 from support.fake_io import assert_no_secret
+from support.rows import each_row
 
 PORTAL = "portal.sso.eu-central-1.amazonaws.com"
 
@@ -64,8 +65,8 @@ def test_order_with_a_profile() -> None:
     assert first_source(UniformIo(), "nothing") == "169.254.169.254"
 
 
-@pytest.mark.parametrize("profile", ["keys", "nothing", "missing"])
-@pytest.mark.parametrize("keys", [{}, ENVIRONMENT_KEYS], ids=["no keys", "keys"])
+@each_row("profile", ["keys", "nothing", "missing"])
+@each_row("keys", [{}, ENVIRONMENT_KEYS], ids=["no keys", "keys"])
 def test_sso_options_precede_aws_profile(profile: str, keys: dict[str, str]) -> None:
     """The ``sso_*`` options come before ``AWS_PROFILE``, whatever its profile contains."""
     io = UniformIo(environ={"AWS_PROFILE": profile, **keys})
@@ -96,7 +97,7 @@ def test_default_profile_with_sso_only() -> None:
     assert "sso_role_name is missing" in str(error)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "lines",
     [
         f"role_arn = {ROLE}\nsource_profile = base\n[profile base]\n{SSO_LINES}",

@@ -16,6 +16,7 @@ from anycreds._core.io import Io, Runtime
 from anycreds._factories.lazy import LazyProvider
 from support.factory_fixtures import ROLE, SSO, default_chain, fetch, mfa_code
 from support.fake_io import FakeIo, FakeRuntime
+from support.rows import each_row
 
 KEYS = Credentials("AKIDLAZY", "canary-secret")
 
@@ -120,7 +121,7 @@ CONTEXT_FIELDS: dict[str, tuple[Provider, set[str]]] = {
 }
 
 
-@pytest.mark.parametrize(("provider", "fields"), CONTEXT_FIELDS.values(), ids=CONTEXT_FIELDS.keys())
+@each_row("provider, fields", CONTEXT_FIELDS.values(), ids=[*CONTEXT_FIELDS])
 def test_context_fields(provider: Provider, fields: set[str]) -> None:
     """A provider declares the fields of the client that its credentials depend on, and no others."""
     assert provider._context_fields == fields

@@ -33,6 +33,7 @@ from support.factory_fixtures import (
     requested,
 )
 from support.fake_io import answer, assert_no_secret
+from support.rows import each_row
 
 KEYS = Credentials("AKIDSOURCE", "canarySECRETsource", "canaryTOKENsource")
 POOL = "eu-west-1:0a1b2c3d-0000-4000-8000-0000000000ff"
@@ -70,12 +71,7 @@ def cognito_pool(**options: Any) -> Provider:
     return anycreds.from_cognito_identity_pool(POOL, **options)
 
 
-def ids(value: object) -> str | None:
-    """Return the name of a factory as the id of its case; None for other values."""
-    return getattr(value, "__name__", None)
-
-
-STS_FACTORIES = pytest.mark.parametrize("factory", [temporary, web_token, token_file], ids=ids)
+STS_FACTORIES = each_row("factory", [temporary, web_token, token_file])
 
 
 # --- the parameters of STS
@@ -104,7 +100,7 @@ STS_OPTIONS = [
 ]
 
 
-@pytest.mark.parametrize(("factory", "option"), STS_OPTIONS, ids=ids)
+@each_row("factory, option", STS_OPTIONS)
 def test_option_is_sent_to_sts(factory: Factory, option: str) -> None:
     """An option is sent as its parameter, and changes no other parameter."""
     value, expected = {**OF_ASSUME_ROLE, **OF_WEB_IDENTITY}[option]
@@ -114,15 +110,15 @@ def test_option_is_sent_to_sts(factory: Factory, option: str) -> None:
 
 
 @STS_FACTORIES
-@pytest.mark.parametrize("duration", [3000, 3000.0])
+@each_row("duration", [3000, 3000.0])
 def test_duration_in_seconds(factory: Factory, duration: float) -> None:
     """``duration`` may be a number of seconds."""
     assert requested(factory(duration=duration)).form["DurationSeconds"] == "3000"
 
 
 @STS_FACTORIES
-@pytest.mark.parametrize(
-    ("options", "message"),
+@each_row(
+    "options, message",
     [
         ({"duration": 899}, "(?i)duration"),
         ({"duration": timedelta(hours=13)}, "(?i)duration"),
@@ -139,7 +135,7 @@ def test_invalid_option_of_sts(factory: Factory, options: dict[str, Any], messag
     assert_no_secret(caught.value, "canary")
 
 
-@pytest.mark.parametrize("role", [None, "", " ", "a\nb"])
+@each_row("role", [None, "", " ", "a\nb"])
 def test_missing_role(role: Any) -> None:
     """Both factories that need the ARN of a role raise an error without a usable one."""
     for call in (partial(temporary, role), partial(anycreds.from_web_token, role, TOKEN)):
@@ -148,7 +144,7 @@ def test_missing_role(role: Any) -> None:
         assert_no_secret(caught.value, "canary")
 
 
-@pytest.mark.parametrize(
+@each_row(
     "token",
     ["", " ", "canary\x00", "canary" * 3400, None, 7],
     ids=["empty", "blank", "control character", "too long", "none", "number"],
@@ -161,10 +157,9 @@ def test_invalid_token(token: Any) -> None:
     anycreds.from_web_token(ROLE, "x" * 20_000)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "invalid",
     [{"role_arn": ""}, {"tags": {"": "x"}}, {"timeout": -1.0}, {"serial_number": MFA}, {"source_credentials": "x"}],
-    ids=lambda invalid: next(iter(invalid)),
 )
 def test_error_of_an_option_contains_no_assertion(invalid: dict[str, Any]) -> None:
     """Neither the error of another option nor its frames contain the assertion of a context."""
@@ -187,8 +182,8 @@ async def function() -> Credentials:
     return Credentials("AKIDFUNCTION", "canaryFUNCTION")
 
 
-@pytest.mark.parametrize(
-    ("source", "key"),
+@each_row(
+    "source, key",
     [(KEYS, "AKIDSOURCE"), (function, "AKIDFUNCTION"), (anycreds.from_env(environ=ENVIRONMENT_KEYS), "AKIDENV")],
     ids=["credentials", "function", "provider"],
 )
@@ -205,7 +200,7 @@ async def test_default_source_is_the_default_chain() -> None:
         await anycreds.from_temporary_credentials(ROLE)()
 
 
-@pytest.mark.parametrize(
+@each_row(
     "provider",
     [
         temporary(serial_number=MFA, mfa_code_provider=mfa_code),
@@ -243,7 +238,7 @@ def test_web_identity_token() -> None:
     assert requested(anycreds.from_web_token(ROLE, token_function)).form["WebIdentityToken"] == "canary.of.a.function"
 
 
-@pytest.mark.parametrize("factory", [anycreds.from_token_file, default_chain], ids=ids)
+@each_row("factory", [anycreds.from_token_file, default_chain])
 def test_options_of_the_token_file(factory: Factory) -> None:
     """File, role and session name are those of the options, or else of the environment. A path may be an object."""
     environ = {
@@ -263,8 +258,8 @@ def test_options_of_the_token_file(factory: Factory) -> None:
         assert io.form == {**before, parameter: expected}
 
 
-@pytest.mark.parametrize(
-    ("factory", "environ"),
+@each_row(
+    "factory, environ",
     [
         (web_token, {}),
         (token_file, {}),
@@ -287,7 +282,7 @@ def test_role_assumer_with_web_identity(factory: Factory, environ: dict[str, str
     assert (received, io.requests) == ([(TOKEN, ROLE)], [])
 
 
-@pytest.mark.parametrize("factory", [anycreds.from_ini, default_chain], ids=ids)
+@each_row("factory", [anycreds.from_ini, default_chain])
 def test_role_assumer(factory: Factory) -> None:
     """``role_assumer`` receives the credentials of the source and the role, and STS is not called."""
     received: list[Any] = []
@@ -327,7 +322,7 @@ CHAINS: dict[str, tuple[Factory, dict[str, Any]]] = {
 EVERY_SERVICE = {**{name: (factory, {}) for name, factory in SERVICES.items()}, **CHAINS}
 
 
-@pytest.mark.parametrize(("factory", "given"), EVERY_SERVICE.values(), ids=EVERY_SERVICE.keys())
+@each_row("factory, given", EVERY_SERVICE.values(), ids=[*EVERY_SERVICE])
 def test_client_config(factory: Factory, given: dict[str, Any]) -> None:
     """Each service is called with the endpoint, HTTP client and number of attempts of ``client_config``."""
     config = ClientConfig(endpoint_url="https://mine.example.com/base", http_client_factory=dict, max_attempts=2)
@@ -338,14 +333,14 @@ def test_client_config(factory: Factory, given: dict[str, Any]) -> None:
     assert ".amazon" in requested(factory(), UniformIo(**given)).hosts[0]
 
 
-@pytest.mark.parametrize(("factory", "given"), EVERY_SERVICE.values(), ids=EVERY_SERVICE.keys())
-def test_default_timeout_of_services(factory: Factory, given: dict[str, Any]) -> None:
+@each_row("factory, given", EVERY_SERVICE.values(), ids=[*EVERY_SERVICE])
+def test_exchange_with_a_service_has_five_seconds_by_default(factory: Factory, given: dict[str, Any]) -> None:
     """An exchange with a service has five seconds by default."""
     assert requested(factory(), UniformIo(**given)).requests[0].timeout == 5.0
 
 
-@pytest.mark.parametrize("factory", SERVICES.values(), ids=SERVICES.keys())
-def test_timeout_of_services(factory: Factory) -> None:
+@each_row("factory", SERVICES.values(), ids=[*SERVICES])
+def test_exchange_with_a_service_has_the_given_timeout(factory: Factory) -> None:
     """An exchange with a service has ``timeout`` seconds."""
     assert requested(factory(timeout=2.5)).requests[0].timeout == 2.5
 
@@ -360,13 +355,13 @@ LIMITED: dict[str, Factory] = {
 }
 
 
-@pytest.mark.parametrize("factory", LIMITED.values(), ids=LIMITED.keys())
-@pytest.mark.parametrize("timeout", [0, -1.0, float("nan"), float("inf"), "1", True], ids=str)
-def test_invalid_timeout(factory: Factory, timeout: Any) -> None:
-    """Every factory rejects a ``timeout`` that is not a number of seconds above 0."""
-    with pytest.raises(InvalidConfigurationError, match="timeout") as caught:
-        factory(timeout=timeout)
-    assert_no_secret(caught.value, "canary")
+@each_row("factory", LIMITED.values(), ids=[*LIMITED])
+def test_invalid_timeout_is_rejected_by_every_factory(factory: Factory) -> None:
+    """Every factory rejects a ``timeout`` that is not a number of seconds above 0, and zero too, which is false."""
+    for timeout in (0, float("nan"), "1"):
+        with pytest.raises(InvalidConfigurationError, match="timeout") as caught:
+            factory(timeout=timeout)
+        assert_no_secret(caught.value, "canary")
 
 
 METADATA: dict[str, tuple[Factory, dict[str, str], int]] = {
@@ -381,7 +376,7 @@ METADATA: dict[str, tuple[Factory, dict[str, str], int]] = {
 }
 
 
-@pytest.mark.parametrize(("factory", "environ", "retries"), METADATA.values(), ids=METADATA.keys())
+@each_row("factory, environ, retries", METADATA.values(), ids=[*METADATA])
 def test_timeout_and_retries_of_metadata(factory: Factory, environ: dict[str, str], retries: int) -> None:
     """An exchange has ``timeout`` seconds, by default one, and is repeated ``max_retries`` times."""
     io = requested(factory(timeout=2.5, max_retries=2), UniformIo(UNAVAILABLE, environ=environ))
@@ -415,7 +410,7 @@ def attempt(provider: Provider, io: UniformIo) -> UniformIo:
     return io
 
 
-@pytest.mark.parametrize(("factory", "profile"), FROM_FILES.values(), ids=FROM_FILES.keys())
+@each_row("factory, profile", FROM_FILES.values(), ids=[*FROM_FILES])
 def test_own_files(factory: Factory, profile: str) -> None:
     """``filepath`` and ``config_filepath`` are read instead of the files in the home directory."""
     io = UniformIo(files={"/config": CONFIG.encode(), "/credentials": b""})
@@ -427,8 +422,8 @@ def test_own_files(factory: Factory, profile: str) -> None:
 CACHING = {name: call for name, call in FROM_FILES.items() if name != "from_process"}
 
 
-@pytest.mark.parametrize(("factory", "profile"), CACHING.values(), ids=CACHING.keys())
-@pytest.mark.parametrize("ignore_cache", [False, True])
+@each_row("factory, profile", CACHING.values(), ids=[*CACHING])
+@each_row("ignore_cache", [False, True])
 def test_ignore_cache(factory: Factory, profile: str, ignore_cache: bool) -> None:
     """With ``ignore_cache`` an unchanged file is read at every call, otherwise only once."""
     io, provider = UniformIo(), factory(profile, ignore_cache=ignore_cache)
@@ -437,7 +432,7 @@ def test_ignore_cache(factory: Factory, profile: str, ignore_cache: bool) -> Non
     assert any(known is not None for known in io.known) is not ignore_cache
 
 
-@pytest.mark.parametrize(("factory", "profile"), FROM_FILES.values(), ids=FROM_FILES.keys())
+@each_row("factory, profile", FROM_FILES.values(), ids=[*FROM_FILES])
 def test_profile_argument(factory: Factory, profile: str) -> None:
     """The argument ``profile`` takes precedence over ``AWS_PROFILE``."""
     io = attempt(factory(profile), UniformIo(environ={"AWS_PROFILE": "keys"}))
@@ -446,7 +441,7 @@ def test_profile_argument(factory: Factory, profile: str) -> None:
     assert (io.hosts == ["elsewhere.example.com"]) is (profile == "elsewhere")
 
 
-@pytest.mark.parametrize("factory", [anycreds.from_process, anycreds.from_ini], ids=ids)
+@each_row("factory", [anycreds.from_process, anycreds.from_ini])
 def test_timeout_of_a_command(factory: Factory) -> None:
     """A command has ``timeout`` seconds, by default 60, minus the time that terminating it takes."""
     io = UniformIo()
@@ -469,7 +464,7 @@ def test_environ() -> None:
 
 # --- SSO and Cognito
 
-SSO_FACTORIES = pytest.mark.parametrize("factory", [anycreds.from_sso, default_chain], ids=ids)
+SSO_FACTORIES = each_row("factory", [anycreds.from_sso, default_chain])
 
 
 @SSO_FACTORIES
@@ -487,7 +482,7 @@ def test_options_of_sso(factory: Factory) -> None:
 
 
 @SSO_FACTORIES
-@pytest.mark.parametrize("missing", SSO)
+@each_row("missing", SSO)
 def test_missing_option_of_sso(factory: Factory, missing: str) -> None:
     """If any option of SSO is given, the factory names the one that is missing."""
     with pytest.raises(InvalidConfigurationError, match=f"{missing} is missing"):
@@ -501,7 +496,7 @@ def test_sso_session_without_account(factory: Factory) -> None:
         factory(sso_session="my-sso")
 
 
-COGNITO_FACTORIES = pytest.mark.parametrize("factory", [cognito_identity, cognito_pool], ids=ids)
+COGNITO_FACTORIES = each_row("factory", [cognito_identity, cognito_pool])
 
 
 @COGNITO_FACTORIES
@@ -515,7 +510,7 @@ def test_options_of_cognito(factory: Factory) -> None:
 
 
 @COGNITO_FACTORIES
-@pytest.mark.parametrize("options", [{"logins": {"example.com": ""}}, {"custom_role_arn": "\n"}], ids=["login", "role"])
+@each_row("options", [{"logins": {"example.com": ""}}, {"custom_role_arn": "\n"}], ids=["login", "role"])
 def test_invalid_options_of_cognito(factory: Factory, options: dict[str, Any]) -> None:
     """The factory rejects an invalid option, and the error contains no login."""
     with pytest.raises(InvalidConfigurationError) as caught:
@@ -580,8 +575,8 @@ def test_options_of_http() -> None:
         assert requested(http(**{option: value})).requests[0].headers["Authorization"] == header
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
+@each_row(
+    "options, message",
     [
         ({"full_uri": "http://127.0.0.1:1", "relative_uri": "/canary-path"}, "are both set; expected one of them"),
         (
@@ -607,7 +602,7 @@ INSTANCE: dict[str, Factory] = {
 }
 
 
-@pytest.mark.parametrize("factory", INSTANCE.values(), ids=INSTANCE.keys())
+@each_row("factory", INSTANCE.values(), ids=[*INSTANCE])
 def test_options_of_instance_metadata(factory: Factory) -> None:
     """Endpoint and mode select the host. IMDSv1 is used after status 403, unless it is disabled."""
     assert requested(factory()).hosts[0] == "169.254.169.254"
@@ -626,7 +621,7 @@ def test_profile_of_instance_metadata(profile: str | None, host: str) -> None:
     assert requested(anycreds.from_instance_metadata(profile=profile), io).hosts[0] == host
 
 
-@pytest.mark.parametrize("factory", [anycreds.from_ini, default_chain])
+@each_row("factory", [anycreds.from_ini, default_chain])
 def test_invalid_max_retries_of_a_profile(factory: Factory) -> None:
     """``max_retries`` is checked when the provider is made, although only some profiles use it."""
     with pytest.raises(InvalidConfigurationError, match="max_retries"):

@@ -22,7 +22,7 @@ def each_row(
     Args:
         names: The parameters that a row has the values of, separated by commas. If there is one, a row is its value.
         rows: The table.
-        ids: The name of each row in the error. By default its ``repr``.
+        ids: The name of each row in the error. By default its values.
     """
     parameters = [name.strip() for name in names.split(",")]
     table = list(rows)
@@ -58,5 +58,7 @@ def each_row(
 
 
 def _shown(row: object) -> str:
-    text = repr(row)
+    """Return the values of a row, functions by their names."""
+    values = row if isinstance(row, tuple) else (row,)
+    text = ", ".join(getattr(value, "__name__", None) or repr(value) for value in values)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

@@ -21,11 +21,10 @@ def test_each_row_reports_every_failing_row() -> None:
 
     with pytest.raises(AssertionError) as caught:
         check()
-    lines = str(caught.value).splitlines()
-    assert lines[0] == "2 of 4 rows fail"
-    assert [line for line in lines if line.startswith("(")] == [
-        "(2, 'x'): AssertionError: assert '2' == 'x'",
-        "(4, ''): Failed: DID NOT RAISE ValueError",
+    assert [line for line in str(caught.value).splitlines() if line[:1].isdigit()] == [
+        "2 of 4 rows fail",
+        "2, 'x': AssertionError: assert '2' == 'x'",
+        "4, '': Failed: DID NOT RAISE ValueError",
     ]
 
 
