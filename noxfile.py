@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -25,6 +26,8 @@ GROUPS = ("test", "lint", "bench", "peers", "adapters")
 BARE = {name: None for name in os.environ if name.startswith("AWS_")}
 # A process per core. A process without tests takes over some of another's, because their durations differ widely.
 IN_PARALLEL = ("--numprocesses=auto", "--dist=worksteal")
+# How many times as many random examples `soak` draws as `tests`: about ten minutes on two cores.
+SOAK = 20
 HAS_NODE = shutil.which("node") is not None and shutil.which("npm") is not None
 
 
@@ -39,6 +42,16 @@ def tests(session: nox.Session) -> None:
     session.install("--require-hashes", "-r", "requirements/test.txt")
     install_project(session)
     session.run("python", "-m", "pytest", *IN_PARALLEL, *session.posargs, env=BARE)
+
+
+@nox.session
+def soak(session: nox.Session) -> None:
+    """Run the tests that draw random examples with many more of them; ``-- --budget=100`` draws five times as many."""
+    session.install("--require-hashes", "-r", "requirements/test.txt")
+    install_project(session)
+    seed = secrets.randbelow(10**9)  # the header and every failure show it; ``-- --seed=1`` chooses another one
+    options = (f"--budget={SOAK}", f"--seed={seed}", "--timeout=3600", "--override-ini=faulthandler_timeout=3500")
+    session.run("python", "-m", "pytest", *IN_PARALLEL, *options, *session.posargs, env=BARE)
 
 
 @nox.session

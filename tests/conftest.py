@@ -16,6 +16,7 @@ import pytest
 pytest_plugins = [
     "anycreds.testing.pytest_plugin",
     "support.event_loops",
+    "support.budget",
     "support.secret_leaks",
     "support.resource_leaks",
     "support.network_guard",

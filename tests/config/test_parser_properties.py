@@ -26,7 +26,7 @@ VALUES = st.text(_CLEAN, max_size=30).filter(
     lambda value: value == value.strip(" \t") and not any(mark in f" {value}" for mark in (" #", " ;"))
 )
 NESTED = st.dictionaries(KEYS, VALUES, min_size=1, max_size=3)
-SECTIONS = st.dictionaries(NAMES, st.dictionaries(KEYS, VALUES | NESTED, max_size=4), max_size=5)
+SECTIONS = st.dictionaries(NAMES, st.dictionaries(KEYS, VALUES | NESTED, max_size=4), max_size=3)
 FILE = st.fixed_dictionaries(dict.fromkeys(KINDS, SECTIONS))
 
 # Parts of headers and settings, valid and malformed.
@@ -95,14 +95,12 @@ def check_reading(text: str) -> None:
             assert 1 <= problem.line <= lines
 
 
-@settings(deadline=None)
 @given(st.text(st.characters()))
 def test_any_text(text: str) -> None:
     """Any text can be read, lone surrogates included."""
     check_reading(text)
 
 
-@settings(deadline=None, max_examples=300)
 @given(st.lists(PIECES, max_size=30).map("".join))
 @example("=\n =")
 @example("[a\n =")
@@ -122,7 +120,7 @@ def everything(found: Sections) -> object:
     return sections, found.reported
 
 
-@settings(deadline=None, max_examples=500)
+@settings(max_examples=4 * settings().max_examples)  # they are fast
 @given(st.lists(LINES, max_size=12).map("".join))
 @example("[a]\nA = 1\n[b]\n[a]\n a = 2")
 @example("[profile default]\na = 1\n[default]\na = 2")
@@ -135,7 +133,6 @@ def test_fast_path_equals_reading_line_by_line(text: str) -> None:
         assert everything(read(text, kind)) == everything(reader.finish())
 
 
-@settings(deadline=None)
 @given(FILE)
 def test_round_trip(file: dict[str, dict[str, dict[str, Any]]]) -> None:
     """A file that is written by the rules is read back equal, without diagnostics."""
@@ -143,7 +140,6 @@ def test_round_trip(file: dict[str, dict[str, dict[str, Any]]]) -> None:
     assert list(read(written(file), "config").all_diagnostics()) == []
 
 
-@settings(deadline=None)
 @given(FILE, st.data())
 def test_mutants(file: dict[str, dict[str, dict[str, Any]]], data: st.DataObject) -> None:
     """A valid file can be read after characters were removed, repeated or replaced."""
@@ -155,7 +151,6 @@ def test_mutants(file: dict[str, dict[str, dict[str, Any]]], data: st.DataObject
     check_reading(text)
 
 
-@settings(deadline=None)
 @given(FILE, st.lists(PIECES, max_size=12).map("".join), st.data())
 def test_a_malformed_section_affects_no_other(
     file: dict[str, dict[str, dict[str, Any]]], rubbish: str, data: st.DataObject
@@ -180,12 +175,12 @@ def test_a_malformed_section_affects_no_other(
 
 
 LARGE = {
-    "lines that go on": "[default]\na = x\n" + " y\n" * 300_000,
-    "nested lines": "[default]\na =\n" + "".join(f" k{number} = v\n" for number in range(100_000)),
-    "bad lines": "[default]\n" + "x\n" * 300_000,
+    "lines that go on": "[default]\na = x\n" + " y\n" * 100_000,
+    "nested lines": "[default]\na =\n" + "".join(f" k{number} = v\n" for number in range(50_000)),
+    "bad lines": "[default]\n" + "x\n" * 100_000,
     "odd keys": "[default]\n" + "".join(f"\u00fc{number} = 1\n" for number in range(50_000)),
-    "headers without end": "[x\n" * 100_000,
-    "parts of one section": "[default]\na = 1\n" * 50_000,
+    "headers without end": "[x\n" * 30_000,
+    "parts of one section": "[default]\na = 1\n" * 20_000,
     "brackets": "[" * 1_000_000,
     "quotes": "[profile " + "'" * 1_000_000 + "]",
     "comment marks": "[default]\na = " + " #;" * 300_000,
@@ -196,13 +191,13 @@ LARGE = {
     "NUL": "\0" * 1_000_000,
     "carriage returns": "\r" * 300_000,
     "keys": "[default]\n" + "".join(f"k{number} = 1\n" for number in range(50_000)),
-    "the same key, going on": "[default]\n" + "a = 1\n 2\n" * 50_000,
+    "the same key, going on": "[default]\n" + "a = 1\n 2\n" * 20_000,
 }
 
 
 @pytest.mark.parametrize("name", LARGE)
 def test_time_is_linear(name: str) -> None:
-    """A megabyte of the worst input is read in linear time."""
+    """Hundreds of kilobytes of the worst input are read in linear time."""
     started = time.process_time()
     read(LARGE[name], "config")
-    assert time.process_time() - started < 5.0  # each takes 0.3 s at most; with a square it would be minutes
+    assert time.process_time() - started < 5.0  # each takes 0.1 s; with a square it would be minutes

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from anycreds._config.settings import _warn_of_old_name
@@ -156,7 +156,6 @@ def test_await_of_the_provider() -> None:
     assert run(EnvironmentProvider(FakeRuntime(FakeIo(environ=PAIR)))()).access_key_id == KEY_ID
 
 
-@settings(deadline=None)
 @given(
     st.dictionaries(
         st.sampled_from(NAMES), st.text(st.characters(exclude_categories=[])) | st.sampled_from([*FULL.values()])

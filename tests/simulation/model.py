@@ -43,9 +43,8 @@ Got = tuple[str, int, float]
 """What a call got ("credentials", "cancelled" or the error's class), the number of the credentials or 0, and when."""
 
 
-def draw(seed: int) -> Schedule:
-    """Return the schedule of a seed. In one of three the source is healthy: one response serves the whole schedule."""
-    rng = random.Random(seed)
+def draw(rng: random.Random) -> Schedule:
+    """Return a random schedule. In one of three the source is healthy: one response serves the whole schedule."""
 
     def between(least: float, most: float) -> float:
         return round(rng.uniform(least, most), 6)

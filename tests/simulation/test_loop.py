@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import random
-
 import anyio
 import pytest
 
 from anycreds.testing.pytest_plugin import virtual_backend as anyio_backend  # noqa: F401
+from support.budget import Budget
 
 pytestmark = pytest.mark.anyio
 
 
-async def test_odd_deadlines_are_reached() -> None:
+async def test_odd_deadlines_are_reached(budget: Budget) -> None:
     """No deadline falls between two readings of the clock, where asyncio would retry it forever."""
-    chance = random.Random(1)
-    for _ in range(2000):
+    chance = budget.random()
+    for _ in range(budget.count(500)):
         await anyio.sleep(chance.uniform(0, 100))
         end = anyio.current_time() + chance.uniform(0, 100)
         with anyio.CancelScope(deadline=end):

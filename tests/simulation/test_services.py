@@ -94,19 +94,21 @@ async def timed(fetch: Callable[[], Awaitable[Credentials]]) -> tuple[Credential
 
 
 @pytest.mark.parametrize("kind", ["role", "web", "cognito"])
-@pytest.mark.parametrize("slow", TOO_SLOW.values(), ids=TOO_SLOW)
-async def test_silent_service(environment: Environment, kind: str, slow: list[Step]) -> None:
+async def test_silent_service_is_called_three_times(kind: str) -> None:
     """A silent service is called three times, for 15 seconds in total, and every connection is closed."""
-    environment.network.script(HOST, 80, slow, forever=True)
-    error, seconds = await timed(environment.cached(getattr(environment, kind)()))
-    assert isinstance(error, ProviderTimeoutError)
-    assert seconds == ATTEMPTS * TIMEOUT
-    assert HOST in str(error)
-    assert all(connection.closed_at is not None for connection in environment.network.connections)
+    for name, slow in TOO_SLOW.items():
+        with MemoryNetwork() as network:
+            environment = Environment(network)
+            network.script(HOST, 80, slow, forever=True)
+            error, seconds = await timed(environment.cached(getattr(environment, kind)()))
+        assert isinstance(error, ProviderTimeoutError), name
+        assert seconds == ATTEMPTS * TIMEOUT, name
+        assert HOST in str(error), name
+        assert all(connection.closed_at is not None for connection in network.connections), name
 
 
 @pytest.mark.parametrize("kind", ["role", "web", "cognito"])
-async def test_refused_connection(environment: Environment, kind: str) -> None:
+async def test_refused_connection_is_retried_twice(environment: Environment, kind: str) -> None:
     """A refused connection is retried twice, after pauses of at most 50 and 100 ms."""
     environment.network.script(HOST, 80, [("refuse",)], forever=True)
     error, seconds = await timed(environment.cached(getattr(environment, kind)()))
@@ -115,7 +117,7 @@ async def test_refused_connection(environment: Environment, kind: str) -> None:
     assert seconds <= 0.15
 
 
-async def test_throttling(environment: Environment) -> None:
+async def test_throttled_request_is_retried(environment: Environment) -> None:
     """Throttled requests are retried after pauses of at most one and two seconds."""
     environment.aws.script("assume role", *[ServiceError(400, "Throttling", "Rate exceeded")] * 2)
     credentials, seconds = await timed(environment.cached(environment.role()))
@@ -124,7 +126,7 @@ async def test_throttling(environment: Environment) -> None:
     assert environment.aws.count("assume role") == ATTEMPTS
 
 
-async def test_hang_and_then_a_response(environment: Environment) -> None:
+async def test_request_after_one_that_hangs_gets_the_credentials(environment: Environment) -> None:
     """A request that hangs costs five seconds, and the next one gets the credentials."""
     environment.aws.script("assume role", Hang())
     credentials, seconds = await timed(environment.cached(environment.role()))
@@ -132,7 +134,7 @@ async def test_hang_and_then_a_response(environment: Environment) -> None:
     assert TIMEOUT <= seconds <= TIMEOUT + 0.05
 
 
-async def test_chain_of_three_roles(environment: Environment) -> None:
+async def test_three_roles_use_one_connection(environment: Environment) -> None:
     """Three roles use one connection. If STS is silent, the innermost role fails after its own 15 seconds."""
     credentials, seconds = await timed(environment.cached(environment.role(environment.role(environment.role()))))
     assert isinstance(credentials, Credentials)
@@ -144,7 +146,7 @@ async def test_chain_of_three_roles(environment: Environment) -> None:
     assert seconds == ATTEMPTS * TIMEOUT
 
 
-async def test_user_prompt_and_silent_service(environment: Environment) -> None:
+async def test_request_after_a_user_prompt_is_not_retried(environment: Environment) -> None:
     """After four minutes for the MFA code, the one request with it times out after five seconds, without a retry."""
 
     async def mfa(serial: str) -> str:
@@ -161,7 +163,7 @@ async def test_user_prompt_and_silent_service(environment: Environment) -> None:
 
 
 @pytest.mark.parametrize("prompt_seconds", [299.0, 301.0])
-async def test_user_prompt_timeout(environment: Environment, prompt_seconds: float) -> None:
+async def test_user_prompt_ends_after_five_minutes(environment: Environment, prompt_seconds: float) -> None:
     """An MFA code within five minutes is used. Afterwards the error names ``mfa_code_provider``."""
 
     async def mfa(serial: str) -> str:
@@ -202,7 +204,7 @@ async def test_user_is_prompted_only_after_expiration(environment: Environment) 
     assert prompts[1] - started > 3600
 
 
-async def test_hanging_callback(environment: Environment) -> None:
+async def test_callback_that_hangs_ends_after_a_minute(environment: Environment) -> None:
     """A ``role_assumer`` that never returns fails after a minute, and the error contains no secret."""
 
     async def assumer(source: Credentials, params: object) -> Credentials:

@@ -12,7 +12,7 @@ import botocore.auth
 import pytest
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import ReadOnlyCredentials
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from anycreds.testing import CANARY
@@ -124,7 +124,6 @@ HEADERS = st.dictionaries(st.sampled_from(["x-amz-target", "x-amz-user-agent", "
     key=st.sampled_from([KEY, SESSION]),
 )
 @example(path="", query=[], headers={"x-other": " two  blanks "}, body=b"", key=KEY)
-@settings(max_examples=200, deadline=None)
 def test_signed_requests_are_accepted(
     path: str, query: list[tuple[str, str]], headers: dict[str, str], body: bytes, key: AccessKey
 ) -> None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from anycreds._core.credentials import Credentials
@@ -31,7 +31,6 @@ from support.fake_io import (
     document,
 )
 from support.rows import each_row
-from support.strategies import shown_texts
 
 SOURCE = "a source"
 
@@ -370,7 +369,6 @@ def test_an_unreadable_expiration_is_an_error(text: str) -> None:
     assert malformed(document(Expiration=text), may_be_permanent=True).field == "Expiration"
 
 
-@settings(deadline=None)
 @given(st.datetimes(timezones=st.timezones() | st.just(UTC)))
 def test_times_survive_a_round_trip(moment: datetime) -> None:
     """The RFC 3339 text that Python writes is parsed as the same time."""
@@ -380,8 +378,7 @@ def test_times_survive_a_round_trip(moment: datetime) -> None:
     assert found == moment or (isinstance(found, InvalidValueError) and not 1 < moment.year < 9999)
 
 
-@settings(deadline=None)
-@given(shown_texts() | st.from_regex(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]*)?[Zz]?"))
+@given(st.text() | st.from_regex(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]*)?[Zz]?"))
 def test_any_text_is_a_time_or_rejected(text: str) -> None:
     """Any text is parsed, or ends in ``InvalidValueError``."""
     assert isinstance(outcome(parse_time, text), datetime | InvalidValueError)
@@ -463,14 +460,14 @@ def test_no_answer_says_why(kind: Any, error_type: type[RetrievalError]) -> None
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | shown_texts() | st.sampled_from(SECRETS),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(shown_texts(), inner, max_size=4),
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(SECRETS),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=8,
 )
 FIELDS = st.sampled_from(["Code", "Message", "AccessKeyId", "SecretAccessKey", "Token", "Expiration", "AccountId"])
 BODIES = st.one_of(
     st.binary(),
-    shown_texts().map(lambda text: text.encode("utf-8", "surrogatepass")),
+    st.text().map(lambda text: text.encode("utf-8", "surrogatepass")),
     JSON.map(lambda value: json.dumps(value).encode()),
     st.dictionaries(FIELDS, JSON | st.just("Success")).map(lambda value: json.dumps(document(**value)).encode()),
     st.tuples(st.dictionaries(FIELDS, JSON), st.integers(0, 300)).map(
@@ -482,7 +479,6 @@ BODIES = st.one_of(
 )
 
 
-@settings(deadline=None)
 @given(BODIES, st.booleans(), st.sampled_from([200, 302, 400, 500]))
 def test_any_body_is_parsed_or_an_error(body: bytes, lasting: bool, status: int) -> None:
     """Any bytes become valid credentials or an error without a secret, within 50 ms."""

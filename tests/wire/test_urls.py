@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import httpx
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from anycreds._core.http import Url
@@ -479,7 +479,6 @@ TEXTS = st.one_of(
 )
 
 
-@settings(deadline=None)
 @given(TEXTS)
 @example("http://[::ffff:1.2.3.04]/")
 @example("http://" + "9" * 8000)

@@ -7,7 +7,7 @@ from contextlib import suppress
 from xml.sax.saxutils import escape
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from anycreds._core.http import BODY_LIMIT
@@ -185,7 +185,6 @@ def test_large_documents_are_parsed_quickly(body: bytes) -> None:
 
 
 @given(st.binary(max_size=400) | st.text(alphabet="<>/!?[]&;#'\"=ax- \n", max_size=400).map(str.encode))
-@settings(max_examples=300, deadline=None)
 def test_random_bytes(body: bytes) -> None:
     """Any bytes are parsed or raise ``InvalidValueError``."""
     with suppress(InvalidValueError):
@@ -196,7 +195,6 @@ SOUND = st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S", "Zs
 
 
 @given(st.lists(SOUND, max_size=5))
-@settings(max_examples=100, deadline=None)
 def test_escaped_texts(texts: list[str]) -> None:
     """An escaped text is parsed to the original text."""
     body = "".join(f"<t{number}>{escape(text)}</t{number}>" for number, text in enumerate(texts))
@@ -205,7 +203,6 @@ def test_escaped_texts(texts: list[str]) -> None:
 
 
 @given(st.data())
-@settings(max_examples=100, deadline=None)
 def test_truncated_document(data: st.DataObject) -> None:
     """A truncated document is rejected."""
     body = b"<r><a>canary</a><b>1</b></r>"

@@ -6,7 +6,7 @@ from typing import Any
 
 import anyio
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from adapters.httpx.service import REGION, Library, Source, serving
@@ -64,11 +64,11 @@ async def call(library: Library, name: str, target: str, options: dict[str, Any]
         assert service.last.target == normalize_target(raw, name)
 
 
+@pytest.mark.usefixtures("budget")
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_any_request_is_accepted(library: Library, backend: str) -> None:
     """The service accepts the signature of any request, and receives its normalized target."""
 
-    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(services, st.builds(sendable, paths, queries), requests)
     @example("s3", "/a+b c?a=b+c&&d", {})
     @example("dynamodb", "/a//..//b/%2e?=&&x=", {"params": [("a", "b c"), ("a", "+")]})

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from anycreds._core.credentials import Credentials
@@ -82,7 +82,6 @@ def test_bodies() -> None:
 
 
 @given(st.text(), st.text())
-@settings(max_examples=100, deadline=None)
 def test_any_text_can_be_sent(name: str, token: str) -> None:
     """Any text of a login results in a JSON body that contains it."""
     assert json.loads(get_id_body(token, None, {name: token})) == {"IdentityPoolId": token, "Logins": {name: token}}
@@ -252,7 +251,6 @@ def test_hints(code: str) -> None:
 
 
 @given(st.binary(max_size=200) | st.recursive(st.none() | st.booleans() | st.floats() | st.text(), st.lists))
-@settings(max_examples=150, deadline=None)
 def test_any_response(body: object) -> None:
     """Any response results in a value or in ``MalformedResponseError``."""
     content = body if isinstance(body, bytes) else {"IdentityId": body, "Credentials": document(SessionToken=body)}

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from anycreds._core.credentials import Credentials
@@ -413,7 +413,6 @@ def test_repr_does_not_contain_the_token() -> None:
 VALUES = st.text() | st.sampled_from(["/v2/x", EKS, "http://localhost/", "https://x", AUTHORIZATION, "/t", "//", " "])
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from([RELATIVE, FULL, TOKEN, TOKEN_FILE]), VALUES), st.binary())
 def test_any_environment(environ: dict[str, str], token: bytes) -> None:
     """Any variables and token file lead to credentials or a ``CredentialsError``, and to valid headers."""

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from anycreds._config.shared_files import FileOptions, SharedFiles
@@ -861,7 +861,6 @@ REPLIES = st.one_of(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(REPLIES, min_size=10, max_size=10))
 def test_any_responses(replies: list[Answer]) -> None:
     """Any responses lead to credentials or a ``CredentialsError``, after at most five requests per attempt."""

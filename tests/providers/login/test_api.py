@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from anycreds._core.credentials import Credentials
@@ -167,7 +167,6 @@ def test_invalid_access_token(value: object, reason: str) -> None:
     assert message.startswith(f"accessToken {reason}")
 
 
-@settings(max_examples=150, deadline=None)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.floats() | st.text(max_size=5),

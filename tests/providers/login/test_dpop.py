@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
 )
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from anycreds._core.http import Url
@@ -170,7 +170,6 @@ def test_invalid_key(pem: str, reason: str) -> None:
     assert not any(line in message for line in pem.splitlines() if len(line) > 10)
 
 
-@settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_damaged_key(data: st.DataObject) -> None:
     """A damaged key is parsed or raises ``InvalidValueError``."""

@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from anycreds._core.credentials import Credentials
@@ -234,14 +234,12 @@ def test_output_of_aws_sts_assume_role() -> None:
     assert '{"Version": 1, "AccessKeyId"' in str(error)
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=200) | st.recursive(st.none() | st.floats() | st.text(), st.lists).map(repr).map(str.encode))
 def test_any_output(content: bytes) -> None:
     """Any output is either accepted or malformed."""
     read(content)
 
 
-@settings(deadline=None)
 @given(
     st.dictionaries(
         st.sampled_from(list(json.loads(output()))),

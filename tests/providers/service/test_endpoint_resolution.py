@@ -7,7 +7,7 @@ import ssl
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from anycreds import ClientConfig, InvalidConfigurationError
@@ -486,7 +486,6 @@ def test_order_of_max_attempts() -> None:
     assert resolved(client_region="eu-west-1").attempts == 3
 
 
-@settings(deadline=None)
 @given(st.text(), st.text(), st.text())
 def test_any_settings(region: str, url: str, client: str) -> None:
     """Any texts in the environment result in an endpoint or an ``InvalidConfigurationError``."""

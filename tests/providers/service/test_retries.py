@@ -9,7 +9,7 @@ from email.utils import format_datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from anycreds._core.errors import InvalidConfigurationError
@@ -445,7 +445,6 @@ RESULTS = st.one_of(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(RESULTS, min_size=6, max_size=6), st.integers(1, 6), st.floats(0.1, 100), st.floats(0, 0.999))
 def test_any_service_call_ends(results: list[Answer], attempts: int, seconds: float, jitter: float) -> None:
     """A call never has more attempts and never waits longer than allowed, and returns the last result."""
@@ -457,7 +456,6 @@ def test_any_service_call_ends(results: list[Answer], attempts: int, seconds: fl
     assert sum(call.io.pauses) <= seconds
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.sampled_from([UNREACHABLE, BUSY, answer(status=503, retry_after="1"), None]), max_size=6),
     st.integers(0, 5),

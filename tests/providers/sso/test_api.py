@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from anycreds._core.credentials import Credentials
@@ -284,7 +284,6 @@ def test_terminal_errors(status: int, code: str | None, expected: bool) -> None:
     assert is_terminal(answer(b"", status), ErrorResponse(status, code, "")) is expected
 
 
-@settings(deadline=None)
 @given(field=st.sampled_from(sorted(token_document())), value=ANYTHING)
 def test_any_token_file(field: str, value: Any) -> None:
     """Any value of a field results in a token or in ``InvalidValueError``."""
@@ -294,7 +293,6 @@ def test_any_token_file(field: str, value: Any) -> None:
         assert isinstance(outcome(found.check_refreshable, START), InvalidValueError | None)
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(("accessToken", "expiresIn", "refreshToken")), ANYTHING))
 def test_any_refresh_response(body: dict[str, Any]) -> None:
     """Any response results in changes that can be parsed, or in an error."""
@@ -303,7 +301,6 @@ def test_any_refresh_response(body: dict[str, Any]) -> None:
         assert isinstance(parse_token(token_document(**found)), SsoToken)
 
 
-@settings(deadline=None)
 @given(field=st.sampled_from(("accessKeyId", "secretAccessKey", "sessionToken", "expiration")), value=ANYTHING)
 def test_any_credentials(field: str, value: Any) -> None:
     """Any value of a field results in credentials or in an error."""

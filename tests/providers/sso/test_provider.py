@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from anycreds._config.client_config import ClientConfig
@@ -577,7 +577,6 @@ ANSWERS = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(
     content=BODIES
     | st.fixed_dictionaries({}, optional=dict.fromkeys(token(), ANYTHING)).map(

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 from xml.sax.saxutils import escape
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from anycreds._core.credentials import Credentials
@@ -179,7 +179,6 @@ def test_percent_encoding(text: str, sent: bytes) -> None:
 
 
 @given(st.text(max_size=50))
-@settings(max_examples=100, deadline=None)
 def test_any_text_survives_the_form(text: str) -> None:
     """Any text is read from the form as it was, and cannot begin another field."""
     sent = web_identity_form({"WebIdentityToken": text, "RoleArn": text}).decode("ascii")
@@ -416,7 +415,6 @@ def test_documented_codes_have_hints() -> None:
 
 
 @given(st.binary(max_size=300) | st.binary(max_size=30).map(lambda noise: body().replace(b"Z", noise)))
-@settings(max_examples=200, deadline=None)
 def test_any_bytes(content: bytes) -> None:
     """Any bytes are parsed, or raise ``MalformedResponseError``."""
     assert isinstance(outcome(parse_credentials, answer(content), ROLE, SOURCE), Credentials | MalformedResponseError)
