@@ -1,4 +1,4 @@
-"""Fixtures for the aiobotocore adapter: four HTTP stacks, and a server that verifies signatures."""
+"""Fixtures for the aiobotocore adapter: three HTTP stacks, and a server that verifies signatures."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from adapters.aiobotocore.stacks import Stack
 
 STACKS = [
     pytest.param(Stack("asyncio", {}, "aiohttp"), id="asyncio-aiohttp"),
-    pytest.param(Stack("asyncio", {"use_uvloop": True}, "aiohttp"), id="uvloop-aiohttp"),
     pytest.param(Stack("asyncio", {}, "httpx"), id="asyncio-httpx"),
     pytest.param(Stack("trio", {}, "httpx"), id="trio-httpx"),
 ]

@@ -87,7 +87,12 @@ def run(program: str, backend: str) -> tuple[int, list[str], str]:
     return done.returncode, done.stdout.split(), done.stderr
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
+# Each program takes half a second, so only those that stop an event loop in different ways also run on trio.
+RUNS = [(name, "asyncio") for name in PROGRAMS] + [(name, "trio") for name in ("idle", "during_a_refresh", "forked")]
+
+
+@pytest.mark.realtime
+@pytest.mark.parametrize(("name", "backend"), RUNS)
 def test_process_exits_quietly(name: str, backend: str) -> None:
     """The process exits with its own code and prints no warning, with every warning turned into an error."""
     if name.startswith("forked") and not hasattr(os, "fork"):

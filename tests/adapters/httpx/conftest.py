@@ -1,4 +1,7 @@
-"""Fixtures for the httpx and httpx2 adapters; httpx2 may be missing."""
+"""Fixtures for the httpx and httpx2 adapters; httpx2 may be missing.
+
+Tests use httpx on asyncio. Those marked with ``each_library`` or ``each_loop`` are the sample for httpx2 and trio.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,15 @@ import anycreds._system.http  # noqa: F401 - loads httpx before the tests, whose
 from adapters.httpx.service import Library
 
 
-@pytest.fixture(params=["httpx", "httpx2"])
+@pytest.fixture
+def anyio_backend() -> str:
+    """Return the event loop of all tests without ``each_loop``."""
+    return "asyncio"
+
+
+@pytest.fixture
 def library(request: pytest.FixtureRequest) -> Library:
-    """Return each of the two libraries."""
-    module = pytest.importorskip(request.param, reason="needs the extra httpx2")
-    return Library(module, import_module(f"anycreds.adapters.{request.param}").SigV4Auth)
+    """Return httpx, or with ``each_library`` each of the two libraries."""
+    name = getattr(request, "param", "httpx")
+    module = pytest.importorskip(name, reason="needs the extra httpx2")
+    return Library(module, import_module(f"anycreds.adapters.{name}").SigV4Auth)

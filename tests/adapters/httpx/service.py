@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import anyio
 import h11
+import pytest
 import trustme
 from anyio.abc import ByteStream, SocketAttribute
 from anyio.streams.tls import TLSListener
@@ -27,6 +28,9 @@ from anycreds.testing._fake_aws.state import AccessKey
 REGION = "eu-central-1"
 ARN = "arn:aws:iam::123456789012:role/Demo"
 NEVER = 9e9  # seconds since 1970
+
+each_library = pytest.mark.parametrize("library", ["httpx", "httpx2"], indirect=True)
+each_loop = pytest.mark.parametrize("anyio_backend", ["asyncio", "trio"])
 
 
 def keys(number: int = 1) -> Credentials:

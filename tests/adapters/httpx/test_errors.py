@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from adapters.httpx.service import REGION, Library, Source, keys, serving
+from adapters.httpx.service import REGION, Library, Source, each_library, each_loop, keys, serving
 from anycreds import InvalidConfigurationError, NoCredentialsError, from_env
 
 INVALID_NAMES: list[tuple[Any, Any, str]] = [
@@ -24,13 +24,14 @@ INVALID_NAMES: list[tuple[Any, Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("service", "region", "message"), INVALID_NAMES)
-def test_invalid_names(library: Library, service: Any, region: Any, message: str) -> None:
+def test_invalid_service_or_region_is_rejected(library: Library) -> None:
     """An invalid region or service is rejected when the object is created."""
-    with pytest.raises(InvalidConfigurationError, match=f"SigV4Auth: {message}"):
-        library.SigV4Auth(Source(), service=service, region=region)
+    for service, region, message in INVALID_NAMES:
+        with pytest.raises(InvalidConfigurationError, match=f"SigV4Auth: {message}"):
+            library.SigV4Auth(Source(), service=service, region=region)
 
 
+@each_library
 def test_sync_client(library: Library) -> None:
     """The error of a sync client names the alternative."""
     auth = library.SigV4Auth(Source(), service="s3", region=REGION)
@@ -46,6 +47,7 @@ def test_repr(library: Library) -> None:
 
 
 @pytest.mark.anyio
+@each_loop
 async def test_provider_error(library: Library) -> None:
     """The client raises the provider's own error, and sends nothing."""
     async with serving() as service:
@@ -77,6 +79,7 @@ async def test_headers_that_cannot_be_signed(library: Library) -> None:
 
 
 @pytest.mark.anyio
+@each_library
 async def test_without_tls(library: Library, caplog: pytest.LogCaptureFixture) -> None:
     """Requests without TLS to another machine log one warning for each origin; loopback does not."""
     http = library.http

@@ -23,6 +23,8 @@ from adapters.httpx.service import (
     Service,
     Source,
     always,
+    each_library,
+    each_loop,
     keys,
     serving,
     xml_error,
@@ -85,6 +87,8 @@ EXPIRED = {
 }
 
 
+@each_library
+@each_loop
 async def test_request_is_sent_once_more(library: Library) -> None:
     """Each form of error for an expired session makes the client send the request again with new credentials."""
     async with serving() as service:
@@ -136,15 +140,15 @@ async def test_other_responses_are_returned(library: Library, streamed: bool) ->
         assert len(service.requests) == len(OTHER)
 
 
-@pytest.mark.parametrize("encoding", ["gzip", "br", "unheard-of"])
-async def test_body_that_cannot_be_decoded(library: Library, encoding: str) -> None:
+async def test_body_that_cannot_be_decoded_is_returned(library: Library) -> None:
     """A body that cannot be decoded is returned to the user unchanged."""
     source = Source(OLD, NEW)
     body = b"<Code>ExpiredToken</Code>"
     async with serving() as service, library.client(service, auth_for(library, source)) as client:
-        service.respond = for_old_keys(CannedResponse(400, body, (("Content-Encoding", encoding),)))
-        async with client.stream("GET", "/") as response:
-            assert b"".join([chunk async for chunk in response.aiter_raw()]) == body
+        for encoding in ("gzip", "br", "unheard-of"):
+            service.respond = for_old_keys(CannedResponse(400, body, (("Content-Encoding", encoding),)))
+            async with client.stream("GET", "/") as response:
+                assert (encoding, b"".join([chunk async for chunk in response.aiter_raw()])) == (encoding, body)
         assert source.calls == 1
 
 
@@ -159,20 +163,24 @@ UNFINISHED = {
 
 # trio warns about a partly read body, here as without an auth.
 @pytest.mark.filterwarnings("ignore:Async generator:ResourceWarning")
-@pytest.mark.parametrize("name", UNFINISHED)
-async def test_long_response_is_returned_early(library: Library, name: str) -> None:
+@each_loop
+@each_library
+async def test_long_response_is_returned_early(library: Library) -> None:
     """A body that is too long for an error of a service is not read to its end."""
-    async with (
-        raw_service(UNFINISHED[name]) as service,
-        library.client(service, auth_for(library, Source(OLD))) as client,
-    ):
-        with anyio.fail_after(5):
-            async with client.stream("GET", "/") as response:
-                assert response.status_code == 403
-            del response
-            gc.collect()  # emits the warning now
+    for name, unfinished in UNFINISHED.items():
+        async with (
+            raw_service(unfinished) as service,
+            library.client(service, auth_for(library, Source(OLD))) as client,
+        ):
+            with anyio.fail_after(5):
+                async with client.stream("GET", "/") as response:
+                    assert (name, response.status_code) == (name, 403)
+                del response
+                gc.collect()  # emits the warning now
 
 
+@each_library
+@each_loop
 async def test_unread_long_response_closes_the_connection(library: Library) -> None:
     """The connection of an unread long body is closed, and the next request uses another one."""
     async with serving() as service, library.client(service, auth_for(library, Source(OLD))) as client:
@@ -207,6 +215,7 @@ async def chunks() -> AsyncIterator[bytes]:
     yield b"a"
 
 
+@each_library
 async def test_streamed_body_is_not_sent_again(library: Library) -> None:
     """A streamed body is not sent again: the error is returned, and the next request has new credentials."""
     source = Source(OLD, NEW)
@@ -244,6 +253,7 @@ async def test_newer_credentials_are_not_invalidated(library: Library) -> None:
         assert source.calls == 2
 
 
+@each_library
 async def test_event_hook_reads_the_response(library: Library) -> None:
     """An event hook that reads the response into memory does not prevent the second attempt."""
 
@@ -274,6 +284,8 @@ async def test_provider_error_after_an_expired_session(library: Library) -> None
             await client.get("/")
 
 
+@each_library
+@each_loop
 async def test_connection_breaks_in_the_response(library: Library) -> None:
     """A response that breaks off raises the client's own error, with its request."""
     torn = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 100\r\n\r\n<Code>"
@@ -284,6 +296,7 @@ async def test_connection_breaks_in_the_response(library: Library) -> None:
         assert caught.value.request.url.path == "/path"
 
 
+@each_loop
 async def test_many_requests_while_sessions_expire(library: Library) -> None:
     """Fifty tasks send requests while a session expires: all succeed, with one upstream call for each session."""
     source = Source(*(keys(number) for number in range(1, 4)))
@@ -307,6 +320,8 @@ async def test_many_requests_while_sessions_expire(library: Library) -> None:
         assert {received.error.code for received in service.requests if received.error} == {"ExpiredToken"}
 
 
+@each_library
+@each_loop
 async def test_cancelled_requests(library: Library) -> None:
     """Cancelling a request, during the call of the provider or of the service, does not affect other requests."""
     called, proceed = anyio.Event(), anyio.Event()

@@ -68,16 +68,16 @@ def query_of(url: str) -> list[tuple[str, str]]:
     return sorted(parse_qsl(urlsplit(url).query, keep_blank_values=True, strict_parsing=True))
 
 
-@pytest.mark.parametrize("key", ["key", "a b/ä+日本", "~a!b*c(d)'e", "a=b&c?d#e%", "%41"])
 @pytest.mark.parametrize("credentials", [KEYS, Credentials("AKIAPLAIN", "secret")], ids=["session", "long-term"])
-def test_s3_urls_equal_botocores(key: str, credentials: Credentials) -> None:
+def test_s3_urls_equal_botocores(credentials: Credentials) -> None:
     """A presigned URL of an S3 object has the location and the query of botocore's."""
     client = botocore_client("s3", credentials)
-    expected = client.generate_presigned_url("get_object", {"Bucket": "some-bucket", "Key": key}, ExpiresIn=300)
-    url = f"https://some-bucket.s3.amazonaws.com/{quote(key)}"
-    presigned = run(presign, provider(credentials), "GET", url, service="s3", region=REGION, expires=300)
-    assert query_of(presigned) == query_of(expected)
-    assert urlsplit(presigned)[:3] == urlsplit(expected)[:3]
+    for key in ("key", "a b/ä+日本", "~a!b*c(d)'e", "a=b&c?d#e%", "%41"):
+        expected = client.generate_presigned_url("get_object", {"Bucket": "some-bucket", "Key": key}, ExpiresIn=300)
+        url = f"https://some-bucket.s3.amazonaws.com/{quote(key)}"
+        presigned = run(presign, provider(credentials), "GET", url, service="s3", region=REGION, expires=300)
+        assert query_of(presigned) == query_of(expected), key
+        assert urlsplit(presigned)[:3] == urlsplit(expected)[:3], key
 
 
 def test_queries_and_headers_equal_botocores() -> None:
@@ -137,9 +137,8 @@ RDS = botocore_client("rds")
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("method", ["GET", "PUT"])
-@pytest.mark.parametrize("name", ["s3", "dynamodb"])
-async def test_service_accepts_presigned_urls(method: str, name: str) -> None:
+@pytest.mark.parametrize(("name", "method"), [("s3", "GET"), ("s3", "PUT"), ("dynamodb", "GET")])
+async def test_service_accepts_presigned_urls(name: str, method: str) -> None:
     """A service accepts a presigned URL from a client without credentials, for its own method only."""
 
     async def source() -> Credentials:
@@ -182,7 +181,7 @@ async def test_provider_error() -> None:
         ({"service": ""}, "service is not a signing name"),
     ],
 )
-def test_invalid_arguments_of_presign(changed: dict[str, Any], message: str) -> None:
+def test_presign_rejects_invalid_arguments(changed: dict[str, Any], message: str) -> None:
     """An invalid argument is rejected, and the error does not repeat it."""
     options = {"url": "https://a.example.com/", "service": "s3", "region": REGION, **changed}
     with pytest.raises(InvalidConfigurationError, match=f"presign: {message}"):
@@ -206,7 +205,7 @@ def test_invalid_arguments_of_presign(changed: dict[str, Any], message: str) -> 
         ({"region": "eu/"}, "region cannot be"),
     ],
 )
-def test_invalid_arguments_of_rds_token(changed: dict[str, Any], message: str) -> None:
+def test_rds_token_rejects_invalid_arguments(changed: dict[str, Any], message: str) -> None:
     """An invalid host, port, user or region is rejected."""
     options = {"host": HOST, "port": 5432, "user": "app", "region": REGION, **changed}
     with pytest.raises(InvalidConfigurationError, match=f"rds_token: {message}"):

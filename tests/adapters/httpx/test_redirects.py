@@ -14,6 +14,8 @@ from adapters.httpx.service import (
     ReceivedRequest,
     Source,
     always,
+    each_library,
+    each_loop,
     keys,
     serving,
     xml_error,
@@ -36,6 +38,7 @@ def redirect(url: str, status: int = 307) -> CannedResponse:
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
+@each_library
 async def test_redirect_to_another_host_is_unsigned(library: Library, method: str) -> None:
     """A client that follows a redirect to another host sends no signature there, whatever the redirect's status."""
     async with serving() as service, serving() as other:
@@ -59,6 +62,8 @@ async def test_redirect_to_the_same_host_is_unsigned(library: Library) -> None:
         assert not SECRET & set(service.last.headers)
 
 
+@each_library
+@each_loop
 async def test_chain_of_redirects(library: Library) -> None:
     """The ``trace`` extension of the user is called for each redirect, and no redirected request is signed."""
     events: list[str] = []
@@ -76,6 +81,7 @@ async def test_chain_of_redirects(library: Library) -> None:
 
 
 @pytest.mark.parametrize("traces", [True, False])
+@each_library
 async def test_next_request_is_signed_when_sent(library: Library, traces: bool) -> None:
     """A redirect that is not followed is returned; its next request is unsigned until the user sends it."""
     transport = library.http.MockTransport(lambda _: library.http.Response(307, headers={"Location": "/there"}))

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import anyio
 import pytest
 
-from adapters.httpx.service import ARN, REGION, Library, Source, keys, serving
+from adapters.httpx.service import ARN, REGION, Library, Source, each_library, each_loop, keys, serving
 from anycreds import ClientConfig, Credentials, cached, from_temporary_credentials
 from anycreds.adapters import _sigv4_auth
 from anycreds.testing import FakeAWS
@@ -32,13 +32,14 @@ def auth_for(library: Library, service: str = "dynamodb", source: Any = None) ->
     return library.SigV4Auth(source or Source(), service=service, region=REGION)
 
 
-@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
-async def test_methods(library: Library, method: str) -> None:
+async def test_requests_of_every_method_are_signed(library: Library) -> None:
     """Requests of every method are signed, with and without a body."""
     async with serving() as service, library.client(service, auth_for(library)) as client:
-        for body in (None, b"", b"body"):
-            assert (await client.request(method, "/", content=body)).status_code == 200
-            assert service.last.payload == hashlib.sha256(body or b"").hexdigest().encode()
+        for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
+            for body in (None, b"", b"body"):
+                response = await client.request(method, "/", content=body)
+                assert (method, body, response.status_code, service.last.error) == (method, body, 200, None)
+                assert service.last.payload == hashlib.sha256(body or b"").hexdigest().encode()
 
 
 PATHS = [
@@ -79,37 +80,41 @@ async def test_paths_and_queries(library: Library, name: str) -> None:
             assert (path, response.status_code, service.last.error) == (path, 200, None)
 
 
-@pytest.mark.parametrize(
-    "params",
-    [
-        {"a": "b c+d", "e": "ä&=?/"},
-        {"tag": ["z", "a", "m"], "b": ""},
-        [("b", "2"), ("a", "1"), ("b", "1")],
-        {"Version": "2012-11-05", "x": "100%", "y": "a%20b", "z": "~*'()!"},
-    ],
-)
-async def test_parameters(library: Library, params: Any) -> None:
+PARAMETERS: list[Any] = [
+    {"a": "b c+d", "e": "ä&=?/"},
+    {"tag": ["z", "a", "m"], "b": ""},
+    [("b", "2"), ("a", "1"), ("b", "1")],
+    {"Version": "2012-11-05", "x": "100%", "y": "a%20b", "z": "~*'()!"},
+]
+
+
+@each_library
+async def test_parameters_arrive_unchanged(library: Library) -> None:
     """Query parameters arrive as the client would send them without an auth, and are signed."""
     async with serving() as service, library.client(service, auth_for(library)) as client:
-        unsigned = client.build_request("GET", "/x", params=params).url.query.decode()
-        assert (await client.get("/x", params=params)).status_code == 200
-        sent = library.http.QueryParams(service.last.target.partition("?")[2])
-        assert sent.multi_items() == library.http.QueryParams(unsigned).multi_items()
-        if not library.http.__version__.startswith("0.27."):  # 0.27 does not encode a percent sign
-            assert sent.multi_items() == library.http.QueryParams(params).multi_items()
+        for params in PARAMETERS:
+            unsigned = client.build_request("GET", "/x", params=params).url.query.decode()
+            response = await client.get("/x", params=params)
+            assert (params, response.status_code, service.last.error) == (params, 200, None)
+            sent = library.http.QueryParams(service.last.target.partition("?")[2])
+            assert sent.multi_items() == library.http.QueryParams(unsigned).multi_items()
+            if not library.http.__version__.startswith("0.27."):  # 0.27 does not encode a percent sign
+                assert sent.multi_items() == library.http.QueryParams(params).multi_items()
 
 
-@pytest.mark.parametrize(
-    "key", ["a b+c(d)'e!*.txt", "ä/日本.txt", "a//b/", "100%", "~x@y:z,w;v=u&t$s", "..a/.b/c..", "#?"]
-)
-async def test_keys_of_s3(library: Library, key: str) -> None:
+KEYS_OF_S3 = ["a b+c(d)'e!*.txt", "ä/日本.txt", "a//b/", "100%", "~x@y:z,w;v=u&t$s", "..a/.b/c..", "#?"]
+
+
+@each_library
+async def test_keys_of_s3_have_one_encoding(library: Library) -> None:
     """A key of S3 arrives percent-encoded in one canonical form."""
-    written = quote(key, safe="/!*'();:@&=+$,~")  # these are not encoded in a path
     async with serving("s3", tls=True) as service, library.client(service, auth_for(library, "s3")) as client:
-        response = await client.put(f"{service.url}/bucket/{written}", content=b"object")
-        assert (response.status_code, service.last.error) == (200, None)
-        assert service.last.target == f"/bucket/{quote(key, safe='/~')}"
-        assert service.last.payload == hashlib.sha256(b"object").hexdigest().encode()
+        for key in KEYS_OF_S3:
+            written = quote(key, safe="/!*'();:@&=+$,~")  # these are not encoded in a path
+            response = await client.put(f"{service.url}/bucket/{written}", content=b"object")
+            assert (key, response.status_code, service.last.error) == (key, 200, None)
+            assert service.last.target == f"/bucket/{quote(key, safe='/~')}"
+            assert service.last.payload == hashlib.sha256(b"object").hexdigest().encode()
 
 
 async def test_encoded_dot_segments_are_unchanged(library: Library) -> None:
@@ -119,7 +124,9 @@ async def test_encoded_dot_segments_are_unchanged(library: Library) -> None:
         assert service.last.target == "/bucket/%2E%2E/%2e/a%28b"
 
 
-async def test_json(library: Library) -> None:
+@each_library
+@each_loop
+async def test_json_and_target_header_are_signed(library: Library) -> None:
     """A DynamoDB request with JSON and a target header is signed."""
     headers = {"X-Amz-Target": "DynamoDB_20120810.GetItem", "Content-Type": "application/x-amz-json-1.0"}
     async with serving() as service, library.client(service, auth_for(library)) as client:
@@ -132,6 +139,7 @@ async def test_json(library: Library) -> None:
         )
 
 
+@each_library
 async def test_forms_and_files(library: Library) -> None:
     """Forms and multipart uploads, which are read for that, are signed."""
     async with serving() as service, library.client(service, auth_for(library)) as client:
@@ -140,7 +148,7 @@ async def test_forms_and_files(library: Library) -> None:
         assert b"content" in service.last.body
 
 
-async def test_headers(library: Library) -> None:
+async def test_user_headers_are_signed(library: Library) -> None:
     """Repeated headers, whitespace and the user's own host are signed; headers that proxies rewrite are not."""
     headers = [
         ("X-Amz-Meta-A", "2"),
@@ -170,6 +178,7 @@ async def test_long_term_keys(library: Library) -> None:
         assert b"x-amz-security-token" not in service.last.headers
 
 
+@each_library
 async def test_target_extension(library: Library) -> None:
     """The target of httpcore's ``target`` extension is signed."""
     async with serving("s3") as service, library.client(service, auth_for(library, "s3")) as client:
@@ -177,6 +186,8 @@ async def test_target_extension(library: Library) -> None:
         assert (response.status_code, service.last.target) == (200, "/bucket/../a?b=c")
 
 
+@each_library
+@each_loop
 async def test_streamed_body_to_s3_is_not_read(library: Library) -> None:
     """A streamed body is sent to S3 over https unsigned, without being read first."""
     async with serving("s3", tls=True) as service, library.client(service, auth_for(library, "s3")) as client:
@@ -207,6 +218,7 @@ async def test_content_hash_of_the_user(library: Library) -> None:
             assert response.request.headers["x-amz-content-sha256"] == payload
 
 
+@each_library
 async def test_sync_stream_is_rejected_by_the_client(library: Library) -> None:
     """The client itself rejects a sync stream, with its own error."""
     async with serving() as service, library.client(service, auth_for(library)) as client:
@@ -214,6 +226,7 @@ async def test_sync_stream_is_rejected_by_the_client(library: Library) -> None:
             await client.put("/", content=iter([b"a"]))
 
 
+@each_loop
 async def test_long_bodies_are_hashed_in_a_thread(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     """A body of more than a mebibyte is hashed in a worker thread."""
     hashed: list[int] = []
@@ -229,6 +242,7 @@ async def test_long_bodies_are_hashed_in_a_thread(library: Library, monkeypatch:
         assert hashed == [1024 * 1024 + 1]
 
 
+@each_loop
 async def test_one_object_for_many_clients(library: Library) -> None:
     """One object serves many clients and tasks, with one call of its source."""
     source = Source()
@@ -245,6 +259,8 @@ async def test_one_object_for_many_clients(library: Library) -> None:
         assert source.calls == 1
 
 
+@each_library
+@each_loop
 async def test_request_is_restored(library: Library) -> None:
     """After the response the request has no signature and no token, and can be sent again."""
     async with serving() as service, library.client(service, auth_for(library)) as client:
@@ -262,6 +278,7 @@ async def test_request_is_restored(library: Library) -> None:
         assert len(seen) > 4  # the user's trace extension is called
 
 
+@each_library
 async def test_event_hook_sees_the_signature(library: Library) -> None:
     """An event hook sees the signed headers, and may add headers."""
 
@@ -275,7 +292,7 @@ async def test_event_hook_sees_the_signature(library: Library) -> None:
         assert service.last.headers[b"traceparent"] == b"00-1-2-03"
 
 
-async def test_request_to_sts(library: Library) -> None:
+async def test_sts_accepts_the_credentials_of_a_role(library: Library) -> None:
     """A fake STS, which verifies signatures, accepts a request with the credentials of a role."""
     async with FakeAWS() as aws:
         config = ClientConfig(region=REGION, endpoint_url=aws.service_url)

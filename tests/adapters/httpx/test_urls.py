@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from adapters.httpx.service import REGION, Library, Source, serving
+from adapters.httpx.service import REGION, Library, Source, each_library, serving
 from anycreds.adapters._request_signing import normalize_target
 from anycreds.testing import CANARY
 
@@ -65,8 +65,8 @@ async def call(library: Library, name: str, target: str, options: dict[str, Any]
 
 
 @pytest.mark.usefixtures("budget")
-@pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_any_request_is_accepted(library: Library, backend: str) -> None:
+@each_library
+def test_any_request_is_accepted(library: Library) -> None:
     """The service accepts the signature of any request, and receives its normalized target."""
 
     @given(services, st.builds(sendable, paths, queries), requests)
@@ -74,7 +74,7 @@ def test_any_request_is_accepted(library: Library, backend: str) -> None:
     @example("dynamodb", "/a//..//b/%2e?=&&x=", {"params": [("a", "b c"), ("a", "+")]})
     @example("dynamodb", "/", {"headers": [("X-Amz-Meta-B", "a"), ("x-amz-meta-b", "b")]})
     def check(name: str, target: str, options: dict[str, Any]) -> None:
-        anyio.run(call, library, name, target, options, backend=backend)
+        anyio.run(call, library, name, target, options)
 
     check()
 
