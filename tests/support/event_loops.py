@@ -34,6 +34,15 @@ def all_event_loops(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]
     return backend
 
 
+@pytest.fixture
+def asyncio_only() -> tuple[str, dict[str, Any]]:
+    """Return asyncio. In folders that use it, ``each_loop`` marks the tests that run on trio too."""
+    return "asyncio", {}
+
+
+each_loop = pytest.mark.parametrize("anyio_backend", [ASYNCIO, TRIO])
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--eager-tasks", action="store_true", help="start the tasks of asyncio eagerly (from Python 3.12 on)"

@@ -1,4 +1,4 @@
-"""The metadata services of ``FakeAWS``, called by a plain HTTP client on every event loop."""
+"""The metadata services of ``FakeAWS``, called by a plain HTTP client."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from anycreds.testing import CANARY, FakeAWS, ManualClock
+from support.event_loops import each_loop
 
 TTL = "x-aws-ec2-metadata-token-ttl-seconds"
 TOKEN = "x-aws-ec2-metadata-token"
@@ -38,8 +39,9 @@ async def get_credentials(http: httpx.AsyncClient, aws: FakeAWS) -> dict[str, st
     return document
 
 
+@each_loop
 @anyio_test
-async def test_instance_metadata() -> None:
+async def test_instance_metadata_is_served_as_on_ec2() -> None:
     """Token, role list and role are served as on EC2, and each request is counted."""
     clock = ManualClock(1_767_225_600.0)
     async with FakeAWS(clock=clock, lifetime=3600) as aws, client(aws) as http:
@@ -69,7 +71,7 @@ async def test_instance_metadata() -> None:
 
 
 @anyio_test
-async def test_container() -> None:
+async def test_container_returns_credentials() -> None:
     """The container endpoint returns credentials, their role and their account."""
     clock = ManualClock(1_767_225_600.0)
     async with FakeAWS(clock=clock, account_id="210987654321") as aws, client(aws) as http:
@@ -82,7 +84,7 @@ async def test_container() -> None:
 
 
 @anyio_test
-async def test_absolute_targets() -> None:
+async def test_request_line_may_contain_the_whole_url() -> None:
     """A request line may contain the whole URL, as for a proxy."""
     async with FakeAWS() as aws, client(aws) as http:
         whole = {"target": aws.container_url.encode()}
@@ -113,12 +115,12 @@ async def test_credentials_are_unique() -> None:
 
 
 @anyio_test
-@pytest.mark.parametrize("ttl", [None, "", "0", "-1", "21601", "1.5", "soon", "9" * 30])
-async def test_token_needs_a_lifetime(ttl: str | None) -> None:
+async def test_token_needs_a_lifetime() -> None:
     """A token request without a lifetime from 1 to 21,600 seconds gets a 400."""
     async with FakeAWS() as aws, client(aws) as http:
-        response = await http.put(TOKEN_PATH, headers={} if ttl is None else {TTL: ttl})
-        assert response.status_code == 400
+        for ttl in (None, "", "0", "-1", "21601", "1.5", "soon", "9" * 30):
+            response = await http.put(TOKEN_PATH, headers={} if ttl is None else {TTL: ttl})
+            assert (ttl, response.status_code) == (ttl, 400)
 
 
 @anyio_test
@@ -143,16 +145,16 @@ async def test_token_expires() -> None:
 
 
 @anyio_test
-@pytest.mark.parametrize("headers", [{}, {TOKEN: "made up"}])
-async def test_metadata_needs_a_token(headers: dict[str, str]) -> None:
+async def test_metadata_needs_a_token() -> None:
     """A request without a token, or with an unknown one, gets a 401."""
     async with FakeAWS() as aws, client(aws) as http:
-        assert (await http.get(ROLES, headers=headers)).status_code == 401
-        assert (await http.get(ROLES + "anything", headers=headers)).status_code == 401
+        for headers in ({}, {TOKEN: "made up"}):
+            assert (await http.get(ROLES, headers=headers)).status_code == 401
+            assert (await http.get(ROLES + "anything", headers=headers)).status_code == 401
 
 
 @anyio_test
-async def test_imds_v1() -> None:
+async def test_imds_v1_needs_no_token() -> None:
     """With ``imds_v1``, a missing token is accepted and a wrong one is not. ``token_status`` rejects token requests."""
     async with FakeAWS(imds_v1=True, token_status=403) as aws, client(aws) as http:
         assert (await http.put(TOKEN_PATH, headers={TTL: "60"})).status_code == 403
@@ -161,7 +163,7 @@ async def test_imds_v1() -> None:
 
 
 @anyio_test
-async def test_no_role() -> None:
+async def test_instance_without_a_role_returns_404() -> None:
     """An instance without a role returns a 404 for the role list."""
     async with FakeAWS(role_name=None) as aws, client(aws) as http:
         headers = await token_headers(http)
@@ -183,18 +185,18 @@ async def test_unknown_paths_and_methods() -> None:
 
 
 @anyio_test
-@pytest.mark.parametrize(("headers", "status"), [({}, 401), ({"Authorization": "wrong"}, 403)])
-async def test_container_needs_its_token(headers: dict[str, str], status: int) -> None:
+async def test_container_needs_its_token() -> None:
     """A request without the authorization token gets an error in AWS's format."""
     async with FakeAWS() as aws, client(aws) as http:
-        response = await http.get(aws.container_url, headers=headers)
-        assert response.status_code == status
-        assert response.json().keys() == {"Code", "Message"}
+        for headers, status in (({}, 401), ({"Authorization": "wrong"}, 403)):
+            response = await http.get(aws.container_url, headers=headers)
+            assert response.status_code == status
+            assert response.json().keys() == {"Code", "Message"}
         assert aws.issued == 0
 
 
 @anyio_test
-async def test_sticky() -> None:
+async def test_sticky_fake_repeats_credentials() -> None:
     """A sticky fake returns the same credentials until five minutes before they expire."""
     clock = ManualClock()
     async with FakeAWS(sticky=True, lifetime=3600, clock=clock) as aws, client(aws) as http:
@@ -219,7 +221,7 @@ async def test_expiration_is_rounded_up() -> None:
 
 
 @anyio_test
-async def test_latency() -> None:
+async def test_response_takes_the_latency() -> None:
     """Each response takes the fake's latency."""
     async with FakeAWS(latency=0.02) as aws, client(aws) as http:
         started = anyio.current_time()
@@ -227,8 +229,9 @@ async def test_latency() -> None:
         assert anyio.current_time() - started >= 0.02
 
 
+@each_loop
 @anyio_test
-async def test_many_at_once() -> None:
+async def test_hundreds_of_connections_are_served_at_once() -> None:
     """Hundreds of connections at once are served, each with new credentials."""
     async with FakeAWS() as aws:
         port = int(aws.metadata_url.rpartition(":")[2])
@@ -248,7 +251,7 @@ async def test_many_at_once() -> None:
 
 
 @anyio_test
-async def test_malformed_request() -> None:
+async def test_malformed_request_gets_a_400() -> None:
     """A malformed request gets a 400 and the end of its connection, and the fake continues to serve."""
     async with FakeAWS() as aws, client(aws) as http:
         async with await anyio.connect_tcp("127.0.0.1", int(aws.metadata_url.rpartition(":")[2])) as stream:
@@ -264,6 +267,7 @@ class BodyError(Exception):
     pass
 
 
+@each_loop
 @anyio_test
 async def test_errors_of_the_body_pass_unchanged() -> None:
     """An error in the body of ``async with`` leaves unchanged, not in a group."""
@@ -274,6 +278,7 @@ async def test_errors_of_the_body_pass_unchanged() -> None:
     assert caught.value is error
 
 
+@each_loop
 @anyio_test
 async def test_cancellation_of_the_body_passes() -> None:
     """A cancellation ends ``async with`` at once, and raises nothing else."""
@@ -287,6 +292,7 @@ async def test_cancellation_of_the_body_passes() -> None:
     assert scope.cancelled_caught
 
 
+@each_loop
 @anyio_test
 async def test_cancellation_does_not_replace_an_error() -> None:
     """A cancellation around ``async with`` does not replace the error of its body."""
@@ -324,6 +330,7 @@ def test_native_cancellation_passes() -> None:
     asyncio.run(main())
 
 
+@each_loop
 @anyio_test
 async def test_leaving_closes_everything() -> None:
     """At the end of ``async with``, pending connections are closed at once."""
@@ -337,8 +344,9 @@ async def test_leaving_closes_everything() -> None:
             await stream.receive()
 
 
+@each_loop
 @anyio_test
-async def test_it_can_serve_again() -> None:
+async def test_fake_can_serve_again() -> None:
     """A fake can serve again, but not twice at once, and has no address while it does not serve."""
     aws = FakeAWS()
     for count in (1, 2):
@@ -352,7 +360,7 @@ async def test_it_can_serve_again() -> None:
 
 
 @anyio_test
-async def test_ipv6() -> None:
+async def test_fake_serves_on_ipv6() -> None:
     """The fake can serve on the IPv6 loopback address."""
     async with FakeAWS(host="::1") as aws, client(aws) as http:
         assert aws.metadata_url.startswith("http://[::1]:")
@@ -364,7 +372,7 @@ def backend(request: pytest.FixtureRequest) -> Any:
     return request.param
 
 
-def test_in_thread(backend: str) -> None:
+def test_in_thread_serves_every_event_loop(backend: str) -> None:
     """``in_thread()`` serves code without an event loop, and every event loop."""
     with FakeAWS.in_thread(lifetime=60, clock=ManualClock()) as aws:
         headers = {"Authorization": aws.container_token}

@@ -98,19 +98,16 @@ def test_guest_logs_in(aws: FakeAWS) -> None:
     assert credentials(aws, identity_id).status_code == 400
 
 
-@pytest.mark.parametrize(
-    ("logins", "message"),
-    [
+def test_wrong_logins_are_rejected(aws: FakeAWS) -> None:
+    """Both operations reject a wrong token and an unknown login provider."""
+    guest = get_id(aws).json()["IdentityId"]
+    for logins, message in (
         ({"login.example": "wrong"}, "Invalid login token."),
         ({"unknown.example": "x"}, "Token is not from a supported provider of this identity pool."),
         ({**LOGINS, "other.example": "wrong"}, "Invalid login token."),
-    ],
-)
-def test_wrong_logins(aws: FakeAWS, logins: dict[str, str], message: str) -> None:
-    """Both operations reject a wrong token and an unknown login provider."""
-    guest = get_id(aws).json()["IdentityId"]
-    for response in (get_id(aws, Logins=logins), credentials(aws, guest, Logins=logins)):
-        assert error_of(response) == (400, "NotAuthorizedException", message)
+    ):
+        for response in (get_id(aws, Logins=logins), credentials(aws, guest, Logins=logins)):
+            assert error_of(response) == (400, "NotAuthorizedException", message)
 
 
 def test_pool_without_guests(aws: FakeAWS) -> None:
@@ -154,20 +151,20 @@ def test_not_found(aws: FakeAWS) -> None:
     assert error_of(credentials(aws, guest))[1] == "ResourceNotFoundException"
 
 
-@pytest.mark.parametrize("value", ["", "no id", "eu-west-1", "eu-west-1:XYZ", "eu-west-1:" + "0" * 50, None])
-def test_malformed_ids(aws: FakeAWS, value: str | None) -> None:
+def test_malformed_ids_are_rejected(aws: FakeAWS) -> None:
     """Malformed ids and account ids are rejected as in the API reference."""
-    for response in (
-        get_id(aws, IdentityPoolId=value),
-        call(aws, "GetCredentialsForIdentity", IdentityId=value, Logins={}),
-        get_id(aws, AccountId="no number"),
-    ):
-        assert error_of(response)[:2] == (400, "ValidationException")
+    for value in ("", "no id", "eu-west-1", "eu-west-1:XYZ", "eu-west-1:" + "0" * 50, None):
+        for response in (
+            get_id(aws, IdentityPoolId=value),
+            call(aws, "GetCredentialsForIdentity", IdentityId=value, Logins={}),
+        ):
+            assert (value, error_of(response)[:2]) == (value, (400, "ValidationException"))
+    assert error_of(get_id(aws, AccountId="no number"))[:2] == (400, "ValidationException")
 
 
-@pytest.mark.parametrize(
-    "form",
-    [
+def test_invalid_documents_are_rejected(aws: FakeAWS) -> None:
+    """A document with unknown members, or with values of other types, is rejected."""
+    forms: list[dict[str, Any]] = [
         {"Unknown": "x"},
         {"IdentityPoolId": 7},
         {"IdentityPoolId": {"a": "b"}},
@@ -175,11 +172,9 @@ def test_malformed_ids(aws: FakeAWS, value: str | None) -> None:
         {"Logins": {"login.example": 7}},
         {"AccountId": ["123456789012"]},
         {"CustomRoleArn": "x"},
-    ],
-)
-def test_invalid_documents(aws: FakeAWS, form: dict[str, Any]) -> None:
-    """A document with unknown members, or with values of other types, is rejected."""
-    assert error_of(get_id(aws, **form))[:2] == (400, "SerializationException")
+    ]
+    for form in forms:
+        assert (form, error_of(get_id(aws, **form))[:2]) == (form, (400, "SerializationException"))
 
 
 def test_unknown_operations(aws: FakeAWS) -> None:

@@ -1,4 +1,4 @@
-"""All services of the fake on one port, called by botocore's clients and on every event loop."""
+"""All services of the fake on one port, called by botocore's clients and in pieces."""
 
 from __future__ import annotations
 

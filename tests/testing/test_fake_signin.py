@@ -172,46 +172,48 @@ def by_another_hash(prover: Prover) -> str:
 Change = Callable[[Prover], str | None]
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda _: None, "not a compact JWS"),
-        (lambda _: "one.two", "not a compact JWS"),
-        (lambda prover: prover.proof() + "=", "cannot be decoded"),
-        (lambda prover: "x." + prover.proof().partition(".")[2], "cannot be decoded"),
-        (lambda prover: prover.signed(f"{encoded(b'[]')}.{encoded(b'{}')}"), "cannot be decoded"),
-        (lambda prover: prover.proof({"alg": "none"}), "alg is not ES256"),
-        (lambda prover: prover.proof({"typ": "JWT"}), "typ not dpop+jwt"),
-        (lambda prover: prover.proof({"jwk": None}), "not a public key on P-256"),
-        (lambda prover: prover.proof({"jwk": {**prover.jwk(), "kty": "RSA"}}), "not a public key on P-256"),
-        (lambda prover: prover.proof({"jwk": {**prover.jwk(), "crv": "P-384"}}), "not a public key on P-256"),
-        (lambda prover: prover.proof({"jwk": {**prover.jwk(), "d": "x"}}), "not a public key on P-256"),
-        (lambda prover: prover.proof({"jwk": {**prover.jwk(), "x": "AA"}}), "not a public key on P-256"),
-        (lambda prover: prover.proof({"jwk": {**prover.jwk(), "x": prover.jwk()["y"]}}), "signature is wrong"),
-        (lambda prover: prover.proof({"jwk": Prover(prover.aws, FOREIGN).jwk()}), "signature is wrong"),
-        (lambda prover: prover.proof()[:-8], "signature is wrong"),
-        (lambda prover: prover.proof(between=b"\0"), "signature is wrong"),
-        (by_another_hash, "signature is wrong"),
-        (lambda prover: prover.proof(claims={"htm": "GET"}), "htm is not the method"),
-        (lambda prover: prover.proof(claims={"htu": prover.aws.service_url + "/token"}), "htu is not the URL"),
-        (lambda prover: prover.proof(claims={"htu": "https://signin.aws.amazon.com/v1/token"}), "htu is not the URL"),
-        (lambda prover: prover.proof(claims={"iat": prover.aws.clock.time() - 301}), "iat is not within five minutes"),
-        (lambda prover: prover.proof(claims={"iat": prover.aws.clock.time() + 301}), "iat is not within five minutes"),
-        (lambda prover: prover.proof(claims={"iat": float("nan")}), "iat is not within five minutes"),
-        (lambda prover: prover.proof(claims={"iat": "now"}), "iat is not within five minutes"),
-        (lambda prover: prover.proof(claims={"iat": True}), "iat is not within five minutes"),
-        (lambda prover: prover.proof(claims={"jti": ""}), "has no jti"),
-        (lambda prover: prover.proof(claims={"jti": 7}), "has no jti"),
-    ],
-)
-def test_invalid_proofs(aws: FakeAWS, change: Change, message: str) -> None:
+INVALID_PROOFS: list[tuple[Change, str]] = [
+    (lambda _: None, "not a compact JWS"),
+    (lambda _: "one.two", "not a compact JWS"),
+    (lambda prover: prover.proof() + "=", "cannot be decoded"),
+    (lambda prover: "x." + prover.proof().partition(".")[2], "cannot be decoded"),
+    (lambda prover: prover.signed(f"{encoded(b'[]')}.{encoded(b'{}')}"), "cannot be decoded"),
+    (lambda prover: prover.proof({"alg": "none"}), "alg is not ES256"),
+    (lambda prover: prover.proof({"typ": "JWT"}), "typ not dpop+jwt"),
+    (lambda prover: prover.proof({"jwk": None}), "not a public key on P-256"),
+    (lambda prover: prover.proof({"jwk": {**prover.jwk(), "kty": "RSA"}}), "not a public key on P-256"),
+    (lambda prover: prover.proof({"jwk": {**prover.jwk(), "crv": "P-384"}}), "not a public key on P-256"),
+    (lambda prover: prover.proof({"jwk": {**prover.jwk(), "d": "x"}}), "not a public key on P-256"),
+    (lambda prover: prover.proof({"jwk": {**prover.jwk(), "x": "AA"}}), "not a public key on P-256"),
+    (lambda prover: prover.proof({"jwk": {**prover.jwk(), "x": prover.jwk()["y"]}}), "signature is wrong"),
+    (lambda prover: prover.proof({"jwk": Prover(prover.aws, FOREIGN).jwk()}), "signature is wrong"),
+    (lambda prover: prover.proof()[:-8], "signature is wrong"),
+    (lambda prover: prover.proof(between=b"\0"), "signature is wrong"),
+    (by_another_hash, "signature is wrong"),
+    (lambda prover: prover.proof(claims={"htm": "GET"}), "htm is not the method"),
+    (lambda prover: prover.proof(claims={"htu": prover.aws.service_url + "/token"}), "htu is not the URL"),
+    (lambda prover: prover.proof(claims={"htu": "https://signin.aws.amazon.com/v1/token"}), "htu is not the URL"),
+    (lambda prover: prover.proof(claims={"iat": prover.aws.clock.time() - 301}), "iat is not within five minutes"),
+    (lambda prover: prover.proof(claims={"iat": prover.aws.clock.time() + 301}), "iat is not within five minutes"),
+    (lambda prover: prover.proof(claims={"iat": float("nan")}), "iat is not within five minutes"),
+    (lambda prover: prover.proof(claims={"iat": "now"}), "iat is not within five minutes"),
+    (lambda prover: prover.proof(claims={"iat": True}), "iat is not within five minutes"),
+    (lambda prover: prover.proof(claims={"jti": ""}), "has no jti"),
+    (lambda prover: prover.proof(claims={"jti": 7}), "has no jti"),
+]
+
+
+def test_invalid_proofs_are_rejected(aws: FakeAWS) -> None:
     """Each invalid proof is rejected, and does not consume the refresh token."""
     token = aws.login_token()
     prover = Prover(aws, token["dpopKey"])
-    response = refresh(aws, token, change(prover))
-    assert error_of(response) == WRONG
-    assert message in response.json()["message"]
-    assert refresh(aws, token, prover.proof()).status_code == 200
+    for number, (change, message) in enumerate(INVALID_PROOFS):
+        response = refresh(aws, token, change(prover))
+        assert (number, error_of(response)) == (number, WRONG)
+        assert message in response.json()["message"], number
+        accepted = refresh(aws, token, prover.proof())
+        assert (number, accepted.status_code) == (number, 200)
+        token |= accepted.json()
 
 
 def test_proof_is_accepted_once(aws: FakeAWS, clock: ManualClock) -> None:
@@ -235,9 +237,11 @@ def test_a_refresh_token_is_bound_to_its_key(aws: FakeAWS) -> None:
     assert refresh(aws, token, prover.proof()).status_code == 200
 
 
-@pytest.mark.parametrize(
-    "changed",
-    [
+def test_invalid_parameters_are_rejected(aws: FakeAWS) -> None:
+    """The parameters must be three strings for a refresh by the AWS CLI."""
+    token = aws.login_token()
+    prover = Prover(aws, token["dpopKey"])
+    invalid: list[dict[str, Any]] = [
         {"clientId": "absent"},
         {"grantType": "absent"},
         {"refreshToken": "absent"},
@@ -246,12 +250,9 @@ def test_a_refresh_token_is_bound_to_its_key(aws: FakeAWS) -> None:
         {"grantType": "authorization_code"},
         {"clientId": "another"},
         {"more": "x"},
-    ],
-)
-def test_invalid_parameters(aws: FakeAWS, changed: dict[str, Any]) -> None:
-    """The parameters must be three strings for a refresh by the AWS CLI."""
-    token = aws.login_token()
-    assert error_of(refresh(aws, token, Prover(aws, token["dpopKey"]).proof(), **changed)) == WRONG
+    ]
+    for changed in invalid:
+        assert (changed, error_of(refresh(aws, token, prover.proof(), **changed))) == (changed, WRONG)
 
 
 def test_methods_and_bodies(aws: FakeAWS) -> None:
@@ -264,13 +265,14 @@ def test_methods_and_bodies(aws: FakeAWS) -> None:
     assert error_of(httpx.post(url, data={"clientId": CLIENT}, trust_env=False)) == WRONG
 
 
-@pytest.mark.parametrize("why", ["TOKEN_EXPIRED", "USER_CREDENTIALS_CHANGED", "INSUFFICIENT_PERMISSIONS"])
-def test_access_can_be_denied(aws: FakeAWS, why: Any) -> None:
+def test_access_can_be_denied(aws: FakeAWS) -> None:
     """With ``login_error``, access is denied with that error."""
     token = aws.login_token()
     prover = Prover(aws, token["dpopKey"])
-    aws.login_error = why
-    assert error_of(refresh(aws, token, prover.proof())) == (400, "AccessDeniedException", why)
+    reasons: list[Any] = ["TOKEN_EXPIRED", "USER_CREDENTIALS_CHANGED", "INSUFFICIENT_PERMISSIONS"]
+    for why in reasons:
+        aws.login_error = why
+        assert error_of(refresh(aws, token, prover.proof())) == (400, "AccessDeniedException", why)
     aws.login_error = None
     assert refresh(aws, token, prover.proof()).status_code == 200
 
@@ -295,19 +297,16 @@ def test_faults(aws: FakeAWS) -> None:
     assert refresh(aws, token, prover.proof()).json()["expiresIn"] == -90
 
 
-@pytest.mark.parametrize(
-    ("host", "url"),
-    [
+def test_url_of_a_request_has_the_scheme_of_its_host() -> None:
+    """The URL of a request has the scheme http on loopback, and https on other hosts."""
+    for host, url in (
         ("127.0.0.1:8080", "http://127.0.0.1:8080/v1/token"),
         ("[::1]:8080", "http://[::1]:8080/v1/token"),
         ("localhost", "http://localhost/v1/token"),
         ("eu-west-1.signin.aws.amazon.com", "https://eu-west-1.signin.aws.amazon.com/v1/token"),
         ("eu-west-1.signin.aws.amazon.com:8443", "https://eu-west-1.signin.aws.amazon.com:8443/v1/token"),
-    ],
-)
-def test_url_of_a_request(host: str, url: str) -> None:
-    """The URL of a request has the scheme http on loopback, and https on other hosts."""
-    assert url_of(FakeRequest("POST", "/v1/token", {b"host": host.encode()}, "/v1/token?x")) == url
+    ):
+        assert url_of(FakeRequest("POST", "/v1/token", {b"host": host.encode()}, "/v1/token?x")) == url
 
 
 def test_without_cryptography(aws: FakeAWS, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from urllib.parse import urlencode
 from xml.etree import ElementTree as ET
 
@@ -190,17 +189,11 @@ def test_all_issued_credentials_can_sign(aws: FakeAWS) -> None:
     assert send(aws, {"Action": "GetCallerIdentity"}, key)["Arn"].endswith(":user/anycreds-fake-user")
 
 
-@pytest.mark.parametrize(
-    ("key", "error"),
-    [
-        ({"AccessKeyId": "AKIDOTHER"}, (403, "InvalidClientTokenId")),
-        ({"SecretAccessKey": "wrong"}, (403, "SignatureDoesNotMatch")),
-        ({"SessionToken": "made up"}, (403, "InvalidClientTokenId")),
-    ],
-)
-def test_wrong_keys(aws: FakeAWS, key: dict[str, str], error: tuple[int, str]) -> None:
+def test_wrong_keys_are_rejected(aws: FakeAWS) -> None:
     """An unknown key, a wrong secret and another key's token are rejected."""
-    assert assume(aws, key).error == error
+    assert assume(aws, {"AccessKeyId": "AKIDOTHER"}).error == (403, "InvalidClientTokenId")
+    assert assume(aws, {"SecretAccessKey": "wrong"}).error == (403, "SignatureDoesNotMatch")
+    assert assume(aws, {"SessionToken": "made up"}).error == (403, "InvalidClientTokenId")
     assert aws.issued == 0
 
 
@@ -250,69 +243,69 @@ def test_unsigned_request(aws: FakeAWS) -> None:
 LONG = "x" * 2049
 
 
-@pytest.mark.parametrize(
-    ("more", "code", "message"),
-    [
-        ({"RoleArn": "absent"}, "ValidationError", "Value null at 'roleArn' failed to satisfy constraint: Member must"),
-        ({"RoleSessionName": "absent"}, "ValidationError", "Value null at 'roleSessionName'"),
-        ({"RoleArn": "arn:aws:iam::1:r/x"}, "ValidationError", "Member must have length greater than or equal to 20"),
-        ({"RoleArn": LONG}, "ValidationError", "Member must have length less than or equal to 2048"),
-        ({"RoleArn": "arn:aws:iam::12345678901:role/demo"}, "ValidationError", "role/demo is invalid"),
-        ({"RoleArn": "arn:aws:iam::123456789012:user/demo"}, "ValidationError", "user/demo is invalid"),
-        ({"RoleSessionName": "x"}, "ValidationError", "greater than or equal to 2"),
-        ({"RoleSessionName": "x" * 65}, "ValidationError", "less than or equal to 64"),
-        ({"RoleSessionName": "with blanks"}, "ValidationError", "regular expression pattern: [\\w+=,.@-]*"),
-        ({"RoleSessionName": "übung"}, "ValidationError", "regular expression pattern"),
-        ({"DurationSeconds": "899"}, "ValidationError", "Member must have value greater than or equal to 900"),
-        ({"DurationSeconds": "43201"}, "ValidationError", "Member must have value less than or equal to 43200"),
-        ({"DurationSeconds": "NaN"}, "MalformedInput", "DurationSeconds is not an integer"),
-        ({"ExternalId": "x"}, "ValidationError", "'externalId'"),
-        ({"SerialNumber": "short"}, "ValidationError", "'serialNumber'"),
-        ({"TokenCode": "12345"}, "ValidationError", "Value *** at 'tokenCode'"),
-        ({"TokenCode": "canary"}, "ValidationError", "Value *** at 'tokenCode'"),
-        ({"SourceIdentity": "x"}, "ValidationError", "'sourceIdentity'"),
-        ({"MinimumSessionTokenSize": "-1"}, "ValidationError", "greater than or equal to 0"),
-        ({"Policy": "no JSON"}, "MalformedPolicyDocument", "invalid Json"),
-        ({"Policy": "[]"}, "MalformedPolicyDocument", "invalid Json"),
-        ({"Policy": '"' + "x" * 10_000}, "ValidationError", "'policy'"),
-        ({"Tags.member.2.Key": "x", "Tags.member.2.Value": "y"}, "MalformedInput", "numbered from 1 without gaps"),
-        ({"Tags.member.1.Key": "x"}, "ValidationError", "'tags.1.member.value'"),
-        ({"Tags.member.1.Key": "x<y", "Tags.member.1.Value": ""}, "ValidationError", "[\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]+"),
-        (
-            {"Tags.member.1.Key": "x", "Tags.member.1.Value": "", "Tags.member.2.Key": "X", "Tags.member.2.Value": ""},
-            "InvalidParameterValue",
-            "Duplicate tag keys",
-        ),
-        ({"TransitiveTagKeys.member.1": "x"}, "ValidationError", "must be included in the requested tags"),
-        (
-            {f"PolicyArns.member.{number}.arn": ROLE for number in range(1, 12)},
-            "ValidationError",
-            "Value a list of 11 at 'policyArns'",
-        ),
-        ({"RoleArn": "arn:aws:iam::1&<>\0" + "x" * 20}, "ValidationError", "1&<>?xx"),
-        ({"Unknown": "x"}, "InvalidQueryParameter", "The parameter Unknown is not recognized"),
-        ({"Tags": "x"}, "InvalidQueryParameter", "The parameter Tags is not"),
-        ({"RoleArn.member.1": "x"}, "InvalidQueryParameter", "RoleArn.member.1"),
-        ({"WebIdentityToken": "canary"}, "InvalidQueryParameter", "WebIdentityToken"),
-        ({"Version": "2011-06-16"}, "InvalidAction", "Could not find operation AssumeRole for version 2011-06-16"),
-        ({"Action": "AssumeRoles"}, "InvalidAction", "Could not find operation AssumeRoles for version 2011-06-15"),
-        ({"Action": "absent"}, "MissingAction", "Missing Action"),
-    ],
-)
-def test_invalid_parameters(aws: FakeAWS, more: dict[str, str], code: str, message: str) -> None:
+INVALID_PARAMETERS: list[tuple[dict[str, str], str, str]] = [
+    ({"RoleArn": "absent"}, "ValidationError", "Value null at 'roleArn' failed to satisfy constraint: Member must"),
+    ({"RoleSessionName": "absent"}, "ValidationError", "Value null at 'roleSessionName'"),
+    ({"RoleArn": "arn:aws:iam::1:r/x"}, "ValidationError", "Member must have length greater than or equal to 20"),
+    ({"RoleArn": LONG}, "ValidationError", "Member must have length less than or equal to 2048"),
+    ({"RoleArn": "arn:aws:iam::12345678901:role/demo"}, "ValidationError", "role/demo is invalid"),
+    ({"RoleArn": "arn:aws:iam::123456789012:user/demo"}, "ValidationError", "user/demo is invalid"),
+    ({"RoleSessionName": "x"}, "ValidationError", "greater than or equal to 2"),
+    ({"RoleSessionName": "x" * 65}, "ValidationError", "less than or equal to 64"),
+    ({"RoleSessionName": "with blanks"}, "ValidationError", "regular expression pattern: [\\w+=,.@-]*"),
+    ({"RoleSessionName": "übung"}, "ValidationError", "regular expression pattern"),
+    ({"DurationSeconds": "899"}, "ValidationError", "Member must have value greater than or equal to 900"),
+    ({"DurationSeconds": "43201"}, "ValidationError", "Member must have value less than or equal to 43200"),
+    ({"DurationSeconds": "NaN"}, "MalformedInput", "DurationSeconds is not an integer"),
+    ({"ExternalId": "x"}, "ValidationError", "'externalId'"),
+    ({"SerialNumber": "short"}, "ValidationError", "'serialNumber'"),
+    ({"TokenCode": "12345"}, "ValidationError", "Value *** at 'tokenCode'"),
+    ({"TokenCode": "canary"}, "ValidationError", "Value *** at 'tokenCode'"),
+    ({"SourceIdentity": "x"}, "ValidationError", "'sourceIdentity'"),
+    ({"MinimumSessionTokenSize": "-1"}, "ValidationError", "greater than or equal to 0"),
+    ({"Policy": "no JSON"}, "MalformedPolicyDocument", "invalid Json"),
+    ({"Policy": "[]"}, "MalformedPolicyDocument", "invalid Json"),
+    ({"Policy": '"' + "x" * 10_000}, "ValidationError", "'policy'"),
+    ({"Tags.member.2.Key": "x", "Tags.member.2.Value": "y"}, "MalformedInput", "numbered from 1 without gaps"),
+    ({"Tags.member.1.Key": "x"}, "ValidationError", "'tags.1.member.value'"),
+    ({"Tags.member.1.Key": "x<y", "Tags.member.1.Value": ""}, "ValidationError", "[\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]+"),
+    (
+        {"Tags.member.1.Key": "x", "Tags.member.1.Value": "", "Tags.member.2.Key": "X", "Tags.member.2.Value": ""},
+        "InvalidParameterValue",
+        "Duplicate tag keys",
+    ),
+    ({"TransitiveTagKeys.member.1": "x"}, "ValidationError", "must be included in the requested tags"),
+    (
+        {f"PolicyArns.member.{number}.arn": ROLE for number in range(1, 12)},
+        "ValidationError",
+        "Value a list of 11 at 'policyArns'",
+    ),
+    ({"RoleArn": "arn:aws:iam::1&<>\0" + "x" * 20}, "ValidationError", "1&<>?xx"),
+    ({"Unknown": "x"}, "InvalidQueryParameter", "The parameter Unknown is not recognized"),
+    ({"Tags": "x"}, "InvalidQueryParameter", "The parameter Tags is not"),
+    ({"RoleArn.member.1": "x"}, "InvalidQueryParameter", "RoleArn.member.1"),
+    ({"WebIdentityToken": "canary"}, "InvalidQueryParameter", "WebIdentityToken"),
+    ({"Version": "2011-06-16"}, "InvalidAction", "Could not find operation AssumeRole for version 2011-06-16"),
+    ({"Action": "AssumeRoles"}, "InvalidAction", "Could not find operation AssumeRoles for version 2011-06-15"),
+    ({"Action": "absent"}, "MissingAction", "Missing Action"),
+]
+
+
+def test_invalid_parameters_get_the_errors_of_aws(aws: FakeAWS) -> None:
     """Each invalid parameter gets AWS's error code and message."""
-    result = assume(aws, **more)
-    assert result.error == (400, code)
-    assert message in result["Message"]
-    assert CANARY not in result["Message"]
+    for more, code, message in INVALID_PARAMETERS:
+        result = assume(aws, **more)
+        assert (more, result.error) == (more, (400, code))
+        assert message in result["Message"], more
+        assert CANARY not in result["Message"], more
     assert aws.issued == 0
 
 
-@pytest.mark.parametrize("body", ["Action=AssumeRole&Action=AssumeRole", "no form", "Action=%FF"])
-def test_malformed_form(aws: FakeAWS, body: str) -> None:
+def test_malformed_form_is_rejected(aws: FakeAWS) -> None:
     """A malformed body is rejected in the format of STS."""
-    assert send(aws, body).error == (400, "MissingAction")
-    assert aws.count("other") == 1
+    for number, body in enumerate(("Action=AssumeRole&Action=AssumeRole", "no form", "Action=%FF"), 1):
+        assert (body, send(aws, body).error) == (body, (400, "MissingAction"))
+        assert aws.count("other") == number
 
 
 def test_role_chaining(aws: FakeAWS) -> None:
@@ -392,10 +385,11 @@ def test_web_identity_tokens_are_settable(aws: FakeAWS, clock: ManualClock) -> N
     )
 
 
-@pytest.mark.parametrize("change", [lambda token: token + "\n", lambda token: token[:-1], lambda _: "made up"])
-def test_unknown_web_identity_token(aws: FakeAWS, change: Any) -> None:
+def test_unknown_web_identity_token_is_rejected(aws: FakeAWS) -> None:
     """A token that differs in one byte is rejected."""
-    assert web(aws, change(aws.web_identity_token())).error == (400, "InvalidIdentityToken")
+    token = aws.web_identity_token()
+    for unknown in (token + "\n", token[:-1], "made up"):
+        assert web(aws, unknown).error == (400, "InvalidIdentityToken")
 
 
 def test_invalid_web_identity_requests(aws: FakeAWS) -> None:

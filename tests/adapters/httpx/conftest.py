@@ -11,12 +11,9 @@ import pytest
 
 import anycreds._system.http  # noqa: F401 - loads httpx before the tests, whose timeouts are short
 from adapters.httpx.service import Library
+from support.event_loops import asyncio_only as anyio_backend
 
-
-@pytest.fixture
-def anyio_backend() -> str:
-    """Return the event loop of all tests without ``each_loop``."""
-    return "asyncio"
+__all__ = ["anyio_backend"]
 
 
 @pytest.fixture

@@ -30,7 +30,6 @@ ARN = "arn:aws:iam::123456789012:role/Demo"
 NEVER = 9e9  # seconds since 1970
 
 each_library = pytest.mark.parametrize("library", ["httpx", "httpx2"], indirect=True)
-each_loop = pytest.mark.parametrize("anyio_backend", ["asyncio", "trio"])
 
 
 def keys(number: int = 1) -> Credentials:

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from adapters.httpx.service import REGION, Library, Source, each_library, each_loop, keys, serving
+from adapters.httpx.service import REGION, Library, Source, each_library, keys, serving
 from anycreds import InvalidConfigurationError, NoCredentialsError, from_env
+from support.event_loops import each_loop
 
 INVALID_NAMES: list[tuple[Any, Any, str]] = [
     ("dynamodb", None, "region is missing .*pass the region of the endpoint, such as region='eu-central-1'"),

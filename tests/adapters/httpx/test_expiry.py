@@ -24,12 +24,12 @@ from adapters.httpx.service import (
     Source,
     always,
     each_library,
-    each_loop,
     keys,
     serving,
     xml_error,
 )
 from anycreds import CachedProvider, RetrievalError, cached
+from support.event_loops import each_loop
 
 pytestmark = pytest.mark.anyio
 

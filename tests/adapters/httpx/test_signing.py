@@ -11,10 +11,11 @@ from urllib.parse import quote
 import anyio
 import pytest
 
-from adapters.httpx.service import ARN, REGION, Library, Source, each_library, each_loop, keys, serving
+from adapters.httpx.service import ARN, REGION, Library, Source, each_library, keys, serving
 from anycreds import ClientConfig, Credentials, cached, from_temporary_credentials
 from anycreds.adapters import _sigv4_auth
 from anycreds.testing import FakeAWS
+from support.event_loops import each_loop
 
 pytestmark = pytest.mark.anyio
 
