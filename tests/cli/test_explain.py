@@ -271,7 +271,7 @@ def test_hop_limit(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """If the metadata service never responds, as with a hop limit of 1, the steps have the command that fixes it."""
-    set_variables(monkeypatch, fake_aws.metadata_environ())
+    set_variables(monkeypatch, {**fake_aws.metadata_environ(), "AWS_METADATA_SERVICE_TIMEOUT": "0.05"})
     fake_aws.script("token", Forever(fault))
     status, text = explain(capsys)
     assert status == 1

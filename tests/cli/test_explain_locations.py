@@ -1,4 +1,4 @@
-"""``explain`` prints for each source where it looked on this profiles_and_services, and no secrets."""
+"""``explain`` prints for each source where it looked on this machine, and no secrets."""
 
 from __future__ import annotations
 
@@ -63,6 +63,7 @@ def profiles_and_services(aws_isolated: Path, fake_aws: FakeAWS, monkeypatch: py
     """Set up a home directory with these profiles, and fake services."""
     ((key, secret),) = fake_aws.keys.items()
     write_config(aws_isolated, FILES.format(key=key, secret=secret))
+    (aws_isolated / "token").write_text(f"{CANARY}-unknown-token")  # a missing file is waited for
     for name, value in {**fake_aws.service_environ(), "AWS_MAX_ATTEMPTS": "1"}.items():
         monkeypatch.setenv(name, value)
     return fake_aws
@@ -198,7 +199,9 @@ def test_metadata(
     assert source["locations"] == [f"{endpoint} (from AWS_EC2_METADATA_SERVICE_ENDPOINT)"]
 
 
-def test_token_file(aws_isolated: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_token_file(
+    profiles_and_services: FakeAWS, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The locations of a token file are its path, the role, and both variables."""
     monkeypatch.setenv("AWS_ROLE_ARN", ROLE)
     monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", "~/token")

@@ -56,35 +56,65 @@ def test_help_of_a_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert output.err == ""
 
 
-@pytest.mark.parametrize(
-    ("arguments", "expected"),
-    [
+WRONG_USE: dict[str, list[tuple[list[str], list[str]]]] = {
+    "no command": [
         (["nothing"], ["'nothing'", "demo"]),
         (["--profile"], ["--profile", "--help, --version, explain, export, process, exec, serve, demo"]),
-        (["demo", "--colour"], ["--colour", "--backend, --callers, --help, --json"]),
-        (["demo", "--call", "3"], ["--call", "--callers"]),
-        (["demo", "more"], ["more", "--callers"]),
-        (["demo", "a\nb", "\x1b[31m"], ["'a\\nb' '\\x1b[31m'", "--callers"]),
-        (["demo", "--backend", "curio"], ["'curio'", "trio", "asyncio"]),
-        (["demo", "--callers", "0"], ["'0'", "from 1 to 100,000"]),
-        (["demo", "--callers", "-1"], ["--callers"]),
-        (["demo", "--callers", "abc"], ["'abc'", "from 1 to 100,000"]),
-        (["demo", "--callers", "1e3"], ["'1e3'"]),
-        (["demo", "--callers", "100001"], ["'100001'"]),
-        (["demo", "--callers", "9" * 5000], ["from 1 to 100,000"]),
-        (["demo", "--callers", "\u0663"], ["from 1 to 100,000"]),
     ],
-)
-def test_wrong_use_is_reported_in_one_line(
-    arguments: list[str], expected: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
+    "demo": [
+        (["--colour"], ["--colour", "--backend, --callers, --help, --json"]),
+        (["--call", "3"], ["--call", "--callers"]),
+        (["more"], ["more", "--callers"]),
+        (["a\nb", "\x1b[31m"], ["'a\\nb' '\\x1b[31m'", "--callers"]),
+        (["--backend", "curio"], ["'curio'", "trio", "asyncio"]),
+        (["--callers", "0"], ["'0'", "from 1 to 100,000"]),
+        (["--callers", "-1"], ["--callers"]),
+        (["--callers", "abc"], ["'abc'", "from 1 to 100,000"]),
+        (["--callers", "1e3"], ["'1e3'"]),
+        (["--callers", "100001"], ["'100001'"]),
+        (["--callers", "9" * 5000], ["from 1 to 100,000"]),
+        (["--callers", "\u0663"], ["from 1 to 100,000"]),
+    ],
+    "export": [
+        (["--format", "yaml"], ["'yaml'", "process", "env", "json", "powershell"]),
+        (["--profile", ""], ["--profile", "''"]),
+        (["--profile", " "], ["--profile", "' '"]),
+        (["--profile", "a\0b"], ["--profile", "name of a profile"]),
+        (["dev"], ["dev", "--format, --help, --json, --profile"]),
+    ],
+    "explain": [(["--profile", ""], ["--profile", "''"])],
+    "process": [(["--format", "env"], ["--format", "--help, --json, --profile"])],
+    "serve": [
+        (["--port", "80"], ["'80'", "1024", "65535"]),
+        (["--port", "65536"], ["'65536'", "1024"]),
+        (["--port", "x"], ["'x'", "1024"]),
+        (["--for", "0"], ["'0'", "30s, 15m, 8h or 1d"]),
+        (["--for", "-1"], ["--for"]),
+        (["--for", "1w"], ["'1w'", "15m"]),
+        (["--for", "\u0663"], ["15m"]),
+        (["--for", "9" * 5000], ["15m"]),
+        (["--profile", ""], ["''"]),
+        (["now"], ["now", "--for, --help, --json"]),
+    ],
+}
+if os.name == "posix":
+    WRONG_USE["serve"] += [
+        (["--parent", "0"], ["'0'", "process"]),
+        (["--parent", "999999999"], ["'999999999'", "running process"]),
+        (["--background", "--until-eof"], ["--background", "--until-eof"]),
+    ]
+
+
+@pytest.mark.parametrize("command", WRONG_USE)
+def test_wrong_use_is_reported_in_one_line(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Wrong use exits with 2, and one line on stderr says what is wrong and what is expected."""
-    with pytest.raises(SystemExit) as end:
-        main(arguments)
-    output = capsys.readouterr()
-    assert (end.value.code, output.out) == (2, "")
-    assert output.err.count("\n") == 1
-    assert all(part in output.err for part in expected)
+    for arguments, expected in WRONG_USE[command]:
+        with pytest.raises(SystemExit) as end:
+            main(arguments if command == "no command" else [command, *arguments])
+        output = capsys.readouterr()
+        assert (arguments, end.value.code, output.out) == (arguments, 2, "")
+        assert (arguments, output.err.count("\n")) == (arguments, 1)
+        assert all(part in output.err for part in expected), (arguments, output.err)
 
 
 def interrupt(arguments: Namespace) -> int:

@@ -83,7 +83,7 @@ def read_prompt(terminal: int) -> str:
         (["process"], '"Version": 1'),
         (["exec", "--", sys.executable, "-c", "import os; print(os.environ['AWS_ACCESS_KEY_ID'])"], "ASIA"),
         (["explain"], "Credentials found: ASIA"),
-        (["serve", "--json", "--for", "1s"], "AWS_CONTAINER_CREDENTIALS_FULL_URI"),
+        (["serve", "--json", "--until-eof"], "AWS_CONTAINER_CREDENTIALS_FULL_URI"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )

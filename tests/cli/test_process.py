@@ -79,12 +79,14 @@ def test_profile_loop_error() -> None:
     assert document["hint"].startswith("let no credential_process run anycreds")
 
 
-@pytest.mark.parametrize("depth", ["3", "", "x", "-1", "\u00b2"])
-def test_depth_below_the_limit_is_accepted(depth: str) -> None:
+def test_depth_below_the_limit_is_accepted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """A depth below the limit, or a value that is not a number, does not keep credentials from being found."""
-    keys = {"AWS_ACCESS_KEY_ID": "AKIDTEST", "AWS_SECRET_ACCESS_KEY": "canary-secret"}
-    done = run_module("process", environ={VARIABLE: depth, **keys})
-    assert done.returncode == 0, done.stderr
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDTEST")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "canary-secret")
+    for depth in ("3", "", "x", "-1", "\u00b2"):
+        monkeypatch.setenv(VARIABLE, depth)
+        assert (depth, main(["process"])) == (depth, 0)
+        assert access_key_id(capsys.readouterr().out) == "AKIDTEST"
 
 
 def test_same_profile_name_in_another_file(isolated: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

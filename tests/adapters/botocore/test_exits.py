@@ -91,7 +91,6 @@ def run(program: str, backend: str) -> tuple[int, list[str], str]:
 RUNS = [(name, "asyncio") for name in PROGRAMS] + [(name, "trio") for name in ("idle", "during_a_refresh", "forked")]
 
 
-@pytest.mark.realtime
 @pytest.mark.parametrize(("name", "backend"), RUNS)
 def test_process_exits_quietly(name: str, backend: str) -> None:
     """The process exits with its own code and prints no warning, with every warning turned into an error."""
