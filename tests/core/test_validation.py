@@ -1,12 +1,13 @@
-"""The checks of texts that all strict readers share: each invalid value has its reason, which does not repeat it."""
+"""The checks of texts and options that many readers share: each invalid value has its reason, and is not repeated."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 
-from anycreds._core.validation import check_account_id, check_header_safe, check_text
+from anycreds._core.errors import InvalidConfigurationError
+from anycreds._core.validation import check_account_id, check_header_safe, check_text, check_timeout_and_retries
 from anycreds.testing import CANARY
-from support.errors import outcome, rejected
+from support.errors import error_of, outcome, rejected
 
 INVALID_TEXTS: list[tuple[object, str]] = [
     (None, "is missing"),
@@ -79,3 +80,23 @@ def test_number_as_account_id_has_twelve_digits() -> None:
     assert {number: check_account_id(number) for number in rows} == rows
     reasons = {number: str(rejected(check_account_id, number)) for number in (0, -1, 10**12, 10**400)}
     assert set(reasons.values()) == {"is not a number of 12 digits"}, reasons
+
+
+def test_invalid_timeout_is_rejected() -> None:
+    """A timeout has to be a positive, finite number."""
+    for timeout in (0, -1, float("nan"), float("inf"), True, None, "1"):
+        error = error_of(check_timeout_and_retries, timeout, 0, "x", kind=InvalidConfigurationError)
+        assert str(error) == "x: option timeout is not a number of seconds above 0", timeout
+
+
+def test_invalid_number_of_retries_is_rejected() -> None:
+    """The number of retries has to be a whole number of at least 0."""
+    for max_retries in (-1, 1.0, True, None, "1"):
+        error = error_of(check_timeout_and_retries, 1, max_retries, "x", kind=InvalidConfigurationError)
+        assert str(error) == "x: option max_retries is not a whole number of at least 0", max_retries
+
+
+def test_valid_timeout_and_retries_are_accepted() -> None:
+    """Whole and fractional seconds are valid timeouts, and 0 is a valid number of retries."""
+    check_timeout_and_retries(1, 0, "x")
+    check_timeout_and_retries(0.25, 5, "x")

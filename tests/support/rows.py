@@ -60,5 +60,5 @@ def each_row(
 def _shown(row: object) -> str:
     """Return the values of a row, functions by their names."""
     values = row if isinstance(row, tuple) else (row,)
-    text = ", ".join(getattr(value, "__name__", None) or repr(value) for value in values)
+    text = ", ".join(getattr(value, "__name__", None) or ascii(value) for value in values)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

@@ -41,6 +41,7 @@ from support.fake_io import (
     fetch,
     run,
 )
+from support.rows import each_row
 
 RELATIVE = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"
 FULL = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
@@ -109,7 +110,7 @@ def test_no_token_and_no_expiration() -> None:
     assert fetch(provider(), io) == Credentials(KEY_ID, SECRET_KEY, source="container credentials")
 
 
-@pytest.mark.parametrize("environ", [{}, {RELATIVE: " ", FULL: ""}, {TOKEN: AUTHORIZATION}, {TOKEN_FILE: "/gone"}])
+@each_row("environ", [{}, {RELATIVE: " ", FULL: ""}, {TOKEN: AUTHORIZATION}, {TOKEN_FILE: "/gone"}])
 def test_not_configured(environ: dict[str, str]) -> None:
     """Without a URI nothing is configured, even if a token is set, and no file is read."""
     io = FakeIo(environ=environ)
@@ -172,7 +173,7 @@ def test_options_never_mix_with_the_environment(options: dict[str, Any], url: st
     assert io.requests[0].headers.get("Authorization") == authorization
 
 
-@pytest.mark.parametrize(
+@each_row(
     "options",
     [
         {"full_uri": EKS, "relative_uri": ECS},
@@ -189,7 +190,6 @@ def test_options_never_mix_with_the_environment(options: dict[str, Any], url: st
         {"full_uri": EKS, "authorization_token_file": 5},
         {"full_uri": EKS, "authorization_token_file": b"/x"},
     ],
-    ids=repr,
 )
 def test_invalid_options(options: dict[str, Any]) -> None:
     """Options that contradict each other, lack a URI or are not text are an invalid configuration."""
@@ -198,11 +198,11 @@ def test_invalid_options(options: dict[str, Any]) -> None:
     assert_no_secret(error)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "uri",
     ["http://evil.example/x?secret=query", "http://169.254.169.254/x", "http://[::ffff:127.0.0.1]/", "http://0.0.0.0/"],
 )
-@pytest.mark.parametrize("by_option", [True, False])
+@each_row("by_option", [True, False])
 def test_forbidden_endpoints(uri: str, by_option: bool) -> None:
     """Plain http to another host is an error before a token is read; it names the host and the allowed ones."""
     io = FakeIo(environ={} if by_option else {FULL: uri, TOKEN_FILE: "/x"})
@@ -214,7 +214,7 @@ def test_forbidden_endpoints(uri: str, by_option: bool) -> None:
     assert io.reads == []
 
 
-@pytest.mark.parametrize(
+@each_row(
     "environ",
     [{FULL: "http://user@127.0.0.1/canary"}, {FULL: "localhost/canary"}, {RELATIVE: "@evil/canary"}, {RELATIVE: "//e"}],
 )
@@ -225,8 +225,8 @@ def test_invalid_uri(environ: dict[str, str]) -> None:
     assert next(iter(environ)) in str(error)
 
 
-@pytest.mark.parametrize(
-    ("uri", "direct"),
+@each_row(
+    "uri, direct",
     [
         ("http://localhost:1/x", True),
         ("http://127.0.0.1:1/x", True),
@@ -253,8 +253,8 @@ def test_token_file_is_read_at_every_attempt() -> None:
         assert io.requests[0].headers["Authorization"] == token
 
 
-@pytest.mark.parametrize(
-    ("content", "token"),
+@each_row(
+    "content, token",
     [(b"a b", "a b"), (b"a\n", "a"), (b"a\r\n", "a"), ("\u00e9".encode(), "\u00e9")],
 )
 def test_final_newline_of_the_token_file(content: bytes, token: str) -> None:
@@ -267,8 +267,8 @@ def test_final_newline_of_the_token_file(content: bytes, token: str) -> None:
 SECRET_BYTES = AUTHORIZATION.encode()
 
 
-@pytest.mark.parametrize(
-    ("content", "reason"),
+@each_row(
+    "content, reason",
     [
         (ReadFailure("Permission denied"), "Permission denied"),
         (ReadFailure("it is a directory"), "directory"),
@@ -290,7 +290,6 @@ SECRET_BYTES = AUTHORIZATION.encode()
         (SECRET_BYTES * 1000, "characters"),
         (SECRET_BYTES * 10000, "larger than 65536"),
     ],
-    ids=lambda value: value if isinstance(value, str) else "file",
 )
 def test_invalid_token_file(content: bytes | ReadFailure, reason: str) -> None:
     """An unreadable or invalid token file is an error with its path and the reason, without its content."""
@@ -308,7 +307,7 @@ def test_token_in_the_variable_of_its_file() -> None:
     assert f"{TOKEN_FILE} names a file without its directory, which cannot be read: No such file" in str(error)
 
 
-@pytest.mark.parametrize("suffix", ["\n", "\r\nX: y", "\x00", "\u4e2d", " ", "\udcff"], ids=ascii)
+@each_row("suffix", ["\n", "\r\nX: y", "\x00", "\u4e2d", " ", "\udcff"])
 def test_invalid_token_variable(suffix: str) -> None:
     """A token that cannot be a header is an error that names the variable, before a request is sent."""
     error = fail(FakeIo(environ={FULL: EKS, TOKEN: AUTHORIZATION + suffix}))
@@ -316,7 +315,7 @@ def test_invalid_token_variable(suffix: str) -> None:
     assert TOKEN in str(error)
 
 
-@pytest.mark.parametrize("status", [201, 204, 400, 401, 403, 404, 405])
+@each_row("status", [201, 204, 400, 401, 403, 404, 405])
 def test_error_responses_are_not_retried(status: int) -> None:
     """Another status than 200 is an error with AWS's message, without path and token, and is not retried."""
     body = {"code": "AccessDenied", "message": f"No {AUTHORIZATION}, no {AUTHORIZATION.split()[1]}."}
@@ -330,7 +329,7 @@ def test_error_responses_are_not_retried(status: int) -> None:
     assert "3f2a" not in str(error)
 
 
-@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@each_row("status", [301, 302, 303, 307, 308])
 def test_redirects_are_not_followed(status: int) -> None:
     """A redirect is an error that names its target, which gets no request."""
     io = io_with(EKS, answer(status=status, location="http://evil.example/x?canary"), environ={FULL: EKS})
@@ -386,10 +385,9 @@ def test_time_for_all_retries() -> None:
     assert io.monotonic() - start == pytest.approx(2.0)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "body",
     [b"", b"null", b"<html>", document(SecretAccessKey=None), document(Expiration="soon"), document(AccessKeyId=...)],
-    ids=repr,
 )
 def test_malformed_responses(body: object) -> None:
     """An invalid document with status 200 is malformed, and is not retried."""

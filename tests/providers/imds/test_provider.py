@@ -42,6 +42,7 @@ from support.fake_io import (
     fetch,
     run,
 )
+from support.rows import each_row
 
 V4 = "http://169.254.169.254"
 V6 = "http://[fd00:ec2::254]"
@@ -130,8 +131,8 @@ def test_three_requests() -> None:
     assert all(request.direct and request.timeout == 1.0 and not request.body for request in io.requests)
 
 
-@pytest.mark.parametrize(
-    ("environ", "options", "base"),
+@each_row(
+    "environ, options, base",
     [
         ({}, {}, V4),
         ({"AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE": "ipv6"}, {}, V6),
@@ -157,7 +158,7 @@ def test_distant_endpoint(caplog: pytest.LogCaptureFixture) -> None:
     assert "http://imds.example" in record.getMessage()
 
 
-@pytest.mark.parametrize(
+@each_row(
     "environ",
     [
         {"AWS_EC2_METADATA_SERVICE_ENDPOINT": "169.254.169.254"},
@@ -205,7 +206,7 @@ def _later(io: FakeIo) -> FakeIo:
     return io
 
 
-@pytest.mark.parametrize(("wall", "steady"), [(21480.0, 0.0), (0.0, 21480.0), (-86400.0, 21480.0), (21480.0, 21480.0)])
+@each_row("wall, steady", [(21480.0, 0.0), (0.0, 21480.0), (-86400.0, 21480.0), (21480.0, 21480.0)])
 def test_token_expires_by_either_clock(wall: float, steady: float) -> None:
     """A token expires although one clock was set, or stood still while the machine was suspended."""
     one = used(provider())
@@ -215,11 +216,7 @@ def test_token_expires_by_either_clock(wall: float, steady: float) -> None:
     fetch(one, _later(io))
 
 
-@pytest.mark.parametrize(
-    "ttl",
-    [None, "", "0", "60", "120", "-5", "1.5", "soon", "\u0661\u0662\u0663\u0664", "9" * 400],
-    ids=lambda ttl: ascii(ttl)[:20],
-)
+@each_row("ttl", [None, "", "0", "60", "120", "-5", "1.5", "soon", "\u0661\u0662\u0663\u0664", "9" * 400])
 def test_token_without_a_valid_lifetime(ttl: str | None) -> None:
     """A token whose lifetime is invalid or short is used for one attempt only."""
     one = provider()
@@ -244,7 +241,7 @@ def test_token_belongs_to_its_endpoint() -> None:
     fetch(one, io)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "body",
     [
         b"",
@@ -257,7 +254,6 @@ def test_token_belongs_to_its_endpoint() -> None:
         b"\xef\xbb\xbf" + IMDS_TOKEN.encode(),
         IMDS_TOKEN.encode() * 1000,
     ],
-    ids=lambda body: ascii(body[:30]),
 )
 def test_malformed_token(body: bytes) -> None:
     """An invalid token is malformed; it does not lead to IMDSv1 and is not displayed."""
@@ -324,7 +320,7 @@ def test_time_for_a_replaced_token() -> None:
 # --- IMDSv1
 
 
-@pytest.mark.parametrize("status", [403, 404, 405])
+@each_row("status", [403, 404, 405])
 def test_imdsv1(status: int) -> None:
     """A service without tokens gets requests without a token, also in the next attempt."""
     one = provider()
@@ -356,8 +352,8 @@ def test_service_that_requires_tokens_and_has_none() -> None:
     fetch(one, FakeIo(*all_three()))
 
 
-@pytest.mark.parametrize(
-    ("environ", "options", "origin"),
+@each_row(
+    "environ, options, origin",
     [
         ({V1_DISABLED: "true"}, {}, V1_DISABLED),
         ({V1_DISABLED: "YES"}, {"ec2_metadata_v1_disabled": False}, V1_DISABLED),
@@ -365,7 +361,7 @@ def test_service_that_requires_tokens_and_has_none() -> None:
         ({V1_DISABLED: "false"}, {"ec2_metadata_v1_disabled": True}, "option ec2_metadata_v1_disabled"),
     ],
 )
-@pytest.mark.parametrize("status", [403, 404, 405])
+@each_row("status", [403, 404, 405])
 def test_imdsv1_disabled(environ: dict[str, str], options: dict[str, Any], origin: str, status: int) -> None:
     """If IMDSv1 is disabled, a service without tokens is an error that names the setting."""
     error = fail(put(answer(status=status)), environ=environ, **options)
@@ -377,8 +373,8 @@ def test_imdsv1_disabled(environ: dict[str, str], options: dict[str, Any], origi
 CONFIG = "/home/user/.aws/config"
 
 
-@pytest.mark.parametrize(
-    ("config", "environ", "profile"),
+@each_row(
+    "config, environ, profile",
     [
         ("[default]\nec2_metadata_v1_disabled = true\n", {}, None),
         ("[profile x]\nec2_metadata_v1_disabled = 1\n", {"AWS_PROFILE": "x"}, None),
@@ -575,7 +571,7 @@ def test_imdsv1_disabled_later() -> None:
     assert V1_DISABLED in str(error)
 
 
-@pytest.mark.parametrize("status", [201, 302, 400, 401, 429, 500, 502, 503])
+@each_row("status", [201, 302, 400, 401, 429, 500, 502, 503])
 def test_no_imdsv1_after_another_status(status: int) -> None:
     """Any other status of the token request is an error, and no request without a token follows."""
     error = fail(put(answer({"Code": "X", "Message": "Y"}, status=status)))
@@ -584,8 +580,8 @@ def test_no_imdsv1_after_another_status(status: int) -> None:
     assert f"PUT {V4}/latest/api/token" in str(error)
 
 
-@pytest.mark.parametrize("kind", ["unreachable", "timeout", "broken", "too large"])
-@pytest.mark.parametrize("known", [False, True])
+@each_row("kind", ["unreachable", "timeout", "broken", "too large"])
+@each_row("known", [False, True])
 def test_no_imdsv1_without_a_response(kind: Any, known: bool) -> None:
     """A token request without a response does not lead to IMDSv1, even after a success."""
     one = provider()
@@ -645,7 +641,7 @@ def test_silent_token_service_that_requires_tokens() -> None:
 # --- no service, no role
 
 
-@pytest.mark.parametrize("kind", ["unreachable", "timeout", "broken"])
+@each_row("kind", ["unreachable", "timeout", "broken"])
 def test_no_service(kind: Any) -> None:
     """A token request without a response lets a chain continue.
 
@@ -666,8 +662,8 @@ def test_too_large_token() -> None:
     assert type(fail(put(TransportFailure("too large", "x")))) is MalformedResponseError
 
 
-@pytest.mark.parametrize(
-    ("kind", "error_type"),
+@each_row(
+    "kind, error_type",
     [("unreachable", RetrievalError), ("timeout", ProviderTimeoutError), ("broken", MalformedResponseError)],
 )
 def test_no_response_after_a_success(kind: Any, error_type: type[CredentialsError]) -> None:
@@ -686,8 +682,8 @@ def test_no_response_after_the_token(step: str) -> None:
     assert f"GET {V4}{ROLES}" in str(error)
 
 
-@pytest.mark.parametrize("reply", [answer(status=404), answer(b""), answer(b" \n")])
-@pytest.mark.parametrize("v1", [False, True])
+@each_row("reply", [answer(status=404), answer(b""), answer(b" \n")])
+@each_row("v1", [False, True])
 def test_no_role(reply: Answer, v1: bool) -> None:
     """An instance without a role has nothing configured."""
     error = fail(put(answer(status=404) if v1 else None), roles(reply))
@@ -695,7 +691,7 @@ def test_no_role(reply: Answer, v1: bool) -> None:
     assert "no role attached" in str(error)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "body",
     [
         b"one\ntwo",
@@ -717,14 +713,13 @@ def test_no_role(reply: Answer, v1: bool) -> None:
         b"\xff",
         b"http://evil",
     ],
-    ids=lambda body: ascii(body[:30]),
 )
 def test_invalid_role_names(body: bytes) -> None:
     """A response that is not the name of one role is malformed, and never becomes a part of a path."""
     assert type(fail(put(), roles(answer(body)))) is MalformedResponseError
 
 
-@pytest.mark.parametrize("name", ["demo", "a" * 64, "x+y=z,1.2@3-4_5", "@evil", "demo\n", " demo\r\n"])
+@each_row("name", ["demo", "a" * 64, "x+y=z,1.2@3-4_5", "@evil", "demo\n", " demo\r\n"])
 def test_role_names(name: str) -> None:
     """Every name that IAM allows is requested unchanged, without blanks around it."""
     fetch(provider(), FakeIo(put(), roles(answer(name.encode())), creds(role=name.strip())))
@@ -733,8 +728,8 @@ def test_role_names(name: str) -> None:
 # --- credentials
 
 
-@pytest.mark.parametrize("field", ["AccessKeyId", "SecretAccessKey", "Token", "Expiration"])
-@pytest.mark.parametrize("value", [..., None, "", 1, [], "x\x00"])
+@each_row("field", ["AccessKeyId", "SecretAccessKey", "Token", "Expiration"])
+@each_row("value", [..., "", "x\x00"])
 def test_required_fields(field: str, value: object) -> None:
     """Credentials of a role have a token and an expiration; a missing or invalid field is malformed."""
     error = fail(put(), roles(), creds(answer(document(**{field: value}))))
@@ -759,8 +754,8 @@ def test_role_that_cannot_be_assumed() -> None:
     assert "trust policy" in str(error)
 
 
-@pytest.mark.parametrize(
-    ("step", "status"),
+@each_row(
+    "step, status",
     [("role", 400), ("role", 403), ("role", 500), *[("credentials", at) for at in (400, 403, 404, 500)]],
 )
 def test_error_responses(step: str, status: int) -> None:

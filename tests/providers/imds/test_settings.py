@@ -5,7 +5,6 @@ from __future__ import annotations
 from itertools import product
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,6 +20,7 @@ from anycreds._providers.imds.settings import (
 )
 from support.errors import error_of
 from support.fake_io import SECRET_KEY
+from support.rows import each_row
 
 DISABLED = "AWS_EC2_METADATA_DISABLED"
 ENDPOINT = "AWS_EC2_METADATA_SERVICE_ENDPOINT"
@@ -55,7 +55,7 @@ SOURCES: list[tuple[str, str, str]] = [
 ]
 
 
-@pytest.mark.parametrize("at", range(len(SOURCES)))
+@each_row("at", range(len(SOURCES)))
 def test_precedence(at: int) -> None:
     """The endpoint comes from option, variable, profile, then the mode from the same three, in this order."""
     is_set = {name: index >= at for index, (name, _, _) in enumerate(SOURCES)}
@@ -82,7 +82,7 @@ def test_nothing_set() -> None:
         assert (str(settings.url), settings.origin) == (V4, "the default endpoint")
 
 
-@pytest.mark.parametrize("blank", ["", " ", "\t"])
+@each_row("blank", ["", " ", "\t"])
 def test_blanks_are_not_set(blank: str) -> None:
     """A blank variable or key counts as not set."""
     profile_view = view(f"{KEY} ={blank}", f"{KEY}_mode = IPv6")
@@ -96,7 +96,7 @@ def test_overridden_settings_are_not_validated() -> None:
     assert found({V1: "rubbish"}, ImdsOptions(ec2_metadata_v1_disabled=True), profile_view).v1_disabled_by is not None
 
 
-@pytest.mark.parametrize("mode", ["4", "v6", "dual", SECRET_KEY])
+@each_row("mode", ["4", "v6", "dual", SECRET_KEY])
 def test_unknown_mode_in_the_profile(mode: str) -> None:
     """An unknown mode is an error with key, file and line, and without a long value."""
     profile_view = view("", f"{KEY}_mode = {mode}")
@@ -108,8 +108,8 @@ def test_unknown_mode_in_the_profile(mode: str) -> None:
 # --- version 1
 
 
-@pytest.mark.parametrize(
-    ("option", "variable", "key", "disabled_by", "allowed_by"),
+@each_row(
+    "option, variable, key, disabled_by, allowed_by",
     [
         (True, "false", "false", "option", None),
         (False, "true", "false", "variable", None),
@@ -150,8 +150,8 @@ def test_invalid_imdsv1_setting_of_the_profile() -> None:
 # --- timeout and retries
 
 
-@pytest.mark.parametrize(
-    ("option", "variable", "key", "expected"),
+@each_row(
+    "option, variable, key, expected",
     [
         (2.5, "3", "4", 2.5),
         (None, "3", "4", 3.0),
@@ -168,8 +168,8 @@ def test_timeout(option: float | None, variable: str | None, key: str | None, ex
     assert found(environ, ImdsOptions(timeout=option), profile_view).timeout == expected
 
 
-@pytest.mark.parametrize(
-    ("option", "variable", "key", "expected"),
+@each_row(
+    "option, variable, key, expected",
     [
         (5, "3", "4", 5),
         (0, "3", "4", 0),
@@ -186,9 +186,7 @@ def test_attempts(option: int | None, variable: str | None, key: str | None, exp
     assert found(environ, ImdsOptions(max_retries=option), profile_view).max_retries == expected
 
 
-@pytest.mark.parametrize(
-    "value", ["0", "0.0", "-1", "+1", "1e3", "inf", "nan", "1s", "100000", "1,5", "\u0661", "x" * 40]
-)
+@each_row("value", ["0", "0.0", "-1", "+1", "1e3", "inf", "nan", "1s", "100000", "1,5", "\u0661", "x" * 40])
 def test_invalid_timeout(value: str) -> None:
     """An invalid timeout is an error that names its setting, also if the number is out of range."""
     for environ, profile_view, origin in (
@@ -201,7 +199,7 @@ def test_invalid_timeout(value: str) -> None:
         assert found(environ, ImdsOptions(timeout=2), profile_view).timeout == 2
 
 
-@pytest.mark.parametrize("value", ["0", "-1", "1.0", "two", "101"])
+@each_row("value", ["0", "-1", "1.0", "two", "101"])
 def test_invalid_attempts(value: str) -> None:
     """An invalid number of attempts is an error that names its setting."""
     for environ, profile_view, origin in (
@@ -217,8 +215,8 @@ def test_invalid_attempts(value: str) -> None:
 # --- when the profile is needed
 
 
-@pytest.mark.parametrize(
-    ("environ", "options", "needed"),
+@each_row(
+    "environ, options, needed",
     [
         ({}, ImdsOptions(), True),
         ({}, ImdsOptions(endpoint_mode="IPv6"), True),
@@ -252,7 +250,7 @@ def endpoint_or_error(environ: dict[str, str], options: ImdsOptions, profile_vie
 VALUES: list[Any] = [None, "", "true", "false", "maybe", "IPv6", "http://a"]
 
 
-@pytest.mark.parametrize(("endpoint", "mode", "variable"), list(product([None, "http://b"], [None, "IPv6"], VALUES)))
+@each_row("endpoint, mode, variable", list(product([None, "http://b"], [None, "IPv6"], VALUES)))
 def test_a_profile_that_is_not_needed_changes_nothing(
     endpoint: str | None, mode: str | None, variable: str | None
 ) -> None:

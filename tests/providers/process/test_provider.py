@@ -28,6 +28,7 @@ from anycreds._providers.process.provider import ProcessProvider
 from anycreds._system.io import SystemRuntime
 from anycreds.testing import CANARY
 from support.fake_io import KEY_ID, SECRET_KEY, SESSION_TOKEN, FakeIo, FakeRuntime, failure, fetch
+from support.rows import each_row
 
 COMMAND = f"/opt/bin/helper --token {CANARY}-argument"
 DESCRIPTION = "helper (credential_process from ~/.aws/config:12)"
@@ -78,9 +79,7 @@ def test_returns_printed_credentials() -> None:
     assert [(command, limit) for command, _, limit in io.runs] == [(COMMAND, BODY_LIMIT)]
 
 
-@pytest.mark.parametrize(
-    ("timeout", "seconds"), [(0.5, 0.5), (1.0, 1.0), (59.25, 59.25), (59.5, 59.25), (60.0, 59.25), (600.0, 59.25)]
-)
+@each_row("timeout, seconds", [(0.5, 0.5), (1.0, 1.0), (59.25, 59.25), (59.5, 59.25), (60.0, 59.25), (600.0, 59.25)])
 def test_timeout_of_the_command(timeout: float, seconds: float) -> None:
     """The command gets the whole timeout, but must be terminated before the attempt ends after 60 s."""
     io = io_with(ProcessResult(0, None, printed(), b""))
@@ -111,40 +110,31 @@ def test_expired_credentials_are_not_extended() -> None:
     assert not provider()._may_prompt_user
 
 
-@pytest.mark.parametrize(
-    ("result", "message"),
+@each_row(
+    "result, message",
     [
-        pytest.param(ProcessResult(3, None, printed(), b""), f"{DESCRIPTION} exited with code 3", id="exit code"),
-        pytest.param(
+        (ProcessResult(3, None, printed(), b""), f"{DESCRIPTION} exited with code 3"),
+        (
             ProcessResult(3, None, b"", b"Warning: old\nSession expired\n"),
             f"{DESCRIPTION} exited with code 3; the last line of its stderr: Session expired",
-            id="exit code, stderr",
         ),
-        pytest.param(
+        (
             ProcessResult(3, None, b"", f"Session expired\nunknown: {CANARY}-argument".encode()),
             f"{DESCRIPTION} exited with code 3{HIDDEN}",
-            id="exit code, secret in stderr",
         ),
-        pytest.param(
-            ProcessResult(None, "SIGKILL", printed(), b""), f"{DESCRIPTION} was killed by SIGKILL", id="signal"
-        ),
-        pytest.param(
+        (ProcessResult(None, "SIGKILL", printed(), b""), f"{DESCRIPTION} was killed by SIGKILL"),
+        (
             ProcessResult(137, "SIGKILL", b"", b""),
             f"{DESCRIPTION} exited with code 137 (killed by SIGKILL)",
-            id="signal in the shell",
         ),
-        pytest.param(
-            ProcessResult(127, None, b"", b"sh: 1: x"), f"{DESCRIPTION} was not found (exit code 127)", id="not found"
-        ),
-        pytest.param(
+        (ProcessResult(127, None, b"", b"sh: 1: x"), f"{DESCRIPTION} was not found (exit code 127)"),
+        (
             ProcessResult(126, None, b"", b"sh: 1: x"),
             f"{DESCRIPTION} cannot be executed (exit code 126)",
-            id="not executable",
         ),
-        pytest.param(
+        (
             ProcessFailure("not started", "the shell cannot be run: No such file or directory"),
             f"{DESCRIPTION} could not be started: the shell cannot be run: No such file or directory",
-            id="not started",
         ),
     ],
 )
@@ -170,15 +160,15 @@ def test_too_large_output() -> None:
     assert error.message == f"{DESCRIPTION} was terminated: it wrote more than 65536 bytes to its standard output"
 
 
-@pytest.mark.parametrize(
-    ("output", "field"),
+@each_row(
+    "output, field",
     [
-        pytest.param(b"", None, id="empty"),
-        pytest.param(b"{", None, id="not JSON"),
-        pytest.param(printed(Version=2), "Version", id="version 2"),
+        (b"", None),
+        (b"{", None),
+        (printed(Version=2), "Version"),
     ],
 )
-@pytest.mark.parametrize("status", [0, None])
+@each_row("status", [0, None])
 def test_malformed_output(output: bytes, field: str | None, status: int | None) -> None:
     """The output must contain credentials, even if the exit code is unknown."""
     error = fail(ProcessResult(status, None, output, f"{CANARY}-stderr".encode()))
@@ -200,12 +190,12 @@ def test_name_of_the_program_in_errors() -> None:
     assert error.message == f"the command (credential_process from {ORIGIN}) exited with code 1"
 
 
-@pytest.mark.parametrize(
-    ("command", "reason"),
+@each_row(
+    "command, reason",
     [
-        pytest.param("", "is blank; expected a command", id="empty"),
-        pytest.param(" \t", "is blank; expected a command", id="blank"),
-        pytest.param("a\0b", "contains the control character U+0000", id="NUL"),
+        ("", "is blank; expected a command"),
+        (" \t", "is blank; expected a command"),
+        ("a\0b", "contains the control character U+0000"),
     ],
 )
 def test_invalid_command(command: str, reason: str) -> None:
@@ -255,41 +245,50 @@ async def test_many_callers_one_process(tmp_path: Path) -> None:
     assert file.read_text() == "run\n"
 
 
+# What is wrong with a command, the command, its error, and a part of the message.
+FAILING_COMMANDS: dict[str, tuple[str, type[CredentialsError], str]] = {
+    "timeout": ("exec sleep 300", ProviderTimeoutError, "it did not exit within 0.1 s"),
+    "SIGTERM ignored": (
+        f"trap '' TERM; while :; do sleep 300; done; echo {CANARY}",
+        ProviderTimeoutError,
+        "it did not exit within 0.1 s",
+    ),
+    "not found": (f"/nonexistent/helper {CANARY}", RetrievalError, f"{DESCRIPTION} was not found"),
+    "not executable": ("/", RetrievalError, "cannot be executed"),
+    "syntax error": (f"echo '{CANARY}", RetrievalError, f"exited with code 2{HIDDEN}"),
+    "secret in stderr": (
+        f"echo {CANARY}; echo {CANARY}-secret >&2; exit 7",
+        RetrievalError,
+        f"exited with code 7{HIDDEN}",
+    ),
+    "stderr": (
+        f"echo {CANARY}; echo not signed in >&2; exit 7",
+        RetrievalError,
+        "exited with code 7; the last line of its stderr: not signed in",
+    ),
+    "not JSON": (f"echo {CANARY}", MalformedResponseError, "is not JSON"),
+    "empty": ("true", MalformedResponseError, "is empty"),
+}
+
+
 @posix_only
 @pytest.mark.anyio
-@pytest.mark.parametrize(
-    ("command", "kind", "message"),
-    [
-        pytest.param("exec sleep 300", ProviderTimeoutError, "it did not exit within 0.1 s", id="timeout"),
-        pytest.param(
-            f"trap '' TERM; while :; do sleep 300; done; echo {CANARY}",
-            ProviderTimeoutError,
-            "it did not exit within 0.1 s",
-            id="SIGTERM ignored",
-        ),
-        pytest.param(f"/nonexistent/helper {CANARY}", RetrievalError, f"{DESCRIPTION} was not found", id="not found"),
-        pytest.param("/", RetrievalError, "cannot be executed", id="not executable"),
-        pytest.param(f"echo '{CANARY}", RetrievalError, f"exited with code 2{HIDDEN}", id="syntax error"),
-        pytest.param(
-            f"echo {CANARY}; echo {CANARY}-secret >&2; exit 7",
-            RetrievalError,
-            f"exited with code 7{HIDDEN}",
-            id="secret in stderr",
-        ),
-        pytest.param(
-            f"echo {CANARY}; echo not signed in >&2; exit 7",
-            RetrievalError,
-            "exited with code 7; the last line of its stderr: not signed in",
-            id="stderr",
-        ),
-        pytest.param(f"echo {CANARY}", MalformedResponseError, "is not JSON", id="not JSON"),
-        pytest.param("true", MalformedResponseError, "is empty", id="empty"),
-    ],
-)
-async def test_real_commands(command: str, kind: type[CredentialsError], message: str) -> None:
-    """Real commands that fail cause the errors that the scripted results above expect."""
-    timeout = 0.1 if kind is ProviderTimeoutError else 20.0
-    with pytest.raises(kind) as caught:
-        await ProcessProvider(SystemRuntime(), Setting(command, ORIGIN), timeout=timeout)()
-    assert type(caught.value) is kind
-    assert message in str(caught.value)
+async def test_real_commands_fail_as_the_scripted_ones() -> None:
+    """Real commands that fail, all at the same time, cause the errors that the scripted results above expect."""
+    errors: dict[str, CredentialsError] = {}
+
+    async def run_command(name: str, command: str, kind: type[CredentialsError]) -> None:
+        timeout = 0.1 if kind is ProviderTimeoutError else 20.0
+        try:
+            await ProcessProvider(SystemRuntime(), Setting(command, ORIGIN), timeout=timeout)()
+        except CredentialsError as error:
+            errors[name] = error
+
+    async with anyio.create_task_group() as group:
+        for name, (command, kind, _) in FAILING_COMMANDS.items():
+            group.start_soon(run_command, name, command, kind)
+    assert {name: type(error) for name, error in errors.items()} == {
+        name: kind for name, (_, kind, _) in FAILING_COMMANDS.items()
+    }
+    wrong = {name: str(error) for name, error in errors.items() if FAILING_COMMANDS[name][2] not in str(error)}
+    assert wrong == {}

@@ -105,18 +105,20 @@ async def test_missing_profile(aws: Path) -> None:
     assert caught.value.profile == "devlop"
 
 
-async def test_missing_default_is_not_compared(aws: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_default_is_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     """Close names are not searched for a profile that may be missing: that takes milliseconds at each refresh."""
 
     def spy(word: str, possibilities: list[str]) -> list[str]:
         raise AssertionError("names must not be compared")
 
     monkeypatch.setattr("difflib.get_close_matches", spy)
-    (aws / "config").write_text("[profile defualt]\nregion = eu-west-1\n")
+    files = {"/home/x/.aws/config": b"[profile defualt]\nregion = eu-west-1\n"}
+    io = FakeIo(environ={"HOME": "/home/x"}, files=files)
     with pytest.raises(anycreds.NotConfiguredError, match="no profile 'default'"):
-        await anycreds.from_ini()()
+        run(anycreds.from_ini()._fetch(io, anycreds.ClientContext()))
+    token_file = anycreds.from_token_file(web_identity_token_file="/missing", role_arn="arn:r")
     with pytest.raises(anycreds.RetrievalError, match="No such file"):
-        await anycreds.from_token_file(web_identity_token_file=aws / "missing", role_arn="arn:r")()
+        run(token_file._fetch(io, anycreds.ClientContext()))
 
 
 def gigabyte(path: Path) -> None:

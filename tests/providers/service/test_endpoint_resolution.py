@@ -21,6 +21,7 @@ from anycreds._providers.service import endpoint_resolution
 from anycreds._providers.service.endpoint_resolution import SERVICE_NAMES, EndpointResolver, ResolvedEndpoint
 from anycreds._wire.endpoints import Service
 from support.fake_io import FakeIo, run
+from support.rows import each_row
 
 WHO = "a provider"
 CONFIG = "/home/user/.aws/config"
@@ -92,8 +93,8 @@ def set_in(*names: str) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize(
-    ("order", "first"),
+@each_row(
+    "order, first",
     [(order, first) for order in (OF_A_PROFILE, OF_NO_PROFILE) for first in range(len(order))],
     ids=[f"{of}-{first}" for of in ("of a profile", "of no profile") for first in range(len(OF_A_PROFILE))],
 )
@@ -105,8 +106,8 @@ def test_order_of_regions(order: tuple[str, ...], first: int) -> None:
     assert found.origin == f"region {region}, {origin}"
 
 
-@pytest.mark.parametrize("service", ["sso", "sso-oidc", "signin"])
-@pytest.mark.parametrize("profile_first", [True, False])
+@each_row("service", ["sso", "sso-oidc", "signin"])
+@each_row("profile_first", [True, False])
 def test_required_region_precedes_all_settings(service: Service, profile_first: bool) -> None:
     """A service that can be called in one region only is called there, even if an option sets another region."""
     required = Setting("ap-south-1", "sso_region")
@@ -115,7 +116,7 @@ def test_required_region_precedes_all_settings(service: Service, profile_first: 
     assert "sso_region" in found.origin
 
 
-@pytest.mark.parametrize("first", range(len(OF_NO_PROFILE)))
+@each_row("first", range(len(OF_NO_PROFILE)))
 def test_only_the_option_precedes_a_fallback_region(first: int) -> None:
     """The region of an identity pool precedes all settings except ``client_config.region``."""
     fallback = Setting("ap-south-1", "identity_pool_id")
@@ -137,7 +138,7 @@ def no_host(*arguments: object, **options: object) -> None:
     raise AssertionError("a host name was made")
 
 
-@pytest.mark.parametrize("region", INVALID_REGIONS)
+@each_row("region", INVALID_REGIONS)
 def test_invalid_region(region: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A region that is not one label of a DNS name is an error with its origin, and no host name is computed."""
     monkeypatch.setattr(endpoint_resolution, "endpoint_for", no_host)
@@ -156,20 +157,17 @@ def test_invalid_region(region: str, monkeypatch: pytest.MonkeyPatch) -> None:
         assert region not in text
 
 
-@pytest.mark.parametrize("region", ["evil.com/", "a.b", "x" * 64, "\u00e9"])
+@each_row("region", ["evil.com/", "a.b", "x" * 64, "\u00e9"])
 def test_invalid_region_in_the_profile(region: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """An invalid region in the profile is an error with file and line."""
     monkeypatch.setattr(endpoint_resolution, "endpoint_for", no_host)
     assert f"the region from {FILE}:2 cannot be a part of a host name" in error_of(profile=f"region = {region}")
 
 
-@pytest.mark.parametrize("region", INVALID_REGIONS)
-def test_overridden_region_is_not_validated(region: str) -> None:
+def test_overridden_region_is_not_validated() -> None:
     """A region that is overridden is not validated."""
-    assert (
-        resolved(ClientConfig(region="eu-west-1"), client_region=region, environ={"AWS_REGION": region}).region
-        == "eu-west-1"
-    )
+    found = resolved(ClientConfig(region="eu-west-1"), client_region="a.b", environ={"AWS_REGION": "a/b"})
+    assert found.region == "eu-west-1"
 
 
 def test_fallback_region_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
@@ -228,8 +226,8 @@ def test_invalid_files(content: bytes) -> None:
 FIPS, DUALSTACK = "AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"
 
 
-@pytest.mark.parametrize(
-    ("option", "variable", "key", "on"),
+@each_row(
+    "option, variable, key, on",
     [
         (None, None, None, False),
         (None, None, "true", True),
@@ -240,7 +238,7 @@ FIPS, DUALSTACK = "AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"
         (False, "invalid", "invalid", False),
     ],
 )
-@pytest.mark.parametrize("name", ["use_fips", "use_dualstack"])
+@each_row("name", ["use_fips", "use_dualstack"])
 def test_endpoint_variants(name: str, option: bool | None, variable: str | None, key: str | None, on: bool) -> None:
     """For FIPS and dual-stack, the option precedes the variable, and the variable the profile; False counts as set."""
     switch, host = {
@@ -270,7 +268,7 @@ def test_pseudo_regions() -> None:
     assert (found.base.host, found.region) == ("sts.amazonaws.com", "us-east-1")
 
 
-@pytest.mark.parametrize("variable", [FIPS, DUALSTACK, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "AWS_MAX_ATTEMPTS"])
+@each_row("variable", [FIPS, DUALSTACK, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "AWS_MAX_ATTEMPTS"])
 def test_invalid_variables(variable: str) -> None:
     """An invalid variable is an error that names it."""
     assert variable in error_of(environ={variable: "maybe"})
@@ -282,8 +280,8 @@ def test_invalid_variables(variable: str) -> None:
 HERE = "http://127.0.0.1:8080"
 
 
-@pytest.mark.parametrize(
-    ("config", "more", "origin"),
+@each_row(
+    "config, more, origin",
     [
         (
             ClientConfig(endpoint_url=HERE),
@@ -301,7 +299,7 @@ def test_custom_endpoints(config: ClientConfig | None, more: dict[str, Any], ori
     assert str(found) == f"AWS STS at {HERE} ({origin})"
 
 
-@pytest.mark.parametrize("service", SERVICE_NAMES)
+@each_row("service", SERVICE_NAMES)
 def test_endpoint_of_each_service(service: Service) -> None:
     """Each service has its own variable, which does not affect the other services."""
     names = {name: f"AWS_ENDPOINT_URL_{name.replace('-', '_').upper()}" for name in SERVICE_NAMES}
@@ -319,8 +317,8 @@ def test_ignored_endpoints() -> None:
     assert resolved(ClientConfig(endpoint_url=HERE), environ=environ, client_region="eu-west-1").base.origin == HERE
 
 
-@pytest.mark.parametrize(
-    ("fips", "dualstack", "variants"),
+@each_row(
+    "fips, dualstack, variants",
     [(True, False, "FIPS"), (False, True, "dual-stack"), (True, True, "FIPS and dual-stack")],
 )
 def test_custom_endpoint_with_a_variant(fips: bool, dualstack: bool, variants: str) -> None:
@@ -334,7 +332,7 @@ def test_custom_endpoint_with_a_variant(fips: bool, dualstack: bool, variants: s
     assert resolved(environ=environ, client_region="us-east-2").base.host.endswith((".amazonaws.com", ".api.aws"))
 
 
-@pytest.mark.parametrize("url", ["a", "http://canary@a", "http://a?b=canary", "ftp://a", "http://a/#canary"])
+@each_row("url", ["a", "http://canary@a", "http://a?b=canary", "ftp://a", "http://a/#canary"])
 def test_invalid_endpoints(url: str) -> None:
     """An endpoint that is not a valid URL is an error with its origin, and without its text."""
     for text in (
@@ -372,8 +370,8 @@ def test_plain_http_is_logged_once(url: str, warned: bool, caplog: pytest.LogCap
 # --- requests
 
 
-@pytest.mark.parametrize(
-    ("url", "with_factory", "direct"),
+@each_row(
+    "url, with_factory, direct",
     [
         ("http://127.0.0.1:1", False, True),
         ("http://localhost", False, True),
@@ -452,8 +450,8 @@ def test_requests_to_aws_are_not_direct() -> None:
     assert not resolved(client_region="eu-west-1").request("POST", "/", {}, 5.0).direct
 
 
-@pytest.mark.parametrize(
-    ("url", "target", "requested"),
+@each_row(
+    "url, target, requested",
     [
         ("http://127.0.0.1", "/", "http://127.0.0.1/"),
         ("http://127.0.0.1/", "/federation/credentials?a=b", "http://127.0.0.1/federation/credentials?a=b"),

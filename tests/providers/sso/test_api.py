@@ -25,6 +25,7 @@ from anycreds._providers.sso.token import SsoToken, file_name, parse_token
 from anycreds._wire.service_errors import ErrorResponse
 from support.errors import error_of, outcome, rejected
 from support.fake_io import KEY_ID, SECRET_KEY, SESSION_TOKEN, START, answer, assert_no_secret
+from support.rows import each_row
 
 ACCESS = "aoaAAAA-canary-access-token"
 REFRESH = "aorAAAA-canary-refresh-token"
@@ -65,8 +66,8 @@ def role_document(**changes: Any) -> dict[str, Any]:
     return {"roleCredentials": {name: value for name, value in full.items() if value is not ...}}
 
 
-@pytest.mark.parametrize(
-    ("key", "name"),
+@each_row(
+    "key, name",
     [
         ("my-sso", "0ad374308c5a4e22f723adf10145eafad7c4031c.json"),
         ("https://d-abc123.awsapps.com/start", "40a89917e3175433e361b710a9d43528d7f1890a.json"),
@@ -97,7 +98,7 @@ def test_minimal_token(absent: Any) -> None:
     assert str(rejected(token.check_refreshable, START)) == "it has no clientId and no clientSecret and no refreshToken"
 
 
-@pytest.mark.parametrize(
+@each_row(
     "text",
     [
         "2024-01-02T11:04:05Z",
@@ -117,8 +118,8 @@ def test_expiration_formats(text: str) -> None:
 NOT_A_TIME = "is not a time such as 2030-12-31T23:59:59Z"
 
 
-@pytest.mark.parametrize(
-    ("changes", "reason"),
+@each_row(
+    "changes, reason",
     [
         ({"accessToken": ...}, "accessToken is missing"),
         ({"accessToken": 5}, "accessToken is not text but int"),
@@ -163,8 +164,8 @@ def test_refresh_body() -> None:
     }
 
 
-@pytest.mark.parametrize(
-    ("changes", "expected"),
+@each_row(
+    "changes, expected",
     [
         ({}, {"expiresAt": EXPIRATION, "refreshToken": REFRESH}),
         ({"tokenType": "Bearer", "idToken": None}, {"expiresAt": EXPIRATION, "refreshToken": REFRESH}),
@@ -182,8 +183,8 @@ def test_refresh_response(changes: dict[str, Any], expected: dict[str, str]) -> 
     assert parse_refresh_response(given, START + 0.25, "SSO") == {"accessToken": ACCESS, **expected}
 
 
-@pytest.mark.parametrize(
-    ("changes", "field", "reason"),
+@each_row(
+    "changes, field, reason",
     [
         ({"accessToken": None}, "accessToken", "is missing"),
         ({"accessToken": f"{ACCESS}\r\nX: y"}, "accessToken", "contains the control character U+000D"),
@@ -232,8 +233,8 @@ def test_credentials() -> None:
 NOT_MILLISECONDS = "is not a whole number of milliseconds since 1970"
 
 
-@pytest.mark.parametrize(
-    ("document", "field", "reason"),
+@each_row(
+    "document, field, reason",
     [
         ({}, "roleCredentials", "is missing"),
         ({"roleCredentials": None}, "roleCredentials", "is missing"),
@@ -258,7 +259,7 @@ def test_invalid_credentials(document: dict[str, Any], field: str, reason: str) 
     assert_no_secret(error)
 
 
-@pytest.mark.parametrize("body", [b"", b"null", b"[]", b"<html>", b"\xff", b'{"roleCredentials":', b"[" * 100_000])
+@each_row("body", [b"", b"null", b"[]", b"<html>", b"\xff", b'{"roleCredentials":', b"[" * 100_000])
 def test_invalid_body(body: bytes) -> None:
     """A body that is not a JSON object is an error for both services."""
     for error in (
@@ -268,8 +269,8 @@ def test_invalid_body(body: bytes) -> None:
         assert error.source == "SSO"
 
 
-@pytest.mark.parametrize(
-    ("status", "code", "expected"),
+@each_row(
+    "status, code, expected",
     [
         (401, None, True),
         (400, "InvalidGrantException", True),
