@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 from pathlib import Path
 from typing import Any
@@ -85,8 +86,36 @@ def test_warning_about_ignored_keys(
     context = ClientContext(profile=profile if by == "client" else None)
     for _ in range(2):
         assert fetch(provider, UniformIo(environ={**ENVIRONMENT_KEYS, **variable}), context).access_key_id == expected
-    warnings = [text for text in caplog.messages if "access keys in environment variables are ignored" in text]
-    assert len(warnings) == (expected == "AKIDFILE")
+    origin = {"argument": "option profile", "client": "the profile of the client", "variable": "AWS_PROFILE"}[by]
+    text = f"a profile is selected explicitly by {origin}; access keys in environment variables are ignored"
+    warnings = [record for record in caplog.record_tuples if record[1] >= logging.WARNING]
+    assert warnings == ([("anycreds.chain", logging.WARNING, text)] if expected == "AKIDFILE" else [])
+
+
+@pytest.mark.parametrize(("keys", "is_warned"), [({}, False), (ENVIRONMENT_KEYS, True)], ids=["no keys", "keys"])
+def test_warning_about_ignored_keys_of_a_failing_profile(
+    keys: dict[str, str], is_warned: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """If the selected profile fails, environment keys are ignored as well, and the warning says so."""
+    monkeypatch.setattr("anycreds._providers.chain._warned", [])
+    failure(default_chain("role"), UniformIo(environ=keys))
+    assert any("are ignored" in text for text in caplog.messages) == is_warned
+
+
+def test_no_warning_about_incomplete_environment_keys(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """If the selected profile has nothing configured and the environment keys fail, they are not ignored."""
+    monkeypatch.setattr("anycreds._providers.chain._warned", [])
+    error = failure(default_chain("nothing"), UniformIo(environ={"AWS_ACCESS_KEY_ID": "AKIDENV"}))
+    assert error.source == "environment variables"
+    assert not [text for text in caplog.messages if "are ignored" in text]
+
+
+def test_names_of_chains() -> None:
+    """The chains are called by what they are, in errors and for display."""
+    assert default_chain().name == "default chain"
+    assert anycreds.create_credential_chain(default_chain()).name == "credential chain"
 
 
 def test_default_profile_with_sso_only() -> None:

@@ -94,6 +94,7 @@ def test_settings_of_a_role() -> None:
     chain = resolved(config)
     (step,) = chain.roles
     assert step.duration == 900
+    assert (step.role_arn.value, step.source) == ("arn", "source_profile (~/.aws/config:3)")
     assert [one and one.value for one in (step.external_id, step.session_name, step.mfa_serial)] == ["e", "s", "m"]
 
 
@@ -110,7 +111,7 @@ def test_settings_of_a_role() -> None:
             Invalid,
             ["aws_access_key_id", "config:2"],
         ),
-        ("[profile x]\nrole_arn = a\n", Invalid, ["role_arn", "no source", "config:2"]),
+        ("[profile x]\nrole_arn = a\n", Invalid, ["role_arn is set, but no source of credentials is (", "config:2"]),
         (
             f"[profile x]\nrole_arn = a\n{KEYS}",
             Invalid,
@@ -119,7 +120,10 @@ def test_settings_of_a_role() -> None:
         (
             "[profile x]\nrole_arn = a\nsource_profile = y\ncredential_source = Environment\n",
             Invalid,
-            ["both source_profile and credential_source", "config:2"],
+            [
+                "role_arn is set, but both source_profile and credential_source are (",
+                "config:2) (set exactly one of the two)",
+            ],
         ),
         (
             "[profile x]\nrole_arn = a\ncredential_source = Moon\n",
@@ -159,6 +163,14 @@ def test_settings_of_a_role() -> None:
             Invalid,
             ["'y' has no credential settings", "the source of profile 'x' (~/.aws/config:2)"],
         ),
+        (
+            (
+                "[profile x]\nrole_arn = a\nsource_profile = y\nduration_seconds = 3601\n[profile y]\nrole_arn = b\n"
+                f"source_profile = z\n[profile z]\n{KEYS}"
+            ),
+            Invalid,
+            ["profile 'x' (~/.aws/config:2): duration_seconds is 3601; AWS allows at most 3600 s"],
+        ),
         ("[profile x]\nthis is not a setting\n", anycreds.ConfigParseError, ["config:2", "'x'"]),
         (f"[profile x]\n{KEYS}aws_session_token = {CANARY}\x07\n", anycreds.ConfigParseError, ["config:4"]),
     ],
@@ -168,15 +180,16 @@ def test_contradictions(config: str, kind: type[anycreds.CredentialsError], part
     with pytest.raises(kind) as caught:
         resolved(config)
     strip_frames(caught.value)
-    assert type(caught.value) is kind
+    assert (type(caught.value), caught.value.source) == (kind, "shared files")
     for part in parts:
         assert part in str(caught.value)
 
 
 def test_profile_without_credential_settings() -> None:
     """A profile with only a region is not configured, so that a chain continues."""
-    with pytest.raises(anycreds.NotConfiguredError, match="'x' has no credential settings"):
+    with pytest.raises(anycreds.NotConfiguredError, match="'x' has no credential settings") as caught:
         resolved("[profile x]\nregion = eu-west-1\n")
+    assert caught.value.source == "shared files"
 
 
 def test_malformed_lines_elsewhere() -> None:
@@ -190,8 +203,9 @@ def test_limit_of_the_chain() -> None:
     links = "".join(f"[profile p{n}]\nrole_arn = a\nsource_profile = p{n + 1}\n" for n in range(5000))
     chain = resolved(f"{links}[profile p5000]\n{KEYS}", "p4901")
     assert len(chain.roles) == 99
-    with pytest.raises(anycreds.InvalidConfigurationError, match="more than 100 profiles"):
+    with pytest.raises(anycreds.InvalidConfigurationError, match="more than 100 profiles") as caught:
         resolved(f"{links}[profile p5000]\n{KEYS}", "p4900")
+    assert caught.value.source == "shared files"
     loop = "".join(f"[profile p{n}]\nrole_arn = a\nsource_profile = p{(n + 1) % 90}\n" for n in range(90))
     with pytest.raises(anycreds.ProfileLoopError, match="profile loop: p0 -> p1"):
         resolved(loop, "p0")
