@@ -1,4 +1,7 @@
-"""Tests that every exchange ends in a response or in a failure with its reason, never in an exception."""
+"""Exchanges that fail end in a failure with its reason, and the next exchange is not affected.
+
+The end-to-end tests play every fault of a server.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,10 @@ import pytest
 from anycreds._core.http import Request, Response, TransportFailure, Url
 from anycreds._system.http import HttpClients
 from anycreds._wire.urls import parse_url
-from anycreds.testing import Drip, FakeAWS, Fault, Flood, HalfBody, Hang, Raw, ResetAfter
-from support.raw_http_server import closed, ok, serving
+from anycreds.testing import FakeAWS, Hang
+from support.event_loops import on_asyncio_and_trio
+from support.http_faults import row
+from support.raw_http_server import ok, serving
 
 pytestmark = pytest.mark.anyio
 
@@ -32,40 +37,6 @@ async def exchange(request: Request) -> Response | TransportFailure:
         await clients.close()
 
 
-@pytest.mark.parametrize(
-    ("fault", "kind"),
-    [
-        (Hang(), "timeout"),
-        (Drip(b"x", 0.01), "timeout"),
-        (HalfBody(), "broken"),
-        (ResetAfter(10), "broken"),
-        (Raw(b""), "broken"),
-        (Raw(b"garbage\r\n\r\n"), "broken"),
-        (Flood(), "too large"),
-        (Flood(1001), "too large"),
-        (Raw(ok(b"x" * 1001).replace(b"Content-Length: 1001\r\n", b"Transfer-Encoding: x\r\n")), "broken"),
-    ],
-)
-async def test_kinds_of_failures(fault: Fault, kind: str) -> None:
-    """Each fault is one of the four kinds of failures, in time, and the connection is closed."""
-    async with FakeAWS() as aws:
-        aws.script("container", fault)
-        started = time.monotonic()
-        response = await exchange(plain_request(aws.container_url))
-        assert time.monotonic() - started < 0.6
-        assert isinstance(response, TransportFailure)
-        assert response.kind == kind
-        assert await closed(aws)
-
-
-async def test_refused() -> None:
-    """A refused connection is reported with the operating system's reason."""
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        response = await exchange(plain_request(f"http://127.0.0.1:{unused.getsockname()[1]}/", 2.0))
-    assert response == TransportFailure("unreachable", "Connection refused")
-
-
 async def test_refused_on_both_addresses_of_localhost() -> None:
     """A connection refused on both addresses of ``localhost`` is reported with the reason."""
     with socket.socket() as unused:
@@ -76,22 +47,23 @@ async def test_refused_on_both_addresses_of_localhost() -> None:
     assert response.detail != "no further details"
 
 
-@pytest.mark.parametrize(("size", "fits"), [(0, True), (999, True), (1000, True), (1001, False), (70_000, False)])
-@pytest.mark.parametrize("declared", [True, False])
-async def test_limit(size: int, fits: bool, declared: bool) -> None:
+@on_asyncio_and_trio
+async def test_body_up_to_the_limit_is_read() -> None:
     """A body up to the limit is read, and a larger one is not, whether its length is declared or not."""
-    response = ok(b"x" * size)
-    if not declared:
-        response = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + b"x" * size
-    async with serving(response) as peer:
-        got = await exchange(plain_request(f"http://127.0.0.1:{peer.port}/", 5.0))
-        assert await peer.closed()
-    if fits:
-        assert isinstance(got, Response)
-        assert got.body == b"x" * size
-    else:
-        assert isinstance(got, TransportFailure)
-        assert got.kind == "too large"
+    undeclared = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
+    for size in (0, 999, 1000, 1001, 70_000):
+        body = b"x" * size
+        for response in (ok(body), undeclared + body):
+            async with serving(response) as peer:
+                got = await exchange(plain_request(f"http://127.0.0.1:{peer.port}/", 5.0))
+                assert await peer.closed()
+            with row(f"{size} bytes after {response[:40]!r}"):
+                if size <= 1000:
+                    assert isinstance(got, Response)
+                    assert got.body == body
+                else:
+                    assert isinstance(got, TransportFailure)
+                    assert got.kind == "too large"
 
 
 async def test_exchange_after_a_too_large_response() -> None:
@@ -119,7 +91,7 @@ async def test_timeout_is_the_whole_exchange() -> None:
     assert response == TransportFailure("timeout", "no response within 0.1 s")
 
 
-async def test_close_twice() -> None:
+async def test_clients_can_be_closed_twice() -> None:
     """Clients may be closed twice, and used again after that."""
     async with serving(ok(b"1"), ok(b"2")) as peer:
         clients = HttpClients()
