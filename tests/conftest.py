@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from anycreds.testing._isolation import isolate
+
 pytest_plugins = [
     "anycreds.testing.pytest_plugin",
     "support.event_loops",
@@ -23,9 +25,29 @@ pytest_plugins = [
 ]
 
 
+@pytest.fixture(scope="session")
+def missing_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the home directory of the tests that have no files: it does not exist."""
+    return tmp_path_factory.getbasetemp() / "missing-home"
+
+
 @pytest.fixture(autouse=True)
+def isolated_from_machine(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, missing_home: Path
+) -> Iterator[None]:
+    """Isolate every test from the machine's AWS settings. Only a test that requests ``isolated`` may have files."""
+    if "aws_isolated" in request.fixturenames:
+        request.getfixturevalue("aws_isolated")
+        yield
+        return
+    isolate(monkeypatch, missing_home)  # no directory for each of thousands of tests that need none
+    yield
+    assert not missing_home.exists(), "wrote into the home directory without the fixture ``isolated``"
+
+
+@pytest.fixture
 def isolated(aws_isolated: Path) -> Path:
-    """Isolate every test from the machine's AWS settings. The value is its empty home directory."""
+    """Return the empty home directory of a test, which its environment variables name."""
     return aws_isolated
 
 

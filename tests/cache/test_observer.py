@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 import anycreds
@@ -104,7 +105,12 @@ async def test_each_waiter_is_reported() -> None:
     """A hundred callers of one refresh are one attempt and a hundred waits."""
     events: list[Event] = []
     source = FakeSource(ManualClock(), life=None)
-    provider = anycreds.cached(source, observer=events.append)
+
+    async def slow_source() -> Credentials:
+        await anyio.lowlevel.checkpoint()
+        return await source()
+
+    provider = anycreds.cached(slow_source, observer=events.append)
     async with anyio.create_task_group() as tasks:
         for _ in range(100):
             tasks.start_soon(provider)

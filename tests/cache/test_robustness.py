@@ -34,6 +34,7 @@ SOON = 5.0
 # Cancellation before, or together with, another event
 
 
+@pytest.mark.not_eager("an eager task has its first step when it is created")
 def test_refresh_cancelled_before_its_first_step() -> None:
     """If other code cancels a refresh before its first step, its waiters get credentials from the next one."""
     provider = anycreds.cached(FakeSource(ManualClock(), life=None))
@@ -453,6 +454,7 @@ def _interrupted(*_: object) -> None:
     raise KeyboardInterrupt
 
 
+@pytest.mark.not_eager("the refresh would begin within the lines of the caller")
 @pytest.mark.parametrize("line", range(1, 60))
 def test_interrupt_at_any_line_of_a_caller(line: int) -> None:
     """A caller that is interrupted at any line of the cache leaves no lock taken and no caller waiting."""

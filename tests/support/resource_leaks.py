@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -20,7 +21,8 @@ _POOLS = ("AnyIO ", "Trio thread", "trio.", "asyncio_", "ThreadPoolExecutor")
 # The time that a thread may take to stop, or the last owner of a descriptor to close it.
 _GRACE = 2.0  # seconds; usually it takes no time
 _STEP = 0.005
-_OWN_FILES = Path("/proc/self/fd")
+_OWN_FILES = "/proc/self/fd"
+_HAS_OWN_FILES = Path(_OWN_FILES).exists()
 # The C library, the random generator and the test runner open these when they first need them.
 _HARMLESS = ("/dev/null", "/dev/urandom", "/dev/random")
 
@@ -33,14 +35,13 @@ def threads() -> set[threading.Thread]:
 def descriptors() -> dict[int, str]:
     """Return the target of each open file descriptor; empty if the system has no list of them."""
     found = {}
-    if _OWN_FILES.exists():
-        for file in _OWN_FILES.iterdir():
-            try:
-                target = str(file.readlink())
-            except OSError:
-                continue  # the descriptor of the listing itself
-            if target not in _HARMLESS:
-                found[int(file.name)] = target
+    for name in os.listdir(_OWN_FILES) if _HAS_OWN_FILES else ():  # noqa: PTH208 - pathlib takes three times as long
+        try:
+            target = os.readlink(f"{_OWN_FILES}/{name}")  # noqa: PTH115
+        except OSError:
+            continue  # the descriptor of the listing itself
+        if target not in _HARMLESS:
+            found[int(name)] = target
     return found
 
 

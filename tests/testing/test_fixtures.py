@@ -38,7 +38,6 @@ def planted(monkeypatch: pytest.MonkeyPatch) -> None:
 def again(planted: None, tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     import anycreds.testing.pytest_plugin as plugin
 
-    (tmp_path / "home").rmdir()
     patch = request.getfixturevalue("monkeypatch")
     home = plugin.aws_isolated.__wrapped__(patch, tmp_path)  # type: ignore[attr-defined]
     assert isinstance(home, Path)

@@ -175,8 +175,9 @@ class CachedProvider(Provider):
 
     async def _get_credentials(self, min_ttl: float | None, *, force: bool) -> Credentials:
         state, loop = self._state, self._runtime.current_loop()
-        has_waited, abandoned = False, 0
+        has_waited, abandoned, observer = False, 0, state.options.observer
         while abandoned < MAX_ABANDONED_REFRESHES:
+            started = 0.0 if observer is None else self._runtime.monotonic()  # before a task that may start eagerly
             refresh, max_wait = None if min_ttl is not None else state.joinable_refresh(loop), math.inf
             if refresh is None:
                 await self._runtime.preload()
@@ -189,8 +190,6 @@ class CachedProvider(Provider):
                     assert credentials is not None  # only a caller that waits may have none
                     return credentials
                 del credentials  # many may wait below, and each would keep one
-            observer = state.options.observer
-            started = 0.0 if observer is None else self._runtime.monotonic()
             with self._runtime.pause_attempt():
                 outcome = await refresh.wait(max_wait)
             if observer is not None:

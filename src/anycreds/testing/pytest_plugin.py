@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,7 @@ from .._factories.runtime import RUNTIME
 from .._system import io, threads
 from . import _virtual_time
 from ._fake_aws import FakeAWS
-
-# Variables without the prefix AWS_ that affect how credentials are found or fetched. Proxies end in _PROXY.
-_OTHER_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "HOMEDRIVE", "HOMEPATH")
+from ._isolation import isolate
 
 
 @pytest.fixture
@@ -29,16 +26,9 @@ def aws_isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     Returns:
         The home directory.
     """
-    for name in list(os.environ):
-        if name.startswith("AWS_") or name.upper().endswith("_PROXY") or name in _OTHER_VARIABLES:
-            monkeypatch.delenv(name)
     home = tmp_path / "home"
     home.mkdir()
-    monkeypatch.setenv("HOME", str(home))
-    monkeypatch.setenv("USERPROFILE", str(home))
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(home / ".aws" / "config"))
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(home / ".aws" / "credentials"))
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    isolate(monkeypatch, home)
     return home
 
 
