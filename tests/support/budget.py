@@ -8,6 +8,7 @@ profile, so it needs no ``@settings``. ``@pytest.mark.soak`` marks a test that t
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Generator, Sequence
 from typing import Any, NamedTuple, TypeVar
@@ -45,8 +46,9 @@ class Budget(NamedTuple):
         length, count = len(everything), max(2, self.count(count))
         if count >= length:
             return list(everything)
-        step, chance = (length - 2) / (count - 2 or 1), self.random(length)
-        others = [everything[1 + int((number + chance.random()) * step)] for number in range(count - 2)]
+        chance = self.random(length)
+        ends = [1 + number * (length - 2) // (count - 2 or 1) for number in range(count - 1)]
+        others = [everything[chance.randrange(start, end)] for start, end in itertools.pairwise(ends)]
         return [everything[0], *others, everything[-1]]
 
 
