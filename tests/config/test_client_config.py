@@ -68,7 +68,7 @@ def test_options_are_keyword_only() -> None:
 
 
 @each_row("name", FULL)
-def test_frozen(name: str) -> None:
+def test_attribute_cannot_be_changed(name: str) -> None:
     """No attribute can be set, changed or deleted."""
     config = ClientConfig(**FULL)
     for attempt in (partial(setattr, config, name, OTHER[name]), partial(delattr, config, name)):
@@ -81,7 +81,7 @@ def test_frozen(name: str) -> None:
 
 
 @each_row("name", FULL)
-def test_equality(name: str) -> None:
+def test_configs_with_equal_options_are_equal(name: str) -> None:
     """Objects with the same values are equal and have the same hash; one different option makes them unequal."""
     config = ClientConfig(**FULL)
     assert config == ClientConfig(**FULL)
@@ -91,14 +91,14 @@ def test_equality(name: str) -> None:
     assert config != tuple(FULL.values())
 
 
-def test_copies_are_itself() -> None:
+def test_copy_is_the_object_itself() -> None:
     """A copy of an immutable object is the object itself."""
     config = ClientConfig(ssl_context=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
     assert copy.copy(config) is config
     assert copy.deepcopy(config) is config
 
 
-def test_repr() -> None:
+def test_repr_shows_no_url() -> None:
     """``repr`` contains the options that are given; of the URL, whose path may be a secret, only its name."""
     shown = repr(ClientConfig(**FULL))
     assert shown == (
@@ -121,7 +121,7 @@ def test_repr() -> None:
         ("http_client_factory", Context),
     ],
 )
-def test_valid_values(name: str, value: Any) -> None:
+def test_valid_option_is_stored_unchanged(name: str, value: Any) -> None:
     """Valid values are stored unchanged."""
     assert getattr(ClientConfig(**{name: value}), name) is value
 
@@ -145,7 +145,7 @@ def test_blank_is_absent(name: str, blank: Any) -> None:
         *[("app_id", value) for value in ("x" * 51, f"{CANARY} x", "a/b", "a\r\nX: y", "\u00e9", "\u0661", 1, b"a")],
     ],
 )  # fmt: skip
-def test_invalid_values(name: str, value: Any) -> None:
+def test_invalid_option_is_rejected_by_name(name: str, value: Any) -> None:
     """An invalid value is an error that contains the option's name and not the value."""
     with pytest.raises(InvalidConfigurationError, match=rf"^client_config: {name} ") as caught:
         ClientConfig(**{**FULL, name: value})
@@ -153,7 +153,7 @@ def test_invalid_values(name: str, value: Any) -> None:
 
 
 @given(st.text())
-def test_any_region(region: str) -> None:
+def test_accepted_region_is_a_label_of_a_dns_name(region: str) -> None:
     """Every accepted region is one label of a DNS name."""
     try:
         taken = ClientConfig(region=region).region

@@ -46,7 +46,7 @@ def places(
         ({"HOME": ""}, "/root/", "/root"),
     ],
 )
-def test_home(environ: dict[str, str], fallback: str | None, home: str) -> None:
+def test_home_directory_is_the_first_that_is_set(environ: dict[str, str], fallback: str | None, home: str) -> None:
     """The home directory is the first that is set of HOME, USERPROFILE, HOMEDRIVE with HOMEPATH, and the system's."""
     assert places(environ, fallback) == (
         (f"{home}/.aws/config", "the default location", "~/.aws/config", False),
@@ -83,7 +83,7 @@ def test_the_system_is_asked_last(environ: dict[str, str]) -> None:
     ],
 )
 @each_row("by_option", [True, False])
-def test_paths(path: str, expected: str, shown: str, by_option: bool) -> None:
+def test_leading_tilde_is_the_home_directory(path: str, expected: str, shown: str, by_option: bool) -> None:
     """Only a leading ~/ is the home directory, and a path is displayed short and on one line."""
     home = {"HOME": "/home/me"}
     if by_option:
@@ -106,7 +106,7 @@ def test_option_overrides_its_variable() -> None:
     assert [place.is_explicit for place in places({"HOME": "/h", CONFIG: "", CREDENTIALS: " "})] == [False, False]
 
 
-def test_in_the_root_directory() -> None:
+def test_paths_are_absolute_if_home_is_the_root_directory() -> None:
     """Paths are absolute if the home directory is the root directory, as in some containers."""
     assert places({"HOME": "/", CONFIG: "~", CREDENTIALS: "~/x"}) == (
         ("/", CONFIG, "/", True),
@@ -114,7 +114,7 @@ def test_in_the_root_directory() -> None:
     )
 
 
-def test_unknown_home_directory() -> None:
+def test_unknown_home_directory_has_no_default_locations() -> None:
     """Without a home directory there are no default locations, and an explicit path below it is an error."""
     assert shared_file_locations({}, lambda: None) == (None, None)
     config, credentials = shared_file_locations({CONFIG: "/c"}, lambda: " ", filepath="/d")
@@ -145,7 +145,7 @@ def test_unknown_home_directory() -> None:
         (None, "b", {"AWS_DEFAULT_PROFILE": "d"}, "b", "the profile of the client"),
     ],
 )
-def test_explicit_profile(
+def test_profile_argument_precedes_client_and_environment(
     argument: str | None, caller: str | None, environ: dict[str, str], name: str, origin: str
 ) -> None:
     """The argument overrides the client, the client the environment; blank values select nothing."""
@@ -153,7 +153,7 @@ def test_explicit_profile(
 
 
 @each_row("environ", [{}, {"AWS_PROFILE": ""}, {"AWS_PROFILE": " "}, {"AWS_DEFAULT_PROFILE": ""}])
-def test_default_profile(environ: dict[str, str]) -> None:
+def test_profile_is_default_without_a_selection(environ: dict[str, str]) -> None:
     """Without an explicit selection the profile is ``default``, by default."""
     assert select_profile(None, None, environ) == (("default", "the default"), False)
 

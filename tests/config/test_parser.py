@@ -88,7 +88,7 @@ AGREED = vectors(
 
 
 @AGREED
-def test_agreed_grammar(text: str, expected: Expected) -> None:
+def test_grammar_that_sdks_agree_on_is_read_without_diagnostics(text: str, expected: Expected) -> None:
     """Text that all SDKs read in the same way is read like that, without diagnostics."""
     assert parse(text, "config") == {"profile": expected, "sso-session": {}, "services": {}}
     assert wrong(text) == []
@@ -155,7 +155,7 @@ DECIDED = vectors(
 
 
 @DECIDED
-def test_disputed_grammar(text: str, expected: Expected) -> None:
+def test_grammar_that_sdks_dispute_is_read_without_loss(text: str, expected: Expected) -> None:
     """Text that SDKs read in different ways is read without losing anything, and without diagnostics."""
     assert profiles(text) == expected
     assert wrong(text) == []
@@ -265,7 +265,9 @@ WRONG: list[tuple[str, str, Expected, list[tuple[int, str | None, bool]]]] = [
 
 
 @each_row("text, expected, problems", [row[1:] for row in WRONG], ids=[row[0] for row in WRONG])
-def test_malformed_lines(text: str, expected: Expected, problems: list[tuple[int, str | None, bool]]) -> None:
+def test_malformed_line_affects_its_own_section_only(
+    text: str, expected: Expected, problems: list[tuple[int, str | None, bool]]
+) -> None:
     """A malformed line affects only its own section, and has a diagnostic with line, section and severity."""
     assert profiles(text) == expected
     assert wrong(text) == problems
@@ -290,13 +292,15 @@ CREDENTIALS: list[tuple[str, str, Expected, list[tuple[int, str | None, bool]]]]
 
 
 @each_row("text, expected, problems", [row[1:] for row in CREDENTIALS], ids=[row[0] for row in CREDENTIALS])
-def test_credentials_file(text: str, expected: Expected, problems: list[tuple[int, str | None, bool]]) -> None:
+def test_header_in_the_credentials_file_is_a_name(
+    text: str, expected: Expected, problems: list[tuple[int, str | None, bool]]
+) -> None:
     """In the credentials file a header is a name, and sections of the config file are ignored."""
     assert parse(text, "credentials") == {"profile": expected, "sso-session": {}, "services": {}}
     assert wrong(text, "credentials") == problems
 
 
-def test_other_kinds_of_sections() -> None:
+def test_sso_session_and_services_sections_are_separate() -> None:
     """``sso-session`` and ``services`` sections have their own dicts, with one level of nested settings."""
     text = """
 [profile dev]
@@ -323,7 +327,7 @@ s3 =
     }
 
 
-def test_lines_of_settings() -> None:
+def test_setting_has_the_line_of_its_key() -> None:
     """Each setting has the line of its key, and each section the line of its first header."""
     found = read("\ufeff# c\r\n[default]\r\na = 1\r\n 2\r\rs3 =\n\n  b = 3\n[profile f]\n[default]\nc = 4", "config")
     section = found.section("profile", "default")
@@ -367,7 +371,7 @@ def test_no_output_contains_a_value() -> None:
     assert SECRET_KEY.lower() not in repr((output, found, section)).lower()
 
 
-def test_display_name() -> None:
+def test_displayed_name_is_short_and_on_one_line() -> None:
     """A name is displayed on one line and with a limited length."""
     assert display_name("dev") == "'dev'"
     assert display_name("\u00fc\n\0") == "'\u00fc\\n\\x00'"

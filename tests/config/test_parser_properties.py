@@ -96,7 +96,7 @@ def check_reading(text: str) -> None:
 
 
 @given(st.text(st.characters()))
-def test_any_text(text: str) -> None:
+def test_any_text_is_read(text: str) -> None:
     """Any text can be read, lone surrogates included."""
     check_reading(text)
 
@@ -105,7 +105,7 @@ def test_any_text(text: str) -> None:
 @example("=\n =")
 @example("[a\n =")
 @example("[profile a]\nb\n = =")
-def test_any_mixture(text: str) -> None:
+def test_any_mixture_of_parts_is_read(text: str) -> None:
     """Any mixture of parts of files can be read."""
     check_reading(text)
 
@@ -134,14 +134,14 @@ def test_fast_path_equals_reading_line_by_line(text: str) -> None:
 
 
 @given(FILE)
-def test_round_trip(file: dict[str, dict[str, dict[str, Any]]]) -> None:
+def test_written_file_is_read_back_equal(file: dict[str, dict[str, dict[str, Any]]]) -> None:
     """A file that is written by the rules is read back equal, without diagnostics."""
     assert parse(written(file), "config") == file
     assert list(read(written(file), "config").all_diagnostics()) == []
 
 
 @given(FILE, st.data())
-def test_mutants(file: dict[str, dict[str, dict[str, Any]]], data: st.DataObject) -> None:
+def test_changed_file_is_read(file: dict[str, dict[str, dict[str, Any]]], data: st.DataObject) -> None:
     """A valid file can be read after characters were removed, repeated or replaced."""
     text = written(file)
     for _ in range(data.draw(st.integers(1, 4))):
@@ -196,7 +196,7 @@ LARGE = {
 
 
 @pytest.mark.parametrize("name", LARGE)
-def test_time_is_linear(name: str) -> None:
+def test_reading_time_is_linear(name: str) -> None:
     """Hundreds of kilobytes of the worst input are read in linear time."""
     started = time.process_time()
     read(LARGE[name], "config")

@@ -155,7 +155,7 @@ def test_keys_come_from_one_file(
     )
 
 
-def test_nested_settings() -> None:
+def test_nested_settings_are_replaced_as_a_whole() -> None:
     """Nested settings have lines, and the other file replaces them as a whole."""
     profiles = both("[profile f]\ns3 =\n a = 1\n b = 2\nc =\n d = 3\ne = 4", "[f]\ns3 =\n a = 5\nc = 6\ne =\n g = 7")
     profile = found(profiles, "f")
@@ -163,7 +163,7 @@ def test_nested_settings() -> None:
     assert profile.settings == {"c": ("6", f"{CREDENTIALS}:4")}
 
 
-def test_nested_settings_instead_of_a_value() -> None:
+def test_nested_settings_instead_of_a_value_are_an_error() -> None:
     """Indented settings below a key that takes one value are an error of that profile."""
     profiles = both("[profile f]\naws_session_token =\n  aws_access_key_id = AKIDEXAMPLE\n[profile g]\ns3 =\n  a = 1")
     error = fatal(profiles, "f")
@@ -187,7 +187,7 @@ def test_malformed_line_is_an_error_of_its_profile() -> None:
     assert (error.path, error.line) == (CREDENTIALS, 2)
 
 
-def test_other_diagnostics() -> None:
+def test_diagnostics_of_unused_sections_are_listed() -> None:
     """``other_diagnostics`` yields the diagnostics of all unused sections, with file and line."""
     profiles = both("a = 1\n[profile f]\nbad\n[profile g]\nbad", "[g]\nbad\n[profile f]")
 
@@ -239,7 +239,7 @@ def test_missing_profile_names_both_files() -> None:
         ("p" * 10_240, []),
     ],
 )
-def test_similar_names(name: str, suggested: list[str]) -> None:
+def test_missing_profile_suggests_similar_names(name: str, suggested: list[str]) -> None:
     """Similar names of both files are suggested."""
     config = "[profile prod]\n[profile development]\n[profile staging-us-east-1]"
     error = missing(both(config, "[staging-eu-west-1]\n[prod]"), name)
@@ -275,7 +275,7 @@ def test_hint_for_unusual_names() -> None:
     assert missing(both(f"[{'n' * 100}]"), "n" * 100).hint == "write [profile NAME]"
 
 
-def test_find_section() -> None:
+def test_section_is_read_from_the_config_file_only() -> None:
     """``sso-session`` and ``services`` sections are read from the config file only, and a missing one is an error."""
     config = "[sso-session corp]\nsso_region = r\n[services x]\ns3 =\n a = 1\n[sso-session bad]\nbad"
     profiles = both(config, "[corp]\nb = 2\n[sso-session only]\n")

@@ -75,7 +75,7 @@ def test_order_of_endpoints(service: str, at: int) -> None:
     assert configured(config, environ, service).endpoint_url == expected
 
 
-def test_no_endpoint() -> None:
+def test_endpoint_of_another_service_is_not_used() -> None:
     """Without a URL, or with URLs of other services only, there is none."""
     config = "[profile dev]\nservices = s\n[services s]\ns3 =\n  endpoint_url = http://s3\n"
     for one in (configured(), configured(config), configured(config, {"AWS_ENDPOINT_URL_S3": "http://s3"})):
@@ -98,7 +98,7 @@ def test_sso_and_sso_oidc_are_independent() -> None:
 
 
 @pytest.mark.parametrize("service", ["sso_oidc", "cognito_identity"])
-def test_hyphen_or_underscore(service: str) -> None:
+def test_service_name_may_have_a_hyphen(service: str) -> None:
     """A section may have a hyphen in a service's name; the underscore of the reference takes precedence."""
     hyphen = service.replace("_", "-")
     start = f"[profile dev]\nservices = s\n[services s]\n{hyphen} =\n  endpoint_url = http://hyphen\n"
@@ -108,7 +108,7 @@ def test_hyphen_or_underscore(service: str) -> None:
 
 
 @pytest.mark.parametrize("blank", ["", " "])
-def test_blank_endpoints(blank: str) -> None:
+def test_blank_endpoint_counts_as_not_set(blank: str) -> None:
     """A blank URL counts as not set in variables, section and profile."""
     config = (
         "[profile dev]\nservices = s\nendpoint_url = http://profile\n"
@@ -118,7 +118,7 @@ def test_blank_endpoints(blank: str) -> None:
     assert configured(config, environ).endpoint_url == ("http://profile", f"{FILE}:3")
 
 
-def test_missing_section() -> None:
+def test_missing_services_section_is_an_error() -> None:
     """A missing section is an error with its name and that of the profile, and only if it is needed."""
     config = "[profile dev]\nendpoint_url = http://profile\nservices = locl\n[services local]\n"
     said = error_of(config)
@@ -128,7 +128,7 @@ def test_missing_section() -> None:
     assert configured(config, {IGNORE: "true"}).endpoint_url is None
 
 
-def test_malformed_section() -> None:
+def test_malformed_services_section_is_an_error() -> None:
     """A malformed line in the section is an error with file and line, and only if the section is needed."""
     config = f"[profile dev]\nservices = s\n[services s]\nsts =\n  endpoint_url = http://a\n{SECRET_KEY}\n"
     said = error_of(config)
@@ -149,7 +149,7 @@ def test_malformed_section() -> None:
         (" ", "yes", True),
     ],
 )
-def test_ignored_endpoints(variable: str | None, key: str | None, ignored: bool) -> None:
+def test_ignore_setting_disables_configured_endpoints(variable: str | None, key: str | None, ignored: bool) -> None:
     """The setting ignores all configured URLs, and the variable overrides the profile."""
     line = "" if key is None else f"ignore_configured_endpoint_urls = {key}"
     config = f"[profile dev]\nendpoint_url = http://profile\n{line}\n"
@@ -158,7 +158,7 @@ def test_ignored_endpoints(variable: str | None, key: str | None, ignored: bool)
         assert (configured(config, {**environ, **more}).endpoint_url is None) is ignored
 
 
-def test_invalid_boolean() -> None:
+def test_invalid_boolean_is_an_error_with_its_origin() -> None:
     """An invalid boolean is an error with its origin."""
     said = error_of("", {IGNORE: "maybe", "AWS_ENDPOINT_URL": "http://a"})
     assert IGNORE in said
@@ -188,7 +188,7 @@ def test_order_of_regions(at: int) -> None:
 
 
 @each_row("blank", ["", " ", "\t"])
-def test_blank_regions(blank: str) -> None:
+def test_blank_region_counts_as_not_set(blank: str) -> None:
     """A blank region counts as not set for the client, in variables and in the profile."""
     environ = {"AWS_REGION": blank, "AWS_DEFAULT_REGION": "eu-old-1"}
     settings = configured(f"[profile dev]\nregion ={blank}\n", environ, client_region=blank)
@@ -211,7 +211,7 @@ def test_blank_regions(blank: str) -> None:
         (4, None, 4),
     ],
 )
-def test_attempts(variable: Any, key: str | None, number: int) -> None:
+def test_variable_with_attempts_precedes_the_profile(variable: Any, key: str | None, number: int) -> None:
     """The variable overrides the profile, and the default is three attempts."""
     config = "" if key is None else f"[profile dev]\nmax_attempts = {key}\n"
     assert configured(config, {} if variable is None else {ATTEMPTS: variable}).max_attempts == number
@@ -222,7 +222,7 @@ def test_attempts(variable: Any, key: str | None, number: int) -> None:
     ["0", "-1", "101", "1000", "10000", "3.0", "1e1", "three", "+3", "1_0", "\u0663", "\u00b2", "0x5", "00100000",
      "0" * 5000 + "5", "0001" + "9" * 5000, "9" * 5000, SECRET_KEY, "3\x00"],
 )  # fmt: skip
-def test_invalid_attempts(value: str) -> None:
+def test_invalid_attempts_are_an_error_with_their_origin(value: str) -> None:
     """An invalid number is an error with its origin, and a long value is not displayed."""
     said = error_of("", {ATTEMPTS: value})
     assert ATTEMPTS in said
@@ -250,7 +250,7 @@ def test_invalid_attempts_in_the_profile() -> None:
         (True, None, True),
     ],
 )
-def test_fips_and_dualstack(variable: Any, key: str | None, on: bool) -> None:
+def test_variables_of_fips_and_dualstack_precede_the_profile(variable: Any, key: str | None, on: bool) -> None:
     """The variable overrides the profile, and both settings are off by default."""
     config = "" if key is None else f"[profile dev]\nuse_fips_endpoint = {key}\n"
     environ = {} if variable is None else {"AWS_USE_FIPS_ENDPOINT": variable}
@@ -266,7 +266,7 @@ def test_fips_and_dualstack(variable: Any, key: str | None, on: bool) -> None:
 # --- the view of the profile
 
 
-def test_missing_profile() -> None:
+def test_missing_profile_has_no_settings() -> None:
     """A profile that does not exist has no settings."""
     config = "[profile other]\nregion = eu-west-1\nmax_attempts = 9\nendpoint_url = http://a\n"
     assert configured(config) == (None, None, False, False, 3, None, None)
@@ -300,7 +300,7 @@ VARIABLES = ["AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOI
 
 
 @given(st.dictionaries(st.sampled_from(VARIABLES), st.text() | st.integers()), st.text() | st.none())
-def test_any_environment(environ: dict[str, Any], caller: str | None) -> None:
+def test_any_environment_is_read_or_rejected(environ: dict[str, Any], caller: str | None) -> None:
     """Any variables can be read, or raise ``InvalidConfigurationError``."""
     try:
         found = configured("", environ, client_region=caller)

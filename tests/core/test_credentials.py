@@ -62,7 +62,7 @@ def test_secrets_cannot_be_printed() -> None:
         vars(creds)
 
 
-def test_frozen() -> None:
+def test_fields_cannot_be_changed() -> None:
     """No field can be changed, deleted or added."""
     creds = whole()
     for name in ("access_key_id", "expiration", "surprise"):

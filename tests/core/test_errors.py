@@ -17,7 +17,7 @@ EVERY = sorted(
 )
 
 
-def test_the_tree() -> None:
+def test_error_classes_say_what_a_chain_does() -> None:
     """The classes say what a chain does: go on, stop for settings, stop for a source."""
     assert len(EVERY) == 15
     assert issubclass(anycreds.MetadataUnreachableError, anycreds.NotConfiguredError)

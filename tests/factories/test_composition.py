@@ -26,7 +26,7 @@ async def function() -> Credentials:
     return KEYS
 
 
-def test_chain_without_providers() -> None:
+def test_chain_needs_at_least_one_provider() -> None:
     """``create_credential_chain`` needs at least one provider."""
     with pytest.raises(InvalidConfigurationError, match="at least one"):
         anycreds.create_credential_chain()
@@ -95,7 +95,7 @@ def test_context_reaches_the_source_of_a_role() -> None:
 
 
 @pytest.mark.parametrize("compose", [lambda provider: provider, in_a_chain], ids=["alone", "in a chain"])
-def test_last_client_counts(compose: Callable[[Provider], Provider]) -> None:
+def test_last_client_precedes_earlier_clients(compose: Callable[[Provider], Provider]) -> None:
     """A provider for a client ignores an earlier client, and the context of the chain that it is in."""
     keys, role = ClientContext(profile="keys"), ClientContext(profile="role")
     provider = compose(anycreds.from_ini().for_client(role).for_client(keys))

@@ -195,7 +195,7 @@ async def test_environment_is_read_when_awaited(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.anyio
-async def test_no_credentials() -> None:
+async def test_error_without_credentials_lists_every_provider() -> None:
     """If nothing is configured, the error lists every provider of the chain, in order."""
     with pytest.raises(anycreds.NoCredentialsError, match="no credentials found") as caught:
         await anycreds.from_default_chain()()
@@ -214,7 +214,7 @@ async def test_incomplete_keys_stop_the_chain() -> None:
 
 
 @pytest.mark.anyio
-async def test_empty_environ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_empty_environ_replaces_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """``environ={}`` replaces the environment of the process."""
     for name, value in ENVIRONMENT_KEYS.items():
         monkeypatch.setenv(name, value)

@@ -122,7 +122,7 @@ CONTEXT_FIELDS: dict[str, tuple[Provider, set[str]]] = {
 
 
 @each_row("provider, fields", CONTEXT_FIELDS.values(), ids=[*CONTEXT_FIELDS])
-def test_context_fields(provider: Provider, fields: set[str]) -> None:
+def test_provider_declares_its_context_fields(provider: Provider, fields: set[str]) -> None:
     """A provider declares the fields of the client that its credentials depend on, and no others."""
     assert provider._context_fields == fields
 

@@ -136,7 +136,7 @@ def test_invalid_option_of_sts(factory: Factory, options: dict[str, Any], messag
 
 
 @each_row("role", [None, "", " ", "a\nb"])
-def test_missing_role(role: Any) -> None:
+def test_role_arn_is_required(role: Any) -> None:
     """Both factories that need the ARN of a role raise an error without a usable one."""
     for call in (partial(temporary, role), partial(anycreds.from_web_token, role, TOKEN)):
         with pytest.raises(InvalidConfigurationError, match=r"(?i)role_?arn") as caught:
@@ -149,7 +149,7 @@ def test_missing_role(role: Any) -> None:
     ["", " ", "canary\x00", "canary" * 3400, None, 7],
     ids=["empty", "blank", "control character", "too long", "none", "number"],
 )
-def test_invalid_token(token: Any) -> None:
+def test_invalid_web_identity_token_is_rejected(token: Any) -> None:
     """A token that is an invalid text is rejected without showing it; 20,000 characters are valid."""
     with pytest.raises(InvalidConfigurationError, match="web_identity_token") as caught:
         anycreds.from_web_token(ROLE, token)
@@ -209,7 +209,7 @@ async def test_default_source_is_the_default_chain() -> None:
     ],
     ids=["from_temporary_credentials", "from_ini", "from_default_chain"],
 )
-def test_mfa_code_provider(provider: Provider) -> None:
+def test_mfa_code_provider_returns_the_code(provider: Provider) -> None:
     """``mfa_code_provider`` returns the code for the device, and the provider is known to prompt the user."""
     sent = requested(provider).form
     assert (sent["SerialNumber"], sent["TokenCode"]) == (MFA, "canary-laptop")
@@ -232,7 +232,7 @@ async def token_function() -> str:
     return "canary.of.a.function"
 
 
-def test_web_identity_token() -> None:
+def test_web_identity_token_is_a_text_or_a_function() -> None:
     """``web_identity_token`` is a text or an async function."""
     assert requested(web_token()).form["WebIdentityToken"] == TOKEN
     assert requested(anycreds.from_web_token(ROLE, token_function)).form["WebIdentityToken"] == "canary.of.a.function"
@@ -269,7 +269,7 @@ def test_options_of_the_token_file(factory: Factory) -> None:
     ],
     ids=["from_web_token", "from_token_file", "from_ini", "from_default_chain, profile", "from_default_chain"],
 )
-def test_role_assumer_with_web_identity(factory: Factory, environ: dict[str, str]) -> None:
+def test_role_assumer_with_web_identity_replaces_sts(factory: Factory, environ: dict[str, str]) -> None:
     """``role_assumer_with_web_identity`` receives the token and the role, and STS is not called."""
     received: list[Any] = []
 
@@ -283,7 +283,7 @@ def test_role_assumer_with_web_identity(factory: Factory, environ: dict[str, str
 
 
 @each_row("factory", [anycreds.from_ini, default_chain])
-def test_role_assumer(factory: Factory) -> None:
+def test_role_assumer_replaces_sts(factory: Factory) -> None:
     """``role_assumer`` receives the credentials of the source and the role, and STS is not called."""
     received: list[Any] = []
 
@@ -323,7 +323,7 @@ EVERY_SERVICE = {**{name: (factory, {}) for name, factory in SERVICES.items()}, 
 
 
 @each_row("factory, given", EVERY_SERVICE.values(), ids=[*EVERY_SERVICE])
-def test_client_config(factory: Factory, given: dict[str, Any]) -> None:
+def test_client_config_reaches_every_service(factory: Factory, given: dict[str, Any]) -> None:
     """Each service is called with the endpoint, HTTP client and number of attempts of ``client_config``."""
     config = ClientConfig(endpoint_url="https://mine.example.com/base", http_client_factory=dict, max_attempts=2)
     io = requested(factory(client_config=config), UniformIo(UNAVAILABLE, **given))
@@ -411,7 +411,7 @@ def attempt(provider: Provider, io: UniformIo) -> UniformIo:
 
 
 @each_row("factory, profile", FROM_FILES.values(), ids=[*FROM_FILES])
-def test_own_files(factory: Factory, profile: str) -> None:
+def test_file_options_replace_the_default_files(factory: Factory, profile: str) -> None:
     """``filepath`` and ``config_filepath`` are read instead of the files in the home directory."""
     io = UniformIo(files={"/config": CONFIG.encode(), "/credentials": b""})
     attempt(factory(profile, filepath="/credentials", config_filepath="/config"), io)
@@ -424,7 +424,7 @@ CACHING = {name: call for name, call in FROM_FILES.items() if name != "from_proc
 
 @each_row("factory, profile", CACHING.values(), ids=[*CACHING])
 @each_row("ignore_cache", [False, True])
-def test_ignore_cache(factory: Factory, profile: str, ignore_cache: bool) -> None:
+def test_ignore_cache_reads_files_at_every_call(factory: Factory, profile: str, ignore_cache: bool) -> None:
     """With ``ignore_cache`` an unchanged file is read at every call, otherwise only once."""
     io, provider = UniformIo(), factory(profile, ignore_cache=ignore_cache)
     attempt(provider, io)
@@ -433,7 +433,7 @@ def test_ignore_cache(factory: Factory, profile: str, ignore_cache: bool) -> Non
 
 
 @each_row("factory, profile", FROM_FILES.values(), ids=[*FROM_FILES])
-def test_profile_argument(factory: Factory, profile: str) -> None:
+def test_profile_argument_precedes_aws_profile(factory: Factory, profile: str) -> None:
     """The argument ``profile`` takes precedence over ``AWS_PROFILE``."""
     io = attempt(factory(profile), UniformIo(environ={"AWS_PROFILE": "keys"}))
     expected = {"command": (0, 1), "role": (1, 0), "sso": (1, 0), "login": (1, 0), "elsewhere": (1, 0)}
@@ -452,7 +452,7 @@ def test_timeout_of_a_command(factory: Factory) -> None:
     assert 59 < second <= 60
 
 
-def test_environ() -> None:
+def test_environ_replaces_the_environment() -> None:
     """``from_env`` reads the given mapping at each call instead of the environment of the process."""
     environ = {"AWS_ACCESS_KEY_ID": "AKIDMINE", "AWS_SECRET_ACCESS_KEY": "canaryMINE"}
     provider, io = anycreds.from_env(environ=environ), UniformIo(environ=ENVIRONMENT_KEYS)

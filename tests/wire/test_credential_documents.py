@@ -50,7 +50,7 @@ def malformed(body: object, **options: Any) -> MalformedResponseError:
     return error
 
 
-def test_reads_a_whole_set() -> None:
+def test_document_with_all_fields_is_read() -> None:
     """A document with all fields becomes credentials with all of them."""
     assert read(document(AccountId="012345678901", LastUpdated="x", Type="AWS-HMAC")) == Credentials(
         KEY_ID,
@@ -63,7 +63,7 @@ def test_reads_a_whole_set() -> None:
 
 
 @pytest.mark.parametrize("code", [..., "Success"])
-def test_needs_no_code(code: object) -> None:
+def test_code_is_optional(code: object) -> None:
     """The ECS agent sends no Code, and EC2 metadata sends Success."""
     assert isinstance(read(document(Code=code)), Credentials)
 
@@ -255,7 +255,7 @@ def test_an_error_with_status_200_takes_precedence_over_keys() -> None:
 
 
 @each_row("code", [None, 0, 200, [], {}, True])
-def test_a_code_is_text(code: object) -> None:
+def test_code_of_another_type_is_malformed(code: object) -> None:
     """A Code of another type is malformed."""
     assert malformed(document(Code=code)).field == "Code"
 
@@ -302,7 +302,7 @@ UTC_MOMENT = datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
         ("0001-01-01T00:00:00Z", datetime(1, 1, 1, tzinfo=UTC)),
     ],
 )
-def test_reads_times(text: str, moment: datetime) -> None:
+def test_every_form_of_rfc_3339_is_read(text: str, moment: datetime) -> None:
     """Every form of RFC 3339 is read, and forms near it; a time without a zone is UTC."""
     found = parse_time(text)
     assert found == moment
@@ -450,7 +450,7 @@ def test_redirects_are_errors(status: int, location: str, said: str) -> None:
         ("too large", MalformedResponseError),
     ],
 )
-def test_no_answer_says_why(kind: Any, error_type: type[RetrievalError]) -> None:
+def test_failed_exchange_has_its_class_and_detail(kind: Any, error_type: type[RetrievalError]) -> None:
     """Every kind of failed exchange has its class and its detail."""
     error = transport_error(TransportFailure(kind, "some detail"), SOURCE, "GET http://x", "a hint")
     assert type(error) is error_type

@@ -142,7 +142,7 @@ def test_headers_equal_botocores(case: Case, body: bytes) -> None:
 
 
 @given(cases())
-def test_unsigned_body(case: Case) -> None:
+def test_unsigned_body_is_declared_in_a_header(case: Case) -> None:
     """A header says that the body is not signed, and it is signed as in botocore."""
     request = AWSRequest(case.method, str(case.url), data=b"not signed")
     request.context["payload_signing_enabled"] = False
@@ -274,7 +274,7 @@ def test_encoded_slash_in_s3_key() -> None:
     assert len({signature(S3_URL._replace(target=target), S3) for target in targets}) == len(targets)
 
 
-def test_host() -> None:
+def test_header_host_precedes_the_host_of_the_url() -> None:
     """The port of the URL is signed; a header ``Host`` takes precedence over the URL."""
     with_port = ROOT._replace(port=443)
     assert signature(with_port) == signature(ROOT, sent={"Host": f"{ROOT.host}:443"})
@@ -338,7 +338,7 @@ def test_limits_of_expires(expires: int) -> None:
 
 
 @given(st.dictionaries(st.text(max_size=8), st.text(max_size=12)), st.binary(max_size=8))
-def test_random_headers(sent: dict[str, str], body: bytes) -> None:
+def test_any_headers_are_signed_or_rejected(sent: dict[str, str], body: bytes) -> None:
     """Any text in headers gives a signature or ``InvalidValueError``."""
     for scope in (STS, S3):
         signed = outcome(sign_headers, KEYS, scope, NOW, "GET", ROOT, headers=sent, body=body)

@@ -28,7 +28,7 @@ def problem(body: bytes) -> str:
     return reason
 
 
-def test_tree() -> None:
+def test_elements_have_names_and_texts() -> None:
     """Elements have names and texts; namespaces, comments, attributes and instructions are ignored."""
     body = b"""<?xml version="1.0" encoding="utf-8"?>
         <?style sheet?>
@@ -104,7 +104,7 @@ def test_invalid_documents(body: bytes, said: str) -> None:
     assert said in problem(body)
 
 
-def test_number_of_tags() -> None:
+def test_more_than_2000_tags_are_rejected() -> None:
     """2000 tags are parsed, however they are nested; more are rejected."""
     for body in (b"<a>" * 1000 + b"</a>" * 1000, b"<a>" + b"<b/>" * 1998 + b"</a>"):
         assert parse_xml(body).name == "a"
@@ -112,7 +112,7 @@ def test_number_of_tags() -> None:
         assert "more than 2000 tags" in problem(body)
 
 
-def test_find() -> None:
+def test_path_of_names_leads_to_an_element() -> None:
     """A path of names, without the root's, leads to an element at any depth."""
     root = parse_xml(b"<r><a><b>x</b><c/></a><d>y</d></r>")
     assert root.find() is root
@@ -147,7 +147,7 @@ def test_elements_are_rejected_where_text_is_read() -> None:
     assert "elements" in str(rejected(parse_xml(b"<r><a>x<b/>y</a></r>").text_at, "a"))
 
 
-def test_repr() -> None:
+def test_repr_shows_neither_names_nor_texts() -> None:
     """The repr contains neither names nor texts, since both may be secret."""
     root = parse_xml(b"<canary-1><canary-2>canary-secret</canary-2></canary-1>")
     assert root.text_at("canary-2") == CANARY
@@ -185,7 +185,7 @@ def test_large_documents_are_parsed_quickly(body: bytes) -> None:
 
 
 @given(st.binary(max_size=400) | st.text(alphabet="<>/!?[]&;#'\"=ax- \n", max_size=400).map(str.encode))
-def test_random_bytes(body: bytes) -> None:
+def test_any_bytes_are_parsed_or_rejected(body: bytes) -> None:
     """Any bytes are parsed or raise ``InvalidValueError``."""
     with suppress(InvalidValueError):
         assert isinstance(parse_xml(body), XmlElement)
@@ -195,7 +195,7 @@ SOUND = st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S", "Zs
 
 
 @given(st.lists(SOUND, max_size=5))
-def test_escaped_texts(texts: list[str]) -> None:
+def test_escaped_text_is_parsed_to_the_original(texts: list[str]) -> None:
     """An escaped text is parsed to the original text."""
     body = "".join(f"<t{number}>{escape(text)}</t{number}>" for number, text in enumerate(texts))
     root = parse_xml(f"<r>{body}</r>".encode())

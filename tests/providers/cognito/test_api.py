@@ -60,7 +60,7 @@ def malformed(body: object, **headers: Any) -> MalformedResponseError:
     return error
 
 
-def test_headers() -> None:
+def test_operation_is_in_a_header() -> None:
     """The operation is in a header, as in AWS JSON 1.1."""
     assert request_headers("GetId") == {
         "content-type": "application/x-amz-json-1.1",
@@ -70,7 +70,7 @@ def test_headers() -> None:
     assert target == "AWSCognitoIdentityService.GetCredentialsForIdentity"
 
 
-def test_bodies() -> None:
+def test_request_body_omits_unset_options() -> None:
     """Fields have a fixed order; options that are not set are omitted, but an empty mapping of logins is not."""
     assert get_id_body(POOL, None, None) == f'{{"IdentityPoolId":"{POOL}"}}'.encode()
     assert get_id_body(POOL, "012345678901", {"a": "b"}) == (
@@ -88,7 +88,7 @@ def test_any_text_can_be_sent(name: str, token: str) -> None:
     assert json.loads(get_id_body(token, None, {name: token})) == {"IdentityPoolId": token, "Logins": {name: token}}
 
 
-def test_identity() -> None:
+def test_identity_in_the_response_is_returned() -> None:
     """The identity in a response to GetId is returned, and unknown fields are ignored."""
     assert parse_identity_id(answer({"IdentityId": IDENTITY, "x": 1}), SOURCE) == IDENTITY
 
@@ -113,7 +113,7 @@ def test_invalid_identity(body: object, text: str) -> None:
     assert text in str(error)
 
 
-def test_credentials() -> None:
+def test_credentials_have_all_fields_of_the_response() -> None:
     """The credentials have all fields of the response, and the identity."""
     assert credentials_in(document()) == Credentials(
         KEY_ID,
@@ -141,7 +141,7 @@ def test_response_without_identity(absent: object) -> None:
         (253_402_300_799, datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)),
     ],
 )
-def test_expiration(number: float, moment: datetime) -> None:
+def test_expiration_is_in_seconds_since_1970(number: float, moment: datetime) -> None:
     """The expiration is a number of seconds since 1970, whole or not."""
     assert credentials_in(document(Expiration=number)).expiration == moment
 
@@ -227,7 +227,7 @@ def test_invalid_credentials_object(value: object) -> None:
 
 
 @each_row("body", [b"", b"null", b"[]", b"{", b"<html>", b"\xff", b"[" * 5000])
-def test_invalid_body(body: bytes) -> None:
+def test_invalid_body_is_malformed_for_both_operations(body: bytes) -> None:
     """A body that is not one JSON object is an error for both operations."""
     malformed(body)
     assert isinstance(outcome(parse_identity_id, answer(body), SOURCE), MalformedResponseError)
@@ -239,7 +239,7 @@ def test_compressed_response() -> None:
 
 
 @each_row("code", sorted(HINTS))
-def test_hints(code: str) -> None:
+def test_every_documented_code_has_a_hint(code: str) -> None:
     """Every error code that AWS documents for the two operations has a hint."""
     response = answer({"__type": f"com.amazonaws.cognito.identity#{code}", "message": "no"}, 400)
     error = service_error(response, parse_json_error(response), SOURCE, "GetId", HINTS)

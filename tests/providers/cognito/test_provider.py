@@ -151,7 +151,7 @@ class Cache:
         self.values.pop(key, None)
 
 
-def test_identity() -> None:
+def test_known_identity_is_requested_once() -> None:
     """A known identity is requested once, without a signature, in the region of its ID."""
     io = cognito(credentials_response())
     assert fetch(identity(), io) == Credentials(
@@ -169,7 +169,7 @@ def test_identity() -> None:
     assert (request.direct, request.timeout) == (False, 5.0)
 
 
-def test_pool() -> None:
+def test_pool_requests_and_caches_an_identity() -> None:
     """A pool returns an identity and then its credentials; the next call uses the cached identity."""
     io = cognito(identity_response(), credentials_response(), credentials_response())
     provider = pool(account_id="012345678901")
@@ -208,7 +208,9 @@ def test_every_option_is_sent() -> None:
         (None, "no-prefix", {}, "us-east-1"),
     ],
 )
-def test_region(config: str | None, identity_id: str, environ: dict[str, str], region: str) -> None:
+def test_region_of_the_option_precedes_id_and_environment(
+    config: str | None, identity_id: str, environ: dict[str, str], region: str
+) -> None:
     """The region is that of the option, of the ID, or of the environment, in this order."""
     io = cognito(credentials_response(), url=f"https://cognito-identity.{region}.amazonaws.com/", environ=environ)
     fetch(identity(config=ClientConfig(region=config), identity_id=identity_id), io)
@@ -269,7 +271,7 @@ def test_login_functions_are_called_once_per_attempt() -> None:
         (TOKEN + "x" * 50_000, RetrievalError, "characters"),
     ],
 )
-def test_failing_login(value: object, kind: type[CredentialsError], text: str) -> None:
+def test_failing_login_is_named_and_nothing_is_sent(value: object, kind: type[CredentialsError], text: str) -> None:
     """The error for a login without a token names the login, and nothing is sent."""
     found = failure(identity({GOOGLE: TOKEN2, USERS: returning(value)}), FakeIo())
     assert type(found) is kind
@@ -282,7 +284,7 @@ def test_failing_login(value: object, kind: type[CredentialsError], text: str) -
     assert_no_secret(found, TOKEN2)
 
 
-def test_long_tokens() -> None:
+def test_longest_tokens_are_sent() -> None:
     """Tokens of up to 50,000 characters are sent, as Cognito accepts them."""
     logins = {USERS: returning("x" * 50_000), GOOGLE: "y" * 50_000}
     io = cognito(credentials_response())
@@ -415,7 +417,7 @@ def test_transient_errors(failures: Answer, kind: type[CredentialsError]) -> Non
     assert_no_secret(found, TOKEN)
 
 
-def test_timeout() -> None:
+def test_call_ends_within_its_timeout() -> None:
     """Each call ends within the timeout times the number of attempts, delays included."""
     io = FakeIo()
 
@@ -542,7 +544,7 @@ def test_invalid_identity_is_not_cached(bad: dict[str, object]) -> None:
         ),
     ],
 )
-def test_cache_key(more: dict[str, Any], logins: dict[str, str] | None, key: str) -> None:
+def test_cache_key_contains_pool_and_user(more: dict[str, Any], logins: dict[str, str] | None, key: str) -> None:
     """The key has pool and user as in JavaScript, and account and region where they may differ."""
     cache = Cache()
     provider = pool(logins, cache=cache, **more)
@@ -554,7 +556,7 @@ def test_cache_key(more: dict[str, Any], logins: dict[str, str] | None, key: str
     assert cache.calls == [("get", key), ("set", key, ME), ("get", key)]
 
 
-def test_filled_cache() -> None:
+def test_identity_in_the_cache_is_used() -> None:
     """An identity in the cache is used without a request to the pool."""
     io = cognito(credentials_response(OTHER))
     assert fetch(pool(cache=Cache({f"{KEY}:ANONYMOUS": OTHER})), io).identity_id == OTHER
@@ -636,7 +638,9 @@ def raising(error: Exception) -> Callable[[], Any]:
     ],
     ids=["get, system error", "get, error of a provider", "set", "delete"],
 )
-def test_failing_cache(method: str, broken: Callable[[], Any], caplog: pytest.LogCaptureFixture) -> None:
+def test_failing_cache_is_logged_and_left_out(
+    method: str, broken: Callable[[], Any], caplog: pytest.LogCaptureFixture
+) -> None:
     """An error of the cache is logged and does not fail the call; a failed get is a miss."""
     cache = Cache({f"{KEY}:ANONYMOUS": THIRD}, **{method: broken})
     answers = (

@@ -26,6 +26,7 @@ from anycreds._core.io import ReadFailure
 from anycreds._core.provider import ClientContext
 from anycreds._providers.container.provider import ContainerProvider
 from anycreds._providers.container.settings import container_options
+from anycreds._wire.urls import parse_url
 from support.errors import error_of
 from support.fake_io import (
     AUTHORIZATION,
@@ -69,7 +70,7 @@ def io_with(url: str, *responses: Any, **options: Any) -> FakeIo:
     return FakeIo(*[("GET", url, response) for response in responses], **options)
 
 
-def test_ecs() -> None:
+def test_relative_uri_of_ecs_is_requested_from_the_agent() -> None:
     """The relative URI of an ECS task is requested from the agent, without a proxy."""
     io = io_with(f"http://169.254.170.2{ECS}", answer(document(Code=..., RoleArn="x")), environ={RELATIVE: ECS})
     assert fetch(provider(), io) == Credentials(
@@ -84,7 +85,7 @@ def test_ecs() -> None:
     assert (request.direct, request.timeout) == (True, 1.0)
 
 
-def test_eks() -> None:
+def test_token_file_of_eks_is_sent_without_its_newline() -> None:
     """EKS pod identity has a full URI, and a token file whose final newline is not a part of the token."""
     io = io_with(
         EKS,
@@ -198,20 +199,89 @@ def test_invalid_options(options: dict[str, Any]) -> None:
     assert_no_secret(error)
 
 
-@each_row(
-    "uri",
-    ["http://evil.example/x?secret=query", "http://169.254.169.254/x", "http://[::ffff:127.0.0.1]/", "http://0.0.0.0/"],
-)
-@each_row("by_option", [True, False])
-def test_forbidden_endpoints(uri: str, by_option: bool) -> None:
+FORBIDDEN = [
+    "http://example.com/",
+    "http://169.254.169.254/latest/",
+    "http://169.254.170.1/",
+    "http://169.254.170.3/",
+    "http://169.254.170.22/",
+    "http://169.254.170.24/",
+    "http://169.254.0.1/",
+    "http://169.1.2.3/",
+    "http://192.168.0.1/",
+    "http://10.0.0.1/",
+    "http://0.0.0.0/",
+    "http://126.255.255.255/",
+    "http://128.0.0.1/",
+    "http://255.255.255.255/",
+    "http://localhost./",
+    "http://localhost.localdomain/",
+    "http://localhost.evil.com/",
+    "http://xlocalhost/",
+    "http://local_host/",
+    "http://127.0.0.1.evil.com/",
+    "http://127.0.0.1.nip.io/",
+    "http://169.254.170.2.evil.com/",
+    "http://somewhere.com/foo",
+    "http://[::]/",
+    "http://[::2]/",
+    "http://[1::1]/",
+    "http://[::ffff:127.0.0.1]/",
+    "http://[::127.0.0.1]/",
+    "http://[::ffff:169.254.170.2]/",
+    "http://[::ffff:a9fe:aa02]/",
+    "http://[64:ff9b::7f00:1]/",
+    "http://[fd00:ec2::24]/",
+    "http://[fd00:ec2::254]/",
+    "http://[fd00:ec2::1:23]/",
+    "http://[fe80::1]/",
+    "http://[fe80::23]/",
+]
+
+ALLOWED = [
+    "https://example.com/",
+    "https://192.168.0.1/",
+    "https://[2001:db8::1]:8443/x",
+    "https://localhost/",
+    "https://127.0.0.1/",
+    "http://localhost/",
+    "http://LOCALHOST:1234/x",
+    "http://127.0.0.1/",
+    "http://127.0.0.1:8080/",
+    "http://127.0.0.0/",
+    "http://127.1.2.3/",
+    "http://127.255.255.255/",
+    "http://169.254.170.2/v2/credentials/x",
+    "http://169.254.170.23/v1/credentials",
+    "http://[fd00:ec2::23]/v1/credentials",
+    "http://[fd00:ec2::23]:80/v1/credentials",
+    "http://[FD00:0EC2:0:0:0:0:0:23]/",
+    "http://[::1]/",
+    "http://[0:0:0:0:0:0:0:1]:8080/",
+]
+
+
+@each_row("uri", FORBIDDEN)
+def test_plain_http_to_another_host_is_forbidden(uri: str) -> None:
     """Plain http to another host is an error before a token is read; it names the host and the allowed ones."""
-    io = FakeIo(environ={} if by_option else {FULL: uri, TOKEN_FILE: "/x"})
-    error = fail(io, **({"full_uri": uri} if by_option else {}))
-    assert type(error) is ForbiddenEndpointError
-    assert ("option full_uri" if by_option else FULL) in str(error)
-    assert "secret" not in str(error)
-    assert "169.254.170.2" in str(error)
-    assert io.reads == []
+    uri += "secret-path?secret=query"
+    for io, options, origin in (
+        (FakeIo(environ={FULL: uri, TOKEN_FILE: "/x"}), {}, FULL),
+        (FakeIo(), {"full_uri": uri}, "option full_uri"),
+    ):
+        error = fail(io, **options)
+        assert type(error) is ForbiddenEndpointError
+        assert origin in str(error)
+        assert "secret" not in str(error)
+        assert "169.254.170.2" in str(error)
+        assert io.reads == []
+
+
+@each_row("uri", ALLOWED)
+def test_allowed_endpoint_is_requested(uri: str) -> None:
+    """Https to any host is allowed, and plain http to loopback hosts and to the addresses of ECS and EKS."""
+    io = io_with(str(parse_url(uri)), answer(document()), environ={FULL: uri})
+    assert fetch(provider(), io).access_key_id == KEY_ID
 
 
 @each_row(
@@ -235,7 +305,7 @@ def test_invalid_uri(environ: dict[str, str]) -> None:
         ("https://broker.example/x", False),
     ],
 )
-def test_proxies(uri: str, direct: bool) -> None:
+def test_only_https_to_a_distant_host_may_use_a_proxy(uri: str, direct: bool) -> None:
     """Only https to a host that is not link-local may use a proxy."""
     io = io_with(uri, answer(document()), environ={FULL: uri})
     fetch(provider(), io)
@@ -358,7 +428,9 @@ def test_transient_failures_are_retried() -> None:
         (TransportFailure("too large", "more than 65536 bytes came"), MalformedResponseError),
     ],
 )
-def test_no_response(transport_failure: TransportFailure, error_type: type[CredentialsError]) -> None:
+def test_endpoint_without_a_response_is_an_error(
+    transport_failure: TransportFailure, error_type: type[CredentialsError]
+) -> None:
     """An endpoint without a response is an error with the reason, which stops a chain."""
     error = fail(io_with(EKS, transport_failure, environ={FULL: EKS}))
     assert type(error) is error_type

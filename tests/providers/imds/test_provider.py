@@ -112,7 +112,7 @@ def fail(*script: Any, **options: Any) -> CredentialsError:
 # --- requests
 
 
-def test_three_requests() -> None:
+def test_token_role_and_credentials_are_requested() -> None:
     """The provider requests a token, and with it the name of the role and its credentials."""
     io = FakeIo(put(), roles(), creds(answer(document(AccountId="012345678901"))))
     assert fetch(provider(), io) == Credentials(
@@ -141,7 +141,9 @@ def test_three_requests() -> None:
         ({}, {"endpoint": "http://127.0.0.1:1338/a/b/"}, "http://127.0.0.1:1338/a/b"),
     ],
 )
-def test_endpoint(environ: dict[str, str], options: dict[str, Any], base: str) -> None:
+def test_endpoint_depends_on_mode_and_endpoint_setting(
+    environ: dict[str, str], options: dict[str, Any], base: str
+) -> None:
     """The endpoint depends on the mode and the endpoint setting, whose path is a prefix of every path."""
     fetch(provider(**options), FakeIo(*all_three(base), environ=environ))
 
@@ -177,7 +179,7 @@ def test_invalid_settings(environ: dict[str, str]) -> None:
     assert next(iter(environ)) in str(error)
 
 
-def test_disabled() -> None:
+def test_disabled_service_is_not_configured() -> None:
     """If AWS_EC2_METADATA_DISABLED is true, nothing is configured, even outside of a chain."""
     error = fail(environ={"AWS_EC2_METADATA_DISABLED": "true"}, endpoint="http://localhost")
     assert type(error) is NotConfiguredError
@@ -321,7 +323,7 @@ def test_time_for_a_replaced_token() -> None:
 
 
 @each_row("status", [403, 404, 405])
-def test_imdsv1(status: int) -> None:
+def test_service_without_tokens_gets_imdsv1_requests(status: int) -> None:
     """A service without tokens gets requests without a token, also in the next attempt."""
     one = provider()
     io = FakeIo(put(answer(status=status)), roles(), creds())
@@ -362,7 +364,9 @@ def test_service_that_requires_tokens_and_has_none() -> None:
     ],
 )
 @each_row("status", [403, 404, 405])
-def test_imdsv1_disabled(environ: dict[str, str], options: dict[str, Any], origin: str, status: int) -> None:
+def test_disabled_imdsv1_is_an_error_that_names_the_setting(
+    environ: dict[str, str], options: dict[str, Any], origin: str, status: int
+) -> None:
     """If IMDSv1 is disabled, a service without tokens is an error that names the setting."""
     error = fail(put(answer(status=status)), environ=environ, **options)
     assert type(error) is RetrievalError
@@ -484,7 +488,7 @@ def test_precedence_of_profiles(argument: str | None, client: str | None, variab
     assert io.script == []
 
 
-def test_other_files() -> None:
+def test_shared_files_of_the_provider_are_read() -> None:
     """The provider reads the shared files that it was created with."""
     files = SharedFiles(FileOptions(config_filepath="/etc/aws"))
     io = FakeIo(*all_three("http://127.0.0.1:1/x"), files={"/etc/aws": PROFILES, CONFIG: b"\xff"})
@@ -642,7 +646,7 @@ def test_silent_token_service_that_requires_tokens() -> None:
 
 
 @each_row("kind", ["unreachable", "timeout", "broken"])
-def test_no_service(kind: Any) -> None:
+def test_silent_service_lets_a_chain_continue(kind: Any) -> None:
     """A token request without a response lets a chain continue.
 
     The hint is about hop limits if there was a connection or a timeout.
@@ -684,7 +688,7 @@ def test_no_response_after_the_token(step: str) -> None:
 
 @each_row("reply", [answer(status=404), answer(b""), answer(b" \n")])
 @each_row("v1", [False, True])
-def test_no_role(reply: Answer, v1: bool) -> None:
+def test_instance_without_a_role_is_not_configured(reply: Answer, v1: bool) -> None:
     """An instance without a role has nothing configured."""
     error = fail(put(answer(status=404) if v1 else None), roles(reply))
     assert type(error) is NotConfiguredError
@@ -714,13 +718,13 @@ def test_no_role(reply: Answer, v1: bool) -> None:
         b"http://evil",
     ],
 )
-def test_invalid_role_names(body: bytes) -> None:
+def test_invalid_role_name_is_malformed(body: bytes) -> None:
     """A response that is not the name of one role is malformed, and never becomes a part of a path."""
     assert type(fail(put(), roles(answer(body)))) is MalformedResponseError
 
 
 @each_row("name", ["demo", "a" * 64, "x+y=z,1.2@3-4_5", "@evil", "demo\n", " demo\r\n"])
-def test_role_names(name: str) -> None:
+def test_every_valid_role_name_is_requested(name: str) -> None:
     """Every name that IAM allows is requested unchanged, without blanks around it."""
     fetch(provider(), FakeIo(put(), roles(answer(name.encode())), creds(role=name.strip())))
 
@@ -730,7 +734,7 @@ def test_role_names(name: str) -> None:
 
 @each_row("field", ["AccessKeyId", "SecretAccessKey", "Token", "Expiration"])
 @each_row("value", [..., "", "x\x00"])
-def test_required_fields(field: str, value: object) -> None:
+def test_missing_or_invalid_field_is_malformed(field: str, value: object) -> None:
     """Credentials of a role have a token and an expiration; a missing or invalid field is malformed."""
     error = fail(put(), roles(), creds(answer(document(**{field: value}))))
     assert isinstance(error, MalformedResponseError)
@@ -758,7 +762,7 @@ def test_role_that_cannot_be_assumed() -> None:
     "step, status",
     [("role", 400), ("role", 403), ("role", 500), *[("credentials", at) for at in (400, 403, 404, 500)]],
 )
-def test_error_responses(step: str, status: int) -> None:
+def test_other_status_is_an_error_with_its_code(step: str, status: int) -> None:
     """Another status is an error with AWS's error code; only a 404 for the list of roles means that there is none."""
     reply = answer({"Code": "X", "Message": "Y"}, status=status)
     error = fail(put(), *([roles(reply)] if step == "role" else [roles(), creds(reply)]))
@@ -857,7 +861,7 @@ REPLIES = st.one_of(
 
 
 @given(st.lists(REPLIES, min_size=10, max_size=10))
-def test_any_responses(replies: list[Answer]) -> None:
+def test_any_responses_lead_to_credentials_or_an_error(replies: list[Answer]) -> None:
     """Any responses lead to credentials or a ``CredentialsError``, after at most five requests per attempt."""
     one = provider()
     for start in (0, 5):

@@ -56,7 +56,7 @@ SOURCES: list[tuple[str, str, str]] = [
 
 
 @each_row("at", range(len(SOURCES)))
-def test_precedence(at: int) -> None:
+def test_endpoint_comes_from_the_strongest_setting(at: int) -> None:
     """The endpoint comes from option, variable, profile, then the mode from the same three, in this order."""
     is_set = {name: index >= at for index, (name, _, _) in enumerate(SOURCES)}
     options = ImdsOptions(
@@ -75,7 +75,7 @@ def test_precedence(at: int) -> None:
     assert (str(settings.url), settings.origin) == (url, origin)
 
 
-def test_nothing_set() -> None:
+def test_default_endpoint_is_the_ipv4_address() -> None:
     """The default endpoint is the IPv4 address, whether the profile was read or not."""
     for profile_view in (None, ProfileView(), view("region = eu-central-1")):
         settings = found({}, ImdsOptions(), profile_view)
@@ -83,7 +83,7 @@ def test_nothing_set() -> None:
 
 
 @each_row("blank", ["", " ", "\t"])
-def test_blanks_are_not_set(blank: str) -> None:
+def test_blank_settings_count_as_not_set(blank: str) -> None:
     """A blank variable or key counts as not set."""
     profile_view = view(f"{KEY} ={blank}", f"{KEY}_mode = IPv6")
     assert str(found({ENDPOINT: blank, MODE: blank, V1: blank}, ImdsOptions(), profile_view).url) == V6
@@ -96,13 +96,28 @@ def test_overridden_settings_are_not_validated() -> None:
     assert found({V1: "rubbish"}, ImdsOptions(ec2_metadata_v1_disabled=True), profile_view).v1_disabled_by is not None
 
 
+@each_row("mode, url", [("IPv4", V4), ("ipv4 ", V4), ("ipv6", V6), ("IPV6", V6)])
+def test_mode_is_read_in_any_case(mode: str, url: str) -> None:
+    """The mode may be in upper or lower case, as an option, in a variable and in the profile."""
+    for environ, options, profile_view in (
+        ({}, ImdsOptions(endpoint_mode=mode), None),
+        ({MODE: mode}, ImdsOptions(), None),
+        ({}, ImdsOptions(), view(f"{KEY}_mode = {mode}")),
+    ):
+        assert str(found(environ, options, profile_view).url) == url
+
+
 @each_row("mode", ["4", "v6", "dual", SECRET_KEY])
-def test_unknown_mode_in_the_profile(mode: str) -> None:
-    """An unknown mode is an error with key, file and line, and without a long value."""
-    profile_view = view("", f"{KEY}_mode = {mode}")
-    error = error_of(resolve_imds_settings, {}, ImdsOptions(), profile_view, kind=InvalidConfigurationError)
-    assert str(error).startswith(f"EC2 instance metadata: {KEY}_mode in ~/.aws/config:3 is ")
-    assert SECRET_KEY not in str(error)
+def test_unknown_mode_is_an_error_with_its_origin(mode: str) -> None:
+    """An unknown mode is an error with option, variable, or key with file and line, and without a long value."""
+    for environ, options, profile_view, origin in (
+        ({}, ImdsOptions(endpoint_mode=mode), None, "option endpoint_mode"),
+        ({MODE: mode}, ImdsOptions(), None, MODE),
+        ({}, ImdsOptions(), view("", f"{KEY}_mode = {mode}"), f"{KEY}_mode in ~/.aws/config:3"),
+    ):
+        error = error_of(resolve_imds_settings, environ, options, profile_view, kind=InvalidConfigurationError)
+        assert str(error).startswith(f"EC2 instance metadata: {origin} is ")
+        assert SECRET_KEY not in str(error)
 
 
 # --- version 1
@@ -124,7 +139,7 @@ def test_unknown_mode_in_the_profile(mode: str) -> None:
         (None, None, None, None, None),
     ],
 )
-def test_imdsv1(
+def test_option_variable_and_profile_allow_or_disable_imdsv1(
     option: bool | None, variable: str | None, key: str | None, disabled_by: str | None, allowed_by: str | None
 ) -> None:
     """The option disables IMDSv1, else the variable decides, else the profile; each may allow it explicitly."""
@@ -161,7 +176,9 @@ def test_invalid_imdsv1_setting_of_the_profile() -> None:
         (None, None, None, 1.0),
     ],
 )
-def test_timeout(option: float | None, variable: str | None, key: str | None, expected: float) -> None:
+def test_timeout_comes_from_option_variable_or_profile(
+    option: float | None, variable: str | None, key: str | None, expected: float
+) -> None:
     """The timeout comes from option, variable or profile, in this order; the default is one second."""
     environ = {} if variable is None else {TIMEOUT: variable}
     profile_view = view("" if key is None else f"metadata_service_timeout = {key}")
@@ -179,7 +196,9 @@ def test_timeout(option: float | None, variable: str | None, key: str | None, ex
         (None,) * 3 + (0,),
     ],
 )
-def test_attempts(option: int | None, variable: str | None, key: str | None, expected: int) -> None:
+def test_attempts_come_from_option_variable_or_profile(
+    option: int | None, variable: str | None, key: str | None, expected: int
+) -> None:
     """A number of attempts is one more than that of retries, which the option counts."""
     environ = {} if variable is None else {ATTEMPTS: variable}
     profile_view = view("" if key is None else f"metadata_service_num_attempts = {key}")
@@ -263,16 +282,16 @@ def test_a_profile_that_is_not_needed_changes_nothing(
             assert endpoint_or_error(environ, options, profile_view) == endpoint_or_error(environ, options, None)
 
 
-def test_disabled() -> None:
+def test_disabling_variable_precedes_all_settings() -> None:
     """The variable that disables the service takes precedence, and the profile has no such key."""
     rubbish = view(f"{KEY} = rubbish", "ec2_metadata_v1_disabled = rubbish")
     error = error_of(resolve_imds_settings, {DISABLED: "true"}, ImdsOptions(), rubbish, kind=NotConfiguredError)
     assert error.message == "EC2 metadata is disabled by AWS_EC2_METADATA_DISABLED"
-    assert str(found({}, ImdsOptions(), view("ec2_metadata_disabled = true")).url) == V4
+    assert str(found({DISABLED: "false"}, ImdsOptions(), view("ec2_metadata_disabled = true")).url) == V4
 
 
 @given(st.dictionaries(st.sampled_from([ENDPOINT, MODE, DISABLED, V1, TIMEOUT, ATTEMPTS]), st.text()), st.text())
-def test_anything_is_read(environ: dict[str, str], value: str) -> None:
+def test_any_environment_and_profile_is_read_or_rejected(environ: dict[str, str], value: str) -> None:
     """Any environment and profile can be read, or raise a ``CredentialsError``."""
     line = value.replace("\n", "").replace("\r", "")
     profile_view = view(f"{KEY} = {line}", f"{KEY}_mode = {line}", f"ec2_metadata_v1_disabled = {line}")

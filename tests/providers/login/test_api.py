@@ -100,7 +100,7 @@ def test_complete_token() -> None:
     assert set(found.secrets) == {REFRESH_TOKEN, SECRET_KEY, SESSION_TOKEN}
 
 
-def test_repr() -> None:
+def test_repr_of_a_token_shows_no_secret() -> None:
     """The repr and text of a token show no secret."""
     shown = repr(token()) + str(token())
     assert "canary" not in shown
@@ -175,7 +175,7 @@ def test_invalid_access_token(value: object, reason: str) -> None:
         ),
     )
 )
-def test_any_document(value: object) -> None:
+def test_any_document_is_parsed_or_rejected(value: object) -> None:
     """Any file and response results in a value or in the expected error."""
     fields = value if isinstance(value, dict) else {"accessToken": value}
     assert isinstance(outcome(parse_token, fields, "login"), LoginToken | InvalidValueError)
@@ -215,7 +215,7 @@ def test_expiration_format() -> None:
     "seconds, lifetime",
     [(..., 900), (None, 900), (1, 1), (899, 899), (900, 900), (901, 900), (10**30, 900), (1e300, 900)],
 )
-def test_lifetime(seconds: object, lifetime: float) -> None:
+def test_lifetime_is_15_minutes_by_default_and_at_most(seconds: object, lifetime: float) -> None:
     """The lifetime is 15 minutes by default and at most."""
     found = parse_token({**document(), **changes(refresh_response(expiresIn=seconds))}, "login")
     assert found.expires_at == START + lifetime
@@ -258,7 +258,7 @@ def test_invalid_body(body: bytes) -> None:
 
 
 @each_row("name", list(HINTS))
-def test_known_error(name: str) -> None:
+def test_known_error_is_terminal_and_in_the_message(name: str) -> None:
     """A known value of the field "error" is a part of the message, and is terminal."""
     error = parse_error_response(denied(name), ())
     assert error == ErrorResponse(400, "AccessDeniedException", f"{name}: No.")

@@ -56,14 +56,14 @@ def pem_of(private: Any, form: PrivateFormat = PrivateFormat.PKCS8, encryption: 
     return text.decode()
 
 
-def test_proof() -> None:
+def test_proof_has_the_expected_header_and_claims() -> None:
     """The reference key has these coordinates, and the proof has the header and claims that AWS expects."""
     header, claims = verified(dpop_proof(key(), "POST", url(TOKEN_URL), 1_704_164_645.9, "an-id"))
     assert header == {"typ": "dpop+jwt", "alg": "ES256", "jwk": {"kty": "EC", "crv": "P-256", "x": X, "y": Y}}
     assert claims == {"jti": "an-id", "htm": "POST", "htu": TOKEN_URL, "iat": 1_704_164_645}
 
 
-def test_changed_claims() -> None:
+def test_signature_is_invalid_for_changed_claims() -> None:
     """The signature of a proof is invalid for other claims."""
     header, claims, signature = dpop_proof(key(), "POST", url(TOKEN_URL), 1.0, "id").split(".")
     other = dpop_proof(key(), "POST", url(TOKEN_URL), 2.0, "id").split(".")[1]
@@ -99,7 +99,7 @@ def test_signature_length() -> None:
         ("https://host.example", "https://host.example/"),
     ],
 )
-def test_target_uri(requested: str, target: str) -> None:
+def test_target_uri_has_no_query_and_no_default_port(requested: str, target: str) -> None:
     """The claim htu has scheme, host, path, and a port that is not the default."""
     assert target_uri(url(requested)) == target
 
@@ -124,7 +124,7 @@ PARAMETERS = "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAM
     ],
     ids=["pkcs8", "sec1", "crlf", "literal \\n", "literal \\r\\n", "blanks", "no final newline", "openssl"],
 )
-def test_key_formats(pem: str) -> None:
+def test_every_format_of_a_key_is_parsed(pem: str) -> None:
     """Each format in which tools write a P-256 key is parsed to the same public key."""
     numbers = P256.public_key().public_numbers()
     found = key(pem)
@@ -161,7 +161,7 @@ PUBLIC = P256.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublic
         ("-----BEGIN CERTIFICATE-----\ncanary\n-----END CERTIFICATE-----\n", "is a certificate"),
     ],
 )
-def test_invalid_key(pem: str, reason: str) -> None:
+def test_invalid_key_is_rejected_without_its_content(pem: str, reason: str) -> None:
     """The error for an invalid key names its type and what is expected, and none of its content."""
     error = rejected(load_key, pem)
     assert not isinstance(error, CryptographyMissingError)
@@ -173,7 +173,7 @@ def test_invalid_key(pem: str, reason: str) -> None:
 
 
 @given(st.data())
-def test_damaged_key(data: st.DataObject) -> None:
+def test_damaged_key_is_parsed_or_rejected(data: st.DataObject) -> None:
     """A damaged key is parsed or raises ``InvalidValueError``."""
     raw = bytearray(base64.b64decode(PEM.partition("\n")[2].rpartition("\n-")[0]))
     for at in data.draw(st.lists(st.integers(0, len(raw) - 1), min_size=1, max_size=4)):
@@ -184,7 +184,7 @@ def test_damaged_key(data: st.DataObject) -> None:
     assert isinstance(found, SigningKey | InvalidValueError)
 
 
-def test_repr() -> None:
+def test_repr_of_a_key_shows_nothing_of_it() -> None:
     """The repr and text of a key show none of it."""
     assert repr(key()) == str(key()) == "SigningKey(P-256)"
 

@@ -238,7 +238,7 @@ def test_region_from_the_environment() -> None:
         ({"AWS_LOGIN_CACHE_DIRECTORY": "~/logins", "HOME": "/root"}, f"/root/logins/{NAME}"),
     ],
 )
-def test_directory(environ: Mapping[str, str], path: str) -> None:
+def test_directory_of_the_environment_precedes_the_home_directory(environ: Mapping[str, str], path: str) -> None:
     """The directory is that of the environment, otherwise the one in the home directory."""
     io = FakeIo(files={path: expiring_in(600)}, environ=environ)
     fetch(provider(), io)
@@ -269,7 +269,7 @@ def test_invalid_session(session: str) -> None:
         ("a'; rm -rf /", """aws login --profile 'a'"'"'; rm -rf /'"""),
     ],
 )
-def test_command(profile: str | None, command: str) -> None:
+def test_command_to_sign_in_is_valid_shell_syntax(profile: str | None, command: str) -> None:
     """The command is valid shell syntax; the default profile needs no name."""
     assert login_command(profile) == command
     error = failure(provider(profile), FakeIo())
@@ -298,7 +298,7 @@ def without(name: str) -> bytes:
         (expiring_in(3600).replace(b"012345678901", b"\\u0000canary"), "accessToken.accountId contains the control"),
     ],
 )
-def test_invalid_file(content: bytes | ReadFailure | None, text: str) -> None:
+def test_invalid_file_is_login_required(content: bytes | ReadFailure | None, text: str) -> None:
     """A missing or invalid file raises ``LoginRequiredError`` with the file and the field; nothing is sent."""
     error = failure(provider(), runtime(content))
     assert type(error) is LoginRequiredError
@@ -335,7 +335,7 @@ def test_response_that_repeats_secrets() -> None:
 
 
 @each_row("name", list(HINTS))
-def test_hint(name: str) -> None:
+def test_known_error_has_a_hint_beside_the_command(name: str) -> None:
     """Each known value of the field "error" has its own hint beside the command."""
     error = failure(provider(), runtime(expiring_in(0), denied(name)))
     assert error.hint == f"{HINTS[name]}; run: aws login --profile dev"
@@ -365,7 +365,9 @@ FAILURES: list[tuple[list[Any], type[RetrievalError], str]] = [
 
 
 @each_row("responses, kind, text", FAILURES)
-def test_failed_and_expired(responses: list[Any], kind: type[RetrievalError], text: str) -> None:
+def test_failed_refresh_of_expired_credentials_is_no_login_required(
+    responses: list[Any], kind: type[RetrievalError], text: str
+) -> None:
     """A transient failure or an invalid response is no ``LoginRequiredError``, and its error says what was received."""
     error = failure(provider(), runtime(expiring_in(-1), *responses))
     assert type(error) is kind
@@ -560,7 +562,7 @@ def test_the_file_replaces_memory() -> None:
     assert isinstance(failure(one, io), LoginRequiredError)
 
 
-def test_infinite_number(caplog: pytest.LogCaptureFixture) -> None:
+def test_file_with_an_infinite_number_is_not_changed(caplog: pytest.LogCaptureFixture) -> None:
     """A file with an infinite number is not changed, and the new credentials are used from memory."""
     before = expiring_in(60).replace(b'"aws_sigv4"', b"1e999")
     io = runtime(before, refresh_response())
@@ -599,7 +601,7 @@ def test_no_home_directory(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "home directory" in text_of(error)
 
 
-def test_repr() -> None:
+def test_repr_shows_no_secret() -> None:
     """The repr of the provider and of its state shows no secret."""
     one = provider()
     fetch(one, runtime(expiring_in(60), refresh_response(), unwritable={FILE: FULL_DISK}))

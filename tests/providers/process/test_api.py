@@ -59,7 +59,7 @@ def malformed(content: bytes) -> MalformedResponseError:
     return error
 
 
-def test_all_fields() -> None:
+def test_all_fields_are_read() -> None:
     """All fields are read, and unknown fields are ignored."""
     assert valid(b"\r\n\t " + output(Other=[{}]) + b"\n") == Credentials(
         KEY_ID,
@@ -113,13 +113,13 @@ def test_number_that_is_no_account_id(number: int) -> None:
 
 
 @each_row("version", [b"1", b"1.0", b"1e0"])
-def test_version_1(version: bytes) -> None:
+def test_version_is_the_number_1_in_any_notation(version: bytes) -> None:
     """The version is the number 1, in any notation of JSON."""
     assert valid(output(Version=7).replace(b"7", version, 1)).access_key_id == KEY_ID
 
 
 @each_row("version", ["1", 2, 0, 1.5, True, None, [1], {"1": 1}, -1, 1e300, (10**400)])
-def test_other_versions(version: object) -> None:
+def test_other_version_is_malformed(version: object) -> None:
     """A text, a truth value or another number is not version 1."""
     error = malformed(output(Version=version))
     assert (error.field, error.message) == ("Version", "Version in the output of the helper is not the number 1")
@@ -161,7 +161,7 @@ def test_invalid_expiration(text: str) -> None:
 @each_row(
     "text", ["2024-01-02T09:04:05Z", "2024-01-02T10:04:05+01:00", "2024-01-02T09:04:05.000000Z", "2024-01-02T09:04:05"]
 )
-def test_expiration(text: str) -> None:
+def test_expiration_has_rfc_3339_format(text: str) -> None:
     """An expiration has RFC 3339 format with any offset; without an offset it is in UTC."""
     assert valid(output(Expiration=text)).expiration == datetime(2024, 1, 2, 9, 4, 5, tzinfo=UTC)
 
@@ -207,7 +207,7 @@ def test_output_of_aws_sts_assume_role() -> None:
 
 
 @given(st.binary(max_size=200) | st.recursive(st.none() | st.floats() | st.text(), st.lists).map(repr).map(str.encode))
-def test_any_output(content: bytes) -> None:
+def test_any_output_is_accepted_or_malformed(content: bytes) -> None:
     """Any output is either accepted or malformed."""
     read(content)
 
@@ -218,7 +218,7 @@ def test_any_output(content: bytes) -> None:
         st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.text()),
     )
 )
-def test_any_values(changes: dict[str, object]) -> None:
+def test_any_values_are_accepted_or_malformed(changes: dict[str, object]) -> None:
     """Any values of the fields are either accepted or malformed."""
     read(output(**changes))
 
@@ -241,7 +241,7 @@ def test_any_values(changes: dict[str, object]) -> None:
         (SECRET_KEY.replace("/", "+"), "the command"),
     ],
 )
-def test_program_name(command: str, name: str) -> None:
+def test_only_the_name_of_a_program_is_displayed(command: str, name: str) -> None:
     """Only a word in the form of a program's name is displayed; another one may be a secret."""
     assert program_name(command) == name
 
@@ -272,7 +272,7 @@ def test_program_name(command: str, name: str) -> None:
         (b"password: x\nfine", "fine"),
     ],
 )
-def test_last_stderr_line(stderr: bytes, line: str | None) -> None:
+def test_last_stderr_line_is_displayed_unless_it_may_be_secret(stderr: bytes, line: str | None) -> None:
     """The last line of stderr is displayed, unless it may contain a secret."""
     command = (
         "VARIABLE=variablevalue helper --duration-seconds 900 /opt/scripts/credentials.py "

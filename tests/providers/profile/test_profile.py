@@ -72,7 +72,7 @@ async def test_location_of_the_files(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert (await anycreds.from_ini("x")()).access_key_id == "AKIDTHREE"
 
 
-async def test_changed_files(aws: Path) -> None:
+async def test_changed_file_is_noticed_at_the_next_call(aws: Path) -> None:
     """A file that appears, changes, is replaced or disappears is noticed at the next call."""
     provider = anycreds.from_ini("x")
     with pytest.raises(anycreds.ProfileNotFoundError, match="which does not exist"):

@@ -59,7 +59,7 @@ SOURCES = {
         ("role_arn = arn\nsource_profile = x\n" + KEYS, "Static(x) + x"),
     ],
 )
-def test_kinds_of_profiles(lines: str, expected: str) -> None:
+def test_profile_of_several_kinds_uses_the_first(lines: str, expected: str) -> None:
     """A profile with settings of several kinds uses the first kind in the order of the AWS SDK for JavaScript."""
     assert summary(f"[profile x]\n{lines}") == expected
 
@@ -175,7 +175,9 @@ def test_settings_of_a_role() -> None:
         (f"[profile x]\n{KEYS}aws_session_token = {CANARY}\x07\n", anycreds.ConfigParseError, ["config:4"]),
     ],
 )
-def test_contradictions(config: str, kind: type[anycreds.CredentialsError], parts: list[str]) -> None:
+def test_contradiction_is_an_error_with_key_file_and_line(
+    config: str, kind: type[anycreds.CredentialsError], parts: list[str]
+) -> None:
     """Each contradiction raises an error of its class that names the key, the file and the line."""
     with pytest.raises(kind) as caught:
         resolved(config)
@@ -198,7 +200,7 @@ def test_malformed_lines_elsewhere() -> None:
     assert summary(config) == "Static(x)"
 
 
-def test_limit_of_the_chain() -> None:
+def test_chain_of_more_than_99_roles_is_an_error() -> None:
     """A chain may have 99 roles. A longer chain is an error at once, and so is a long loop."""
     links = "".join(f"[profile p{n}]\nrole_arn = a\nsource_profile = p{n + 1}\n" for n in range(5000))
     chain = resolved(f"{links}[profile p5000]\n{KEYS}", "p4901")

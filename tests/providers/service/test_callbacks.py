@@ -182,7 +182,7 @@ def test_result_is_returned(result: object) -> None:
     assert call(function, KEYS, "params") is result
 
 
-def test_any_awaitable() -> None:
+def test_every_kind_of_awaitable_is_accepted() -> None:
     """Async ``__call__``, partials of async functions and custom awaitables are accepted."""
 
     class Assumer:

@@ -260,7 +260,7 @@ def test_fips_and_dual_stack() -> None:
     assert resolved(environ=environ).base.host == "sts-fips.us-east-2.api.aws"
 
 
-def test_pseudo_regions() -> None:
+def test_pseudo_region_selects_the_fips_endpoint() -> None:
     """A FIPS pseudo-region selects the FIPS endpoint, and signatures are for the real region."""
     found = resolved(ClientConfig(region="fips-us-east-2"))
     assert (found.base.host, found.region) == ("sts-fips.us-east-2.amazonaws.com", "us-east-2")
@@ -394,7 +394,7 @@ def test_direct_requests(url: str, with_factory: bool, direct: bool) -> None:
     assert request.transport.client_factory is (dict if with_factory else None)
 
 
-def test_transport() -> None:
+def test_configurations_share_a_client_for_equal_options() -> None:
     """Two configurations share a client if factory and TLS context are the same."""
     context = ssl.create_default_context()
     options: list[dict[str, Any]] = [{"http_client_factory": dict, "ssl_context": context}] * 2 + [{}]
@@ -416,7 +416,7 @@ def test_ca_bundle_of_the_profile() -> None:
     assert resolved(ClientConfig(http_client_factory=dict), profile=profile).transport == Transport(dict)
 
 
-def test_app_id() -> None:
+def test_app_id_of_the_option_precedes_environment_and_profile() -> None:
     """The name of the user's application is that of the option, else of the environment, else of the profile."""
     profile, environ = "sdk_ua_app_id = profile", {"AWS_SDK_UA_APP_ID": "environment"}
 
@@ -485,7 +485,7 @@ def test_order_of_max_attempts() -> None:
 
 
 @given(st.text(), st.text(), st.text())
-def test_any_settings(region: str, url: str, client: str) -> None:
+def test_any_settings_are_resolved_or_rejected(region: str, url: str, client: str) -> None:
     """Any texts in the environment result in an endpoint or an ``InvalidConfigurationError``."""
     environ = {"AWS_REGION": region, "AWS_ENDPOINT_URL": url}
     assert isinstance(outcome(environ=environ, client_region=client), ResolvedEndpoint | InvalidConfigurationError)

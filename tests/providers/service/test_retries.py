@@ -200,7 +200,7 @@ METADATA_BACKOFF = [0.1, 0.2, 0.4, 0.8, 1.0, 1.0]
     ],
     ids=["unreachable", "503", "code", "throttling", "throttling 500", "429", "imds", "imds 503", "imds 429"],
 )
-def test_backoff(rules: RetryRules, result: Result, limits: list[float]) -> None:
+def test_backoff_doubles_up_to_a_maximum(rules: RetryRules, result: Result, limits: list[float]) -> None:
     """The limit of the delay doubles up to a maximum; the delay is a random part of it."""
     error = error_of(result)
     for attempt, limit in enumerate(limits):
@@ -298,7 +298,7 @@ def test_silent_metadata_service_costs_the_budget() -> None:
 
 
 @pytest.mark.parametrize("seconds", [0.0, -1.0])
-def test_empty_budget(seconds: float) -> None:
+def test_empty_budget_makes_no_request(seconds: float) -> None:
     """Without any time no request is made, and the result says so."""
     call = ServiceCall()
     result = call(seconds=seconds)

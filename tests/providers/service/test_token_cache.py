@@ -98,7 +98,9 @@ def failed_refresh(cache: TokenCache[str], io: FakeIo, service: Service) -> Cred
     ],
     ids=["HOME", "home directory of the system", "absolute"],
 )
-def test_location(directory: str, environ: Mapping[str, str], expected: Location) -> None:
+def test_directory_may_begin_with_the_home_directory(
+    directory: str, environ: Mapping[str, str], expected: Location
+) -> None:
     """A leading ~ is the home directory of the environment, otherwise that of the system, and is displayed as ~."""
     assert token_location(FakeIo(environ=environ), Setting(directory, "origin"), "x.json", "provider") == expected
 
@@ -112,7 +114,7 @@ def test_no_home_directory() -> None:
     assert error.message.startswith("the path of the token file begins with ~, but the home directory is not known")
 
 
-def test_load() -> None:
+def test_file_is_read_at_every_call() -> None:
     """The file is read at every call, without a lock or a delay."""
     cache, io = new_cache(), environment()
     assert load(cache, io)[:4] == (FILE, "canary-1", OLD, OLD)
@@ -137,7 +139,7 @@ def test_load() -> None:
         (b" " * (MAX_FILE_SIZE + 1), f"it is larger than {MAX_FILE_SIZE} bytes"),
     ],
 )
-def test_unreadable(content: bytes | ReadFailure, reason: str) -> None:
+def test_invalid_file_is_read_once_more(content: bytes | ReadFailure, reason: str) -> None:
     """An invalid file is read once more after a short delay; the error names the file and not its content."""
     io = environment(content)
     error = rejected(run, new_cache().load(io, FILE))
@@ -146,20 +148,20 @@ def test_unreadable(content: bytes | ReadFailure, reason: str) -> None:
     assert io.reads == [PATH, PATH]
 
 
-def test_missing() -> None:
+def test_missing_file_is_an_error_without_delay() -> None:
     """A file that does not exist is an error without delay."""
     io = FakeIo()
     assert str(rejected(run, new_cache().load(io, FILE))) == f"{SHOWN} does not exist"
     assert io.pauses == []
 
 
-def test_wrong_field() -> None:
+def test_invalid_field_is_named_with_its_file() -> None:
     """The error for an invalid field names the field and the file."""
     error = rejected(run, new_cache().load(environment({"token": 5}), FILE))
     assert str(error) == f"{SHOWN}: token is missing"
 
 
-def test_partial_write(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_partially_written_file_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that another program is writing is read again, when it is complete."""
     io = environment(b"")
 
@@ -170,7 +172,7 @@ def test_partial_write(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load(new_cache(), io).token == "canary-2"
 
 
-def test_refresh() -> None:
+def test_refresh_holds_the_lock_and_writes_the_document() -> None:
     """A refresh holds the lock, sends one request, and writes the whole document."""
     cache, io, service = new_cache(), environment(), Service({"token": "canary-2", "refresh": "canary-r2", "new": True})
 
@@ -219,7 +221,7 @@ def test_signed_out_during_the_wait_for_the_lock() -> None:
     assert (service.requests, io.files) == ([], {})
 
 
-def test_busy_lock(caplog: pytest.LogCaptureFixture) -> None:
+def test_refresh_continues_without_a_busy_lock(caplog: pytest.LogCaptureFixture) -> None:
     """If the lock is not released in time, the refresh continues without it, and that is logged."""
     cache, io, service = new_cache(), environment(busy=[PATH]), Service()
     assert refresh(cache, io, service) == "canary-2"
@@ -232,7 +234,7 @@ def test_busy_lock(caplog: pytest.LogCaptureFixture) -> None:
 @pytest.mark.parametrize(
     "detail", ["cannot be written: No space left on device", "cannot be written: Read-only file system"]
 )
-def test_unwritable(detail: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_unwritten_token_stays_in_memory(detail: str, caplog: pytest.LogCaptureFixture) -> None:
     """After a failed write the new token is returned and stays in memory, with its refresh token."""
     cache, io = new_cache(), environment(unwritable={PATH: WriteFailure(detail)})
     assert refresh(cache, io, Service()) == "canary-2"
@@ -287,7 +289,7 @@ def test_an_invalid_file_does_not_replace_memory() -> None:
     assert str(rejected(run, cache.load(io, elsewhere))) == f"{SHOWN} does not exist"
 
 
-def test_infinite_number() -> None:
+def test_document_with_an_infinite_number_is_not_written() -> None:
     """A document with an infinite number cannot be written: the file stays, and the token is cached in memory."""
     cache, io = new_cache(), environment(b'{"token": "canary-1", "x": 1e999}')
     assert refresh(cache, io, Service()) == "canary-2"
@@ -295,7 +297,7 @@ def test_infinite_number() -> None:
     assert load(cache, io).token == "canary-2"
 
 
-def test_failure() -> None:
+def test_failed_refresh_is_raised_and_writes_nothing() -> None:
     """The error of a refresh is raised, and nothing is written."""
     cache, io = new_cache(), environment()
     error = RetrievalError("busy")
@@ -384,7 +386,7 @@ def test_no_cooldown_without_a_request() -> None:
     assert refresh(cache, io, Service()) == "canary-2"
 
 
-def test_cancelled_write(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cancelled_write_keeps_the_new_token_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """A new token is in memory before the file is written, so that a cancellation does not lose it."""
     cache, io = new_cache(), environment()
 
@@ -415,7 +417,7 @@ def test_rejected_after_a_race(reading: int, monkeypatch: pytest.MonkeyPatch) ->
     assert slept == [0.0, 0.05, 0.1, 0.2][: reading + 1]
 
 
-def test_rejected() -> None:
+def test_rejection_without_a_race_is_raised() -> None:
     """Without another program the rejection is raised, within a second."""
     cache, io = new_cache(), environment()
     error = LoginRequiredError("rejected", command="aws sso login")

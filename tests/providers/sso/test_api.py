@@ -206,19 +206,19 @@ def test_invalid_refresh_response(changes: dict[str, Any], field: str, reason: s
     assert_no_secret(error, ACCESS, REFRESH)
 
 
-def test_target() -> None:
+def test_account_and_role_are_encoded_in_the_query() -> None:
     """Account and role are encoded in the query, in the order of JavaScript."""
     assert credentials_target("123456789012", "Read Only/\u00e4&b=c#d+e") == (
         "/federation/credentials?account_id=123456789012&role_name=Read%20Only%2F%C3%A4%26b%3Dc%23d%2Be"
     )
 
 
-def test_headers() -> None:
+def test_token_is_in_the_header_of_the_portal() -> None:
     """The token is in the header of the portal."""
     assert bearer_headers(ACCESS) == {"Accept": "application/json", "x-amz-sso_bearer_token": ACCESS}
 
 
-def test_credentials() -> None:
+def test_credentials_have_expiration_and_account() -> None:
     """The credentials have the expiration in milliseconds and the account of the request."""
     assert parse_credentials(answer(role_document(accountId="no")), "123456789012", "SSO") == Credentials(
         KEY_ID,

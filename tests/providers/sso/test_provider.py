@@ -167,7 +167,7 @@ def written(io: FakeIo, path: str = SESSION_FILE) -> Any:
     return json.loads(content)
 
 
-def test_valid_token() -> None:
+def test_valid_token_is_used_without_a_lock() -> None:
     """A token that is valid for more than five minutes is used without a lock; the account is that of the settings."""
     io = runtime(token(), role())
     assert fetch(provider(), io) == Credentials(
@@ -186,7 +186,7 @@ def test_start_url_token() -> None:
     assert io.locks == []
 
 
-def test_region() -> None:
+def test_region_of_the_settings_is_used_for_both_services() -> None:
     """The region of the settings is used for the portal and for OIDC, whatever other regions are configured."""
     io = runtime(token(expires_at=EXPIRING), refresh(), role(expected=TOKENS[1]), environ={"AWS_REGION": "us-east-1"})
     fetch(provider(config=ClientConfig(region="ap-south-1")), io)
@@ -207,7 +207,7 @@ def test_endpoints_of_the_environment() -> None:
 @pytest.mark.parametrize(
     ("expires_at", "left"), [(EXPIRING, 300), ("2024-01-02T03:04:06Z", 1), (EXPIRED, 0), ("2023-01-01T00:00:00Z", -1)]
 )
-def test_refresh(expires_at: str, left: int) -> None:
+def test_expiring_token_is_refreshed_before_the_portal_is_called(expires_at: str, left: int) -> None:
     """A token that is valid for five minutes or less is refreshed before the portal is called."""
     io = runtime(token(expires_at=expires_at, unknown={"more": [left]}), refresh(), role(expected=TOKENS[1]))
     fetch(provider(), io)
@@ -241,7 +241,7 @@ def test_another_process_has_refreshed() -> None:
     assert io.writes == []
 
 
-def test_unwritable(caplog: pytest.LogCaptureFixture) -> None:
+def test_unwritten_token_is_used_from_memory(caplog: pytest.LogCaptureFixture) -> None:
     """After a failed write the new token and its refresh token are used from memory."""
     client = provider()
     io = runtime(
@@ -326,7 +326,9 @@ def test_other_terminal_codes(code: str) -> None:
         (("POST", OIDC, answer(b"", 302, location="https://portal.example/")), 1, RetrievalError),
     ],
 )
-def test_failed_and_expired(step: Any, times: int, kind: type[RetrievalError]) -> None:
+def test_failed_refresh_of_an_expired_token_is_no_login_required(
+    step: Any, times: int, kind: type[RetrievalError]
+) -> None:
     """A transient failure is no ``LoginRequiredError``, and is raised again within 30 s."""
     client = provider()
     io = runtime(token(expires_at=EXPIRED), *[step] * times)
@@ -398,7 +400,7 @@ def test_expired_start_url_token() -> None:
     ],
 )
 @pytest.mark.parametrize("style", ["session", "legacy"])
-def test_no_token(content: Any, reason: str, style: str) -> None:
+def test_missing_or_invalid_token_file_is_login_required(content: Any, reason: str, style: str) -> None:
     """A missing or invalid file raises ``LoginRequiredError``, and nothing is sent."""
     path, shown = (SESSION_FILE, SESSION_SHOWN) if style == "session" else (LEGACY_FILE, LEGACY_SHOWN)
     io = FakeIo(files={} if content is None else {path: content})
@@ -416,7 +418,7 @@ def test_no_token(content: Any, reason: str, style: str) -> None:
         ({"profile": None, "session": None}, "aws sso login"),
     ],
 )
-def test_command(changes: dict[str, Any], command: str) -> None:
+def test_command_to_sign_in_is_valid_shell_syntax(changes: dict[str, Any], command: str) -> None:
     """The command is valid shell syntax, whatever the name of the profile."""
     login_error_in(FakeIo(), provider(SETTINGS._replace(**changes)), command)
 
@@ -478,7 +480,7 @@ def test_rejected_and_not_refreshable(caplog: pytest.LogCaptureFixture) -> None:
 
 
 @pytest.mark.parametrize(("status", "code"), [(403, "ForbiddenException"), (404, "ResourceNotFoundException")])
-def test_no_access(status: int, code: str) -> None:
+def test_role_without_access_is_no_login_required(status: int, code: str) -> None:
     """The error for a role without access names both settings, and is no ``LoginRequiredError``."""
     error = error_in(runtime(token(), role(status=status, body={"message": "No access", "__type": code})))
     assert type(error) is RetrievalError
@@ -501,7 +503,7 @@ def test_no_access(status: int, code: str) -> None:
         ([TransportFailure("too large", "more than 64 KiB came")], MalformedResponseError),
     ],
 )
-def test_portal_fails(steps: list[Any], kind: type[RetrievalError]) -> None:
+def test_failing_portal_is_called_three_times(steps: list[Any], kind: type[RetrievalError]) -> None:
     """Transient failures of the portal are retried twice; the error names the role, the account and their settings."""
     error = error_in(runtime(token(), *[("GET", PORTAL, step) for step in steps]))
     assert type(error) is kind
@@ -557,7 +559,7 @@ def test_slow_refresh_leaves_time_for_the_portal() -> None:
     assert io.requests[-1].timeout == 5.0
 
 
-def test_long_retry_after() -> None:
+def test_long_retry_after_is_not_waited_for() -> None:
     """A ``Retry-After`` beyond the budget of the refresh is not waited for while the token is valid."""
     io = runtime(token(expires_at=EXPIRING), ("POST", OIDC, answer({}, 503, retry_after="16")), role())
     fetch(provider(), io)
@@ -605,6 +607,6 @@ def test_no_prompt_and_no_static_stability() -> None:
     assert not provider()._allows_stale(credentials)
 
 
-def test_repr() -> None:
+def test_repr_shows_no_secret() -> None:
     """The repr shows the name only."""
     assert repr(provider()) == "<anycreds provider: SSO>"

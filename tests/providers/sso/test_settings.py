@@ -42,7 +42,7 @@ def error_in(config: str) -> InvalidConfigurationError:
     return error
 
 
-def test_with_session() -> None:
+def test_profile_with_a_session_has_settings_of_both() -> None:
     """Account and role come from the profile, URL and region from the section; each knows its line."""
     found = settings_of(f"[profile dev]\nsso_session = my-sso\n{ROLE}[sso-session my-sso]\n{SHARED}")
     assert found == SsoSettings(
@@ -55,7 +55,7 @@ def test_with_session() -> None:
     )
 
 
-def test_legacy() -> None:
+def test_profile_without_a_session_has_all_settings() -> None:
     """Without a session all four settings come from the profile, from either file."""
     found = settings_of(f"[profile dev]\n{SHARED}", f"[dev]\n{ROLE}")
     assert isinstance(found, SsoSettings)
@@ -108,7 +108,7 @@ def test_contradicting_region_is_an_error(role: str) -> None:
     assert "set different values for sso_region" in error.message
 
 
-def test_missing() -> None:
+def test_missing_keys_are_named_with_the_origin_of_the_others() -> None:
     """The error names all missing keys and the origin of the others."""
     error = error_in("[profile dev]\nsso_account_id = 1")
     assert error.message == (
@@ -118,7 +118,7 @@ def test_missing() -> None:
     assert error.hint == "set sso_start_url, sso_region and sso_role_name"
 
 
-def test_missing_with_session() -> None:
+def test_missing_key_with_a_session_names_profile_and_section() -> None:
     """The error for a missing key names profile and section."""
     error = error_in(
         f"[profile dev]\nsso_session=s\nsso_role_name=x\nsso_account_id=1\n[sso-session s]\nsso_start_url={URL}"
@@ -136,7 +136,7 @@ def test_account_and_role_must_be_in_the_profile() -> None:
 
 
 @pytest.mark.parametrize("key", ["sso_start_url", "sso_region", "sso_account_id", "sso_role_name"])
-def test_conflict(key: str) -> None:
+def test_conflict_of_profile_and_section_is_an_error_with_both_lines(key: str) -> None:
     """Different values in profile and section are an error with both lines and no value."""
     error = error_in(f"[profile dev]\nsso_session=s\nsso_role_name=x\n{key}=mine\n[sso-session s]\n{key}=theirs\n")
     assert error.message == (
@@ -176,7 +176,7 @@ def test_invalid_value() -> None:
 OPTIONS = {"sso_start_url": URL, "sso_account_id": "1", "sso_region": "eu-central-1", "sso_role_name": "Dev"}
 
 
-def test_options() -> None:
+def test_four_options_are_sufficient() -> None:
     """The four options are sufficient, and belong to no profile."""
     found = sso_options(**OPTIONS)
     assert isinstance(found, SsoSettings)
@@ -187,14 +187,14 @@ def test_options() -> None:
     assert with_session.session == ("s", "option sso_session")
 
 
-def test_no_options() -> None:
+def test_blank_options_count_as_not_set() -> None:
     """Options that are not given or blank count as not set."""
     assert sso_options() is None
     assert sso_options(sso_region="", sso_session=" ") is None
 
 
 @pytest.mark.parametrize("missing", [*OPTIONS])
-def test_missing_options(missing: str) -> None:
+def test_missing_option_is_named(missing: str) -> None:
     """The error for a missing option names it."""
     for absent in ({}, {missing: " "}):
         given = {name: value for name, value in OPTIONS.items() if name != missing} | absent
@@ -203,7 +203,7 @@ def test_missing_options(missing: str) -> None:
         assert error.hint == f"set {missing}"
 
 
-def test_session_alone() -> None:
+def test_session_option_alone_is_an_error() -> None:
     """``sso_session`` alone is an error that names the four other options."""
     error = error_of(sso_options, sso_session="s", kind=InvalidConfigurationError)
     assert error.message == (
@@ -213,7 +213,7 @@ def test_session_alone() -> None:
 
 
 @pytest.mark.parametrize("value", [5, b"x", ["x"]])
-def test_options_of_other_types(value: Any) -> None:
+def test_option_that_is_not_text_is_an_error(value: Any) -> None:
     """An option that is not a text is an error that names it."""
     error = error_of(sso_options, **{**OPTIONS, "sso_account_id": value}, kind=InvalidConfigurationError)
     assert error.message.startswith("options: sso_account_id (option sso_account_id) is not text but ")

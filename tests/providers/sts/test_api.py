@@ -72,7 +72,7 @@ def malformed(content: bytes, *secrets: str, status: int = 200, **headers: str) 
     return error
 
 
-def test_known_form() -> None:
+def test_form_has_the_known_bytes() -> None:
     """The form is byte for byte the one with a known signature, whatever the order of the parameters is."""
     params = {"DurationSeconds": 3600, "RoleSessionName": "demo", "RoleArn": ARN}
     assert assume_role_form(params) == (

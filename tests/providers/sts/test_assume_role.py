@@ -227,7 +227,7 @@ def test_transient_errors_are_retried(status: int, body: bytes) -> None:
     assert dates[0] <= dates[1] <= dates[2]
 
 
-def test_timeout() -> None:
+def test_silent_sts_is_called_three_times() -> None:
     """An STS that never responds is called three times for five seconds each; the error is a timeout."""
     io = FakeIo()
     io.script = [("POST", STS, io.timeout) for _ in range(3)]
@@ -433,7 +433,7 @@ def test_code_is_not_reused_after_role_assumer() -> None:
     assert "sent before" in str(failing(one, io, RetrievalError))
 
 
-def test_client_context() -> None:
+def test_client_reaches_the_source_and_selects_the_region() -> None:
     """The source is called for the same client, and the client's region precedes the variables."""
     client = ClientContext(region="eu-west-1", profile="theirs")
     io = FakeIo(sends(sts_answer()), environ={"AWS_REGION": "us-west-2"})
@@ -443,7 +443,7 @@ def test_client_context() -> None:
     assert "/eu-west-1/sts/" in io.requests[0].headers["authorization"]
 
 
-def test_time_limits() -> None:
+def test_each_attempt_has_a_timeout_and_the_user_function_a_deadline() -> None:
     """STS gets one timeout for each attempt, and the deadline of the attempt names the user's function."""
     io = FakeIo()
     io.script = [("POST", STS, io.timeout)] * 2
@@ -463,7 +463,7 @@ def test_time_limits() -> None:
     assert io.deadlines == []
 
 
-def test_may_prompt_user() -> None:
+def test_role_with_an_mfa_device_may_prompt_the_user() -> None:
     """A role with an MFA device may prompt the user, and so may every role on top of it."""
     io = FakeIo()
     inner = provider(io, callbacks=Callbacks(returning()), SerialNumber=MFA)

@@ -107,7 +107,7 @@ def test_invalid_text_is_an_error_with_its_name(name: str) -> None:
         *[("DurationSeconds", value) for value in ("3600", None.__class__, True, [3600], b"1")],
     ],
 )
-def test_wrong_types(name: str, value: object) -> None:
+def test_list_or_mapping_of_the_wrong_type_is_an_error(name: str, value: object) -> None:
     """A list or mapping of the wrong type is an error with its name."""
     assert service_error(**{name: value}).startswith(f"{WHO}: {name} ")
 

@@ -332,14 +332,14 @@ def test_blanks_around_a_token() -> None:
     assert [sent["WebIdentityToken"] for sent in forms(io)] == [TOKEN, TOKEN]
 
 
-def test_client_context() -> None:
+def test_region_of_the_client_precedes_the_variables() -> None:
     """The client's region precedes the variables."""
     io = FakeIo(sends(), environ={"AWS_REGION": "us-west-2"})
     one = WebIdentityProvider(FakeRuntime(io), with_token(TOKEN), EndpointResolver(ClientConfig()))
     run(one._fetch(io, ClientContext(region="eu-west-1")))
 
 
-def test_time_limits() -> None:
+def test_each_attempt_has_a_timeout_and_the_user_function_a_deadline() -> None:
     """STS gets one timeout for each attempt, and the deadline of the attempt names the user's function."""
     seen: list[str] = []
 
