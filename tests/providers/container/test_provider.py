@@ -159,7 +159,7 @@ AMBIENT = {RELATIVE: ECS, FULL: EKS, TOKEN: "ambient", TOKEN_FILE: "/ambient"}
 @pytest.mark.parametrize(
     ("options", "url", "authorization"),
     [
-        ({"full_uri": "https://broker.example/creds"}, "https://broker.example/creds", None),
+        ({"full_uri": "https://broker.example/creds?b=1&a=2&b=3"}, "https://broker.example/creds?b=1&a=2&b=3", None),
         ({"relative_uri": "/mine"}, "http://169.254.170.2/mine", None),
         ({"full_uri": EKS, "authorization_token": "mine"}, EKS, "mine"),
         ({"full_uri": EKS, "authorization_token_file": "/mine"}, EKS, "from the file"),
@@ -286,7 +286,13 @@ def test_allowed_endpoint_is_requested(uri: str) -> None:
 
 @each_row(
     "environ",
-    [{FULL: "http://user@127.0.0.1/canary"}, {FULL: "localhost/canary"}, {RELATIVE: "@evil/canary"}, {RELATIVE: "//e"}],
+    [
+        {FULL: "http://user@127.0.0.1/canary"},
+        {FULL: "http://127.0.0.1/canary#x"},
+        {FULL: "localhost/canary"},
+        {RELATIVE: "@evil/canary"},
+        {RELATIVE: "//e"},
+    ],
 )
 def test_invalid_uri(environ: dict[str, str]) -> None:
     """An invalid URI is an error that names its variable and does not contain the URI."""

@@ -136,6 +136,13 @@ def test_credential_source_that_is_not_configured() -> None:
     assert "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI" in error
 
 
+def test_credential_source_that_is_disabled() -> None:
+    """``AWS_EC2_METADATA_DISABLED`` disables EC2 metadata as a ``credential_source`` too."""
+    text = "[profile top]\nrole_arn = arn:r\ncredential_source = Ec2InstanceMetadata\n"
+    error = failing(runtime(text, environ={"AWS_EC2_METADATA_DISABLED": "TRUE"}), InvalidConfigurationError)
+    assert "AWS_EC2_METADATA_DISABLED" in error
+
+
 def test_credential_source_in_a_source_profile() -> None:
     """A source profile may have a ``credential_source`` and no role."""
     io = runtime(

@@ -64,8 +64,9 @@ def failing(one: WebIdentityProvider, io: FakeIo, kind: type[CredentialsError]) 
 
 
 def test_token_file_of_the_environment() -> None:
-    """The token of the file is sent unsigned, without its newline; the credentials have the role's account."""
-    io = FakeIo(sends(), environ=VARIABLES, files={FILE: f"{TOKEN}\n".encode()})
+    """The token of the file, which is UTF-8, is sent unsigned and without its newline."""
+    token = f"{TOKEN}-t\u00f6k\u00e9n"
+    io = FakeIo(sends(), environ=VARIABLES, files={FILE: f"{token}\n".encode()})
     found = fetch(provider(io), io)
     assert (found.access_key_id, found.account_id, found.source) == (
         "ASIAWEB",
@@ -73,7 +74,7 @@ def test_token_file_of_the_environment() -> None:
         "web identity",
     )
     [sent] = forms(io)
-    assert (sent["WebIdentityToken"], sent["RoleArn"]) == (TOKEN, ROLE)
+    assert (sent["WebIdentityToken"], sent["RoleArn"]) == (token, ROLE)
     assert sent["RoleSessionName"].startswith("anycreds-")
     assert io.requests[0].headers == {"Content-Type": "application/x-www-form-urlencoded"}
 
