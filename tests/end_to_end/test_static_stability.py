@@ -14,8 +14,13 @@ __all__ = ["anyio_backend"]  # a fixture: it makes the tests of this module run 
 
 pytestmark = pytest.mark.anyio
 
-OUTAGES = [Status(500), Status(503), Status(429), ResetAfter(0), Body(b"<html>")]
-REJECTIONS = [Status(400), Status(401), Status(403), Body(b'{"Code": "AssumeRoleUnauthorizedAccess"}')]
+OUTAGES: list[Status | Body | ResetAfter] = [Status(500), Status(503), Status(429), ResetAfter(0), Body(b"<html>")]
+REJECTIONS: list[Status | Body] = [
+    Status(400),
+    Status(401),
+    Status(403),
+    Body(b'{"Code": "AssumeRoleUnauthorizedAccess"}'),
+]
 
 
 @pytest.fixture(autouse=True)

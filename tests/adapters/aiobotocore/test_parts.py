@@ -27,6 +27,10 @@ from anycreds.adapters._botocore_requests import (
     rewind,
 )
 from anycreds.testing import CANARY, ManualClock
+from support.event_loops import asyncio_only as anyio_backend
+from support.rows import each_row
+
+__all__ = ["anyio_backend"]  # no HTTP stack is used here
 
 KEYS = Credentials("AKIDONE", f"{CANARY}-secret", f"{CANARY}-session", account_id="111111111111")
 OTHER = KEYS.replace(access_key_id="AKIDTWO", account_id="222222222222")
@@ -94,8 +98,8 @@ def test_frozen_credentials_are_immutable() -> None:
         pickle.dumps(frozen)
 
 
-@pytest.mark.parametrize(
-    ("variables", "config", "expected"),
+@each_row(
+    "variables, config, expected",
     [
         ({}, None, ClientContext()),
         ({"region": None, "profile": None}, None, ClientContext()),
@@ -105,7 +109,6 @@ def test_frozen_credentials_are_immutable() -> None:
         ({"region": "eu-west-3"}, {"region_name": None}, ClientContext("eu-west-3")),
         ({"profile": "dev"}, {}, ClientContext(None, "dev")),
     ],
-    ids=str,
 )
 def test_client_context(
     variables: dict[str, str | None], config: dict[str, str | None] | None, expected: ClientContext
@@ -126,18 +129,18 @@ def test_for_session() -> None:
     assert for_session(function, session(region="eu-west-3")) is function
 
 
-@pytest.mark.parametrize("code", ["ExpiredToken", "ExpiredTokenException", "RequestExpired"])
-def test_expired_response(code: str) -> None:
+@each_row("code", ["ExpiredToken", "ExpiredTokenException", "RequestExpired"])
+def test_expired_response_is_recognized(code: str) -> None:
     """The error codes for an expired session are recognized."""
     assert is_expired_response(error_response(code))
 
 
-@pytest.mark.parametrize(
+@each_row(
     "response",
     [None, error_response("AccessDenied"), (None, {}), (None, {"Error": {}})],
     ids=["none", "other", "right", "bare"],
 )
-def test_other_responses(response: Any) -> None:
+def test_other_responses_do_not_report_an_expired_session(response: Any) -> None:
     """Other responses, and none at all, do not report an expired session."""
     assert not is_expired_response(response)
 

@@ -21,6 +21,7 @@ from adapters.httpx.service import REGION, serving, trust
 from anycreds import Credentials, InvalidConfigurationError, NotConfiguredError, cached, from_env
 from anycreds.adapters.presigning import presign, rds_token
 from anycreds.testing import ManualClock
+from support.rows import each_row
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 # Not the canary, which no log may contain: a client in one of these tests logs presigned URLs.
@@ -164,8 +165,8 @@ async def test_provider_error() -> None:
         await rds_token(from_env(environ={}), HOST, 5432, "app", REGION)
 
 
-@pytest.mark.parametrize(
-    ("changed", "message"),
+@each_row(
+    "changed, message",
     [
         ({"url": "https://a.example.com/ä"}, r"the URL contains U\+00E4"),
         ({"url": "https://a.example.com/a/../b"}, r"the URL has a path with \. or \.\."),
@@ -188,8 +189,8 @@ def test_presign_rejects_invalid_arguments(changed: dict[str, Any], message: str
         run(presign, provider(), "GET", options.pop("url"), **options)
 
 
-@pytest.mark.parametrize(
-    ("changed", "message"),
+@each_row(
+    "changed, message",
     [
         ({"host": "db/?"}, "host and port are malformed"),
         ({"host": "user@db"}, "host and port are malformed"),
