@@ -59,11 +59,11 @@ async def test_selection_of_the_profile(aws: Path, monkeypatch: pytest.MonkeyPat
     assert (await anycreds.from_ini("a").for_client(anycreds.ClientContext(profile="b"))()).access_key_id == "AKIDa"
 
 
-async def test_location_of_the_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_location_of_the_files(tmp_path: Path, isolated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Options and variables locate the files; ``~/`` is the home directory."""
     (tmp_path / "one").write_text(f"[x]\n{keys('ONE')}")
     (tmp_path / "two").write_text(f"[profile y]\n{keys('TWO')}")
-    (tmp_path / "home" / "three").write_text(f"[x]\n{keys('THREE')}")
+    (isolated / "three").write_text(f"[x]\n{keys('THREE')}")
     by_option = anycreds.from_ini("x", filepath=str(tmp_path / "one"), config_filepath=str(tmp_path / "two"))
     assert (await by_option()).access_key_id == "AKIDONE"
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "two"))
