@@ -166,35 +166,6 @@ def test_invalid_boolean_is_an_error_with_its_origin() -> None:
     assert f"{FILE}:2" in error_of(config)
 
 
-# --- region
-
-
-@each_row("at", range(5))
-def test_order_of_regions(at: int) -> None:
-    """The region comes from the profile, the client, AWS_REGION, AWS_DEFAULT_REGION, in this order."""
-    expected = [
-        ("eu-profile-1", f"{FILE}:2"),
-        ("eu-caller-1", "the region of the client"),
-        ("eu-variable-1", "AWS_REGION"),
-        ("eu-old-1", "AWS_DEFAULT_REGION"),
-        None,
-    ]
-    environ = {"AWS_REGION": "eu-variable-1", "AWS_DEFAULT_REGION": "eu-old-1"}
-    for name in list(environ)[: max(0, at - 2)]:
-        del environ[name]
-    config = "[profile dev]\nregion = eu-profile-1\n" if at == 0 else "[profile dev]\nregion =\n"
-    found = configured(config, environ, client_region="eu-caller-1" if at <= 1 else None)
-    assert found.region == expected[at]
-
-
-@each_row("blank", ["", " ", "\t"])
-def test_blank_region_counts_as_not_set(blank: str) -> None:
-    """A blank region counts as not set for the client, in variables and in the profile."""
-    environ = {"AWS_REGION": blank, "AWS_DEFAULT_REGION": "eu-old-1"}
-    settings = configured(f"[profile dev]\nregion ={blank}\n", environ, client_region=blank)
-    assert settings.region == ("eu-old-1", "AWS_DEFAULT_REGION")
-
-
 # --- attempts
 
 

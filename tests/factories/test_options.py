@@ -575,25 +575,6 @@ def test_options_of_http() -> None:
         assert requested(http(**{option: value})).requests[0].headers["Authorization"] == header
 
 
-@each_row(
-    "options, message",
-    [
-        ({"full_uri": "http://127.0.0.1:1", "relative_uri": "/canary-path"}, "are both set; expected one of them"),
-        (
-            {"full_uri": "http://127.0.0.1:1", "authorization_token": "canary-a", "authorization_token_file": "/token"},
-            "are both set; expected one of them",
-        ),
-        ({"authorization_token": "canary-a"}, "is set without full_uri or relative_uri"),
-    ],
-    ids=["two URIs", "two tokens", "no URI"],
-)
-def test_contradicting_options_of_http(options: dict[str, Any], message: str) -> None:
-    """The factory rejects options that contradict each other, and the error contains neither token nor path."""
-    with pytest.raises(InvalidConfigurationError, match=message) as caught:
-        anycreds.from_http(**options)
-    assert_no_secret(caught.value, "canary")
-
-
 INSTANCE: dict[str, Factory] = {
     "from_instance_metadata": anycreds.from_instance_metadata,
     "from_ini": partial(anycreds.from_ini, "instance"),

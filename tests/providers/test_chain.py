@@ -15,6 +15,7 @@ from anycreds.testing.pytest_plugin import virtual_backend as anyio_backend  # n
 from support.factory_fixtures import UniformIo, failure
 from support.fake_io import FakeIo
 from support.fake_source import FakeSource, make_credentials
+from support.rows import each_row
 
 pytestmark = pytest.mark.anyio
 
@@ -190,9 +191,7 @@ async def test_expire_after_keeps_an_expiration() -> None:
     assert got.expiration.timestamp() == clock.time() + 7200
 
 
-@pytest.mark.parametrize(
-    "lifetime", [0, 299.9, -600, float("nan"), float("inf"), "900", timedelta(minutes=4), True], ids=repr
-)
+@each_row("lifetime", [0, 299.9, -600, float("nan"), float("inf"), "900", timedelta(minutes=4), True])
 def test_invalid_expire_after(lifetime: object) -> None:
     """A lifetime below 5 minutes, or another value than a duration, is an invalid configuration."""
     chain = anycreds.create_credential_chain(something)

@@ -19,6 +19,7 @@ from anycreds._core.errors import (
 from anycreds._core.provider import ClientContext
 from anycreds._providers.function import FunctionProvider
 from support.fake_io import KEY_ID, SECRET_KEY, FakeIo, FakeRuntime, failure, fetch, run
+from support.rows import each_row
 
 CREDENTIALS = Credentials(KEY_ID, SECRET_KEY)
 
@@ -101,14 +102,14 @@ def test_keeps_the_source_of_the_credentials() -> None:
     assert fetch(provider(function), FakeIo()) is with_source
 
 
-@pytest.mark.parametrize(
-    ("function", "name"),
+@each_row(
+    "function, name",
     [
-        pytest.param(function_of_user, "function function_of_user", id="function"),
-        pytest.param(CallableObject(), "function CallableObject", id="object"),
-        pytest.param(CallableObject().method, "function CallableObject.method", id="method"),
-        pytest.param(functools.partial(function_of_user), "function function_of_user", id="partial"),
-        pytest.param(functools.partial(CallableObject()), "function partial", id="partial of an object"),
+        (function_of_user, "function function_of_user"),
+        (CallableObject(), "function CallableObject"),
+        (CallableObject().method, "function CallableObject.method"),
+        (functools.partial(function_of_user), "function function_of_user"),
+        (functools.partial(CallableObject()), "function partial"),
     ],
 )
 def test_name_of_the_provider(function: Any, name: str) -> None:
@@ -127,7 +128,7 @@ async def stream() -> AsyncIterator[Credentials]:
     yield CREDENTIALS
 
 
-@pytest.mark.parametrize(("function", "kind"), [(plain, "Credentials"), (stream, "async_generator"), (dict, "dict")])
+@each_row("function, kind", [(plain, "Credentials"), (stream, "async_generator"), (dict, "dict")])
 def test_function_that_is_not_async(function: Any, kind: str) -> None:
     """A result that cannot be awaited is an invalid configuration, and the error contains its type."""
     error = failure(provider(function), FakeIo())
@@ -135,8 +136,8 @@ def test_function_that_is_not_async(function: Any, kind: str) -> None:
     assert f"returned {kind} instead of an awaitable; expected an async function" in str(error)
 
 
-@pytest.mark.parametrize(
-    ("value", "kind"),
+@each_row(
+    "value, kind",
     [(None, "NoneType"), ({"SecretAccessKey": SECRET_KEY}, "dict"), (SECRET_KEY, "str"), (plain, "function")],
     ids=["None", "dict", "text", "function"],
 )
@@ -151,7 +152,7 @@ def test_result_that_is_not_credentials(value: object, kind: str) -> None:
     assert f"returned {kind}; expected Credentials" in str(error)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "theirs",
     [
         ValueError("x"),
@@ -163,9 +164,8 @@ def test_result_that_is_not_credentials(value: object, kind: str) -> None:
         ExceptionGroup("x", [ValueError("y")]),
         RecursionError(),
     ],
-    ids=repr,
 )
-@pytest.mark.parametrize("late", [False, True])
+@each_row("late", [False, True])
 def test_exception_of_the_function(theirs: Exception, late: bool) -> None:
     """An exception of the function is the cause of a ``RetrievalError``, which contains the name of its class."""
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from anycreds import from_http
 from anycreds._core.credentials import Credentials
 from anycreds._core.errors import (
     CredentialsError,
@@ -175,28 +176,30 @@ def test_options_never_mix_with_the_environment(options: dict[str, Any], url: st
 
 
 @each_row(
-    "options",
+    "options, text",
     [
-        {"full_uri": EKS, "relative_uri": ECS},
-        {"full_uri": EKS, "authorization_token": AUTHORIZATION, "authorization_token_file": "/x"},
-        {"authorization_token": AUTHORIZATION},
-        {"authorization_token_file": "/x"},
-        {"full_uri": ""},
-        {"full_uri": " "},
-        {"relative_uri": ""},
-        {"full_uri": EKS, "authorization_token": ""},
-        {"full_uri": EKS, "authorization_token": AUTHORIZATION + "\n"},
-        {"full_uri": EKS, "authorization_token": AUTHORIZATION.encode()},
-        {"full_uri": EKS, "authorization_token_file": ""},
-        {"full_uri": EKS, "authorization_token_file": 5},
-        {"full_uri": EKS, "authorization_token_file": b"/x"},
+        ({"full_uri": EKS, "relative_uri": ECS}, "are both set; expected one of them"),
+        (
+            {"full_uri": EKS, "authorization_token": AUTHORIZATION, "authorization_token_file": "/x"},
+            "are both set; expected one of them",
+        ),
+        ({"authorization_token": AUTHORIZATION}, "is set without full_uri or relative_uri"),
+        ({"authorization_token_file": "/x"}, "is set without full_uri or relative_uri"),
+        ({"full_uri": " "}, "option full_uri is blank"),
+        ({"relative_uri": ""}, "option relative_uri is blank"),
+        ({"full_uri": EKS, "authorization_token": ""}, "option authorization_token is blank"),
+        ({"full_uri": EKS, "authorization_token": AUTHORIZATION + "\n"}, "option authorization_token contains"),
+        ({"full_uri": EKS, "authorization_token": AUTHORIZATION.encode()}, "option authorization_token is not text"),
+        ({"full_uri": EKS, "authorization_token_file": ""}, "option authorization_token_file is blank"),
+        ({"full_uri": EKS, "authorization_token_file": 5}, "option authorization_token_file is not"),
+        ({"full_uri": EKS, "authorization_token_file": b"/x"}, "option authorization_token_file is not"),
     ],
 )
-def test_invalid_options(options: dict[str, Any]) -> None:
-    """Options that contradict each other, lack a URI or are not text are an invalid configuration."""
-    error = error_of(container_options, options, kind=InvalidConfigurationError)
-    assert "option" in str(error)
-    assert_no_secret(error)
+def test_invalid_options(options: dict[str, Any], text: str) -> None:
+    """``from_http`` rejects options that contradict each other, lack a URI or are not text, and shows no secret."""
+    error = error_of(from_http, kind=InvalidConfigurationError, **options)
+    assert text in str(error)
+    assert_no_secret(error, ECS)
 
 
 FORBIDDEN = [

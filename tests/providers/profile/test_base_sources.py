@@ -28,6 +28,7 @@ from anycreds._factories.profile_build import CONSTRUCTORS
 from anycreds._providers.profile.build import BuildOptions
 from anycreds._providers.profile.provider import ProfileProvider
 from support.fake_io import FakeIo, FakeRuntime, Step, answer, assert_no_secret, document, run
+from support.rows import each_row
 
 CONFIG = "/home/user/.aws/config"
 KEYS = "aws_access_key_id = AKIDBASE\naws_secret_access_key = canarySECRET\n"
@@ -295,8 +296,8 @@ def test_changed_role_is_assumed() -> None:
     assert [form(request)["RoleArn"] for request in io.requests] == ["arn:one", "arn:two"]
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
+@each_row(
+    "text, message",
     [
         ("duration_seconds = abc", "duration_seconds"),
         ("duration_seconds = 60", "900"),
@@ -434,8 +435,8 @@ def test_incomplete_keys_in_a_source_with_a_role() -> None:
     assert [signer(request).partition("/")[0] for request in io.requests] == ["AKIDBASE", "ASIAIN"]
 
 
-@pytest.mark.parametrize("duration", ["abc", "900.5", "-900", "60", "\u0669\u0660\u0660", "\u00b2", "9" * 4999])
-@pytest.mark.parametrize("base", [f"source_profile = b\n[profile b]\n{KEYS}", "web_identity_token_file = /token\n"])
+@each_row("duration", ["abc", "900.5", "-900", "60", "\u0669\u0660\u0660", "\u00b2", "9" * 4999])
+@each_row("base", [f"source_profile = b\n[profile b]\n{KEYS}", "web_identity_token_file = /token\n"])
 def test_invalid_durations(base: str, duration: str) -> None:
     """A ``duration_seconds`` that is invalid is an error with its line, for roles and for web identity."""
     io = runtime(f"[profile top]\nrole_arn = arn:r\nduration_seconds = {duration}\n{base}", token=b"canary.token")
@@ -462,7 +463,7 @@ def test_longest_durations(duration: int, base: str) -> None:
     assert form(io.requests[-1])["DurationSeconds"] == str(duration)
 
 
-@pytest.mark.parametrize("missing", ["sso_account_id", "sso_role_name", "sso_region", "sso_start_url"])
+@each_row("missing", ["sso_account_id", "sso_role_name", "sso_region", "sso_start_url"])
 def test_incomplete_sso_settings(missing: str) -> None:
     """A profile with incomplete SSO settings is invalid, not unconfigured."""
     lines = {"sso_account_id": "1", "sso_role_name": "r", "sso_region": "us-east-1", "sso_start_url": "https://x"}
@@ -553,7 +554,7 @@ def test_single_source_of_an_unusable_profile(make: Callable[[str], anycreds.Pro
         run(make("missing")._fetch(runtime(""), ClientContext()))
 
 
-@pytest.mark.parametrize("key", ["role_arn", "external_id", "role_session_name", "mfa_serial"])
+@each_row("key", ["role_arn", "external_id", "role_session_name", "mfa_serial"])
 def test_oversized_role_settings(key: str) -> None:
     """A value longer than AWS allows is an error with profile and line, without the value."""
     lines = {"role_arn": "arn:r", key: "endless" * 100_000}

@@ -11,6 +11,7 @@ from anycreds._config.settings import Setting
 from anycreds._core.errors import strip_frames
 from anycreds._providers.profile.role_chain import RoleChain, resolve_role_chain
 from anycreds.testing import CANARY
+from support.rows import each_row
 
 KEYS = f"aws_access_key_id = AKID\naws_secret_access_key = {CANARY}-secret\n"
 
@@ -38,8 +39,8 @@ SOURCES = {
 }
 
 
-@pytest.mark.parametrize(
-    ("lines", "expected"),
+@each_row(
+    "lines, expected",
     [
         (SOURCES["static"], "Static(x)"),
         (SOURCES["process"], "Process(x)"),
@@ -98,8 +99,8 @@ def test_settings_of_a_role() -> None:
     assert [one and one.value for one in (step.external_id, step.session_name, step.mfa_serial)] == ["e", "s", "m"]
 
 
-@pytest.mark.parametrize(
-    ("config", "kind", "parts"),
+@each_row(
+    "config, kind, parts",
     [
         (
             "[profile x]\naws_access_key_id = A\n",

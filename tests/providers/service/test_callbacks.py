@@ -41,6 +41,7 @@ from support.fake_io import (
     is_library_file,
     run,
 )
+from support.rows import each_row
 
 NAME, STEP = "AssumeRole", "profile 'base'"
 KEYS = Credentials(KEY_ID, SECRET_KEY, SESSION_TOKEN)
@@ -88,7 +89,7 @@ def test_source_is_called_in_the_same_attempt() -> None:
     assert source.seen == [(io, CLIENT)]
 
 
-@pytest.mark.parametrize("kind", NOT_CONFIGURED)
+@each_row("kind", NOT_CONFIGURED)
 def test_source_without_credentials(kind: type[NotConfiguredError]) -> None:
     """A source with nothing configured is a configuration error that names the step, so no chain continues."""
     missing = kind("nothing there", source="source")
@@ -101,7 +102,7 @@ def test_source_without_credentials(kind: type[NotConfiguredError]) -> None:
     assert not isinstance(error, NotConfiguredError)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@each_row("kind", KINDS)
 def test_source_that_fails(kind: type[CredentialsError]) -> None:
     """Every other error of a source is raised unchanged."""
     failure = kind("broken", source="source")
@@ -196,7 +197,7 @@ def test_every_kind_of_awaitable_is_accepted() -> None:
     assert call(CustomAwaitable) is None
 
 
-@pytest.mark.parametrize("result", ["text", None, KEYS, {"SecretAccessKey": SECRET_KEY}, SECRET_KEY])
+@each_row("result", ["text", None, KEYS, {"SecretAccessKey": SECRET_KEY}, SECRET_KEY])
 def test_function_that_is_not_async(result: object) -> None:
     """A plain function is a configuration error that names the type of its result only."""
     error = error_of(lambda: result)
@@ -215,13 +216,12 @@ def test_async_generator_function() -> None:
     assert "returned async_generator" in str(error_of(function))
 
 
-@pytest.mark.parametrize(
+@each_row(
     "failure",
     [UserError(TEXT), KeyError("x"), ValueError(), TimeoutError(), OSError(2, "x"), RecursionError(),
      StopIteration(), StopAsyncIteration(), AssertionError("x"), ExceptionGroup("x", [UserError()])],
-    ids=lambda failure: type(failure).__name__,
 )  # fmt: skip
-@pytest.mark.parametrize("is_async", [True, False])
+@each_row("is_async", [True, False])
 def test_function_that_raises(failure: Exception, is_async: bool) -> None:
     """An exception becomes the cause of a ``RetrievalError`` that names its class only, without library frames."""
 
@@ -263,7 +263,7 @@ def test_function_without_credentials(kind: type[NotConfiguredError]) -> None:
     assert error.__cause__ is missing
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@each_row("kind", KINDS)
 def test_credentials_errors_are_raised_unchanged(kind: type[CredentialsError]) -> None:
     """A ``CredentialsError`` of a user function is raised unchanged."""
     failure = kind("broken", source="vault", hint="fix it")
@@ -325,7 +325,7 @@ def test_credentials_from_a_callback() -> None:
     assert callback_result(named) is named
 
 
-@pytest.mark.parametrize(
+@each_row(
     "result",
     [None, "text", {"AccessKeyId": KEY_ID, "SecretAccessKey": SECRET_KEY}, (KEY_ID, SECRET_KEY), Credentials, object()],
 )

@@ -43,6 +43,7 @@ from support.fake_io import (
     fetch,
     run,
 )
+from support.rows import each_row
 
 PORTAL = "https://portal.sso.eu-central-1.amazonaws.com/federation/credentials?account_id=123456789012&role_name=Dev"
 OIDC = "https://oidc.eu-central-1.amazonaws.com/token"
@@ -315,8 +316,8 @@ def test_other_terminal_codes(code: str) -> None:
     assert login_error_in(runtime(token(expires_at=EXPIRED), service_error(code, 401))).code == code
 
 
-@pytest.mark.parametrize(
-    ("step", "times", "kind"),
+@each_row(
+    "step, times, kind",
     [
         (("POST", OIDC, answer({"error": "server_error"}, 500)), 3, RetrievalError),
         (("POST", OIDC, answer({"error": "slow_down"}, 429)), 3, RetrievalError),
@@ -385,8 +386,8 @@ def test_expired_start_url_token() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("content", "reason"),
+@each_row(
+    "content, reason",
     [
         (None, " does not exist"),
         (ReadFailure("cannot be read: Permission denied"), " cannot be read: Permission denied"),
@@ -399,7 +400,7 @@ def test_expired_start_url_token() -> None:
         ),
     ],
 )
-@pytest.mark.parametrize("style", ["session", "legacy"])
+@each_row("style", ["session", "legacy"])
 def test_missing_or_invalid_token_file_is_login_required(content: Any, reason: str, style: str) -> None:
     """A missing or invalid file raises ``LoginRequiredError``, and nothing is sent."""
     path, shown = (SESSION_FILE, SESSION_SHOWN) if style == "session" else (LEGACY_FILE, LEGACY_SHOWN)
@@ -409,8 +410,8 @@ def test_missing_or_invalid_token_file_is_login_required(content: Any, reason: s
     assert "~/.aws/config:" in error.message
 
 
-@pytest.mark.parametrize(
-    ("changes", "command"),
+@each_row(
+    "changes, command",
     [
         ({"profile": "my dev"}, "aws sso login --profile 'my dev'"),
         ({"profile": "it's;rm -rf"}, """aws sso login --profile 'it'"'"'s;rm -rf'"""),
@@ -490,8 +491,8 @@ def test_role_without_access_is_no_login_required(status: int, code: str) -> Non
     )
 
 
-@pytest.mark.parametrize(
-    ("steps", "kind"),
+@each_row(
+    "steps, kind",
     [
         ([answer({}, 400)], RetrievalError),
         ([answer({}, 429)] * 3, RetrievalError),

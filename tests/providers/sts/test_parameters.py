@@ -8,18 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anycreds._config.settings import Setting
-from anycreds._core.errors import InvalidConfigurationError, NotConfiguredError
+from anycreds._core.errors import InvalidConfigurationError
 from anycreds._core.validation import InvalidValueError
-from anycreds._providers.sts.parameters import (
-    ROLE_VARIABLE,
-    SESSION_NAME_VARIABLE,
-    TOKEN_FILE_VARIABLE,
-    WebIdentityRole,
-    check_duration,
-    sts_parameters,
-    web_identity_role,
-)
+from anycreds._providers.sts.parameters import check_duration, sts_parameters
 from support.errors import error_of
 from support.fake_io import SECRET_KEY
 from support.rows import each_row
@@ -156,62 +147,3 @@ def test_any_duration(seconds: float) -> None:
         assert not (900 <= seconds <= 43200 and seconds == int(seconds))
     else:
         assert 900 <= seconds <= 43200
-
-
-# --- a role with a token
-
-
-ENVIRON = {TOKEN_FILE_VARIABLE: "/var/token", ROLE_VARIABLE: ARN, SESSION_NAME_VARIABLE: "pod"}
-TOKEN = Setting("/option/token", "option web_identity_token_file")
-ROLE = Setting("arn:option", "option role_arn")
-NAME = Setting("option", "option role_session_name")
-
-
-def web(environ: dict[str, str], *options: Setting | None) -> Any:
-    """Return the role for these options and variables."""
-    token_file, role_arn, session_name = (*options, None, None, None)[:3]
-    return web_identity_role(environ, token_file, role_arn, session_name, WHO)
-
-
-def test_each_from_its_variable() -> None:
-    """Without options all three settings come from variables; the session name may be missing."""
-    assert web(ENVIRON) == WebIdentityRole(
-        Setting("/var/token", TOKEN_FILE_VARIABLE), Setting(ARN, ROLE_VARIABLE), Setting("pod", SESSION_NAME_VARIABLE)
-    )
-    without = web({name: value for name, value in ENVIRON.items() if name != SESSION_NAME_VARIABLE})
-    assert without.session_name is None
-
-
-@each_row("given_at", range(3))
-def test_option_overrides_its_variable(given_at: int) -> None:
-    """An option overrides its own variable only."""
-    options = [TOKEN, ROLE, NAME]
-    found = web(ENVIRON, *(one if at == given_at else None for at, one in enumerate(options)))
-    assert [one in options for one in found] == [at == given_at for at in range(3)]
-    assert web(ENVIRON, TOKEN, ROLE, NAME) == (TOKEN, ROLE, NAME)
-
-
-@each_row("blank", ["", " ", "\n"])
-@each_row("options", [(), (None, ROLE), (None, ROLE, NAME)])
-def test_role_without_token_file(blank: str, options: tuple[Setting | None, ...]) -> None:
-    """A role without a token file is not configured, and a blank variable counts as not set."""
-    for environ in ({ROLE_VARIABLE: ARN}, {**ENVIRON, TOKEN_FILE_VARIABLE: blank}):
-        error = error_of(web, environ, *options, kind=NotConfiguredError)
-        assert (TOKEN_FILE_VARIABLE in str(error), error.source) == (True, WHO)
-
-
-@each_row(
-    "environ, options, origin",
-    [
-        ({TOKEN_FILE_VARIABLE: "/var/token"}, (), TOKEN_FILE_VARIABLE),
-        ({TOKEN_FILE_VARIABLE: "/var/token", ROLE_VARIABLE: " "}, (), TOKEN_FILE_VARIABLE),
-        ({}, (TOKEN,), "option web_identity_token_file"),
-        ({SESSION_NAME_VARIABLE: "pod"}, (TOKEN, None, NAME), "option web_identity_token_file"),
-    ],
-)
-def test_token_file_without_role(environ: dict[str, str], options: tuple[Setting | None, ...], origin: str) -> None:
-    """A token file without a role is an error that names its origin and the missing variable."""
-    error = error_of(web, environ, *options, kind=InvalidConfigurationError)
-    assert origin in str(error)
-    assert ROLE_VARIABLE in str(error)
-    assert "/var/token" not in str(error)

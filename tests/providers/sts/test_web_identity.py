@@ -17,6 +17,7 @@ from anycreds._core.provider import ClientContext
 from anycreds._providers.service.endpoint_resolution import EndpointResolver
 from anycreds._providers.sts.web_identity import WebIdentityOptions, WebIdentityProvider
 from support.fake_io import FakeIo, FakeRuntime, Step, answer, assert_no_secret, fetch, run
+from support.rows import each_row
 
 ROLE = "arn:aws:iam::123456789012:role/Web"
 STS = "https://sts.eu-west-1.amazonaws.com/"
@@ -98,20 +99,55 @@ def test_settings_of_a_profile_exclude_variables() -> None:
     assert forms(io)[0]["RoleSessionName"] != "from-env"
 
 
-@pytest.mark.parametrize(
-    ("environ", "kind", "text"),
+FILE_OPTION = Setting(FILE, "option web_identity_token_file")
+ROLE_OPTION = Setting(ROLE, "option role_arn")
+NAME_OPTION = Setting("me", "option role_session_name")
+
+
+@each_row(
+    "options",
     [
-        ({}, NotConfiguredError, "AWS_WEB_IDENTITY_TOKEN_FILE"),
-        ({"AWS_ROLE_ARN": ROLE}, NotConfiguredError, "AWS_WEB_IDENTITY_TOKEN_FILE"),
-        ({"AWS_WEB_IDENTITY_TOKEN_FILE": "", "AWS_ROLE_ARN": ROLE}, NotConfiguredError, "not set"),
-        ({"AWS_WEB_IDENTITY_TOKEN_FILE": FILE}, InvalidConfigurationError, "no role"),
-        ({**VARIABLES, "AWS_ROLE_ARN": "a\nb"}, InvalidConfigurationError, "AWS_ROLE_ARN"),
+        WebIdentityOptions(),
+        WebIdentityOptions(role_arn=ROLE_OPTION),
+        WebIdentityOptions(role_arn=ROLE_OPTION, session_name=NAME_OPTION),
     ],
 )
-def test_incomplete_configuration(environ: Mapping[str, str], kind: type[CredentialsError], text: str) -> None:
-    """A role alone is not configured; a token file alone is a configuration error that stops a chain."""
+@each_row("environ", [{"AWS_ROLE_ARN": ROLE}, {**VARIABLES, "AWS_WEB_IDENTITY_TOKEN_FILE": " "}])
+def test_role_without_token_file_is_not_configured(options: WebIdentityOptions, environ: Mapping[str, str]) -> None:
+    """A role without a token file is not configured, and a blank variable counts as not set."""
+    error = failing(provider(FakeIo(environ=environ), options), FakeIo(environ=environ), NotConfiguredError)
+    assert "AWS_WEB_IDENTITY_TOKEN_FILE" in str(error)
+    assert error.source == "web identity"
+
+
+@each_row(
+    "environ, options, origin",
+    [
+        ({"AWS_WEB_IDENTITY_TOKEN_FILE": FILE}, WebIdentityOptions(), "AWS_WEB_IDENTITY_TOKEN_FILE"),
+        ({**VARIABLES, "AWS_ROLE_ARN": "\t"}, WebIdentityOptions(), "AWS_WEB_IDENTITY_TOKEN_FILE"),
+        ({}, WebIdentityOptions(token_file=FILE_OPTION), "option web_identity_token_file"),
+        (
+            {"AWS_ROLE_SESSION_NAME": "pod"},
+            WebIdentityOptions(token_file=FILE_OPTION, session_name=NAME_OPTION),
+            "option web_identity_token_file",
+        ),
+    ],
+)
+def test_token_file_without_role_is_an_error(
+    environ: Mapping[str, str], options: WebIdentityOptions, origin: str
+) -> None:
+    """A token file without a role stops a chain, and the error names its origin and the missing variable."""
     io = FakeIo(environ=environ)
-    assert text in str(failing(provider(io), io, kind))
+    text = str(failing(provider(io, options), io, InvalidConfigurationError))
+    assert f"({origin})" in text
+    assert "AWS_ROLE_ARN" in text
+    assert FILE not in text
+
+
+def test_invalid_role_is_an_error_that_names_its_variable() -> None:
+    """A role that is not printable text is an error before STS is called."""
+    io = FakeIo(environ={**VARIABLES, "AWS_ROLE_ARN": "a\nb"}, files={FILE: TOKEN.encode()})
+    assert "AWS_ROLE_ARN" in str(failing(provider(io), io, InvalidConfigurationError))
 
 
 def test_file_is_read_at_every_attempt() -> None:
