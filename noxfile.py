@@ -6,11 +6,14 @@ import json
 import os
 import secrets
 import shutil
+import tarfile
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import urlopen
+from zipfile import ZipFile
 
 import nox
 
@@ -20,12 +23,16 @@ nox.options.reuse_venv = "yes"  # tools are pinned, and the project is reinstall
 nox.options.sessions = ["tests", "lint"]
 
 # The groups of ``pyproject.toml`` that have a file in ``requirements``.
-GROUPS = ("test", "lint", "bench", "peers", "adapters")
+GROUPS = ("test", "lint", "bench", "peers", "adapters", "package")
 
 # No check may depend on the AWS settings of the developer.
 BARE = {name: None for name in os.environ if name.startswith("AWS_")}
 # A process per core. A process without tests takes over some of another's, because their durations differ widely.
 IN_PARALLEL = ("--numprocesses=auto", "--dist=worksteal")
+# The tests that start no process and wait for no clock.
+FAST = ("-m", "not realtime")
+# The tests that an event loop can change.
+ABOUT_WAITING = ("tests/cache", "tests/robustness", "tests/simulation", "tests/system")
 # How many times as many random examples `soak` draws as `tests`: about ten minutes on two cores.
 SOAK = 20
 HAS_NODE = shutil.which("node") is not None and shutil.which("npm") is not None
@@ -36,22 +43,40 @@ def install_project(session: nox.Session) -> None:
     session.install("--force-reinstall", "--no-deps", "--no-build-isolation", ".")
 
 
-@nox.session
-def tests(session: nox.Session) -> None:
-    """Run the tests on every event loop; arguments after ``--`` go to pytest."""
+def install_tests(session: nox.Session) -> None:
+    """Install the project and the tools of its tests."""
     session.install("--require-hashes", "-r", "requirements/test.txt")
     install_project(session)
-    session.run("python", "-m", "pytest", *IN_PARALLEL, *session.posargs, env=BARE)
+
+
+def run_pytest(session: nox.Session, *arguments: str) -> None:
+    """Run pytest in parallel. The arguments of the session come last, so that they win."""
+    session.run("python", "-m", "pytest", *IN_PARALLEL, *arguments, *session.posargs, env=BARE)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the tests on this Python; arguments after ``--`` go to pytest."""
+    install_tests(session)
+    run_pytest(session)
+
+
+@nox.session(name="tests-all", python=["3.11", "3.12", "3.13", "3.14"])
+def tests_all(session: nox.Session) -> None:
+    """Run the tests on every supported Python that is found; from 3.12 on also with eager tasks of asyncio."""
+    install_tests(session)
+    run_pytest(session)
+    if session.python != "3.11":
+        run_pytest(session, "--eager-tasks", *ABOUT_WAITING)
 
 
 @nox.session
 def soak(session: nox.Session) -> None:
     """Run the tests that draw random examples with many more of them; ``-- --budget=100`` draws five times as many."""
-    session.install("--require-hashes", "-r", "requirements/test.txt")
-    install_project(session)
+    install_tests(session)
     seed = secrets.randbelow(10**9)  # the header and every failure show it; ``-- --seed=1`` chooses another one
     options = (f"--budget={SOAK}", f"--seed={seed}", "--timeout=3600", "--override-ini=faulthandler_timeout=3500")
-    session.run("python", "-m", "pytest", *IN_PARALLEL, *options, *session.posargs, env=BARE)
+    run_pytest(session, *options)
 
 
 @nox.session
@@ -62,10 +87,49 @@ def lowest(session: nox.Session) -> None:
         requirement.split(",")[0].replace(">=", "==")
         for requirement in [*project["dependencies"], *project["optional-dependencies"]["trio"]]
     ]
-    session.install("--require-hashes", "-r", "requirements/test.txt")
-    install_project(session)
+    install_tests(session)
     session.install(*floors)
-    session.run("python", "-m", "pytest", *IN_PARALLEL, *session.posargs, env=BARE)
+    run_pytest(session)
+
+
+@nox.session
+def package(session: nox.Session) -> None:
+    """Build the sdist and from it the wheel, check what they contain, and test the installed wheel."""
+    session.install("--require-hashes", "-r", "requirements/package.txt")
+    with tempfile.TemporaryDirectory() as folder:
+        session.run("python", "-m", "build", "--no-isolation", "--outdir", folder)
+        (sdist,), (wheel,) = Path(folder).glob("*.tar.gz"), Path(folder).glob("*.whl")
+        check_contents(session, sdist, wheel)
+        session.run("twine", "check", "--strict", str(sdist), str(wheel))
+        session.install("--force-reinstall", "--no-deps", str(wheel))
+    session.run("python", "-c", "import anycreds, sysconfig; assert sysconfig.get_path('purelib') in anycreds.__file__")
+    run_pytest(session, *FAST)
+
+
+# What the build backend adds to the folders and pages.
+SDIST_FILES = (".gitignore", "LICENSE", "PKG-INFO", "noxfile.py", "pyproject.toml")
+
+
+def check_contents(session: nox.Session, sdist: Path, wheel: Path) -> None:
+    """Check that the wheel has the package and its metadata, and the sdist also what tests it, and nothing else."""
+    package = {path.relative_to("src").as_posix() for path in files_in("src")}
+    with ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    metadata = {name for name in names if ".dist-info/" in name}
+    if names - metadata != package or not any(name.endswith("/licenses/LICENSE") for name in metadata):
+        session.error(f"wheel: unexpected or missing files: {sorted((names - metadata) ^ package)}")
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    folders = ("src", "tests", "benchmarks", "docs", "requirements")
+    expected = {path.as_posix() for folder in folders for path in files_in(folder)}
+    expected |= {path.name for path in Path().glob("*.md")} | set(SDIST_FILES)
+    if names != expected:
+        session.error(f"sdist: unexpected or missing files: {sorted(names ^ expected)}")
+
+
+def files_in(folder: str) -> Iterator[Path]:
+    """Yield the files of a folder that are not made by Python."""
+    yield from (path for path in Path(folder).rglob("*") if path.is_file() and "__pycache__" not in path.parts)
 
 
 @nox.session
