@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from anycreds.testing import CANARY, FakeAWS, ManualClock
+from support import plain_http
 from support.event_loops import each_loop
 
 TTL = "x-aws-ec2-metadata-token-ttl-seconds"
@@ -25,7 +26,7 @@ anyio_test = pytest.mark.anyio
 
 
 def client(aws: FakeAWS) -> httpx.AsyncClient:
-    return httpx.AsyncClient(base_url=aws.metadata_url, trust_env=False)
+    return httpx.AsyncClient(base_url=aws.metadata_url, trust_env=False, verify=plain_http.NO_TLS)
 
 
 async def token_headers(http: httpx.AsyncClient) -> dict[str, str]:
@@ -376,7 +377,7 @@ def test_in_thread_serves_every_event_loop(backend: str) -> None:
     """``in_thread()`` serves code without an event loop, and every event loop."""
     with FakeAWS.in_thread(lifetime=60, clock=ManualClock()) as aws:
         headers = {"Authorization": aws.container_token}
-        end = httpx.get(aws.container_url, headers=headers, trust_env=False).json()["Expiration"]
+        end = plain_http.get(aws.container_url, headers=headers).json()["Expiration"]
         assert datetime.fromisoformat(end) == datetime(2026, 1, 1, 0, 1, tzinfo=UTC)
 
         async def main() -> None:
@@ -396,7 +397,7 @@ def test_errors_of_the_body_pass_unchanged_in_thread() -> None:
     def body() -> None:
         with FakeAWS.in_thread(latency=3600.0) as aws:
             with pytest.raises(httpx.ReadTimeout):
-                httpx.get(aws.container_url, trust_env=False, timeout=0.03)
+                plain_http.get(aws.container_url, timeout=0.03)
             raise error
 
     with pytest.raises(BodyError) as caught:

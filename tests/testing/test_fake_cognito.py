@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from anycreds.testing import CANARY, Expired, FakeAWS, IdentityPool, ManualClock, ServiceError
+from support import plain_http
 
 POOL = "eu-west-1:11111111-2222-4333-8444-555555555555"
 CLOSED = "eu-west-1:11111111-2222-4333-8444-666666666666"
@@ -29,7 +30,7 @@ def aws() -> Iterator[FakeAWS]:
 
 def call(aws: FakeAWS, operation: str, /, **form: Any) -> httpx.Response:
     headers = {"x-amz-target": f"{SERVICE}.{operation}", "Content-Type": TYPE}
-    return httpx.post(aws.service_url, json=form, headers=headers, trust_env=False)
+    return plain_http.post(aws.service_url, json=form, headers=headers)
 
 
 def get_id(aws: FakeAWS, /, **form: Any) -> httpx.Response:
@@ -182,12 +183,9 @@ def test_unknown_operations(aws: FakeAWS) -> None:
     assert error_of(call(aws, "GetOpenIdToken"))[1] == "UnknownOperationException"
     assert aws.count("other") == 1
     headers = {"x-amz-target": f"{SERVICE}.GetId"}
-    assert (
-        error_of(httpx.post(aws.service_url, json={}, headers=headers, trust_env=False))[1]
-        == "UnknownOperationException"
-    )
+    assert error_of(plain_http.post(aws.service_url, json={}, headers=headers))[1] == "UnknownOperationException"
     headers["Content-Type"] = TYPE
-    response = httpx.post(aws.service_url, content=b"{", headers=headers, trust_env=False)
+    response = plain_http.post(aws.service_url, content=b"{", headers=headers)
     assert error_of(response)[1] == "SerializationException"
 
 

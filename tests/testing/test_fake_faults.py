@@ -31,6 +31,7 @@ from anycreds.testing import (
     ResetAfter,
     Status,
 )
+from support import plain_http
 from support.event_loops import each_loop
 
 pytestmark = pytest.mark.anyio
@@ -248,7 +249,7 @@ async def test_gzip() -> None:
 
 async def test_script_is_used_in_order() -> None:
     """Each request to a route uses its next fault. Other routes are not affected."""
-    async with FakeAWS() as aws, httpx.AsyncClient(trust_env=False) as http:
+    async with FakeAWS() as aws, httpx.AsyncClient(trust_env=False, verify=plain_http.NO_TLS) as http:
         aws.script("container", Status(500), Status(501))
         aws.script("container", Status(502))
         headers = {"Authorization": aws.container_token}
@@ -259,7 +260,7 @@ async def test_script_is_used_in_order() -> None:
 
 async def test_forever_and_restore() -> None:
     """``Forever`` applies to every request after the earlier faults, until ``restore()``."""
-    async with FakeAWS() as aws, httpx.AsyncClient(trust_env=False) as http:
+    async with FakeAWS() as aws, httpx.AsyncClient(trust_env=False, verify=plain_http.NO_TLS) as http:
         aws.script("container", Status(500), Forever(Status(503)))
         headers = {"Authorization": aws.container_token}
         codes = [(await http.get(aws.container_url, headers=headers)).status_code for _ in range(4)]

@@ -20,6 +20,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from anycreds.testing import CANARY, ROUTES, Body, FakeAWS, Forever, HalfBody, ManualClock, ServiceError
+from support import plain_http
 
 ROLE = "arn:aws:iam::210987654321:role/demo"
 
@@ -139,7 +140,7 @@ def test_every_route_can_be_scripted(aws: FakeAWS) -> None:
 def test_service_error_of_metadata(aws: FakeAWS) -> None:
     """``ServiceError`` has the format of the container endpoint there, without a request id."""
     aws.script("container", ServiceError(503, "Busy", "later"))
-    response = httpx.get(aws.container_url, trust_env=False)
+    response = plain_http.get(aws.container_url)
     assert (response.status_code, response.json()) == (503, {"Code": "Busy", "Message": "later"})
     assert "x-amzn-RequestId" not in response.headers
 
@@ -149,24 +150,24 @@ def test_faults_of_a_service(aws: FakeAWS) -> None:
     url = aws.service_url + "/federation/credentials?account_id=210987654321&role_name=Reader"
     headers = {"x-amz-sso_bearer_token": aws.sso_token()["accessToken"]}
     aws.script("sso role", Body(b"null"), Forever(HalfBody()))
-    assert httpx.get(url, headers=headers, trust_env=False).json() is None
+    assert plain_http.get(url, headers=headers).json() is None
     with pytest.raises(httpx.RemoteProtocolError):
-        httpx.get(url, headers=headers, trust_env=False)
+        plain_http.get(url, headers=headers)
     aws.restore()
-    assert httpx.get(url, headers=headers, trust_env=False).status_code == 200
+    assert plain_http.get(url, headers=headers).status_code == 200
 
 
 def test_records_have_no_secret(aws: FakeAWS) -> None:
     """The repr of the recorded requests and of the issued tokens contains no secret."""
     token = aws.sso_token()
     form = {"grantType": "refresh_token"} | {name: token[name] for name in ("clientId", "clientSecret", "refreshToken")}
-    httpx.post(aws.service_url + "/token", json=form, trust_env=False)
+    plain_http.post(aws.service_url + "/token", json=form)
     web = {"Action": "AssumeRoleWithWebIdentity", "Version": "2011-06-15", "RoleArn": ROLE, "RoleSessionName": "tests"}
-    httpx.post(aws.service_url, data={**web, "WebIdentityToken": aws.web_identity_token()}, trust_env=False)
+    plain_http.post(aws.service_url, data={**web, "WebIdentityToken": aws.web_identity_token()})
     (pool_id,) = aws.cognito_pools
     logins = {"IdentityPoolId": pool_id, "Logins": {"login.example": f"{CANARY}-login"}}
     target = {"x-amz-target": "AWSCognitoIdentityService.GetId", "Content-Type": "application/x-amz-json-1.1"}
-    httpx.post(aws.service_url, json=logins, headers=target, trust_env=False)
+    plain_http.post(aws.service_url, json=logins, headers=target)
     assert len([exchange for exchange in aws.exchanges if exchange.parameters]) == 3
     noted = [
         aws.exchanges,

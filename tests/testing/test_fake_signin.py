@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from anycreds.testing import CANARY, Expired, FakeAWS, ManualClock, ServiceError
 from anycreds.testing._fake_aws.dpop import url_of
 from anycreds.testing._fake_aws.messages import FakeRequest
+from support import plain_http
 
 USER = "arn:aws:iam::123456789012:user/anycreds-fake-user"
 CLIENT = "arn:aws:signin:::devtools/same-device"
@@ -85,7 +86,7 @@ def refresh(aws: FakeAWS, token: Mapping[str, Any], proof: str | None, /, **chan
     form = {"clientId": token["clientId"], "grantType": "refresh_token", "refreshToken": token["refreshToken"]}
     given = {name: value for name, value in {**form, **changed}.items() if value != "absent"}
     headers = {} if proof is None else {"DPoP": proof}
-    return httpx.post(aws.service_url + "/v1/token", json=given, headers=headers, trust_env=False)
+    return plain_http.post(aws.service_url + "/v1/token", json=given, headers=headers)
 
 
 def error_of(response: httpx.Response) -> tuple[int, str, str]:
@@ -258,11 +259,9 @@ def test_invalid_parameters_are_rejected(aws: FakeAWS) -> None:
 def test_methods_and_bodies(aws: FakeAWS) -> None:
     """A wrong method gets a 405, and malformed JSON is rejected."""
     url = aws.service_url + "/v1/token"
-    assert httpx.get(url, trust_env=False).status_code == 405
-    assert (
-        error_of(httpx.post(url, content=b"{", headers={"Content-Type": "application/json"}, trust_env=False)) == WRONG
-    )
-    assert error_of(httpx.post(url, data={"clientId": CLIENT}, trust_env=False)) == WRONG
+    assert plain_http.get(url).status_code == 405
+    assert error_of(plain_http.post(url, content=b"{", headers={"Content-Type": "application/json"})) == WRONG
+    assert error_of(plain_http.post(url, data={"clientId": CLIENT})) == WRONG
 
 
 def test_access_can_be_denied(aws: FakeAWS) -> None:

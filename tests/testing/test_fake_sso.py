@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from anycreds.testing import CANARY, Expired, FakeAWS, ManualClock, ServiceError
+from support import plain_http
 
 ACCOUNT = "210987654321"
 TOKEN = "x-amz-sso_bearer_token"
@@ -29,16 +30,14 @@ def role(aws: FakeAWS, token: str | None, /, **query: str) -> httpx.Response:
     params = {"account_id": ACCOUNT, "role_name": "Reader", **query}
     given = {name: value for name, value in params.items() if value != "absent"}
     headers = {} if token is None else {TOKEN: token}
-    return httpx.get(aws.service_url + "/federation/credentials", params=given, headers=headers, trust_env=False)
+    return plain_http.get(aws.service_url + "/federation/credentials", params=given, headers=headers)
 
 
 def refresh(aws: FakeAWS, token: Mapping[str, str], /, **changed: Any) -> httpx.Response:
     form = {name: token[name] for name in ("clientId", "clientSecret", "refreshToken")}
     given = {"grantType": "refresh_token", **form, **changed}
-    return httpx.post(
-        aws.service_url + "/token",
-        json={name: value for name, value in given.items() if value != "absent"},
-        trust_env=False,
+    return plain_http.post(
+        aws.service_url + "/token", json={name: value for name, value in given.items() if value != "absent"}
     )
 
 
@@ -204,7 +203,7 @@ def test_malformed_document_is_rejected(aws: FakeAWS) -> None:
     """A body that is no JSON object is rejected, and the fake continues to serve."""
     headers = {"Content-Type": "application/json"}
     for body in (b"", b"[]", b"{", b"\xff", b"[" * 100_000):
-        response = httpx.post(aws.service_url + "/token", content=body, headers=headers, trust_env=False)
+        response = plain_http.post(aws.service_url + "/token", content=body, headers=headers)
         assert (body[:9], response.headers["x-amzn-ErrorType"]) == (body[:9], "InvalidRequestException")
         assert refresh(aws, aws.sso_token()).status_code == 200
 
@@ -212,10 +211,10 @@ def test_malformed_document_is_rejected(aws: FakeAWS) -> None:
 def test_methods_and_types(aws: FakeAWS) -> None:
     """A wrong method gets a 405, and a form is rejected as no JSON."""
     url = aws.service_url
-    assert httpx.post(url + "/federation/credentials", trust_env=False).status_code == 405
-    assert httpx.get(url + "/token", trust_env=False).status_code == 405
+    assert plain_http.post(url + "/federation/credentials").status_code == 405
+    assert plain_http.get(url + "/token").status_code == 405
     form = aws.sso_token() | {"grantType": "refresh_token"}
-    assert httpx.post(url + "/token", data=form, trust_env=False).status_code == 400
+    assert plain_http.post(url + "/token", data=form).status_code == 400
 
 
 def test_faults(aws: FakeAWS) -> None:

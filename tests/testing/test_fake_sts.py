@@ -15,6 +15,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import ReadOnlyCredentials
 
 from anycreds.testing import CANARY, Delay, Expired, FakeAWS, ManualClock, ServiceError, SignedFor, Status
+from support import plain_http
 
 ROLE = "arn:aws:iam::210987654321:role/path/demo"
 OTHER = "arn:aws:iam::210987654321:role/other"
@@ -67,7 +68,7 @@ def send(
     known = {"AccessKeyId": access_key_id, "SecretAccessKey": secret, **(key or {})}
     credentials = ReadOnlyCredentials(known["AccessKeyId"], known["SecretAccessKey"], known.get("SessionToken"))
     botocore.auth.SigV4Auth(credentials, scope[1], scope[0]).add_auth(request)
-    return Result(httpx.post(request.url, content=body, headers=dict(request.headers.items()), trust_env=False))
+    return Result(plain_http.post(request.url, content=body, headers=dict(request.headers.items())))
 
 
 def assume(aws: FakeAWS, key: Mapping[str, str] | None = None, /, **more: str) -> Result:
@@ -78,7 +79,7 @@ def assume(aws: FakeAWS, key: Mapping[str, str] | None = None, /, **more: str) -
 def web(aws: FakeAWS, token: str, **more: str) -> Result:
     form = {"Action": "AssumeRoleWithWebIdentity", "Version": "2011-06-15", "RoleArn": ROLE, "RoleSessionName": "tests"}
     data = {**form, "WebIdentityToken": token, **more}
-    return Result(httpx.post(aws.service_url, data=data, trust_env=False))
+    return Result(plain_http.post(aws.service_url, data=data))
 
 
 def test_assume_role(aws: FakeAWS) -> None:
@@ -112,8 +113,7 @@ def test_dates_and_request_ids(aws: FakeAWS) -> None:
     """Responses have the fake's date and a request id. Credentials are valid for an hour by default."""
     form = {"Action": "AssumeRoleWithWebIdentity", "Version": "2011-06-15", "RoleArn": ROLE, "RoleSessionName": "tests"}
     responses = [
-        httpx.post(aws.service_url, data={**form, "WebIdentityToken": aws.web_identity_token()}, trust_env=False)
-        for _ in range(2)
+        plain_http.post(aws.service_url, data={**form, "WebIdentityToken": aws.web_identity_token()}) for _ in range(2)
     ]
     assert responses[0].headers["Date"] == "Thu, 01 Jan 2026 00:00:00 GMT"
     assert responses[0].headers["Content-Type"] == "text/xml"
@@ -170,18 +170,18 @@ def test_presigned_caller_identity(aws: FakeAWS) -> None:
     auth = botocore.auth.SigV4QueryAuth(ReadOnlyCredentials(access_key_id, secret, None), "sts", "us-east-1", 60)
     request = AWSRequest("GET", aws.service_url + "/?Action=GetCallerIdentity&Version=2011-06-15")
     auth.add_auth(request)
-    assert Result(httpx.get(request.url, trust_env=False))["Account"] == "123456789012"
+    assert Result(plain_http.get(request.url))["Account"] == "123456789012"
     (exchange,) = aws.exchanges
     assert exchange.signed_for == SignedFor("AKIDEXAMPLE", "us-east-1", "sts")
     assert dict(exchange.parameters) == {"Action": "GetCallerIdentity", "Version": "2011-06-15"}
     assert isinstance(aws.clock, ManualClock)
     aws.clock.advance(61)
-    assert Result(httpx.get(request.url, trust_env=False)).error == (403, "SignatureDoesNotMatch")
+    assert Result(plain_http.get(request.url)).error == (403, "SignatureDoesNotMatch")
 
 
 def test_all_issued_credentials_can_sign(aws: FakeAWS) -> None:
     """STS accepts credentials from the container, the portal, sign-in and Cognito."""
-    container = httpx.get(aws.container_url, headers={"Authorization": aws.container_token}, trust_env=False).json()
+    container = plain_http.get(aws.container_url, headers={"Authorization": aws.container_token}).json()
     result = send(aws, {"Action": "GetCallerIdentity"}, {**container, "SessionToken": container["Token"]})
     assert result["Arn"] == "arn:aws:sts::123456789012:assumed-role/anycreds-fake-role/anycreds-fake-task"
     login = aws.login_token()["accessToken"]
@@ -235,7 +235,7 @@ def test_scope_and_clock(aws: FakeAWS, clock: ManualClock, monkeypatch: pytest.M
 def test_unsigned_request(aws: FakeAWS) -> None:
     """AssumeRole without a signature is rejected."""
     form = {"Action": "AssumeRole", "Version": "2011-06-15", "RoleArn": ROLE, "RoleSessionName": "tests"}
-    result = Result(httpx.post(aws.service_url, data=form, trust_env=False))
+    result = Result(plain_http.post(aws.service_url, data=form))
     assert result.error == (403, "MissingAuthenticationToken")
     assert (result["Type"], aws.exchanges[0].signed_for) == ("Sender", None)
 
@@ -431,7 +431,7 @@ def test_path_prefix(aws: FakeAWS) -> None:
     request = AWSRequest("POST", aws.service_url + "/base/path/", data=body, headers=headers)
     auth = botocore.auth.SigV4Auth(ReadOnlyCredentials(access_key_id, secret, None), "sts", "us-east-1")
     auth.add_auth(request)
-    response = httpx.post(request.url, content=body, headers=dict(request.headers.items()), trust_env=False)
+    response = plain_http.post(request.url, content=body, headers=dict(request.headers.items()))
     assert Result(response)["Account"] == "123456789012"
 
 

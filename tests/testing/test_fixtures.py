@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import httpx
 import pytest
 
 from anycreds.testing import FakeAWS
+from support import plain_http
 
 PLANTED = {
     "AWS_ACCESS_KEY_ID": "AKIAFOREIGN",
@@ -67,6 +67,6 @@ def test_fake_aws(fake_aws: FakeAWS, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {**fake_aws.metadata_environ(), **fake_aws.container_environ()}.items():
         monkeypatch.setenv(name, value)
     url, token = os.environ["AWS_CONTAINER_CREDENTIALS_FULL_URI"], os.environ["AWS_CONTAINER_AUTHORIZATION_TOKEN"]
-    assert httpx.get(url, headers={"Authorization": token}, trust_env=False).status_code == 200
-    assert httpx.get(os.environ["AWS_EC2_METADATA_SERVICE_ENDPOINT"], trust_env=False).status_code == 401
+    assert plain_http.get(url, headers={"Authorization": token}).status_code == 200
+    assert plain_http.get(os.environ["AWS_EC2_METADATA_SERVICE_ENDPOINT"]).status_code == 401
     assert os.environ["AWS_EC2_METADATA_DISABLED"] == "false"
