@@ -22,9 +22,6 @@ TRIO = pytest.param(("trio", {}), id="trio")
 on_asyncio = pytest.mark.parametrize("anyio_backend", [ASYNCIO])
 """Runs a test on asyncio only, because no event loop can change its result."""
 
-on_asyncio_and_trio = pytest.mark.parametrize("anyio_backend", [ASYNCIO, TRIO])
-"""Runs a test without uvloop, in a folder whose tests run on it too."""
-
 
 @pytest.fixture(params=[ASYNCIO, TRIO])
 def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:

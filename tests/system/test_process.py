@@ -24,6 +24,8 @@ from anycreds._system import process
 from anycreds._system.io import SystemRuntime
 from anycreds._system.process import STDERR_LIMIT, group
 from anycreds.testing import CANARY
+from support.event_loops import asyncio_only as anyio_backend  # noqa: F401
+from support.event_loops import each_loop
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "waitid"), reason="needs POSIX, and a look at children")
 
@@ -116,7 +118,9 @@ async def failure(command: str, timeout: float = LONG, limit: int = LIMIT) -> Pr
         ("printf '%s|' \"$0\" 'a b' | tr a A", 0, None, b"/bin/sh|A b|", b""),
     ],
 )
-async def test_result(command: str, status: int | None, name: str | None, stdout: bytes, stderr: bytes) -> None:
+async def test_output_and_exit_status_are_returned(
+    command: str, status: int | None, name: str | None, stdout: bytes, stderr: bytes
+) -> None:
     """The output and the exit status of a command are returned: exit code, signal, or the shell's code for a signal."""
     assert await result(command) == (status, name, stdout, stderr)
     assert has_no_child()
@@ -180,13 +184,13 @@ async def test_what_is_inherited(monkeypatch: pytest.MonkeyPatch) -> None:
         ("true " + "x" * 3_000_000, "the shell cannot be run: Argument list too long"),
     ],
 )
-async def test_not_started(command: str, detail: str) -> None:
+async def test_command_that_cannot_be_started_is_reported(command: str, detail: str) -> None:
     """A command that cannot be started is reported with the operating system's reason."""
     assert await failure(command) == ("not started", detail)
 
 
 @pytest.mark.anyio
-async def test_no_shell(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_missing_shell_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine without a shell, such as a minimal container, is reported."""
 
     def start(command: str) -> subprocess.Popen[bytes]:
@@ -197,7 +201,8 @@ async def test_no_shell(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.anyio
-async def test_timeout() -> None:
+@each_loop
+async def test_command_that_hangs_is_ended() -> None:
     """A command that hangs is ended after its timeout."""
     before = time.monotonic()
     assert await failure(HANGS, 0.05) == ("timeout", "it did not exit within 0.05 s")
@@ -206,18 +211,21 @@ async def test_timeout() -> None:
 
 
 @pytest.mark.anyio
-async def test_closed_pipes() -> None:
+async def test_command_that_closes_its_pipes_is_waited_for() -> None:
     """A command that closes its pipes is waited for, and ended after its timeout."""
     assert (await result("exec >&- 2>&-; sleep 0.05; exit 4")).status == 4
     assert (await failure("exec >&- 2>&-; sleep 300", 0.05)).kind == "timeout"
 
 
 @pytest.mark.anyio
-async def test_sigterm_first(tmp_path: Path) -> None:
+@each_loop
+async def test_sigterm_comes_before_sigkill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A command gets SIGTERM before SIGKILL, and its pipes are read meanwhile, so that it can clean up."""
+    monkeypatch.setattr(process, "SIGTERM_GRACE", LONG)
+    monkeypatch.setattr(process, "CANCEL_TIMEOUT", LONG)
     (tmp_path / "files").mkdir()
     flood = "head -c 200000 /dev/zero"  # more than a pipe holds
-    command = f"cd {quote(str(tmp_path))}; trap '{flood}; rmdir files; exit' TERM; touch ready; sleep 300"
+    command = f"cd {quote(str(tmp_path))}; trap '{flood}; rmdir files; exit' TERM; sleep 300 & touch ready; wait"
     found: list[ProcessFailure] = []
     with anyio.CancelScope() as scope:
         async with anyio.create_task_group() as group:
@@ -234,7 +242,7 @@ async def stop_when(condition: Callable[[], bool], scope: anyio.CancelScope) -> 
 
 
 @pytest.mark.anyio
-async def test_sigkill() -> None:
+async def test_command_that_ignores_sigterm_is_killed() -> None:
     """A command that ignores SIGTERM is killed half a second later, with its children."""
     before = time.monotonic()
     found = await failure("trap '' TERM; sleep 300 & while :; do sleep 300; done", 0.05)
@@ -294,7 +302,7 @@ async def test_output_after_the_exit() -> None:
 
 
 @pytest.mark.anyio
-async def test_daemon(tmp_path: Path) -> None:
+async def test_daemon_is_left_alone(tmp_path: Path) -> None:
     """A daemon with a session of its own does not delay the result, and is not ended."""
     file = tmp_path / "pid"
     code = f"import os, time; os.setsid(); open({str(file)!r}, 'w').write(str(os.getpid()) + '.'); time.sleep(300)"
@@ -305,7 +313,7 @@ async def test_daemon(tmp_path: Path) -> None:
 
 
 @pytest.mark.anyio
-async def test_without_waitid(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_commands_run_without_waitid(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without ``os.waitid`` (macOS before Python 3.13) commands run as elsewhere."""
     monkeypatch.delattr(os, "waitid", raising=False)
     assert await result("echo out; exit 3") == (3, None, b"out\n", b"")
@@ -332,8 +340,10 @@ async def test_process_that_cannot_be_reaped(monkeypatch: pytest.MonkeyPatch, st
 
 
 @pytest.mark.anyio
-async def test_cancelled_at_any_moment(started: list[int]) -> None:
+@each_loop
+async def test_cancelled_at_any_moment(started: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     """A caller that is cancelled leaves soon, at any moment, and no process is left."""
+    monkeypatch.setattr(process, "CANCEL_TIMEOUT", LONG)  # it leaves earlier, because the processes end
     for moment in range(30):
         before = time.monotonic()
         with anyio.move_on_after(moment * 0.0007) as scope:
@@ -346,6 +356,7 @@ async def test_cancelled_at_any_moment(started: list[int]) -> None:
 
 
 @pytest.mark.anyio
+@each_loop
 async def test_cancelled_before(started: list[int]) -> None:
     """A caller that is cancelled already starts nothing."""
     with anyio.CancelScope() as scope:
@@ -363,6 +374,7 @@ def test_cancelled_before_the_thread_runs(started: list[int]) -> None:
 
 
 @pytest.mark.anyio
+@each_loop
 async def test_event_loop_runs_on() -> None:
     """The event loop runs other tasks while a command runs and is ended."""
     turns = 0
@@ -381,7 +393,8 @@ async def test_event_loop_runs_on() -> None:
 
 
 @pytest.mark.anyio
-async def test_many_at_once() -> None:
+@each_loop
+async def test_concurrent_commands_are_independent() -> None:
     """Concurrent commands neither wait for each other nor mix their output."""
     found: dict[int, bytes] = {}
 
@@ -395,6 +408,7 @@ async def test_many_at_once() -> None:
 
 
 @pytest.mark.anyio
+@each_loop
 async def test_used_up_thread_pool() -> None:
     """A command runs even if the program has used up anyio's worker threads."""
     limiter = current_default_thread_limiter()
@@ -414,7 +428,7 @@ def test_memory_is_bounded() -> None:
 
 
 @pytest.mark.parametrize("run", [asyncio.run, trio.run])
-def test_any_thread(run: Callable[..., Any]) -> None:
+def test_event_loop_in_any_thread_runs_commands(run: Callable[..., Any]) -> None:
     """An event loop in another thread than the main thread runs commands too."""
     found: list[ProcessResult] = []
 
@@ -448,7 +462,7 @@ def test_cancelled_asyncio_task(times: int, started: list[int]) -> None:
     asyncio.run(main())
 
 
-def test_closed_coroutine(started: list[int]) -> None:
+def test_closed_coroutine_ends_its_command(started: list[int]) -> None:
     """Closing the coroutine ends its command."""
 
     async def main() -> None:

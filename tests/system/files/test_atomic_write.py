@@ -26,6 +26,7 @@ from anycreds._system.files.read import read_status
 from anycreds._system.io import SystemRuntime
 from anycreds.testing import CANARY
 from support.coroutine_stepper import stepped
+from support.event_loops import each_loop
 
 pytestmark = pytest.mark.anyio
 
@@ -70,11 +71,11 @@ def umask(mask: int) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("content", [b"", b"\x00", NEW], ids=["nothing", "a byte", "much"])
-async def test_new_file(content: bytes, tmp_path: Path) -> None:
+async def test_new_file_is_created(content: bytes, tmp_path: Path) -> None:
     """A missing file is created, and no temporary file is left beside it."""
     assert await write(tmp_path / "file", content) is None
     assert (tmp_path / "file").read_bytes() == content
-    assert names(tmp_path) == {"file", "home"}
+    assert names(tmp_path) == {"file"}
 
 
 @POSIX
@@ -149,7 +150,7 @@ async def test_owner_of_an_unknown_version(tmp_path: Path) -> None:
     assert (status.st_uid, status.st_gid) == (os.geteuid(), os.getegid())
 
 
-async def test_unchanged_version(tmp_path: Path) -> None:
+async def test_version_that_was_read_is_replaced(tmp_path: Path) -> None:
     """A file that is the version that the caller has read is replaced, through a link too."""
     path = tmp_path / "file"
     path.write_bytes(OLD)
@@ -161,7 +162,9 @@ async def test_unchanged_version(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("change", ["deleted", "replaced", "rewritten", "linked", "given away"])
 @pytest.mark.parametrize("moment", ["before", "during"])
-async def test_changed_version(change: str, moment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_version_that_has_changed_is_not_replaced(
+    change: str, moment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A file that has changed since it was read, until the last moment, stays; a link laid there is not followed."""
     path, victim = tmp_path / "file", tmp_path / "victim"
     path.write_bytes(OLD)
@@ -188,7 +191,7 @@ async def test_changed_version(change: str, moment: str, tmp_path: Path, monkeyp
     failure = await write(path, NEW, version)
     assert failure == WriteFailure("was changed or deleted by the user or another process", is_changed=True)
     assert victim.read_bytes() == b"of the victim"
-    assert names(tmp_path) == {"file", "home", "victim"} - ({"file"} if change == "deleted" else set())
+    assert names(tmp_path) == {"file", "victim"} - ({"file"} if change == "deleted" else set())
     assert change == "deleted" or path.read_bytes() != NEW
 
 
@@ -249,7 +252,7 @@ async def test_link_is_kept(there: bool, tmp_path: Path) -> None:
 
 
 @POSIX
-async def test_linked_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_path_through_a_linked_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A directory in the path may be a symbolic link, and the path may be relative."""
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to("real")
@@ -261,7 +264,7 @@ async def test_linked_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 @POSIX
-async def test_what_cannot_be_replaced(tmp_path: Path) -> None:
+async def test_path_that_cannot_be_replaced_is_reported(tmp_path: Path) -> None:
     """A directory, a FIFO, a device, a link to itself and invalid paths are reported and not replaced."""
     (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / "fifo")
@@ -287,7 +290,7 @@ async def test_what_cannot_be_replaced(tmp_path: Path) -> None:
 
 
 @POSIX
-async def test_longest_name(tmp_path: Path) -> None:
+async def test_longest_name_is_possible(tmp_path: Path) -> None:
     """A file name may be as long as the file system allows."""
     assert await write(tmp_path / ("x" * 255)) is None
     assert (tmp_path / ("x" * 255)).read_bytes() == NEW
@@ -305,7 +308,9 @@ async def test_longest_name(tmp_path: Path) -> None:
         ("replace", errno.EBUSY),
     ],
 )
-async def test_operating_system_error(name: str, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_operating_system_error_leaves_the_old_content(
+    name: str, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A full, read-only or broken disk is reported; the old content stays, and no temporary file is left."""
     path = tmp_path / "a" / "file"
     if name != "mkdir":
@@ -325,14 +330,14 @@ async def test_operating_system_error(name: str, code: int, tmp_path: Path, monk
         found = await write(path)
     assert found == WriteFailure(f"cannot be written: {os.strerror(code)}")
     if name == "mkdir":
-        assert names(tmp_path) == {"home"}
+        assert names(tmp_path) == set()
     else:
         assert path.read_bytes() == OLD
         assert names(path.parent) == {"file"}
 
 
 @POSIX
-async def test_file_beyond_what_is_allowed(tmp_path: Path) -> None:
+async def test_file_size_limit_leaves_the_old_content(tmp_path: Path) -> None:
     """A size limit that is reached while writing leaves the old content and no temporary file."""
     import resource
 
@@ -346,7 +351,7 @@ async def test_file_beyond_what_is_allowed(tmp_path: Path) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert found == WriteFailure(f"cannot be written: {os.strerror(errno.EFBIG)}")
     assert path.read_bytes() == OLD
-    assert names(tmp_path) == {"file", "home"}
+    assert names(tmp_path) == {"file"}
 
 
 @pytest.mark.parametrize(("failures", "is_written"), [(0, True), (2, True), (3, False)])
@@ -367,7 +372,7 @@ async def test_replace_is_retried_on_windows(
     found = await write(tmp_path / "file")
     expected = None if is_written else WriteFailure(f"cannot be written: {os.strerror(errno.EACCES)}")
     assert (found, left) == (expected, [])
-    assert names(tmp_path) == ({"file", "home"} if is_written else {"home"})
+    assert names(tmp_path) == ({"file"} if is_written else set())
 
 
 async def test_readers_and_writers_at_once(tmp_path: Path) -> None:
@@ -420,7 +425,8 @@ async def until(condition: Callable[[], bool]) -> None:
             await anyio.sleep(0.001)
 
 
-async def test_loop_runs_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@each_loop
+async def test_event_loop_runs_while_the_disk_is_slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The event loop runs other tasks while the disk is slow."""
     with hung_disk(monkeypatch) as (started, free):
         async with anyio.create_task_group() as tasks:
@@ -430,7 +436,8 @@ async def test_loop_runs_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert (tmp_path / "file").read_bytes() == NEW
 
 
-async def test_cancelled_in_the_middle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@each_loop
+async def test_write_cancelled_in_the_middle_is_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A caller that is cancelled while the disk is slow leaves after the file is written."""
     async with anyio.create_task_group() as tasks:
         with hung_disk(monkeypatch) as (started, free):
@@ -448,10 +455,13 @@ async def test_cancelled_in_the_middle(tmp_path: Path, monkeypatch: pytest.Monke
             free.set()
     assert scope.cancelled_caught
     assert (tmp_path / "file").read_bytes() == NEW
-    assert names(tmp_path) == {"file", "home"}
+    assert names(tmp_path) == {"file"}
 
 
-async def test_cancelled_while_the_disk_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@each_loop
+async def test_write_cancelled_while_the_disk_hangs_replaces_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A cancelled caller waits for a disk that hangs for a moment only, and the late write replaces nothing."""
     path = tmp_path / "file"
     path.write_bytes(OLD)
@@ -461,28 +471,29 @@ async def test_cancelled_while_the_disk_hangs(tmp_path: Path, monkeypatch: pytes
             tasks.start_soon(write, path)
             await until(started.is_set)
             tasks.cancel_scope.cancel()
-        assert len(names(tmp_path)) == 3
-    await until(lambda: names(tmp_path) == {"file", "home"})
+        assert len(names(tmp_path)) == 2
+    await until(lambda: names(tmp_path) == {"file"})
     assert path.read_bytes() == OLD
 
 
-@pytest.mark.parametrize("cancel_at", range(8))
-async def test_cancelled_at_any_step(cancel_at: int, tmp_path: Path) -> None:
+@each_loop
+async def test_write_cancelled_at_any_step_is_completed(tmp_path: Path) -> None:
     """At whatever step the caller is cancelled, the new content is written and no temporary file is left."""
     path = tmp_path / "file"
-    path.write_bytes(OLD)
-    with anyio.CancelScope() as scope:
+    for cancel_at in range(8):
+        path.write_bytes(OLD)
+        with anyio.CancelScope() as scope:
 
-        def before(step: int) -> None:
-            if step == cancel_at:
-                scope.cancel()
+            def before(step: int, wanted: int = cancel_at, scope: anyio.CancelScope = scope) -> None:
+                if step == wanted:
+                    scope.cancel()
 
-        await stepped(write(path), before)
-    assert path.read_bytes() == NEW
-    assert names(tmp_path) == {"file", "home"}
+            await stepped(write(path), before)
+        assert path.read_bytes() == NEW, cancel_at
+        assert names(tmp_path) == {"file"}, cancel_at
 
 
-def test_coroutine_that_is_dropped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dropped_coroutine_completes_the_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A write whose event loop is closed raises nothing when it is dropped, and the content is written."""
     with hung_disk(monkeypatch) as (begun, _):
         loop = asyncio.new_event_loop()
@@ -493,6 +504,6 @@ def test_coroutine_that_is_dropped(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         del task
         gc.collect()
     end = time.monotonic() + 5
-    while names(tmp_path) != {"home", "file"}:
+    while names(tmp_path) != {"file"}:
         assert time.monotonic() < end
         time.sleep(0.001)

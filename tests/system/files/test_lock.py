@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from anycreds._core.io import WriteFailure
 from anycreds._system.files import lock as lock_module
 from anycreds._system.io import SystemRuntime
 from support.coroutine_stepper import stepped
+from support.event_loops import each_loop
 
 fcntl = pytest.importorskip("fcntl", reason="Windows locks files in another way")
 pytestmark = pytest.mark.anyio
@@ -77,6 +78,7 @@ async def test_other_paths_are_other_locks(path: Path) -> None:
         assert (one, other) == (None, None)
 
 
+@each_loop
 async def test_lock_that_stays_busy(path: Path) -> None:
     """If the lock stays busy for the time given, that is reported, and the body runs."""
     has_run = False
@@ -90,7 +92,7 @@ async def test_lock_that_stays_busy(path: Path) -> None:
     assert has_run
 
 
-async def test_delays_between_attempts(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_delays_between_attempts_grow(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Attempts follow after 5, 10 … 100 ms, each shortened at random, and at the end of the time."""
     pauses: list[float] = []
     now = 0.0
@@ -112,6 +114,7 @@ async def test_delays_between_attempts(path: Path, monkeypatch: pytest.MonkeyPat
     assert sum(pauses) == pytest.approx(0.5)
 
 
+@each_loop
 async def test_one_task_at_a_time(path: Path) -> None:
     """Each of several tasks gets the lock, and never two at once."""
     inside = most = turns = 0
@@ -150,6 +153,7 @@ async def main(path, times):
 """
 
 
+@each_loop
 async def test_processes_and_threads_exclude_each_other(path: Path, anyio_backend: tuple[str, dict[str, Any]]) -> None:
     """Two processes and two threads that increment a number in a file lose no increment."""
     program = f"{COUNT}\nanyio.run(main, sys.argv[1], 10, backend={anyio_backend[0]!r})"
@@ -195,6 +199,7 @@ class BrokenError(Exception):
     """Raised in the body of a lock."""
 
 
+@each_loop
 async def test_lock_is_released_on_leaving(path: Path) -> None:
     """However the body ends, the lock is free at once, without a step of the event loop."""
     with pytest.raises(BrokenError):
@@ -214,32 +219,29 @@ async def test_lock_is_released_on_leaving(path: Path) -> None:
     assert await is_free(path)
 
 
-@pytest.mark.parametrize("cancel_at", range(10))
-@pytest.mark.parametrize("is_busy", [False, True])
-async def test_cancelled_at_any_step(cancel_at: int, is_busy: bool, path: Path) -> None:
-    """At whatever step a waiting caller is cancelled, the lock is not taken and no descriptor is left open."""
+@each_loop
+@pytest.mark.parametrize("is_busy", [False, True], ids=["free", "busy"])
+async def test_caller_cancelled_at_any_step_takes_no_lock(is_busy: bool, path: Path) -> None:
+    """At whatever step a caller is cancelled, the lock is not taken and no descriptor is left open."""
 
     async def take() -> None:
         async with locked(path):
             pass
 
-    async def cancelled() -> None:
-        with anyio.CancelScope() as scope:
+    for cancel_at in range(10):
 
-            def before(step: int) -> None:
-                if step == cancel_at:
-                    scope.cancel()
+        def before(step: int, wanted: int = cancel_at) -> None:
+            if step == wanted:
+                scope.cancel()
 
-            await stepped(take(), before)
-
-    if is_busy:
-        async with locked(path):
-            with anyio.move_on_after(0.05):
-                await cancelled()
-    else:
-        await cancelled()
-    async with locked(path) as failure:  # a thread may still release it
-        assert failure is None
+        async with AsyncExitStack() as stack:
+            if is_busy:
+                await stack.enter_async_context(locked(path))
+                stack.enter_context(anyio.move_on_after(0.05))
+            with anyio.CancelScope() as scope:
+                await stepped(take(), before)
+        async with locked(path) as failure:  # a thread may still release it
+            assert failure is None, cancel_at
 
 
 @contextmanager
@@ -272,14 +274,16 @@ async def until(condition: Callable[[], bool]) -> None:
             await anyio.sleep(0.001)
 
 
-async def test_hung_disk(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@each_loop
+async def test_hung_disk_blocks_no_other_task(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A disk that hangs blocks neither the event loop nor a cancelled caller, and is reported when the time is over."""
     with monkeypatch.context() as patch, hung_disk(patch) as (started, _):
         patch.setattr(lock_module, "DISK_TIMEOUT", SHORT)
         async with anyio.create_task_group() as tasks:
+            lock = lock_module.FileLock(str(path), LONG, lambda: 0.0)  # the garbage collector would release it, too
 
             async def take() -> None:
-                async with locked(path):
+                async with lock:
                     raise AssertionError
 
             tasks.start_soon(take)
@@ -293,6 +297,7 @@ async def test_hung_disk(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert failure is None
 
 
+@each_loop
 async def test_first_attempt_is_waited_for(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Even with no time to wait, the first attempt is made and waited for."""
     async with anyio.create_task_group() as tasks:
@@ -309,7 +314,7 @@ async def test_first_attempt_is_waited_for(path: Path, monkeypatch: pytest.Monke
 
 
 @POSIX
-async def test_what_cannot_be_locked(path: Path) -> None:
+async def test_path_that_cannot_be_locked_is_reported(path: Path) -> None:
     """A link, a FIFO, a directory and invalid paths are reported, and nothing is created through them."""
     path.parent.mkdir(parents=True)
     victim = path.with_name("victim")
@@ -333,7 +338,7 @@ async def test_what_cannot_be_locked(path: Path) -> None:
 
 @POSIX
 @pytest.mark.parametrize("code", [errno.EACCES, errno.EROFS, errno.EMFILE])
-async def test_operating_system_error(code: int, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_operating_system_error_is_reported(code: int, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An error of the operating system, such as a read-only disk, is reported, and the body runs."""
     real = os.open
 
@@ -362,7 +367,9 @@ async def test_file_system_without_locks(code: int, path: Path, monkeypatch: pyt
 
 @POSIX
 @pytest.mark.parametrize("is_replaced", [True, False], ids=["replaced", "removed"])
-async def test_removed_lock_file(is_replaced: bool, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_lock_file_that_was_removed_does_not_count(
+    is_replaced: bool, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A lock on a file that was just removed does not count: the file that has the name now is locked."""
     real = fcntl.flock
     lock = Path(f"{path}.lock")

@@ -22,6 +22,7 @@ from anycreds._core.io import PrivateFile, ReadFailure
 from anycreds._system.files import read as files
 from anycreds._system.files.read import read_file
 from anycreds.testing import CANARY
+from support.event_loops import each_loop
 from support.raw_http_server import ok, serving
 
 pytestmark = pytest.mark.anyio
@@ -54,7 +55,7 @@ async def read_while_ticking(path: str) -> bytes | ReadFailure:
 
 
 @pytest.mark.parametrize("size", [0, 1, LIMIT])
-async def test_regular_file(tmp_path: Path, size: int) -> None:
+async def test_regular_file_is_read(tmp_path: Path, size: int) -> None:
     """A regular file up to the limit is read as a whole, through a symbolic link too."""
     (tmp_path / "file").write_bytes(b"x" * size)
     (tmp_path / "link").symlink_to("file")
@@ -62,14 +63,14 @@ async def test_regular_file(tmp_path: Path, size: int) -> None:
     assert await read_while_ticking(str(tmp_path / "link")) == b"x" * size
 
 
-async def test_file_beyond_the_limit(tmp_path: Path) -> None:
+async def test_file_beyond_the_limit_is_not_read(tmp_path: Path) -> None:
     """A file one byte larger than the limit is not read."""
     (tmp_path / "file").write_bytes(b"x" * (LIMIT + 1))
     assert await read_while_ticking(str(tmp_path / "file")) == ReadFailure(f"is larger than {LIMIT} bytes")
 
 
 @pytest.mark.parametrize("reported", [0, 5_000, LIMIT])
-async def test_wrong_size(reported: int, tmp_path: Path) -> None:
+async def test_file_with_a_wrong_size_is_read_to_its_end(reported: int, tmp_path: Path) -> None:
     """A file is read to its end or to the limit, even if its reported size is wrong, as for a growing file."""
     content = bytes(range(256)) * 40
     (tmp_path / "file").write_bytes(content)
@@ -82,7 +83,7 @@ async def test_wrong_size(reported: int, tmp_path: Path) -> None:
 
 
 @POSIX
-async def test_sparse_gigabyte(tmp_path: Path) -> None:
+async def test_sparse_gigabyte_is_not_read(tmp_path: Path) -> None:
     """A file of one gigabyte is rejected without being read."""
     with (tmp_path / "file").open("wb") as file:
         file.truncate(1 << 30)
@@ -90,7 +91,7 @@ async def test_sparse_gigabyte(tmp_path: Path) -> None:
 
 
 @POSIX
-async def test_fifo(tmp_path: Path) -> None:
+async def test_fifo_is_not_waited_for(tmp_path: Path) -> None:
     """A FIFO without a writer is not waited for."""
     os.mkfifo(tmp_path / "fifo")
     assert await read_while_ticking(str(tmp_path / "fifo")) == ReadFailure("is not a regular file")
@@ -98,14 +99,14 @@ async def test_fifo(tmp_path: Path) -> None:
 
 @POSIX
 @pytest.mark.parametrize("device", ["/dev/zero", "/dev/null", "/dev/tty"])
-async def test_device(device: str) -> None:
+async def test_device_is_not_read(device: str) -> None:
     """An endless device or a terminal is not read."""
     content = await read_while_ticking(device)
     assert isinstance(content, ReadFailure)
 
 
 @POSIX
-async def test_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_socket_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A socket is not read."""
     monkeypatch.chdir(tmp_path)
     with socket.socket(socket.AF_UNIX) as sock:
@@ -113,7 +114,7 @@ async def test_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert isinstance(await read_while_ticking(str(tmp_path / "socket")), ReadFailure)
 
 
-async def test_directory(tmp_path: Path) -> None:
+async def test_directory_is_reported(tmp_path: Path) -> None:
     """A directory is reported as such."""
     assert await read_while_ticking(str(tmp_path)) == ReadFailure("is a directory")
 
@@ -137,7 +138,7 @@ async def test_missing_and_invalid_paths(tmp_path: Path) -> None:
     assert isinstance(await read_while_ticking("\ud800"), ReadFailure)
 
 
-async def test_permission_denied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_denied_permission_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A denied permission is reported. It is simulated, since root, as which CI may run, is denied nothing."""
 
     def fail(*_: object) -> int:
@@ -147,7 +148,7 @@ async def test_permission_denied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert await read_file(str(tmp_path / "file"), LIMIT) == ReadFailure("cannot be read: Permission denied")
 
 
-async def test_error_while_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_error_while_reading_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An error of the disk while reading is reported, and the descriptor is closed."""
     (tmp_path / "file").write_bytes(b"x")
 
@@ -175,6 +176,7 @@ def hung_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
         free.set()
 
 
+@each_loop
 async def test_hung_read_can_be_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
     """A read that hangs blocks neither the event loop nor a cancelled caller."""
     with hung_disk(monkeypatch) as reading:
@@ -186,7 +188,8 @@ async def test_hung_read_can_be_cancelled(monkeypatch: pytest.MonkeyPatch) -> No
         assert reading.is_set()
 
 
-async def test_read_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+@each_loop
+async def test_hung_read_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """A read that hangs ends the attempt after the time limit for reads."""
     monkeypatch.setattr(files, "READ_TIMEOUT", 0.02)
     with hung_disk(monkeypatch):
@@ -197,7 +200,8 @@ async def test_read_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
             await provider()
 
 
-async def test_used_up_thread_pool(tmp_path: Path) -> None:
+@each_loop
+async def test_used_up_thread_pool_does_not_prevent_reading(tmp_path: Path) -> None:
     """A file is read even if the program has used up anyio's worker threads."""
     (tmp_path / "file").write_bytes(b"content")
     limiter = anyio.to_thread.current_default_thread_limiter()
@@ -235,7 +239,7 @@ async def test_token_file_is_sent(tmp_path: Path) -> None:
 
 @POSIX
 @pytest.mark.parametrize(("mode", "is_open"), [(0o600, False), (0o400, False), (0o640, True), (0o604, True)])
-async def test_private_file(tmp_path: Path, mode: int, is_open: bool) -> None:
+async def test_private_file_is_read_with_its_accessibility(tmp_path: Path, mode: int, is_open: bool) -> None:
     """A private file is read with whether other users can access it, through a symbolic link too."""
     (tmp_path / "file").write_text(f"{CANARY}-token")
     (tmp_path / "file").chmod(mode)

@@ -21,6 +21,8 @@ from anycreds._system.http import HttpClients, tls
 from anycreds._system.io import SystemRuntime
 from anycreds._wire.urls import parse_url
 from anycreds.testing import CANARY
+from support.event_loops import asyncio_only as anyio_backend  # noqa: F401
+from support.event_loops import each_loop
 from support.raw_http_server import ok, serving
 
 pytestmark = pytest.mark.anyio
@@ -101,6 +103,7 @@ async def error_of(transport: Transport) -> anycreds.CredentialsError:
     return caught.value
 
 
+@each_loop
 async def test_one_connection_for_many_exchanges() -> None:
     """Three exchanges with a host over TLS share one connection, which is closed at the end of the attempt."""
     transport = Transport(ssl_context=trusting())
@@ -113,6 +116,7 @@ async def test_one_connection_for_many_exchanges() -> None:
     assert b"Content-Length: %d\r\n" % len(BODY) in peer.heads[0]
 
 
+@each_loop
 async def test_contexts_are_separate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A user's TLS context is used only for requests that name it; others use the system's or AWS_CA_BUNDLE."""
     async with serving(ok(), ok(), ok(), context=server_context()) as peer:
@@ -175,6 +179,7 @@ async def test_request_to_the_users_client() -> None:
         }
 
 
+@each_loop
 async def test_users_client_over_sockets() -> None:
     """A real client of the user uses one connection with its own TLS, and is closed."""
     async with serving(ok(b"1"), ok(b"2"), ok(b"3"), context=server_context()) as peer:
@@ -197,6 +202,7 @@ async def test_direct_requests_ignore_the_factory() -> None:
     assert peer.connections == 1
 
 
+@each_loop
 async def test_concurrent_exchanges_share_a_client() -> None:
     """Concurrent exchanges of one attempt open one client, and it is closed."""
     factory = Factory()
@@ -309,6 +315,7 @@ async def test_client_that_fails(error: Exception, response: TransportFailure) -
     assert await one(post(FAR, Transport(Factory(event_hooks={"request": [hook]})))) == response
 
 
+@each_loop
 async def test_client_that_hangs() -> None:
     """The timeout of the exchange applies to the user's client, whatever its own timeout."""
 
@@ -321,6 +328,7 @@ async def test_client_that_hangs() -> None:
     assert await one(post(FAR, transport, timeout=0.02)) == TransportFailure("timeout", "no response within 0.02 s")
 
 
+@each_loop
 async def test_hook_that_reads_the_response() -> None:
     """A hook of the user's client may read the body; the limit applies to it."""
 
@@ -354,6 +362,7 @@ async def test_limit_applies_to_users_clients(is_declared: bool) -> None:
     assert found.kind == "too large"
 
 
+@each_loop
 async def test_clients_that_cannot_be_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A client that fails or hangs when it is closed keeps no other client open."""
     monkeypatch.setattr(http, "CLOSE_TIMEOUT", 0.02)

@@ -14,6 +14,7 @@ from anycreds._core.http import Request, Response, Url
 from anycreds._system.http import HttpClients
 from anycreds._wire.urls import parse_url
 from anycreds.testing import CANARY, FakeAWS, Status
+from support.event_loops import on_asyncio
 from support.raw_http_server import closed, ok, serving
 
 pytestmark = pytest.mark.anyio
@@ -93,6 +94,7 @@ async def test_body_has_its_length() -> None:
     assert [line for line in peer.lines if ":" in line][3:] == ["X: y", "Content-Length: 5"]
 
 
+@on_asyncio
 @pytest.mark.parametrize("direct", [True, False])
 @pytest.mark.parametrize(("method", "body"), [("POST", b""), ("POST", b"hello"), ("PUT", b""), ("DELETE", b"")])
 async def test_length_of_every_body(method: str, body: bytes, direct: bool, monkeypatch: pytest.MonkeyPatch) -> None:

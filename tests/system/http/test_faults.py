@@ -14,7 +14,7 @@ from anycreds._core.http import Request, Response, TransportFailure, Url
 from anycreds._system.http import HttpClients
 from anycreds._wire.urls import parse_url
 from anycreds.testing import FakeAWS, Hang
-from support.event_loops import on_asyncio_and_trio
+from support.event_loops import each_loop
 from support.http_faults import row
 from support.raw_http_server import ok, serving
 
@@ -47,7 +47,7 @@ async def test_refused_on_both_addresses_of_localhost() -> None:
     assert response.detail != "no further details"
 
 
-@on_asyncio_and_trio
+@each_loop
 async def test_body_up_to_the_limit_is_read() -> None:
     """A body up to the limit is read, and a larger one is not, whether its length is declared or not."""
     undeclared = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"

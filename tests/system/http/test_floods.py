@@ -10,6 +10,8 @@ import trustme
 from anycreds._core.http import BODY_LIMIT, Request, Response, TransportFailure
 from anycreds._system.http import HttpClients, tls
 from anycreds._wire.urls import parse_url
+from support.event_loops import asyncio_only as anyio_backend  # noqa: F401
+from support.event_loops import each_loop
 from support.raw_http_server import ok, serving
 
 pytestmark = pytest.mark.anyio
@@ -54,6 +56,7 @@ async def test_flood(flood: str) -> None:
     assert result.detail in {"the response has more than 65536 bytes", "the response has more than 4096 lines"}
 
 
+@each_loop
 @pytest.mark.parametrize("flood", ["interim responses", "chunks of one byte"])
 async def test_flood_over_tls(flood: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is read over TLS is counted too."""
@@ -64,6 +67,7 @@ async def test_flood_over_tls(flood: str, monkeypatch: pytest.MonkeyPatch) -> No
     assert result.kind == "too large"
 
 
+@each_loop
 async def test_flood_of_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a proxy sends before the tunnel is open is counted too."""
     _trust(monkeypatch, HOST)
@@ -84,6 +88,7 @@ async def test_flood_of_a_proxied_service(monkeypatch: pytest.MonkeyPatch) -> No
     assert result.kind == "too large"
 
 
+@each_loop
 async def test_each_exchange_has_its_own_limit() -> None:
     """Many responses of the largest size fit on one connection."""
     async with serving(*[ok(b" " * BODY_LIMIT)] * 4) as peer:

@@ -11,7 +11,7 @@ import respx
 
 import anycreds
 from anycreds.testing import CANARY
-from support.event_loops import on_asyncio, on_asyncio_and_trio
+from support.event_loops import each_loop, on_asyncio
 from support.http_faults import row
 from support.raw_http_server import DOCUMENT
 
@@ -51,7 +51,7 @@ async def test_every_error_of_httpx_is_converted(network: respx.Router) -> None:
         assert caught.value.__cause__ is None, kind
 
 
-@on_asyncio_and_trio
+@each_loop
 async def test_error_in_the_middle_of_the_body_is_converted(network: respx.Router) -> None:
     """An error while the body is read becomes an error of ours."""
 

@@ -13,6 +13,8 @@ from anyio.streams.tls import TLSStream
 import anycreds
 from anycreds._system.http import tls
 from anycreds.testing import CANARY, FakeAWS
+from support.event_loops import asyncio_only as anyio_backend  # noqa: F401
+from support.event_loops import each_loop
 from support.raw_http_server import ok, serving
 
 pytestmark = pytest.mark.anyio
@@ -74,6 +76,7 @@ async def test_other_hosts_go_through_the_proxy(host: str, monkeypatch: pytest.M
     assert {line.partition(":")[0].lower() for line in proxy.lines[1:]} <= {"host", "accept"}
 
 
+@each_loop
 async def test_whole_exchange_through_a_tunnel(monkeypatch: pytest.MonkeyPatch) -> None:
     """TLS through the tunnel is with the host itself, so the proxy sees no token."""
     authority = trustme.CA()
@@ -112,6 +115,7 @@ async def test_whole_exchange_through_a_tunnel(monkeypatch: pytest.MonkeyPatch) 
     assert f"Host: {FAR}\r\n".encode() in heads[1]
 
 
+@each_loop
 async def test_tunnel_that_stalls(monkeypatch: pytest.MonkeyPatch) -> None:
     """A proxy that never responds ends in a timeout, and its connection is closed."""
     async with serving() as proxy:
@@ -121,6 +125,7 @@ async def test_tunnel_that_stalls(monkeypatch: pytest.MonkeyPatch) -> None:
         assert await proxy.closed()
 
 
+@each_loop
 async def test_handshake_in_a_tunnel_that_stalls(monkeypatch: pytest.MonkeyPatch) -> None:
     """A TLS handshake that stalls behind the proxy ends in a timeout, and the connection is closed."""
     async with serving(b"HTTP/1.1 200 Connection established\r\n\r\n") as proxy:

@@ -20,6 +20,8 @@ import anycreds
 from anycreds._system.files import read
 from anycreds._system.http import tls
 from anycreds.testing import CANARY
+from support.event_loops import asyncio_only as anyio_backend  # noqa: F401
+from support.event_loops import each_loop
 from support.raw_http_server import ok, serving
 
 pytestmark = pytest.mark.anyio
@@ -57,6 +59,7 @@ def provider_at(port: int, host: str = "localhost", timeout: float = 5.0) -> any
     )
 
 
+@each_loop
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
 async def test_bundle_is_trusted(host: str, bundle: Path) -> None:
     """A server whose authority is in ``AWS_CA_BUNDLE`` is trusted, by name and by address."""
@@ -76,6 +79,7 @@ async def test_folder_of_certificates_is_trusted(bundle: Path, monkeypatch: pyte
     assert context.get_ca_certs() == []
 
 
+@each_loop
 async def test_unknown_authority() -> None:
     """A certificate of an unknown authority is rejected before the request is sent, with OpenSSL's reason."""
     async with serving(ok(), context=server_context()) as peer:
@@ -125,6 +129,7 @@ async def test_old_protocols(bundle: Path) -> None:
     assert peer.heads == []
 
 
+@each_loop
 async def test_handshake_that_stalls(bundle: Path) -> None:
     """A handshake that stalls ends in a timeout, and the connection is closed."""
     gone = anyio.Event()
@@ -146,6 +151,7 @@ async def test_handshake_that_stalls(bundle: Path) -> None:
             await gone.wait()
 
 
+@each_loop
 async def test_cancelled_in_the_handshake(bundle: Path) -> None:
     """A call that is cancelled during the handshake closes its connection."""
     gone, come = anyio.Event(), anyio.Event()
@@ -168,6 +174,7 @@ async def test_cancelled_in_the_handshake(bundle: Path) -> None:
             await gone.wait()
 
 
+@each_loop
 async def test_connection_closed_without_close_notify(bundle: Path) -> None:
     """A response that ends without TLS's close_notify is rejected."""
     half = ok()[:-20]
@@ -253,6 +260,7 @@ async def test_invalid_bundle(
     assert peer.connections == 0
 
 
+@each_loop
 async def test_context_is_made_once_and_in_a_thread(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One TLS context per bundle is made, in a thread."""
     made: list[threading.Thread] = []
