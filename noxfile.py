@@ -35,6 +35,8 @@ FAST = ("-m", "not realtime")
 ABOUT_WAITING = ("tests/cache", "tests/robustness", "tests/simulation", "tests/system")
 # How many times as many random examples `soak` draws as `tests`: about ten minutes on two cores.
 SOAK = 20
+# What decides which credentials a program gets, and when: `coverage` requires that the tests reach every branch of it.
+FULLY_COVERED = ("_cache/*", "_config/*", "_providers/chain.py", "_providers/profile/*", "_wire/*")
 HAS_NODE = shutil.which("node") is not None and shutil.which("npm") is not None
 
 
@@ -77,6 +79,20 @@ def soak(session: nox.Session) -> None:
     seed = secrets.randbelow(10**9)  # the header and every failure show it; ``-- --seed=1`` chooses another one
     options = (f"--budget={SOAK}", f"--seed={seed}", "--timeout=3600", "--override-ini=faulthandler_timeout=3500")
     run_pytest(session, *options)
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Run the tests, and check which lines and branches they reach; arguments after ``--`` go to pytest."""
+    session.install("--require-hashes", "-r", "requirements/test.txt")
+    install_project(session)
+    session.run("coverage", "erase")
+    session.run("coverage", "run", "-m", "pytest", *IN_PARALLEL, *session.posargs, env=BARE)
+    session.run("coverage", "combine", "--quiet")
+    session.run("coverage", "report")
+    session.run("coverage", "html", "--quiet")
+    files = ",".join(f"*/anycreds/{name}" for name in FULLY_COVERED)
+    session.run("coverage", "report", f"--include={files}", "--fail-under=100")
 
 
 @nox.session
