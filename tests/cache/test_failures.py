@@ -223,6 +223,17 @@ async def test_stale_ok_extends_the_expiration() -> None:
     assert min(gaps) >= 4 * MINUTE
 
 
+async def test_stale_ok_of_a_cached_source_holds_in_a_cached_chain() -> None:
+    """A cached chain extends the expiration if a cached source in it has ``stale_ok``."""
+    clock = VirtualClock()
+    upstream = FakeSource(clock, HOUR, *(down() for _ in range(12)))
+    source = anycreds.cached(upstream, stale_ok=True, clock=clock)
+    provider = anycreds.cached(anycreds.create_credential_chain(source), clock=clock)
+    first = await provider()
+    await anyio.sleep(2 * HOUR)
+    assert (await provider()).original_expiration == first.expiration
+
+
 async def test_no_caller_waits_while_the_expiration_is_extended() -> None:
     """Attempts during an outage run in the background while credentials with an extended expiration are returned."""
     clock = VirtualClock()

@@ -212,6 +212,33 @@ async def test_frozen_credentials_raise_the_failure_after_the_expiration() -> No
             handle.get_frozen_credentials()
 
 
+async def test_handle_raises_after_invalidation_until_the_refresh_ends() -> None:
+    """After ``invalidate`` the handle raises an error until new credentials have arrived."""
+    clock = VirtualClock()
+    provider = anycreds.cached(FakeSource(clock, latency=5.0), clock=clock)
+    async with provider.keep_fresh() as handle:
+        provider.invalidate(handle.credentials)
+        with pytest.raises(anycreds.RetrievalError, match="invalidated, and the refresh has not finished yet"):
+            _ = handle.credentials
+        await anyio.sleep(60)
+        assert handle.credentials.access_key_id == "AKID2"
+
+
+async def test_failed_refresh_without_credentials_is_logged_and_repeated(caplog: pytest.LogCaptureFixture) -> None:
+    """If the source fails when there are no credentials, the task logs the failure and tries again."""
+    clock = VirtualClock()
+    upstream = FakeSource(clock, HOUR)
+    provider = anycreds.cached(upstream, clock=clock)
+    async with provider.keep_fresh() as handle:
+        provider.invalidate(handle.credentials)
+        upstream.outcomes.extend(anycreds.RetrievalError("down") for _ in range(3))
+        with caplog.at_level(logging.INFO, logger="anycreds.keep_fresh"):
+            await anyio.sleep(60)
+        logged = [record.getMessage() for record in caplog.records if record.name == "anycreds.keep_fresh"]
+        assert logged == ["function FakeSource: down"] * 3
+        assert handle.credentials.access_key_id == "AKID5"
+
+
 async def test_clock_step_is_noticed_within_half_a_minute() -> None:
     """After a wall clock step past the expiration the task refreshes within 30 s, without a call."""
     clock = VirtualClock()

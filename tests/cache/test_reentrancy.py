@@ -103,6 +103,36 @@ async def test_shared_provider_is_no_cycle() -> None:
     assert calls == 1
 
 
+async def test_waiting_for_a_provider_that_waits_by_two_ways_is_no_cycle() -> None:
+    """A caller may wait for a refresh that waits for one slow provider by two others: that is no cycle."""
+
+    async def base() -> anycreds.Credentials:
+        await anyio.sleep(2)
+        return anycreds.Credentials("AKID", "shh")
+
+    async def left() -> anycreds.Credentials:
+        return await root()
+
+    async def right() -> anycreds.Credentials:
+        return await root()
+
+    async def top() -> anycreds.Credentials:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(one)
+            tasks.start_soon(other)
+        return await root()
+
+    async def late() -> anycreds.Credentials:
+        await anyio.sleep(1)
+        return await shared()
+
+    root, one, other = anycreds.cached(base), anycreds.cached(left), anycreds.cached(right)
+    shared, last = anycreds.cached(top), anycreds.cached(late)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(shared)
+        assert (await last()).access_key_id == "AKID"
+
+
 async def test_concurrent_calls_are_no_cycle() -> None:
     """Many tasks that call one uncached provider at the same time get no error."""
 

@@ -450,6 +450,25 @@ def test_interrupt_before_a_refresh_is_started(monkeypatch: pytest.MonkeyPatch) 
     assert asyncio.run(main()) == "AKID1"
 
 
+def test_refresh_task_that_cannot_be_created_is_an_error_of_its_caller_only() -> None:
+    """If the event loop creates no task for a refresh, the caller gets the error, and the next one credentials."""
+    provider = anycreds.cached(FakeSource(ManualClock(), life=None))
+
+    def refuse(_: object, body: Any, **options: object) -> Any:
+        body.close()
+        raise MemoryError
+
+    async def main() -> str:
+        asyncio.get_running_loop().set_task_factory(refuse)
+        with pytest.raises(MemoryError):
+            await provider()
+        asyncio.get_running_loop().set_task_factory(None)
+        async with asyncio.timeout(SOON):
+            return (await provider()).access_key_id
+
+    assert asyncio.run(main()) == "AKID1"
+
+
 def _interrupted(*_: object) -> None:
     raise KeyboardInterrupt
 

@@ -333,6 +333,13 @@ def test_client_config_reaches_every_service(factory: Factory, given: dict[str, 
     assert ".amazon" in requested(factory(), UniformIo(**given)).hosts[0]
 
 
+@each_row("factory", [factory for factory, _ in EVERY_SERVICE.values()], ids=[*EVERY_SERVICE])
+def test_other_object_as_client_config_is_rejected(factory: Factory) -> None:
+    """A dictionary in place of a ``ClientConfig`` is rejected before any I/O."""
+    with pytest.raises(InvalidConfigurationError, match=r"client_config is not an anycreds\.ClientConfig but dict"):
+        factory(client_config={"region": "eu-west-1"})
+
+
 @each_row("factory, given", EVERY_SERVICE.values(), ids=[*EVERY_SERVICE])
 def test_exchange_with_a_service_has_five_seconds_by_default(factory: Factory, given: dict[str, Any]) -> None:
     """An exchange with a service has five seconds by default."""

@@ -105,6 +105,5 @@ class ProfileProvider(Provider):
     def _log_diagnostics(self, profiles: Profiles, used: set[str]) -> None:
         """Log, once, the lines of the files that could not be read, and on which nothing here depends."""
         self._files.log_diagnostics(profiles.other_diagnostics())
-        for found in map(profiles.get, sorted(used)):
-            if found is not None:
-                self._files.log_diagnostics(found.diagnostics)
+        for name in sorted(used):
+            self._files.log_diagnostics(profiles.find(name).diagnostics)
