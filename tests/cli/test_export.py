@@ -18,6 +18,7 @@ from anycreds.__main__ import main
 from anycreds._cli._formats import as_env, as_json, as_powershell, as_process
 from anycreds._providers.process.api import parse_credentials
 from cli.commands import HOSTILE, run_module, write_config
+from support.unmeasured import environ_without_coverage
 
 END = datetime(2999, 1, 2, 3, 4, 5, 999_999, tzinfo=UTC)
 KEYS = Credentials("AKIDTEST", "canary-secret")
@@ -270,7 +271,7 @@ def test_few_modules_are_imported_for_environment_keys() -> None:
     keys = {"AWS_ACCESS_KEY_ID": "AKIDTEST", "AWS_SECRET_ACCESS_KEY": "canary-secret"}
     done = subprocess.run(
         [sys.executable, "-c", script],
-        env={**os.environ, **keys},
+        env={**environ_without_coverage(), **keys},
         capture_output=True,
         text=True,
         timeout=30,

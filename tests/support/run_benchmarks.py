@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from support.unmeasured import environ_without_coverage
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -15,6 +17,6 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     import anycreds
 
     source = str(Path(anycreds.__file__).parents[1])
-    environ = {**os.environ, "PYTHONPATH": os.pathsep.join((source, os.environ.get("PYTHONPATH", "")))}
+    environ = {**environ_without_coverage(), "PYTHONPATH": os.pathsep.join((source, os.environ.get("PYTHONPATH", "")))}
     command = [sys.executable, "-m", "benchmarks", *arguments]
     return subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=50, check=False)
