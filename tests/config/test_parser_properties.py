@@ -22,8 +22,8 @@ NAMES = st.text(_CLEAN, min_size=1, max_size=20).filter(
     lambda name: not set(name) & set("'\"[]") and name == name.strip(" \t") and name != "default"
 )
 KEYS = st.text("abcdefghijklmnopqrstuvwxyz0123456789_-/.%@:+", min_size=1, max_size=12)
-VALUES = st.text(_CLEAN, max_size=30).filter(
-    lambda value: value == value.strip(" \t") and not any(mark in f" {value}" for mark in (" #", " ;"))
+VALUES = (st.text(_CLEAN, max_size=30) | st.text("\u00a0\u3000 \tx=#;'", max_size=6)).filter(
+    lambda value: value == value.strip(" \t") and not any(mark in f" {value}" for mark in (" #", " ;", "\t#", "\t;"))
 )
 NESTED = st.dictionaries(KEYS, VALUES, min_size=1, max_size=3)
 SECTIONS = st.dictionaries(NAMES, st.dictionaries(KEYS, VALUES | NESTED, max_size=4), max_size=3)
@@ -55,15 +55,20 @@ PIECES = st.sampled_from(
     )
 )
 
-# Lines of plain sections, and lines that a plain section cannot contain.
-LINES = st.sampled_from(
+# Headers and lines of plain sections, and those that a plain section cannot contain.
+HEADERS = st.sampled_from(
     (
         *("[profile a]\n", "[profile b] \n", "[a]\n", "[b]\t\n", "[default]\n", "[profile default]\n"),
         *("[sso-session a]\n", " [profile a]\n", "[profile 'a']\n", "[a]x\n", "[a\n", "[]\n", "[profile a] # c\n"),
-        *("a = 1\n", "A=2 \n", "b\t=\tx = y\n", "b =\n", "\n", " \t\n", "# c = 1\n", ";c\n"),
+    )
+)
+LINES = st.sampled_from(
+    (
+        *("a = 1\n", "A=2 \n", "b\t=\tx = y\n", "b =\n", "\n", " \t\n", "# c = 1\n", ";c\n", "a = \u3000x\u00a0\n"),
         *(" a = 1\n", "\tb\n", "b\n", "= 1\n", "a b = 1\n", "a = 1 # c\n", "a = 1#c\n", "a = 1"),
     )
 )
+PARTS = st.lists(LINES | st.builds("{}{}{}".format, HEADERS, LINES, LINES), max_size=5).map("".join)
 
 
 def written(file: dict[str, dict[str, dict[str, Any]]]) -> str:
@@ -121,7 +126,7 @@ def everything(found: Sections) -> object:
 
 
 @settings(max_examples=4 * settings().max_examples)  # they are fast
-@given(st.lists(LINES, max_size=12).map("".join))
+@given(PARTS)
 @example("[a]\nA = 1\n[b]\n[a]\n a = 2")
 @example("[profile default]\na = 1\n[default]\na = 2")
 @example("a = 1\n\n[profile a] \n#=\n \n;=\na=\n\n[profile a]\nb==1 \nA\t= 2")

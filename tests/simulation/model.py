@@ -44,17 +44,18 @@ Got = tuple[str, int, float]
 
 
 def draw(rng: random.Random) -> Schedule:
-    """Return a random schedule. In one of three the source is healthy: one response serves the whole schedule."""
+    """Return a random schedule. In one of six the source is healthy: one response serves the whole schedule."""
 
     def between(least: float, most: float) -> float:
         return round(rng.uniform(least, most), 6)
 
-    is_healthy = rng.random() < 1 / 3
-    calls = [Call(between(0, 60), None if rng.random() < 0.5 else between(0.01, 6)) for _ in range(rng.randint(3, 18))]
+    is_healthy = rng.random() < 1 / 6
+    calls = [Call(between(0, 60), None if rng.random() < 0.5 else between(0.01, 6)) for _ in range(rng.randint(3, 24))]
     if is_healthy:
         return Schedule(calls, [], [Response(between(0.01, 4), "new", 3600 * 6)], is_healthy=True)
-    invalidations = [between(0, 60) for _ in range(rng.choice([0, 0, 1, 2, 4]))]
+    invalidations = [between(0, 60) for _ in range(rng.choice([0, 0, 2, 4, 12]))]
     kinds: list[Any] = ["new"] * 6 + ["same", "same", "expired", "fail", "fail", "fail", "not configured", "hang"]
+    kinds += rng.choice([[], ["fail"] * 12])  # so that failures follow each other
     responses = [
         Response(between(0.01, rng.choice([0.3, 8])), rng.choice(kinds), between(4, rng.choice([20, 90])))
         for _ in range(60)

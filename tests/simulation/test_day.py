@@ -164,7 +164,7 @@ class Day:
             network.serve(self._aws)
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._cause_faults)
-                for longest in (10.0, 30.0, 60.0):
+                for longest in (20.0, 60.0, 120.0):
                     tasks.start_soon(self._call, longest)
             await anyio.sleep(MINUTE)  # for a refresh in progress
             assert network.open == 0
@@ -207,14 +207,16 @@ def metadata_enabled(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("kind", ["container", "instance"])
-async def test_a_day(kind: str, budget: Budget) -> None:
+async def test_every_caller_gets_the_right_credentials_for_a_day(
+    kind: str, anyio_backend_name: str, budget: Budget
+) -> None:
     """Over a day of outages, faults and clock steps every caller gets what it should.
 
     No unmarked expired credentials, no error while credentials are valid, no mixed fields, and one call per second.
     """
     for number in range(budget.count(1)):
-        recorder = await Day(kind, budget.random(kind, number)).run()
-        assert recorder.returned > 10_000, number
+        recorder = await Day(kind, budget.random(kind, anyio_backend_name, number)).run()
+        assert recorder.returned > 5_000, number
         gaps = [after - before for before, after in itertools.pairwise(recorder.called_at)]
         assert min(gaps) >= 1.0 - 1e-6, number
         assert recorder.recorded > 2, number

@@ -7,9 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from support.budget import EXAMPLES, Budget
+from support.budget import EXAMPLES, SEED, Budget
 
-CHANGE = Budget(1.0, 0)
+CHANGE = Budget(1.0, SEED)
 HERE = Path(__file__).parents[1]
 INNER = """
 import pytest
@@ -50,7 +50,7 @@ def test_large_budget_takes_everything() -> None:
 def test_seed_chooses_the_sample() -> None:
     """A seed chooses the same sample each time, and another seed another one."""
     assert CHANGE.sample(range(1000), 20) == CHANGE.sample(range(1000), 20)
-    assert CHANGE.sample(range(1000), 20) != Budget(1.0, 1).sample(range(1000), 20)
+    assert CHANGE.sample(range(1000), 20) != Budget(1.0, SEED + 1).sample(range(1000), 20)
     assert CHANGE.random("a", 1).random() == CHANGE.random("a", 1).random() != CHANGE.random("a", 2).random()
 
 
