@@ -291,7 +291,6 @@ def test_allowed_endpoint_is_requested(uri: str) -> None:
     "environ",
     [
         {FULL: "http://user@127.0.0.1/canary"},
-        {FULL: "http://127.0.0.1/canary#x"},
         {FULL: "localhost/canary"},
         {RELATIVE: "@evil/canary"},
         {RELATIVE: "//e"},
@@ -302,6 +301,13 @@ def test_invalid_uri(environ: dict[str, str]) -> None:
     error = fail(FakeIo(environ=environ))
     assert type(error) is InvalidConfigurationError
     assert next(iter(environ)) in str(error)
+
+
+def test_fragment_of_a_uri_is_named() -> None:
+    """A URI with a fragment is an error that says so, since clients never send it."""
+    error = fail(FakeIo(environ={FULL: "http://127.0.0.1/x#y"}))
+    assert type(error) is InvalidConfigurationError
+    assert "fragment" in str(error)
 
 
 @each_row(
