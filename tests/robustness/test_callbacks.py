@@ -14,6 +14,8 @@ from anycreds import CredentialsError, NotConfiguredError, RetrievalError
 from anycreds._cache.refresh import InFlightRefresh
 from anycreds._core.provider import Provider
 from robustness.environment import Environment, leaks, outcome
+from support.event_loops import asyncio_only as anyio_backend  # noqa: F401
+from support.event_loops import each_loop
 
 pytestmark = pytest.mark.anyio
 
@@ -53,6 +55,7 @@ ERRORS: dict[str, Callable[[], BaseException]] = {
 }
 
 
+@each_loop
 @pytest.mark.parametrize("is_cached", [False, True], ids=["plain", "cached"])
 async def test_functions_that_raise(environment: Environment, is_cached: bool) -> None:
     """An exception of a user function becomes a ``CredentialsError`` that shows none of its arguments."""
@@ -91,6 +94,7 @@ async def failing_in_a_nursery(*arguments: Any) -> None:
         await anyio.sleep_forever()
 
 
+@each_loop
 @pytest.mark.parametrize("function", [never, replacing_cancellation, failing_in_a_nursery])
 async def test_functions_that_never_return(
     environment: Environment, monkeypatch: pytest.MonkeyPatch, function: Function
@@ -140,6 +144,7 @@ async def test_unsuitable_functions(environment: Environment, function: Function
         ), name
 
 
+@each_loop
 @pytest.mark.parametrize("is_cached", [False, True], ids=["plain", "cached"])
 async def test_functions_that_await_their_provider(environment: Environment, is_cached: bool) -> None:
     """A function that awaits the provider that calls it gets an error instead of a deadlock."""
@@ -182,6 +187,7 @@ async def test_failing_identity_cache_is_ignored(environment: Environment, metho
         del functions[0]
 
 
+@each_loop
 @pytest.mark.parametrize("process_exit", [SystemExit, KeyboardInterrupt])
 async def test_process_exits_propagate(environment: Environment, process_exit: type[BaseException]) -> None:
     """``SystemExit`` and ``KeyboardInterrupt`` of a user function reach the caller."""

@@ -15,6 +15,7 @@ from anycreds._system.io import SystemRuntime
 from anycreds.testing import FakeAWS
 from robustness.environment import KINDS, Environment, cognito_pools
 from support.coroutine_stepper import stepped
+from support.event_loops import each_loop
 from support.raw_http_server import closed
 
 LOOPS = ("asyncio", "trio")
@@ -55,6 +56,7 @@ async def test_cancellation_at_every_await(aws: FakeAWS, isolated: Path, kind: s
 
 
 @pytest.mark.anyio
+@each_loop
 @pytest.mark.parametrize("kind", KINDS)
 async def test_cancelling_the_first_of_ten_callers(aws: FakeAWS, environment: Environment, kind: str) -> None:
     """If the first of ten callers is cancelled during the request, the others get its credentials."""

@@ -13,6 +13,7 @@ import anycreds
 from anycreds import ClientConfig, Credentials, CredentialsError, InvalidConfigurationError
 from anycreds._core.provider import ClientContext
 from anycreds.testing import CANARY, FakeAWS
+from support.http_faults import row
 
 NAMES = {
     "up": "../../x",
@@ -104,10 +105,8 @@ def files_in(folder: Path) -> list[Path]:
     return list(folder.rglob("*"))
 
 
-@pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
-def test_hostile_names_as_options(fake_aws: FakeAWS, isolated: Path, name: str) -> None:
-    """Hostile names of profiles, sessions and roles create no file, and messages stay printable."""
-    config = ClientConfig(region="us-east-1", endpoint_url=fake_aws.service_url, max_attempts=1)
+def makers_for(name: str, config: ClientConfig) -> list[Callable[[], Callable[[], Awaitable[Credentials]]]]:
+    """Return functions that create a provider with this name as an option."""
     sso = partial(
         anycreds.from_sso,
         sso_start_url=name,
@@ -116,7 +115,7 @@ def test_hostile_names_as_options(fake_aws: FakeAWS, isolated: Path, name: str) 
         sso_role_name="r",
         client_config=config,
     )
-    makers: tuple[Callable[[], Callable[[], Awaitable[Credentials]]], ...] = (
+    return [
         lambda: anycreds.from_ini(name),
         lambda: anycreds.from_default_chain(name),
         lambda: anycreds.from_login_credentials(name),
@@ -125,29 +124,37 @@ def test_hostile_names_as_options(fake_aws: FakeAWS, isolated: Path, name: str) 
         lambda: anycreds.from_temporary_credentials(name, source_credentials=KEYS, client_config=config),
         lambda: anycreds.from_cognito_identity(name, client_config=config),
         lambda: anycreds.from_cognito_identity_pool(name, client_config=config),
-    )
-    for make in makers:
-        message_of(make)
-    assert files_in(isolated) == []
+    ]
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES.values() if name.isprintable() and name.isascii()])
-def test_hostile_names_in_files(fake_aws: FakeAWS, isolated: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_hostile_names_as_options(fake_aws: FakeAWS, isolated: Path) -> None:
+    """Hostile names of profiles, sessions and roles create no file, and messages stay printable."""
+    config = ClientConfig(region="us-east-1", endpoint_url=fake_aws.service_url, max_attempts=1)
+    for name in NAMES.values():
+        with row(name):
+            for make in makers_for(name, config):
+                message_of(make)
+            assert files_in(isolated) == []
+
+
+def test_hostile_names_in_files(fake_aws: FakeAWS, isolated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same holds in the shared files for profiles, sessions, sources and services sections."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", fake_aws.service_url)
     config = isolated / "config"
-    config.write_text(
-        f"[profile p]\nsso_session = {name}\nsso_account_id = 1\nsso_role_name = r\n"
-        f"[sso-session {name}]\nsso_region = us-east-1\nsso_start_url = x\n"
-        f"[profile q]\nlogin_session = {name}\n"
-        f"[profile {name}]\nlogin_session = x\n"
-        f"[profile r]\nsource_profile = {name}\nrole_arn = x\n"
-        f"[profile s]\nservices = {name}\nlogin_session = x\n"
-        f"[services {name}]\nsts =\n  endpoint_url = {name}\n"
-    )
-    for profile in ("p", "q", "r", "s", name):
-        assert message_of(partial(anycreds.from_ini, profile, config_filepath=str(config)))
-    assert files_in(isolated) == [config]
+    for name in (name for name in NAMES.values() if name.isprintable() and name.isascii()):
+        config.write_text(
+            f"[profile p]\nsso_session = {name}\nsso_account_id = 1\nsso_role_name = r\n"
+            f"[sso-session {name}]\nsso_region = us-east-1\nsso_start_url = x\n"
+            f"[profile q]\nlogin_session = {name}\n"
+            f"[profile {name}]\nlogin_session = x\n"
+            f"[profile r]\nsource_profile = {name}\nrole_arn = x\n"
+            f"[profile s]\nservices = {name}\nlogin_session = x\n"
+            f"[services {name}]\nsts =\n  endpoint_url = {name}\n"
+        )
+        with row(name):
+            for profile in ("p", "q", "r", "s", name):
+                assert message_of(partial(anycreds.from_ini, profile, config_filepath=str(config)))
+            assert files_in(isolated) == [config]
 
 
 def test_invalid_regions() -> None:

@@ -13,6 +13,7 @@ import pytest
 from anycreds import Credentials, LoginRequiredError
 from anycreds.testing import FakeAWS
 from robustness.environment import KINDS, Environment, outcome
+from support.event_loops import asyncio_only as anyio_backend  # noqa: F401
 
 pytestmark = [
     pytest.mark.anyio,

@@ -22,6 +22,8 @@ from anycreds.testing import FakeAWS, Hang, Status
 from robustness.environment import Environment, leaks
 from support.coroutine_stepper import stepped
 from support.errors import error_of
+from support.event_loops import asyncio_only as anyio_backend  # noqa: F401
+from support.event_loops import each_loop
 
 TOKEN = "canary-IQoJb3JpZ2luX2VjEN/with+odd=characters-0123456789"
 
@@ -46,6 +48,7 @@ def test_deep_source_profiles(isolated: Any, many: Any) -> None:
 
 
 @pytest.mark.anyio
+@each_loop
 @pytest.mark.parametrize("kind", ["sso refresh", "login"])
 async def test_cancelled_refresh_keeps_its_token(aws: Any, isolated: Any, kind: Any) -> None:
     """A refresh that is cancelled at any step does not lose the new token: it is in the file."""
@@ -101,25 +104,26 @@ class CustomExit(BaseException):
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("cached", [False, True])
+@each_loop
 @pytest.mark.parametrize(("kind", "callback"), [("web token", "assumer"), ("role with device", "role_assumer")])
-@pytest.mark.parametrize("error", [CustomExit, GeneratorExit, SystemExit])
-async def test_frames_of_base_exceptions(environment: Any, kind: Any, callback: Any, error: Any, cached: Any) -> None:
+async def test_frames_of_base_exceptions(environment: Any, kind: Any, callback: Any) -> None:
     """A process exit raised by a callback carries no frame of ours with the callback's arguments."""
+    for error in (CustomExit, GeneratorExit, SystemExit):
 
-    async def fail(*_: Any) -> Any:
-        await anyio.lowlevel.checkpoint()
-        raise error
+        async def fail(*_: Any, error: Any = error) -> Any:
+            await anyio.lowlevel.checkpoint()
+            raise error
 
-    provider = environment.provider(kind, **{callback: fail})
-    provider = anycreds.cached(provider) if cached else provider
-    caught: BaseException | None = None
-    try:
-        await provider()
-    except BaseException as found:  # noqa: BLE001 - CustomExit derives from BaseException
-        caught = found
-    assert caught is not None
-    assert leaks(caught, environment.sent) == []
+        for cached in (False, True):
+            provider = environment.provider(kind, **{callback: fail})
+            provider = anycreds.cached(provider) if cached else provider
+            caught: BaseException | None = None
+            try:
+                await provider()
+            except BaseException as found:  # noqa: BLE001 - CustomExit derives from BaseException
+                caught = found
+            assert caught is not None, (error, cached)
+            assert leaks(caught, environment.sent) == [], (error, cached)
 
 
 @pytest.mark.anyio
@@ -161,6 +165,7 @@ def test_date_at_the_end_of_time() -> None:
 
 
 @pytest.mark.anyio
+@each_loop
 async def test_mfa_code_of_a_cancelled_call(aws: Any, environment: Any) -> None:
     """An MFA code whose call was cancelled may have been used, so it is not sent again."""
 
@@ -177,6 +182,7 @@ async def test_mfa_code_of_a_cancelled_call(aws: Any, environment: Any) -> None:
 
 
 @pytest.mark.anyio
+@each_loop
 async def test_cancelled_request_body_leaves_no_generator(aws: Any, isolated: Any) -> None:
     """A request cancelled while its body is sent leaves no generator to the garbage collector."""
     for step in range(12):
