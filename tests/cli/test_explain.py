@@ -263,7 +263,7 @@ def test_nothing_is_configured(aws_isolated: Path, capsys: pytest.CaptureFixture
 
 
 @pytest.mark.parametrize("fault", [Hang(), ResetAfter(0)], ids=["silent", "reset"])
-def test_hop_limit(
+def test_silent_metadata_service_suggests_the_hop_limit(
     fault: Hang | ResetAfter,
     aws_isolated: Path,
     fake_aws: FakeAWS,

@@ -142,7 +142,7 @@ def test_locations_of_a_profile(
     assert locations(capsys, profile) == expected
 
 
-def test_console_login(
+def test_locations_of_a_console_login(
     profiles_and_services: FakeAWS, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The locations of a console login are its line, and the token file with the variable that sets its directory."""
@@ -153,7 +153,9 @@ def test_console_login(
     assert third.endswith(".json (AWS_LOGIN_CACHE_DIRECTORY)")
 
 
-def test_environment(aws_isolated: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_locations_of_environment_variables(
+    aws_isolated: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The locations are the key variables that are set, also if one is missing; an account id alone is none."""
     monkeypatch.setenv("AWS_ACCOUNT_ID", "123456789012")
     assert tried_sources(capsys)[0]["locations"] == []
@@ -164,7 +166,7 @@ def test_environment(aws_isolated: Path, monkeypatch: pytest.MonkeyPatch, capsys
     assert source["locations"] == ["AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ACCOUNT_ID (environment)"]
 
 
-def test_container(
+def test_location_of_a_container_is_its_origin(
     aws_isolated: Path, fake_aws: FakeAWS, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Of the URL of a container only the origin is printed, because its path may be secret."""
@@ -186,7 +188,7 @@ def test_container(
     assert tried_sources(capsys)[-1]["locations"][0] == "AWS_CONTAINER_CREDENTIALS_FULL_URI"
 
 
-def test_metadata(
+def test_location_of_metadata_is_its_endpoint(
     aws_isolated: Path, fake_aws: FakeAWS, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The location of EC2 metadata is its endpoint and the variable that sets it; if disabled, there is none."""
@@ -199,7 +201,7 @@ def test_metadata(
     assert source["locations"] == [f"{endpoint} (from AWS_EC2_METADATA_SERVICE_ENDPOINT)"]
 
 
-def test_token_file(
+def test_locations_of_a_token_file(
     profiles_and_services: FakeAWS, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The locations of a token file are its path, the role, and both variables."""

@@ -38,7 +38,7 @@ def test_without_command_the_help_is_printed() -> None:
     assert all(summary.split()[0] in done.stderr for summary in COMMANDS.values())
 
 
-def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+def test_version_option_prints_the_version(capsys: pytest.CaptureFixture[str]) -> None:
     """``--version`` prints the version of the package."""
     with pytest.raises(SystemExit) as end:
         main(["--version"])
@@ -46,7 +46,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"anycreds {anycreds.__version__}\n"
 
 
-def test_help_of_a_command(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_option_prints_the_options_of_a_command(capsys: pytest.CaptureFixture[str]) -> None:
     """``--help`` of a command prints all of its options on stdout, and exits with 0."""
     with pytest.raises(SystemExit) as end:
         main(["demo", "--help"])

@@ -48,7 +48,7 @@ def error_of(response: httpx.Response) -> tuple[int, str, str]:
     return response.status_code, document["__type"], document["message"]
 
 
-def test_guest(aws: FakeAWS) -> None:
+def test_each_guest_gets_a_new_identity(aws: FakeAWS) -> None:
     """Each guest gets a new identity, and credentials with their expiration in seconds since 1970."""
     first, second = (get_id(aws).json()["IdentityId"] for _ in range(2))
     assert first == "eu-west-1:00000001-0000-4000-8000-000000000000"
@@ -71,7 +71,7 @@ def test_default_pool() -> None:
         assert get_id(aws, IdentityPoolId=pool_id).json()["IdentityId"].startswith("us-east-1:")
 
 
-def test_user(aws: FakeAWS) -> None:
+def test_user_keeps_the_identity(aws: FakeAWS) -> None:
     """A user who logs in always gets the same identity. Tokens are not recorded."""
     identity_id = get_id(aws, Logins=LOGINS, AccountId="123456789012").json()["IdentityId"]
     assert get_id(aws, Logins=LOGINS).json()["IdentityId"] == identity_id
@@ -124,7 +124,7 @@ def test_pool_without_guests(aws: FakeAWS) -> None:
     assert error_of(credentials(aws, guest))[1] == "NotAuthorizedException"
 
 
-def test_custom_roles(aws: FakeAWS) -> None:
+def test_custom_role_needs_a_login(aws: FakeAWS) -> None:
     """An allowed role is accepted with a login, and rejected without one."""
     identity_id = get_id(aws, Logins=LOGINS).json()["IdentityId"]
     guest = get_id(aws).json()["IdentityId"]
@@ -137,7 +137,7 @@ def test_custom_roles(aws: FakeAWS) -> None:
         assert error_of(response)[1] == "NotAuthorizedException"
 
 
-def test_not_found(aws: FakeAWS) -> None:
+def test_unknown_ids_are_not_found(aws: FakeAWS) -> None:
     """An unknown pool, a pool of another account and an unknown identity are not found."""
     unknown = "eu-west-1:99999999-0000-4000-8000-000000000000"
     assert error_of(get_id(aws, IdentityPoolId=unknown)) == (
@@ -189,7 +189,7 @@ def test_unknown_operations(aws: FakeAWS) -> None:
     assert error_of(response)[1] == "SerializationException"
 
 
-def test_faults(aws: FakeAWS) -> None:
+def test_faults_have_the_format_of_cognito(aws: FakeAWS) -> None:
     """``ServiceError`` is encoded as JSON 1.1, and ``Expired`` returns expired credentials."""
     aws.script("cognito id", ServiceError(400, "TooManyRequestsException", "slow down"))
     assert error_of(get_id(aws)) == (400, "TooManyRequestsException", "slow down")

@@ -96,7 +96,7 @@ def _identity(response: dict[str, Any]) -> dict[str, str]:
 
 
 @pytest.mark.anyio
-async def test_body_in_pieces() -> None:
+async def test_body_in_pieces_is_read_completely() -> None:
     """A body in pieces is read completely, for several requests on one connection."""
     async with FakeAWS(clock=ManualClock()) as aws:
         token = aws.sso_token()

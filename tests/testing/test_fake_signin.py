@@ -123,7 +123,7 @@ def test_user_is_settable(aws: FakeAWS) -> None:
     assert token["accessToken"]["expiresAt"] == "2025-12-31T23:59:59Z"
 
 
-def test_refresh(aws: FakeAWS) -> None:
+def test_refresh_token_is_accepted_once(aws: FakeAWS) -> None:
     """A refresh token is accepted once, and returns credentials and the next refresh token."""
     token = aws.login_token()
     prover = Prover(aws, token["dpopKey"])
@@ -256,7 +256,7 @@ def test_invalid_parameters_are_rejected(aws: FakeAWS) -> None:
         assert (changed, error_of(refresh(aws, token, prover.proof(), **changed))) == (changed, WRONG)
 
 
-def test_methods_and_bodies(aws: FakeAWS) -> None:
+def test_other_methods_and_bodies_are_rejected(aws: FakeAWS) -> None:
     """A wrong method gets a 405, and malformed JSON is rejected."""
     url = aws.service_url + "/v1/token"
     assert plain_http.get(url).status_code == 405
@@ -286,7 +286,7 @@ def test_unknown_refresh_token(aws: FakeAWS) -> None:
     assert aws.reused_refresh_tokens == 0
 
 
-def test_faults(aws: FakeAWS) -> None:
+def test_faults_have_the_format_of_sign_in(aws: FakeAWS) -> None:
     """``ServiceError`` is encoded in sign-in's format, and ``Expired`` returns expired credentials."""
     token = aws.login_token()
     prover = Prover(aws, token["dpopKey"])

@@ -164,7 +164,7 @@ def test_presigned_requests_are_accepted(key: AccessKey) -> None:
     assert codes(signed._replace(target=signed.target + "&More=1").verify(now)) == "SignatureDoesNotMatch"
 
 
-def test_s3_signatures() -> None:
+def test_s3_signatures_are_accepted() -> None:
     """For S3, the path is signed as received, and the body may be unsigned."""
     credentials = ReadOnlyCredentials(KEY.access_key_id, KEY.secret_access_key, None)
     request = AWSRequest("PUT", "https://bucket.s3.amazonaws.com/a//b/../c%20d", data=b"body")
@@ -228,13 +228,13 @@ def test_invalid_signatures_get_the_errors_of_aws() -> None:
         assert message in outcome.message, number
 
 
-def test_region() -> None:
+def test_other_region_is_rejected() -> None:
     """With ``region``, a signature for another region is rejected."""
     assert codes(KNOWN.verify(region="us-east-1")) == "accepted"
     assert codes(KNOWN.verify(region="eu-west-1")) == "SignatureDoesNotMatch"
 
 
-def test_clock_skew() -> None:
+def test_other_time_is_rejected() -> None:
     """A signature is accepted within five minutes of its time, and rejected with AWS's message outside of them."""
     assert codes(KNOWN.verify(NOW + 300)) == codes(KNOWN.verify(NOW - 300)) == "accepted"
     late, early = KNOWN.verify(NOW + 301), KNOWN.verify(NOW - 301)
@@ -249,7 +249,7 @@ def test_clock_skew() -> None:
     )
 
 
-def test_expired_key() -> None:
+def test_key_of_an_expired_session_is_rejected() -> None:
     """The key of an expired session is rejected as expired."""
     expired = KEY._replace(expiration=NOW)
     with pytest.raises(

@@ -61,7 +61,7 @@ def test_token_has_the_fields_of_a_cache_file(aws: FakeAWS) -> None:
     assert aws.sso_token()["accessToken"] != token["accessToken"]
 
 
-def test_role(aws: FakeAWS) -> None:
+def test_portal_returns_credentials_of_the_account(aws: FakeAWS) -> None:
     """The portal returns credentials of the account, with their expiration in milliseconds."""
     response = role(aws, aws.sso_token()["accessToken"])
     issued = response.json()["roleCredentials"]
@@ -120,7 +120,7 @@ def test_portal_rejects_other_queries(aws: FakeAWS) -> None:
         assert (query, error) == (query, (400, "InvalidRequestException"))
 
 
-def test_refresh(aws: FakeAWS, clock: ManualClock) -> None:
+def test_refresh_token_is_accepted_once(aws: FakeAWS, clock: ManualClock) -> None:
     """OIDC accepts a refresh token once, and returns a new access token and a new refresh token."""
     token = aws.sso_token(expires_in=-1)
     response = refresh(aws, token)
@@ -208,7 +208,7 @@ def test_malformed_document_is_rejected(aws: FakeAWS) -> None:
         assert refresh(aws, aws.sso_token()).status_code == 200
 
 
-def test_methods_and_types(aws: FakeAWS) -> None:
+def test_other_methods_and_types_are_rejected(aws: FakeAWS) -> None:
     """A wrong method gets a 405, and a form is rejected as no JSON."""
     url = aws.service_url
     assert plain_http.post(url + "/federation/credentials").status_code == 405
@@ -217,7 +217,7 @@ def test_methods_and_types(aws: FakeAWS) -> None:
     assert plain_http.post(url + "/token", data=form).status_code == 400
 
 
-def test_faults(aws: FakeAWS) -> None:
+def test_faults_have_the_format_of_each_service(aws: FakeAWS) -> None:
     """``ServiceError`` is encoded in each service's format, and ``Expired`` returns expired credentials or tokens."""
     token = aws.sso_token()
     aws.script("sso role", ServiceError(429, "TooManyRequestsException", "slow down"), Expired(90))

@@ -82,7 +82,7 @@ def web(aws: FakeAWS, token: str, **more: str) -> Result:
     return Result(plain_http.post(aws.service_url, data=data))
 
 
-def test_assume_role(aws: FakeAWS) -> None:
+def test_assume_role_returns_credentials_of_the_account(aws: FakeAWS) -> None:
     """AssumeRole returns credentials of the role's account, and its record has no secret."""
     result = assume(aws, DurationSeconds="900", ExternalId="external", SourceIdentity="source")
     assert {name: value for name, value in result.items() if name not in SECRETS} == {
@@ -109,7 +109,7 @@ def test_assume_role(aws: FakeAWS) -> None:
     assert (aws.count("assume role"), aws.issued) == (1, 1)
 
 
-def test_dates_and_request_ids(aws: FakeAWS) -> None:
+def test_responses_have_dates_and_request_ids(aws: FakeAWS) -> None:
     """Responses have the fake's date and a request id. Credentials are valid for an hour by default."""
     form = {"Action": "AssumeRoleWithWebIdentity", "Version": "2011-06-15", "RoleArn": ROLE, "RoleSessionName": "tests"}
     responses = [
@@ -123,13 +123,13 @@ def test_dates_and_request_ids(aws: FakeAWS) -> None:
     assert Result(responses[0])["Expiration"] == "2026-01-01T01:00:00Z"
 
 
-def test_partitions(aws: FakeAWS) -> None:
+def test_session_is_in_the_partition_of_its_role(aws: FakeAWS) -> None:
     """The session is in the partition of its role."""
     arn = "arn:aws-cn:iam::210987654321:role/demo"
     assert assume(aws, RoleArn=arn)["Arn"] == "arn:aws-cn:sts::210987654321:assumed-role/demo/tests"
 
 
-def test_all_parameters(aws: FakeAWS) -> None:
+def test_every_parameter_is_accepted(aws: FakeAWS) -> None:
     """Every parameter of AssumeRole is accepted. An empty list may be sent as its name."""
     result = assume(
         aws,
@@ -154,7 +154,7 @@ def test_all_parameters(aws: FakeAWS) -> None:
     assert assume(aws, **empty).status == 200
 
 
-def test_caller_identity(aws: FakeAWS) -> None:
+def test_caller_identity_is_the_owner_of_the_key(aws: FakeAWS) -> None:
     """GetCallerIdentity returns the owner of a key: the user, or the role session."""
     form = {"Action": "GetCallerIdentity"}
     user = send(aws, form)
@@ -218,7 +218,7 @@ def test_session_expires(aws: FakeAWS, clock: ManualClock) -> None:
     )
 
 
-def test_scope_and_clock(aws: FakeAWS, clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_scope_or_clock_is_rejected(aws: FakeAWS, clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> None:
     """A signature for another service or region, or of a wrong clock, is rejected."""
     identity = {"Action": "GetCallerIdentity"}
     aws.region = "eu-west-1"
@@ -321,7 +321,7 @@ def test_role_chaining(aws: FakeAWS) -> None:
     )
 
 
-def test_role_conditions(aws: FakeAWS) -> None:
+def test_role_is_denied_without_its_conditions(aws: FakeAWS) -> None:
     """With ``roles``, an unknown role, a missing external id and a too long session are rejected."""
     aws.roles = {ROLE: {"external_id": "external", "max_session": 3600}}
     assert assume(aws, ExternalId="external").status == 200
@@ -333,7 +333,7 @@ def test_role_conditions(aws: FakeAWS) -> None:
     assert result["Message"] == "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."
 
 
-def test_multi_factor_authentication(aws: FakeAWS) -> None:
+def test_role_with_mfa_accepts_each_code_once(aws: FakeAWS) -> None:
     """A role that requires MFA accepts each code of its device once."""
     serial = "arn:aws:iam::123456789012:mfa/device"
     aws.roles = {ROLE: {"mfa_serial": serial, "mfa_codes": ["123456", "654321"]}}
@@ -407,7 +407,7 @@ def test_invalid_web_identity_requests(aws: FakeAWS) -> None:
         assert result["Message"] == "Not authorized to perform sts:AssumeRoleWithWebIdentity"
 
 
-def test_faults(aws: FakeAWS) -> None:
+def test_faults_have_the_format_of_sts(aws: FakeAWS) -> None:
     """``ServiceError`` is encoded as XML, and ``Expired`` returns expired credentials."""
     aws.script(
         "web identity", ServiceError(400, "IDPCommunicationError", "<later>"), ServiceError(503, "Busy"), Expired(90)
@@ -423,7 +423,7 @@ def test_faults(aws: FakeAWS) -> None:
     assert assume(aws).status == 200
 
 
-def test_path_prefix(aws: FakeAWS) -> None:
+def test_endpoint_may_have_a_path(aws: FakeAWS) -> None:
     """An endpoint URL may have a path, which is signed as it is sent."""
     (access_key_id, secret), *_ = aws.keys.items()
     body = "Action=GetCallerIdentity&Version=2011-06-15"
@@ -435,7 +435,7 @@ def test_path_prefix(aws: FakeAWS) -> None:
     assert Result(response)["Account"] == "123456789012"
 
 
-def test_environ(aws: FakeAWS) -> None:
+def test_environment_variables_lead_to_the_services(aws: FakeAWS) -> None:
     """The environment variables point an SDK at the services, and contain the long-term keys."""
     assert aws.service_environ() == {"AWS_ENDPOINT_URL": aws.service_url}
     assert aws.service_url == aws.metadata_url

@@ -62,7 +62,7 @@ def test_isolation_gives_an_empty_home(aws_isolated: Path, tmp_path: Path) -> No
     assert list(aws_isolated.iterdir()) == []
 
 
-def test_fake_aws(fake_aws: FakeAWS, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fake_aws_leads_to_its_services(fake_aws: FakeAWS, monkeypatch: pytest.MonkeyPatch) -> None:
     """``fake_aws`` serves, and its environment variables lead to its services."""
     for name, value in {**fake_aws.metadata_environ(), **fake_aws.container_environ()}.items():
         monkeypatch.setenv(name, value)

@@ -110,7 +110,7 @@ def test_frozen_credentials_are_immutable() -> None:
         ({"profile": "dev"}, {}, ClientContext(None, "dev")),
     ],
 )
-def test_client_context(
+def test_client_context_has_the_settings_of_the_session(
     variables: dict[str, str | None], config: dict[str, str | None] | None, expected: ClientContext
 ) -> None:
     """The client context has the settings of a session, and None for an empty value."""
@@ -118,7 +118,7 @@ def test_client_context(
     assert client_context(session(default_config, **variables)) == expected
 
 
-def test_for_session() -> None:
+def test_provider_gets_the_context_of_the_session() -> None:
     """A provider gets the client context of the session, unless it has one or does not depend on it."""
     provider = cached(RecordingProvider(KEYS))
     assert for_session(provider, session()) is provider
@@ -145,7 +145,7 @@ def test_other_responses_do_not_report_an_expired_session(response: Any) -> None
     assert not is_expired_response(response)
 
 
-def test_rewind() -> None:
+def test_body_in_memory_can_be_sent_again() -> None:
     """A body in memory can be sent again, and a seekable stream is set to its start."""
     stream = io.BytesIO(b"content")
     stream.read()

@@ -33,7 +33,7 @@ def test_invalid_service_or_region_is_rejected(library: Library) -> None:
 
 
 @each_library
-def test_sync_client(library: Library) -> None:
+def test_error_of_a_sync_client_names_the_alternative(library: Library) -> None:
     """The error of a sync client names the alternative."""
     auth = library.SigV4Auth(Source(), service="s3", region=REGION)
     message = r"works with AsyncClient only.*anycreds\.adapters\.botocore"
@@ -41,7 +41,7 @@ def test_sync_client(library: Library) -> None:
         client.get("http://127.0.0.1:1/")
 
 
-def test_repr(library: Library) -> None:
+def test_repr_names_provider_service_and_region(library: Library) -> None:
     """The ``repr`` names the provider, the service and the region."""
     auth = library.SigV4Auth(from_env(environ={}), service="s3", region=REGION)
     assert repr(auth) == "<SigV4Auth of environment variables, for s3 in eu-central-1>"
@@ -81,7 +81,9 @@ async def test_headers_that_cannot_be_signed(library: Library) -> None:
 
 @pytest.mark.anyio
 @each_library
-async def test_without_tls(library: Library, caplog: pytest.LogCaptureFixture) -> None:
+async def test_requests_without_tls_are_logged_once_per_origin(
+    library: Library, caplog: pytest.LogCaptureFixture
+) -> None:
     """Requests without TLS to another machine log one warning for each origin; loopback does not."""
     http = library.http
     transport = http.MockTransport(lambda _: http.Response(200))

@@ -227,7 +227,7 @@ async def test_streamed_body_is_not_sent_again(library: Library) -> None:
         assert (response.status_code, len(service.requests), source.calls) == (200, 2, 2)
 
 
-async def test_streams_that_were_read_are(library: Library) -> None:
+async def test_stream_that_was_read_is_sent_again(library: Library) -> None:
     """A body in chunks that was read to be signed is sent once more."""
     async with serving() as service, library.client(service, auth_for(library, Source(OLD, NEW))) as client:
         service.expire(OLD)
@@ -322,7 +322,7 @@ async def test_many_requests_while_sessions_expire(library: Library) -> None:
 
 @each_library
 @each_loop
-async def test_cancelled_requests(library: Library) -> None:
+async def test_cancelled_request_does_not_affect_others(library: Library) -> None:
     """Cancelling a request, during the call of the provider or of the service, does not affect other requests."""
     called, proceed = anyio.Event(), anyio.Event()
 
