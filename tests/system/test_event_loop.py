@@ -66,6 +66,7 @@ def test_process_exit_ends_the_run_on_asyncio(use_uvloop: bool) -> None:
         anyio.run(main, backend_options={"use_uvloop": use_uvloop})
 
 
+@pytest.mark.not_eager("an eager task has its first step when it is created")
 @UVLOOP
 def test_task_that_is_cancelled_before_its_first_step(use_uvloop: bool) -> None:
     """Asyncio drops such a task without running its code. Its end is reported nevertheless."""
