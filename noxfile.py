@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import shutil
 import tarfile
 import tempfile
+import tomllib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -23,7 +25,7 @@ nox.options.reuse_venv = "yes"  # tools are pinned, and the project is reinstall
 nox.options.sessions = ["tests", "lint"]
 
 # The groups of ``pyproject.toml`` that have a file in ``requirements``.
-GROUPS = ("test", "lint", "bench", "peers", "adapters", "package")
+GROUPS = ("test", "lint", "mutation", "bench", "peers", "adapters", "package")
 
 # No check may depend on the AWS settings of the developer.
 BARE = {name: None for name in os.environ if name.startswith("AWS_")}
@@ -169,6 +171,60 @@ def check_public_types(session: nox.Session) -> None:
     if incomplete:
         session.error(f"incomplete public types: {', '.join(sorted(incomplete))}")
     session.log(f"pyright: the types of {len(symbols)} symbols are complete")
+
+
+# In percent: the tests have to notice at least this share of the changes, in total and in each module.
+MUTATION_SCORE = 85
+# Explains the changes that no test can notice, by module, function and new line.
+EXPLAINED_SURVIVORS = Path("tests/mutation_survivors.toml")
+
+
+@nox.session
+def mutation(session: nox.Session) -> None:
+    """Change the decisions of the core, one place at a time; fail if the tests notice too few of the changes.
+
+    Arguments after ``--`` go to ``mutmut run``. Afterwards ``mutmut show NAME`` in this environment displays a change.
+    """
+    if not hasattr(os, "fork"):
+        session.skip("mutmut needs a system that can fork")
+    session.install("--require-hashes", "-r", "requirements/mutation.txt")
+    shutil.rmtree("mutants", ignore_errors=True)  # mutmut would keep the results of the last run
+    # The processes that tests start have to import the copy of the package, too.
+    copy = str(Path("mutants/src").resolve())
+    session.run("mutmut", "run", *session.posargs, env={**BARE, "PYTHONPATH": copy}, silent=True)
+    report_mutants(session)
+
+
+def report_mutants(session: nox.Session) -> None:
+    """Log the score of each module, and each change that no test has noticed. Fail below the smallest score."""
+    explained = tomllib.loads(EXPLAINED_SURVIVORS.read_text())
+    noticed: dict[str, list[bool]] = {}
+    results = session.run("mutmut", "results", "--all", "true", silent=True, log=False)
+    for name, result in re.findall(r"^ *(\S+): (.+)$", str(results), re.MULTILINE):
+        # module.x_function__mutmut_1 or module.xǁClassǁmethod__mutmut_1
+        module, function = re.split(r"\.x[_ǁ]", name.rpartition("__mutmut_")[0])
+        is_noticed = result in {"killed", "timeout", "segfault"}
+        for part in (module, "total"):
+            noticed.setdefault(part, []).append(is_noticed)
+        if not is_noticed:
+            diff = str(session.run("mutmut", "show", name, silent=True, log=False))
+            change = f"{function.replace('ǁ', '.')}: {changed_line(diff)}"
+            reason = explained.get(module, {}).get(change, "NOT EXPLAINED")
+            session.log(f"{result}: {module}.{change}\n    {reason} ({name})")
+    scores = {part: 100 * sum(results) / len(results) for part, results in noticed.items()}
+    for part, score in scores.items():
+        session.log(f"{part}: {sum(noticed[part])} of {len(noticed[part])} changes noticed, {score:.1f} %")
+    if min(scores.values()) < MUTATION_SCORE:
+        session.error(f"the tests have to notice at least {MUTATION_SCORE} % of the changes")
+
+
+def changed_line(diff: str) -> str:
+    """Return what a diff adds, in one line; what it removes if it adds nothing."""
+    added, removed = (
+        [line.strip() for line in re.findall(rf"^\{sign}(?!\{sign})(.*)$", diff, re.MULTILINE)] for sign in "+-"
+    )
+    new = [line for line in added if line not in removed]
+    return " ".join(new) or "without " + " ".join(line for line in removed if line not in added)
 
 
 @contextmanager

@@ -198,6 +198,7 @@ def test_next_refresh_is_due_at_the_first_reason() -> None:
         (cached(800), failed(10), 10.0),
         (cached(800), failed(0), 0.0),
         (cached(50), None, 0.0),
+        (cached(50)._replace(advisory=10.0), None, 0.0),  # a short ``refresh_window``
         (cached(50), failed(10, MANDATORY), 10.0),
         (cached(0), None, 0.0),
     ]

@@ -45,7 +45,9 @@ async def test_rejection_is_remembered_for_five_minutes() -> None:
     provider = anycreds.cached(upstream, clock=clock)
     with pytest.raises(anycreds.LifetimeTooShortError, match="3600 s") as caught:
         await provider(min_ttl=3 * HOUR)
-    assert "10800 s" in str(caught.value)
+    assert caught.value.message == "the newest credentials are valid for 3600 s; min_ttl is 10800 s"
+    assert caught.value.source == "function FakeSource"
+    assert caught.value.hint == "use a smaller min_ttl, or let the source issue credentials with a longer lifetime"
     assert upstream.calls == 1
     for _ in range(29):
         await anyio.sleep(10)
@@ -56,6 +58,24 @@ async def test_rejection_is_remembered_for_five_minutes() -> None:
     with pytest.raises(anycreds.LifetimeTooShortError):
         await provider(min_ttl=3 * HOUR)
     assert upstream.calls == 2
+
+
+async def test_invalidate_forgets_a_rejection() -> None:
+    """After ``invalidate`` the source is called for the rejected ``min_ttl`` again, since it may have changed."""
+    clock = VirtualClock()
+    provider = anycreds.cached(FakeSource(clock, HOUR, HOUR, 6 * HOUR), clock=clock)
+    with pytest.raises(anycreds.LifetimeTooShortError):
+        await provider(min_ttl=3 * HOUR)
+    assert provider.invalidate(await provider())
+    assert (await provider()).access_key_id == "AKID2"
+    assert (await provider(min_ttl=3 * HOUR)).access_key_id == "AKID3"
+
+
+async def test_rejection_after_the_credentials_were_dropped() -> None:
+    """If another thread drops the credentials meanwhile, the error says that nothing remains."""
+    state = anycreds.cached(FakeSource(VirtualClock()))._state
+    with pytest.raises(anycreds.LifetimeTooShortError, match="valid for 0 s"):
+        state.reject_min_ttl(state.now, HOUR)
 
 
 async def test_smaller_min_ttl_is_tried_after_a_rejection() -> None:

@@ -206,7 +206,7 @@ def test_chain_of_more_than_99_roles_is_an_error() -> None:
     links = "".join(f"[profile p{n}]\nrole_arn = a\nsource_profile = p{n + 1}\n" for n in range(5000))
     chain = resolved(f"{links}[profile p5000]\n{KEYS}", "p4901")
     assert len(chain.roles) == 99
-    with pytest.raises(anycreds.InvalidConfigurationError, match="more than 100 profiles") as caught:
+    with pytest.raises(anycreds.InvalidConfigurationError, match="'p4900' has more than 100 profiles") as caught:
         resolved(f"{links}[profile p5000]\n{KEYS}", "p4900")
     assert caught.value.source == "shared files"
     loop = "".join(f"[profile p{n}]\nrole_arn = a\nsource_profile = p{(n + 1) % 90}\n" for n in range(90))
