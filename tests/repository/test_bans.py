@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
+from support.rows import each_row
 
 ROOT = Path(__file__).parents[2]
 
@@ -78,7 +78,7 @@ def rejected_lines(filename: str, code: str) -> set[int]:
     return {finding["location"]["row"] for finding in json.loads(done.stdout)}
 
 
-@pytest.mark.parametrize(
+@each_row(
     "filename",
     ["src/anycreds/_cache/state.py", "src/anycreds/_providers/imds/provider.py", "src/anycreds/_wire/json.py"],
 )
@@ -97,7 +97,7 @@ def test_the_core_may_use_locks_and_dates() -> None:
     assert rejected_lines("src/anycreds/_cache/state.py", ALLOWED) == set()
 
 
-@pytest.mark.parametrize(
+@each_row(
     "filename",
     [
         "src/anycreds/_system/threads.py",

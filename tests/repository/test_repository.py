@@ -14,13 +14,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import anycreds
+from support.rows import each_row
 
 ROOT = Path(__file__).parents[2]
+GROUPS = sorted(path.stem for path in (ROOT / "requirements").glob("*.txt"))
 
 REGISTRIES = ["py" + "pi.org", "py" + "pi.python.org", "python" + "hosted.org", "npm" + "js.org", "npm" + "js.com"]
 MACHINES = ["/wo" + "rk/", "/tmp/" + "dev", "/tmp/" + "w/", "." + "pyenv/", "/home/" + "dev"]
@@ -77,7 +78,7 @@ def test_no_file_names_a_machine() -> None:
     assert files_with(MACHINES) == []
 
 
-@pytest.mark.parametrize("group", ["test", "lint", "bench", "peers", "adapters"])
+@each_row("group", GROUPS)
 def test_requirements_are_pinned_and_without_addresses(group: str) -> None:
     """Every line of a requirements file is a pinned version or its hash; none is an option or a URL."""
     text = (ROOT / "requirements" / f"{group}.txt").read_text(encoding="utf-8")
@@ -89,7 +90,7 @@ def test_requirements_are_pinned_and_without_addresses(group: str) -> None:
         assert all(re.fullmatch(r"sha256:[0-9a-f]{64}", digest.strip()) for digest in hashes), entry
 
 
-@pytest.mark.parametrize("group", ["test", "lint", "bench", "peers", "adapters"])
+@each_row("group", GROUPS)
 def test_requirements_follow_pyproject(group: str) -> None:
     """Every requirement of ``pyproject.toml`` is pinned to a version that it allows (``nox -s lock``)."""
     pins = {}
@@ -127,9 +128,7 @@ def _imported_by(node: ast.AST) -> list[str]:
     return [node.module] if isinstance(node, ast.ImportFrom) and node.module and not node.level else []
 
 
-@pytest.mark.parametrize(
-    ("name", "vulnerable"), [("h11", "0.15"), ("httpcore", "1.0.8"), ("idna", "3.6"), ("cryptography", "44.0.0")]
-)
+@each_row("name, vulnerable", [("h11", "0.15"), ("httpcore", "1.0.8"), ("idna", "3.6"), ("cryptography", "44.0.0")])
 def test_vulnerable_releases_are_excluded(name: str, vulnerable: str) -> None:
     """No requirement allows a release with a known vulnerability, or one that needs such a release."""
     project, groups = pyproject()["project"], pyproject()["dependency-groups"]

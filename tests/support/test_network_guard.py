@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from support import network_guard
+from support.event_loops import ASYNCIO, TRIO, UVLOOP
 
 REMOTE = "192.0.2.1"  # reserved for documentation, so that no host is contacted if the guard fails
 LINK_LOCAL = "169.254.169.254"
@@ -74,6 +75,7 @@ def test_remote_operation_fails(operation: str, host: str, attempts: list[str]) 
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", [ASYNCIO, UVLOOP, TRIO])
 @pytest.mark.parametrize("host", [REMOTE, LINK_LOCAL, "example.invalid"])
 async def test_event_loop_cannot_connect(host: str, attempts: list[str]) -> None:
     """No event loop can connect to a remote host, uvloop with its own sockets included."""
