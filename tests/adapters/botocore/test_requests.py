@@ -172,6 +172,17 @@ def test_second_expired_session_is_raised(aws: SignedAws) -> None:
     assert aws.key_ids == ["ASIA0001", "ASIA0002", "ASIA0003"]
 
 
+def test_unchanged_credentials_are_not_retried(aws: SignedAws) -> None:
+    """If the source returns the same credentials, the request is not sent again."""
+    source = Source(aws)
+    aws.before = lambda: source.clock.advance(2)
+    aws.expired.add("ASIA0001")
+    source.calls, source.repeats = 1, True
+    with open_client(create_session(source.cached()), aws) as s3, pytest.raises(ClientError, match="ExpiredToken"):
+        s3.list_objects_v2(Bucket="bucket")
+    assert aws.key_ids == ["ASIA0001"]
+
+
 def test_seekable_body_is_rewound(aws: SignedAws) -> None:
     """A seekable stream is sent again from its start."""
     source = Source(aws)
