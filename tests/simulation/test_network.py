@@ -56,6 +56,12 @@ def at_default(provider: anycreds.Provider) -> anycreds.CachedProvider:
     return anycreds.cached(provider, clock=VirtualClock())
 
 
+async def test_container_environ_needs_a_fake() -> None:
+    """Without a fake at the address of the container credentials, their variables are an error."""
+    with MemoryNetwork() as network, pytest.raises(RuntimeError, match=r"no FakeAWS is served .* call serve\(\) first"):
+        network.container_environ()
+
+
 async def test_fake_serves_the_default_address(monkeypatch: pytest.MonkeyPatch) -> None:
     """A provider with its default endpoint gets the fake's credentials with three requests on one connection."""
     with MemoryNetwork() as network:

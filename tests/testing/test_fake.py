@@ -196,6 +196,13 @@ async def test_container_needs_its_token() -> None:
         assert aws.issued == 0
 
 
+def test_unknown_setting_is_rejected() -> None:
+    """A setting that ``FakeAWS`` does not have is an error that names it."""
+    settings: Any = {"lifetimes": 60}
+    with pytest.raises(TypeError, match="no setting lifetimes"):
+        FakeAWS(**settings)
+
+
 @anyio_test
 async def test_sticky_fake_repeats_credentials() -> None:
     """A sticky fake returns the same credentials until five minutes before they expire."""

@@ -97,8 +97,9 @@ def test_asyncio_starts_no_thread_and_no_process() -> None:
     try:
         with pytest.raises(RuntimeError, match="thread"):
             loop.run_in_executor(None, print)
-        with pytest.raises(RuntimeError, match="process"):
-            loop.run_until_complete(loop.subprocess_exec(None, "true"))
+        for start in (loop.subprocess_exec, loop.subprocess_shell):
+            with pytest.raises(RuntimeError, match="process"):
+                loop.run_until_complete(start(None, "true"))
     finally:
         loop.close()
 
