@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import anyio
 import pytest
@@ -11,6 +12,7 @@ import anycreds
 from anycreds.testing import VirtualClock
 from anycreds.testing.pytest_plugin import virtual_backend as anyio_backend  # noqa: F401
 from support.fake_source import FakeSource, make_credentials
+from support.http_faults import row
 
 pytestmark = pytest.mark.anyio
 
@@ -128,13 +130,10 @@ async def test_unchanged_response_is_too_short() -> None:
         await provider(min_ttl=HOUR)
 
 
-@pytest.mark.parametrize(
-    "min_ttl",
-    [-1, float("nan"), float("inf"), "3h", True, timedelta(seconds=-1)],
-    ids=["negative", "nan", "inf", "text", "bool", "negative-timedelta"],
-)
-async def test_invalid_min_ttl_raises_an_error(min_ttl: object) -> None:
+async def test_invalid_min_ttl_raises_an_error() -> None:
     """An invalid ``min_ttl`` raises an error that names it, instead of waiting forever."""
     provider = anycreds.cached(anycreds.from_env())
-    with pytest.raises(anycreds.InvalidConfigurationError, match="min_ttl"):
-        await provider(min_ttl=min_ttl)  # type: ignore[arg-type]
+    values: list[Any] = [-1, float("nan"), float("inf"), "3h", True, timedelta(seconds=-1)]
+    for min_ttl in values:
+        with row(repr(min_ttl)), pytest.raises(anycreds.InvalidConfigurationError, match="min_ttl"):
+            await provider(min_ttl=min_ttl)

@@ -13,7 +13,9 @@ import anycreds
 from anycreds import CachedProvider, ClientContext, Credentials, RetrievalError
 from anycreds.events import Event
 from anycreds.testing import ManualClock
+from support.event_loops import on_asyncio
 from support.fake_source import FakeSource, make_credentials
+from support.rows import each_row
 
 pytestmark = pytest.mark.anyio
 
@@ -49,6 +51,7 @@ def test_cached_provider_without_options_is_returned_unchanged() -> None:
         assert anycreds.cached(provider) is provider
 
 
+@on_asyncio
 @each_option
 async def test_environ_is_kept(name: str) -> None:
     """``cached`` around the default chain reads the chain's ``environ``, whichever option is given."""
@@ -58,8 +61,7 @@ async def test_environ_is_kept(name: str) -> None:
     assert (await wrapped()).access_key_id == "AKIDGIVEN"
 
 
-@each_option
-@pytest.mark.parametrize("kept", [name for name in OPTIONS if name != "clock"])
+@each_row("name, kept", [(name, kept) for name in OPTIONS for kept in OPTIONS if kept != "clock"])
 def test_only_the_given_option_is_changed(name: str, kept: str) -> None:
     """``cached`` with one option keeps every other option of a cached provider."""
     inner = anycreds.cached(anycreds.from_env(), **{kept: OPTIONS[kept]})
@@ -68,6 +70,7 @@ def test_only_the_given_option_is_changed(name: str, kept: str) -> None:
     assert outer._state.options == expected._state.options
 
 
+@on_asyncio
 @pytest.mark.parametrize("name", [name for name in OPTIONS if name != "clock"])
 async def test_clock_is_kept(name: str) -> None:
     """``cached`` around a provider with a clock of its own reads that clock."""

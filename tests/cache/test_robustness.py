@@ -24,6 +24,7 @@ from anycreds._core.errors import CredentialsError
 from anycreds.testing import ManualClock, virtual_backend
 from support.budget import Budget
 from support.fake_source import FakeSource
+from support.rows import each_row
 from support.secret_leaks import SecretLeakDetector
 
 BACKENDS = pytest.mark.parametrize("backend", ["asyncio", "trio"])
@@ -655,7 +656,7 @@ def all_errors() -> list[CredentialsError]:
     return errors
 
 
-@pytest.mark.parametrize("error", all_errors(), ids=lambda error: type(error).__name__)
+@each_row("error", all_errors(), ids=[type(error).__name__ for error in all_errors()])
 def test_copy_of_an_error_keeps_everything(error: CredentialsError) -> None:
     """A copy has the class, texts, fields, notes and cause of the original, and no traceback or context."""
     error.add_note("a note")

@@ -57,7 +57,7 @@ ERRORS: dict[str, Callable[[], BaseException]] = {
 
 @each_loop
 @pytest.mark.parametrize("is_cached", [False, True], ids=["plain", "cached"])
-async def test_functions_that_raise(environment: Environment, is_cached: bool) -> None:
+async def test_function_that_raises_is_an_error(environment: Environment, is_cached: bool) -> None:
     """An exception of a user function becomes a ``CredentialsError`` that shows none of its arguments."""
     for description, make in ERRORS.items():
         for kind, name in CALLBACKS:
@@ -96,7 +96,7 @@ async def failing_in_a_nursery(*arguments: Any) -> None:
 
 @each_loop
 @pytest.mark.parametrize("function", [never, replacing_cancellation, failing_in_a_nursery])
-async def test_functions_that_never_return(
+async def test_function_that_never_returns_times_out(
     environment: Environment, monkeypatch: pytest.MonkeyPatch, function: Function
 ) -> None:
     """A user function that does not return is abandoned at its timeout; the error shows no secret."""
@@ -136,7 +136,7 @@ async def wrong_signature(one: Any, two: Any, three: Any, four: Any) -> None:
 
 
 @pytest.mark.parametrize("function", [not_async, broken_awaitable, returning_none, wrong_signature, dict])
-async def test_unsuitable_functions(environment: Environment, function: Function) -> None:
+async def test_unsuitable_function_is_an_error(environment: Environment, function: Function) -> None:
     """A function that is not async, or returns something else, is an error."""
     for kind, name in CALLBACKS:
         assert isinstance(
@@ -146,7 +146,7 @@ async def test_unsuitable_functions(environment: Environment, function: Function
 
 @each_loop
 @pytest.mark.parametrize("is_cached", [False, True], ids=["plain", "cached"])
-async def test_functions_that_await_their_provider(environment: Environment, is_cached: bool) -> None:
+async def test_function_that_awaits_its_provider_is_an_error(environment: Environment, is_cached: bool) -> None:
     """A function that awaits the provider that calls it gets an error instead of a deadlock."""
     for kind, name in CALLBACKS:
         called: list[Provider] = []

@@ -84,7 +84,7 @@ async def test_cancelling_the_first_of_ten_callers(aws: FakeAWS, environment: En
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_event_loops_in_threads(isolated: Path, kind: str) -> None:
+def test_event_loops_in_threads_share_one_provider(isolated: Path, kind: str) -> None:
     """Event loops of two kinds in four threads share one provider; a token is refreshed once."""
     with FakeAWS.in_thread(cognito_pools=cognito_pools()) as aws:
         environment = Environment(aws, isolated)
@@ -116,7 +116,7 @@ def test_event_loops_in_threads(isolated: Path, kind: str) -> None:
 @pytest.mark.anyio
 @pytest.mark.skipif(os.name != "posix", reason="stops a process")
 @pytest.mark.parametrize("kind", ["sso refresh", "login"])
-async def test_lock_of_a_stopped_process(
+async def test_lock_of_a_stopped_process_delays_a_refresh_only(
     aws: FakeAWS, environment: Environment, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     """A lock that another process never releases delays a refresh by the lock timeout only."""

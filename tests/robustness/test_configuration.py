@@ -127,7 +127,7 @@ def makers_for(name: str, config: ClientConfig) -> list[Callable[[], Callable[[]
     ]
 
 
-def test_hostile_names_as_options(fake_aws: FakeAWS, isolated: Path) -> None:
+def test_hostile_names_as_options_create_no_file(fake_aws: FakeAWS, isolated: Path) -> None:
     """Hostile names of profiles, sessions and roles create no file, and messages stay printable."""
     config = ClientConfig(region="us-east-1", endpoint_url=fake_aws.service_url, max_attempts=1)
     for name in NAMES.values():
@@ -137,7 +137,9 @@ def test_hostile_names_as_options(fake_aws: FakeAWS, isolated: Path) -> None:
             assert files_in(isolated) == []
 
 
-def test_hostile_names_in_files(fake_aws: FakeAWS, isolated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hostile_names_in_files_create_no_file(
+    fake_aws: FakeAWS, isolated: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The same holds in the shared files for profiles, sessions, sources and services sections."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", fake_aws.service_url)
     config = isolated / "config"
@@ -157,7 +159,7 @@ def test_hostile_names_in_files(fake_aws: FakeAWS, isolated: Path, monkeypatch: 
             assert files_in(isolated) == [config]
 
 
-def test_invalid_regions() -> None:
+def test_invalid_regions_are_rejected() -> None:
     """A region that is no DNS label is an error, whatever setting it comes from, and nothing is sent."""
     for region in REGIONS:
         with pytest.raises(InvalidConfigurationError):
@@ -171,7 +173,7 @@ def test_invalid_regions() -> None:
         assert message_of(partial(anycreds.from_cognito_identity, f"{region}:x"))
 
 
-def test_ambiguous_endpoint_urls(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ambiguous_endpoint_urls_are_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
     """A URL that clients parse differently is rejected, and not shown, since it may hold a password."""
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     for url in URLS:
@@ -183,7 +185,7 @@ def test_ambiguous_endpoint_urls(monkeypatch: pytest.MonkeyPatch) -> None:
         assert CANARY not in f"{caught.value}{text}"
 
 
-def test_hostile_variables(fake_aws: FakeAWS) -> None:
+def test_hostile_variables_end_in_a_result_or_an_error(fake_aws: FakeAWS) -> None:
     """Hostile values of variables end in credentials or a ``CredentialsError``."""
     role = partial(anycreds.from_temporary_credentials, "arn", source_credentials=KEYS)
     for variable in VARIABLES:

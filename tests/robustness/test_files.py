@@ -92,7 +92,7 @@ USABLE: dict[str, Callable[[Path], None]] = {
 
 
 @pytest.mark.parametrize("kind", REFRESHED)
-async def test_unusable_token_files(aws: FakeAWS, environment: Environment, kind: str) -> None:
+async def test_unusable_token_files_are_an_error(aws: FakeAWS, environment: Environment, kind: str) -> None:
     """A token file that cannot be used is a ``LoginRequiredError``, without a request."""
     for what, change in UNUSABLE.items():
         shutil.rmtree(environment.path(kind).parent, ignore_errors=True)
@@ -104,7 +104,7 @@ async def test_unusable_token_files(aws: FakeAWS, environment: Environment, kind
 
 
 @pytest.mark.parametrize("kind", REFRESHED)
-async def test_unusual_but_usable_token_files(aws: FakeAWS, environment: Environment, kind: str) -> None:
+async def test_unusual_but_usable_token_files_are_refreshed(aws: FakeAWS, environment: Environment, kind: str) -> None:
     """An unusual token file or lock does not prevent the refresh, and nothing else is written."""
     path = environment.path(kind)
     for number, (what, change) in enumerate(USABLE.items(), 1):
@@ -122,7 +122,7 @@ async def test_unusual_but_usable_token_files(aws: FakeAWS, environment: Environ
 
 @pytest.mark.parametrize("kind", REFRESHED)
 @pytest.mark.skipif(getattr(os, "geteuid", lambda: 1)() != 0, reason="only root can give a file away")
-async def test_token_file_of_another_user(aws: FakeAWS, environment: Environment, kind: str) -> None:
+async def test_token_file_of_another_user_is_not_used(aws: FakeAWS, environment: Environment, kind: str) -> None:
     """A token file that another user owns is not used, not even through a symbolic link."""
     provider = environment.provider(kind)
     path = environment.path(kind)
@@ -134,7 +134,7 @@ async def test_token_file_of_another_user(aws: FakeAWS, environment: Environment
 
 
 @pytest.mark.parametrize("kind", REFRESHED)
-async def test_partially_written_token_file(aws: FakeAWS, environment: Environment, kind: str) -> None:
+async def test_partially_written_token_file_is_not_used(aws: FakeAWS, environment: Environment, kind: str) -> None:
     """A partially written token file is never used."""
     provider = environment.provider(kind)
     path = environment.path(kind)

@@ -80,7 +80,7 @@ async def test_malformed_body_is_an_error(environment: Environment, kind: str) -
 
 
 @pytest.mark.parametrize("kind", ["role", "web token", "sso portal", "cognito"])
-async def test_expired_credentials(environment: Environment, kind: str) -> None:
+async def test_expired_credentials_are_never_returned(environment: Environment, kind: str) -> None:
     """Credentials that have expired when they arrive are never returned."""
     assert isinstance(await outcome_of_fault(environment, kind, Expired(5), LONG), CredentialsError)
 

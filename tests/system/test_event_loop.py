@@ -89,7 +89,7 @@ def test_task_that_is_cancelled_before_its_first_step(use_uvloop: bool) -> None:
 
 
 @UVLOOP
-def test_loop_that_ends_right_after_the_start(use_uvloop: bool) -> None:
+def test_loop_that_ends_right_after_the_start_reports_the_end(use_uvloop: bool) -> None:
     """An event loop that ends in the step in which a task was created ends the task, too, and its end is reported."""
     reports: list[str] = []
 
@@ -129,7 +129,7 @@ def test_task_runs_in_the_given_context(backend: str) -> None:
     assert seen == ["the caller"]
 
 
-def test_partly_imported_trio(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_partly_imported_trio_does_not_hide_asyncio(monkeypatch: pytest.MonkeyPatch) -> None:
     """While another thread imports trio, its module has no attributes, and asyncio's loop is found nevertheless."""
 
     async def main() -> bool:

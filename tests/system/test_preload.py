@@ -118,7 +118,7 @@ def test_event_loop_imports_next_to_nothing(factory: str, loop: str, tmp_path: P
     assert len(met) <= FEW, met
 
 
-def test_without_threads(tmp_path: Path) -> None:
+def test_modules_are_loaded_without_threads(tmp_path: Path) -> None:
     """If the operating system starts no more threads, the modules are loaded by the event loop's thread."""
     program = """
 import asyncio, threading
@@ -135,7 +135,7 @@ print("anyio._backends._asyncio" in sys.modules)
     assert ran(program, tmp_path) == "True"
 
 
-def test_cancelled_while_loading(tmp_path: Path) -> None:
+def test_caller_cancelled_while_loading_leaves_at_once(tmp_path: Path) -> None:
     """A cancelled caller leaves at once, and the modules are loaded for the next caller."""
     program = """
 import asyncio

@@ -24,7 +24,7 @@ def fail() -> None:
     raise CallError
 
 
-async def test_result_and_error() -> None:
+async def test_result_is_returned_and_error_is_raised() -> None:
     """The function's result is returned and its error is raised, by another thread than the event loop's."""
     assert await run_in_thread(divmod, 7, 3) == (2, 1)
     assert await run_in_thread(threading.get_ident) != threading.get_ident()
@@ -41,7 +41,7 @@ async def test_event_loop_runs_meanwhile() -> None:
             tasks.start_soon(run_in_thread, barrier.wait, 10)
 
 
-async def test_cancelled_before_the_start() -> None:
+async def test_call_cancelled_before_the_start_is_not_made() -> None:
     """If the caller is cancelled already, the function is not called."""
     called: list[None] = []
     with anyio.CancelScope() as scope:
@@ -50,7 +50,7 @@ async def test_cancelled_before_the_start() -> None:
     assert (scope.cancelled_caught, called) == (True, [])
 
 
-async def test_cancelled_meanwhile() -> None:
+async def test_cancelled_caller_leaves_the_thread() -> None:
     """A cancelled caller leaves at once, and the function runs to its end."""
     released, ended = threading.Event(), threading.Event()
 
@@ -87,7 +87,7 @@ async def test_system_without_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     assert await run_in_thread(threading.get_ident) == threading.get_ident()
 
 
-async def test_disabled(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_disabled_threads_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     """If threads are disabled, as under virtual time, the function is called by the event loop's thread."""
     monkeypatch.setattr(threads, "enabled", False)
     assert await run_in_thread(threading.get_ident) == threading.get_ident()

@@ -46,7 +46,7 @@ async def exchange(*requests: Request) -> list[Response | TransportFailure]:
 
 
 @pytest.mark.parametrize("flood", FLOODS)
-async def test_flood(flood: str) -> None:
+async def test_flood_is_too_large(flood: str) -> None:
     """A response with more bytes or lines than any response of AWS is too large, and its connection is closed."""
     async with serving(FLOODS[flood]) as peer:
         (result,) = await exchange(request(f"http://127.0.0.1:{peer.port}/"))
@@ -58,7 +58,7 @@ async def test_flood(flood: str) -> None:
 
 @each_loop
 @pytest.mark.parametrize("flood", ["interim responses", "chunks of one byte"])
-async def test_flood_over_tls(flood: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_flood_over_tls_is_too_large(flood: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is read over TLS is counted too."""
     context = _trust(monkeypatch, "localhost")
     async with serving(FLOODS[flood], context=context) as peer:
@@ -68,7 +68,7 @@ async def test_flood_over_tls(flood: str, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @each_loop
-async def test_flood_of_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_flood_of_a_proxy_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a proxy sends before the tunnel is open is counted too."""
     _trust(monkeypatch, HOST)
     async with serving(FLOODS["interim responses"]) as proxy:
@@ -79,7 +79,7 @@ async def test_flood_of_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     assert result.kind == "too large"
 
 
-async def test_flood_of_a_proxied_service(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_flood_of_a_proxied_service_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a service sends through a plain proxy is counted too."""
     async with serving(FLOODS["short headers"]) as proxy:
         monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{proxy.port}")
