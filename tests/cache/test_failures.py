@@ -56,6 +56,21 @@ async def test_outage_in_the_mandatory_window_backs_off() -> None:
     assert delays == [0, 1, 3, 7, 15, 31]
 
 
+async def test_unchanged_responses_in_the_mandatory_window_back_off() -> None:
+    """A source that returns the same credentials in the last minute is called 1, 2, 4, 8 … seconds apart."""
+    clock = VirtualClock()
+    same = make_credentials("A", clock.time() + HOUR)
+    upstream = FakeSource(clock, *[same] * 100)
+    provider = anycreds.cached(upstream, clock=clock)
+    first = await provider()
+    await anyio.sleep(HOUR - 59.5)
+    started = clock.monotonic()
+    while clock.monotonic() < HOUR - 1:
+        assert await provider() is first
+        await anyio.sleep(0.25)
+    assert [round(at - started) for at in upstream.started[1:]] == [0, 1, 3, 7, 15, 31]
+
+
 async def test_failure_is_remembered_during_the_backoff() -> None:
     """Without valid credentials callers get a copy of the failure, for 1, 2, 4 … 30 s without another call."""
     clock = VirtualClock()

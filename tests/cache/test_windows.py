@@ -8,6 +8,10 @@ import anyio
 import pytest
 
 import anycreds
+from anycreds import Credentials
+from anycreds._core.io import Io
+from anycreds._core.provider import ClientContext, Provider
+from anycreds._system.io import SystemRuntime
 from anycreds.testing import VirtualClock
 from anycreds.testing.pytest_plugin import virtual_backend as anyio_backend  # noqa: F401
 from support.fake_source import FakeSource, make_credentials
@@ -15,6 +19,22 @@ from support.fake_source import FakeSource, make_credentials
 pytestmark = pytest.mark.anyio
 
 MINUTE, HOUR = 60.0, 3600.0
+
+
+class PromptingSource(Provider):
+    """Prompts the user at each call, and returns credentials of an hour."""
+
+    __slots__ = ("calls", "clock")
+
+    def __init__(self, clock: VirtualClock) -> None:
+        super().__init__("prompting", SystemRuntime(clock))
+        self.clock = clock
+        self.calls = 0
+
+    async def _load(self, io: Io, context: ClientContext) -> Credentials:
+        self.calls += 1
+        io.prompts_user = True
+        return make_credentials(str(self.calls), self.clock.time() + HOUR)
 
 
 async def finish_refresh() -> None:
@@ -201,6 +221,20 @@ async def test_recheck_after_refreshes_keys_without_expiration() -> None:
         assert (await provider()).access_key_id == expected
 
 
+async def test_user_is_not_prompted_before_the_expiration() -> None:
+    """If the last refresh has prompted the user, the next one starts when the credentials have expired, not before."""
+    clock = VirtualClock()
+    upstream = PromptingSource(clock)
+    provider = anycreds.cached(upstream, clock=clock)
+    first = await provider()
+    await anyio.sleep(HOUR - 1)
+    assert await provider() is first
+    await finish_refresh()
+    assert upstream.calls == 1
+    await anyio.sleep(1)
+    assert (await provider()).access_key_id == "AKID2"
+
+
 async def test_refresh_window_replaces_the_table() -> None:
     """``refresh_window`` is how long before the expiration the refresh starts."""
     clock = VirtualClock()
@@ -255,6 +289,18 @@ async def test_wall_clock_set_back_does_not_prolong_credentials(back: float) -> 
     await anyio.sleep(MINUTE)
     await provider()
     assert upstream.calls == 2
+
+
+async def test_decision_is_repeated_after_a_minute() -> None:
+    """A decision to return the cached credentials holds from its very instant, and not at the end of its minute."""
+    clock = VirtualClock()
+    provider = anycreds.cached(FakeSource(clock, life=6 * HOUR), clock=clock)
+    first = await provider()
+    assert provider._state.cached_or_none() is first
+    await anyio.sleep(MINUTE)
+    assert provider._state.cached_or_none() is None
+    assert await provider() is first
+    assert provider._state.cached_or_none() is first
 
 
 async def test_small_clock_steps_cause_no_extra_calls() -> None:
