@@ -59,7 +59,7 @@ WITHOUT_LOOP = {"explain", "profiles", "signing"}  # these run no event loop, so
 BENCHMARK_TIMEOUT = 120.0  # seconds for one benchmark on one event loop; each takes some seconds
 # --quick: benchmarks with a baseline; scenarios, number of callers and time limit per peer (seconds).
 QUICK = ("hit", "waiters", "first_keys", "imds", "assume_role", "profiles")
-QUICK_SCENARIOS, QUICK_CALLERS, QUICK_TIME_LIMIT = ("cold", "outage", "deadlines"), (1_000,), 1.0
+QUICK_SCENARIOS, QUICK_CALLERS, QUICK_TIME_LIMIT = ("cold", "outage", "deadlines"), (1_000,), 2.0
 
 
 class Measurements(NamedTuple):

@@ -22,6 +22,7 @@ pytest_plugins = [
     "support.secret_leaks",
     "support.resource_leaks",
     "support.network_guard",
+    "support.real_time",
 ]
 
 

@@ -19,6 +19,8 @@ import anycreds
 from anycreds.testing import ManualClock
 from support.fake_source import FakeSource
 
+pytestmark = pytest.mark.realtime
+
 # A latency in seconds that no test waits for, however slow the machine is.
 HANGS = 3600.0
 

@@ -14,6 +14,7 @@ pytestmark = pytest.mark.anyio
 CALLERS = 10_000
 
 
+@pytest.mark.realtime
 async def test_ten_thousand_cold_callers_cause_one_call() -> None:
     """All callers get the same object from one call, while every tenth caller is cancelled."""
     upstream = FakeSource(ManualClock(), latency=0.03, life=None)

@@ -66,6 +66,7 @@ def test_keep_fresh_task_cancelled_before_its_first_step() -> None:
     asyncio.run(main())
 
 
+@pytest.mark.realtime
 def test_waiter_cancelled_twice_is_cancelled() -> None:
     """A waiter that is cancelled twice by asyncio ends as cancelled, and the refresh continues."""
     upstream = FakeSource(ManualClock(), life=None, latency=0.01)
@@ -112,6 +113,7 @@ def test_asyncio_timeout_in_the_mandatory_window() -> None:
     asyncio.run(main())
 
 
+@pytest.mark.realtime
 def test_cancelled_task_of_a_source_does_not_cancel_the_caller() -> None:
     """A source whose own task was cancelled causes a ``RetrievalError``, not a ``CancelledError``."""
 
@@ -208,6 +210,7 @@ def test_function_that_fails_when_its_deadline_passes(name: str) -> None:
     anyio.run(main, backend=backend, backend_options=options)
 
 
+@pytest.mark.realtime
 @BACKENDS
 def test_shielded_caller_gets_credentials(backend: str) -> None:
     """A shielded caller in a cancelled scope gets credentials, and the scope is cancelled afterwards."""
@@ -238,6 +241,7 @@ def _odd(kind: type[BaseException]) -> Callable[[], BaseException]:
     return lambda: BaseExceptionGroup("both", [kind(), ValueError()])
 
 
+@pytest.mark.realtime
 @BACKENDS
 @pytest.mark.parametrize(
     "make",
@@ -269,6 +273,7 @@ def test_unusual_exception_becomes_the_cause(backend: str, make: Callable[[], Ba
         assert [error.__cause__ for error in errors] == [failure] * 2
 
 
+@pytest.mark.realtime
 @BACKENDS
 @pytest.mark.parametrize("process_exit", [SystemExit(3), KeyboardInterrupt()], ids=["SystemExit", "KeyboardInterrupt"])
 def test_process_exit_while_only_keep_fresh_waits(backend: str, process_exit: BaseException) -> None:
@@ -359,6 +364,7 @@ class BrokenClock(ManualClock):
         return super().jitter()
 
 
+@pytest.mark.realtime
 @BACKENDS
 def test_broken_clock_raises_an_error_in_all_waiters(backend: str) -> None:
     """A clock that raises at the end of a refresh causes an error in all waiters, and the next call succeeds."""
@@ -397,6 +403,7 @@ def test_trio_is_being_imported(monkeypatch: pytest.MonkeyPatch) -> None:
     assert asyncio.run(provider()).access_key_id == "AKID1"
 
 
+@pytest.mark.realtime
 @BACKENDS
 def test_background_refresh_may_await_the_chain_that_started_it(backend: str) -> None:
     """A refresh that was started, but is not awaited, by a call of a chain may await that chain."""

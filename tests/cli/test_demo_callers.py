@@ -30,6 +30,7 @@ class Stub:
         return Credentials("AKIATEST", "canary-secret")
 
 
+@pytest.mark.realtime
 @pytest.mark.anyio
 async def test_all_call_before_any_returns_and_some_are_cancelled() -> None:
     """Every tenth caller, including the first, is cancelled; the others return or fail."""

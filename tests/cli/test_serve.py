@@ -28,6 +28,8 @@ from anycreds._cli.serve.responses import ASSUMED_LIFETIME
 from anycreds.testing import FakeAWS
 from cli.commands import MODULE, SERVE_LIMIT, TIMEOUT, serving
 
+pytestmark = pytest.mark.realtime
+
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIDTEST", "AWS_SECRET_ACCESS_KEY": "canary-secret"}
 URI, TOKEN = "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN"
 FILE = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"

@@ -95,6 +95,7 @@ async def test_large_body_does_not_lose_the_response() -> None:
         assert (status, document["Code"]) == (405, "MethodNotAllowed")
 
 
+@pytest.mark.realtime
 @pytest.mark.anyio
 async def test_all_clients_share_one_refresh() -> None:
     """Two hundred concurrent clients cause one call of the source."""
@@ -179,6 +180,7 @@ async def test_clients_with_the_token_are_not_disconnected(monkeypatch: pytest.M
         assert b"200 OK" in await read(client)
 
 
+@pytest.mark.realtime
 @pytest.mark.anyio
 async def test_client_that_does_not_close_is_disconnected(monkeypatch: pytest.MonkeyPatch) -> None:
     """The connection of a client that keeps it open after the response is closed after a short time."""

@@ -172,6 +172,7 @@ async def test_redirect_is_not_followed() -> None:
         assert aws.connections == 15
 
 
+@pytest.mark.realtime
 async def test_cancelled_at_each_await() -> None:
     """Cancelled at any await, a call leaves no connection and no task, and the next call succeeds."""
     async with FakeAWS() as aws:

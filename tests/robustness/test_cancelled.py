@@ -18,6 +18,8 @@ from support.coroutine_stepper import stepped
 from support.event_loops import each_loop
 from support.raw_http_server import closed
 
+pytestmark = pytest.mark.realtime
+
 LOOPS = ("asyncio", "trio")
 WAIT = 1.0  # seconds for a thread to release a lock; usually it takes none
 

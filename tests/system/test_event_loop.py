@@ -14,6 +14,8 @@ import trio
 
 from anycreds._system import event_loop
 
+pytestmark = pytest.mark.realtime
+
 
 def ended() -> None:
     """Ignore the end of a task."""

@@ -27,7 +27,10 @@ from anycreds.testing import CANARY
 from support.event_loops import asyncio_only as anyio_backend  # noqa: F401
 from support.event_loops import each_loop
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "waitid"), reason="needs POSIX, and a look at children")
+pytestmark = [
+    pytest.mark.skipif(not hasattr(os, "waitid"), reason="needs POSIX, and a look at children"),
+    pytest.mark.realtime,
+]
 
 LIMIT = 64 * 1024
 PYTHON = quote(sys.executable)

@@ -339,6 +339,7 @@ def test_native_cancellation_passes() -> None:
 
 
 @each_loop
+@pytest.mark.realtime
 @anyio_test
 async def test_leaving_closes_everything() -> None:
     """At the end of ``async with``, pending connections are closed at once."""

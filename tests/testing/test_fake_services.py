@@ -95,6 +95,7 @@ def _identity(response: dict[str, Any]) -> dict[str, str]:
     return {"IdentityId": response["IdentityId"]}
 
 
+@pytest.mark.realtime
 @pytest.mark.anyio
 async def test_body_in_pieces_is_read_completely() -> None:
     """A body in pieces is read completely, for several requests on one connection."""

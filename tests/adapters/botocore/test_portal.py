@@ -27,6 +27,8 @@ from anycreds.adapters._blocking_portal import get_blocking
 from anycreds.adapters._portal_thread import Portal
 from anycreds.testing import CANARY, ManualClock
 
+pytestmark = pytest.mark.realtime
+
 Backend = Literal["asyncio", "trio"]
 
 KEYS = Credentials("AKIDONE", f"{CANARY}-secret", source="the tests")

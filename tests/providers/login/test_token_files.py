@@ -225,6 +225,7 @@ async def call_until_sent(aws: FakeAWS, call: Callable[[], Any], cancel: Callabl
         cancel()
 
 
+@pytest.mark.realtime
 @pytest.mark.parametrize("way", ["asyncio timeout", "asyncio cancel", "asyncio scope", "trio scope", "trio timeout"])
 def test_cancelled_refresh(aws: FakeAWS, cache: Path, way: str) -> None:
     """A caller that is cancelled after the request was sent loses no token: the next program has credentials."""
@@ -257,6 +258,7 @@ def test_cancelled_refresh(aws: FakeAWS, cache: Path, way: str) -> None:
     assert (aws.count(), aws.reused_refresh_tokens) == (1, 0)
 
 
+@pytest.mark.realtime
 @pytest.mark.anyio
 async def test_sign_out_during_a_refresh(aws: FakeAWS, cache: Path) -> None:
     """If the user signs out during the refresh, the file is not written again, and the user must sign in."""
@@ -310,6 +312,7 @@ def test_processes(aws: FakeAWS, cache: Path) -> None:
     assert (aws.count(), aws.reused_refresh_tokens) == (1, 0)
 
 
+@pytest.mark.realtime
 @pytest.mark.skipif(os.name != "posix", reason="kills a process")
 def test_killed_process(aws: FakeAWS, cache: Path) -> None:
     """A process that is killed during its refresh leaves a file and a lock that another process can use."""

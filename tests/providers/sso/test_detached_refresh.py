@@ -1,6 +1,6 @@
 """A token refresh that has begun is finished, however its caller or its event loop ends.
 
-The service spends the single-use refresh token when the request arrives, and responds 0.3 s later. Meanwhile the caller
+The service spends the single-use refresh token when the request arrives, and responds 0.2 s later. Meanwhile the caller
 is cancelled. The new token must be in the file shortly after, and the next program must use it without a sign-in.
 """
 
@@ -26,6 +26,8 @@ from anycreds._config.client_config import ClientConfig
 from anycreds._core.credentials import Credentials
 from anycreds.testing import Delay, FakeAWS
 
+pytestmark = pytest.mark.realtime
+
 CONFIG = """
 [profile dev]
 sso_session = my-sso
@@ -35,13 +37,13 @@ sso_role_name = Dev
 sso_start_url = https://anycreds-fake.awsapps.com/start
 sso_region = us-east-1
 """
-LATENCY = 0.3
+LATENCY = 0.2
 Provider = Callable[[], Awaitable[Credentials]]
 
 
 @pytest.fixture
 def aws() -> Iterator[FakeAWS]:
-    """Return a fake AWS whose refresh takes 0.3 s."""
+    """Return a fake AWS whose refresh takes 0.2 s."""
     with FakeAWS.in_thread() as fake:
         fake.script("sso token", Delay(LATENCY))
         yield fake
@@ -225,9 +227,17 @@ runs[sys.argv[1]](main)
 
 @pytest.mark.skipif(os.name != "posix", reason="sends a signal")
 @pytest.mark.usefixtures("interruptible")
-@pytest.mark.parametrize("cached", ["uncached", "cached"])
-@pytest.mark.parametrize("end", ["ctrl-c", "end"])
-@pytest.mark.parametrize("run", ["asyncio", "trio", "run_until_complete"])
+@pytest.mark.parametrize(
+    ("run", "end", "cached"),  # each pair of two values occurs
+    [
+        ("asyncio", "ctrl-c", "uncached"),
+        ("asyncio", "end", "cached"),
+        ("trio", "ctrl-c", "cached"),
+        ("trio", "end", "uncached"),
+        ("run_until_complete", "ctrl-c", "uncached"),
+        ("run_until_complete", "end", "cached"),
+    ],
+)
 def test_end_of_process(run: str, end: str, cached: str, aws: FakeAWS, file: Path) -> None:
     """A process that ends by itself or by Ctrl-C waits until the new token is written."""
     old = refresh_token(file)

@@ -179,6 +179,7 @@ async def test_portal_rejects(file: Path) -> None:
         assert [exchange.status for exchange in aws.exchanges] == [401, 200, 200]
 
 
+@pytest.mark.realtime
 @pytest.mark.anyio
 async def test_cancelled_between_response_and_write(file: Path) -> None:
     """A cancellation after the response does not lose the new token: it is written, and the lock is released."""

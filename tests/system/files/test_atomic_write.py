@@ -28,7 +28,7 @@ from anycreds.testing import CANARY
 from support.coroutine_stepper import stepped
 from support.event_loops import each_loop
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.realtime]
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such files")
 ROOT = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root may give files away")

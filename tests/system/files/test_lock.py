@@ -25,7 +25,7 @@ from support.coroutine_stepper import stepped
 from support.event_loops import each_loop
 
 fcntl = pytest.importorskip("fcntl", reason="Windows locks files in another way")
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.realtime]
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such files")
 LONG = 20.0  # seconds, on a busy machine; usually milliseconds

@@ -25,7 +25,7 @@ from anycreds.testing import CANARY
 from support.event_loops import each_loop
 from support.raw_http_server import ok, serving
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.realtime]
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such files")
 LIMIT = 64 * 1024
