@@ -1,4 +1,4 @@
-"""Ten thousand callers, on every event loop, in real time."""
+"""Very many callers at once, on every event loop, in real time."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from support.fake_source import FakeSource
 
 pytestmark = pytest.mark.anyio
 
-CALLERS = 10_000
+CALLERS = 2_000
 
 
 @pytest.mark.realtime
-async def test_ten_thousand_cold_callers_cause_one_call() -> None:
+async def test_cold_callers_cause_one_call() -> None:
     """All callers get the same object from one call, while every tenth caller is cancelled."""
     upstream = FakeSource(ManualClock(), latency=0.03, life=None)
     provider = anycreds.cached(upstream)
@@ -64,8 +64,8 @@ async def test_joining_a_refresh_takes_no_decision() -> None:
     assert upstream.calls == 1
 
 
-async def test_thousand_callers_of_the_metadata_service() -> None:
-    """A thousand callers, before the first credentials and after an invalidation, cause one role request each time."""
+async def test_callers_of_the_metadata_service_cause_one_request() -> None:
+    """Hundreds of callers, before the first credentials and after an invalidation, cause one role request each time."""
     async with FakeAWS(latency=0.01) as aws:
         with pytest.MonkeyPatch.context() as patch:
             patch.delenv("AWS_EC2_METADATA_DISABLED")
@@ -77,9 +77,9 @@ async def test_thousand_callers_of_the_metadata_service() -> None:
                     got.append(await provider())
 
                 async with anyio.create_task_group() as tasks:
-                    for _ in range(1000):
+                    for _ in range(300):
                         tasks.start_soon(call)
-                assert len(got) == 1000
+                assert len(got) == 300
                 assert len({one.access_key_id for one in got}) == 1
                 assert aws.count("role") == expected
                 provider.invalidate(got[0])

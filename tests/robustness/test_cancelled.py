@@ -96,7 +96,7 @@ def test_event_loops_in_threads_share_one_provider(isolated: Path, kind: str) ->
         got: list[Credentials] = []
 
         async def main() -> None:
-            together.wait(5)
+            together.wait(20)
             async with anyio.create_task_group() as tasks:
                 for _ in range(3):
                     tasks.start_soon(call)
@@ -108,7 +108,7 @@ def test_event_loops_in_threads_share_one_provider(isolated: Path, kind: str) ->
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(10)
+            thread.join(20)
         assert len(got) == 12
         assert aws.reused_refresh_tokens == 0
         if KINDS[kind].refreshes:
