@@ -12,7 +12,7 @@ import anycreds
 from anycreds.testing import VirtualClock
 from anycreds.testing.pytest_plugin import virtual_backend as anyio_backend  # noqa: F401
 from support.fake_source import FakeSource, make_credentials
-from support.http_faults import row
+from support.rows import row
 
 pytestmark = pytest.mark.anyio
 

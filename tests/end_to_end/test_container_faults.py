@@ -10,9 +10,10 @@ import pytest
 import anycreds
 from anycreds import CredentialsError, MalformedResponseError, ProviderTimeoutError, RetrievalError
 from anycreds.testing import CANARY, FakeAWS, Raw, Redirect, ResetAfter
-from support.coroutine_stepper import stepped
-from support.http_faults import HTTP_FAULTS, Outcome, faults_with, row
+from support.coroutine_stepper import reaches_step
+from support.http_faults import HTTP_FAULTS, Outcome, faults_with
 from support.raw_http_server import closed, ok, serving
+from support.rows import row
 
 pytestmark = pytest.mark.anyio
 
@@ -178,26 +179,9 @@ async def test_cancelled_at_each_await() -> None:
     async with FakeAWS() as aws:
         provider = provider_for(aws, timeout=5.0)
         step = 0
-        while await cancelled_at(provider, step):
+        while await reaches_step(provider(), step):
             step += 1
             assert await closed(aws)
             if step % 4 == 0:
                 assert (await provider()).access_key_id.startswith("ASIA")
         assert step > 3
-
-
-async def cancelled_at(provider: anycreds.Provider, step: int) -> bool:
-    """Cancel a call before the given step. Return whether the call reached it."""
-    got: anycreds.Credentials | None = None
-    reached = False
-    with anyio.CancelScope() as scope:
-
-        def cancel(number: int) -> None:
-            nonlocal reached
-            if number == step:
-                reached = True
-                scope.cancel()
-
-        got = await stepped(provider(), cancel)
-    assert reached or got is not None
-    return reached

@@ -16,9 +16,10 @@ from anycreds import (
 )
 from anycreds._core import provider as provider_module
 from anycreds.testing import FakeAWS, Forever, Hang, Redirect, ResetAfter, Status
-from support.coroutine_stepper import stepped
-from support.http_faults import HTTP_FAULTS, Outcome, faults_with, row
+from support.coroutine_stepper import reaches_step
+from support.http_faults import HTTP_FAULTS, Outcome, faults_with
 from support.raw_http_server import closed, ok, serving
+from support.rows import row
 
 pytestmark = pytest.mark.anyio
 
@@ -146,26 +147,11 @@ async def test_cancelled_at_each_await() -> None:
         provider = provider_for(aws, timeout=5.0)
         step, reached = 0, True
         while reached:
-            reached = await cancelled_at(provider, step)
+            reached = await reaches_step(provider(), step)
             assert await closed(aws)
             step += 1
         assert step > 6
         assert (await provider()).access_key_id.startswith("ASIA")
-
-
-async def cancelled_at(provider: anycreds.Provider, step: int) -> bool:
-    """Cancel a call before the given step. Return whether the call reached it."""
-    reached = False
-    with anyio.CancelScope() as scope:
-
-        def cancel(number: int) -> None:
-            nonlocal reached
-            if number == step:
-                reached = True
-                scope.cancel()
-
-        await stepped(provider(), cancel)
-    return reached
 
 
 async def test_callers_of_a_silent_service_share_one_attempt() -> None:

@@ -14,7 +14,7 @@ from anycreds import Credentials
 from anycreds._system.io import SystemRuntime
 from anycreds.testing import FakeAWS
 from robustness.environment import KINDS, Environment, cognito_pools
-from support.coroutine_stepper import stepped
+from support.coroutine_stepper import reaches_step
 from support.event_loops import each_loop
 from support.raw_http_server import closed
 
@@ -40,14 +40,7 @@ async def test_cancellation_at_every_await(aws: FakeAWS, isolated: Path, kind: s
     while is_cancelled:
         environment = Environment(aws, isolated)
         provider = environment.provider(kind)
-        with anyio.CancelScope() as scope:
-
-            def before(at: int, wanted: int = step, scope: anyio.CancelScope = scope) -> None:
-                if at == wanted:
-                    scope.cancel()
-
-            await stepped(provider(), before)
-        is_cancelled = scope.cancel_called
+        is_cancelled = await reaches_step(provider(), step)
         if KINDS[kind].refreshes:
             assert await is_free(environment.path(kind))
             assert not list(environment.path(kind).parent.glob(".anycreds*"))

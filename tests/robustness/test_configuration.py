@@ -13,7 +13,7 @@ import anycreds
 from anycreds import ClientConfig, Credentials, CredentialsError, InvalidConfigurationError
 from anycreds._core.provider import ClientContext
 from anycreds.testing import CANARY, FakeAWS
-from support.http_faults import row
+from support.rows import row
 
 NAMES = {
     "up": "../../x",

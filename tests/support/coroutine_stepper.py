@@ -6,6 +6,8 @@ import types
 from collections.abc import Callable, Coroutine, Generator
 from typing import Any, TypeVar
 
+import anyio
+
 T = TypeVar("T")
 
 
@@ -32,3 +34,18 @@ async def stepped(work: Coroutine[Any, Any, T], before_step: Callable[[int], Non
             result_of_step = await _pass_on(request)
         except BaseException as thrown:  # noqa: BLE001 - everything that the event loop throws goes to the coroutine
             error = thrown
+
+
+async def reaches_step(work: Coroutine[Any, Any, object], wanted: int) -> bool:
+    """Await ``work``, and cancel it before a step, counted from 0. Return whether it reached that step."""
+    reached = False
+    with anyio.CancelScope() as scope:
+
+        def cancel(step: int) -> None:
+            nonlocal reached
+            if step == wanted:
+                reached = True
+                scope.cancel()
+
+        await stepped(work, cancel)
+    return reached

@@ -5,8 +5,6 @@ This is the only such list: the tests of each reader take from it what they need
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Literal, NamedTuple, TypeAlias
 
 from anycreds.testing import Body, Delay, Drip, Fault, Flood, Gzip, HalfBody, Hang, Raw, Redirect, ResetAfter, Status
@@ -112,13 +110,3 @@ HTTP_FAULTS: dict[str, HttpFault] = {
 def faults_with(outcome: Outcome, limit: int | None = None) -> list[str]:
     """Return the names of the faults with an outcome, or of the first ``limit`` of them."""
     return [name for name, fault in HTTP_FAULTS.items() if fault.outcome == outcome][:limit]
-
-
-@contextmanager
-def row(name: str) -> Iterator[None]:
-    """Name the row of a table in every failure inside ``with``."""
-    try:
-        yield
-    except BaseException as failure:
-        failure.add_note(f"in the row {name!r}")
-        raise

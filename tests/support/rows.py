@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -55,6 +56,16 @@ def each_row(
         return looped
 
     return decorate
+
+
+@contextmanager
+def row(name: str) -> Iterator[None]:
+    """Name the row of a table in every failure inside ``with``, for loops in async tests. The first failure ends it."""
+    try:
+        yield
+    except BaseException as failure:
+        failure.add_note(f"in the row {name!r}")
+        raise
 
 
 def _shown(row: object) -> str:

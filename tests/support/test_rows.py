@@ -6,7 +6,7 @@ import inspect
 
 import pytest
 
-from support.rows import each_row
+from support.rows import each_row, row
 
 
 def test_each_row_reports_every_failing_row() -> None:
@@ -59,3 +59,10 @@ def test_each_row_rejects_what_would_check_nothing() -> None:
         each_row("value", [1])(waits)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="no parameter other"):
         each_row("other", [1])(checks)
+
+
+def test_row_is_named_in_a_failure() -> None:
+    """A failure inside ``row`` is the same exception, with the row in its notes."""
+    with pytest.raises(ZeroDivisionError) as caught, row("second"):
+        raise ZeroDivisionError
+    assert caught.value.__notes__ == ["in the row 'second'"]

@@ -25,7 +25,7 @@ from anycreds._system.files import atomic_write
 from anycreds._system.files.read import read_status
 from anycreds._system.io import SystemRuntime
 from anycreds.testing import CANARY
-from support.coroutine_stepper import stepped
+from support.coroutine_stepper import reaches_step
 from support.event_loops import each_loop
 
 pytestmark = [pytest.mark.anyio, pytest.mark.realtime]
@@ -482,13 +482,7 @@ async def test_write_cancelled_at_any_step_is_completed(tmp_path: Path) -> None:
     path = tmp_path / "file"
     for cancel_at in range(8):
         path.write_bytes(OLD)
-        with anyio.CancelScope() as scope:
-
-            def before(step: int, wanted: int = cancel_at, scope: anyio.CancelScope = scope) -> None:
-                if step == wanted:
-                    scope.cancel()
-
-            await stepped(write(path), before)
+        await reaches_step(write(path), cancel_at)
         assert path.read_bytes() == NEW, cancel_at
         assert names(tmp_path) == {"file"}, cancel_at
 

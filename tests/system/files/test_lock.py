@@ -21,7 +21,7 @@ import pytest
 from anycreds._core.io import WriteFailure
 from anycreds._system.files import lock as lock_module
 from anycreds._system.io import SystemRuntime
-from support.coroutine_stepper import stepped
+from support.coroutine_stepper import reaches_step
 from support.event_loops import each_loop
 
 fcntl = pytest.importorskip("fcntl", reason="Windows locks files in another way")
@@ -229,17 +229,11 @@ async def test_caller_cancelled_at_any_step_takes_no_lock(is_busy: bool, path: P
             pass
 
     for cancel_at in range(10):
-
-        def before(step: int, wanted: int = cancel_at) -> None:
-            if step == wanted:
-                scope.cancel()
-
         async with AsyncExitStack() as stack:
             if is_busy:
                 await stack.enter_async_context(locked(path))
                 stack.enter_context(anyio.move_on_after(0.05))
-            with anyio.CancelScope() as scope:
-                await stepped(take(), before)
+            await reaches_step(take(), cancel_at)
         async with locked(path) as failure:  # a thread may still release it
             assert failure is None, cancel_at
 

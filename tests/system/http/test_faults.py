@@ -15,8 +15,8 @@ from anycreds._system.http import HttpClients
 from anycreds._wire.urls import parse_url
 from anycreds.testing import FakeAWS, Hang
 from support.event_loops import each_loop
-from support.http_faults import row
 from support.raw_http_server import ok, serving
+from support.rows import row
 
 pytestmark = pytest.mark.anyio
 

@@ -12,8 +12,8 @@ import respx
 import anycreds
 from anycreds.testing import CANARY
 from support.event_loops import each_loop, on_asyncio
-from support.http_faults import row
 from support.raw_http_server import DOCUMENT
+from support.rows import row
 
 pytestmark = pytest.mark.anyio
 
