@@ -9,6 +9,8 @@ import pytest
 
 from support.run_benchmarks import run
 
+pytestmark = pytest.mark.timeout(120)  # seconds: on a busy machine, many processes take long
+
 FIELDS = {
     "what",
     "loop",

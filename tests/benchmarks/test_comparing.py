@@ -10,6 +10,8 @@ import pytest
 
 from support.run_benchmarks import run
 
+pytestmark = pytest.mark.timeout(120)  # seconds: on a busy machine, many processes take long
+
 CALLERS = 20
 
 

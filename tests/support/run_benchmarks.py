@@ -19,4 +19,4 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     source = str(Path(anycreds.__file__).parents[1])
     environ = {**environ_without_coverage(), "PYTHONPATH": os.pathsep.join((source, os.environ.get("PYTHONPATH", "")))}
     command = [sys.executable, "-m", "benchmarks", *arguments]
-    return subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=50, check=False)
+    return subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=110, check=False)
