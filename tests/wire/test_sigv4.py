@@ -299,6 +299,14 @@ def test_given_hash_of_the_body(scope: Scope) -> None:
     assert one.keys() == {"x-amz-date", "authorization"}
 
 
+def test_given_hash_of_the_body_of_a_presigned_request() -> None:
+    """In a presigned request, too, a header with the body's hash replaces the hash of the body."""
+    sent = {"X-Amz-Content-SHA256": payload_hash(BODY)}
+    one, other = (presign(KEYS, STS, NOW, "PUT", ROOT, expires=60, headers=sent, body=body) for body in (BODY, b"x"))
+    assert one == other
+    assert other != presign(KEYS, STS, NOW, "PUT", ROOT, expires=60, body=b"x")
+
+
 def test_no_key_is_cached() -> None:
     """Two secrets with one access key id give two signatures, since no derived key is cached."""
     one, other = (sign_headers(KEYS.replace(secret_access_key=text), STS, NOW, "GET", ROOT) for text in ("a1", "a2"))
