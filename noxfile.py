@@ -293,7 +293,7 @@ def adapters(session: nox.Session, libraries: str) -> None:
     """Run the tests of the adapters with the newest libraries, and with those that aioboto3 pins."""
     session.install("--require-hashes", "-r", "requirements/adapters.txt")
     install_project(session)
-    tests = ["tests/adapters"]
+    tests = ["tests/adapters", "tests/repository/test_docstrings.py"]
     if libraries == "aioboto3":
         session.install("aiobotocore==2.25.1", "botocore==1.40.61", "boto3==1.40.61")
         tests = ["tests/adapters/aiobotocore"]
