@@ -35,7 +35,7 @@ IN_PARALLEL = ("--numprocesses=auto", "--dist=worksteal")
 FAST = ("-m", "not realtime")
 # The tests that an event loop can change.
 ABOUT_WAITING = ("tests/cache", "tests/robustness", "tests/simulation", "tests/system")
-# How many times as many random examples `soak` draws as `tests`: about ten minutes on two cores.
+# How many times as many random examples `soak` draws as `tests`: some minutes on two cores.
 SOAK = 20
 # What decides which credentials a program gets, and when: `coverage` requires that the tests reach every branch of it.
 FULLY_COVERED = ("_cache/*", "_config/*", "_providers/chain.py", "_providers/profile/*", "_wire/*")
