@@ -239,12 +239,13 @@ async def test_stale_ok_extends_the_expiration() -> None:
 
 
 async def test_stale_ok_of_a_cached_source_holds_in_a_cached_chain() -> None:
-    """A cached chain extends the expiration if a cached source in it has ``stale_ok``."""
+    """A cached chain extends the expiration by ``stale_ok`` of its source, also if that has no credentials left."""
     clock = VirtualClock()
     upstream = FakeSource(clock, HOUR, *(down() for _ in range(12)))
     source = anycreds.cached(upstream, stale_ok=True, clock=clock)
     provider = anycreds.cached(anycreds.create_credential_chain(source), clock=clock)
     first = await provider()
+    assert source.invalidate(first)
     await anyio.sleep(2 * HOUR)
     assert (await provider()).original_expiration == first.expiration
 
