@@ -48,10 +48,11 @@ async def test_failed_refresh(caplog: pytest.LogCaptureFixture) -> None:
     assert logged(caplog) == [(logging.WARNING, text)]
     (stale,) = [event for event in events if isinstance(event, ServedStale)]
     assert (stale.provider, stale.credentials, stale.left, str(stale.error)) == (NAME, first, 800.0, "vault: down")
-    await anyio.sleep(790)
+    await anyio.sleep(799)
     await provider()
-    text = f"{NAME}: the refresh failed; AKID1 expires in 10 s; next attempt in 1 s: vault: down"
+    text = f"{NAME}: the refresh failed; AKID1 expires in 1 s; next attempt in 1 s: vault: down"
     assert logged(caplog) == [(logging.WARNING, text)]
+    assert sum(isinstance(event, ServedStale) for event in events) == 2  # still used in its last second
 
 
 async def test_failed_refresh_of_expired_credentials(caplog: pytest.LogCaptureFixture) -> None:

@@ -221,6 +221,19 @@ async def test_recheck_after_refreshes_keys_without_expiration() -> None:
         assert (await provider()).access_key_id == expected
 
 
+async def test_recheck_within_the_first_minute_is_not_delayed() -> None:
+    """A ``recheck_after`` shorter than the minute for which a decision holds is respected from the first call on."""
+    clock = VirtualClock()
+    upstream = FakeSource(clock, life=None)
+    provider = anycreds.cached(upstream, recheck_after=30.0, clock=clock)
+    await provider()
+    for calls, pause in ((1, 29.0), (2, 2.0)):
+        await anyio.sleep(pause)
+        await provider()
+        await finish_refresh()
+        assert upstream.calls == calls
+
+
 async def test_user_is_not_prompted_before_the_expiration() -> None:
     """If the last refresh has prompted the user, the next one starts when the credentials have expired, not before."""
     clock = VirtualClock()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -305,6 +308,17 @@ def test_given_hash_of_the_body_of_a_presigned_request() -> None:
     one, other = (presign(KEYS, STS, NOW, "PUT", ROOT, expires=60, headers=sent, body=body) for body in (BODY, b"x"))
     assert one == other
     assert other != presign(KEYS, STS, NOW, "PUT", ROOT, expires=60, body=b"x")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot change the time zone of a process")
+def test_time_of_a_signature_is_utc() -> None:
+    """The date of a signature does not depend on the time zone of the machine."""
+    try:
+        with mock.patch.dict(os.environ, TZ="Asia/Tokyo"):
+            time.tzset()
+            assert sign_headers(KEYS, STS, NOW, "GET", ROOT)["x-amz-date"] == "20240102T030405Z"
+    finally:
+        time.tzset()
 
 
 def test_no_key_is_cached() -> None:
