@@ -323,8 +323,11 @@ def test_trio_run_that_ends_during_a_refresh() -> None:
     provider = anycreds.cached(upstream)
 
     async def call_briefly() -> None:
-        with trio.move_on_after(0.001):
-            await provider()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(provider)
+            while not upstream.running:
+                await trio.lowlevel.checkpoint()
+            nursery.cancel_scope.cancel()
         upstream.latency = 0.0
 
     trio.run(call_briefly)

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 import anycreds
@@ -174,8 +175,11 @@ async def test_mfa_code_of_a_cancelled_call(aws: Any, environment: Any) -> None:
 
     aws.script("assume role", Hang())
     provider = environment.provider("role with device", mfa_code_provider=code)
-    with anyio.move_on_after(0.05):
-        await provider()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(provider)
+        while not aws.count():
+            await anyio.lowlevel.checkpoint()
+        tasks.cancel_scope.cancel()
     with pytest.raises(anycreds.RetrievalError):
         await provider()
     assert aws.count() == 1  # was 2: the code was sent again
