@@ -250,6 +250,9 @@ class FakeRuntime:
     def jitter(self) -> float:
         return self.io.jitter()
 
+    def environ(self) -> Mapping[str, str]:
+        return self.io.environ()
+
     def open_io(self, name: str, timeout: float | None = None) -> AbstractAsyncContextManager[FakeIo]:
         return self._session()
 

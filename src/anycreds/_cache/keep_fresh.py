@@ -116,6 +116,7 @@ class KeepFresh:
         """
         await self._provider()
         self._check_no_prompt()  # a profile shows it only when it has been read
+        await self._state.runtime.preload()  # the first credentials may have been there without it
         self._scope = anyio.CancelScope()
         self._done = anyio.Event()
         name = f"anycreds keep_fresh: {self._provider.name}"

@@ -2,12 +2,14 @@
 
 A hit takes no lock, awaits nothing and makes no decision: see ``CacheState``. Otherwise a call is a loop of three
 steps: decide (``CacheState.plan_call``), wait for the refresh in the plan (``InFlightRefresh.wait``), read its outcome.
+A refresh whose source answers without waiting ends within the first step, without a task.
 The loop runs again only after a wait that was limited, or after a refresh that was abandoned.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable
 from datetime import timedelta
 from typing import Any
 
@@ -19,9 +21,9 @@ from .._core.io import Clock, Io, Runtime
 from .._core.logs import notify_observer
 from .._core.provider import NO_CONTEXT, ClientContext, Provider
 from .keep_fresh import KeepFresh
-from .refresh import ABANDONED, Outcome
+from .outcome import ABANDONED, Outcome
 from .refresh_windows import CacheOptions
-from .state import CacheState
+from .state import CacheState, CallPlan
 
 # How many refreshes in a row may be abandoned while one caller waits, before the caller gets an error.
 MAX_ABANDONED_REFRESHES = 3
@@ -180,12 +182,7 @@ class CachedProvider(Provider):
             started = 0.0 if observer is None else self._runtime.monotonic()  # before a task that may start eagerly
             refresh, max_wait = None if min_ttl is not None else state.joinable_refresh(loop), math.inf
             if refresh is None:
-                await self._runtime.preload()
-                credentials, refresh, max_wait, start_delay = state.plan_call(
-                    loop, min_ttl, has_waited=has_waited, force=force
-                )
-                if refresh is not None and start_delay is not None:
-                    refresh.start(start_delay)
+                credentials, refresh, max_wait, _ = await self._plan(loop, min_ttl, has_waited=has_waited, force=force)
                 if refresh is None or max_wait <= 0:
                     assert credentials is not None  # only a caller that waits may have none
                     return credentials
@@ -203,6 +200,20 @@ class CachedProvider(Provider):
             else:
                 abandoned += 1
         return self._result_after_abandoned(min_ttl)
+
+    async def _plan(self, loop: Hashable, min_ttl: float | None, *, has_waited: bool, force: bool) -> CallPlan:
+        """Decide, and start the refresh that this needs. If the source answers at once, it has ended already."""
+        state = self._state
+        if not state.has_planned_refresh(loop):  # otherwise a caller has found that the source does not answer at once
+            plan = state.plan_call(loop, min_ttl, has_waited=has_waited, force=force)
+            refresh, delay = plan.refresh, plan.start_delay
+            if refresh is None or delay is None or (delay == 0 and refresh.finish_now()):
+                return plan
+        await self._runtime.preload()
+        plan = state.plan_call(loop, min_ttl, has_waited=has_waited, force=force)
+        if plan.refresh is not None and plan.start_delay is not None:
+            plan.refresh.start(plan.start_delay)
+        return plan
 
     def _result_after(self, outcome: Outcome, min_ttl: float | None) -> Credentials | None:
         """Return what a caller gets after the refresh that it waited for; None if it has to decide again."""

@@ -9,6 +9,9 @@ called with the outcome of the attempt, and as abandoned wherever the task may e
 the event loop run cancelled it, or it never got to its first step. The first call counts. It applies the outcome to the
 state of the cache and then wakes all waiters, even if applying raises an exception: no caller waits forever.
 
+**Without a task.** ``finish_now`` makes the attempt in the task of the caller, if the source answers without waiting.
+Then the refresh begins and ends within one plain call, so that no other caller of the event loop ever joins it.
+
 **Waiters.** Each waiter reads the outcome after the event, and raises its own copy of an error. If the source raised
 ``KeyboardInterrupt`` or ``SystemExit``, the first waiter to run raises that, as if it had called the source itself.
 Without a waiter the task returns it to the event loop run.
@@ -25,30 +28,21 @@ from collections.abc import Hashable
 from contextlib import suppress
 from contextvars import copy_context
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import anyio
 
 from .._core.credentials import Credentials
-from .._core.errors import CredentialsError, ReentrantProviderError, RetrievalError, strip_frames
+from .._core.errors import CredentialsError, ReentrantProviderError, strip_frames
 from .._core.logs import watch
-from .._core.provider import ActiveCall, active_calls, fetch_observed
+from .._core.provider import ActiveCall, active_calls, answer_now, fetch_now_observed, fetch_observed
+from .outcome import ABANDONED, Outcome, is_cancellation, process_exit_in, wrapped
 
 if TYPE_CHECKING:
     from .state import CacheState
 
 # Seconds for the cleanup of a cancelled attempt: closing sockets is local work.
 CLEANUP_TIMEOUT = 2.0
-
-
-class Outcome(NamedTuple):
-    """How a refresh ended: with credentials, with an error, or with neither, which means abandoned."""
-
-    credentials: Credentials | None = None
-    error: CredentialsError | None = None
-
-
-ABANDONED = Outcome()
 
 
 class InFlightRefresh(ActiveCall):
@@ -78,14 +72,37 @@ class InFlightRefresh(ActiveCall):
         self.started_at: float = 0.0  # when the source was called (monotonic)
         self.prompts_user: bool = False
         self._state = state
-        self._done = anyio.Event()
-        self._scope = anyio.CancelScope()
+        # Made when the task is, since they need a backend of anyio.
+        self._done: anyio.Event | None = None
+        self._scope: anyio.CancelScope | None = None
         self._pending_exit: BaseException | None = None
         self._waiters = 0
         self._waits_for: list[InFlightRefresh] = []
 
+    def finish_now(self) -> bool:
+        """Make the attempt and finish, in the caller's task, if that waits for nothing; else return False."""
+        try:
+            credentials = copy_context().run(self._attempt_now)
+        except BaseException as error:  # noqa: BLE001 - the caller gets it, or an error in its place
+            outcome = self._outcome_of(error)
+        else:
+            if credentials is None:
+                return False
+            outcome = Outcome(credentials=credentials)
+        try:
+            self.finish(outcome)
+        finally:
+            self.finish()
+        self._raise_pending_exit()
+        return True
+
+    def _attempt_now(self) -> Credentials | None:
+        state = self._begin_attempt()
+        return answer_now(partial(fetch_now_observed, self.provider), state.runtime, state.context)
+
     def start(self, delay: float) -> None:
         """Start the task, whose attempt begins after ``delay`` seconds. If that fails, the refresh is abandoned."""
+        self._done, self._scope = anyio.Event(), anyio.CancelScope()
         try:
             name = f"anycreds refresh: {self.provider.name}"
             self._state.runtime.spawn_system_task(partial(self.run, delay), self.finish, name, copy_context())
@@ -110,27 +127,36 @@ class InFlightRefresh(ActiveCall):
         return None if self._waiters else self._pending_exit
 
     async def _outcome_of_attempt(self, delay: float) -> Outcome:
+        assert self._scope is not None
         try:
             with self._scope:
                 if delay > 0:
                     await anyio.sleep(delay)
                 return Outcome(credentials=await self._attempt())
         except BaseException as error:
-            # Waiters, observers and the state keep the error; frames of the attempt may hold secrets.
-            strip_frames(error)
-            if isinstance(error, CredentialsError):
-                return Outcome(error=error)
-            self._pending_exit = _process_exit_in(error)
-            if self._pending_exit is None and _is_cancellation(error):
+            outcome = self._outcome_of(error)
+            if self._pending_exit is None and is_cancellation(error):
                 raise
-            return Outcome(error=_wrapped(self.provider.name, error))
+            return outcome
         return ABANDONED  # ``cancel`` was called
 
-    async def _attempt(self) -> Credentials:
+    def _outcome_of(self, error: BaseException) -> Outcome:
+        # Waiters, observers and the state keep the error; frames of the attempt may hold secrets.
+        strip_frames(error)
+        if isinstance(error, CredentialsError):
+            return Outcome(error=error)
+        self._pending_exit = process_exit_in(error)
+        return Outcome(error=wrapped(self.provider.name, error))
+
+    def _begin_attempt(self) -> CacheState:
         state = self._state
         self.generation = state.generation
         self.started_at = state.runtime.monotonic()
         watch(state.options.observer)
+        return state
+
+    async def _attempt(self) -> Credentials:
+        state = self._begin_attempt()
         async with state.runtime.open_io(self.provider.name) as io:
             credentials = await fetch_observed(self.provider, io, state.context)
             self.prompts_user = io.prompts_user
@@ -144,11 +170,12 @@ class InFlightRefresh(ActiveCall):
             outcome = self._state.apply_outcome(self, outcome)
         except Exception as error:  # noqa: BLE001 - such as an error of the user's clock
             strip_frames(error)
-            outcome = Outcome(error=_wrapped(self.provider.name, error))
+            outcome = Outcome(error=wrapped(self.provider.name, error))
         self.outcome = outcome
         self.is_running: bool = False  # after an interrupt above, the next call ends the refresh
-        with suppress(RuntimeError):  # the loop was closed with this task in it, so there are no waiters to wake
-            self._done.set()
+        if self._done is not None:
+            with suppress(RuntimeError):  # the loop was closed with this task in it, so there are no waiters to wake
+                self._done.set()
 
     async def wait(self, max_wait: float) -> Outcome | None:
         """Wait for the outcome.
@@ -163,6 +190,8 @@ class InFlightRefresh(ActiveCall):
             ReentrantProviderError: This refresh waits for the one that the caller is a part of.
 
         """
+        if self._done is None:
+            return self.outcome  # it has ended without a task
         waiting_refresh = self._register_waiter()
         self._waiters += 1
         try:
@@ -175,13 +204,17 @@ class InFlightRefresh(ActiveCall):
             self._waiters -= 1
             if waiting_refresh is not None:
                 waiting_refresh._waits_for.remove(self)
+        self._raise_pending_exit()
+        return self.outcome
+
+    def _raise_pending_exit(self) -> None:
         if self._pending_exit is not None:
             process_exit, self._pending_exit = self._pending_exit, None
             raise process_exit
-        return self.outcome
 
     async def cancel(self) -> None:
         """Cancel the attempt, and wait until its cleanup is done."""
+        assert self._scope is not None and self._done is not None  # noqa: PT018 - both exist since it has started
         self._scope.cancel()
         with anyio.CancelScope(shield=True, deadline=anyio.current_time() + CLEANUP_TIMEOUT):
             await self._done.wait()
@@ -215,27 +248,3 @@ def _find_path(start: InFlightRefresh, goal: InFlightRefresh) -> tuple[InFlightR
             seen.add(id(path[-1]))
             paths.extend((*path, following) for following in path[-1]._waits_for)
     return ()
-
-
-def _wrapped(name: str, error: BaseException) -> RetrievalError:
-    wrapped = RetrievalError(f"failed with {type(error).__name__}", source=name, hint="see the cause of this error")
-    return wrapped._keep_cause(error)
-
-
-def _is_cancellation(error: BaseException) -> bool:
-    """Return whether an exception is, or a group contains, the cancellation of the task."""
-    if isinstance(error, GeneratorExit):  # raised by a source, or by a closed loop, in which no backend is current
-        return False
-    cancelled = anyio.get_cancelled_exc_class()
-    if isinstance(error, BaseExceptionGroup):
-        return error.subgroup(cancelled) is not None
-    return isinstance(error, cancelled)
-
-
-def _process_exit_in(error: BaseException) -> BaseException | None:
-    """Return the ``KeyboardInterrupt`` or ``SystemExit`` that an exception is, or that a group contains."""
-    if isinstance(error, KeyboardInterrupt | SystemExit):
-        return error
-    if isinstance(error, BaseExceptionGroup):
-        return next((found for part in error.exceptions if (found := _process_exit_in(part))), None)
-    return None

@@ -29,7 +29,8 @@ from .._core.io import Runtime
 from .._core.logs import log, notify_observer
 from .._core.provider import ClientContext, Provider
 from . import policy
-from .refresh import ABANDONED, InFlightRefresh, Outcome
+from .outcome import ABANDONED, Outcome
+from .refresh import InFlightRefresh
 from .refresh_results import FIRST_BACKOFF, RefreshResult, apply_credentials, apply_error
 from .refresh_windows import CacheOptions, ClockReading
 
@@ -93,7 +94,13 @@ class CacheState:
 
     def refresh_for(self, loop: Hashable) -> InFlightRefresh | None:
         """Return the refresh in progress on this event loop."""
-        return self._refreshes.get(loop)
+        refresh = self._refreshes.get(loop)
+        # It has not started if its caller is loading what it needs, or was cancelled or interrupted before.
+        return refresh if refresh is not None and refresh.has_started and refresh.is_running else None
+
+    def has_planned_refresh(self, loop: Hashable) -> bool:
+        """Return whether there is a refresh for this event loop, in progress or not yet started."""
+        return loop in self._refreshes
 
     def plan_call(self, loop: Hashable, min_ttl: float | None, *, has_waited: bool, force: bool) -> CallPlan:
         """Decide for one caller.
@@ -107,9 +114,7 @@ class CacheState:
         """
         now = self.now
         with self._lock:
-            refresh = self._refreshes.get(loop)
-            if refresh is not None and not (refresh.has_started and refresh.is_running):
-                refresh = None  # an interrupt or error hit its caller before it was started
+            refresh = self.refresh_for(loop)
             decision = policy.decide(self.snapshot, now, min_ttl, is_refreshing=refresh is not None, force=force)
             if has_waited and decision is policy.WAIT_BRIEFLY:
                 decision = policy.REFRESH_IN_BACKGROUND

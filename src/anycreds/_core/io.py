@@ -103,16 +103,20 @@ class Clock(Protocol):
         """Return a random number, at least 0 and below 1."""
 
 
-class Io(Clock, Protocol):
+class ImmediateIo(Clock, Protocol):
+    """What can be asked without waiting."""
+
+    def environ(self) -> Mapping[str, str]:
+        """Return the environment variables as they are now."""
+
+
+class Io(ImmediateIo, Protocol):
     """The outside world for one attempt to get credentials. What it opens is closed when the attempt ends."""
 
     waiting_for: str
     """The provider that is called at the moment, which the error names if the deadline of the attempt passes."""
     prompts_user: bool
     """Whether a provider that was called in this attempt may prompt the user. Such a provider sets it."""
-
-    def environ(self) -> Mapping[str, str]:
-        """Return the environment variables as they are now."""
 
     def deadline(self, seconds: float, waiting_for: str) -> AbstractContextManager[None]:
         """Return a ``with`` that cancels its body after that time and raises ``ProviderTimeoutError``.
@@ -181,7 +185,7 @@ class Io(Clock, Protocol):
         """Return this user's home directory from the system's user database; None if there is none."""
 
 
-class Runtime(Clock, Protocol):
+class Runtime(ImmediateIo, Protocol):
     """The outside world beyond one attempt."""
 
     def open_io(self, name: str, timeout: float | None = ATTEMPT_TIMEOUT) -> AbstractAsyncContextManager[Io]:

@@ -3,6 +3,10 @@
 A built-in provider implements ``_load(io, context)``, which asks the outside world through ``io`` only, and raises its
 errors where it finds them. ``Provider._fetch`` is the one boundary around it: no exception that leaves a provider keeps
 a frame that could hold a secret.
+
+A provider that can answer without waiting also implements the plain function ``_load_now``, with the boundary
+``_fetch_now``. It is called first, and needs no task, no thread and no backend. Its events are collected in a list, as
+nothing is reported if it gives no answer.
 """
 
 from __future__ import annotations
@@ -13,8 +17,8 @@ from typing import NamedTuple, TypeAlias
 
 from .credentials import Credentials
 from .errors import CredentialsError, ReentrantProviderError, RetrievalError, strip_frames
-from .events import AttemptFailed, AttemptStarted
-from .io import ATTEMPT_TIMEOUT, Io, Runtime
+from .events import AttemptFailed, AttemptStarted, Event
+from .io import ATTEMPT_TIMEOUT, ImmediateIo, Io, Runtime
 from .logs import notify
 
 CredentialProvider: TypeAlias = Callable[[], Awaitable[Credentials]]
@@ -36,6 +40,8 @@ class ClientContext(NamedTuple):
 
 ContextFunction: TypeAlias = Callable[[ClientContext], Awaitable[Credentials]]
 """Any async function that takes the ``ClientContext`` and returns the ``Credentials`` for this client."""
+
+FetchNow: TypeAlias = Callable[[ImmediateIo, ClientContext, list[Event]], Credentials | None]
 
 NO_CONTEXT = ClientContext()
 # For a provider whose credentials may depend on all that is known about the client.
@@ -67,8 +73,6 @@ class Provider:
     """
 
     __slots__ = ("__weakref__", "_context_fields", "_may_prompt_user", "_runtime", "name")
-
-    _waits = True  # False: an attempt waits for nothing, so nothing that waiting needs has to be loaded
 
     def __init__(
         self,
@@ -116,9 +120,10 @@ class Provider:
         call = ActiveCall(self)
         active_calls.set((*calls, call))
         try:
-            if self._waits:
-                await self._runtime.preload()
-            async with self._runtime.open_io(self.name, ATTEMPT_TIMEOUT if self._waits else None) as io:
+            if (credentials := answer_now(self._fetch_now, self._runtime, context)) is not None:
+                return credentials
+            await self._runtime.preload()
+            async with self._runtime.open_io(self.name, ATTEMPT_TIMEOUT) as io:
                 return await self._fetch(io, context)
         finally:
             call.is_running = False
@@ -130,18 +135,34 @@ class Provider:
         try:
             credentials = self._check_expiration(await self._load(io, context), io.time())
         except BaseException as raised:
-            strip_frames(raised)
+            self._strip(raised)
             if isinstance(raised, Exception):  # after a cancellation, this provider is the one that did not respond
                 io.waiting_for = caller
-            if isinstance(raised, CredentialsError):
-                raised.source = raised.source or self.name
             raise
         io.waiting_for = caller
         return credentials
 
+    def _fetch_now(self, io: ImmediateIo, context: ClientContext, events: list[Event]) -> Credentials | None:
+        """Return what ``_load_now`` returns, like ``_fetch``."""
+        try:
+            credentials = self._load_now(io, context, events)
+            return None if credentials is None else self._check_expiration(credentials, io.time())
+        except BaseException as raised:
+            self._strip(raised)
+            raise
+
+    def _strip(self, raised: BaseException) -> None:
+        strip_frames(raised)
+        if isinstance(raised, CredentialsError):
+            raised.source = raised.source or self.name
+
     async def _load(self, io: Io, context: ClientContext) -> Credentials:
         """Get credentials from the source, or raise a ``CredentialsError``."""
         raise TypeError(f"{type(self).__name__} does not implement _load")
+
+    def _load_now(self, io: ImmediateIo, context: ClientContext, events: list[Event]) -> Credentials | None:
+        """Return or raise what ``_load`` would if that waits for nothing, and add its events; else return None."""
+        return None
 
     def _check_expiration(self, credentials: Credentials, now: float) -> Credentials:
         """Return the credentials. Raise ``RetrievalError`` if they have expired."""
@@ -176,6 +197,32 @@ async def fetch_observed(provider: Provider, io: Io, context: ClientContext) -> 
     except CredentialsError as error:
         notify(AttemptFailed(provider.name, io.monotonic() - started, error))
         raise
+
+
+def fetch_now_observed(
+    provider: Provider, io: ImmediateIo, context: ClientContext, events: list[Event]
+) -> Credentials | None:
+    """Fetch credentials from a provider if that waits for nothing, with the events of ``fetch_observed``."""
+    events.append(AttemptStarted(provider.name))
+    started = io.monotonic()
+    try:
+        return provider._fetch_now(io, context, events)
+    except CredentialsError as error:
+        events.append(AttemptFailed(provider.name, io.monotonic() - started, error))
+        raise
+
+
+def answer_now(fetch_now: FetchNow, io: ImmediateIo, context: ClientContext) -> Credentials | None:
+    """Return or raise what a function like ``Provider._fetch_now`` does; notify the observer unless that is None."""
+    events: list[Event] = []
+    is_answer = True
+    try:
+        credentials = fetch_now(io, context, events)
+        is_answer = credentials is not None
+        return credentials
+    finally:
+        for event in events if is_answer else ():
+            notify(event)
 
 
 class ClientContextProvider(Provider):

@@ -15,7 +15,7 @@ from .._core.errors import (
     ProviderAttempt,
 )
 from .._core.logs import log
-from .._core.provider import ClientContext, Provider, fetch_observed
+from .._core.provider import ClientContext, Provider, fetch_now_observed, fetch_observed
 from .environment import NAME as ENVIRONMENT
 
 if TYPE_CHECKING:
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from .._core.credentials import Credentials
-    from .._core.io import Io, Runtime
+    from .._core.events import Event
+    from .._core.io import ImmediateIo, Io, Runtime
 
 # Seconds. The smallest lifetime that ``expire_after`` accepts, as in JavaScript; a shorter one causes many refreshes.
 _MIN_LIFETIME = 5 * 60.0
@@ -60,6 +61,16 @@ async def first_available(providers: Sequence[Provider], io: Io, context: Client
         attempts=tuple(attempts),
         hint="configure one of the providers listed below",
     )
+
+
+def first_available_now(
+    providers: Sequence[Provider], io: ImmediateIo, context: ClientContext, events: list[Event]
+) -> Credentials | None:
+    """Return or raise what ``first_available`` does, if the first provider decides that without waiting; else None."""
+    try:
+        return fetch_now_observed(providers[0], io, context, events)
+    except NotConfiguredError:
+        return None
 
 
 def _reason(error: NotConfiguredError) -> str:
@@ -118,10 +129,16 @@ class CredentialChain(_Chain):
         return CredentialChain(self._providers, self._runtime, seconds)
 
     async def _load(self, io: Io, context: ClientContext) -> Credentials:
-        credentials = await first_available(self._providers, io, context)
+        return self._with_expiration(await first_available(self._providers, io, context), io.time())
+
+    def _load_now(self, io: ImmediateIo, context: ClientContext, events: list[Event]) -> Credentials | None:
+        credentials = first_available_now(self._providers, io, context, events)
+        return None if credentials is None else self._with_expiration(credentials, io.time())
+
+    def _with_expiration(self, credentials: Credentials, now: float) -> Credentials:
         if self._lifetime is None or credentials.expiration is not None:
             return credentials
-        return credentials.replace(expiration=to_datetime(io.time() + self._lifetime))
+        return credentials.replace(expiration=to_datetime(now + self._lifetime))
 
 
 class DefaultChain(_Chain):
@@ -159,6 +176,11 @@ class DefaultChain(_Chain):
             raise
         _warn_of_ignored_keys(selection, io, credentials.source)
         return credentials
+
+    def _load_now(self, io: ImmediateIo, context: ClientContext, events: list[Event]) -> Credentials | None:
+        if select_profile(self._profile, context.profile, io.environ()).is_explicit:
+            return None  # the shared files come first
+        return first_available_now(self._providers, io, context, events)
 
 
 def _warn_of_ignored_keys(selection: ProfileSelection, io: Io, source: str | None) -> None:

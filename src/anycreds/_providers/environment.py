@@ -8,7 +8,8 @@ from datetime import datetime
 from .._config.settings import Setting, first_set, first_set_or_old
 from .._core.credentials import Credentials
 from .._core.errors import CredentialsError, InvalidConfigurationError, NotConfiguredError
-from .._core.io import Io, Runtime
+from .._core.events import Event
+from .._core.io import ImmediateIo, Io, Runtime
 from .._core.provider import ClientContext, Provider
 from .._core.validation import InvalidValueError, check_text
 
@@ -33,8 +34,6 @@ class EnvironmentProvider(Provider):
 
     __slots__ = ("_environ",)
 
-    _waits = False
-
     def __init__(self, runtime: Runtime, environ: Mapping[str, str] | None = None) -> None:
         super().__init__(NAME, runtime)
         self._environ = environ
@@ -42,11 +41,14 @@ class EnvironmentProvider(Provider):
     async def _load(self, io: Io, context: ClientContext) -> Credentials:
         return parse_credentials(self._variables(io))
 
+    def _load_now(self, io: ImmediateIo, context: ClientContext, events: list[Event]) -> Credentials:
+        return parse_credentials(self._variables(io))
+
     async def _describe_sources(self, io: Io, context: ClientContext) -> list[str]:
         found = [setting.origin for setting in _settings(self._variables(io)).values() if setting is not None]
         return [f"{', '.join(found)} (environment)"] if _KEY in found or _SECRET in found else []
 
-    def _variables(self, io: Io) -> Mapping[str, str]:
+    def _variables(self, io: ImmediateIo) -> Mapping[str, str]:
         return io.environ() if self._environ is None else self._environ
 
 

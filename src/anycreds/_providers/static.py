@@ -26,8 +26,6 @@ class StaticProvider(Provider):
 
     __slots__ = ("_profile", "_settings")
 
-    _waits = False
-
     def __init__(self, runtime: Runtime, profile: str, settings: Mapping[str, Setting]) -> None:
         super().__init__(f"{NAME}, profile {profile!r}", runtime)
         self._profile = profile

@@ -219,6 +219,10 @@ class SystemRuntime:
         self.monotonic = self._clock.monotonic
         self.jitter = self._clock.jitter
 
+    def environ(self) -> Mapping[str, str]:
+        """Return the process's environment, or its replacement."""
+        return os.environ if self._environ is None else self._environ
+
     def open_io(self, name: str, timeout: float | None = ATTEMPT_TIMEOUT) -> SystemIo:
         """Return the ``Io`` of one attempt; see ``Runtime``."""
         attempt = None if timeout is None else Attempt(timeout, name)
