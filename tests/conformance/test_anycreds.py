@@ -11,7 +11,7 @@ import pytest
 from anyio.from_thread import BlockingPortal
 
 import anycreds
-import anycreds._system.http
+import anycreds._system.http.services
 from anycreds import Credentials, CredentialsError
 from anycreds._system.io import SystemIo
 from conformance.case_files import Case, read_cases

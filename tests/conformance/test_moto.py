@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import anycreds
-import anycreds._system.http
+import anycreds._system.http.services
 
 if not os.environ.get("ANYCREDS_MOTO"):
     pytest.skip("needs a moto server: run `nox -s peers`", allow_module_level=True)

@@ -329,7 +329,9 @@ def test_client_config_reaches_every_service(factory: Factory, given: dict[str, 
     io = requested(factory(client_config=config), UniformIo(UNAVAILABLE, **given))
     assert len(io.requests) == 2
     assert str(io.requests[0].url).startswith("https://mine.example.com/base/")
-    assert io.requests[0].transport.client_factory is dict
+    transport = io.requests[0].transport
+    assert transport is not None
+    assert transport.client_factory is dict
     assert ".amazon" in requested(factory(), UniformIo(**given)).hosts[0]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-import anycreds._system.http  # noqa: F401 - loads httpx before the tests, whose timeouts are short
+import anycreds._system.http.services  # noqa: F401 - loads httpx before the tests, whose timeouts are short
 from anycreds._providers.service import token_cache, token_file
 from anycreds.testing import FakeAWS
 from robustness.environment import Environment, cognito_pools

@@ -98,7 +98,7 @@ class InterruptedIo(FakeIo):
         self.checkpoint()
         await super().sleep(seconds)
 
-    async def preload_http(self) -> None:
+    async def preload_http(self, *, plain: bool) -> None:
         self.checkpoint()
 
     async def read_file(self, path: str, limit: int) -> bytes | ReadFailure:

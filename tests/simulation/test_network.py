@@ -250,12 +250,12 @@ async def test_network_is_restored() -> None:
     """Networks can be nested, and the library uses sockets again after the last one."""
     with MemoryNetwork() as outer:
         with MemoryNetwork() as inner:
-            assert http.make_transport == inner._transport
-        assert http.make_transport == outer._transport
+            assert http.network is inner._sockets
+        assert http.network is outer._sockets
         with pytest.raises(ZeroDivisionError), MemoryNetwork():
             raise ZeroDivisionError
-        assert http.make_transport == outer._transport
-    assert http.make_transport is None
+        assert http.network is outer._sockets
+    assert http.network is None
 
 
 FAULTS: list[Fault | None] = [

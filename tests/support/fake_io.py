@@ -149,7 +149,7 @@ class FakeIo:
         self.pauses.append(seconds)
         self.advance(seconds)
 
-    async def preload_http(self) -> None:
+    async def preload_http(self, *, plain: bool) -> None:
         """Have nothing to load."""
 
     async def send(self, request: Request) -> Answer:

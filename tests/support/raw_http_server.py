@@ -10,7 +10,7 @@ import anyio
 from anyio.abc import ByteStream, SocketAttribute
 from anyio.streams.tls import TLSListener
 
-import anycreds._system.http  # noqa: F401 - loads httpx before the tests, whose timeouts are short
+import anycreds._system.http.services  # noqa: F401 - loads httpx before the tests, whose timeouts are short
 from anycreds.testing import CANARY, FakeAWS
 
 DOCUMENT = (

@@ -66,10 +66,18 @@ class Request(NamedTuple):
     """Whether to connect to the host itself and not to a proxy, as for link-local and loopback addresses."""
     limit: int = BODY_LIMIT
     """The largest response body, in bytes."""
-    transport: Transport = Transport()
-    """The HTTP client; not used for direct requests."""
+    transport: Transport | None = None
+    """The HTTP client of a service; of a direct request, only its ``ca_bundle`` is used. None if it is no service."""
     app_id: str = ""
     """The name of the user's application for the ``User-Agent`` header; empty if there is none."""
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether a socket is enough to send it: there is no client, no TLS, no proxy, and no name to resolve."""
+        host = self.url.host
+        is_address = ":" in host or host.rpartition(".")[2].isdigit()  # no name ends so; see ``parse_url``
+        is_resolved = is_address or host == "localhost"
+        return self.transport is None and self.direct and self.url.scheme == "http" and is_resolved
 
     def __repr__(self) -> str:
         return f"Request({self.method} {self.url.origin})"  # a path or query can be a secret

@@ -127,8 +127,11 @@ class Io(ImmediateIo, Protocol):
     async def sleep(self, seconds: float) -> None:
         """Wait."""
 
-    async def preload_http(self) -> None:
-        """Import what HTTP exchanges need, in a thread. Call it before measuring exchanges: it takes 100 ms."""
+    async def preload_http(self, *, plain: bool) -> None:
+        """Import what HTTP exchanges need, in a thread; with ``plain``, only what requests need that are ``is_plain``.
+
+        Call it before measuring exchanges: without ``plain`` it takes 100 ms.
+        """
 
     async def send(self, request: Request) -> Response | TransportFailure:
         """Make one HTTP exchange, without redirects, within its timeout and limit. No response raises an error."""

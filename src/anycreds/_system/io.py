@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
 import anyio
 
@@ -20,7 +20,7 @@ from .deadlines import Attempt, Deadline, leave_attempts, pause_attempt
 from .files.lazy_lock import LazyFileLock
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
     from contextvars import Context
     from types import TracebackType
 
@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from .local import LocalMachine
 
 T = TypeVar("T")
-_HTTP, _LOCAL, _PROCESS = "anycreds._system.http", "anycreds._system.local", "anycreds._system.process"
+_LOCAL, _PROCESS = "anycreds._system.local", "anycreds._system.process"
+_PLAIN_HTTP = "anycreds._system.http.plain"
+_SERVICES = "anycreds._system.http.services"  # it imports the other one
 
 
 class SystemIo:
@@ -100,24 +102,27 @@ class SystemIo:
         """Wait."""
         await anyio.sleep(seconds)
 
-    async def preload_http(self) -> None:
+    async def preload_http(self, *, plain: bool) -> None:
         """Import what HTTP exchanges need; see ``Io``."""
+        await self._clients(_PLAIN_HTTP if plain else _SERVICES)
+
+    async def send(self, request: Request) -> Response | TransportFailure:
+        """Make one HTTP exchange; see ``Io``."""
+        clients = await self._clients(_PLAIN_HTTP if request.is_plain else _SERVICES)
+        return await clients.send(request)
+
+    async def _clients(self, module: str) -> HttpClients:
+        """Return the connections of this attempt, when the module that makes them is imported."""
+        started = None if event_loop.is_imported(module) else anyio.current_time()
+        if started is not None:
+            await preload.preload((module,))
         if self._http is None:
-            started = anyio.current_time()
-            if not event_loop.is_imported(_HTTP):
-                await preload.preload((_HTTP,))
             from .http import HttpClients
 
-            self._http = self._http or HttpClients(anyio.current_time() - started)
-
-    def send(self, request: Request) -> Coroutine[Any, Any, Response | TransportFailure]:
-        """Make one HTTP exchange; see ``Io``."""
-        return self._preload_and_send(request) if self._http is None else self._http.send(request)
-
-    async def _preload_and_send(self, request: Request) -> Response | TransportFailure:
-        await self.preload_http()
-        assert self._http is not None
-        return await self._http.send(request)
+            self._http = HttpClients()
+        if started is not None:
+            self._http.loading_time = anyio.current_time() - started
+        return self._http
 
     async def read_file(self, path: str, limit: int) -> bytes | core.ReadFailure:
         """Read a regular file; see ``Io``."""

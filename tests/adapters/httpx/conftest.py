@@ -9,7 +9,7 @@ from importlib import import_module
 
 import pytest
 
-import anycreds._system.http  # noqa: F401 - loads httpx before the tests, whose timeouts are short
+import anycreds._system.http.services  # noqa: F401 - loads httpx before the tests, whose timeouts are short
 from adapters.httpx.service import Library
 from support.event_loops import asyncio_only as anyio_backend
 

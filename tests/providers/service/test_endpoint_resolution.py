@@ -391,6 +391,7 @@ def test_direct_requests(url: str, with_factory: bool, direct: bool) -> None:
     config = ClientConfig(endpoint_url=url, region="eu-west-1", http_client_factory=dict if with_factory else None)
     request = resolved(config).request("POST", "/", {}, 5.0)
     assert request.direct is direct
+    assert request.transport is not None
     assert request.transport.client_factory is (dict if with_factory else None)
 
 

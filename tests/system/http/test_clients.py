@@ -16,8 +16,7 @@ import trustme
 
 import anycreds
 from anycreds._core.http import Request, Response, Transport, TransportFailure, Url
-from anycreds._system import http
-from anycreds._system.http import HttpClients, tls
+from anycreds._system.http import HttpClients, services, tls
 from anycreds._system.io import SystemRuntime
 from anycreds._wire.urls import parse_url
 from anycreds.testing import CANARY
@@ -212,7 +211,8 @@ async def test_concurrent_exchanges_share_a_client() -> None:
             tasks.start_soon(clients.send, post(FAR, Transport(factory)))
             tasks.start_soon(clients.send, post("https://localhost:1/"))
     assert len(factory.made) == 1
-    assert len(clients._clients) == 2
+    assert clients._services is not None
+    assert len(clients._services._clients) == 2
     await clients.close()
     assert factory.made[0].is_closed
 
@@ -365,7 +365,7 @@ async def test_limit_applies_to_users_clients(is_declared: bool) -> None:
 @each_loop
 async def test_clients_that_cannot_be_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A client that fails or hangs when it is closed keeps no other client open."""
-    monkeypatch.setattr(http, "CLOSE_TIMEOUT", 0.02)
+    monkeypatch.setattr(services, "CLOSE_TIMEOUT", 0.02)
 
     async def fail() -> None:
         raise OwnError

@@ -7,7 +7,7 @@ import socket
 import anyio
 import pytest
 
-import anycreds._system.http  # noqa: F401 - loads httpx before the tests, whose timeouts are short
+import anycreds._system.http.plain  # noqa: F401 - loads it before the tests, whose timeouts are short
 from anycreds import MetadataUnreachableError, from_http, from_instance_metadata
 from anycreds._system import event_loop, io, preload
 from anycreds.testing import FakeAWS
@@ -27,14 +27,16 @@ def _metadata(monkeypatch: pytest.MonkeyPatch) -> None:
 def load_slowly(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     """Make importing the HTTP library take this long."""
     real, is_imported = preload.preload, event_loop.is_imported
+    unloaded = {io._PLAIN_HTTP}
 
     async def slow(modules: tuple[str, ...] = ()) -> None:
-        if modules == (io._HTTP,):
+        if unloaded.intersection(modules):
             await anyio.sleep(seconds)
+            unloaded.clear()
         await real(modules)
 
     monkeypatch.setattr(preload, "preload", slow)
-    monkeypatch.setattr(event_loop, "is_imported", lambda name: name != io._HTTP and is_imported(name))
+    monkeypatch.setattr(event_loop, "is_imported", lambda name: name not in unloaded and is_imported(name))
 
 
 async def test_endpoint_that_responds_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,7 +61,7 @@ class ContainerProvider(Provider):
         headers = {"Accept": "application/json"} | ({} if token is None else {"Authorization": token})
         direct = is_link_local_or_loopback(endpoint.url)
         request = Request("GET", endpoint.url, headers, self._timeout, direct=direct)
-        budget = await start_budget(io, (1 + self._max_retries) * self._timeout)
+        budget = await start_budget(io, (1 + self._max_retries) * self._timeout, plain=request.is_plain)
         response = await send_with_retries(io, request, self._max_retries, budget)
         if isinstance(response, TransportFailure):
             raise transport_error(response, NAME, str(endpoint), _UNREACHABLE_HINT)

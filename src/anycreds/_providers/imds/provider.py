@@ -92,7 +92,8 @@ class InstanceMetadataProvider(Provider):
             message = "the EC2 metadata endpoint %s (from %s) is neither link-local nor on this machine"
             log("providers.imds", "warning", message, settings.url.origin, settings.origin)
         exchange_timeout = (1 + settings.max_retries) * settings.timeout
-        budget = await start_budget(io, _EXCHANGES * exchange_timeout)
+        is_plain = token_request(settings.url, settings.timeout).is_plain  # and so are the other two
+        budget = await start_budget(io, _EXCHANGES * exchange_timeout, plain=is_plain)
         attempt = _Attempt(io, budget, settings)
         cached = self._cached_token(io, settings)
         credentials = None if cached is None else await self._request_with_cached_token(attempt, cached)

@@ -104,9 +104,9 @@ class Budget:
         self._end += seconds
 
 
-async def start_budget(io: Io, seconds: float) -> Budget:
-    """Return a budget that starts now. What an exchange has to import is imported first."""
-    await io.preload_http()
+async def start_budget(io: Io, seconds: float, *, plain: bool = False) -> Budget:
+    """Return a budget that starts now. What an exchange has to import is imported first; see ``Io.preload_http``."""
+    await io.preload_http(plain=plain)
     return Budget(io, seconds)
 
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import httpx
 
 from ..._core.errors import InvalidConfigurationError, RetrievalError
-from ..._core.http import Request
 
 _FACTORY = "client_config: http_client_factory"
 _HINT = "return a new httpx.AsyncClient from each call; it is closed at the end of the attempt that it was made for"
 _LIBRARIES = ("httpx", "httpx2")  # where a user's client may come from; httpx2 has the same names
 _METHODS = ("send", "build_request", "aclose")  # of an asynchronous client; a synchronous one has no `aclose`
+
+MakeTransport: TypeAlias = Callable[[Any], Any]
+"""Returns a transport of the given library, for another network than that of sockets."""
 
 
 class Client(NamedTuple):
@@ -27,12 +29,14 @@ class Client(NamedTuple):
     is_ours: bool = True
 
 
-def open_client(request: Request, context: Any, make_transport: Callable[[Any], Any] | None) -> Client:
-    """Return a client for requests like this one. Raise an error if the user's factory or a proxy is unusable."""
-    if not request.direct and request.transport.client_factory is not None:
-        made = _call_factory(request.transport.client_factory)
+def open_client(
+    direct: bool, client_factory: Callable[[], Any] | None, context: Any, make_transport: MakeTransport | None
+) -> Client:
+    """Return a client with this TLS context. Raise an error if the user's factory or a proxy is unusable."""
+    if not direct and client_factory is not None:
+        made = _call_factory(client_factory)
         return Client(_library_of(made), made, _sender(made), is_ours=False)
-    if request.direct or make_transport is not None:
+    if direct or make_transport is not None:
         # A transport alone: it has no proxies, cookies or redirects.
         if make_transport is None:
             transport = httpx.AsyncHTTPTransport(verify=context, trust_env=False)

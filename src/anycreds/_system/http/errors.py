@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-import ssl
+import sys
 
 from ..._core.http import HOST_NOT_FOUND
 
@@ -30,9 +30,10 @@ def describe_os_error(error: BaseException) -> str:
 
 
 def _system_text(error: BaseException) -> str | None:
-    if isinstance(error, ssl.SSLCertVerificationError):
+    ssl = sys.modules.get("ssl")  # not imported for plain http; without it there is no error of it
+    if ssl is not None and isinstance(error, ssl.SSLCertVerificationError):
         return f"certificate not trusted: {error.verify_message}"
-    if isinstance(error, ssl.SSLError):
+    if ssl is not None and isinstance(error, ssl.SSLError):
         return f"TLS failed: {error.reason or 'no reason given'}"
     if isinstance(error, socket.gaierror):
         return f"{HOST_NOT_FOUND} ({error.strerror})"

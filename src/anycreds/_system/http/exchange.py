@@ -7,11 +7,11 @@ from typing import Any, Self
 
 import anyio
 
-from ... import __version__
 from ..._core.http import Request, Response, TransportFailure
 from .clients import Client
 from .errors import describe_os_error
-from .socket_limit import ResponseTooLargeError, SocketReads, current_reads, limit_stream
+from .headers import encode_headers
+from .socket_limit import ResponseTooLargeError, SocketReads, check_length, current_reads, limit_stream
 
 CLOSE_TIMEOUT = 2.0  # seconds for closing a socket, which is local work
 
@@ -69,16 +69,7 @@ def _message(library: Any, request: Request, host: str) -> Any:
     target = library.URL(scheme=url.scheme, host=host, port=url.port, raw_path=url.target.encode("ascii"))
     if target.raw_host.strip(b"[]") != host.encode("ascii"):  # the host that was validated must be the one called
         raise library.InvalidURL("the HTTP library changed the host")
-    headers = {
-        "Host": url.origin.partition("://")[2],
-        "Accept-Encoding": "identity",
-        "User-Agent": f"anycreds/{__version__}" + (f" app/{request.app_id}" if request.app_id else ""),
-        **request.headers,
-    }
-    if request.method != "GET":
-        headers["Content-Length"] = str(len(request.body))
-    encoded = [(name.encode("ascii"), value.encode("latin-1")) for name, value in headers.items()]
-    message = library.Request(request.method, target, headers=encoded, content=request.body or None)
+    message = library.Request(request.method, target, headers=encode_headers(request), content=request.body or None)
     message.url = _redacted_url_type(library)(target)
     if request.body and hasattr(library, "AsyncByteStream"):
         message.stream = _single_chunk_body_type(library)(request.body)
@@ -115,15 +106,13 @@ def _single_chunk_body_type(library: Any) -> Any:
     return SingleChunkBody
 
 
-async def _read(library: Any, response: Any, limit: int) -> Response | TransportFailure:
+async def _read(library: Any, response: Any, limit: int) -> Response:
     headers = {name.lower(): value for name, value in response.headers.items()}
-    declared = headers.get("content-length", "")
-    if declared.isdecimal() and int(declared[:20]) > limit:
-        return TransportFailure("too large", f"the response has {declared[:20]} bytes; at most {limit} are read")
+    check_length(headers, limit)
     # The body is consumed already if a hook of the user's client has read it, or if it was never on a wire.
     body = response.content if response.is_stream_consumed else await _read_stream(library, response, limit)
     if len(body) > limit:
-        return TransportFailure("too large", f"the response has more than {limit} bytes")
+        raise ResponseTooLargeError(f"the response has more than {limit} bytes")
     return Response(response.status_code, headers, bytes(body))
 
 

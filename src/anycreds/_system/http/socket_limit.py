@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from contextvars import ContextVar
 from functools import cache
@@ -36,6 +37,13 @@ class SocketReads:
             raise ResponseTooLargeError(f"the response has more than {self._body_limit} bytes")
         if self._lines_left < 0:
             raise ResponseTooLargeError(f"the response has more than {_MAX_LINES} lines")
+
+
+def check_length(headers: Mapping[str, str], limit: int) -> None:
+    """Raise ``ResponseTooLargeError`` if the body that the headers of a response declare is larger than the limit."""
+    declared = headers.get("content-length", "")
+    if declared.isdecimal() and int(declared[:20]) > limit:
+        raise ResponseTooLargeError(f"the response has {declared[:20]} bytes; at most {limit} are read")
 
 
 # Of the exchange in this task. Exchanges of several tasks share a client, and later ones its open connections.

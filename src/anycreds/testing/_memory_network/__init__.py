@@ -11,29 +11,22 @@ from typing import Any, Self
 import anyio
 import anyio.lowlevel
 
-from ..._system import threads
+from ..._system import http, threads
 from .._fake_aws import FakeAWS
 from .._fake_aws.messages import FakeRequest
 from .._fake_aws.metadata import CONTAINER_PATH
 from .._fake_aws.steps import CONNECT_STEPS, Script, Step, check_script
-from .connection import MemoryConnection, raise_os_error
+from .connection import MemoryConnection, PlainConnection, SocketErrors, raise_os_error
 
 # The default addresses of EC2 metadata, ECS and EKS, over IPv4 and, except for ECS, over IPv6.
 _ECS_HOST = "169.254.170.2"
 _METADATA_HOSTS = ("169.254.169.254", "fd00:ec2::254", _ECS_HOST, "169.254.170.23", "fd00:ec2::23")
 
 
-def _http() -> Any:
-    """Return the HTTP package, with httpx. Importing it takes 100 ms and more, and most tests do not need it."""
-    from ..._system import http
-
-    return http
-
-
 class MemoryNetwork:
     """A network in memory. Within ``with``, this library's providers can reach no other network.
 
-    httpx, httpcore and h11 run as usual; only sockets, name resolution and TLS are missing. So the network works with
+    h11, httpx and httpcore run as usual; only sockets, name resolution and TLS are missing. So the network works with
     virtual time (``virtual_backend``). Any address can be served, also the link-local ones of AWS. An address that is
     not served refuses connections. Files are read without threads within ``with``.
 
@@ -50,8 +43,9 @@ class MemoryNetwork:
     def __init__(self) -> None:
         self.connections: list[MemoryConnection] = []
         self._servers: dict[tuple[str, int], _MemoryServer] = {}
-        self._replaced: list[tuple[Any, bool]] = []
+        self._replaced: list[tuple[http.Network | None, bool]] = []
         self._httpcore: Any = None
+        self._sockets = _Sockets(self)
 
     def serve(self, aws: FakeAWS, host: str | None = None, port: int = 80) -> None:
         """Serve a fake at an address.
@@ -114,34 +108,19 @@ class MemoryNetwork:
 
     def transport(self) -> Any:
         """Return an ``httpx.AsyncHTTPTransport`` on this network, for a test's own client."""
-        return self._transport(_http().httpx)
+        import httpx  # it takes 100 ms and more, and most tests do not need it
+
+        return self._sockets.make_transport(httpx)
 
     def __enter__(self) -> Self:
-        http = _http()
-        self._replaced.append((http.make_transport, threads.enabled))
-        http.make_transport, threads.enabled = self._transport, False
+        self._replaced.append((http.network, threads.enabled))
+        http.network, threads.enabled = self._sockets, False
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        _http().make_transport, threads.enabled = self._replaced.pop()
-
-    def _transport(self, httpx: Any) -> Any:
-        http = _http()
-        httpcore, context = http.httpcore, http.tls.unverified_context()
-        transport = httpx.AsyncHTTPTransport(verify=context, trust_env=False)
-        backend: Any = self
-        # httpx has no option for the network backend. The limits are httpx's defaults.
-        transport._pool = httpcore.AsyncConnectionPool(
-            ssl_context=context,
-            max_connections=100,
-            max_keepalive_connections=20,
-            keepalive_expiry=5.0,
-            network_backend=backend,
-        )
-        self._httpcore = httpcore
-        return transport
+        http.network, threads.enabled = self._replaced.pop()
 
     async def connect_tcp(
         self,
@@ -155,29 +134,61 @@ class MemoryNetwork:
 
         ``local_address`` and ``socket_options`` are not used.
         """
+        return await self._connect(self._httpcore, host, port, float("inf") if timeout is None else timeout)
+
+    async def _connect(self, errors: Any, host: str, port: int, timeout: float) -> MemoryConnection:  # noqa: ASYNC109
         server = self._servers.get((host, port), _REFUSING)
         number = len(self.connections) + 1
-        connection = MemoryConnection(
-            number, host, port, self._httpcore, lambda request: server.steps_for(request, number)
-        )
+        connection = MemoryConnection(number, host, port, errors, lambda request: server.steps_for(request, number))
         self.connections.append(connection)
         step = server.accept()
         try:
-            with anyio.move_on_after(float("inf") if timeout is None else timeout):
+            with anyio.move_on_after(timeout):
                 await anyio.lowlevel.checkpoint()
                 if step == ("ignore",):
                     await anyio.sleep_forever()
                 if step == ("refuse",):
-                    raise_os_error(self._httpcore.ConnectError, errno.ECONNREFUSED)
+                    raise_os_error(errors.ConnectError, errno.ECONNREFUSED)
                 connection.was_accepted = True
                 return connection
-            raise self._httpcore.ConnectTimeout
+            raise errors.ConnectTimeout
         finally:
             if not connection.was_accepted:
                 await connection.aclose()
 
     def _server(self, host: str, port: int) -> _MemoryServer:
         return self._servers.setdefault((host, port), _MemoryServer())
+
+
+class _Sockets:
+    """What takes the place of the sockets within ``with network``."""
+
+    def __init__(self, network: MemoryNetwork) -> None:
+        self.network = network
+
+    def make_transport(self, httpx: Any) -> Any:
+        """Return a transport of httpx on the network."""
+        import httpcore
+
+        from ..._system.http import tls
+
+        context = tls.unverified_context()
+        transport = httpx.AsyncHTTPTransport(verify=context, trust_env=False)
+        # httpx has no option for the network backend. The limits are httpx's defaults.
+        backend: Any = self.network
+        transport._pool = httpcore.AsyncConnectionPool(
+            ssl_context=context,
+            max_connections=100,
+            max_keepalive_connections=20,
+            keepalive_expiry=5.0,
+            network_backend=backend,
+        )
+        self.network._httpcore = httpcore
+        return transport
+
+    async def connect(self, address: str, port: int) -> PlainConnection:
+        """Connect for plain http."""
+        return PlainConnection(await self.network._connect(SocketErrors, address, port, float("inf")))
 
 
 class _MemoryServer:

@@ -23,7 +23,8 @@ _BAD_REQUEST: Script = [("send", b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0
 class MemoryConnection:
     """A connection of a ``MemoryNetwork``, or an attempt to connect, with a record of what the client did.
 
-    The network creates it. ``httpcore`` is the module of that name, and ``steps_for`` returns the steps for a request.
+    The network creates it. ``httpcore`` is the module of that name, or has the same exceptions, and ``steps_for``
+    returns the steps for a request.
 
     Attributes:
         number: The number of the connection, from 1.
@@ -93,6 +94,9 @@ class MemoryConnection:
 
     async def aclose(self) -> None:
         """Close the connection on the client's side."""
+        self._close()
+
+    def _close(self) -> None:
         if self.closed_at is None:
             self.closed_at = anyio.current_time()
 
@@ -129,6 +133,35 @@ class MemoryConnection:
                 self._end = step[0]
             case ("hang",):
                 await anyio.sleep_forever()
+
+
+class SocketErrors:
+    """The errors that sockets raise, with httpcore's names."""
+
+    ConnectError = ReadError = WriteError = OSError
+
+
+class PlainConnection:
+    """A ``MemoryConnection`` as plain http uses it."""
+
+    def __init__(self, connection: MemoryConnection) -> None:
+        self._connection = connection
+
+    async def send(self, data: bytes) -> None:
+        """Send all bytes."""
+        await self._connection.write(data)
+
+    async def receive(self, max_bytes: int) -> bytes:
+        """Return the next bytes."""
+        return await self._connection.read(max_bytes)
+
+    def is_readable(self) -> bool:
+        """Return whether there is something to read."""
+        return bool(self._connection.get_extra_info("is_readable"))
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection._close()
 
 
 def raise_os_error(kind: Any, number: int) -> NoReturn:
