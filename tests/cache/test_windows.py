@@ -314,6 +314,8 @@ async def test_decision_is_repeated_after_a_minute() -> None:
     assert provider._state.cached_or_none() is None
     assert await provider() is first
     assert provider._state.cached_or_none() is first
+    soon = anycreds.cached(FakeSource(clock), recheck_after=0.5, clock=clock)
+    assert await soon() is soon._state.cached_or_none()  # for half a second, too
 
 
 async def test_small_clock_steps_cause_no_extra_calls() -> None:
