@@ -189,7 +189,11 @@ def mutation(session: nox.Session) -> None:
         session.skip("mutmut needs a system that can fork")
     session.install("--require-hashes", "-r", "requirements/mutation.txt")
     shutil.rmtree("mutants", ignore_errors=True)  # mutmut would keep the results of the last run
-    session.run("mutmut", "run", *session.posargs, env=BARE, silent=True)  # else it prints ten lines per second
+    # For processes that tests start. Python ignores a folder that is missing when it starts.
+    package = Path("mutants/src").resolve()
+    package.mkdir(parents=True)
+    # Silent, since it prints ten lines per second.
+    session.run("mutmut", "run", *session.posargs, env={**BARE, "PYTHONPATH": str(package)}, silent=True)
     report_mutants(session)
 
 
