@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ._cache.keep_fresh import FreshCredentials
 from ._cache.provider import CachedProvider
 from ._config.client_config import ClientConfig
 from ._core.credentials import Credentials
@@ -35,7 +34,6 @@ from ._core.errors import (
     ReentrantProviderError,
     RetrievalError,
 )
-from ._core.io import Clock
 from ._core.provider import ClientContext, CredentialProvider, Provider
 from ._factories.assume_role import from_temporary_credentials
 from ._factories.cache import cached
@@ -49,12 +47,12 @@ from ._factories.web_identity import from_token_file, from_web_token
 from ._providers.chain import CredentialChain
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
     from . import adapters as adapters
     from . import events as events
     from . import testing as testing
     from . import typing as typing
+    from ._cache.keep_fresh import FreshCredentials as FreshCredentials
+    from ._core.io import Clock as Clock
 
 __version__ = "0.1.0"
 
@@ -103,17 +101,23 @@ __all__ = [
     "from_web_token",
 ]
 
-_SUBMODULES = frozenset(("adapters", "events", "testing", "typing"))
+# Most programs need none of these, and importing them takes as long as a tenth of all the others.
+_LAZY_SUBMODULES = frozenset(("adapters", "events", "testing", "typing"))
+_LAZY_CLASSES = {"Clock": "_core.io", "FreshCredentials": "_cache.keep_fresh"}
 
+if not TYPE_CHECKING:  # type checkers would accept every name
 
-def __getattr__(name: str) -> ModuleType:
-    """Import a public submodule when it is first used (PEP 562): most programs need none of them."""
-    if name in _SUBMODULES:
+    def __getattr__(name: str) -> object:
+        """Import a public submodule or a class when it is first used (PEP 562)."""
         from importlib import import_module
 
-        return import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        if name in _LAZY_SUBMODULES:
+            return import_module(f"{__name__}.{name}")
+        if name in _LAZY_CLASSES:
+            value = globals()[name] = getattr(import_module(f"{__name__}.{_LAZY_CLASSES[name]}"), name)
+            return value
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_SUBMODULES})
+    return sorted({*globals(), *_LAZY_SUBMODULES, *_LAZY_CLASSES})

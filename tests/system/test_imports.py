@@ -29,10 +29,10 @@ def matching(names: set[str], heavy: tuple[str, ...]) -> set[str]:
 
 
 def test_import_alone() -> None:
-    """``import anycreds`` loads no event loop, no HTTP library and no other heavy module."""
+    """``import anycreds`` loads no event loop, no anyio, no HTTP library and no other heavy module."""
     names = loaded_by("import anycreds") - loaded_by("pass")
     assert "anycreds" in names
-    assert matching(names, HEAVY + LOOPS) == set()
+    assert matching(names, (*HEAVY, *LOOPS, "anyio")) == set()
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
@@ -46,6 +46,21 @@ def test_keys_from_the_environment(backend: str, provider: str) -> None:
         f"import anycreds, anyio\n{call}\nassert anyio.run(main, backend='{backend}').access_key_id == 'AKID'"
     )
     assert matching(names - base, HEAVY) == set()
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_events_without_observer(backend: str) -> None:
+    """The classes of events are imported for an observer or a log of debug records, and for nothing else."""
+    call = "anyio.run(anycreds.cached(anycreds.from_env(environ={0}){1}), backend='{2}')"
+    debug = "logging.basicConfig(level=logging.DEBUG, stream=open(os.devnull, 'w'))"
+    for setup, option, is_needed in (
+        ("", "", False),
+        ("", ", observer=id", True),
+        (debug, "", True),
+        (debug.replace("DEBUG", "INFO"), "", False),
+    ):
+        program = f"import anycreds, anyio, logging, os\n{setup}\n{call.format(KEYS, option, backend)}"
+        assert ("anycreds._core.events" in loaded_by(program)) == is_needed, (setup, option)
 
 
 def test_import_without_testing_and_command_line() -> None:

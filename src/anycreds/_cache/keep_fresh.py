@@ -5,8 +5,6 @@ from __future__ import annotations
 from contextvars import copy_context
 from typing import TYPE_CHECKING
 
-import anyio
-
 from .._core.credentials import Credentials
 from .._core.errors import CredentialsError, InvalidConfigurationError, RetrievalError
 from .._core.frozen_credentials import FrozenCredentials
@@ -117,6 +115,8 @@ class KeepFresh:
         await self._provider()
         self._check_no_prompt()  # a profile shows it only when it has been read
         await self._state.runtime.preload()  # the first credentials may have been there without it
+        import anyio
+
         self._scope = anyio.CancelScope()
         self._done = anyio.Event()
         name = f"anycreds keep_fresh: {self._provider.name}"
@@ -127,6 +127,8 @@ class KeepFresh:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """End the task, and the refresh in progress."""
+        import anyio
+
         self._scope.cancel()
         try:
             with anyio.CancelScope(shield=True, deadline=anyio.current_time() + CLEANUP_TIMEOUT):
@@ -137,6 +139,8 @@ class KeepFresh:
                 await refresh.cancel()
 
     async def _run(self) -> BaseException | None:
+        import anyio
+
         loop = self._state.runtime.current_loop()
         try:
             with self._scope:

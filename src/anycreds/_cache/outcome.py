@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import anyio
-
 from .._core.credentials import Credentials
 from .._core.errors import CredentialsError, RetrievalError
 
@@ -30,6 +28,8 @@ def is_cancellation(error: BaseException) -> bool:
     """Return whether an exception is, or a group contains, the cancellation of the task."""
     if isinstance(error, GeneratorExit):  # raised by a source, or by a closed loop, in which no backend is current
         return False
+    import anyio
+
     cancelled = anyio.get_cancelled_exc_class()
     if isinstance(error, BaseExceptionGroup):
         return error.subgroup(cancelled) is not None

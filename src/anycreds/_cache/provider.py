@@ -11,19 +11,20 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .._core.credentials import Credentials
 from .._core.durations import as_seconds
 from .._core.errors import RetrievalError
-from .._core.events import Waited
-from .._core.io import Clock, Io, Runtime
 from .._core.logs import notify_observer
 from .._core.provider import NO_CONTEXT, ClientContext, Provider
-from .keep_fresh import KeepFresh
 from .outcome import ABANDONED, Outcome
 from .refresh_windows import CacheOptions
 from .state import CacheState, CallPlan
+
+if TYPE_CHECKING:
+    from .._core.io import Clock, Io, Runtime
+    from .keep_fresh import KeepFresh
 
 # How many refreshes in a row may be abandoned while one caller waits, before the caller gets an error.
 MAX_ABANDONED_REFRESHES = 3
@@ -157,6 +158,8 @@ class CachedProvider(Provider):
             ...         sign(request, fresh.credentials)
 
         """
+        from .keep_fresh import KeepFresh
+
         return KeepFresh(self._state, self)
 
     def _with_options(self, clock: Clock | None = None, **changes: Any) -> CachedProvider:
@@ -190,6 +193,8 @@ class CachedProvider(Provider):
             with self._runtime.pause_attempt():
                 outcome = await refresh.wait(max_wait)
             if observer is not None:
+                from .._core.events import Waited
+
                 notify_observer(observer, Waited(self.name, self._runtime.monotonic() - started))
             if min_ttl is None and (cached := state.cached_or_none()) is not None:
                 return cached

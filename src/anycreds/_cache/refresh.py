@@ -30,15 +30,16 @@ from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING
 
-import anyio
-
+from .._core.attempts import answer_now, fetch_now_observed, fetch_observed
 from .._core.credentials import Credentials
-from .._core.errors import CredentialsError, ReentrantProviderError, strip_frames
+from .._core.errors import CredentialsError, strip_frames
 from .._core.logs import watch
-from .._core.provider import ActiveCall, active_calls, answer_now, fetch_now_observed, fetch_observed
+from .._core.provider import ActiveCall, active_calls
 from .outcome import ABANDONED, Outcome, is_cancellation, process_exit_in, wrapped
 
 if TYPE_CHECKING:
+    from anyio import CancelScope, Event
+
     from .state import CacheState
 
 # Seconds for the cleanup of a cancelled attempt: closing sockets is local work.
@@ -73,8 +74,8 @@ class InFlightRefresh(ActiveCall):
         self.prompts_user: bool = False
         self._state = state
         # Made when the task is, since they need a backend of anyio.
-        self._done: anyio.Event | None = None
-        self._scope: anyio.CancelScope | None = None
+        self._done: Event | None = None
+        self._scope: CancelScope | None = None
         self._pending_exit: BaseException | None = None
         self._waiters = 0
         self._waits_for: list[InFlightRefresh] = []
@@ -102,6 +103,8 @@ class InFlightRefresh(ActiveCall):
 
     def start(self, delay: float) -> None:
         """Start the task, whose attempt begins after ``delay`` seconds. If that fails, the refresh is abandoned."""
+        import anyio
+
         self._done, self._scope = anyio.Event(), anyio.CancelScope()
         try:
             name = f"anycreds refresh: {self.provider.name}"
@@ -131,6 +134,8 @@ class InFlightRefresh(ActiveCall):
         try:
             with self._scope:
                 if delay > 0:
+                    import anyio
+
                     await anyio.sleep(delay)
                 return Outcome(credentials=await self._attempt())
         except BaseException as error:
@@ -198,6 +203,8 @@ class InFlightRefresh(ActiveCall):
             if max_wait == math.inf:  # ten thousand callers may wait here, and a scope takes memory
                 await self._done.wait()
             else:
+                import anyio
+
                 with anyio.move_on_after(max_wait):
                     await self._done.wait()
         finally:
@@ -214,6 +221,8 @@ class InFlightRefresh(ActiveCall):
 
     async def cancel(self) -> None:
         """Cancel the attempt, and wait until its cleanup is done."""
+        import anyio
+
         assert self._scope is not None and self._done is not None  # noqa: PT018 - both exist since it has started
         self._scope.cancel()
         with anyio.CancelScope(shield=True, deadline=anyio.current_time() + CLEANUP_TIMEOUT):
@@ -225,26 +234,8 @@ class InFlightRefresh(ActiveCall):
         waiter = calls[0] if calls else None
         if not isinstance(waiter, InFlightRefresh) or not waiter.is_running:
             return None  # a refresh that has ended does not wait, though tasks that it started may
-        if path := _find_path(self, waiter):
-            names = " -> ".join(refresh.provider.name for refresh in (waiter, *path))
-            raise ReentrantProviderError(
-                f"the provider awaits itself: {names}",
-                source=self.provider.name,
-                hint="give one of them another source",
-            )
+        from .reentrancy import check_no_cycle
+
+        check_no_cycle(self, waiter)
         waiter._waits_for.append(self)
         return waiter
-
-
-def _find_path(start: InFlightRefresh, goal: InFlightRefresh) -> tuple[InFlightRefresh, ...]:
-    """Return refreshes from ``start`` to ``goal``, each of which waits for the next; () if there are none."""
-    paths: list[tuple[InFlightRefresh, ...]] = [(start,)]
-    seen: set[int] = set()
-    while paths:
-        path = paths.pop()
-        if path[-1] is goal:
-            return path
-        if id(path[-1]) not in seen:
-            seen.add(id(path[-1]))
-            paths.extend((*path, following) for following in path[-1]._waits_for)
-    return ()

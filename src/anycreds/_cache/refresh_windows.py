@@ -6,10 +6,12 @@ Plain functions of values. All times are in seconds. See ``docs/design/cache.md`
 from __future__ import annotations
 
 import math
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from .._core.credentials import Credentials
-from .._core.events import Observer
+
+if TYPE_CHECKING:
+    from .._core.events import Observer
 
 # The advisory window for a remaining lifetime of at most 20 minutes, of less than 90 minutes, and of more: the AWS
 # SDKs' common refresh behavior of 2026. It is never more than half of the remaining lifetime.

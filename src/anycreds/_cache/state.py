@@ -20,19 +20,20 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Hashable
-from typing import NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from .._core.credentials import Credentials
 from .._core.errors import LifetimeTooShortError, RetrievalError
-from .._core.events import Invalidated, Refreshed, ServedStale
-from .._core.io import Runtime
-from .._core.logs import log, notify_observer
 from .._core.provider import ClientContext, Provider
 from . import policy
 from .outcome import ABANDONED, Outcome
 from .refresh import InFlightRefresh
 from .refresh_results import FIRST_BACKOFF, RefreshResult, apply_credentials, apply_error
 from .refresh_windows import CacheOptions, ClockReading
+from .reports import report_invalidation, report_refresh, report_repeated
+
+if TYPE_CHECKING:
+    from .._core.io import Runtime
 
 # Fills the tuple of the fast path while that is off; never returned.
 _PLACEHOLDER = Credentials("none", "none")
@@ -159,9 +160,10 @@ class CacheState:
             )
             is_repeated = self._source_repeated_invalidated(result, now)
             self._update_fast_path(now)
-        self._report(result, now, now.monotonic - refresh.started_at)
+        name, seconds = self.source.name, now.monotonic - refresh.started_at
+        report_refresh(name, self.options.observer, result, now, seconds)
         if is_repeated:
-            log("cache", "warning", "%s: the source returned the invalidated credentials again", self.source.name)
+            report_repeated(name)
         return outcome if result.credentials is None else Outcome(credentials=result.credentials)
 
     def _result_of(self, outcome: Outcome, now: ClockReading, jitter: float) -> RefreshResult:
@@ -182,25 +184,6 @@ class CacheState:
         self._invalidated = (self._invalidated[0], now.monotonic + policy.REJECTION_TTL)
         return result.event == "refreshed"
 
-    def _report(self, result: RefreshResult, now: ClockReading, seconds: float) -> None:
-        """Report what a refresh has changed to the observer, and a failure that no caller sees to the log."""
-        name, observer = self.source.name, self.options.observer
-        if result.event == "refreshed" and result.credentials is not None:
-            notify_observer(observer, Refreshed(name, seconds, result.credentials))
-            old = result.previous.credentials.source if result.previous is not None else result.credentials.source
-            if old != result.credentials.source:
-                message = "%s: credentials now come from %s; before, from %s"
-                log("cache", "warning", message, name, result.credentials.source, old)
-        elif result.event != "unchanged" and result.cached is not None and result.failure is not None:
-            credentials, error = result.cached.credentials, result.failure.error
-            remaining = max(result.cached.remaining(now), 0.0)
-            next_in = result.failure.next_attempt_at - now.monotonic
-            suffix = " (extended)" if result.event == "extended" else ""
-            message = "%s: the refresh failed; %s expires in %.0f s%s; next attempt in %.0f s: %s"
-            log("cache", "warning", message, name, credentials.access_key_id, remaining, suffix, next_in, error)
-            if remaining > 0:
-                notify_observer(observer, ServedStale(name, credentials, remaining, error))
-
     def invalidate(self, credentials: Credentials) -> bool:
         """Drop the cached credentials if they are these. Return whether they were dropped."""
         now, fingerprint = self.now, _fingerprint(credentials)
@@ -215,8 +198,7 @@ class CacheState:
             self._invalidated = (fingerprint, -math.inf)
             self.snapshot = self.snapshot._replace(cached=None, rejection=None)
             self.fast_path = self._no_fast_path
-        log("cache", "info", "%s: invalidated the cached credentials %s", self.source.name, credentials.access_key_id)
-        notify_observer(self.options.observer, Invalidated(self.source.name, credentials))
+        report_invalidation(self.source.name, self.options.observer, credentials)
         return True
 
     def reject_min_ttl(self, now: ClockReading, min_ttl: float) -> NoReturn:

@@ -21,21 +21,22 @@ No message, and no attribute of these errors, contains a secret.
 
 from __future__ import annotations
 
-from typing import NamedTuple, Self, TypedDict, Unpack
+from typing import TYPE_CHECKING, NamedTuple, Self
 
+if TYPE_CHECKING:
+    from typing import TypedDict, Unpack
 
-class _Common(TypedDict, total=False):
-    """The keyword arguments of every error."""
+    class _Common(TypedDict, total=False):
+        """The keyword arguments of every error."""
 
-    source: str | None
-    hint: str | None
+        source: str | None
+        hint: str | None
 
+    class _Exchange(_Common, total=False):
+        """The keyword arguments of an error about a response."""
 
-class _Exchange(_Common, total=False):
-    """The keyword arguments of an error about a response."""
-
-    status: int | None
-    code: str | None
+        status: int | None
+        code: str | None
 
 
 class CredentialsError(Exception):

@@ -11,14 +11,13 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from contextvars import Context
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 
+from .provider import ATTEMPT_TIMEOUT
+
 if TYPE_CHECKING:
     from .http import Request, Response, TransportFailure
 
 T = TypeVar("T")
 TaskBody: TypeAlias = Callable[[], Awaitable[BaseException | None]]
-
-# Seconds for one attempt to get credentials: more than a working source takes.
-ATTEMPT_TIMEOUT = 60.0
 
 
 class ReadFailure(NamedTuple):

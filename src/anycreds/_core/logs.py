@@ -15,10 +15,10 @@ from contextvars import ContextVar
 from functools import cache
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from .events import AttemptFailed, AttemptStarted, Event, Observer, Refreshed
-
 if TYPE_CHECKING:
     from logging import Logger
+
+    from .events import Event, Observer
 
 Level: TypeAlias = Literal["debug", "info", "warning", "error"]
 
@@ -49,6 +49,16 @@ def watch(observer: Observer | None) -> None:
     _watching.set(observer)
 
 
+def is_observed(observer: Observer | None = None) -> bool:
+    """Return whether events matter: to this observer, to that of the current refresh, or to the log.
+
+    Programs without either do not import the classes of events.
+    """
+    if observer is not None or _watching.get() is not None:
+        return True
+    return "logging" in sys.modules and _logger("events").isEnabledFor(10)  # logging.DEBUG
+
+
 def notify(event: Event) -> None:
     """Pass an event to the observer of the current refresh."""
     notify_observer(_watching.get(), event)
@@ -56,6 +66,8 @@ def notify(event: Event) -> None:
 
 def notify_observer(observer: Observer | None, event: Event) -> None:
     """Pass an event to an observer, if there is one, and log the events that are not logged where they occur."""
+    from .events import AttemptFailed, AttemptStarted, Refreshed
+
     if isinstance(event, AttemptStarted | AttemptFailed | Refreshed):
         log("events", "debug", "%s", event)
     if observer is None:

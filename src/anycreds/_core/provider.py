@@ -13,13 +13,18 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+from .attempts import answer_now
 from .credentials import Credentials
 from .errors import CredentialsError, ReentrantProviderError, RetrievalError, strip_frames
-from .events import AttemptFailed, AttemptStarted, Event
-from .io import ATTEMPT_TIMEOUT, ImmediateIo, Io, Runtime
-from .logs import notify
+
+if TYPE_CHECKING:
+    from .events import Event
+    from .io import ImmediateIo, Io, Runtime
+
+# Seconds for one attempt to get credentials: more than a working source takes.
+ATTEMPT_TIMEOUT = 60.0
 
 CredentialProvider: TypeAlias = Callable[[], Awaitable[Credentials]]
 """Any provider of this library, and any async function without arguments that returns ``Credentials``."""
@@ -40,8 +45,6 @@ class ClientContext(NamedTuple):
 
 ContextFunction: TypeAlias = Callable[[ClientContext], Awaitable[Credentials]]
 """Any async function that takes the ``ClientContext`` and returns the ``Credentials`` for this client."""
-
-FetchNow: TypeAlias = Callable[[ImmediateIo, ClientContext, list[Event]], Credentials | None]
 
 NO_CONTEXT = ClientContext()
 # For a provider whose credentials may depend on all that is known about the client.
@@ -186,43 +189,6 @@ class Provider:
 
     def __repr__(self) -> str:
         return f"<anycreds provider: {self.name}>"
-
-
-async def fetch_observed(provider: Provider, io: Io, context: ClientContext) -> Credentials:
-    """Fetch credentials from a provider, and notify the observer of the start and of a failure."""
-    notify(AttemptStarted(provider.name))
-    started = io.monotonic()
-    try:
-        return await provider._fetch(io, context)
-    except CredentialsError as error:
-        notify(AttemptFailed(provider.name, io.monotonic() - started, error))
-        raise
-
-
-def fetch_now_observed(
-    provider: Provider, io: ImmediateIo, context: ClientContext, events: list[Event]
-) -> Credentials | None:
-    """Fetch credentials from a provider if that waits for nothing, with the events of ``fetch_observed``."""
-    events.append(AttemptStarted(provider.name))
-    started = io.monotonic()
-    try:
-        return provider._fetch_now(io, context, events)
-    except CredentialsError as error:
-        events.append(AttemptFailed(provider.name, io.monotonic() - started, error))
-        raise
-
-
-def answer_now(fetch_now: FetchNow, io: ImmediateIo, context: ClientContext) -> Credentials | None:
-    """Return or raise what a function like ``Provider._fetch_now`` does; notify the observer unless that is None."""
-    events: list[Event] = []
-    is_answer = True
-    try:
-        credentials = fetch_now(io, context, events)
-        is_answer = credentials is not None
-        return credentials
-    finally:
-        for event in events if is_answer else ():
-            notify(event)
 
 
 class ClientContextProvider(Provider):

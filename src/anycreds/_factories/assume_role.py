@@ -6,7 +6,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .._config.client_config import check_client_config
-from .._core.callbacks import Callbacks, missing_mfa_callback
 from .._core.errors import InvalidConfigurationError
 from .._core.provider import Provider
 from .._core.validation import check_timeout_and_retries
@@ -102,6 +101,8 @@ def from_temporary_credentials(
     check_client_config(client_config)
     check_timeout_and_retries(timeout, 0, _NAME)
     if serial_number is not None and mfa_code_provider is None:
+        from .._core.callbacks import missing_mfa_callback
+
         raise InvalidConfigurationError(missing_mfa_callback(description), source=_NAME)
     build = partial(
         _build_temporary_credentials,
@@ -120,5 +121,7 @@ def from_temporary_credentials(
 def _build_temporary_credentials(
     runtime: Runtime, *, mfa_code_provider: MfaCodeProvider | None, client_config: ClientConfig | None, **options: Any
 ) -> Provider:
+    from .._core.callbacks import Callbacks
+
     endpoints = endpoint_resolver(client_config, shared_files())
     return constructors.assume_role(runtime, endpoints=endpoints, callbacks=Callbacks(mfa_code_provider), **options)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from .._config.locations import ProfileSelection, select_profile
 from .._config.settings import first_set
+from .._core.attempts import fetch_now_observed, fetch_observed
 from .._core.durations import as_seconds, to_datetime
 from .._core.errors import (
     CredentialsError,
@@ -15,7 +16,7 @@ from .._core.errors import (
     ProviderAttempt,
 )
 from .._core.logs import log
-from .._core.provider import ClientContext, Provider, fetch_now_observed, fetch_observed
+from .._core.provider import ClientContext, Provider
 from .environment import NAME as ENVIRONMENT
 
 if TYPE_CHECKING:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from typing import TYPE_CHECKING
 
 from .._config.settings import Setting, first_set, first_set_or_old
 from .._core.credentials import Credentials
 from .._core.errors import CredentialsError, InvalidConfigurationError, NotConfiguredError
-from .._core.events import Event
-from .._core.io import ImmediateIo, Io, Runtime
 from .._core.provider import ClientContext, Provider
 from .._core.validation import InvalidValueError, check_text
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from .._core.events import Event
+    from .._core.io import ImmediateIo, Io, Runtime
 
 NAME = "environment variables"
 _KEY, _SECRET = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"

@@ -13,8 +13,6 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from contextvars import Context, ContextVar
 from typing import TYPE_CHECKING, Literal
 
-import anyio
-
 from .._core.errors import ProviderTimeoutError
 from .event_loop import current_loop
 
@@ -40,6 +38,8 @@ class Deadline:
         self._remaining = math.inf
 
     def __enter__(self) -> None:
+        import anyio
+
         self._scope = anyio.CancelScope()
         self._scope.__enter__()
         self._scope.deadline = anyio.current_time() + self._seconds
@@ -69,6 +69,8 @@ class Deadline:
     @contextmanager
     def paused(self) -> Iterator[None]:
         """Let the deadline stand still in a ``with``. Several may overlap."""
+        import anyio
+
         if self._pauses == 0:
             self._remaining = self._scope.deadline - anyio.current_time()
             self._scope.deadline = math.inf

@@ -7,17 +7,14 @@ import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
-import anyio
-
 try:
     import pwd
 except ImportError:  # on Windows
     pwd = None  # type: ignore[assignment]
 
-from .._core.io import ATTEMPT_TIMEOUT
+from .._core.provider import ATTEMPT_TIMEOUT
 from . import event_loop, fork, preload, threads
 from .deadlines import Attempt, Deadline, leave_attempts, pause_attempt
-from .files.lazy_lock import LazyFileLock
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -26,6 +23,7 @@ if TYPE_CHECKING:
 
     from .._core import io as core
     from .._core.http import Request, Response, TransportFailure
+    from .files.lazy_lock import LazyFileLock
     from .files.read import FileSnapshot
     from .http import HttpClients
     from .local import LocalMachine
@@ -100,6 +98,8 @@ class SystemIo:
 
     async def sleep(self, seconds: float) -> None:
         """Wait."""
+        import anyio
+
         await anyio.sleep(seconds)
 
     async def preload_http(self, *, plain: bool) -> None:
@@ -113,6 +113,8 @@ class SystemIo:
 
     async def _clients(self, module: str) -> HttpClients:
         """Return the connections of this attempt, when the module that makes them is imported."""
+        import anyio
+
         started = None if event_loop.is_imported(module) else anyio.current_time()
         if started is not None:
             await preload.preload((module,))
@@ -155,6 +157,8 @@ class SystemIo:
 
     def file_lock(self, path: str, seconds: float) -> LazyFileLock:
         """Return an ``async with`` that locks a path; see ``Io``."""
+        from .files.lazy_lock import LazyFileLock
+
         return LazyFileLock(path, seconds, self.jitter)
 
     async def run_detached(self, work: Callable[[core.Io], Awaitable[T]]) -> T:

@@ -10,8 +10,6 @@ from collections.abc import Hashable
 from contextlib import suppress
 from importlib import import_module
 
-import anyio
-
 from . import threads
 from .event_loop import anyio_backend, current_loop, is_imported
 from .threads import ThreadEvent
@@ -45,6 +43,8 @@ def _start(loop: Hashable, modules: tuple[str, ...]) -> ThreadEvent:
     event = _loading[loop] = ThreadEvent()
 
     def load() -> None:
+        import anyio
+
         for part in _ANYIO_PARTS:
             with suppress(Exception):
                 getattr(anyio, part)

@@ -13,8 +13,7 @@ from ..._config.settings import first_set
 from ..._config.shared_files import FileOptions, SharedFiles
 from ..._core.credentials import Credentials
 from ..._core.errors import CredentialsError, InvalidConfigurationError, NotConfiguredError, ProfileNotFoundError
-from ..._core.io import ATTEMPT_TIMEOUT
-from ..._core.provider import NO_CONTEXT, Provider
+from ..._core.provider import ATTEMPT_TIMEOUT, NO_CONTEXT, Provider
 from ..._factories import default_chain
 from ..._providers.chain import IGNORED_KEYS
 from ..._providers.service.endpoint_resolution import EndpointResolver, ResolvedEndpoint

@@ -11,8 +11,8 @@ from ..._core.errors import (
     RetrievalError,
 )
 from ..._core.http import BODY_LIMIT
-from ..._core.io import ATTEMPT_TIMEOUT, Io, ProcessFailure, ProcessResult, Runtime
-from ..._core.provider import ClientContext, Provider
+from ..._core.io import Io, ProcessFailure, ProcessResult, Runtime
+from ..._core.provider import ATTEMPT_TIMEOUT, ClientContext, Provider
 from ..._core.validation import InvalidValueError, check_text
 from .api import NAME, last_stderr_line, parse_credentials, program_name
 
