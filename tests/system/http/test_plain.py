@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import anyio
@@ -162,6 +163,9 @@ async def test_connection_that_takes_time(monkeypatch: pytest.MonkeyPatch) -> No
                 super().connect(address)  # type: ignore[arg-type]
             raise BlockingIOError
 
+        def getpeername(self) -> object:
+            raise OSError(errno.ENOTCONN, "Transport endpoint is not connected")
+
         def getsockopt(self, level: int, name: int, *more: int) -> int:  # type: ignore[override]
             return number if name == socket.SO_ERROR else super().getsockopt(level, name)
 
@@ -172,6 +176,27 @@ async def test_connection_that_takes_time(monkeypatch: pytest.MonkeyPatch) -> No
         number = errno.EHOSTUNREACH
         with pytest.raises(OSError, match="No route to host"):
             await SocketStream.connect("127.0.0.1", peer.port)
+
+
+async def test_cancelled_while_connecting() -> None:
+    """A caller that is cancelled while its connection is being opened leaves no socket open."""
+    made: list[socket.socket] = []
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, ExitStack() as stack:
+        for _ in range(4):  # more than the system queues; the next attempts get no response
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(full.getsockname())
+
+        class Recorded(socket.socket):
+            def __init__(self, *arguments: Any, **options: Any) -> None:
+                super().__init__(*arguments, **options)
+                made.append(self)
+
+        with pytest.MonkeyPatch.context() as patch, anyio.move_on_after(0.02) as scope:
+            patch.setattr(socket, "socket", Recorded)
+            await SocketStream.connect(*full.getsockname())
+    assert scope.cancelled_caught
+    assert [one.fileno() for one in made] == [-1]
 
 
 @on_asyncio

@@ -167,9 +167,7 @@ class SocketStream:
             try:
                 made.connect((address, port))
             except BlockingIOError:
-                await anyio.wait_writable(made)
-                if number := made.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-                    raise OSError(number, os.strerror(number)) from None
+                await _wait_until_connected(made)
         except BaseException:
             made.close()
             raise
@@ -202,3 +200,12 @@ class SocketStream:
     def close(self) -> None:
         """Close the connection. See ``Stream``."""
         self._socket.close()
+
+
+async def _wait_until_connected(connecting: socket.socket) -> None:
+    with suppress(OSError):
+        connecting.getpeername()
+        return  # it is already, as usual on this machine; a wait would take longer than everything else here
+    await anyio.wait_writable(connecting)
+    if number := connecting.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+        raise OSError(number, os.strerror(number))
