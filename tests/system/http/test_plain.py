@@ -15,7 +15,8 @@ import anyio
 import pytest
 
 from anycreds._core.http import Request, Response, Transport, TransportFailure, Url
-from anycreds._system.http.plain import PlainHttp, SocketStream
+from anycreds._system.http.plain import PlainHttp
+from anycreds._system.http.sockets import SocketStream
 from anycreds._wire.urls import parse_url
 from anycreds.testing import CANARY, FakeAWS
 from support.event_loops import on_asyncio
@@ -38,7 +39,7 @@ async def call():
 library.run(call if loop == "trio" else call())
 print(json.dumps(sorted(sys.modules)))
 """
-LIBRARIES = {"httpx", "httpx2", "httpcore", "httpcore2", "certifi"}
+LIBRARIES = {"httpx", "httpx2", "httpcore", "httpcore2", "certifi", "h11"}
 OTHER_LOOP = {"asyncio": "trio", "trio": "asyncio"}
 
 
@@ -94,7 +95,6 @@ def test_no_library_is_imported(loop: str, source: str) -> None:
         done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 0, done.stderr
     names = set(json.loads(done.stdout))
-    assert "h11" in names
     assert names & (LIBRARIES | {OTHER_LOOP[loop]}) == set()
 
 
@@ -281,7 +281,7 @@ async def test_broken_connection_is_closed(answer: bytes | OSError, reads: bool,
 @pytest.mark.parametrize(
     ("headers", "detail"),
     [
-        ({"X": f"{CANARY}\r\nInjected: yes"}, "LocalProtocolError: no further details"),
+        ({"X": f"{CANARY}\r\nInjected: yes"}, "ValueError: no further details"),
         ({"X": f"{CANARY}\u20ac"}, "UnicodeEncodeError: no further details"),
         ({"X\u20ac": "y"}, "UnicodeEncodeError: no further details"),
     ],

@@ -15,8 +15,9 @@ import anyio
 from ..._core.http import Request, Response, TransportFailure
 
 if TYPE_CHECKING:
-    from .plain import PlainHttp, Stream
+    from .plain import PlainHttp
     from .services import ServiceClients
+    from .sockets import Stream
 
 
 class Network(Protocol):
