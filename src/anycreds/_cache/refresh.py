@@ -84,8 +84,12 @@ class InFlightRefresh(ActiveCall):
         """Make the attempt and finish, in the caller's task, if that waits for nothing; else return False."""
         try:
             credentials = copy_context().run(self._attempt_now)
-        except BaseException as error:  # noqa: BLE001 - the caller gets it, or an error in its place
+        except Exception as error:  # noqa: BLE001 - the caller gets an error in its place
             outcome = self._outcome_of(error)
+        except BaseException as interrupt:
+            strip_frames(interrupt)
+            self.finish()  # the next caller begins another refresh
+            raise
         else:
             if credentials is None:
                 return False
@@ -94,7 +98,6 @@ class InFlightRefresh(ActiveCall):
             self.finish(outcome)
         finally:
             self.finish()
-        self._raise_pending_exit()
         return True
 
     def _attempt_now(self) -> Credentials | None:
@@ -211,13 +214,10 @@ class InFlightRefresh(ActiveCall):
             self._waiters -= 1
             if waiting_refresh is not None:
                 waiting_refresh._waits_for.remove(self)
-        self._raise_pending_exit()
-        return self.outcome
-
-    def _raise_pending_exit(self) -> None:
         if self._pending_exit is not None:
             process_exit, self._pending_exit = self._pending_exit, None
             raise process_exit
+        return self.outcome
 
     async def cancel(self) -> None:
         """Cancel the attempt, and wait until its cleanup is done."""
