@@ -121,6 +121,9 @@ class FakeIo:
     def environ(self) -> Mapping[str, str]:
         return self.variables
 
+    def read_at_once(self, wanted: Sequence[FileQuery]) -> list[FileVersion | ReadFailure | None] | None:
+        return None  # every read of a script waits
+
     def advance(self, seconds: float) -> None:
         """Advance both clocks."""
         self.wall += seconds
@@ -252,6 +255,9 @@ class FakeRuntime:
 
     def environ(self) -> Mapping[str, str]:
         return self.io.environ()
+
+    def read_at_once(self, wanted: Sequence[FileQuery]) -> list[FileVersion | ReadFailure | None] | None:
+        return self.io.read_at_once(wanted)
 
     def open_io(self, name: str, timeout: float | None = None) -> AbstractAsyncContextManager[FakeIo]:
         return self._session()

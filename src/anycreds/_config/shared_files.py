@@ -6,19 +6,20 @@ A failed read is never cached, so a file that appears is found by the next call.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from os import PathLike
 from typing import NamedTuple
 
 from .._core.errors import ConfigParseError, InvalidConfigurationError
-from .._core.io import FileVersion, Io, ReadFailure, Signature
+from .._core.io import FileQuery, FileVersion, ImmediateIo, Io, ReadFailure, Signature
 from .._core.logs import log
-from .locations import Location, select_profile, shared_file_locations
+from .locations import Location, Locations, select_profile, shared_file_locations
 from .parser import read
 from .parser.sections import FileKind, Sections
 from .profiles import FileDiagnostic, Profiles
 from .service_settings import MissingSection, ProfileView
+from .settings import first_set
 
 NAME = "shared files"
 # A hundred times the size of 10,000 profiles; a larger file is not a shared file.
@@ -48,6 +49,14 @@ class _ParsedFile(NamedTuple):
     sections: Sections
 
 
+class _Lookup(NamedTuple):
+    """Where the files are, which of them to read, and which versions are known."""
+
+    locations: Locations
+    files: list[tuple[FileKind, Location]]
+    queries: list[FileQuery]
+
+
 class SharedFiles:
     """Reads the files for one provider and caches what it has read."""
 
@@ -65,22 +74,45 @@ class SharedFiles:
         So a caller can keep what it has computed from the profiles, and compare the object by ``is``. A file that
         cannot be read, and a missing one that an option names, raises ``InvalidConfigurationError``.
         """
-        options = self._options
-        locations = shared_file_locations(
-            io.environ(), io.home_directory, options.filepath, options.config_filepath, NAME
+        lookup = self._lookup(io.environ(), io.home_directory)
+        versions = await io.read_if_changed(lookup.queries, FILE_LIMIT)
+        return self._merge(
+            lookup,
+            [
+                await io.run_in_thread(self._sections, *file, version)
+                if isinstance(version, FileVersion) and len(version.content) > PARSED_AT_ONCE
+                else self._sections(*file, version)
+                for file, version in zip(lookup.files, versions, strict=True)
+            ],
         )
+
+    def profiles_at_once(self, io: ImmediateIo) -> Profiles | None:
+        """Return what ``profiles`` returns, if that waits for nothing; else None."""
+        environ = io.environ()
+        if first_set(environ, "HOME") is None:
+            return None  # the system's user database may be on a server
+        lookup = self._lookup(environ, lambda: None)
+        versions = io.read_at_once(lookup.queries)
+        if versions is None:
+            return None
+        found = [self._sections(*file, version) for file, version in zip(lookup.files, versions, strict=True)]
+        return self._merge(lookup, found)
+
+    def _lookup(self, environ: Mapping[str, str], home_directory: Callable[[], str | None]) -> _Lookup:
+        options = self._options
+        locations = shared_file_locations(environ, home_directory, options.filepath, options.config_filepath, NAME)
         files = [
             (kind, location)
             for kind, location in zip(_KINDS, locations, strict=True)
             # The null device means that there is no such file.
             if location is not None and os.path.normcase(location.path) != os.path.normcase(os.devnull)
         ]
-        queries = [(location.path, self._signature(kind, location)) for kind, location in files]
-        versions = await io.read_if_changed(queries, FILE_LIMIT)
-        found: dict[FileKind, Sections | None] = {}
-        for (kind, location), version in zip(files, versions, strict=True):
-            found[kind] = await self._sections(io, location, kind, version)
+        return _Lookup(locations, files, [(file[1].path, self._signature(*file)) for file in files])
+
+    def _merge(self, lookup: _Lookup, sections: Sequence[Sections | None]) -> Profiles:
+        found = {kind: one for (kind, _), one in zip(lookup.files, sections, strict=True)}
         config, credentials = found.get("config"), found.get("credentials")
+        locations = lookup.locations
         config_path = locations.config.display_path if locations.config else "~/.aws/config"
         credentials_path = locations.credentials.display_path if locations.credentials else "~/.aws/credentials"
         # No other object can have one of these identities, because the profiles refer to the sections.
@@ -107,8 +139,8 @@ class SharedFiles:
         parsed = None if self._options.ignore_cache else self._parsed.get((kind, location.path))
         return None if parsed is None else parsed.signature
 
-    async def _sections(
-        self, io: Io, location: Location, kind: FileKind, version: FileVersion | ReadFailure | None
+    def _sections(
+        self, kind: FileKind, location: Location, version: FileVersion | ReadFailure | None
     ) -> Sections | None:
         """Return the sections of a file; None if it does not exist and no option names it."""
         if version is None:  # it has not changed
@@ -118,10 +150,7 @@ class SharedFiles:
                 return None
             message = f"{location.display_path} {version.detail} ({location.origin})"
             raise InvalidConfigurationError(message, source=NAME)
-        if len(version.content) <= PARSED_AT_ONCE:
-            sections = _parse(version.content, location, kind)
-        else:
-            sections = await io.run_in_thread(_parse, version.content, location, kind)
+        sections = _parse(version.content, location, kind)
         self._parsed[kind, location.path] = _ParsedFile(version.signature, sections)
         return sections
 

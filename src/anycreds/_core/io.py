@@ -108,6 +108,9 @@ class ImmediateIo(Clock, Protocol):
     def environ(self) -> Mapping[str, str]:
         """Return the environment variables as they are now."""
 
+    def read_at_once(self, wanted: Sequence[FileQuery]) -> list[FileVersion | ReadFailure | None] | None:
+        """Return what ``read_if_changed`` returns for small files; None if that may wait."""
+
 
 class Io(ImmediateIo, Protocol):
     """The outside world for one attempt to get credentials. What it opens is closed when the attempt ends."""

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from .._config.client_config import ClientConfig
     from .._config.shared_files import SharedFiles
     from .._core.credentials import Credentials
-    from .._core.io import Io, Runtime
+    from .._core.events import Event
+    from .._core.io import ImmediateIo, Io, Runtime
     from .._providers.service.endpoint_resolution import EndpointResolver
 
     Path = str | os.PathLike[str] | None
@@ -64,6 +65,13 @@ class LazyProvider(Provider):
     def _fetch(self, io: Io, context: ClientContext) -> Coroutine[Any, Any, Credentials]:
         # Once it is built, the provider is its own boundary.
         return super()._fetch(io, context) if self._provider is None else self._provider._fetch(io, context)
+
+    def _fetch_now(self, io: ImmediateIo, context: ClientContext, events: list[Event]) -> Credentials | None:
+        if self._provider is None:
+            if self._build.func not in _has_imported:
+                return None
+            self._provider = self._build()
+        return self._provider._fetch_now(io, context, events)
 
     async def _load(self, io: Io, context: ClientContext) -> Credentials:
         if self._provider is None:

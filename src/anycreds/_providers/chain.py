@@ -179,12 +179,20 @@ class DefaultChain(_Chain):
         return credentials
 
     def _load_now(self, io: ImmediateIo, context: ClientContext, events: list[Event]) -> Credentials | None:
-        if select_profile(self._profile, context.profile, io.environ()).is_explicit:
-            return None  # the shared files come first
-        return first_available_now(self._providers, io, context, events)
+        selection = select_profile(self._profile, context.profile, io.environ())
+        if not selection.is_explicit:
+            return first_available_now(self._providers, io, context, events)
+        try:
+            credentials = first_available_now(self._with_profile, io, context, events)
+        except CredentialsError as error:
+            _warn_of_ignored_keys(selection, io, error.source)
+            raise
+        if credentials is not None:
+            _warn_of_ignored_keys(selection, io, credentials.source)
+        return credentials
 
 
-def _warn_of_ignored_keys(selection: ProfileSelection, io: Io, source: str | None) -> None:
+def _warn_of_ignored_keys(selection: ProfileSelection, io: ImmediateIo, source: str | None) -> None:
     """Log, once, that access keys in environment variables are ignored, if another source returned or failed."""
     if source == ENVIRONMENT or _warned or first_set(io.environ(), "AWS_ACCESS_KEY_ID") is None:
         return

@@ -43,7 +43,7 @@ class EnvironmentProvider(Provider):
         self._environ = environ
 
     async def _load(self, io: Io, context: ClientContext) -> Credentials:
-        return parse_credentials(self._variables(io))
+        return self._load_now(io, context, [])
 
     def _load_now(self, io: ImmediateIo, context: ClientContext, events: list[Event]) -> Credentials:
         return parse_credentials(self._variables(io))

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from .._config.settings import Setting
 from .._core.credentials import Credentials
-from .._core.io import Io, Runtime
+from .._core.events import Event
+from .._core.io import ImmediateIo, Io, Runtime
 from .._core.provider import ClientContext, Provider
 
 NAME = "shared files"
@@ -32,6 +33,9 @@ class StaticProvider(Provider):
         self._settings = settings
 
     async def _load(self, io: Io, context: ClientContext) -> Credentials:
+        return self._load_now(io, context, [])
+
+    def _load_now(self, io: ImmediateIo, context: ClientContext, events: list[Event]) -> Credentials:
         return Credentials(
             self._settings["aws_access_key_id"].value,
             self._settings["aws_secret_access_key"].value,

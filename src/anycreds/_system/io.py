@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .._core import io as core
     from .._core.http import Request, Response, TransportFailure
     from .files.lazy_lock import LazyFileLock
-    from .files.read import FileSnapshot
+    from .files.snapshot import FileSnapshot
     from .http import HttpClients
     from .local import LocalMachine
 
@@ -32,6 +32,15 @@ T = TypeVar("T")
 _LOCAL, _PROCESS = "anycreds._system.local", "anycreds._system.process"
 _PLAIN_HTTP = "anycreds._system.http.plain"
 _SERVICES = "anycreds._system.http.services"  # it imports the other one
+
+
+def read_at_once(wanted: Sequence[core.FileQuery]) -> list[core.FileVersion | core.ReadFailure | None] | None:
+    """Return the versions of small files; see ``ImmediateIo``."""
+    if not event_loop.is_imported(_LOCAL):
+        return None  # a thread has to import it first
+    from .local import LocalMachine
+
+    return LocalMachine.read_at_once(wanted)
 
 
 class SystemIo:
@@ -51,6 +60,7 @@ class SystemIo:
     )
 
     deadline = Deadline
+    read_at_once = staticmethod(read_at_once)
     run_in_thread = staticmethod(threads.run_in_thread)
 
     def __init__(self, clock: core.Clock, environ: Mapping[str, str] | None, attempt: Attempt | None) -> None:
@@ -216,6 +226,7 @@ class SystemRuntime:
 
     __slots__ = ("_clock", "_environ", "jitter", "monotonic", "time")
 
+    read_at_once = staticmethod(read_at_once)
     pause_attempt = staticmethod(pause_attempt)
     current_loop = staticmethod(event_loop.current_loop)
     is_loop_closed = staticmethod(event_loop.is_loop_closed)

@@ -169,7 +169,7 @@ def hung_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
         free.wait(10)
         return ReadFailure("gone")
 
-    monkeypatch.setattr(files, "_read", hang)
+    monkeypatch.setattr(files, "read_regular", hang)
     try:
         yield started
     finally:

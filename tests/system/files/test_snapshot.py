@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from anycreds._core.io import FileQuery, FileVersion, ReadFailure
-from anycreds._system.files import read as files
+from anycreds._system.files import snapshot as files
 from anycreds._system.io import SystemRuntime
 
 pytestmark = pytest.mark.anyio

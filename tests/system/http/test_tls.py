@@ -231,7 +231,7 @@ async def test_bundle_on_a_dead_drive(bundle: Path, monkeypatch: pytest.MonkeyPa
     """A bundle that cannot be read in time is a configuration error, and the thread that reads it is left."""
     release = threading.Event()
     monkeypatch.setattr(read, "READ_TIMEOUT", 0.05)
-    monkeypatch.setattr(read, "_read", lambda *_: release.wait(10))
+    monkeypatch.setattr(read, "read_regular", lambda *_: release.wait(10))
     try:
         with pytest.raises(anycreds.InvalidConfigurationError, match=r"AWS_CA_BUNDLE is .*, which was not read within"):
             await provider_at(1)()

@@ -69,12 +69,13 @@ class ProfileProviderBuilder(NamedTuple):
         """Return the provider for a role chain; import what it needs in a thread."""
         kinds = {type(chain.base), *map(type, chain.roles)}
         if kinds <= _has_imported:
-            return self._build(chain)
-        provider = await io.run_in_thread(self._build, chain)
+            return self.build_now(chain)
+        provider = await io.run_in_thread(self.build_now, chain)
         _has_imported.update(kinds)
         return provider
 
-    def _build(self, chain: RoleChain) -> Provider:
+    def build_now(self, chain: RoleChain) -> Provider:
+        """Return the provider for a role chain. Access keys import nothing for it."""
         endpoints = EndpointResolver(self.options.config, view=self.view, profile_first=True)
         provider = self._base_provider(chain.base, endpoints)
         for step in chain.roles:

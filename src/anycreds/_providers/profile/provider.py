@@ -14,18 +14,24 @@ from ..._config.service_settings import ProfileView
 from ..._config.shared_files import NAME, SharedFiles, view_of
 from ..._core.credentials import Credentials
 from ..._core.errors import CredentialsError, NotConfiguredError
-from ..._core.io import Io, Runtime
+from ..._core.events import Event
+from ..._core.io import ImmediateIo, Io, Runtime
 from ..._core.provider import WHOLE_CONTEXT, ClientContext, Provider
 from ..service.callbacks import fetch_source
+from .base_sources import StaticBase
 from .build import BuildOptions, ProfileProviderBuilder, SourceConstructors
 from .role_chain import Resolver, RoleChain, resolve_role_chain
 
 
-class _CachedBuild(NamedTuple):
+class _ResolvedProfile(NamedTuple):
     profiles: Profiles
     name: str
     chain: RoleChain
     view: ProfileView
+
+
+class _CachedBuild(NamedTuple):
+    resolved: _ResolvedProfile
     provider: Provider
 
 
@@ -63,7 +69,7 @@ class ProfileProvider(Provider):
 
     async def _load(self, io: Io, context: ClientContext) -> Credentials:
         build = await self._build(io, context)
-        return await fetch_source(build.provider, io, context, f"profile {build.name!r}", NAME)
+        return await fetch_source(build.provider, io, context, f"profile {build.resolved.name!r}", NAME)
 
     async def _describe_sources(self, io: Io, context: ClientContext) -> list[str]:
         try:
@@ -74,7 +80,19 @@ class ProfileProvider(Provider):
         sources = await cached.provider._describe_sources(io, context) if cached else []
         return [profiles.describe_location(selection.name.value), *sources]
 
-    def _select(self, io: Io, context: ClientContext) -> ProfileSelection:
+    def _load_now(self, io: ImmediateIo, context: ClientContext, events: list[Event]) -> Credentials | None:
+        """Return the access keys in the profile; None if it has another source, or the files have to be waited for."""
+        selection, profiles = self._select(io, context), self._files.profiles_at_once(io)
+        if profiles is None:
+            return None
+        resolved = self._resolve(selection, profiles, context)
+        if resolved.chain.roles or not isinstance(resolved.chain.base, StaticBase):
+            return None
+        provider = self._known_provider(resolved, context) or self._builder(resolved).build_now(resolved.chain)
+        self._cached[context.profile] = _CachedBuild(resolved, provider)
+        return provider._fetch_now(io, context, events)
+
+    def _select(self, io: ImmediateIo, context: ClientContext) -> ProfileSelection:
         selection = select_profile(self._profile, context.profile, io.environ())
         if self._only_default and selection.is_explicit:
             message = (
@@ -86,21 +104,31 @@ class ProfileProvider(Provider):
     async def _build(self, io: Io, context: ClientContext) -> _CachedBuild:
         """Return the providers of the selected profile, from the cache if they would be the same."""
         selection, profiles = self._select(io, context), await self._files.profiles(io)
+        resolved = self._resolve(selection, profiles, context)
+        provider = self._known_provider(resolved, context)
+        if provider is None:
+            provider = await self._builder(resolved).build(io, resolved.chain)
+        self._cached[context.profile] = build = _CachedBuild(resolved, provider)
+        return build
+
+    def _resolve(self, selection: ProfileSelection, profiles: Profiles, context: ClientContext) -> _ResolvedProfile:
         cached, name = self._cached.get(context.profile), selection.name.value
-        if cached is not None and cached.profiles is profiles and cached.name == name:
-            return cached
+        if cached is not None and cached.resolved.profiles is profiles and cached.resolved.name == name:
+            return cached.resolved
         if not selection.is_explicit and profiles.get(name) is None:
             raise NotConfiguredError("no profile is selected, and there is no profile 'default'", source=NAME)
         chain, view = self._resolve_chain(profiles, selection.name), view_of(profiles, name)
         self._log_diagnostics(profiles, {name} | chain.profiles)
-        if cached is None or (cached.chain, cached.view, cached.name) != (chain, view, name):
-            options, files = self._options, self._files
-            builder = ProfileProviderBuilder(self._runtime, self._constructors, options, files, name, view)
-            provider = await builder.build(io, chain)
-        else:
-            provider = cached.provider
-        self._cached[context.profile] = build = _CachedBuild(profiles, name, chain, view, provider)
-        return build
+        return _ResolvedProfile(profiles, name, chain, view)
+
+    def _known_provider(self, resolved: _ResolvedProfile, context: ClientContext) -> Provider | None:
+        """Return the provider of the last call if it is that of the same profile, whatever else is in the files."""
+        cached = self._cached.get(context.profile)
+        return cached.provider if cached is not None and cached.resolved[1:] == resolved[1:] else None
+
+    def _builder(self, resolved: _ResolvedProfile) -> ProfileProviderBuilder:
+        options, files = self._options, self._files
+        return ProfileProviderBuilder(self._runtime, self._constructors, options, files, resolved.name, resolved.view)
 
     def _log_diagnostics(self, profiles: Profiles, used: set[str]) -> None:
         """Log, once, the lines of the files that could not be read, and on which nothing here depends."""

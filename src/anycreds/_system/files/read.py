@@ -1,20 +1,21 @@
 """Reads files without blocking the event loop, whatever is at the path.
 
-Every read runs in a thread, even of a small file: it may be on a network drive that hangs. The file is opened
-non-blocking and must be a regular file before a byte is read, so that a FIFO or a device does not block the thread.
+Every read runs in a thread, even of a small file: it may be on a network drive that hangs (``direct`` has exceptions).
+The file is opened non-blocking and must be a regular file before a byte is read, so that a FIFO or a device does not
+block the thread.
 """
 
 from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 
 import anyio
 
 from ..._core.errors import ProviderTimeoutError
-from ..._core.io import FileQuery, FileVersion, PrivateFile, ReadFailure, Signature
+from ..._core.io import PrivateFile, ReadFailure, Signature
 from .. import threads
 
 T = TypeVar("T")
@@ -29,13 +30,13 @@ _CHUNK = 4096  # bytes, for files whose reported size is 0, such as those in /pr
 
 async def read_file(path: str, limit: int) -> bytes | ReadFailure:
     """Return the content of a regular file of at most ``limit`` bytes, or why it could not be read."""
-    found = await _in_thread(_read, path, limit)
-    return found.content if isinstance(found, _Found) else found
+    found = await read_in_thread(read_regular, path, limit)
+    return found.content if isinstance(found, FoundFile) else found
 
 
 async def read_private(path: str, limit: int) -> PrivateFile | ReadFailure:
     """Return the content of a file that belongs to this user, and whether others can read or write it."""
-    found = await _in_thread(_read, path, limit)
+    found = await read_in_thread(read_regular, path, limit)
     if isinstance(found, ReadFailure):
         return found
     # A file of root is trusted too: it may be mounted into a container.
@@ -45,53 +46,19 @@ async def read_private(path: str, limit: int) -> PrivateFile | ReadFailure:
     return PrivateFile(found.content, is_accessible_to_others, signature_of(found.status))
 
 
-async def read_if_changed(wanted: Sequence[FileQuery], limit: int) -> list[FileVersion | ReadFailure | None]:
-    """Return the current version of each file; None if it is still the known version. One thread reads them all."""
+class FoundFile(NamedTuple):
+    """A file that was read, or that is still the version that is known."""
 
-    def read_all() -> list[_Found | ReadFailure]:
-        return [_read(path, limit, known) for path, known in wanted]
-
-    return [_version(found) for found in await _in_thread(read_all)]
-
-
-class _Found(NamedTuple):
     content: bytes
     status: os.stat_result
     is_known: bool
 
-
-class FileSnapshot:
-    """The shared files as one attempt has seen them: each file is read at most once.
-
-    All steps of an attempt then see the same state, even if another program writes meanwhile.
-    """
-
-    __slots__ = ("_seen",)
-
-    def __init__(self) -> None:
-        self._seen: dict[str, tuple[Signature | None, FileVersion | ReadFailure | None]] = {}
-
-    async def read_if_changed(self, wanted: Sequence[FileQuery], limit: int) -> list[FileVersion | ReadFailure | None]:
-        """Return the current version of each file; None if it is still the known version."""
-        unread = [(path, known) for path, known in wanted if not self._is_known(path, known)]
-        if unread:
-            for (path, known), found in zip(unread, await read_if_changed(unread, limit), strict=True):
-                self._seen[path] = (known, found)
-        return [self._version_if_changed(path, known) for path, known in wanted]
-
-    def _is_known(self, path: str, known: Signature | None) -> bool:
-        """Return whether what was seen of a file is enough for a caller that has this version of it."""
-        if path not in self._seen:
-            return False
-        unchanged_since, found = self._seen[path]
-        return found is not None or unchanged_since == known
-
-    def _version_if_changed(self, path: str, known: Signature | None) -> FileVersion | ReadFailure | None:
-        found = self._seen[path][1]
-        return None if isinstance(found, FileVersion) and found.signature == known else found
+    def __repr__(self) -> str:
+        return f"FoundFile({len(self.content)} bytes)"
 
 
-async def _in_thread(function: Callable[..., T], *arguments: object) -> T:
+async def read_in_thread(function: Callable[..., T], *arguments: object) -> T:
+    """Return what a plain function returns that reads files. A read that takes too long is an error."""
     if not threads.enabled:
         return function(*arguments)
     with anyio.move_on_after(READ_TIMEOUT):
@@ -101,7 +68,7 @@ async def _in_thread(function: Callable[..., T], *arguments: object) -> T:
     )
 
 
-def _read(path: str, limit: int, known: Signature | None = None) -> _Found | ReadFailure:
+def read_regular(path: str, limit: int, known: Signature | None = None) -> FoundFile | ReadFailure:
     """Read a regular file, in a thread; only its status if it is still the known version."""
     try:
         descriptor = os.open(path, _FLAGS)
@@ -110,7 +77,7 @@ def _read(path: str, limit: int, known: Signature | None = None) -> _Found | Rea
             if not stat.S_ISREG(status.st_mode):
                 return ReadFailure("is a directory" if stat.S_ISDIR(status.st_mode) else "is not a regular file")
             if signature_of(status) == known:
-                return _Found(b"", status, is_known=True)
+                return FoundFile(b"", status, is_known=True)
             content = b"" if status.st_size > limit else _content(descriptor, status.st_size, limit)
         finally:
             os.close(descriptor)
@@ -119,13 +86,7 @@ def _read(path: str, limit: int, known: Signature | None = None) -> _Found | Rea
         return ReadFailure(describe_file_error(error, "read"), is_missing=is_missing)
     if max(status.st_size, len(content)) > limit:
         return ReadFailure(f"is larger than {limit} bytes")
-    return _Found(content, status, is_known=False)
-
-
-def _version(found: _Found | ReadFailure) -> FileVersion | ReadFailure | None:
-    if isinstance(found, ReadFailure):
-        return found
-    return None if found.is_known else FileVersion(found.content, signature_of(found.status))
+    return FoundFile(content, status, is_known=False)
 
 
 def signature_of(status: os.stat_result) -> Signature:
@@ -134,7 +95,7 @@ def signature_of(status: os.stat_result) -> Signature:
 
 
 def read_status(path: str) -> os.stat_result:
-    """Return the status of what is at a path, as ``_read`` gets it; a symbolic link is not followed."""
+    """Return the status of what is at a path, as ``read_regular`` gets it; a symbolic link is not followed."""
     descriptor = os.open(path, _FLAGS | getattr(os, "O_NOFOLLOW", 0))
     try:
         return os.fstat(descriptor)
