@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 import anycreds
-from anycreds._core.http import Request, Response, Url
+from anycreds._core.http import Request, Response, Transport, Url
 from anycreds._system.http import HttpClients
 from anycreds._wire.urls import parse_url
 from anycreds.testing import CANARY, FakeAWS, Status
 from support.event_loops import on_asyncio
+from support.http_stacks import each_stack
 from support.raw_http_server import closed, ok, serving
 
 pytestmark = pytest.mark.anyio
@@ -179,10 +180,14 @@ def no_lookups(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return looked_up
 
 
-async def test_localhost_is_not_resolved(no_lookups: list[str]) -> None:
+@each_stack
+async def test_localhost_is_not_resolved(transport: Transport | None, no_lookups: list[str]) -> None:
     """``localhost`` over http is 127.0.0.1 without name resolution, and the Host header has the name."""
     async with serving(ok()) as peer:
-        await anycreds.from_http(full_uri=f"http://LocalHost:{peer.port}/", max_retries=0)()
+        clients = HttpClients()
+        request = Request("GET", url(f"http://LocalHost:{peer.port}/"), {}, 5.0, transport=transport)
+        assert isinstance(await clients.send(request), Response)
+        await clients.close()
     assert f"Host: localhost:{peer.port}" in peer.lines
     assert no_lookups == []
 

@@ -7,11 +7,12 @@ import ssl
 import pytest
 import trustme
 
-from anycreds._core.http import BODY_LIMIT, Request, Response, TransportFailure
+from anycreds._core.http import BODY_LIMIT, Request, Response, Transport, TransportFailure
 from anycreds._system.http import HttpClients, tls
 from anycreds._wire.urls import parse_url
 from support.event_loops import asyncio_only as anyio_backend  # noqa: F401
 from support.event_loops import each_loop
+from support.http_stacks import each_stack
 from support.raw_http_server import ok, serving
 
 pytestmark = pytest.mark.anyio
@@ -31,9 +32,9 @@ FLOODS = {
 }
 
 
-def request(url: str, *, direct: bool = True) -> Request:
+def request(url: str, *, direct: bool = True, transport: Transport | None = None) -> Request:
     """Return a GET request."""
-    return Request("GET", parse_url(url), {}, 10.0, direct=direct)
+    return Request("GET", parse_url(url), {}, 10.0, direct=direct, transport=transport)
 
 
 async def exchange(*requests: Request) -> list[Response | TransportFailure]:
@@ -45,11 +46,12 @@ async def exchange(*requests: Request) -> list[Response | TransportFailure]:
         await clients.close()
 
 
+@each_stack
 @pytest.mark.parametrize("flood", FLOODS)
-async def test_flood_is_too_large(flood: str) -> None:
+async def test_flood_is_too_large(flood: str, transport: Transport | None) -> None:
     """A response with more bytes or lines than any response of AWS is too large, and its connection is closed."""
     async with serving(FLOODS[flood]) as peer:
-        (result,) = await exchange(request(f"http://127.0.0.1:{peer.port}/"))
+        (result,) = await exchange(request(f"http://127.0.0.1:{peer.port}/", transport=transport))
         assert await peer.closed()
     assert isinstance(result, TransportFailure)
     assert result.kind == "too large"
@@ -89,10 +91,11 @@ async def test_flood_of_a_proxied_service_is_too_large(monkeypatch: pytest.Monke
 
 
 @each_loop
-async def test_each_exchange_has_its_own_limit() -> None:
+@each_stack
+async def test_each_exchange_has_its_own_limit(transport: Transport | None) -> None:
     """Many responses of the largest size fit on one connection."""
     async with serving(*[ok(b" " * BODY_LIMIT)] * 4) as peer:
-        results = await exchange(*[request(f"http://127.0.0.1:{peer.port}/")] * 4)
+        results = await exchange(*[request(f"http://127.0.0.1:{peer.port}/", transport=transport)] * 4)
     assert [type(result) for result in results] == [Response] * 4
     assert peer.connections == 1
 
