@@ -35,7 +35,7 @@ NOT_CONSTRUCTED = {
     "ProviderCredentials",
 }
 # The methods of httpcore's network streams, which its documentation describes.
-HTTPCORE = {"connect_tcp", "get_extra_info", "read", "start_tls", "write"}
+HTTPCORE = {"get_extra_info", "read", "start_tls", "write"}
 SECTION = re.compile(r"^(?:Args|Attributes):\n((?: .*\n|\n)+)", re.MULTILINE)
 
 

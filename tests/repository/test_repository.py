@@ -117,7 +117,7 @@ def test_imported_packages_are_declared() -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         for name in _imported_by(node)
     }
-    assert {"anyio", "httpcore"} < imported
+    assert {"anyio", "httpx"} < imported
     imported -= {"anycreds", "pytest"}  # pytest imports the plugin
     assert imported - sys.stdlib_module_names - declared == set()
 

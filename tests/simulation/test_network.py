@@ -282,11 +282,11 @@ async def test_faults_match_those_of_a_socket(fault: Fault | None) -> None:
     request = b"GET /v2/credentials/anycreds HTTP/1.1\r\nHost: x\r\nAuthorization: %b-authorization-token\r\n\r\n"
     request %= CANARY.encode()
     network, fakes = MemoryNetwork(), [FakeAWS(clock=ManualClock()), FakeAWS(clock=ManualClock())]
-    network.transport()
+    backend = network.transport()._pool._network_backend
     network.serve(fakes[0], HOST, PORT)
     for fake in fakes:
         fake.script("container", *([] if fault is None else [fault]))
-    connection = await network.connect_tcp(HOST, PORT)
+    connection = await backend.connect_tcp(HOST, PORT)
     await connection.write(request)
     in_memory = await _all(connection)
     async with fakes[1] as aws:

@@ -35,9 +35,9 @@ class ClientConfig(Frozen):
             See https://docs.aws.amazon.com/sdkref/latest/guide/feature-endpoints.html
         use_dualstack: Whether to call endpoints that support IPv6 beside IPv4; False if nothing sets it.
             See https://docs.aws.amazon.com/sdkref/latest/guide/feature-endpoints.html
-        http_client_factory: A function without arguments that returns a new ``httpx.AsyncClient``; None for clients of
-            this library. It is called once for each attempt that needs a client, and the client is closed when the
-            attempt ends. The metadata services at link-local addresses are never called with it.
+        http_client_factory: A function without arguments that returns a new ``AsyncClient`` of httpx or httpx2; None
+            for clients of this library. It is called once for each attempt that needs a client, and the client is
+            closed when the attempt ends. The metadata services at link-local addresses are never called with it.
         ssl_context: The ``ssl.SSLContext`` for the services; None for one with the certificates of ``AWS_CA_BUNDLE``,
             of the profile's ``ca_bundle`` or of the system. A client of ``http_client_factory`` has its own.
         max_attempts: How often one call is made at most, the first attempt included: 1 to 100; 3 if nothing sets it.

@@ -46,7 +46,7 @@ class Transport(NamedTuple):
     """The HTTP client for requests to services. Requests with equal values share one client and its connections."""
 
     client_factory: Callable[[], Any] | None = None
-    """Returns a new ``httpx.AsyncClient``; None for a client of this library."""
+    """Returns a new ``AsyncClient`` of httpx or httpx2; None for a client of this library."""
     ssl_context: Any = None
     """An ``ssl.SSLContext``; None for one with the certificates of ``AWS_CA_BUNDLE``, the profile or the system."""
     ca_bundle: CaBundle | None = None

@@ -24,7 +24,7 @@ from support.event_loops import asyncio_only as anyio_backend  # noqa: F401
 from support.event_loops import each_loop
 from support.raw_http_server import ok, serving
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("http_library")]
 
 AUTHORITY = trustme.CA()
 FAR = "https://sts.example.invalid/"
@@ -113,6 +113,23 @@ async def test_one_connection_for_many_exchanges() -> None:
     assert [response.body for response in responses if isinstance(response, Response)] == [b"1", b"2", b"3"]
     assert peer.connections == 1
     assert b"Content-Length: %d\r\n" % len(BODY) in peer.heads[0]
+
+
+@each_loop
+async def test_head_of_a_request() -> None:
+    """A service gets these headers and no others, with the names of this library and of the application."""
+    async with serving(ok(), context=server_context()) as peer:
+        url = f"https://localhost:{peer.port}/"
+        assert isinstance(await one(post(url, Transport(ssl_context=trusting()), app_id="shop")), Response)
+        assert await peer.closed()
+    assert peer.lines == [
+        "POST / HTTP/1.1",
+        f"Host: localhost:{peer.port}",
+        "Accept-Encoding: identity",
+        f"User-Agent: anycreds/{anycreds.__version__} app/shop",
+        f"Authorization: {CANARY}-signature",
+        f"Content-Length: {len(BODY)}",
+    ]
 
 
 @each_loop
@@ -264,7 +281,7 @@ async def test_factory_that_returns_no_client(factory: Callable[[], Any], kind: 
     """A factory that returns no asynchronous client is reported by the type returned; a coroutine is closed."""
     error = await error_of(Transport(factory))
     assert type(error) is anycreds.InvalidConfigurationError
-    assert f"http_client_factory returned {kind}; expected an httpx.AsyncClient" in str(error)
+    assert f"http_client_factory returned {kind}; expected an AsyncClient of httpx or httpx2" in str(error)
 
 
 async def test_client_that_is_returned_again() -> None:
@@ -273,7 +290,7 @@ async def test_client_that_is_returned_again() -> None:
     assert isinstance(await one(post(FAR, Transport(lambda: client))), Response)
     error = await error_of(Transport(lambda: client))
     assert type(error) is anycreds.InvalidConfigurationError
-    assert "returned a client that is closed (return a new httpx.AsyncClient from each call" in str(error)
+    assert "returned a client that is closed (return a new AsyncClient of httpx or httpx2 from each call" in str(error)
 
 
 async def test_client_that_is_closed_during_an_attempt() -> None:

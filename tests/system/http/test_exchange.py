@@ -18,7 +18,7 @@ from support.event_loops import on_asyncio
 from support.http_stacks import each_stack
 from support.raw_http_server import closed, ok, serving
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("http_library")]
 
 ADDRESSES = ("127.0.0.1", "::1", b"127.0.0.1", b"::1")  # they are not resolved by name
 TOKEN = f"{CANARY}-imds"

@@ -19,7 +19,7 @@ from support.http_stacks import each_stack
 from support.raw_http_server import ok, serving
 from support.rows import row
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("http_library")]
 
 
 def request_to(text: str, transport: Transport | None, timeout: float = 0.1) -> Request:

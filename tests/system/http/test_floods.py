@@ -15,7 +15,7 @@ from support.event_loops import each_loop
 from support.http_stacks import each_stack
 from support.raw_http_server import ok, serving
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("http_library")]
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"

@@ -10,6 +10,7 @@ import pytest
 import respx
 
 import anycreds
+from anycreds._system.http import library
 from anycreds.testing import CANARY
 from support.event_loops import each_loop, on_asyncio
 from support.raw_http_server import DOCUMENT
@@ -21,8 +22,9 @@ SERVICE = "https://creds.example.invalid/creds"
 
 
 @pytest.fixture
-def network() -> Iterator[respx.Router]:
+def network(monkeypatch: pytest.MonkeyPatch) -> Iterator[respx.Router]:
     """Mock the transport of httpx; an unexpected request is an error."""
+    monkeypatch.setattr(library, "chosen", httpx)  # respx does not know httpx2
     with respx.mock(assert_all_called=False) as router:
         yield router
 

@@ -17,7 +17,7 @@ from support.event_loops import asyncio_only as anyio_backend  # noqa: F401
 from support.event_loops import each_loop
 from support.raw_http_server import ok, serving
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("http_library")]
 
 VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
 FAR = "creds.example.invalid"  # does not exist; with a proxy it is never resolved here

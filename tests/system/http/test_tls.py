@@ -18,13 +18,13 @@ from anyio.abc import ByteStream, SocketAttribute
 
 import anycreds
 from anycreds._system.files import read
-from anycreds._system.http import tls
+from anycreds._system.http import library, tls
 from anycreds.testing import CANARY
 from support.event_loops import asyncio_only as anyio_backend  # noqa: F401
 from support.event_loops import each_loop
 from support.raw_http_server import ok, serving
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("http_library")]
 
 AUTHORITY = trustme.CA()
 OTHER_AUTHORITY = trustme.CA()
@@ -95,6 +95,19 @@ async def test_other_authority(bundle: Path) -> None:
         with pytest.raises(anycreds.RetrievalError, match="certificate not trusted"):
             await provider_at(peer.port)()
     assert peer.heads == []
+
+
+async def test_bundle_replaces_the_store_of_the_system(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``AWS_CA_BUNDLE`` wins over what the HTTP library trusts by default: certifi's certificates, or the system's."""
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    trusting_other = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    OTHER_AUTHORITY.configure_trust(trusting_other)
+    monkeypatch.setattr(library.chosen, "create_ssl_context", lambda: trusting_other)
+    async with serving(ok(), context=server_context(authority=OTHER_AUTHORITY)) as peer:
+        with pytest.raises(anycreds.RetrievalError, match="certificate not trusted"):
+            await provider_at(peer.port)()
+        monkeypatch.delenv("AWS_CA_BUNDLE")
+        assert (await provider_at(peer.port)()).access_key_id == "AKIDPEER"
 
 
 async def test_certificate_for_another_host(bundle: Path) -> None:

@@ -7,13 +7,13 @@ from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
-import httpx
-
 from ..._core.errors import InvalidConfigurationError, RetrievalError
+from . import library
 
 _FACTORY = "client_config: http_client_factory"
-_HINT = "return a new httpx.AsyncClient from each call; it is closed at the end of the attempt that it was made for"
-_LIBRARIES = ("httpx", "httpx2")  # where a user's client may come from; httpx2 has the same names
+_EXPECTED = "AsyncClient of httpx or httpx2"
+_HINT = f"return a new {_EXPECTED} from each call; it is closed at the end of the attempt that it was made for"
+_LIBRARIES = ("httpx", "httpx2")  # where a user's client may come from
 _METHODS = ("send", "build_request", "aclose")  # of an asynchronous client; a synchronous one has no `aclose`
 
 MakeTransport: TypeAlias = Callable[[Any], Any]
@@ -39,12 +39,12 @@ def open_client(
     if direct or make_transport is not None:
         # A transport alone: it has no proxies, cookies or redirects.
         if make_transport is None:
-            transport = httpx.AsyncHTTPTransport(verify=context, trust_env=False)
+            transport = library.chosen.AsyncHTTPTransport(verify=context, trust_env=False)
         else:
-            transport = make_transport(httpx)
-        return Client(httpx, transport, transport.handle_async_request)
+            transport = make_transport(library.chosen)
+        return Client(library.chosen, transport, transport.handle_async_request)
     client = _proxied_client(context)
-    return Client(httpx, client, _sender(client))
+    return Client(library.chosen, client, _sender(client))
 
 
 def check_open(client: Client) -> None:
@@ -59,13 +59,14 @@ def _sender(client: Any) -> Callable[[Any], Awaitable[Any]]:
 
 def _proxied_client(context: Any) -> Any:
     """Return a client that uses the proxies in environment variables."""
+    chosen = library.chosen
     try:
-        return httpx.AsyncClient(verify=context, timeout=None, follow_redirects=False)  # noqa: S113 - `send` has one
-    except (httpx.InvalidURL, ValueError, ImportError) as error:
+        return chosen.AsyncClient(verify=context, timeout=None, follow_redirects=False)  # each exchange has a timeout
+    except (chosen.InvalidURL, ValueError, ImportError) as error:
         kind = type(error).__name__  # the error's text may contain the password of the proxy
     raise InvalidConfigurationError(
         f"HTTPS_PROXY, HTTP_PROXY, ALL_PROXY or NO_PROXY cannot be used ({kind})",
-        hint="set proxies as http://host:port or https://host:port; for socks5:// install httpx[socks]",
+        hint=f"set proxies as http://host:port or https://host:port; for socks5:// install {chosen.__name__}[socks]",
     )
 
 
@@ -79,13 +80,14 @@ def _call_factory(factory: Callable[[], Any]) -> Any:
         if isinstance(made, Coroutine):
             made.close()  # otherwise Python warns that it was never awaited
         kind = type(made).__name__
-        raise InvalidConfigurationError(f"{_FACTORY} returned {kind}; expected an httpx.AsyncClient", hint=_HINT)
+        raise InvalidConfigurationError(f"{_FACTORY} returned {kind}; expected an {_EXPECTED}", hint=_HINT)
     return made
 
 
 def _library_of(client: object) -> Any:
+    """Return the library that a user's client is from, or that a client of no known library most likely wraps."""
     for kind in type(client).__mro__:
         name = kind.__module__.partition(".")[0]
         if name in _LIBRARIES:
-            return sys.modules.get(name, httpx)
-    return httpx
+            return sys.modules.get(name, library.chosen)
+    return sys.modules.get("httpx", library.chosen)

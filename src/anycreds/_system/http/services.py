@@ -1,4 +1,4 @@
-"""The clients of one attempt for services, through httpx: one for all requests with the same transport.
+"""The clients of one attempt for services, through httpx or httpx2: one for all requests with the same transport.
 
 Clients live as long as one attempt, so none is bound to an event loop or left open.
 """
@@ -9,9 +9,6 @@ from contextlib import suppress
 from typing import Any
 
 import anyio
-import httpcore._backends.anyio
-import httpcore._backends.auto  # noqa: F401 - httpx imports both for its first request
-import idna  # noqa: F401 - httpx imports it for its first host
 
 from ..._core.http import Request, Response, Transport, TransportFailure
 from . import tls

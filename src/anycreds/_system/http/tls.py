@@ -6,15 +6,14 @@ import os
 import ssl
 from functools import cache, partial
 
-import httpx
-
 from ..._core.errors import InvalidConfigurationError, ProviderTimeoutError
 from ..._core.http import CaBundle
 from ..files.read import READ_TIMEOUT, read_file
 from ..threads import run_in_thread
+from . import library
 
 _BUNDLE = "AWS_CA_BUNDLE"
-_CERT_FILE = "SSL_CERT_FILE"  # a variable of OpenSSL that httpx uses too
+_CERT_FILE = "SSL_CERT_FILE"  # a variable of OpenSSL that httpx and httpx2 use too
 _MAX_SIZE = 16 * 1024 * 1024  # bytes; the authorities that browsers trust take 300 KiB
 
 _contexts: dict[str, ssl.SSLContext] = {}
@@ -27,11 +26,14 @@ def unverified_context() -> ssl.SSLContext:
 
 
 async def verified_context(configured: CaBundle | None = None) -> ssl.SSLContext:
-    """Return the context for services: with ``AWS_CA_BUNDLE``, or the configured bundle, or else what httpx trusts."""
+    """Return the context for services: with ``AWS_CA_BUNDLE``, the configured bundle, or what the HTTP library trusts.
+
+    Without a bundle, httpx trusts the certificates of certifi, and httpx2 those of the operating system.
+    """
     bundle = _from_environment(_BUNDLE) or configured or _from_environment(_CERT_FILE)
     key = "" if bundle is None else bundle.path
     if key not in _contexts:
-        made = await (run_in_thread(httpx.create_ssl_context) if bundle is None else _load(bundle))
+        made = await (run_in_thread(library.chosen.create_ssl_context) if bundle is None else _load(bundle))
         _contexts.setdefault(key, made)
     return _contexts[key]
 

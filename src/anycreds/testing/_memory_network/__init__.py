@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import sys
 from collections import deque
 from collections.abc import Iterable
 from types import TracebackType
@@ -26,7 +27,7 @@ _METADATA_HOSTS = ("169.254.169.254", "fd00:ec2::254", _ECS_HOST, "169.254.170.2
 class MemoryNetwork:
     """A network in memory. Within ``with``, this library's providers can reach no other network.
 
-    h11, httpx and httpcore run as usual; only sockets, name resolution and TLS are missing. So the network works with
+    h11 and httpx (or httpx2) run as usual; only sockets, name resolution and TLS are missing. So the network works with
     virtual time (``virtual_backend``). Any address can be served, also the link-local ones of AWS. An address that is
     not served refuses connections. Files are read without threads within ``with``.
 
@@ -44,7 +45,6 @@ class MemoryNetwork:
         self.connections: list[MemoryConnection] = []
         self._servers: dict[tuple[str, int], _MemoryServer] = {}
         self._replaced: list[tuple[http.Network | None, bool]] = []
-        self._httpcore: Any = None
         self._sockets = _Sockets(self)
 
     def serve(self, aws: FakeAWS, host: str | None = None, port: int = 80) -> None:
@@ -122,20 +122,6 @@ class MemoryNetwork:
     ) -> None:
         http.network, threads.enabled = self._replaced.pop()
 
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,  # noqa: ASYNC109 - httpcore's interface
-        local_address: str | None = None,
-        socket_options: object = None,
-    ) -> MemoryConnection:
-        """Connect to ``host`` and ``port`` within ``timeout`` seconds, as httpcore's network backend.
-
-        ``local_address`` and ``socket_options`` are not used.
-        """
-        return await self._connect(self._httpcore, host, port, float("inf") if timeout is None else timeout)
-
     async def _connect(self, errors: Any, host: str, port: int, timeout: float) -> MemoryConnection:  # noqa: ASYNC109
         server = self._servers.get((host, port), _REFUSING)
         number = len(self.connections) + 1
@@ -166,29 +152,49 @@ class _Sockets:
     def __init__(self, network: MemoryNetwork) -> None:
         self.network = network
 
-    def make_transport(self, httpx: Any) -> Any:
-        """Return a transport of httpx on the network."""
-        import httpcore
-
+    def make_transport(self, library: Any) -> Any:
+        """Return a transport of httpx or httpx2 on the network."""
         from ..._system.http import tls
 
         context = tls.unverified_context()
-        transport = httpx.AsyncHTTPTransport(verify=context, trust_env=False)
-        # httpx has no option for the network backend. The limits are httpx's defaults.
-        backend: Any = self.network
+        transport = library.AsyncHTTPTransport(verify=context, trust_env=False)
+        httpcore = sys.modules[type(transport._pool).__module__.partition(".")[0]]  # or httpcore2
+        # The libraries have no option for the network backend. The limits are their defaults.
         transport._pool = httpcore.AsyncConnectionPool(
             ssl_context=context,
             max_connections=100,
             max_keepalive_connections=20,
             keepalive_expiry=5.0,
-            network_backend=backend,
+            network_backend=_Backend(self.network, httpcore),
         )
-        self.network._httpcore = httpcore
         return transport
 
     async def connect(self, address: str, port: int) -> PlainConnection:
         """Connect for plain http."""
         return PlainConnection(await self.network._connect(SocketErrors, address, port, float("inf")))
+
+
+class _Backend:
+    """The network as a backend of httpcore, or httpcore2, whose errors it raises."""
+
+    def __init__(self, network: MemoryNetwork, httpcore: Any) -> None:
+        self._network = network
+        self._httpcore = httpcore
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109 - httpcore's interface
+        local_address: str | None = None,
+        socket_options: object = None,
+    ) -> MemoryConnection:
+        """Connect to ``host`` and ``port`` within ``timeout`` seconds.
+
+        ``local_address`` and ``socket_options`` are not used.
+        """
+        seconds = float("inf") if timeout is None else timeout
+        return await self._network._connect(self._httpcore, host, port, seconds)
 
 
 class _MemoryServer:
