@@ -41,7 +41,7 @@ def _write_all(folder: Path, text: str, data: results.Data) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "results.txt").write_text(text + "\n", encoding="utf-8")
     results.write(data, folder / "results.json")
-    if (short := summary.table(data)) is not None:
+    if (short := summary.tables(data)) is not None:
         (folder / "summary.md").write_text(short, encoding="utf-8")
     if find_spec("matplotlib"):
         from .plots import draw

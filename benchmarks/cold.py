@@ -53,12 +53,8 @@ def _run(source: Source, peers: Sequence[Peer], fake: Fake, quick: bool) -> Iter
 
 
 def _turn(one: PeerTurns, source: Source, fake: Fake) -> None:
-    before = _count(source, fake)
+    before = source.requests(fake)
     calls = one.run()
-    came = _count(source, fake) - before
+    came = source.requests(fake) - before
     if source.route and not one.figures.reason and came != calls:
         one.fail(f"sent {came} requests to the source for {calls} calls")
-
-
-def _count(source: Source, fake: Fake) -> int:
-    return fake.count(source.route) if source.route else 0

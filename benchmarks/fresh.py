@@ -1,7 +1,8 @@
-"""Fresh processes: duration and peak memory to the first credentials, and duration to the error without any.
+"""Fresh processes: time and peak memory to the first credentials of a source, and time to the error without any.
 
 Whole processes are measured, from start to exit. All programs take turns: A B C A B C …. The first round is not
-counted, because it reads files from the disk and compiles Python code; with ``quick`` it is the only one.
+counted, because it reads files from the disk and compiles Python code; with ``quick`` it is the only one. A program
+that gets credentials is compared with the bare interpreter of its language in the same round.
 """
 
 from __future__ import annotations
@@ -13,14 +14,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
+from .measurement import Fake, fake_aws
 from .peer_figures import PeerFigure, PeerSamples
 from .peers import Peer, not_installed
 from .program_process import TIME_LIMIT, ProgramResult, run_program
-from .sources import SOURCES
+from .sources import SOURCES, Source, source_environment
 
-BENCHMARK = "fresh"
-ENVIRONMENT = SOURCES[0]
-TIME, MEMORY = "first credentials, time", "first credentials, memory"
+BENCHMARK, NOTHING = "fresh", "nothing"
+FIRST = tuple(source for source in SOURCES if source.name in ("environment", "container", "imds", "role"))
+QUICK_FIRST = FIRST[:1]
+WITH_MEMORY = ("environment", "container")  # without and with exchanges
 ROUNDS = 5
 REFUSED_ROUNDS, QUICK_REFUSED_ROUNDS = 2, 1
 SILENT_ROUNDS = 1  # not with ``quick``
@@ -40,32 +43,34 @@ def _python(name: str, code: str, *modules: str) -> Program:
     return Program(name, (sys.executable, "-c", code), not_installed(*modules))
 
 
-BARE = _python("bare interpreter", "pass")
-BASELINES = (
-    BARE,
+BARE = (
+    _python("bare interpreter", "pass"),
+    Program("node alone", ("node", "-e", "0"), None if shutil.which("node") else "not installed: node"),
+)
+IMPORTS = (
     _python("import asyncio", "import asyncio"),
     _python("import anyio", "import anyio", "anyio"),
     _python("import trio", "import trio", "trio"),
-    Program("node alone", ("node", "-e", "0"), None if shutil.which("node") else "not installed: node"),
 )
 SLEEP = _python("a second's sleep", "import time; time.sleep(1)")
+BASELINES = (*BARE, *IMPORTS, SLEEP)
 
 
 def run(peers: Sequence[Peer], progress: Callable[[str], None], quick: bool) -> Iterator[PeerFigure]:
     """Run all programs in each situation. ``progress`` is called with the next step."""
     peers = [peer for peer in peers if BENCHMARK in peer.benchmarks]
+    with fake_aws() as fake:
+        for source in QUICK_FIRST if quick else FIRST:
+            progress(f"fresh, {source.name}")
+            programs = [*BARE, *_programs(peers, source.name), *(() if source.route else IMPORTS)]
+            yield from first_credentials(source, programs, fake, range(1) if quick else range(-1, ROUNDS))
     with TemporaryDirectory() as home:
-        progress("fresh, first credentials")
-        environ = {**ENVIRONMENT.environ, "HOME": home}
-        programs = [*_programs(peers, ENVIRONMENT.name), *BASELINES]
-        yield from _first_credentials(programs, environ, range(1) if quick else range(-1, ROUNDS))
         progress("fresh, nothing configured, refused")
         with socket.socket() as unused:
             unused.bind(("127.0.0.1", 0))  # bound but not listening, so connections are refused
             rounds = QUICK_REFUSED_ROUNDS if quick else REFUSED_ROUNDS
-            yield from _no_credentials(
-                "refused", [*_programs(peers, "refused"), BARE], _metadata_environ(unused, home), rounds
-            )
+            programs = [*_programs(peers, "refused"), *BARE]
+            yield from _no_credentials("refused", programs, _metadata_environ(unused, home), rounds)
         if not quick:
             progress("fresh, nothing configured, silent")
             with socket.create_server(
@@ -86,22 +91,39 @@ def _metadata_environ(metadata: socket.socket, home: str) -> dict[str, str]:
     return {"AWS_EC2_METADATA_SERVICE_ENDPOINT": f"http://127.0.0.1:{metadata.getsockname()[1]}", "HOME": home}
 
 
-def _first_credentials(programs: Sequence[Program], environ: Mapping[str, str], rounds: range) -> Iterator[PeerFigure]:
-    """Measure programs that get credentials. Rounds below zero do not count."""
+def first_credentials(source: Source, programs: Sequence[Program], fake: Fake, rounds: range) -> Iterator[PeerFigure]:
+    """Measure programs that get credentials, after the bare interpreters. Rounds below zero do not count."""
     times, peaks = ([PeerSamples(program.reason) for program in programs] for _ in range(2))
-    for number in rounds:
-        for program, time, peak in zip(programs, times, peaks, strict=True):
-            if time.reason is None and (result := _result_of(program, environ, time)) is not None:
-                if result.code:
-                    time.reason = result.last_error_line or f"exited with code {result.code}"
-                elif number >= 0:
-                    time.add([result.seconds])
+    with source_environment(source, fake) as environ:
+        for number in rounds:
+            bare: dict[str, float] = {}  # seconds of the bare interpreter, by command
+            for program, time, peak in zip(programs, times, peaks, strict=True):
+                result = None if time.reason else _first_of(source, program, environ, fake, time)
+                if result is not None and number >= 0:
+                    time.add([result.seconds - bare.setdefault(program.command[0], result.seconds)])
                     peak.add([result.memory])
-            peak.reason = time.reason
+                peak.reason = time.reason
     for program, time in zip(programs, times, strict=True):
-        yield time.compared(BENCHMARK, TIME, program.name)
-    for program, peak in zip(programs, peaks, strict=True):
-        yield peak.compared(BENCHMARK, MEMORY, program.name, "bytes")
+        if program not in BARE:
+            yield time.compared(BENCHMARK, source.name, program.name)
+    if source.name in WITH_MEMORY:
+        for program, peak in zip(programs, peaks, strict=True):
+            yield peak.compared(BENCHMARK, f"{source.name}, memory", program.name, "bytes")
+
+
+def _first_of(
+    source: Source, program: Program, environ: Mapping[str, str], fake: Fake, figures: PeerSamples
+) -> ProgramResult | None:
+    """Run a program once. If it does not get credentials of the source by one request, record the reason."""
+    before = source.requests(fake)
+    if (result := _result_of(program, environ, figures)) is None:
+        return None
+    came = source.requests(fake) - before
+    if result.code:
+        figures.reason = result.last_error_line or f"exited with code {result.code}"
+    elif came != 1 and source.route and program not in BASELINES:
+        figures.reason = f"sent {came} requests to the source"
+    return None if figures.reason else result
 
 
 def _no_credentials(
@@ -114,12 +136,12 @@ def _no_credentials(
             if time.reason or time.least > LONG:
                 continue
             if (result := _result_of(program, environ, time)) is not None:
-                if result.code == 0 and program not in (BARE, SLEEP):
+                if result.code == 0 and program not in BASELINES:
                     time.reason = "found credentials although none are configured"
                 else:
                     time.add([result.seconds])
     for program, time in zip(programs, times, strict=True):
-        yield time.compared(BENCHMARK, what, program.name)
+        yield time.compared(NOTHING, what, program.name)
 
 
 def _result_of(program: Program, environ: Mapping[str, str], figures: PeerSamples) -> ProgramResult | None:

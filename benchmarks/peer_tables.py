@@ -10,7 +10,8 @@ from .report import amount, columns
 TITLES = {
     "hits": "Cache hit, one call (median)",
     "cold": "Cold call by source, imports done (median)",
-    "fresh": "Fresh process, from start to exit (median)",
+    "fresh": "Fresh process to its first credentials: time beyond its bare interpreter, and peak memory (median)",
+    "nothing": "Fresh process without credentials, from start to exit (median)",
 }
 
 

@@ -113,9 +113,13 @@ def _requests(data: Data) -> Figure | None:
     return figure
 
 
-def _sources(data: Data) -> Figure | None:
-    """Draw the duration of a cold call, by source."""
-    found = [one for one in data["compared"] if one["benchmark"] == "cold" and one["figure"] is not None]
+def _by_source(data: Data, benchmark: str, x_label: str, title: str) -> Figure | None:
+    """Draw the time of each peer, by source."""
+    found = [
+        one
+        for one in data["compared"]
+        if one["benchmark"] == benchmark and one["unit"] == "s" and one["figure"] is not None
+    ]
     names = list(dict.fromkeys(one["what"] for one in found))
     if len(names) < 3:
         return None
@@ -135,8 +139,8 @@ def _sources(data: Data) -> Figure | None:
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
-    axes.set_xlabel("time to the first credentials, imports done (median)")
-    figure.suptitle("Cold call by source; baselines in grey")
+    axes.set_xlabel(x_label)
+    figure.suptitle(title)
     _legend(figure, [axes])
     return figure
 
@@ -161,7 +165,22 @@ def _seconds(seconds: float) -> str:
     return f"{seconds * 1e9:g} ns"
 
 
-PLOTS: dict[str, Callable[[Data], Figure | None]] = {"waits": _waits, "calls": _requests, "cold-start": _sources}
+PLOTS: dict[str, Callable[[Data], Figure | None]] = {
+    "waits": _waits,
+    "calls": _requests,
+    "cold-start": lambda data: _by_source(
+        data,
+        "cold",
+        "time to the first credentials, imports done (median)",
+        "Cold call by source; baselines in grey",
+    ),
+    "fresh-process": lambda data: _by_source(
+        data,
+        "fresh",
+        "time to the first credentials beyond a bare interpreter, imports included (median)",
+        "Fresh process by source; baselines in grey",
+    ),
+}
 
 if __name__ == "__main__":
     draw(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")), Path(sys.argv[2]))

@@ -19,7 +19,7 @@ from .minimal_exchanges import scan_sections
 
 COUNTS = (1, 100, 10_000)
 # Goals, for files with at least GOAL_FROM profiles: ratio to a line scan, and to botocore's loader.
-GOAL_SCAN, GOAL_BOTOCORE, GOAL_FROM = 4.0, 1 / 5, 10_000
+GOAL_SCAN, GOAL_BOTOCORE, GOAL_FROM = 1.5, 1 / 5, 10_000
 LINES = 20_000  # at least, per sample: some milliseconds, well above the clock's resolution
 ROUNDS, QUICK_ROUNDS = 5, 2
 

@@ -22,7 +22,6 @@ from . import (
     goals,
     hit,
     hits,
-    imds,
     profiles,
     report,
     signing,
@@ -45,7 +44,6 @@ BENCHMARKS = {
     "waiters": waiters.measure,
     "first_keys": first_keys.measure,
     "explain": explain.measure,
-    "imds": imds.measure,
     "assume_role": assume_role.measure,
     "stall": stall.measure,
     "profiles": profiles.measure,
@@ -58,8 +56,10 @@ ON_UVLOOP = {"hit", "waiters", "first_keys"}  # these also run on uvloop, which 
 WITHOUT_LOOP = {"explain", "profiles", "signing"}  # these run no event loop, so they are measured once
 BENCHMARK_TIMEOUT = 120.0  # seconds for one benchmark on one event loop; each takes some seconds
 # --quick: benchmarks with a baseline; scenarios, number of callers and time limit per peer (seconds).
-QUICK = ("hit", "waiters", "first_keys", "imds", "assume_role", "profiles")
-QUICK_SCENARIOS, QUICK_CALLERS, QUICK_TIME_LIMIT = ("cold", "outage", "deadlines"), (1_000,), 2.0
+QUICK = ("hit", "waiters", "first_keys", "assume_role", "profiles")
+QUICK_SCENARIOS, QUICK_CALLERS, QUICK_TIME_LIMIT = ("cold", "outage", "deadlines"), (1_000,), 1.5
+QUICK_PAUSE = 0.05  # seconds between the calls of a caller
+RATE_SECONDS, QUICK_RATE_SECONDS = 0.5, 0.1
 
 
 class Measurements(NamedTuple):
@@ -80,7 +80,9 @@ def run(options: Namespace) -> Measurements:
     names = options.only or [*COMPARISONS, *(QUICK if options.quick else BENCHMARKS)]
     compares = set(names) & set(COMPARISONS)
     found = Measurements(
-        all_peers() if compares else (), QUICK_TIME_LIMIT if options.quick else TIME_LIMIT, _rates() if compares else {}
+        all_peers() if compares else (),
+        QUICK_TIME_LIMIT if options.quick else TIME_LIMIT,
+        _rates(QUICK_RATE_SECONDS if options.quick else RATE_SECONDS) if compares else {},
     )
     if "concurrent" in names:
         found = found._replace(results=_concurrent(found, options))
@@ -91,7 +93,7 @@ def run(options: Namespace) -> Measurements:
         for one in COMPARED_BY_PEER[name](found.peers, _progress, options.quick)
     ]
     rows, failed = _measure_baselines([name for name in names if name in BENCHMARKS], options)
-    return found._replace(compared=compared, rows=[*goals.rows(found.results), *rows], failed=failed)
+    return found._replace(compared=compared, rows=[*goals.rows(found.results, compared), *rows], failed=failed)
 
 
 def run_worker(options: Namespace) -> None:
@@ -100,18 +102,22 @@ def run_worker(options: Namespace) -> None:
     json.dump([report.as_data(row) for row in rows], sys.stdout)
 
 
-def _rates() -> dict[str, float]:
+def _rates(seconds: float) -> dict[str, float]:
     with upstream() as fast, fake_aws() as fake:
         return {
-            "container endpoint": measure_rate(fast.url),
-            "FakeAWS": measure_rate(fake.container_url, fake.container_token),
+            "container endpoint": measure_rate(fast.url, seconds=seconds),
+            "FakeAWS": measure_rate(fake.container_url, fake.container_token, seconds=seconds),
         }
 
 
 def _concurrent(found: Measurements, options: Namespace) -> list[ScenarioResult]:
     chosen: Sequence[Scenario] = SCENARIOS
     if options.quick:
-        chosen = [one._replace(callers=QUICK_CALLERS) for one in chosen if one.name in QUICK_SCENARIOS]
+        chosen = [
+            one._replace(callers=QUICK_CALLERS, pause=min(one.pause, QUICK_PAUSE))
+            for one in chosen
+            if one.name in QUICK_SCENARIOS
+        ]
     if options.callers:
         chosen = [one._replace(callers=tuple(options.callers)) for one in chosen]
     with upstream() as source:

@@ -41,6 +41,10 @@ class Source(NamedTuple):
     calls: int = 20
     """Calls of each process: enough that one slow system call does not dominate the figure."""
 
+    def requests(self, fake: Fake) -> int:
+        """Return the number of requests that the fake has received for the route."""
+        return fake.count(self.route) if self.route else 0
+
 
 def _of_files(count: int, calls: int) -> Source:
     profiles = (

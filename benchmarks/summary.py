@@ -1,8 +1,8 @@
-"""The summary table for README.md, in Markdown: 1,000 callers, by library and scenario."""
+"""The summary for README.md, in Markdown: 1,000 callers by scenario, and the first credentials of a fresh process."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .report import amount
@@ -18,16 +18,43 @@ SHOWN = {
 }
 
 
-def table(data: Mapping[str, Any]) -> str | None:
-    """Return the table, or None if a part of it was not measured."""
+# Sources of a fresh process. Its last column is a scenario: 1,000 callers that start with it.
+FRESH = {"environment": "environment keys", "container": "ECS or EKS", "imds": "EC2 metadata", "role": "assumed role"}
+FRESH_CALLERS = "first"
+FRESH_HEAD = "first credentials in a fresh process, imports included: beyond its bare interpreter"
+
+
+def tables(data: Mapping[str, Any]) -> str | None:
+    """Return both tables, or None if a part of them was not measured."""
     results = {(one["peer"], one["scenario"]): one for one in data["concurrent"] if one["callers"] == CALLERS}
+    fresh = {(one["peer"], one["what"]): one["figure"] for one in data["compared"] if one["benchmark"] == "fresh"}
     peers = [peer for peer in dict.fromkeys(peer for peer, _ in results) if "event" not in peer]
-    if not all((peer, scenario) in results for peer in peers for scenario in SHOWN) or not peers:
+    is_complete = all(
+        (peer, scenario) in results and (peer, source) in fresh
+        for peer in peers
+        for scenario in (*SHOWN, FRESH_CALLERS)
+        for source in FRESH
+    )
+    if not is_complete or not peers:
         return None
-    head = [f"{CALLERS:,} callers: served, upstream requests, p99 wait", *SHOWN.values()]
-    lines = [head, ["---"] * len(head)]
-    lines += [[peer, *(_cell(results[peer, scenario]) for scenario in SHOWN)] for peer in peers]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+    callers = [[peer, *(_cell(results[peer, scenario]) for scenario in SHOWN)] for peer in peers]
+    first = [
+        [peer, *(_time(fresh[peer, source]) for source in FRESH), _cell(results[peer, FRESH_CALLERS])] for peer in peers
+    ]
+    return "\n".join(
+        (
+            _table([f"{CALLERS:,} callers: served, upstream requests, p99 wait", *SHOWN.values()], callers),
+            _table([FRESH_HEAD, *FRESH.values(), f"{CALLERS:,} callers in a program that has just started"], first),
+        )
+    )
+
+
+def _table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    return "".join(f"| {' | '.join(line)} |\n" for line in (head, ["---"] * len(head), *lines))
+
+
+def _time(figure: Mapping[str, float] | None) -> str:
+    return "–" if figure is None else amount(figure["median"], "s")
 
 
 def _cell(one: Mapping[str, Any]) -> str:

@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 
 from .measurement import serving
 
-RATE_SECONDS = 0.5
 RATE_CONNECTIONS = 16  # connections, so that the server never waits for the client
 
 
@@ -48,7 +47,7 @@ class Upstream(NamedTuple):
         return int(self.process.stdout.readline())
 
 
-def measure_rate(url: str, token: str = "") -> float:
+def measure_rate(url: str, token: str = "", *, seconds: float) -> float:
     """Return the number of credentials requests per second that a server responds to, over persistent connections."""
     url_parts = urlsplit(url)
     head = f"GET {url_parts.path} HTTP/1.1\r\nHost: {url_parts.netloc}\r\nAuthorization: {token}\r\n\r\n".encode()
@@ -56,7 +55,7 @@ def measure_rate(url: str, token: str = "") -> float:
         endpoint = (url_parts.hostname, url_parts.port)
         connections = [stack.enter_context(socket.create_connection(endpoint)) for _ in range(RATE_CONNECTIONS)]
         responses, started = 0, perf_counter()
-        while perf_counter() - started < RATE_SECONDS:
+        while perf_counter() - started < seconds:
             for connection in connections:
                 connection.sendall(head)
             for connection in connections:

@@ -24,6 +24,10 @@ Sleep = Callable[[float], Awaitable[None]]
 ROLE = "arn:aws:iam::123456789012:role/Demo"
 POOL = "us-east-1:00000000-0000-4000-8000-00000000c0de"  # the default pool of FakeAWS
 VARIANTS: dict[str, Callable[[], anycreds.CredentialProvider]] = {
+    "environment": anycreds.from_default_chain,
+    "keys": lambda: anycreds.from_ini("keys"),
+    "process": lambda: anycreds.from_process("process"),
+    "container": anycreds.from_container_metadata,
     "imds": anycreds.from_instance_metadata,
     "role": lambda: anycreds.from_temporary_credentials(ROLE, source_credentials=anycreds.from_env()),
     "profile": lambda: anycreds.from_ini("role"),

@@ -49,7 +49,7 @@ def test_every_row_is_complete(quick: tuple[str, dict[str, Any]]) -> None:
     """Every row has all fields, medians lie within their bounds, and a comparison has a baseline."""
     _, data = quick
     assert data["failed"] == []
-    assert [row["loop"] for row in data["rows"]] == ["asyncio"] * 13
+    assert [row["loop"] for row in data["rows"]] == ["asyncio"] * 12
     for found in data["rows"]:
         assert set(found) == FIELDS
         for figure in (found["ours"], found["judged"], found["baseline"] or found["ours"]):
@@ -77,8 +77,7 @@ def test_concurrent_callers_make_one_request(quick: tuple[str, dict[str, Any]]) 
     exchanges = row(data, "HTTP requests")
     assert exchanges["ours"]["least"] == exchanges["ours"]["most"] == 1
     assert exchanges["details"]["served"] == exchanges["details"]["callers"] >= 1_000
-    for served in ("1,000 cold callers: all served", "3,000 cold callers: all served"):
-        assert set(row(data, served)["details"]["upstream_requests"]) == {1}
+    assert set(row(data, "1,000 cold callers: all served")["details"]["upstream_requests"]) == {1}
 
 
 def test_memory_per_waiter(quick: tuple[str, dict[str, Any]]) -> None:
