@@ -12,9 +12,10 @@ import pytest
 import anycreds
 from anycreds import Credentials, Provider
 from anycreds.testing import CANARY, FakeAWS
+from support.http_libraries import http_library  # noqa: F401
 from support.raw_http_server import closed
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("http_library")]
 
 ROLE = "arn:aws:iam::123456789012:role/Demo"
 DEVICE = "arn:aws:iam::123456789012:mfa/alice"

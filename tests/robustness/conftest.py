@@ -12,8 +12,9 @@ from anycreds._providers.service import token_cache, token_file
 from anycreds.testing import FakeAWS
 from robustness.environment import Environment, cognito_pools
 from support.event_loops import all_event_loops as anyio_backend
+from support.http_libraries import http_library
 
-__all__ = ["anyio_backend", "aws", "environment", "without_delays"]  # fixtures
+__all__ = ["anyio_backend", "aws", "environment", "http_library", "without_delays"]  # fixtures
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from support.event_loops import each_loop
 from support.http_faults import HTTP_FAULTS, Outcome, faults_with
 from support.raw_http_server import closed
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("without_delays")]
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("http_library", "without_delays")]
 
 HOST, ELSEWHERE = "services.example.com", "elsewhere.example.com"
 LONG = 10.0  # seconds
