@@ -241,7 +241,7 @@ async def test_one_caller_tries_for_all() -> None:
     is_loaded = anyio.Event()
 
     class Runtime(type(provider._runtime)):  # type: ignore[misc]
-        async def preload(self) -> None:
+        async def preload(self, modules: tuple[str, ...] = ()) -> None:
             await is_loaded.wait()
 
     provider._runtime = Runtime()

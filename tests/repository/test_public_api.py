@@ -125,7 +125,7 @@ print(json.dumps(sorted(modules(anycreds.Provider))))
     config.write_text(f"[profile x]\n{PROFILES[kind]}", encoding="utf-8")
     modules = [module.split(".") for module in run_python(code, str(config))]
     imported = {name for _, package, name, *_ in modules if package == "_providers"}
-    assert imported == {"chain", "environment", "process", "profile", "static", kind}
+    assert imported == {"chain", "environment", "profile", "static", kind}
 
 
 def public_signatures() -> Iterator[tuple[str, Any]]:

@@ -270,7 +270,7 @@ class FakeRuntime:
         self.sessions += 1
         yield self.io
 
-    async def preload(self) -> None:
+    async def preload(self, modules: tuple[str, ...] = ()) -> None:
         """Have nothing to load."""
 
     def current_loop(self) -> Hashable:

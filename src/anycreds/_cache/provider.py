@@ -209,6 +209,8 @@ class CachedProvider(Provider):
     async def _plan(self, loop: Hashable, min_ttl: float | None, *, has_waited: bool, force: bool) -> CallPlan:
         """Decide, and start the refresh that this needs. If the source answers at once, it has ended already."""
         state = self._state
+        if modules := self._source._modules_for_now(self._runtime, self._context):
+            await self._runtime.preload(modules)
         if not state.has_planned_refresh(loop):  # otherwise a caller has found that the source does not answer at once
             plan = state.plan_call(loop, min_ttl, has_waited=has_waited, force=force)
             refresh, delay = plan.refresh, plan.start_delay

@@ -123,6 +123,8 @@ class Provider:
         call = ActiveCall(self)
         active_calls.set((*calls, call))
         try:
+            if modules := self._modules_for_now(self._runtime, context):
+                await self._runtime.preload(modules)
             if (credentials := answer_now(self._fetch_now, self._runtime, context)) is not None:
                 return credentials
             await self._runtime.preload()
@@ -166,6 +168,10 @@ class Provider:
     def _load_now(self, io: ImmediateIo, context: ClientContext, events: list[Event]) -> Credentials | None:
         """Return or raise what ``_load`` would if that waits for nothing, and add its events; else return None."""
         return None
+
+    def _modules_for_now(self, io: ImmediateIo, context: ClientContext) -> tuple[str, ...]:
+        """Return the modules that ``_load_now`` cannot do without, to be imported in a thread before."""
+        return ()
 
     def _check_expiration(self, credentials: Credentials, now: float) -> Credentials:
         """Return the credentials. Raise ``RetrievalError`` if they have expired."""

@@ -27,6 +27,13 @@ def environment(runtime: Runtime) -> Provider:
     return EnvironmentProvider(runtime)
 
 
+def process(runtime: Runtime, command: Setting, account_id: str | None, *, timeout: float) -> Provider:
+    """Construct the provider of what a command prints."""
+    from .._providers.process.provider import ProcessProvider
+
+    return ProcessProvider(runtime, command, account_id, timeout=timeout)
+
+
 def container(runtime: Runtime, options: Mapping[str, Setting] | None = None, **limits: Any) -> Provider:
     """Construct the provider of a container's credentials; the limits are ``timeout`` and ``max_retries``."""
     from .._providers.container.provider import ContainerProvider

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypeVar
 
 from .._core.errors import CredentialsError, strip_frames
 from .._core.provider import WHOLE_CONTEXT, ClientContext, Provider
+from .._system.event_loop import is_imported
 
 if TYPE_CHECKING:
     import os
@@ -44,10 +45,11 @@ class LazyProvider(Provider):
             been checked, so it does not raise.
         may_prompt_user: See ``Provider``.
         context_fields: See ``Provider``.
+        modules: All that ``build`` and ``_load_now`` import, if the provider may answer without waiting.
 
     """
 
-    __slots__ = ("_build", "_provider")
+    __slots__ = ("_build", "_modules", "_provider")
 
     def __init__(
         self,
@@ -57,8 +59,10 @@ class LazyProvider(Provider):
         *,
         may_prompt_user: bool = False,
         context_fields: frozenset[str] = WHOLE_CONTEXT,
+        modules: tuple[str, ...] = (),
     ) -> None:
         super().__init__(name, runtime, may_prompt_user=may_prompt_user, context_fields=context_fields)
+        self._modules = modules
         self._build = build
         self._provider: Provider | None = None
 
@@ -68,10 +72,14 @@ class LazyProvider(Provider):
 
     def _fetch_now(self, io: ImmediateIo, context: ClientContext, events: list[Event]) -> Credentials | None:
         if self._provider is None:
-            if self._build.func not in _has_imported:
+            if not self._modules or not all(map(is_imported, self._modules)):
                 return None
-            self._provider = self._build()
+            provider = self._build()
+            self._provider = self._provider or provider  # another thread may have been first
         return self._provider._fetch_now(io, context, events)
+
+    def _modules_for_now(self, io: ImmediateIo, context: ClientContext) -> tuple[str, ...]:
+        return self._modules if self._provider is None else ()
 
     async def _load(self, io: Io, context: ClientContext) -> Credentials:
         if self._provider is None:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     Only: TypeAlias = Literal["process", "sso", "login", "default-sso"]
 
 _NAME, _SSO = "shared files", "SSO"
+# What access keys in a profile need, whose files are read without a thread.
+_MODULES = ("anycreds._factories.profile_build", "anycreds._system.files.snapshot")
 
 
 def profile_provider(
@@ -78,7 +80,14 @@ def profile_provider(
     fields = profile_field(profile)
     if only in {None, "login"}:  # no other source calls a service in the client's region
         fields |= {"region"}
-    return LazyProvider(name, runtime, build, may_prompt_user=mfa_code_provider is not None, context_fields=fields)
+    return LazyProvider(
+        name,
+        runtime,
+        build,
+        may_prompt_user=mfa_code_provider is not None,
+        context_fields=fields,
+        modules=_MODULES if only is None else (),
+    )
 
 
 def _build(runtime: Runtime, files: Files, **options: Any) -> Provider:

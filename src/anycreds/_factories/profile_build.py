@@ -10,7 +10,6 @@ from .._config.shared_files import SharedFiles
 from .._core.callbacks import Callbacks, MfaCodeProvider, RoleAssumer, WebIdentityAssumer
 from .._core.io import Runtime
 from .._core.provider import Provider
-from .._providers.process.provider import ProcessProvider
 from .._providers.profile import single_source
 from .._providers.profile.build import BuildOptions, SourceConstructors
 from .._providers.profile.provider import ProfileProvider
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 CONSTRUCTORS = SourceConstructors(
     environment=constructors.environment,
     static=StaticProvider,
-    process=ProcessProvider,
+    process=constructors.process,
     container=constructors.container,
     instance_metadata=constructors.instance_metadata,
     sso=constructors.sso,

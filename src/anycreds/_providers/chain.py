@@ -95,6 +95,12 @@ class _Chain(Provider):
         )
         self._providers = tuple(providers)
 
+    def _modules_for_now(self, io: ImmediateIo, context: ClientContext) -> tuple[str, ...]:
+        return self._order(io, context)[0]._modules_for_now(io, context)
+
+    def _order(self, io: ImmediateIo, context: ClientContext) -> Sequence[Provider]:
+        return self._providers
+
     def _allows_stale(self, credentials: Credentials) -> bool:
         return any(provider._allows_stale(credentials) for provider in self._providers)
 
@@ -165,6 +171,10 @@ class DefaultChain(_Chain):
         super().__init__("default chain", without_profile, runtime)
         self._with_profile = with_profile
         self._profile = profile
+
+    def _order(self, io: ImmediateIo, context: ClientContext) -> Sequence[Provider]:
+        is_explicit = select_profile(self._profile, context.profile, io.environ()).is_explicit
+        return self._with_profile if is_explicit else self._providers
 
     async def _load(self, io: Io, context: ClientContext) -> Credentials:
         selection = select_profile(self._profile, context.profile, io.environ())

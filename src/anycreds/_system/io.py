@@ -30,17 +30,18 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _LOCAL, _PROCESS = "anycreds._system.local", "anycreds._system.process"
+_SNAPSHOT = "anycreds._system.files.snapshot"
 _PLAIN_HTTP = "anycreds._system.http.plain"
 _SERVICES = "anycreds._system.http.services"  # it imports the other one
 
 
 def read_at_once(wanted: Sequence[core.FileQuery]) -> list[core.FileVersion | core.ReadFailure | None] | None:
     """Return the versions of small files; see ``ImmediateIo``."""
-    if not event_loop.is_imported(_LOCAL):
+    if not event_loop.is_imported(_SNAPSHOT):
         return None  # a thread has to import it first
-    from .local import LocalMachine
+    from .files import snapshot
 
-    return LocalMachine.read_at_once(wanted)
+    return snapshot.read_at_once(wanted)
 
 
 class SystemIo:
@@ -248,9 +249,11 @@ class SystemRuntime:
         attempt = None if timeout is None else Attempt(timeout, name)
         return SystemIo(self._clock, self._environ, attempt)
 
-    async def preload(self) -> None:
-        """Import what waiting needs; see ``Runtime``."""
-        if not event_loop.is_imported(event_loop.anyio_backend()):
+    async def preload(self, modules: tuple[str, ...] = ()) -> None:
+        """Import what waiting needs, or only these modules; see ``Runtime``."""
+        if modules:
+            await preload.preload(modules, for_waiting=False)
+        elif not event_loop.is_imported(event_loop.anyio_backend()):
             await preload.preload()
 
     def spawn_system_task(self, body: core.TaskBody, on_end: Callable[[], None], name: str, context: Context) -> None:

@@ -11,7 +11,6 @@ class LocalMachine:
 
     read_file = staticmethod(read.read_file)
     read_private = staticmethod(read.read_private)
-    read_at_once = staticmethod(snapshot.read_at_once)
     snapshot = snapshot.FileSnapshot
     write_private = staticmethod(atomic_write.write_private)
     run_detached = staticmethod(detached.run_detached)

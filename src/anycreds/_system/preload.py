@@ -21,34 +21,37 @@ _ANYIO_PARTS = ("CancelScope", "Event", "create_memory_object_stream", "connect_
 _loading: dict[Hashable, ThreadEvent] = {}
 
 
-async def preload(modules: tuple[str, ...] = ()) -> None:
+async def preload(modules: tuple[str, ...] = (), *, for_waiting: bool = True) -> None:
     """Import what anyio needs for waiting on this event loop, and these modules, unless they are loaded.
 
-    An import that fails is not reported here: the code that needs the module raises the error.
+    Without ``for_waiting``, import the modules only. An import that fails is not reported here: the code that needs the
+    module raises the error.
     """
     if not threads.enabled:
         for name in modules:
             import_module(name)
         return None
-    backend = anyio_backend()
-    while not all(map(is_imported, (backend, *modules))):
+    if for_waiting:
+        modules = (anyio_backend(), *modules)
+    while not all(map(is_imported, modules)):
         loop = current_loop()
         if (event := _loading.get(loop)) is None:
-            return await _start(loop, (backend, *modules)).wait()
+            return await _start(loop, modules, for_waiting=for_waiting).wait()
         await event.wait()
     return None
 
 
-def _start(loop: Hashable, modules: tuple[str, ...]) -> ThreadEvent:
+def _start(loop: Hashable, modules: tuple[str, ...], *, for_waiting: bool) -> ThreadEvent:
     event = _loading[loop] = ThreadEvent()
 
     def load() -> None:
-        import anyio
+        if for_waiting:
+            import anyio
 
-        for part in _ANYIO_PARTS:
-            with suppress(Exception):
-                getattr(anyio, part)
-        for name in ("anyio.lowlevel", *modules):
+            for part in _ANYIO_PARTS:
+                with suppress(Exception):
+                    getattr(anyio, part)
+        for name in ("anyio.lowlevel", *modules) if for_waiting else modules:
             with suppress(Exception):
                 import_module(name)
         del _loading[loop]

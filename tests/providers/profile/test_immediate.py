@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
@@ -35,6 +38,32 @@ credential_process = echo '{{"Version": 1, "AccessKeyId": "AKIDCOMMAND", "Secret
 region = eu-west-1
 [default]
 {KEYS.format("DEFAULT")}
+"""
+
+FIRST_CALL = """
+import sys, threading
+import anycreds
+from anycreds._system.files import snapshot
+from anycreds._system.files.read import read_regular
+
+snapshot.read_directly = lambda wanted: [read_regular(path, 1 << 20, known) for path, known in wanted]
+start, started = threading.Thread.start, []
+
+def note(thread):
+    started.append(thread)
+    start(thread)
+
+async def main():
+    threading.Thread.start = note
+    assert (await eval("anycreds." + sys.argv[2])()).access_key_id == "AKIDKEYS"
+
+if sys.argv[1] == "trio":
+    import trio
+    trio.run(main)
+else:
+    import asyncio
+    asyncio.run(main())
+print(len(started), *[name for name in sys.modules if name.startswith("anyio")])
 """
 
 
@@ -80,6 +109,40 @@ async def test_keys_of_a_profile(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [at_once(provider()) for provider in made] == ["AKIDKEYS"] * len(made)
     client = anycreds.from_default_chain().for_client(ClientContext(profile="default"))
     assert at_once(client()) == "AKIDDEFAULT"
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "trio"])
+def test_first_call_of_a_process(loop: str, tmp_path: Path) -> None:
+    """The first call starts one thread, which imports what reads a profile, and imports nothing of anyio."""
+    (tmp_path / "config").write_text(CONFIG)
+    environ = {**os.environ, "AWS_CONFIG_FILE": str(tmp_path / "config"), "AWS_PROFILE": "keys", "HOME": str(tmp_path)}
+    for factory in ("from_ini()", "cached(anycreds.from_ini())", "from_default_chain()"):
+        command = [sys.executable, "-c", FIRST_CALL, loop, factory]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environ, check=True)
+        assert done.stdout.split() == ["1"]
+
+
+@pytest.mark.usefixtures("files")
+async def test_callers_share_the_import() -> None:
+    """Many first callers of a process wait for one import, and then all get the keys of one read."""
+    events: list[Event] = []
+    provider = anycreds.from_default_chain("keys", observer=events.append)
+    waiting = anyio.Event()
+    loaded: list[tuple[str, ...]] = []
+
+    class Runtime(type(provider._runtime)):  # type: ignore[misc]
+        async def preload(self, modules: tuple[str, ...] = ()) -> None:
+            loaded.append(modules)
+            await waiting.wait()
+
+    provider._runtime = Runtime()
+    async with anyio.create_task_group() as tasks:
+        for _ in range(10):
+            tasks.start_soon(provider)
+        await anyio.wait_all_tasks_blocked()
+        waiting.set()
+    assert [len(modules) for modules in loaded] == [2] * 10
+    assert [type(event) for event in events] == [AttemptStarted, AttemptStarted, Refreshed, Waited]
 
 
 @pytest.mark.usefixtures("files")

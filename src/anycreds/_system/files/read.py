@@ -12,8 +12,6 @@ import stat
 from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 
-import anyio
-
 from ..._core.errors import ProviderTimeoutError
 from ..._core.io import PrivateFile, ReadFailure, Signature
 from .. import threads
@@ -61,6 +59,8 @@ async def read_in_thread(function: Callable[..., T], *arguments: object) -> T:
     """Return what a plain function returns that reads files. A read that takes too long is an error."""
     if not threads.enabled:
         return function(*arguments)
+    import anyio  # lazily: small files need no thread
+
     with anyio.move_on_after(READ_TIMEOUT):
         return await threads.run_in_thread(function, *arguments)
     raise ProviderTimeoutError(
