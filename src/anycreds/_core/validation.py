@@ -57,7 +57,7 @@ def check_header_safe(value: object, *, field: str | None = None) -> str:
     An HTTP client would raise an error with the value in its message.
     """
     text = check_text(value, field=field)
-    if any(character > "\xff" for character in text):
+    if not text.isascii() and any(character > "\xff" for character in text):
         raise InvalidValueError("has a character that an HTTP header cannot contain", field=field)
     if text != text.strip():
         raise InvalidValueError("begins or ends with a blank", field=field)
