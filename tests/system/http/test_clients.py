@@ -6,6 +6,8 @@ import ssl
 import sys
 import types
 from collections.abc import AsyncIterator, Callable
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,9 @@ from anycreds._wire.urls import parse_url
 from anycreds.testing import CANARY
 from support.event_loops import asyncio_only as anyio_backend  # noqa: F401
 from support.event_loops import each_loop
+from support.http_libraries import INSTALLED
 from support.raw_http_server import ok, serving
+from support.rows import row
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("http_library")]
 
@@ -438,3 +442,36 @@ async def test_client_of_httpx2(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(seen[0].url, library.URL)
     errors.append(library.ConnectError("canary"))
     assert await one(request) == TransportFailure("unreachable", "no further details")
+
+
+async def test_client_of_each_library() -> None:
+    """A client of the user gets requests of its own library, whichever of them this library has chosen."""
+    for name in INSTALLED:
+        library = import_module(name)
+        seen: list[Any] = []
+
+        def respond(request: Any, library: Any = library, seen: list[Any] = seen) -> Any:
+            seen.append(request)
+            return library.Response(200, content=b"yes")
+
+        with row(name):
+            transport = library.MockTransport(respond)
+            response = await one(post(FAR, Transport(partial(library.AsyncClient, transport=transport))))
+            assert isinstance(response, Response)
+            assert response.body == b"yes"
+            assert isinstance(seen[0], library.Request)
+
+
+class _Wrapper:
+    """A client of the user that passes everything to a client of httpx, and is of no known class."""
+
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        self.send, self.build_request, self.aclose = client.send, client.build_request, client.aclose
+
+
+async def test_client_of_an_unknown_class() -> None:
+    """A client of an unknown class gets requests of httpx if that is imported, since it most likely wraps a client."""
+    factory = Factory()
+    response = await one(post(FAR, Transport(lambda: _Wrapper(factory()))))
+    assert isinstance(response, Response)
+    assert isinstance(factory.requests[0], httpx.Request)
