@@ -6,7 +6,8 @@ import pytest
 
 import anycreds
 from anycreds import CachedProvider, ClientContext, Credentials
-from anycreds._core.io import Io
+from anycreds._core.events import Event
+from anycreds._core.io import ImmediateIo, Io
 from anycreds._core.provider import Provider
 from anycreds._system.io import SystemRuntime
 from anycreds.testing import ManualClock
@@ -29,6 +30,16 @@ class RegionalSource(Provider):
         self.contexts: list[ClientContext] = []
 
     async def _load(self, io: Io, context: ClientContext) -> Credentials:
+        self.contexts.append(context)
+        return Credentials(f"AKID{len(self.contexts)}", "shh")
+
+
+class ImmediateSource(RegionalSource):
+    """A source that answers without waiting."""
+
+    __slots__ = ()
+
+    def _load_now(self, io: ImmediateIo, context: ClientContext, events: list[Event]) -> Credentials:
         self.contexts.append(context)
         return Credentials(f"AKID{len(self.contexts)}", "shh")
 
@@ -112,6 +123,14 @@ async def test_profile_of_a_client_counts_as_selected_explicitly() -> None:
     assert (await chain()).access_key_id == "AKID"
     with pytest.raises(anycreds.ProfileNotFoundError, match=r"'work'.*the profile of the client"):
         await chain.for_client(ClientContext(profile="work"))()
+
+
+async def test_chain_that_answers_at_once_passes_the_client_on() -> None:
+    """A chain whose first member answers without waiting gives it the context of the client."""
+    source = ImmediateSource("region")
+    chain = anycreds.cached(anycreds.create_credential_chain(source))
+    assert (await chain.for_client(PARIS)()).access_key_id == "AKID1"
+    assert source.contexts == [PARIS]
 
 
 async def test_function_gets_no_arguments() -> None:

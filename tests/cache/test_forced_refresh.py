@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 
 import anyio
 import pytest
@@ -78,6 +79,19 @@ async def test_joins_the_refresh_in_progress() -> None:
     assert upstream.running == 1
     assert (await provider(refresh=True)).access_key_id == "AKID2"
     assert upstream.calls == 2
+
+
+async def test_other_callers_join_it_while_the_source_backs_off() -> None:
+    """A caller without cached credentials joins a forced refresh, although the error of the last one is remembered."""
+    clock = VirtualClock()
+    provider = anycreds.cached(FakeSource(clock, down(), down(), latency=1), clock=clock)
+    for _ in range(2):
+        with pytest.raises(anycreds.RetrievalError):
+            await provider(refresh=True)
+    async with anyio.create_task_group() as group:
+        group.start_soon(partial(provider, refresh=True))
+        await anyio.sleep(1.5)  # a second after the last call it has begun; the source backs off for two seconds
+        assert (await provider()).access_key_id == "AKID3"
 
 
 async def test_calls_are_a_second_apart() -> None:

@@ -65,6 +65,7 @@ async def test_events_of_credentials() -> None:
     clock.advance(2)
     second = await provider()
     assert kinds(events) == ["AttemptStarted", "Refreshed", "Waited"]
+    assert [event.seconds for event in events if isinstance(event, Refreshed | Waited)] == [2.0, 2.0]
 
     events.clear()
     clock.advance(3000)
