@@ -289,13 +289,19 @@ def peers(session: nox.Session, peer: str) -> None:
     session.run("python", "-m", "pytest", tests, *session.posargs, env={**BARE, **switch})
 
 
+SERVICE_CALLS = ("tests/system/http", "tests/robustness/test_servers.py", "tests/end_to_end/test_services.py")
+
+
 @nox.session
 @nox.parametrize("libraries", ["newest", "aioboto3"])
 def adapters(session: nox.Session, libraries: str) -> None:
-    """Run the tests of the adapters with the newest libraries, and with those that aioboto3 pins."""
+    """Run the tests of the adapters with the newest libraries, and with those that aioboto3 pins.
+
+    The newest ones include httpx2, so the tests of service calls run here on both HTTP libraries.
+    """
     session.install("--require-hashes", "-r", "requirements/adapters.txt")
     install_project(session)
-    tests = ["tests/adapters", "tests/repository/test_docstrings.py"]
+    tests = ["tests/adapters", "tests/repository/test_docstrings.py", *SERVICE_CALLS]
     if libraries == "aioboto3":
         session.install("aiobotocore==2.25.1", "botocore==1.40.61", "boto3==1.40.61")
         tests = ["tests/adapters/aiobotocore"]
