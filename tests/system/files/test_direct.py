@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -127,14 +128,15 @@ def test_unknown_mounts(monkeypatch: pytest.MonkeyPatch, mounts: Callable[..., N
 
 @pytest.mark.usefixtures("mounts")
 def test_not_in_memory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A file that is not in memory, or only in part, or on a file system that cannot tell, is left to a thread."""
+    """A file that is not in memory, or only in part, or on a system that cannot say so, is left to a thread."""
     file = tmp_path / "file"
     file.write_text("content")
 
-    def fail(error: OSError) -> int:
+    def fail(error: Exception) -> int:
         raise error
 
-    for result in (lambda *_: fail(BlockingIOError()), lambda *_: fail(OSError(95, "unsupported")), lambda *_: 3):
+    errors = (BlockingIOError(), OSError(95, "unsupported"), NotImplementedError("musl"))
+    for result in (*(partial(lambda error, *_: fail(error), error) for error in errors), lambda *_: 3):
         monkeypatch.setattr(os, "preadv", result)
         assert read_directly([(str(file), None)]) is None
 

@@ -41,7 +41,7 @@ def read_directly(wanted: Sequence[FileQuery]) -> list[FoundFile | ReadFailure] 
     try:
         mounts = list(_mounts(_read_table()))
         return [_read(path, known, mounts) for path, known in wanted]
-    except (OSError, ValueError):  # a thread finds the reason, and the words for it
+    except (OSError, ValueError, NotImplementedError):  # a thread finds the reason, and the words for it
         return None
 
 
