@@ -43,7 +43,8 @@ def _of_sources(found: Mapping[tuple[str, str, str], Span], loop: str) -> Iterat
         if mine and least:
             judged = span([mine.median / least.median])
             baseline_is = "the same exchanges by hand over one bare socket"
-            yield Row(f"cold call, {source}", loop, "s", mine, least, baseline_is, "ratio", judged, goal)
+            notes = (f"ratio of the minima: {mine.least / least.least:.2f} ×",)
+            yield Row(f"cold call, {source}", loop, "s", mine, least, baseline_is, "ratio", judged, goal, notes)
     for source, goal in COLD.items():
         if figure := found.get(("cold", source, OURS + loop)):
             yield Row(f"cold call, {source}", loop, "s", figure, None, "", "value", figure, goal)
