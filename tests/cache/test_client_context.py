@@ -9,7 +9,7 @@ from anycreds import CachedProvider, ClientContext, Credentials
 from anycreds._core.events import Event
 from anycreds._core.io import ImmediateIo, Io
 from anycreds._core.provider import Provider
-from anycreds._system.io import SystemRuntime
+from anycreds._system.runtime import SystemRuntime
 from anycreds.testing import ManualClock
 from support.fake_source import FakeSource
 

@@ -11,7 +11,7 @@ import anycreds
 from anycreds import Credentials, CredentialsError, RetrievalError
 from anycreds._core.io import Io
 from anycreds._core.provider import ClientContext, Provider
-from anycreds._system.io import SystemRuntime
+from anycreds._system.runtime import SystemRuntime
 from anycreds.events import AttemptFailed, Event
 from anycreds.testing import VirtualClock
 from anycreds.testing.pytest_plugin import virtual_backend as anyio_backend  # noqa: F401

@@ -12,7 +12,7 @@ from anycreds import Credentials, CredentialsError, ProviderTimeoutError, Retrie
 from anycreds._core import provider as provider_module
 from anycreds._core.io import Io
 from anycreds._core.provider import ClientContext, Provider
-from anycreds._system.io import SystemRuntime
+from anycreds._system.runtime import SystemRuntime
 from anycreds.testing import CANARY
 from support.fake_io import FakeIo, FakeRuntime, run
 

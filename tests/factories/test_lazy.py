@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -149,8 +153,12 @@ async def test_clients_share_a_cache(
     assert len(log.read_text().splitlines()) == calls
 
 
-def test_a_chain_reads_shared_files_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All providers of the default chain use one ``SharedFiles``, which is built when one of them needs it."""
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_chain_reads_shared_files_together(exists: bool, isolated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All providers of the default chain use one ``SharedFiles``, which is built when there is a file."""
+    if exists:
+        (isolated / ".aws").mkdir(exist_ok=True)
+        (isolated / ".aws/config").write_text("[default]\nregion = eu-west-1\n")
     built: list[object] = []
 
     class RecordedFiles(shared_files.SharedFiles):
@@ -163,4 +171,64 @@ def test_a_chain_reads_shared_files_together(monkeypatch: pytest.MonkeyPatch) ->
     assert built == []
     with pytest.raises(anycreds.NoCredentialsError):
         anyio.run(chain)
-    assert len(built) == 1
+    assert len(built) == exists
+
+
+def test_a_file_that_appears_is_read_by_the_next_call(isolated: Path) -> None:
+    """A provider that found no file, and so was not built, looks for one again at its next call."""
+    chain = anycreds.from_default_chain()._source
+    with pytest.raises(anycreds.NoCredentialsError):
+        anyio.run(chain)
+    (isolated / ".aws").mkdir(exist_ok=True)
+    (isolated / ".aws/config").write_text(
+        "[default]\naws_access_key_id = AKIDNEW\naws_secret_access_key = canary-secret\n"
+    )
+    assert anyio.run(chain).access_key_id == "AKIDNEW"
+
+
+UNUSED = (
+    "anycreds._config.parser",
+    "anycreds._config.profiles",
+    "anycreds._config.shared_files",
+    "anycreds._factories.profile_build",
+    "anycreds._providers.sts.web_identity",
+    "anycreds._wire.xml",
+)
+
+
+def test_nothing_is_imported_for_providers_without_configuration(isolated: Path) -> None:
+    """EC2 metadata, the last provider of the default chain, needs neither the parser of the files nor STS."""
+    program = (
+        "import sys, asyncio, anycreds\n"
+        "try: asyncio.run(anycreds.from_default_chain(endpoint='http://127.0.0.1:1')())\n"
+        "except anycreds.NoCredentialsError as error: assert len(error.attempts) == 6\n"
+        f"print([name for name in {UNUSED!r} if name in sys.modules])"
+    )
+    environ = {**os.environ, "HOME": str(isolated), "AWS_EC2_METADATA_DISABLED": "false"}
+    result = subprocess.run([sys.executable, "-c", program], env=environ, capture_output=True, text=True, check=False)
+    assert (result.stdout, result.stderr) == ("[]\n", "")
+
+
+@pytest.mark.parametrize("exists", [True, False])
+@pytest.mark.parametrize("selects", ["AWS_PROFILE", "profile", "client"])
+def test_a_missing_profile_that_is_selected_is_an_error(
+    exists: bool, selects: str, isolated: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without any file too, an explicitly selected profile that does not exist is reported."""
+    if exists:
+        (isolated / ".aws").mkdir(exist_ok=True)
+        (isolated / ".aws/config").write_text("[profile other]\nregion = eu-west-1\n")
+    if selects == "AWS_PROFILE":
+        monkeypatch.setenv("AWS_PROFILE", "gone")
+    provider = anycreds.from_ini("gone" if selects == "profile" else None)
+    if selects == "client":
+        provider = provider.for_client(ClientContext(profile="gone"))
+    with pytest.raises(anycreds.ProfileNotFoundError, match="gone"):
+        anyio.run(provider)
+
+
+@pytest.mark.parametrize("option", ["filepath", "config_filepath"])
+def test_a_missing_file_that_an_option_names_is_an_error(option: str, tmp_path: Path) -> None:
+    """A missing file is no configuration, unless an option names it."""
+    with pytest.raises(anycreds.InvalidConfigurationError, match=f"option {option}"):
+        anyio.run(default_chain(**{option: str(tmp_path / "gone")}))

@@ -31,7 +31,7 @@ from anycreds._providers.sso.provider import SsoProvider
 from anycreds._providers.sso.settings import SsoSettings
 from anycreds._providers.sts.assume_role import AssumeRoleProvider, Role
 from anycreds._providers.sts.web_identity import WebIdentityOptions, WebIdentityProvider
-from anycreds._system.io import SystemRuntime
+from anycreds._system.runtime import SystemRuntime
 from anycreds.testing import CANARY, FakeAWS
 from anycreds.testing._fake_aws.state import CognitoIdentity
 from support.fake_io import is_library_file

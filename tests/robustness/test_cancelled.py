@@ -11,7 +11,7 @@ import pytest
 
 import anycreds
 from anycreds import Credentials
-from anycreds._system.io import SystemRuntime
+from anycreds._system.runtime import SystemRuntime
 from anycreds.testing import FakeAWS
 from robustness.environment import KINDS, Environment, cognito_pools
 from support.coroutine_stepper import reaches_step

@@ -21,7 +21,7 @@ from anycreds._providers.container.provider import ContainerProvider
 from anycreds._providers.container.settings import container_options
 from anycreds._providers.imds.provider import InstanceMetadataProvider
 from anycreds._providers.imds.settings import ImdsOptions
-from anycreds._system.io import SystemRuntime
+from anycreds._system.runtime import SystemRuntime
 from anycreds.testing import (
     Body,
     Delay,

@@ -19,7 +19,7 @@ from anycreds._providers.cognito.provider import CognitoIdentityProvider
 from anycreds._providers.service.endpoint_resolution import EndpointResolver
 from anycreds._providers.sts.assume_role import AssumeRoleProvider, Role
 from anycreds._providers.sts.web_identity import WebIdentityOptions, WebIdentityProvider
-from anycreds._system.io import SystemRuntime
+from anycreds._system.runtime import SystemRuntime
 from anycreds.testing import FakeAWS, Forever, Hang, MemoryNetwork, ServiceError, Step, VirtualClock
 from anycreds.testing.pytest_plugin import virtual_backend as anyio_backend  # noqa: F401
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 
-from anycreds._system.io import SystemRuntime
+from anycreds._system.runtime import SystemRuntime
 
 
 def test_new_uuid() -> None:

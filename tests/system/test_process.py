@@ -21,8 +21,8 @@ from anyio.to_thread import current_default_thread_limiter
 
 from anycreds._core.io import ProcessFailure, ProcessResult
 from anycreds._system import process
-from anycreds._system.io import SystemRuntime
 from anycreds._system.process import STDERR_LIMIT, group
+from anycreds._system.runtime import SystemRuntime
 from anycreds.testing import CANARY
 from support.event_loops import asyncio_only as anyio_backend  # noqa: F401
 from support.event_loops import each_loop
@@ -483,7 +483,7 @@ def test_closed_coroutine_ends_its_command(started: list[int]) -> None:
 _FIRST_PROCESS = """
 import anyio, ctypes, os
 assert ctypes.CDLL(None).prctl(36, 1, 0, 0, 0) == 0  # PR_SET_CHILD_SUBREAPER: orphans become children of this process
-from anycreds._system.io import SystemRuntime
+from anycreds._system.runtime import SystemRuntime
 async def main():
     io = SystemRuntime().open_io("test")
     print(*(await io.run_process("sh -c 'sleep 300 & sleep 300' & echo out", 20, 100)))

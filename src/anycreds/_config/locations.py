@@ -10,16 +10,23 @@ https://docs.aws.amazon.com/sdkref/latest/guide/file-location.html
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from os import PathLike
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from .._core.errors import InvalidConfigurationError
 from .settings import Setting, first_set, first_set_or_old
 
+if TYPE_CHECKING:
+    from .parser.sections import FileKind
+
 CONFIG_VARIABLE = "AWS_CONFIG_FILE"
 CREDENTIALS_VARIABLE = "AWS_SHARED_CREDENTIALS_FILE"
 PROFILE_VARIABLE, OLD_PROFILE_VARIABLE = "AWS_PROFILE", "AWS_DEFAULT_PROFILE"
+NO_DEFAULT_PROFILE = "no profile is selected, and there is no profile 'default'"
+# A hundred times the size of 10,000 profiles; a larger file is not a shared file.
+FILE_LIMIT = 16 * 1024 * 1024
 _NO_HOME = "the home directory is not known: HOME is not set, and the system does not know it either"
 
 
@@ -34,12 +41,27 @@ class Location(NamedTuple):
     is_explicit: bool
     """Whether an option or a variable names the file. A file at the default location may be missing."""
 
+    @property
+    def may_be_missing(self) -> bool:
+        """Whether a missing shared file is as good as an empty one. One that an option names must exist."""
+        return not self.origin.startswith("option")
+
 
 class Locations(NamedTuple):
     """The locations of both files; None for a default location if the home directory is unknown."""
 
     config: Location | None
     credentials: Location | None
+
+    def files(self) -> list[tuple[FileKind, Location]]:
+        """Return the files to read. The null device means that there is no such file."""
+        kinds: tuple[FileKind, FileKind] = ("config", "credentials")
+        null_device = os.path.normcase(os.devnull)
+        return [
+            (kind, location)
+            for kind, location in zip(kinds, self, strict=True)
+            if location is not None and os.path.normcase(location.path) != null_device
+        ]
 
 
 class ProfileSelection(NamedTuple):

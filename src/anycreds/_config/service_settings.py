@@ -7,12 +7,15 @@ See: AWS "SDKs and Tools" reference, "AWS Region", "Service-specific endpoints",
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from .._core.errors import InvalidConfigurationError
 from .client_config import MAX_ATTEMPTS_LIMIT, ClientConfig
-from .profiles import Profile
 from .settings import Setting, display_value, first_set, from_argument, parse_bool
+
+if TYPE_CHECKING:
+    from .._core.io import Io
+    from .profiles import Profile
 
 IGNORE_VARIABLE = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"
 _ATTEMPTS_VARIABLE = "AWS_MAX_ATTEMPTS"
@@ -46,6 +49,13 @@ class ProfileView(NamedTuple):
         """Return one setting whose origin contains its key: file and line alone say little in an error."""
         setting = self.setting(key)
         return None if setting is None else Setting(setting.value, f"{key} in {setting.origin}")
+
+
+class ProfileViews(Protocol):
+    """The shared files, for a source that needs no more than the settings of the selected profile."""
+
+    async def view(self, io: Io, client_profile: str | None, profile: str | None = None) -> ProfileView:
+        """Return the settings of the selected profile; an empty view if there is no such profile."""
 
 
 class ServiceSettings(NamedTuple):

@@ -5,7 +5,6 @@ A failed read is never cached, so a file that appears is found by the next call.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from os import PathLike
@@ -14,7 +13,7 @@ from typing import NamedTuple
 from .._core.errors import ConfigParseError, InvalidConfigurationError
 from .._core.io import FileQuery, FileVersion, ImmediateIo, Io, ReadFailure, Signature
 from .._core.logs import log
-from .locations import Location, Locations, select_profile, shared_file_locations
+from .locations import FILE_LIMIT, Location, Locations, select_profile, shared_file_locations
 from .parser import read
 from .parser.sections import FileKind, Sections
 from .profiles import FileDiagnostic, Profiles
@@ -22,14 +21,11 @@ from .service_settings import MissingSection, ProfileView
 from .settings import first_set
 
 NAME = "shared files"
-# A hundred times the size of 10,000 profiles; a larger file is not a shared file.
-FILE_LIMIT = 16 * 1024 * 1024
 # Parsing this much takes a millisecond. Larger files are parsed in a thread, so that they do not block the event loop.
 PARSED_AT_ONCE = 64 * 1024
 # At most so many diagnostics are logged at a time; a file with more is not a shared file.
 MAX_LOGGED = 20
 
-_KINDS: tuple[FileKind, FileKind] = ("config", "credentials")
 _UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -101,12 +97,7 @@ class SharedFiles:
     def _lookup(self, environ: Mapping[str, str], home_directory: Callable[[], str | None]) -> _Lookup:
         options = self._options
         locations = shared_file_locations(environ, home_directory, options.filepath, options.config_filepath, NAME)
-        files = [
-            (kind, location)
-            for kind, location in zip(_KINDS, locations, strict=True)
-            # The null device means that there is no such file.
-            if location is not None and os.path.normcase(location.path) != os.path.normcase(os.devnull)
-        ]
+        files = locations.files()
         return _Lookup(locations, files, [(file[1].path, self._signature(*file)) for file in files])
 
     def _merge(self, lookup: _Lookup, sections: Sequence[Sections | None]) -> Profiles:
@@ -146,7 +137,7 @@ class SharedFiles:
         if version is None:  # it has not changed
             return self._parsed[kind, location.path].sections
         if isinstance(version, ReadFailure):
-            if version.is_missing and not location.origin.startswith("option"):
+            if version.is_missing and location.may_be_missing:
                 return None
             message = f"{location.display_path} {version.detail} ({location.origin})"
             raise InvalidConfigurationError(message, source=NAME)

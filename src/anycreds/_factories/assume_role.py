@@ -11,7 +11,8 @@ from .._core.provider import Provider
 from .._core.validation import check_timeout_and_retries
 from . import constructors
 from .default_chain import from_default_chain
-from .lazy import LazyProvider, endpoint_resolver, hides_arguments, shared_files
+from .files import Files
+from .lazy import LazyProvider, endpoint_resolver, hides_arguments
 from .runtime import RUNTIME, as_source_provider
 from .sts_options import checked_parameters, required
 
@@ -123,5 +124,5 @@ def _build_temporary_credentials(
 ) -> Provider:
     from .._core.callbacks import Callbacks
 
-    endpoints = endpoint_resolver(client_config, shared_files())
+    endpoints = endpoint_resolver(client_config, Files())
     return constructors.assume_role(runtime, endpoints=endpoints, callbacks=Callbacks(mfa_code_provider), **options)

@@ -10,7 +10,8 @@ from .._config.client_config import check_client_config
 from .._core.errors import InvalidConfigurationError
 from .._core.provider import Provider
 from .._core.validation import InvalidValueError, check_timeout_and_retries
-from .lazy import LazyProvider, endpoint_resolver, hides_arguments, shared_files
+from .files import Files
+from .lazy import LazyProvider, endpoint_resolver, hides_arguments
 from .runtime import RUNTIME
 
 if TYPE_CHECKING:
@@ -152,7 +153,7 @@ def _build(
 ) -> Provider:
     from .._providers.cognito.provider import CognitoIdentityPoolProvider, CognitoIdentityProvider
 
-    endpoints = endpoint_resolver(client_config, shared_files())
+    endpoints = endpoint_resolver(client_config, Files())
     if pool is None:
         return CognitoIdentityProvider(runtime, identifier, endpoints, options)
     return CognitoIdentityPoolProvider(runtime, identifier, endpoints, options, **pool)

@@ -12,8 +12,8 @@ from .._providers.environment import EnvironmentProvider
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from .._config.service_settings import ProfileViews
     from .._config.settings import Setting
-    from .._config.shared_files import SharedFiles
     from .._core.callbacks import Callbacks
     from .._core.io import Runtime
     from .._core.provider import Provider
@@ -44,7 +44,7 @@ def container(runtime: Runtime, options: Mapping[str, Setting] | None = None, **
 def instance_metadata(
     runtime: Runtime,
     *,
-    files: SharedFiles,
+    files: ProfileViews,
     profile: str | None = None,
     **options: Any,
 ) -> Provider:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from .._core.provider import Provider
 from .._providers.chain import DefaultChain
 from .._providers.environment import EnvironmentProvider
-from .._system.io import SystemRuntime
+from .._system.runtime import SystemRuntime
 from .cache import cached
-from .lazy import shared_files
+from .files import Files
 from .metadata import container_provider, instance_metadata_provider
 from .profile import profile_provider
 from .runtime import RUNTIME
@@ -219,7 +219,7 @@ def from_default_chain(
     """
     options = {
         "profile": profile,
-        "files": shared_files(filepath, config_filepath, ignore_cache),  # one for all providers
+        "files": Files(filepath, config_filepath, ignore_cache),  # one for all providers
         "mfa_code_provider": mfa_code_provider,
         "role_assumer": role_assumer,
         "role_assumer_with_web_identity": role_assumer_with_web_identity,

@@ -6,7 +6,7 @@ options, and a thread imports the module and builds the provider when it is need
 
 from __future__ import annotations
 
-from functools import cache, partial, wraps
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypeVar
 
 from .._core.errors import CredentialsError, strip_frames
@@ -14,19 +14,17 @@ from .._core.provider import WHOLE_CONTEXT, ClientContext, Provider
 from .._system.event_loop import is_imported
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine
 
     from .._config.client_config import ClientConfig
-    from .._config.shared_files import SharedFiles
     from .._core.credentials import Credentials
     from .._core.events import Event
     from .._core.io import ImmediateIo, Io, Runtime
     from .._providers.service.endpoint_resolution import EndpointResolver
+    from .files import Files
 
-    Path = str | os.PathLike[str] | None
-    Files: TypeAlias = Callable[[], SharedFiles]
-    """Returns the shared files, always the same object. Their parser is imported at the first call."""
+    Check: TypeAlias = Callable[[Io, ClientContext], Awaitable[object]]
+    """Raises what the provider would raise if nothing is configured, and otherwise does nothing."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -46,10 +44,11 @@ class LazyProvider(Provider):
         may_prompt_user: See ``Provider``.
         context_fields: See ``Provider``.
         modules: All that ``build`` and ``_load_now`` import, if the provider may answer without waiting.
+        check: Called before the provider is built, so that nothing is imported for a provider without configuration.
 
     """
 
-    __slots__ = ("_build", "_modules", "_provider")
+    __slots__ = ("_build", "_check", "_modules", "_provider")
 
     def __init__(
         self,
@@ -60,9 +59,11 @@ class LazyProvider(Provider):
         may_prompt_user: bool = False,
         context_fields: frozenset[str] = WHOLE_CONTEXT,
         modules: tuple[str, ...] = (),
+        check: Check | None = None,
     ) -> None:
         super().__init__(name, runtime, may_prompt_user=may_prompt_user, context_fields=context_fields)
         self._modules = modules
+        self._check = check
         self._build = build
         self._provider: Provider | None = None
 
@@ -82,29 +83,22 @@ class LazyProvider(Provider):
         return self._modules if self._provider is None else ()
 
     async def _load(self, io: Io, context: ClientContext) -> Credentials:
+        if self._provider is None and self._check is not None:
+            await self._check(io, context)
+        return await (await self._built(io))._fetch(io, context)
+
+    async def _describe_sources(self, io: Io, context: ClientContext) -> list[str]:
+        return await (await self._built(io))._describe_sources(io, context)
+
+    async def _built(self, io: Io) -> Provider:
         if self._provider is None:
             provider = self._build() if self._build.func in _has_imported else await io.run_in_thread(self._build)
             _has_imported.add(self._build.func)
             self._provider = self._provider or provider  # of concurrent calls the first: it may cache something
-        return await self._provider._fetch(io, context)
-
-    async def _describe_sources(self, io: Io, context: ClientContext) -> list[str]:
-        return [] if self._provider is None else await self._provider._describe_sources(io, context)
+        return self._provider
 
     def _allows_stale(self, credentials: Credentials) -> bool:
         return self._provider is not None and self._provider._allows_stale(credentials)
-
-
-def shared_files(filepath: Path = None, config_filepath: Path = None, ignore_cache: bool = False) -> Files:
-    """Return a function that returns the shared files, so that several providers can read them together."""
-
-    @cache
-    def files() -> SharedFiles:
-        from .._config.shared_files import FileOptions, SharedFiles
-
-        return SharedFiles(FileOptions(filepath, config_filepath, ignore_cache))
-
-    return files
 
 
 def profile_field(profile: str | None) -> frozenset[str]:

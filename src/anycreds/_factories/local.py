@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from .._core.provider import Provider
 from .._providers.environment import EnvironmentProvider
-from .lazy import shared_files
+from .files import Files
 from .profile import profile_provider
 from .runtime import RUNTIME
 
@@ -107,7 +107,7 @@ def from_ini(
     """
     return profile_provider(
         RUNTIME,
-        files=shared_files(filepath, config_filepath, ignore_cache),
+        files=Files(filepath, config_filepath, ignore_cache),
         profile=profile,
         mfa_code_provider=mfa_code_provider,
         role_assumer=role_assumer,
@@ -155,5 +155,5 @@ def from_process(
 
     """
     return profile_provider(
-        RUNTIME, files=shared_files(filepath, config_filepath), profile=profile, only="process", timeout=timeout
+        RUNTIME, files=Files(filepath, config_filepath), profile=profile, only="process", timeout=timeout
     )

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from .._core.provider import Provider
 from .._core.validation import check_timeout_and_retries
 from . import constructors
-from .lazy import LazyProvider, hides_arguments, profile_field, shared_files
+from .files import Files
+from .lazy import LazyProvider, hides_arguments, profile_field
 from .runtime import RUNTIME
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
     from .._config.settings import Setting
     from .._core.io import Runtime
-    from .lazy import Files
 
 _CONTAINER = "container credentials"
 _INSTANCE = "EC2 instance metadata"
@@ -142,7 +142,7 @@ def from_instance_metadata(
     """
     return instance_metadata_provider(
         RUNTIME,
-        files=shared_files(),
+        files=Files(),
         profile=profile,
         endpoint=endpoint,
         endpoint_mode=endpoint_mode,
@@ -173,16 +173,12 @@ def instance_metadata_provider(
     """Return the provider of an instance's credentials; the other options are those of ``from_instance_metadata``."""
     check_timeout_and_retries(1.0 if timeout is None else timeout, 0 if max_retries is None else max_retries, _INSTANCE)
     build = partial(
-        _build_instance_metadata,
+        constructors.instance_metadata,
         runtime,
-        files,
+        files=files,
         profile=profile,
         timeout=timeout,
         max_retries=max_retries,
         **options,
     )
     return LazyProvider(_INSTANCE, runtime, build, context_fields=profile_field(profile))
-
-
-def _build_instance_metadata(runtime: Runtime, files: Files, **options: Any) -> Provider:
-    return constructors.instance_metadata(runtime, files=files(), **options)

@@ -6,15 +6,17 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from .._config.client_config import check_client_config
+from .._config.locations import NO_DEFAULT_PROFILE, select_profile
+from .._core.errors import NotConfiguredError
 from .._core.validation import check_timeout_and_retries
 from .lazy import LazyProvider, profile_field
 
 if TYPE_CHECKING:
     from .._config.client_config import ClientConfig
     from .._core.callbacks import MfaCodeProvider, RoleAssumer, WebIdentityAssumer
-    from .._core.io import Runtime
-    from .._core.provider import Provider
-    from .lazy import Files
+    from .._core.io import Io, Runtime
+    from .._core.provider import ClientContext, Provider
+    from .files import Files
 
     Only: TypeAlias = Literal["process", "sso", "login", "default-sso"]
 
@@ -87,7 +89,15 @@ def profile_provider(
         may_prompt_user=mfa_code_provider is not None,
         context_fields=fields,
         modules=_MODULES if only is None else (),
+        check=partial(_check_default_profile, files, profile),
     )
+
+
+async def _check_default_profile(files: Files, profile: str | None, io: Io, context: ClientContext) -> None:
+    """Raise ``NotConfiguredError`` if no profile is selected, and no file can have a profile ``default``."""
+    is_explicit = select_profile(profile, context.profile, io.environ()).is_explicit
+    if not is_explicit and await files.are_missing(io):
+        raise NotConfiguredError(NO_DEFAULT_PROFILE, source="shared files")
 
 
 def _build(runtime: Runtime, files: Files, **options: Any) -> Provider:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from .._core.credentials import Credentials
 from .._core.errors import InvalidConfigurationError
 from .._core.provider import ContextFunction, CredentialProvider, Provider
-from .._system.io import SystemRuntime
+from .._system.runtime import SystemRuntime
 
 if TYPE_CHECKING:
     from .._core.io import Runtime

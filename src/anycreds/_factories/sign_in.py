@@ -9,7 +9,8 @@ from .._config.client_config import check_client_config
 from .._core.provider import Provider
 from .._core.validation import check_timeout_and_retries
 from . import constructors
-from .lazy import LazyProvider, endpoint_resolver, profile_field, shared_files
+from .files import Files
+from .lazy import LazyProvider, endpoint_resolver, profile_field
 from .profile import profile_provider
 from .runtime import RUNTIME
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from .._config.client_config import ClientConfig
     from .._core.io import Runtime
     from .._providers.sso.settings import SsoSettings
-    from .lazy import Files
 
 _SSO = "SSO"
 
@@ -73,7 +73,7 @@ def from_sso(
         https://docs.aws.amazon.com/sdkref/latest/guide/feature-sso-credentials.html
 
     """
-    files = shared_files(filepath, config_filepath, ignore_cache)
+    files = Files(filepath, config_filepath, ignore_cache)
     options = {
         "sso_start_url": sso_start_url,
         "sso_account_id": sso_account_id,
@@ -126,7 +126,7 @@ def from_login_credentials(
         https://docs.aws.amazon.com/sdkref/latest/guide/feature-login-credentials.html
 
     """
-    files = shared_files(filepath, config_filepath, ignore_cache)
+    files = Files(filepath, config_filepath, ignore_cache)
     return profile_provider(
         RUNTIME, files=files, profile=profile, only="login", client_config=client_config, timeout=timeout
     )

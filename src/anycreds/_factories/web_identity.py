@@ -12,18 +12,21 @@ from .._core.errors import InvalidConfigurationError
 from .._core.provider import Provider
 from .._core.validation import InvalidValueError, check_text, check_timeout_and_retries
 from . import constructors
-from .lazy import LazyProvider, endpoint_resolver, hides_arguments, shared_files
+from .files import Files
+from .lazy import LazyProvider, endpoint_resolver, hides_arguments
 from .runtime import RUNTIME
 from .sts_options import checked_parameters, required
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import timedelta
 
     from .._config.client_config import ClientConfig
+    from .._config.settings import Setting
     from .._core.callbacks import TokenFunction, WebIdentityAssumer
-    from .._core.io import Runtime
-    from .lazy import Files
+    from .._core.io import Io, Runtime
+    from .._core.provider import ClientContext
+    from .lazy import Check
 
 _NAME = "web identity"
 
@@ -88,7 +91,7 @@ def from_web_token(
     )
     return web_identity_provider(
         RUNTIME,
-        files=shared_files(),
+        files=Files(),
         token=web_identity_token,
         params=params,
         assumer=role_assumer_with_web_identity,
@@ -145,7 +148,7 @@ def from_token_file(
     params = checked_parameters(ProviderId=provider_id, Policy=policy, PolicyArns=policy_arns, duration=duration)
     return token_file_provider(
         RUNTIME,
-        files=shared_files(),
+        files=Files(),
         web_identity_token_file=web_identity_token_file,
         role_arn=role_arn,
         role_session_name=role_session_name,
@@ -166,14 +169,20 @@ def token_file_provider(
     **options: Any,
 ) -> Provider:
     """Return the provider of a role for the token in a file; other options are those of ``web_identity_provider``."""
-    return web_identity_provider(
-        runtime,
-        token_file=from_path_argument("web_identity_token_file", web_identity_token_file),
-        role_arn=from_path_argument("role_arn", role_arn),
-        session_name=from_path_argument("role_session_name", role_session_name),
-        assumer=role_assumer_with_web_identity,
-        **options,
-    )
+    settings = {
+        "token_file": from_path_argument("web_identity_token_file", web_identity_token_file),
+        "role_arn": from_path_argument("role_arn", role_arn),
+        "session_name": from_path_argument("role_session_name", role_session_name),
+    }
+    options |= {**settings, "assumer": role_assumer_with_web_identity}
+    return web_identity_provider(runtime, check=partial(_check_role, settings), **options)
+
+
+async def _check_role(settings: Mapping[str, Setting | None], io: Io, _: ClientContext) -> None:
+    """Raise an error if the role is not configured."""
+    from .._providers.sts.settings import web_identity_role
+
+    web_identity_role(io.environ(), **settings, source=_NAME)
 
 
 def web_identity_provider(
@@ -183,6 +192,7 @@ def web_identity_provider(
     profile: str | None = None,
     client_config: ClientConfig | None = None,
     timeout: float = 5.0,
+    check: Check | None = None,
     **options: Any,
 ) -> Provider:
     """Return the provider of a role for a web identity token; the other options are those of ``WebIdentityOptions``."""
@@ -191,7 +201,7 @@ def web_identity_provider(
     build = partial(
         _build_web_identity, runtime, files, profile=profile, client_config=client_config, timeout=timeout, **options
     )
-    return LazyProvider(_NAME, runtime, build)
+    return LazyProvider(_NAME, runtime, build, check=check)
 
 
 def _build_web_identity(

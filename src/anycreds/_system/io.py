@@ -1,9 +1,8 @@
-"""The real ``Io`` of one attempt, and the real ``Runtime``."""
+"""The real ``Io`` of one attempt."""
 
 from __future__ import annotations
 
 import os
-import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
@@ -13,12 +12,11 @@ except ImportError:  # on Windows
     pwd = None  # type: ignore[assignment]
 
 from .._core.provider import ATTEMPT_TIMEOUT
-from . import event_loop, fork, preload, threads
-from .deadlines import Attempt, Deadline, leave_attempts, pause_attempt
+from . import event_loop, preload, threads
+from .deadlines import Attempt, Deadline, pause_attempt
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-    from contextvars import Context
     from types import TracebackType
 
     from .._core import io as core
@@ -150,7 +148,11 @@ class SystemIo:
     ) -> list[core.FileVersion | core.ReadFailure | None]:
         """Read regular files that have changed, each once in an attempt; see ``Io``."""
         if self._snapshot is None:
-            self._snapshot = (await _local()).snapshot()
+            if not event_loop.is_imported(_SNAPSHOT):
+                await preload.preload((_SNAPSHOT,))
+            from .files.snapshot import FileSnapshot
+
+            self._snapshot = FileSnapshot()
         return await self._snapshot.read_if_changed(wanted, limit)
 
     async def write_private(
@@ -202,65 +204,3 @@ async def _local() -> type[LocalMachine]:
     from .local import LocalMachine
 
     return LocalMachine
-
-
-class SystemClock:
-    """The clocks and random numbers of this machine."""
-
-    monotonic = staticmethod(time.monotonic)
-    time = staticmethod(time.time)
-
-    @staticmethod
-    def jitter() -> float:
-        """Return a random number, at least 0 and below 1. It spreads load and protects nothing."""
-        return int.from_bytes(os.urandom(6)) / 2**48  # `random` takes milliseconds to import
-
-
-class SystemRuntime:
-    """The real ``Runtime``.
-
-    Args:
-        clock: Replaces the clocks and the random numbers of this machine; None for the real ones.
-        environ: Replaces the environment variables of the process; None for the real ones.
-
-    """
-
-    __slots__ = ("_clock", "_environ", "jitter", "monotonic", "time")
-
-    read_at_once = staticmethod(read_at_once)
-    pause_attempt = staticmethod(pause_attempt)
-    current_loop = staticmethod(event_loop.current_loop)
-    is_loop_closed = staticmethod(event_loop.is_loop_closed)
-    after_fork = staticmethod(fork.after_fork)
-
-    def __init__(self, clock: core.Clock | None = None, environ: Mapping[str, str] | None = None) -> None:
-        self._environ = environ
-        self._clock: core.Clock = SystemClock() if clock is None else clock
-        self.time = self._clock.time
-        self.monotonic = self._clock.monotonic
-        self.jitter = self._clock.jitter
-
-    def environ(self) -> Mapping[str, str]:
-        """Return the process's environment, or its replacement."""
-        return os.environ if self._environ is None else self._environ
-
-    def open_io(self, name: str, timeout: float | None = ATTEMPT_TIMEOUT) -> SystemIo:
-        """Return the ``Io`` of one attempt; see ``Runtime``."""
-        attempt = None if timeout is None else Attempt(timeout, name)
-        return SystemIo(self._clock, self._environ, attempt)
-
-    async def preload(self, modules: tuple[str, ...] = ()) -> None:
-        """Import what waiting needs, or only these modules; see ``Runtime``."""
-        if modules:
-            await preload.preload(modules, for_waiting=False)
-        elif not event_loop.is_imported(event_loop.anyio_backend()):
-            await preload.preload()
-
-    def spawn_system_task(self, body: core.TaskBody, on_end: Callable[[], None], name: str, context: Context) -> None:
-        """Start a task that belongs to the current event loop run; see ``Runtime``."""
-        leave_attempts(context)
-        event_loop.spawn_system_task(body, on_end, name, context)
-
-    def with_clock(self, clock: core.Clock) -> SystemRuntime:
-        """Return a runtime with another clock, and the same environment variables."""
-        return SystemRuntime(clock, self._environ)

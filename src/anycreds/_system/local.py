@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import detached
-from .files import atomic_write, lock, read, snapshot  # noqa: F401 - `LazyFileLock` uses it
+from .files import atomic_write, lock, read  # noqa: F401 - `LazyFileLock` uses it
 
 
 class LocalMachine:
@@ -11,6 +11,5 @@ class LocalMachine:
 
     read_file = staticmethod(read.read_file)
     read_private = staticmethod(read.read_private)
-    snapshot = snapshot.FileSnapshot
     write_private = staticmethod(atomic_write.write_private)
     run_detached = staticmethod(detached.run_detached)

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from .._factories.runtime import RUNTIME
-from .._system import io, threads
+from .._system import runtime, threads
+from .._system.runtime import SystemRuntime
 from . import _virtual_time
 from ._fake_aws import FakeAWS
 from ._isolation import isolate
@@ -77,8 +78,10 @@ def virtual_clock(monkeypatch: pytest.MonkeyPatch) -> _virtual_time.VirtualClock
     """
     clock = _virtual_time.VirtualClock()
     virtual = RUNTIME.with_clock(clock)
-    for name in io.SystemRuntime.__slots__:  # in place, because the modules of the factories have imported the object
+    # In place, because the modules of the factories have imported the object.
+    for name in SystemRuntime.__slots__:
         monkeypatch.setattr(RUNTIME, name, getattr(virtual, name))
-    monkeypatch.setattr(io, "SystemClock", lambda: clock)  # for other environment variables there are other runtimes
+    # For other environment variables there are other runtimes.
+    monkeypatch.setattr(runtime, "SystemClock", lambda: clock)
     monkeypatch.setattr(threads, "enabled", False)
     return clock

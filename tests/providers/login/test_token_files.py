@@ -28,7 +28,8 @@ from anycreds._providers.login.provider import LoginProvider
 from anycreds._providers.login.token import file_name
 from anycreds._providers.service.endpoint_resolution import EndpointResolver
 from anycreds._system.deadlines import Attempt
-from anycreds._system.io import SystemIo, SystemRuntime
+from anycreds._system.io import SystemIo
+from anycreds._system.runtime import SystemRuntime
 from anycreds.testing import Delay, FakeAWS, Forever, HalfBody, Hang, ServiceError, Status
 
 SESSION = "arn:aws:iam::123456789012:user/alice"
@@ -277,7 +278,7 @@ PROGRAM = textwrap.dedent("""
     from anycreds._config.service_settings import ProfileView
     from anycreds._config.settings import Setting
     from anycreds._providers.service.endpoint_resolution import EndpointResolver
-    from anycreds._system.io import SystemRuntime
+    from anycreds._system.runtime import SystemRuntime
     from anycreds._providers.login.provider import LoginProvider
 
     async def main():

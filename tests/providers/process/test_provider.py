@@ -25,7 +25,7 @@ from anycreds._core.errors import (
 from anycreds._core.http import BODY_LIMIT
 from anycreds._core.io import ProcessFailure, ProcessResult
 from anycreds._providers.process.provider import ProcessProvider
-from anycreds._system.io import SystemRuntime
+from anycreds._system.runtime import SystemRuntime
 from anycreds.testing import CANARY
 from support.fake_io import KEY_ID, SECRET_KEY, SESSION_TOKEN, FakeIo, FakeRuntime, failure, fetch
 from support.rows import each_row

@@ -27,7 +27,8 @@ from anycreds._providers.service.endpoint_resolution import EndpointResolver
 from anycreds._providers.sso.provider import SsoProvider
 from anycreds._providers.sso.settings import SsoSettings
 from anycreds._system.deadlines import Attempt
-from anycreds._system.io import SystemIo, SystemRuntime
+from anycreds._system.io import SystemIo
+from anycreds._system.runtime import SystemRuntime
 from anycreds.testing import FakeAWS
 
 SETTINGS = SsoSettings(
@@ -261,7 +262,7 @@ from anycreds._config.service_settings import ProfileView
 from anycreds._config.settings import Setting
 from anycreds._providers.sso.settings import SsoSettings
 from anycreds._providers.service.endpoint_resolution import EndpointResolver
-from anycreds._system.io import SystemRuntime
+from anycreds._system.runtime import SystemRuntime
 from anycreds._providers.sso.provider import SsoProvider
 
 def given(text):

@@ -23,7 +23,7 @@ import pytest
 from anycreds._core.io import PrivateFile, Signature, WriteFailure
 from anycreds._system.files import atomic_write
 from anycreds._system.files.read import read_status
-from anycreds._system.io import SystemRuntime
+from anycreds._system.runtime import SystemRuntime
 from anycreds.testing import CANARY
 from support.coroutine_stepper import reaches_step
 from support.event_loops import each_loop

@@ -20,7 +20,7 @@ import pytest
 
 from anycreds._core.io import WriteFailure
 from anycreds._system.files import lock as lock_module
-from anycreds._system.io import SystemRuntime
+from anycreds._system.runtime import SystemRuntime
 from support.coroutine_stepper import reaches_step
 from support.event_loops import each_loop
 
@@ -142,7 +142,7 @@ def start(program: str, argument: str) -> subprocess.Popen[bytes]:
 
 COUNT = """
 import sys, anyio
-from anycreds._system.io import SystemRuntime
+from anycreds._system.runtime import SystemRuntime
 
 async def main(path, times):
     for _ in range(times):

@@ -9,7 +9,7 @@ import pytest
 
 from anycreds._core.io import FileQuery, FileVersion, ReadFailure
 from anycreds._system.files import snapshot as files
-from anycreds._system.io import SystemRuntime
+from anycreds._system.runtime import SystemRuntime
 
 pytestmark = pytest.mark.anyio
 

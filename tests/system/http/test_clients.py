@@ -19,7 +19,7 @@ import trustme
 import anycreds
 from anycreds._core.http import Request, Response, Transport, TransportFailure, Url
 from anycreds._system.http import HttpClients, services, tls
-from anycreds._system.io import SystemRuntime
+from anycreds._system.runtime import SystemRuntime
 from anycreds._wire.urls import parse_url
 from anycreds.testing import CANARY
 from support.event_loops import asyncio_only as anyio_backend  # noqa: F401

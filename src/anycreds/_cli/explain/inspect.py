@@ -10,15 +10,17 @@ from typing import Any, Literal, NamedTuple
 
 from ..._config.locations import ProfileSelection, select_profile
 from ..._config.settings import first_set
-from ..._config.shared_files import FileOptions, SharedFiles
+from ..._config.shared_files import SharedFiles
 from ..._core.credentials import Credentials
 from ..._core.errors import CredentialsError, InvalidConfigurationError, NotConfiguredError, ProfileNotFoundError
 from ..._core.provider import ATTEMPT_TIMEOUT, NO_CONTEXT, Provider
 from ..._factories import default_chain
+from ..._factories.files import Files
 from ..._providers.chain import IGNORED_KEYS
 from ..._providers.service.endpoint_resolution import EndpointResolver, ResolvedEndpoint
 from ..._system import threads
-from ..._system.io import SystemIo, SystemRuntime
+from ..._system.io import SystemIo
+from ..._system.runtime import SystemRuntime
 from .._mfa import prompt_for_mfa_code
 from .._recursion_guard import recursion_guard
 
@@ -83,8 +85,9 @@ def _run_without_event_loop(coroutine: Coroutine[Any, Any, Explanation]) -> Expl
 
 async def _explain(profile: str | None, warnings: list[str], seconds: float | None) -> Explanation:
     runtime = SystemRuntime()
-    shared = SharedFiles(FileOptions())
-    options = {"profile": profile, "files": lambda: shared, "mfa_code_provider": prompt_for_mfa_code}
+    files = Files()
+    shared = files()
+    options = {"profile": profile, "files": files, "mfa_code_provider": prompt_for_mfa_code}
     without_profile, with_profile = default_chain.build_default_chain(runtime, options)
     async with runtime.open_io("explain", seconds) as io:
         selection = select_profile(profile, None, io.environ())

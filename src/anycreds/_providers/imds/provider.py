@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ..._config.shared_files import SharedFiles
+from ..._config.service_settings import ProfileViews
 from ..._core.credentials import Credentials
 from ..._core.errors import CredentialsError, MetadataUnreachableError, NotConfiguredError, RetrievalError
 from ..._core.http import Request, Response, TransportFailure
@@ -71,7 +71,7 @@ class InstanceMetadataProvider(Provider):
         runtime: Runtime,
         options: ImdsOptions,
         *,
-        files: SharedFiles,
+        files: ProfileViews,
         profile: str | None = None,
     ) -> None:
         super().__init__(NAME, runtime)

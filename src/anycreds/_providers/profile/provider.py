@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ..._config.locations import ProfileSelection, select_profile
+from ..._config.locations import NO_DEFAULT_PROFILE, ProfileSelection, select_profile
 from ..._config.profiles import Profiles
 from ..._config.service_settings import ProfileView
 from ..._config.shared_files import NAME, SharedFiles, view_of
@@ -116,7 +116,7 @@ class ProfileProvider(Provider):
         if cached is not None and cached.resolved.profiles is profiles and cached.resolved.name == name:
             return cached.resolved
         if not selection.is_explicit and profiles.get(name) is None:
-            raise NotConfiguredError("no profile is selected, and there is no profile 'default'", source=NAME)
+            raise NotConfiguredError(NO_DEFAULT_PROFILE, source=NAME)
         chain, view = self._resolve_chain(profiles, selection.name), view_of(profiles, name)
         self._log_diagnostics(profiles, {name} | chain.profiles)
         return _ResolvedProfile(profiles, name, chain, view)

@@ -9,10 +9,9 @@ See: AWS STS API reference, "AssumeRole", https://docs.aws.amazon.com/STS/latest
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
-from ..._config.settings import Setting, first_set
-from ..._core.errors import InvalidConfigurationError, NotConfiguredError
+from ..._core.errors import InvalidConfigurationError
 from ..._core.validation import InvalidValueError, check_text
 
 Params: TypeAlias = Mapping[str, Any]
@@ -24,18 +23,6 @@ LONGEST_SESSION = 43_200
 LONGEST_CHAINED_SESSION = 3600
 
 LONGEST_TOKEN = 20_000  # characters of a web identity token, from the API reference
-
-TOKEN_FILE_VARIABLE = "AWS_WEB_IDENTITY_TOKEN_FILE"
-ROLE_VARIABLE = "AWS_ROLE_ARN"
-SESSION_NAME_VARIABLE = "AWS_ROLE_SESSION_NAME"
-
-
-class WebIdentityRole(NamedTuple):
-    """A role to assume with the web identity token in a file."""
-
-    token_file: Setting
-    role_arn: Setting
-    session_name: Setting | None
 
 
 def sts_parameters(values: Mapping[str, object], source: str) -> Params:
@@ -62,30 +49,6 @@ def check_duration(seconds: float) -> int:
         given = f"{seconds:g} s" if abs(seconds) < 1e9 else "out of range"  # an int may be too long to be displayed
         raise InvalidValueError(f"is {given}; expected {SHORTEST_SESSION} to {LONGEST_SESSION} whole seconds")
     return int(seconds)
-
-
-def web_identity_role(
-    environ: Mapping[str, str],
-    token_file: Setting | None,
-    role_arn: Setting | None,
-    session_name: Setting | None,
-    source: str,
-) -> WebIdentityRole:
-    """Return the role, with each of the three settings from its option, otherwise from its variable.
-
-    A role without a token file is not a configuration: many programs set the variable for other purposes.
-    """
-    token_file = token_file or first_set(environ, TOKEN_FILE_VARIABLE)
-    role_arn = role_arn or first_set(environ, ROLE_VARIABLE)
-    if token_file is None:
-        raise NotConfiguredError(f"{TOKEN_FILE_VARIABLE} is not set", source=source)
-    if role_arn is None:
-        raise InvalidConfigurationError(
-            f"a web identity token file is set ({token_file.origin}), but no role",
-            source=source,
-            hint=f"set {ROLE_VARIABLE} or the option role_arn",
-        )
-    return WebIdentityRole(token_file, role_arn, session_name or first_set(environ, SESSION_NAME_VARIABLE))
 
 
 def _seconds(value: object) -> int:

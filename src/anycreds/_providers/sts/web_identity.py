@@ -24,9 +24,10 @@ from ..._wire.text import decode_utf8
 from ..service.callbacks import call_user_function, credentials_from_callback
 from ..service.endpoint_resolution import EndpointResolver, ResolvedEndpoint
 from ..service.retries import call_service, start_budget
-from .parameters import LONGEST_TOKEN, Params, WebIdentityRole, web_identity_role
+from .parameters import LONGEST_TOKEN, Params
 from .requests import FORM_TYPE, web_identity_form
 from .responses import credentials_from, parse_error_response
+from .settings import WebIdentityRole, web_identity_role
 
 NAME = "web identity"
 

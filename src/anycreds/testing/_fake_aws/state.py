@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, Literal, NamedTuple, TypeAlias, TypedDict, Unpack
 
 from ..._core.io import Clock
-from ..._system.io import SystemClock
+from ..._system.runtime import SystemClock
 from .messages import CANARY
 
 ROLE_NAME = "anycreds-fake-role"

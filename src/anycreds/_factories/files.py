@@ -1,0 +1,57 @@
+"""The shared files, for all providers that one factory makes. Their parser is imported only if a file exists."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+from .._config.locations import FILE_LIMIT, shared_file_locations
+
+if TYPE_CHECKING:
+    import os
+
+    from .._config.service_settings import ProfileView
+    from .._config.shared_files import SharedFiles
+    from .._core.io import Io
+
+    Path: TypeAlias = str | os.PathLike[str] | None
+
+_NAME = "shared files"
+
+
+class Files:
+    """Both shared files. The arguments are those of ``FileOptions``."""
+
+    __slots__ = ("_options", "_shared")
+
+    def __init__(self, filepath: Path = None, config_filepath: Path = None, ignore_cache: bool = False) -> None:
+        self._options = filepath, config_filepath, ignore_cache
+        self._shared: SharedFiles | None = None
+
+    def __call__(self) -> SharedFiles:
+        """Return what reads them, always the same object. The first call imports it, so a thread makes it."""
+        if self._shared is None:
+            from .._config.shared_files import FileOptions, SharedFiles
+
+            shared = SharedFiles(FileOptions(*self._options))
+            self._shared = self._shared or shared  # another thread may have been first
+        return self._shared
+
+    async def are_missing(self, io: Io) -> bool:
+        """Return whether there are no files, and none that must exist."""
+        filepath, config_filepath, _ = self._options
+        locations = shared_file_locations(io.environ(), io.home_directory, filepath, config_filepath, _NAME)
+        files = [location for _, location in locations.files()]
+        found = await io.read_if_changed([(location.path, None) for location in files], FILE_LIMIT)
+        return all(
+            location.may_be_missing and getattr(version, "is_missing", False)
+            for location, version in zip(files, found, strict=True)
+        )
+
+    async def view(self, io: Io, client_profile: str | None, profile: str | None = None) -> ProfileView:
+        """Return the settings of the selected profile; see ``ProfileViews``."""
+        if self._shared is None and await self.are_missing(io):
+            from .._config.service_settings import ProfileView
+
+            return ProfileView()
+        shared = await io.run_in_thread(self) if self._shared is None else self._shared
+        return await shared.view(io, client_profile, profile)
