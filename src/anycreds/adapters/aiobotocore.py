@@ -37,6 +37,12 @@ class ProviderSession(AioSession):  # type: ignore[misc] # aiobotocore has no ty
     ``set_config_variable``, and its default client configuration. Event handlers and credentials are not pickled.
     On trio its clients use httpx.
 
+    Args:
+        provider: See ``create_session``. None if there is a ``factory``.
+        factory: See ``create_session``. None if there is a ``provider``.
+        variables: The configuration variables to set, such as ``{"region": "eu-central-1"}``.
+        config: The default client configuration; None for none.
+
     Example::
 
         async with session.create_client("s3", region_name="eu-central-1") as s3:
