@@ -2,7 +2,7 @@
 
 Whole processes are measured, from start to exit. All programs take turns: A B C A B C …. The first round is not
 counted, because it reads files from the disk and compiles Python code; with ``quick`` it is the only one. A program
-that gets credentials is compared with the bare interpreter of its language in the same round.
+that gets credentials is compared with the median of the bare interpreter of its language.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from .measurement import Fake, fake_aws
+from .measurement import Fake, Span, fake_aws
 from .peer_figures import PeerFigure, PeerSamples
 from .peers import Peer, not_installed
 from .program_process import TIME_LIMIT, ProgramResult, run_program
@@ -92,20 +92,23 @@ def _metadata_environ(metadata: socket.socket, home: str) -> dict[str, str]:
 
 
 def first_credentials(source: Source, programs: Sequence[Program], fake: Fake, rounds: range) -> Iterator[PeerFigure]:
-    """Measure programs that get credentials, after the bare interpreters. Rounds below zero do not count."""
+    """Measure programs that get credentials; the bare interpreters come first. Rounds below zero do not count."""
     times, peaks = ([PeerSamples(program.reason) for program in programs] for _ in range(2))
     with source_environment(source, fake) as environ:
         for number in rounds:
-            bare: dict[str, float] = {}  # seconds of the bare interpreter, by command
             for program, time, peak in zip(programs, times, peaks, strict=True):
                 result = None if time.reason else _first_of(source, program, environ, fake, time)
                 if result is not None and number >= 0:
-                    time.add([result.seconds - bare.setdefault(program.command[0], result.seconds)])
+                    time.add([result.seconds])
                     peak.add([result.memory])
                 peak.reason = time.reason
+    bare: dict[str, Span] = {}  # by the command of the interpreter
     for program, time in zip(programs, times, strict=True):
+        one = time.compared(BENCHMARK, source.name, program.name)
         if program not in BARE:
-            yield time.compared(BENCHMARK, source.name, program.name)
+            yield one._replace(figure=one.figure and one.figure.beyond(bare[program.command[0]].median))
+        elif one.figure:
+            bare[program.command[0]] = one.figure
     if source.name in WITH_MEMORY:
         for program, peak in zip(programs, peaks, strict=True):
             yield peak.compared(BENCHMARK, f"{source.name}, memory", program.name, "bytes")

@@ -45,6 +45,10 @@ class Span(NamedTuple):
     most: float
     rounds: int
 
+    def beyond(self, baseline: float) -> Span:
+        """Return the figure without a baseline that is part of it."""
+        return Span(self.median - baseline, self.least - baseline, self.most - baseline, self.rounds)
+
 
 class Row(NamedTuple):
     """One figure, its baseline and its goal. Times are seconds, memory is bytes."""
