@@ -22,7 +22,7 @@ _KEY, _SECRET = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"
 _TOKEN, _EXPIRATION = "AWS_SESSION_TOKEN", "AWS_CREDENTIAL_EXPIRATION"
 _OLD_TOKEN = "AWS_SECURITY_TOKEN"
 _ACCOUNT, _SCOPE = "AWS_ACCOUNT_ID", "AWS_CREDENTIAL_SCOPE"
-_ALL = (_KEY, _SECRET, _TOKEN, _EXPIRATION, _ACCOUNT, _SCOPE)
+_OTHERS = (_TOKEN, _EXPIRATION, _ACCOUNT, _SCOPE)
 
 
 class EnvironmentProvider(Provider):
@@ -49,8 +49,12 @@ class EnvironmentProvider(Provider):
         return parse_credentials(self._variables(io))
 
     async def _describe_sources(self, io: Io, context: ClientContext) -> list[str]:
-        found = [setting.origin for setting in _settings(self._variables(io)).values() if setting is not None]
-        return [f"{', '.join(found)} (environment)"] if _KEY in found or _SECRET in found else []
+        variables = self._variables(io)
+        settings = _keys(variables)
+        if any(settings.values()):
+            settings |= _others(variables)
+        found = [setting.origin for setting in settings.values() if setting is not None]
+        return [f"{', '.join(found)} (environment)"] if found else []
 
     def _variables(self, io: ImmediateIo) -> Mapping[str, str]:
         return io.environ() if self._environ is None else self._environ
@@ -64,10 +68,11 @@ def parse_credentials(environ: Mapping[str, str]) -> Credentials:
         InvalidConfigurationError: The variables are incomplete or invalid.
 
     """
-    found = _settings(environ)
+    found = _keys(environ)
     key, secret = found[_KEY], found[_SECRET]
-    if key is None or secret is None:
+    if key is None or secret is None:  # as in most attempts of a chain, which then read no other variable
         raise _missing_key_error(key, secret)
+    found |= _others(environ)
     try:
         for setting in found.values():
             if setting is not None:
@@ -86,10 +91,14 @@ def parse_credentials(environ: Mapping[str, str]) -> Credentials:
     )
 
 
-def _settings(environ: Mapping[str, str]) -> dict[str, Setting | None]:
-    """Return the setting of each variable. The old name of the session token counts if there is a key."""
-    found = {name: first_set(environ, name) for name in _ALL}
-    if found[_KEY] is not None and found[_TOKEN] is None:
+def _keys(environ: Mapping[str, str]) -> dict[str, Setting | None]:
+    return {_KEY: first_set(environ, _KEY), _SECRET: first_set(environ, _SECRET)}
+
+
+def _others(environ: Mapping[str, str]) -> dict[str, Setting | None]:
+    """Return the settings that belong to a key. The old name of the session token counts, too."""
+    found = {name: first_set(environ, name) for name in _OTHERS}
+    if found[_TOKEN] is None:
         found[_TOKEN] = first_set_or_old(environ, _TOKEN, _OLD_TOKEN)
     return found
 

@@ -23,7 +23,7 @@ def parse_object(text: str) -> dict[str, Any]:
     if text.count("{") + text.count("[") > _MAX_BRACKETS:
         raise InvalidValueError(f"has more than {_MAX_BRACKETS} objects and arrays")
     try:
-        document = json.loads(text, object_pairs_hook=_without_duplicates, parse_constant=_reject_constant)
+        document = _DECODER.decode(text)
     except InvalidValueError:
         raise
     except (ValueError, RecursionError):
@@ -62,3 +62,6 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _reject_constant(name: str) -> object:
     raise ValueError(name)  # NaN and Infinity are not JSON
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_without_duplicates, parse_constant=_reject_constant)

@@ -8,6 +8,7 @@ are accepted.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from .._core.http import Url
 from .._core.validation import InvalidValueError
@@ -71,6 +72,7 @@ def is_link_local_or_loopback(url: Url) -> bool:
     return address[:4] == b"\xfd\x00\x0e\xc2" or (address[0] == 0xFE and address[1] & 0xC0 == 0x80)
 
 
+@lru_cache(maxsize=32)  # a request asks for those of its host several times, and a process calls few hosts
 def address_bytes(host: str) -> bytes | None:
     """Return the 4 or 16 bytes of an IP address; None if the host is a name.
 

@@ -64,10 +64,13 @@ class HttpClients:
 
     async def send(self, request: Request) -> Response | TransportFailure:
         """Make one exchange. Only an unusable factory of the user, proxy or CA bundle raises an error."""
-        started = anyio.current_time() - self.loading_time
-        self.loading_time = 0.0
-        exchange = self._plain_exchange() if request.is_plain else await self._service_exchange(request)
-        loading = anyio.current_time() - started
+        loading, self.loading_time = self.loading_time, 0.0
+        if request.is_plain:
+            exchange = self._plain_exchange()
+        else:
+            started = anyio.current_time()
+            exchange = await self._service_exchange(request)
+            loading += anyio.current_time() - started
         with anyio.move_on_after(max(request.timeout - loading, request.timeout * MIN_NETWORK_FRACTION)):
             return await exchange(request)
         return TransportFailure("timeout", f"no response within {round(request.timeout, 3):g} s")
