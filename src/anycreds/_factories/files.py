@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
+from weakref import ref
 
 from .._config.locations import FILE_LIMIT, shared_file_locations
 
@@ -21,11 +22,12 @@ _NAME = "shared files"
 class Files:
     """Both shared files. The arguments are those of ``FileOptions``."""
 
-    __slots__ = ("_options", "_shared")
+    __slots__ = ("_missing_in", "_options", "_shared")
 
     def __init__(self, filepath: Path = None, config_filepath: Path = None, ignore_cache: bool = False) -> None:
         self._options = filepath, config_filepath, ignore_cache
         self._shared: SharedFiles | None = None
+        self._missing_in: ref[Io] | None = None
 
     def __call__(self) -> SharedFiles:
         """Return what reads them, always the same object. The first call imports it, so a thread makes it."""
@@ -37,15 +39,20 @@ class Files:
         return self._shared
 
     async def are_missing(self, io: Io) -> bool:
-        """Return whether there are no files, and none that must exist."""
+        """Return whether there are no files, and none that must exist: the same for all steps of one attempt."""
+        if self._missing_in is not None and self._missing_in() is io:
+            return True
         filepath, config_filepath, _ = self._options
         locations = shared_file_locations(io.environ(), io.home_directory, filepath, config_filepath, _NAME)
         files = [location for _, location in locations.files()]
         found = await io.read_if_changed([(location.path, None) for location in files], FILE_LIMIT)
-        return all(
+        are_missing = all(
             location.may_be_missing and getattr(version, "is_missing", False)
             for location, version in zip(files, found, strict=True)
         )
+        if are_missing:
+            self._missing_in = ref(io)
+        return are_missing
 
     async def view(self, io: Io, client_profile: str | None, profile: str | None = None) -> ProfileView:
         """Return the settings of the selected profile; see ``ProfileViews``."""

@@ -46,6 +46,7 @@ class SystemIo:
     """The real ``Io`` of one attempt. It opens nothing before it is needed."""
 
     __slots__ = (
+        "__weakref__",
         "_attempt",
         "_clock",
         "_environ",

@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 from ..._core.io import FileQuery, ReadFailure, Signature
 from .read import FoundFile, describe_file_error, signature_of
@@ -38,19 +39,33 @@ def read_directly(wanted: Sequence[FileQuery]) -> list[FoundFile | ReadFailure] 
     """Return the current version of each file; None if a thread has to read them, for any reason."""
     if not _IS_SUPPORTED:
         return None
+    folders: dict[str, int | ReadFailure] = {}  # of both shared files the same, so that it is opened once
     try:
-        mounts = list(_mounts(_read_table()))
-        return [_read(path, known, mounts) for path, known in wanted]
+        table = _read_table()
+        if not all(_is_local(path, table) for path, _ in wanted):
+            return None
+        return [_read(path, known, folders) for path, known in wanted]
     except (OSError, ValueError, NotImplementedError):  # a thread finds the reason, and the words for it
         return None
+    finally:
+        for folder in folders.values():
+            if isinstance(folder, int):
+                os.close(folder)
 
 
-def _read(path: str, known: Signature | None, mounts: Sequence[tuple[bytes, bytes]]) -> FoundFile | ReadFailure:
-    _check_mounts(path, mounts)
+def _read(path: str, known: Signature | None, folders: dict[str, int | ReadFailure]) -> FoundFile | ReadFailure:
+    above, _, name = path.rpartition("/")
+    if above not in folders:
+        folders[above] = _open_folder(above)
+    folder = folders[above]
+    if isinstance(folder, ReadFailure):
+        return folder
+    if name in ("", ".", ".."):
+        raise ValueError
     try:
-        descriptor = _open_without_links(path)
+        descriptor = os.open(name, _FILE, dir_fd=folder)
     except FileNotFoundError as error:
-        return ReadFailure(describe_file_error(error, "read"), is_missing=True)
+        return _missing(error)
     try:
         status = os.fstat(descriptor)
         if signature_of(status) == known:
@@ -85,26 +100,33 @@ def _mounts(table: bytes) -> Iterator[tuple[bytes, bytes]]:
         yield mount.split(b" ", 5)[4], file_system.partition(b" ")[0]
 
 
-def _check_mounts(path: str, mounts: Sequence[tuple[bytes, bytes]]) -> None:
-    """Raise ``ValueError`` unless every mount on the way to a path is local."""
+@lru_cache(maxsize=4)  # the table of mounts hardly ever changes, so comparing it is enough
+def _is_local(path: str, table: bytes) -> bool:
+    """Return whether every mount on the way to a path is local."""
     escaped = os.fsencode(path) + b"/"
     for character, escape in _ESCAPES:
         escaped = escaped.replace(character, escape)
-    found = {file_system for mount, file_system in mounts if escaped.startswith(mount.rstrip(b"/") + b"/")}
-    if not found <= LOCAL_FILE_SYSTEMS:
-        raise ValueError
+    found = {kind for mount, kind in _mounts(table) if escaped.startswith(mount.rstrip(b"/") + b"/")}
+    return found <= LOCAL_FILE_SYSTEMS
 
 
-def _open_without_links(path: str) -> int:
-    """Open a file for reading, one component of its path after the other. A symbolic link is an ``OSError``."""
-    root, *folders, name = path.split("/")
-    if root or not {"", ".", ".."}.isdisjoint((*folders, name)):
+def _open_folder(path: str) -> int | ReadFailure:
+    """Open a folder, one component of its path after the other. A symbolic link is an ``OSError``."""
+    root, *names = path.split("/")
+    if root or not {"", ".", ".."}.isdisjoint(names):
         raise ValueError  # the table of mounts has no such paths
     descriptor = os.open("/", _FOLDER)
     try:
-        for folder in folders:
-            above, descriptor = descriptor, os.open(folder, _FOLDER, dir_fd=descriptor)
+        for name in names:
+            above, descriptor = descriptor, os.open(name, _FOLDER, dir_fd=descriptor)
             os.close(above)
-        return os.open(name, _FILE, dir_fd=descriptor)
-    finally:
+    except OSError as error:
         os.close(descriptor)
+        if isinstance(error, FileNotFoundError):
+            return _missing(error)
+        raise
+    return descriptor
+
+
+def _missing(error: FileNotFoundError) -> ReadFailure:
+    return ReadFailure(describe_file_error(error, "read"), is_missing=True)
