@@ -17,6 +17,7 @@ from .._core.validation import InvalidValueError
 MAX_URL_LENGTH = 8192
 # RFC 3986, path and query. Some clients send other characters unchanged, and some percent-encode them.
 _TARGET = re.compile(r"(?:[A-Za-z0-9._~:/?@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*")
+_UNUSABLE = re.compile(r"[^!-~]|\\")  # and the backslash, which some clients read as a slash
 _LOOPBACK_6 = bytes(15) + b"\x01"
 
 
@@ -95,9 +96,8 @@ def _check_characters(text: object) -> str:
         raise InvalidValueError(f"is not text but {type(text).__name__}")
     if len(text) > MAX_URL_LENGTH:
         raise InvalidValueError(f"has {len(text)} characters; expected a URL with at most {MAX_URL_LENGTH}")
-    for character in text:
-        if not "!" <= character <= "~" or character == "\\":
-            raise InvalidValueError(f"contains U+{ord(character):04X}, which a URL cannot contain")
+    if (unusable := _UNUSABLE.search(text)) is not None:
+        raise InvalidValueError(f"contains U+{ord(unusable[0]):04X}, which a URL cannot contain")
     if "#" in text:
         raise InvalidValueError("has a fragment (#), which clients never send")
     return text

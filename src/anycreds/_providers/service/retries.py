@@ -127,10 +127,11 @@ async def call_service(
     result: Result = TransportFailure("timeout", "no time was left for it")
     skew = 0.0
     for attempt in range(attempts):
-        if budget.left() <= 0:
+        left = budget.left()
+        if left <= 0:
             break
         request = make_request(io.time() + skew)
-        result = await io.send(request._replace(timeout=min(request.timeout, budget.left())))
+        result = await io.send(request._replace(timeout=left) if left < request.timeout else request)
         if attempt + 1 == attempts:
             break
         error = None
