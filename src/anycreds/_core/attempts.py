@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     FetchNow: TypeAlias = Callable[[ImmediateIo, ClientContext, list[Event]], Credentials | None]
 
 
+# Seconds for one attempt: more than a working source takes.
+ATTEMPT_TIMEOUT = 60.0
+
+
 async def fetch_observed(provider: Provider, io: Io, context: ClientContext) -> Credentials:
     """Fetch credentials from a provider, and notify the observer of the start and of a failure."""
     if not is_observed():

@@ -11,7 +11,7 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from contextvars import Context
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 
-from .provider import ATTEMPT_TIMEOUT
+from .attempts import ATTEMPT_TIMEOUT
 
 if TYPE_CHECKING:
     from .http import Request, Response, TransportFailure

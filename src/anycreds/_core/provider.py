@@ -15,16 +15,13 @@ from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from .attempts import answer_now
+from .attempts import ATTEMPT_TIMEOUT, answer_now
 from .credentials import Credentials
 from .errors import CredentialsError, ReentrantProviderError, RetrievalError, strip_frames
 
 if TYPE_CHECKING:
     from .events import Event
     from .io import ImmediateIo, Io, Runtime
-
-# Seconds for one attempt to get credentials: more than a working source takes.
-ATTEMPT_TIMEOUT = 60.0
 
 CredentialProvider: TypeAlias = Callable[[], Awaitable[Credentials]]
 """Any provider of this library, and any async function without arguments that returns ``Credentials``."""

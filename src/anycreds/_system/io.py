@@ -11,7 +11,7 @@ try:
 except ImportError:  # on Windows
     pwd = None  # type: ignore[assignment]
 
-from .._core.provider import ATTEMPT_TIMEOUT
+from .._core.attempts import ATTEMPT_TIMEOUT
 from . import event_loop, preload, threads
 from .deadlines import Attempt, Deadline, pause_attempt
 

@@ -6,7 +6,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from .._core.provider import ATTEMPT_TIMEOUT
+from .._core.attempts import ATTEMPT_TIMEOUT
 from . import event_loop, fork, preload
 from .deadlines import Attempt, leave_attempts, pause_attempt
 from .io import SystemIo, read_at_once

@@ -11,9 +11,10 @@ from typing import Any, Literal, NamedTuple
 from ..._config.locations import ProfileSelection, select_profile
 from ..._config.settings import first_set
 from ..._config.shared_files import SharedFiles
+from ..._core.attempts import ATTEMPT_TIMEOUT
 from ..._core.credentials import Credentials
 from ..._core.errors import CredentialsError, InvalidConfigurationError, NotConfiguredError, ProfileNotFoundError
-from ..._core.provider import ATTEMPT_TIMEOUT, NO_CONTEXT, Provider
+from ..._core.provider import NO_CONTEXT, Provider
 from ..._factories import default_chain
 from ..._factories.files import Files
 from ..._providers.chain import IGNORED_KEYS

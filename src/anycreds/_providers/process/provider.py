@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..._config.settings import Setting
+from ..._core.attempts import ATTEMPT_TIMEOUT
 from ..._core.credentials import Credentials
 from ..._core.errors import (
     InvalidConfigurationError,
@@ -12,7 +13,7 @@ from ..._core.errors import (
 )
 from ..._core.http import BODY_LIMIT
 from ..._core.io import Io, ProcessFailure, ProcessResult, Runtime
-from ..._core.provider import ATTEMPT_TIMEOUT, ClientContext, Provider
+from ..._core.provider import ClientContext, Provider
 from ..._core.validation import InvalidValueError, check_text
 from .api import NAME, last_stderr_line, parse_credentials, program_name
 
