@@ -482,10 +482,17 @@ BODIES = st.one_of(
 @given(BODIES, st.booleans(), st.sampled_from([200, 302, 400, 500]))
 def test_any_body_is_parsed_or_an_error(body: bytes, lasting: bool, status: int) -> None:
     """Any bytes become valid credentials or an error without a secret, within 50 ms."""
-    start = time.process_time()
-    found = read(body, may_be_permanent=lasting)
-    service_error = http_error(answer(body, status=status), SOURCE, "GET http://x", SECRETS)
-    assert time.process_time() - start < 0.1  # two readings
+
+    def parse() -> tuple[Credentials | CredentialsError, CredentialsError, float]:
+        start = time.thread_time()
+        found = read(body, may_be_permanent=lasting)
+        error = http_error(answer(body, status=status), SOURCE, "GET http://x", SECRETS)
+        return found, error, time.thread_time() - start
+
+    found, service_error, seconds = parse()
+    if seconds >= 0.1:  # the garbage collector may have interrupted it for as long
+        found, service_error, seconds = parse()
+    assert seconds < 0.1  # two readings
     assert_no_secret(service_error)
     if isinstance(found, Credentials):
         assert found.access_key_id.strip()

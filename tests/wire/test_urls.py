@@ -411,9 +411,9 @@ TEXTS = st.one_of(
 @example("http://127.0.0.1/" + "%" * 8000)
 def test_any_text_is_read_as_the_client_reads_it_or_rejected(text: str) -> None:
     """Any text is parsed as the HTTP client parses it, or rejected with ``InvalidValueError``, both quickly."""
-    start = time.process_time()
+    start = time.thread_time()
     url = outcome(parse_url, text)
-    assert time.process_time() - start < 0.05
+    assert time.thread_time() - start < 0.05
     if isinstance(url, Url):
         assert_client_agrees(url)
         assert parse_url(str(url)) == url
