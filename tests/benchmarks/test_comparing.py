@@ -103,7 +103,8 @@ def test_rate_of_the_upstream_is_reported(results: tuple[str, dict[str, Any]]) -
     """The tables say how many requests per second the servers can handle."""
     text, data = results
     assert "requests per second" in text
-    assert all(data["rates"][server] > 0 for server in ("container endpoint", "FakeAWS"))
+    assert data["rates"]["container endpoint"] > 2_000
+    assert data["rates"]["FakeAWS"] > 0
 
 
 def test_cold_calls_of_every_peer(results: tuple[str, dict[str, Any]]) -> None:
