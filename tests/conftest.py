@@ -19,6 +19,7 @@ pytest_plugins = [
     "anycreds.testing.pytest_plugin",
     "support.event_loops",
     "support.budget",
+    "support.fault_ids",
     "support.secret_leaks",
     "support.resource_leaks",
     "support.network_guard",
