@@ -84,6 +84,23 @@ def soak(session: nox.Session) -> None:
 
 
 @nox.session
+def faults(session: nox.Session) -> None:
+    """Measure every goal of reliability; ``-- --write`` writes ``docs/reliability.md``, the rest goes to pytest.
+
+    All tests run, because each of them looks for secrets and for what is left behind, and the long ones of the goals.
+    """
+    install_tests(session)
+    file = Path(session.create_tmp(), "goals.json").resolve()
+    file.unlink(missing_ok=True)
+    arguments = [argument for argument in session.posargs if argument != "--write"]
+    options = ("--timeout=600", "--override-ini=faulthandler_timeout=590", f"--goals={file}")
+    # A failed test does not end the session: its goal is reported as failed.
+    session.run("python", "-m", "pytest", *IN_PARALLEL, *options, *arguments, env=BARE, success_codes=[0, 1])
+    write = ["--write"] if "--write" in session.posargs else []
+    session.run("python", "tests/support/goal_report.py", str(file), *write)
+
+
+@nox.session
 def coverage(session: nox.Session) -> None:
     """Run the tests, and check which lines and branches they reach; arguments after ``--`` go to pytest."""
     session.install("--require-hashes", "-r", "requirements/test.txt")

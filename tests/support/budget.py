@@ -18,6 +18,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis.internal.conjecture import providers
 from hypothesis.internal.constants_ast import Constants
 
+from support.goals import goal_scale
+
 T = TypeVar("T")
 
 # Of each test of Hypothesis, for a change. It caught every planted fault that its default of 100 caught.
@@ -86,7 +88,8 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    is_soak = _of(config).factor > 1
+    # With --goals all tests run, also with a larger budget.
+    is_soak = _of(config).factor > 1 and not config.getoption("goals", None)
     selected = [item for item in items if (_draws(item) if is_soak else not item.get_closest_marker("soak"))]
     if len(selected) < len(items):
         config.hook.pytest_deselected(items=[item for item in items if item not in set(selected)])
@@ -104,7 +107,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 @pytest.fixture
 def budget(request: pytest.FixtureRequest) -> Budget:
     """Return the size of this run's samples and the seed of their choice."""
-    return _of(request.config)
+    given = _of(request.config)
+    return given._replace(factor=given.factor * goal_scale(request.node, request.config))
 
 
 def _of(config: pytest.Config) -> Budget:
