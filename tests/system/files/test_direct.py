@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 from functools import partial
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from anycreds._system.files.read import FoundFile, read_regular
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a thread reads all files")
 
 LIMIT = 1 << 20
+SECONDS = count(1e9)  # by default every read is in another second
 ROOT = "22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw"
 
 
@@ -45,6 +47,7 @@ def mounts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Non
         table = tmp_path / "mountinfo"
         table.write_text("\n".join(lines) + "\n")
         monkeypatch.setattr(direct, "_TABLE", str(table))
+        monkeypatch.setattr(direct, "monotonic", partial(next, SECONDS))
 
     replace()
     return replace
@@ -110,6 +113,35 @@ def test_mount_that_may_hang(file_system: str, mounts: Callable[..., None], tmp_
             assert set(opened) == {str(tmp_path / "mountinfo")}
     mounts(**{f"{escaped}/fil": file_system, f"{escaped}2": file_system, str(tmp_path / "a"): file_system})
     assert read_directly([(str(home / "file"), None)]) is not None
+
+
+def test_mounts_are_checked_once_a_second(
+    monkeypatch: pytest.MonkeyPatch, mounts: Callable[..., None], tmp_path: Path
+) -> None:
+    """The table of mounts and the folders of a path are looked at once a second, and noticed then if they change."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder/file").write_text("x")
+    wanted = [(f"{tmp_path}/folder/{name}", None) for name in ("file", "none")]
+    opened: list[object] = []
+    original = os.open
+
+    def note(path: str, flags: int) -> int:
+        opened.append(Path(path).name)
+        return original(path, flags)
+
+    monkeypatch.setattr(os, "open", note)
+    for now, found_before in ((2e9, False), (2e9 + 0.9, True)):
+        opened.clear()
+        monkeypatch.setattr(direct, "monotonic", lambda now=now: now)
+        assert read_directly(wanted) is not None
+        assert opened == [*([] if found_before else ["mountinfo"]), "file", "none"]
+    mounts(**{str(tmp_path): "nfs4"})
+    monkeypatch.setattr(direct, "monotonic", lambda: 2e9 + 1)
+    assert read_directly(wanted) is None
+    mounts()
+    (tmp_path / "folder").rename(tmp_path / "elsewhere")
+    (tmp_path / "folder").symlink_to(tmp_path / "elsewhere")
+    assert read_directly(wanted) is None
 
 
 def test_unknown_mounts(monkeypatch: pytest.MonkeyPatch, mounts: Callable[..., None], tmp_path: Path) -> None:
