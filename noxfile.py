@@ -248,6 +248,13 @@ def changed_line(diff: str) -> str:
     return " ".join(new) or "without " + " ".join(line for line in removed if line not in added)
 
 
+@nox.session
+def planted(session: nox.Session) -> None:
+    """Plant faults in copies of the package, one at a time; fail if the tests miss one. ``-- ID`` selects faults."""
+    session.install("--require-hashes", "-r", "requirements/test.txt")
+    session.run("python", "tests/support/planted_faults.py", *session.posargs, env=BARE)
+
+
 @contextmanager
 def javascript_sdk(session: nox.Session, package: str) -> Iterator[dict[str, str]]:
     """Install the AWS SDK for JavaScript by a ``package.json``; return the variable with its location."""

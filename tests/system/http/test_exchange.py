@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import anycreds
-from anycreds._core.http import Request, Response, Transport, Url
+from anycreds._core.http import Request, Response, Transport, TransportFailure, Url
 from anycreds._system.http import HttpClients
 from anycreds._wire.urls import parse_url
 from anycreds.testing import CANARY, FakeAWS, Status
@@ -110,6 +110,14 @@ async def test_length_of_every_body(method: str, body: bytes, direct: bool, monk
     assert peer.lines[0] == f"{method} / HTTP/1.1"
     lengths = [line for line in peer.lines if line.lower().startswith(("content-length", "transfer-encoding"))]
     assert lengths == [f"Content-Length: {len(body)}"]
+
+
+async def test_host_that_the_library_changes() -> None:
+    """A request fails if the HTTP library would call another host than the one that was validated."""
+    clients = HttpClients()
+    result = await clients.send(Request("GET", Url("http", "LOCALHOST", 1, "/"), {}, 5.0, transport=Transport()))
+    await clients.close()
+    assert result == TransportFailure("broken", "InvalidURL: no further details")
 
 
 async def test_app_id_is_sent() -> None:
