@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import anyio
 import anyio.lowlevel
@@ -14,6 +14,7 @@ import pytest
 
 import anycreds
 from anycreds import Credentials, InvalidConfigurationError, NotConfiguredError, RetrievalError
+from anycreds._cache.state import CacheState, CallPlan
 from anycreds.events import AttemptFailed, AttemptStarted, Event, Refreshed, Waited
 from anycreds.testing import CANARY, ManualClock
 from support.fake_source import make_credentials
@@ -241,8 +242,9 @@ async def test_one_caller_tries_for_all() -> None:
     is_loaded = anyio.Event()
 
     class Runtime(type(provider._runtime)):  # type: ignore[misc]
-        async def preload(self, modules: tuple[str, ...] = ()) -> None:
+        async def preload(self, modules: tuple[str, ...] = ()) -> bool:
             await is_loaded.wait()
+            return True
 
     provider._runtime = Runtime()
     async with anyio.create_task_group() as tasks:
@@ -252,6 +254,27 @@ async def test_one_caller_tries_for_all() -> None:
         before = environ.reads
         is_loaded.set()
     assert (before, environ.reads) == (1, 2)
+
+
+@pytest.mark.parametrize("has_waited", [False, True])
+async def test_decides_again_only_after_a_wait(monkeypatch: pytest.MonkeyPatch, has_waited: bool) -> None:
+    """A caller whose source has to wait decides once, and again only if it has waited for an import."""
+    decided: list[bool] = []
+    provider = anycreds.cached(fallback)
+    plan_call = CacheState.plan_call
+
+    def count(*arguments: Any, **options: Any) -> CallPlan:
+        decided.append(True)
+        return plan_call(*arguments, **options)
+
+    class Runtime(type(provider._runtime)):  # type: ignore[misc]
+        async def preload(self, modules: tuple[str, ...] = ()) -> bool:
+            return has_waited
+
+    provider._runtime = Runtime()
+    monkeypatch.setattr(CacheState, "plan_call", count)
+    assert (await provider()).access_key_id == "AKIDFALLBACK"
+    assert len(decided) == 1 + has_waited
 
 
 def test_threads_share_the_answer() -> None:

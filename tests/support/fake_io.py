@@ -270,8 +270,9 @@ class FakeRuntime:
         self.sessions += 1
         yield self.io
 
-    async def preload(self, modules: tuple[str, ...] = ()) -> None:
+    async def preload(self, modules: tuple[str, ...] = ()) -> bool:
         """Have nothing to load."""
+        return False
 
     def current_loop(self) -> Hashable:
         return "the only event loop"

@@ -208,7 +208,7 @@ class CachedProvider(Provider):
 
     async def _plan(self, loop: Hashable, min_ttl: float | None, *, has_waited: bool, force: bool) -> CallPlan:
         """Decide, and start the refresh that this needs. If the source answers at once, it has ended already."""
-        state = self._state
+        state, plan = self._state, None
         if modules := self._source._modules_for_now(self._runtime, self._context):
             await self._runtime.preload(modules)
         if not state.has_planned_refresh(loop):  # otherwise a caller has found that the source does not answer at once
@@ -216,8 +216,8 @@ class CachedProvider(Provider):
             refresh, delay = plan.refresh, plan.start_delay
             if refresh is None or delay is None or (delay == 0 and refresh.finish_now()):
                 return plan
-        await self._runtime.preload()
-        plan = state.plan_call(loop, min_ttl, has_waited=has_waited, force=force)
+        if await self._runtime.preload() or plan is None:  # otherwise nobody else has run since
+            plan = state.plan_call(loop, min_ttl, has_waited=has_waited, force=force)
         if plan.refresh is not None and plan.start_delay is not None:
             plan.refresh.start(plan.start_delay)
         return plan

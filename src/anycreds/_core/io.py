@@ -209,8 +209,11 @@ class Runtime(ImmediateIo, Protocol):
         For waiting for work with a deadline of its own. Without an attempt, or in another event loop, it does nothing.
         """
 
-    async def preload(self, modules: tuple[str, ...] = ()) -> None:
-        """Import what waiting needs, in a thread, or only these modules. Call it before the first wait."""
+    async def preload(self, modules: tuple[str, ...] = ()) -> bool:
+        """Import what waiting needs, in a thread, or only these modules. Call it before the first wait.
+
+        Return whether it has waited for that, so that other tasks may have run.
+        """
 
     def current_loop(self) -> Hashable:
         """Return the identity of the event loop run that this code is in."""

@@ -63,12 +63,12 @@ class SystemRuntime:
         attempt = None if timeout is None else Attempt(timeout, name)
         return SystemIo(self._clock, self._environ, attempt)
 
-    async def preload(self, modules: tuple[str, ...] = ()) -> None:
+    async def preload(self, modules: tuple[str, ...] = ()) -> bool:
         """Import what waiting needs, or only these modules; see ``Runtime``."""
-        if modules:
-            await preload.preload(modules, for_waiting=False)
-        elif not event_loop.is_imported(event_loop.anyio_backend()):
-            await preload.preload()
+        if not modules and event_loop.is_imported(event_loop.anyio_backend()):
+            return False
+        await preload.preload(modules, for_waiting=not modules)
+        return True
 
     def spawn_system_task(self, body: core.TaskBody, on_end: Callable[[], None], name: str, context: Context) -> None:
         """Start a task that belongs to the current event loop run; see ``Runtime``."""

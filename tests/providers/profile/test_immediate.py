@@ -131,9 +131,10 @@ async def test_callers_share_the_import() -> None:
     loaded: list[tuple[str, ...]] = []
 
     class Runtime(type(provider._runtime)):  # type: ignore[misc]
-        async def preload(self, modules: tuple[str, ...] = ()) -> None:
+        async def preload(self, modules: tuple[str, ...] = ()) -> bool:
             loaded.append(modules)
             await waiting.wait()
+            return True
 
     provider._runtime = Runtime()
     async with anyio.create_task_group() as tasks:
