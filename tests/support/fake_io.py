@@ -21,7 +21,6 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import (
-    AbstractAsyncContextManager,
     AbstractContextManager,
     asynccontextmanager,
     contextmanager,
@@ -259,7 +258,7 @@ class FakeRuntime:
     def read_at_once(self, wanted: Sequence[FileQuery]) -> list[FileVersion | ReadFailure | None] | None:
         return self.io.read_at_once(wanted)
 
-    def open_io(self, name: str, timeout: float | None = None) -> AbstractAsyncContextManager[FakeIo]:
+    def open_io(self, name: str, timeout: float | None = None) -> Any:
         return self._session()
 
     def pause_attempt(self) -> AbstractContextManager[None]:

@@ -1,8 +1,8 @@
 """One refresh in progress, shared by every caller that needs it.
 
 **Ownership.** A refresh is a task of the event loop run (a trio system task, an asyncio task), not of a caller. A
-caller only waits for an event, so cancelling a caller cancels that wait and nothing else. The attempt runs in a cancel
-scope of the refresh, which only ``cancel`` uses, and within the deadline of one attempt.
+caller only waits for an event, so cancelling a caller cancels that wait and nothing else. The attempt has a
+deadline, and only ``cancel`` ends it before.
 
 **Outcome.** A refresh ends exactly once, in ``finish``: with credentials, with an error, or abandoned. ``finish`` is
 called with the outcome of the attempt, and as abandoned wherever the task may end without one: its scope was cancelled,
@@ -38,8 +38,9 @@ from .._core.provider import ActiveCall, active_calls
 from .outcome import ABANDONED, Outcome, is_cancellation, process_exit_in, wrapped
 
 if TYPE_CHECKING:
-    from anyio import CancelScope, Event
+    from anyio import Event
 
+    from .._core.io import OpenAttempt
     from .state import CacheState
 
 # Seconds for the cleanup of a cancelled attempt: closing sockets is local work.
@@ -50,9 +51,9 @@ class InFlightRefresh(ActiveCall):
     """One refresh in progress."""
 
     __slots__ = (
+        "_attempt",
         "_done",
         "_pending_exit",
-        "_scope",
         "_state",
         "_waiters",
         "_waits_for",
@@ -75,7 +76,7 @@ class InFlightRefresh(ActiveCall):
         self._state = state
         # Made when the task is, since they need a backend of anyio.
         self._done: Event | None = None
-        self._scope: CancelScope | None = None
+        self._attempt: OpenAttempt | None = None
         self._pending_exit: BaseException | None = None
         self._waiters = 0
         self._waits_for: list[InFlightRefresh] = []
@@ -108,10 +109,11 @@ class InFlightRefresh(ActiveCall):
         """Start the task, whose attempt begins after ``delay`` seconds. If that fails, the refresh is abandoned."""
         import anyio
 
-        self._done, self._scope = anyio.Event(), anyio.CancelScope()
+        runtime = self._state.runtime
+        self._done, self._attempt = anyio.Event(), runtime.open_io(self.provider.name)
         try:
             name = f"anycreds refresh: {self.provider.name}"
-            self._state.runtime.spawn_system_task(partial(self.run, delay), self.finish, name, copy_context())
+            runtime.spawn_system_task(partial(self.run, delay), self.finish, name, copy_context())
             self.has_started = True
         except BaseException:
             self.finish()
@@ -133,20 +135,22 @@ class InFlightRefresh(ActiveCall):
         return None if self._waiters else self._pending_exit
 
     async def _outcome_of_attempt(self, delay: float) -> Outcome:
-        assert self._scope is not None
+        assert self._attempt is not None
+        outcome = ABANDONED  # if ``cancel`` is called
         try:
-            with self._scope:
+            async with self._attempt as io:
                 if delay > 0:
-                    import anyio
-
-                    await anyio.sleep(delay)
-                return Outcome(credentials=await self._attempt())
+                    with self._state.runtime.pause_attempt():
+                        await io.sleep(delay)
+                state = self._begin_attempt()
+                credentials = await fetch_observed(self.provider, io, state.context)
+                self.prompts_user = io.prompts_user
+                outcome = Outcome(credentials=credentials)
         except BaseException as error:
             outcome = self._outcome_of(error)
             if self._pending_exit is None and is_cancellation(error):
                 raise
-            return outcome
-        return ABANDONED  # ``cancel`` was called
+        return outcome
 
     def _outcome_of(self, error: BaseException) -> Outcome:
         # Waiters, observers and the state keep the error; frames of the attempt may hold secrets.
@@ -162,13 +166,6 @@ class InFlightRefresh(ActiveCall):
         self.started_at = state.runtime.monotonic()
         watch(state.options.observer)
         return state
-
-    async def _attempt(self) -> Credentials:
-        state = self._begin_attempt()
-        async with state.runtime.open_io(self.provider.name) as io:
-            credentials = await fetch_observed(self.provider, io, state.context)
-            self.prompts_user = io.prompts_user
-            return credentials
 
     def finish(self, outcome: Outcome = ABANDONED) -> None:
         """End the refresh: apply the outcome to the state, and wake all waiters. Only the first call has an effect."""
@@ -223,8 +220,8 @@ class InFlightRefresh(ActiveCall):
         """Cancel the attempt, and wait until its cleanup is done."""
         import anyio
 
-        assert self._scope is not None and self._done is not None  # noqa: PT018 - both exist since it has started
-        self._scope.cancel()
+        assert self._attempt is not None and self._done is not None  # noqa: PT018 - both exist since it has started
+        self._attempt.cancel()
         with anyio.CancelScope(shield=True, deadline=anyio.current_time() + CLEANUP_TIMEOUT):
             await self._done.wait()
 

@@ -190,10 +190,17 @@ class Io(ImmediateIo, Protocol):
         """Return this user's home directory from the system's user database; None if there is none."""
 
 
+class OpenAttempt(AbstractAsyncContextManager[Io], Protocol):
+    """An ``async with`` around one attempt."""
+
+    def cancel(self) -> None:
+        """Cancel the body, now or when it begins. The ``async with`` then ends without an error."""
+
+
 class Runtime(ImmediateIo, Protocol):
     """The outside world beyond one attempt."""
 
-    def open_io(self, name: str, timeout: float | None = ATTEMPT_TIMEOUT) -> AbstractAsyncContextManager[Io]:
+    def open_io(self, name: str, timeout: float | None = ATTEMPT_TIMEOUT) -> OpenAttempt:
         """Return an ``async with`` around one attempt. It opens nothing before it is needed, and leaves nothing open.
 
         Args:

@@ -11,7 +11,7 @@ import math
 from collections.abc import Hashable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from contextvars import Context, ContextVar
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from .._core.errors import ProviderTimeoutError
 from .event_loop import current_loop
@@ -26,12 +26,13 @@ _NOT_IN_ATTEMPT = nullcontext()
 class Deadline:
     """A ``with`` that cancels its body after some seconds, and then raises ``ProviderTimeoutError``.
 
-    ``waiting_for`` is what the error names; the body may change it.
+    ``waiting_for`` is what the error names; the body may change it. ``cancel`` ends the body without an error.
     """
 
-    __slots__ = ("_pauses", "_remaining", "_scope", "_seconds", "waiting_for")
+    __slots__ = ("_is_cancelled", "_pauses", "_remaining", "_scope", "_seconds", "waiting_for")
 
     def __init__(self, seconds: float, waiting_for: str) -> None:
+        self._is_cancelled = False
         self._seconds = seconds
         self.waiting_for = waiting_for
         self._pauses = 0
@@ -40,13 +41,20 @@ class Deadline:
     def __enter__(self) -> None:
         import anyio
 
-        self._scope = anyio.CancelScope()
+        self._scope = anyio.CancelScope(deadline=anyio.current_time() + self._seconds)
+        if self._is_cancelled:
+            self._scope.cancel()
         self._scope.__enter__()
-        self._scope.deadline = anyio.current_time() + self._seconds
+
+    def cancel(self) -> None:
+        """Cancel the body, now or when it begins."""
+        self._is_cancelled = True
+        if hasattr(self, "_scope"):  # it has begun
+            self._scope.cancel()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> Literal[False]:
+    ) -> bool:
         self._leave()
         try:
             self._scope.__exit__(kind, error, traceback)
@@ -56,6 +64,8 @@ class Deadline:
         else:
             if not self._scope.cancelled_caught:
                 return False
+        if self._is_cancelled:
+            return True
         del error, traceback  # the cancellation and its frames, which may hold requests; a traceback keeps this frame
         timeout = ProviderTimeoutError(f"no response within {self._seconds:g} s", source=self.waiting_for)
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 try:
     import pwd
@@ -82,19 +82,35 @@ class SystemIo:
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> Literal[False]:
+    ) -> bool | None:
         try:
             if self._http is not None:
                 with suppress(Exception):  # the result is available already; ignore errors while closing
                     await self._http.close()
+        except BaseException as interrupt:
+            if not self._end(type(interrupt), interrupt, interrupt.__traceback__):
+                raise
+            return True  # it was the cancellation of this attempt
+        else:
+            return self._end(kind, error, traceback)
         finally:
-            try:
-                if self._attempt is not None:
-                    self._attempt.waiting_for = self.waiting_for or self._attempt.waiting_for
-                    self._attempt.__exit__(kind, error, traceback)
-            finally:
-                del error, traceback  # a timeout that the attempt raises keeps this frame
-        return False
+            del error, traceback  # a timeout that the attempt raises keeps this frame
+
+    def _end(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool:
+        try:
+            if self._attempt is None:
+                return False
+            self._attempt.waiting_for = self.waiting_for or self._attempt.waiting_for
+            return self._attempt.__exit__(kind, error, traceback)
+        finally:
+            del error, traceback
+
+    def cancel(self) -> None:
+        """Cancel the attempt; see ``OpenAttempt``."""
+        if self._attempt is not None:
+            self._attempt.cancel()
 
     def environ(self) -> Mapping[str, str]:
         """Return the process's environment, or its replacement."""
