@@ -14,6 +14,8 @@ from anycreds.testing import VIRTUAL_BACKENDS, VirtualClock, virtual_backend
 from simulation.model import Call, Got, Model, Schedule, draw
 from support.budget import Budget
 from support.fake_source import make_credentials
+from support.history import History, problems
+from support.seeded_trio import seeded_trio
 
 SCHEDULES = 200
 END = 150.0  # the last call is made at 60 and may wait for a refresh of a minute, and then for another
@@ -62,6 +64,7 @@ class Outcome(NamedTuple):
     calls: list[float]
     most_concurrent: int
     refreshes_remaining: int
+    history: History
 
 
 class Run:
@@ -72,7 +75,8 @@ class Run:
         self._started = anyio.current_time()
         clock = VirtualClock()
         self._source = Source(schedule, clock)
-        self._provider: CachedProvider = anycreds.cached(self._source, clock=clock)
+        self._history = History(clock)
+        self._provider: CachedProvider = anycreds.cached(self._history.recorded(self._source), clock=clock)
         self._returned: Credentials | None = None
         self._got: dict[int, Got] = {}
 
@@ -86,7 +90,11 @@ class Run:
         if self._provider._state._refreshes:
             await anyio.sleep(END)  # for a refresh that no caller waits for
         return Outcome(
-            self._got, self._source.calls, self._source.most_concurrent, len(self._provider._state._refreshes)
+            self._got,
+            self._source.calls,
+            self._source.most_concurrent,
+            len(self._provider._state._refreshes),
+            self._history,
         )
 
     async def _call(self, number: int, call: Call) -> None:
@@ -94,7 +102,7 @@ class Run:
         what, which = "cancelled", 0
         with anyio.move_on_after(float("inf") if call.deadline is None else call.deadline):
             try:
-                self._returned = await self._provider()
+                self._returned = await self._history.call(self._provider)
             except CredentialsError as error:
                 what = type(error).__name__
             else:
@@ -104,7 +112,14 @@ class Run:
     async def _invalidate(self, at: float) -> None:
         await anyio.sleep(at)
         if self._returned is not None:
-            self._provider.invalidate(self._returned)
+            self._history.invalidate(self._provider, self._returned)
+
+
+def run(backend: str, schedules: list[Schedule], budget: Budget) -> list[Outcome]:
+    """Return the outcome of each schedule."""
+    name, options = virtual_backend(backend)
+    with seeded_trio(budget.seed):
+        return anyio.run(_outcomes, schedules, backend=name, backend_options=options)
 
 
 async def _outcomes(schedules: list[Schedule]) -> list[Outcome]:
@@ -123,17 +138,19 @@ def test_each_schedule_has_the_outcome_of_the_model(backend: str, budget: Budget
     """Which caller gets what at which time, and when the source is called, is what the model computes, on both loops.
 
     Every caller ends and no refresh remains. No source is called twice at the same time, or within a second after a
-    response. A healthy source is called once, and each caller gets its credentials within that call.
+    response. A healthy source is called once, and each caller gets its credentials within that call. The history of the
+    callers is one of a correct cache. With the same seed everything happens again, in the same order.
     """
     drawn = schedules(budget)
-    name, options = virtual_backend(backend)
-    outcomes = anyio.run(_outcomes, drawn, backend=name, backend_options=options)
-    for number, (schedule, real) in enumerate(zip(drawn, outcomes, strict=True)):
+    outcomes, repeated = run(backend, drawn, budget), run(backend, drawn, budget)
+    for number, (schedule, real, again) in enumerate(zip(drawn, outcomes, repeated, strict=True)):
         model = Model(schedule).run()
         wanted = {caller: (what, which, round(at, 6)) for caller, (what, which, at) in model.got.items()}
         assert real.got == wanted, number
         assert real.calls == [round(at, 6) for at in model.calls], number
         assert len(real.got) == len(schedule.calls), number
+        assert problems(real.history) == [], number
+        assert again.history.events() == real.history.events(), number
         assert (real.most_concurrent, real.refreshes_remaining) == (1, 0), number
         for response, (before, after) in zip(schedule.responses, itertools.pairwise(real.calls), strict=False):
             assert after - before >= 1.0 or response.kind == "not configured", number  # an attempt without a call
