@@ -25,7 +25,7 @@ nox.options.reuse_venv = "yes"  # tools are pinned, and the project is reinstall
 nox.options.sessions = ["tests", "lint"]
 
 # The groups of ``pyproject.toml`` that have a file in ``requirements``.
-GROUPS = ("test", "lint", "mutation", "bench", "peers", "adapters", "package")
+GROUPS = ("test", "lint", "mutation", "bench", "peers", "adapters", "package", "docs")
 
 # No check may depend on the AWS settings of the developer.
 BARE = {name: None for name in os.environ if name.startswith("AWS_")}
@@ -155,7 +155,7 @@ def check_contents(session: nox.Session, sdist: Path, wheel: Path) -> None:
         session.error(f"wheel: unexpected or missing files: {sorted((names - metadata) ^ package)}")
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    folders = ("src", "tests", "benchmarks", "docs", "requirements")
+    folders = ("src", "tests", "benchmarks", "docs", "examples", "requirements")
     expected = {path.as_posix() for folder in folders for path in files_in(folder)}
     expected |= {path.name for path in Path().glob("*.md")} | set(SDIST_FILES)
     if names != expected:
@@ -163,8 +163,10 @@ def check_contents(session: nox.Session, sdist: Path, wheel: Path) -> None:
 
 
 def files_in(folder: str) -> Iterator[Path]:
-    """Yield the files of a folder that are not made by Python."""
-    yield from (path for path in Path(folder).rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    """Yield the files of a folder that no tool has made."""
+    yield from (
+        path for path in Path(folder).rglob("*") if path.is_file() and not {"__pycache__", "_build"} & set(path.parts)
+    )
 
 
 @nox.session
@@ -253,6 +255,17 @@ def planted(session: nox.Session) -> None:
     """Plant faults in copies of the package, one at a time; fail if the tests miss one. ``-- ID`` selects faults."""
     session.install("--require-hashes", "-r", "requirements/test.txt")
     session.run("python", "tests/support/planted_faults.py", *session.posargs, env=BARE)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation into ``docs/_build/html``, and run its code; arguments after ``--`` go to pytest."""
+    session.install("--require-hashes", "-r", "requirements/docs.txt")
+    install_project(session)
+    session.run("sphinx-build", "-E", "-W", "--keep-going", "-q", "-b", "html", "docs", "docs/_build/html", env=BARE)
+    session.run("sphinx-build", "-q", "-b", "html", "docs", "docs/_build/llms", env={**BARE, "ANYCREDS_LLMS_TXT": "1"})
+    tests = ("tests/documentation", *session.posargs)
+    session.run("python", "-m", "pytest", *IN_PARALLEL, *tests, env={**BARE, "ANYCREDS_DOCS": "1"})
 
 
 @contextmanager
