@@ -216,7 +216,7 @@ class CachedProvider(Provider):
             refresh, delay = plan.refresh, plan.start_delay
             if refresh is None or delay is None or (delay == 0 and refresh.finish_now()):
                 return plan
-        if await self._runtime.preload() or plan is None:  # otherwise nobody else has run since
+        if await self._runtime.preload() or plan is None:  # otherwise no other task has run since
             plan = state.plan_call(loop, min_ttl, has_waited=has_waited, force=force)
         if plan.refresh is not None and plan.start_delay is not None:
             plan.refresh.start(plan.start_delay)
