@@ -29,6 +29,7 @@ class BrokenError(Exception):
     """An error of the program."""
 
 
+@pytest.mark.fault("C06")
 def test_second_run_after_a_cancelled_refresh() -> None:
     """A run that ends during a refresh does not affect the next run."""
     upstream = FakeSource(ManualClock(), latency=HANGS, life=None)
@@ -48,6 +49,7 @@ def test_second_run_after_a_cancelled_refresh() -> None:
     assert upstream.calls == 2
 
 
+@pytest.mark.fault("C06")
 def test_alternating_runs_on_trio_and_asyncio() -> None:
     """Fifty runs, alternating between trio and asyncio, each with a cancelled caller, share one provider."""
     clock = ManualClock()
@@ -66,6 +68,7 @@ def test_alternating_runs_on_trio_and_asyncio() -> None:
     assert upstream.calls == 50
 
 
+@pytest.mark.fault("C14")
 def test_short_runs_wait_for_the_advisory_refresh() -> None:
     """In runs that end before the background refresh, the second run waits and gets new credentials."""
     clock = ManualClock()
@@ -82,6 +85,7 @@ def test_short_runs_wait_for_the_advisory_refresh() -> None:
     assert upstream.calls == 3
 
 
+@pytest.mark.fault("C14")
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_error_of_the_program_is_raised_unchanged(backend: str) -> None:
     """An error of the program that ends the run during a refresh is the only error that is raised."""
@@ -98,6 +102,7 @@ def test_error_of_the_program_is_raised_unchanged(backend: str) -> None:
     assert [type(error) for error in caught.value.exceptions] == [BrokenError]
 
 
+@pytest.mark.fault("C14")
 def test_loop_closed_with_a_refresh_in_it() -> None:
     """A loop that is closed during a refresh, without cancelling it, does not prevent a refresh in the next loop."""
     upstream = FakeSource(ManualClock(), latency=HANGS, life=None)
@@ -126,6 +131,7 @@ async def get_key_id(provider: anycreds.CachedProvider) -> str:
     return (await provider()).access_key_id
 
 
+@pytest.mark.fault("C05", "S23")
 def test_eight_threads_with_one_loop_each() -> None:
     """Eight threads, half on trio and half on asyncio, cause at most one call per loop, and never get mixed fields."""
     clock = ManualClock()
@@ -167,6 +173,7 @@ def test_eight_threads_with_one_loop_each() -> None:
         assert one.session_token.endswith(f"-{name}")
 
 
+@pytest.mark.fault("C05", "S23")
 def test_concurrent_invalidation_never_mixes_fields() -> None:
     """While four threads call and invalidate, all fields of the returned credentials belong together."""
     upstream = FakeSource(ManualClock(), life=None)
@@ -203,6 +210,7 @@ def test_concurrent_invalidation_never_mixes_fields() -> None:
     assert failures == []
 
 
+@pytest.mark.fault("C07")
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
@@ -302,6 +310,7 @@ def test_three_cancelled_refreshes_raise_an_error() -> None:
     asyncio.run(main())
 
 
+@pytest.mark.fault("C18")
 @pytest.mark.parametrize("latency", [0.0, 0.005])
 def test_eager_tasks_cause_one_call(latency: float) -> None:
     """Where asyncio starts tasks eagerly (3.12), a refresh may end before a caller waits: there is still one call."""
@@ -317,6 +326,7 @@ def test_eager_tasks_cause_one_call(latency: float) -> None:
     assert upstream.calls == 1
 
 
+@pytest.mark.fault("C14")
 def test_trio_run_that_ends_during_a_refresh() -> None:
     """When main ends, trio cancels the refresh without an error; the next run starts another."""
     upstream = FakeSource(ManualClock(), latency=HANGS, life=None)
@@ -352,6 +362,7 @@ def test_trio_guest_mode_on_asyncio() -> None:
     assert asyncio.run(host()) == "AKID1"
 
 
+@pytest.mark.fault("C21")
 def test_unreferenced_provider_is_collected() -> None:
     """A provider without references is collected, its fork hook included."""
     import weakref
@@ -364,6 +375,7 @@ def test_unreferenced_provider_is_collected() -> None:
     assert watch() is None
 
 
+@pytest.mark.fault("C20")
 def test_call_without_an_event_loop_raises_runtime_error() -> None:
     """Without an event loop, a call that has to wait raises ``RuntimeError`` at once."""
     with pytest.raises(RuntimeError, match="no running event loop"):

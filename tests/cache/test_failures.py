@@ -56,6 +56,7 @@ async def test_outage_in_the_mandatory_window_backs_off() -> None:
     assert delays == [0, 1, 3, 7, 15, 31]
 
 
+@pytest.mark.fault("U34")
 async def test_unchanged_responses_in_the_mandatory_window_back_off() -> None:
     """A source that returns the same credentials in the last minute is called 1, 2, 4, 8 … seconds apart."""
     clock = VirtualClock()
@@ -71,6 +72,7 @@ async def test_unchanged_responses_in_the_mandatory_window_back_off() -> None:
     assert [round(at - started) for at in upstream.started[1:]] == [0, 1, 3, 7, 15, 31]
 
 
+@pytest.mark.fault("C03")
 async def test_failure_is_remembered_during_the_backoff() -> None:
     """Without valid credentials callers get a copy of the failure, for 1, 2, 4 … 30 s without another call."""
     clock = VirtualClock()
@@ -146,6 +148,7 @@ async def test_configuration_error_is_hidden_while_credentials_are_valid() -> No
     assert upstream.calls == 2
 
 
+@pytest.mark.fault("U34")
 async def test_unchanged_response_backs_off() -> None:
     """A source that returns the same credentials until five minutes before their expiration is not called in a loop."""
     clock = VirtualClock()
@@ -172,6 +175,7 @@ async def test_unchanged_response_backs_off() -> None:
     assert min(gaps) >= 5 * MINUTE - 60  # the last attempt is made at the start of the mandatory window
 
 
+@pytest.mark.fault("U35")
 async def test_earlier_expiration_of_the_same_key_is_ignored() -> None:
     """The same key with an earlier expiration counts as a failed attempt and changes nothing."""
     clock = VirtualClock()
@@ -204,6 +208,7 @@ async def test_other_key_is_always_used() -> None:
     assert (await provider()).access_key_id == "AKIDB"
 
 
+@pytest.mark.fault("U21")
 async def test_expired_response_raises_an_error_with_both_times() -> None:
     """Credentials that have expired already raise an error with their expiration and their age by the local clock."""
     clock = VirtualClock()

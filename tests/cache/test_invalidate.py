@@ -49,6 +49,7 @@ async def test_equal_copy_drops_the_cached_credentials() -> None:
     assert provider.invalidate(first.replace(expiration=None, source="elsewhere"))
 
 
+@pytest.mark.fault("C15")
 async def test_refresh_started_before_is_not_used() -> None:
     """The credentials of a refresh that was in progress during ``invalidate`` are not cached, the second time too."""
     clock = VirtualClock()
@@ -66,6 +67,7 @@ async def test_refresh_started_before_is_not_used() -> None:
         assert (first.access_key_id, upstream.calls) == (f"AKID{calls}", calls)
 
 
+@pytest.mark.fault("C15")
 async def test_waiters_of_an_unused_refresh_get_the_next_one() -> None:
     """Callers that wait during ``invalidate`` get the credentials of a refresh that started after it."""
     clock = VirtualClock()

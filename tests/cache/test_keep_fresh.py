@@ -56,6 +56,7 @@ async def test_entering_raises_the_error_of_the_provider() -> None:
             raise AssertionError
 
 
+@pytest.mark.fault("C11")
 async def test_error_of_the_body_is_raised_unchanged() -> None:
     """An error of the body is raised as it is, not in a group."""
     clock = VirtualClock()
@@ -239,6 +240,7 @@ async def test_failed_refresh_without_credentials_is_logged_and_repeated(caplog:
         assert handle.credentials.access_key_id == "AKID5"
 
 
+@pytest.mark.fault("U24")
 async def test_clock_step_is_noticed_within_half_a_minute() -> None:
     """After a wall clock step past the expiration the task refreshes within 30 s, without a call."""
     clock = VirtualClock()

@@ -14,6 +14,7 @@ pytestmark = pytest.mark.anyio
 CALLERS = 2_000
 
 
+@pytest.mark.fault("C17")
 @pytest.mark.realtime
 async def test_cold_callers_cause_one_call() -> None:
     """All callers get the same object from one call, while every tenth caller is cancelled."""
@@ -35,6 +36,7 @@ async def test_cold_callers_cause_one_call() -> None:
     assert all(one is got[0] for one in got)
 
 
+@pytest.mark.fault("C17")
 async def test_joining_a_refresh_takes_no_decision() -> None:
     """While a refresh runs and nothing valid is cached, a caller that joins it reads one clock and waits."""
     read = 0

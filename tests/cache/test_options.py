@@ -175,6 +175,7 @@ def test_invalid_option_raises_an_error_that_names_it(options: dict[str, Any]) -
             anycreds.cached(provider, **options)
 
 
+@pytest.mark.fault("C19")
 async def test_function_that_returns_none_raises_an_error_that_names_it() -> None:
     """A function without a return statement raises ``MalformedResponseError`` with its name; None is never returned."""
 

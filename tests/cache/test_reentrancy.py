@@ -13,6 +13,7 @@ from support.fake_source import make_credentials
 pytestmark = pytest.mark.anyio
 
 
+@pytest.mark.fault("C04")
 async def test_provider_that_awaits_itself() -> None:
     """A cached function that awaits its own cache gets an error with the path."""
 
@@ -24,6 +25,7 @@ async def test_provider_that_awaits_itself() -> None:
         await provider()
 
 
+@pytest.mark.fault("C04")
 async def test_provider_that_awaits_itself_through_a_chain() -> None:
     """A cached chain whose member awaits the cache gets the error too."""
 
@@ -35,6 +37,7 @@ async def test_provider_that_awaits_itself_through_a_chain() -> None:
         await provider()
 
 
+@pytest.mark.fault("C04")
 async def test_uncached_chain_that_awaits_itself() -> None:
     """Without a cache it is an error too, not an endless recursion."""
 
@@ -46,6 +49,7 @@ async def test_uncached_chain_that_awaits_itself() -> None:
         await chain()
 
 
+@pytest.mark.fault("C04")
 async def test_two_providers_that_await_each_other() -> None:
     """Called at the same time, both get the error; neither waits forever."""
 
@@ -72,6 +76,7 @@ async def test_two_providers_that_await_each_other() -> None:
     assert len(errors) == 2
 
 
+@pytest.mark.fault("C04")
 async def test_shared_provider_is_no_cycle() -> None:
     """Two providers that share a third, and a fourth that awaits both, get credentials: no provider awaits itself."""
     clock = VirtualClock()

@@ -47,6 +47,7 @@ async def test_cold_callers_share_one_call() -> None:
     assert clock.monotonic() == LATENCY
 
 
+@pytest.mark.fault("C03")
 async def test_each_waiter_gets_its_own_copy_of_the_error() -> None:
     """A failing source is called once; each waiter gets an error of its own at the moment of the failure."""
     clock = VirtualClock()
@@ -68,6 +69,7 @@ async def test_each_waiter_gets_its_own_copy_of_the_error() -> None:
     assert len({id(error.__notes__) for error in got if isinstance(error, BaseException)}) == 500
 
 
+@pytest.mark.fault("C01")
 @pytest.mark.parametrize("step", range(3))
 async def test_first_caller_cancelled_at_each_await(step: int) -> None:
     """The caller that started the refresh may be cancelled at any await: the others get its credentials."""
@@ -102,6 +104,7 @@ async def test_first_caller_cancelled_at_each_await(step: int) -> None:
     assert (await provider()).access_key_id == "AKID1"
 
 
+@pytest.mark.fault("C01", "C16")
 @pytest.mark.parametrize("after", [0.0, 0.5, LATENCY - 0.001, LATENCY, LATENCY + 0.001])
 async def test_first_caller_cancelled_at_any_time(after: float) -> None:
     """The first caller may be cancelled at any time of the refresh, also at its end: the others get the credentials."""
@@ -151,6 +154,7 @@ async def test_other_callers_cancelled_at_each_await(step: int) -> None:
     assert upstream.calls == 1
 
 
+@pytest.mark.fault("C02")
 async def test_refresh_without_waiters_finishes() -> None:
     """A refresh whose waiters were all cancelled finishes, and the next caller gets its credentials at once."""
     clock = VirtualClock()
@@ -164,6 +168,7 @@ async def test_refresh_without_waiters_finishes() -> None:
     assert upstream.calls == 1
 
 
+@pytest.mark.fault("C13")
 async def test_deadlines_shorter_than_the_refresh() -> None:
     """Callers that wait 250 ms for a call of 300 ms cause one call, and all later callers get credentials."""
     clock = VirtualClock()
@@ -195,6 +200,7 @@ async def test_refresh_times_out_after_sixty_seconds() -> None:
     assert "60 s" in str(got[0])
 
 
+@pytest.mark.fault("C08")
 async def test_exception_of_a_function_becomes_the_cause() -> None:
     """An exception of a user's function reaches each caller as the cause of a ``RetrievalError``."""
     clock = VirtualClock()
@@ -204,6 +210,7 @@ async def test_exception_of_a_function_becomes_the_cause() -> None:
     assert got[0] is not got[1]
 
 
+@pytest.mark.fault("C11")
 async def test_exception_group_of_a_function_becomes_the_cause() -> None:
     """An ``ExceptionGroup`` of a user's function becomes the cause of one ``RetrievalError``."""
 
@@ -221,6 +228,7 @@ async def test_exception_group_of_a_function_becomes_the_cause() -> None:
     assert isinstance(caught.value.__cause__, ExceptionGroup)
 
 
+@pytest.mark.fault("C09")
 @pytest.mark.parametrize("process_exit", [SystemExit(3), KeyboardInterrupt()], ids=["SystemExit", "KeyboardInterrupt"])
 async def test_process_exit_reaches_one_caller(process_exit: BaseException) -> None:
     """``SystemExit`` and ``KeyboardInterrupt`` of a source are raised in one of the waiters, unchanged."""
@@ -244,6 +252,7 @@ async def test_process_exit_reaches_one_caller(process_exit: BaseException) -> N
     assert len(errors) == 2
 
 
+@pytest.mark.fault("C12")
 async def test_refresh_runs_in_the_context_of_the_first_caller() -> None:
     """A refresh sees the context variables of the caller that started it, and changes no other context."""
     tenant = contextvars.ContextVar("tenant", default="none")
@@ -260,6 +269,7 @@ async def test_refresh_runs_in_the_context_of_the_first_caller() -> None:
     assert tenant.get() == "first"
 
 
+@pytest.mark.fault("U21")
 async def test_short_lived_credentials_cause_one_call_per_second() -> None:
     """A source whose credentials expire at once is called once per second, not in a loop."""
     clock = VirtualClock()

@@ -67,6 +67,7 @@ def test_keep_fresh_task_cancelled_before_its_first_step() -> None:
     asyncio.run(main())
 
 
+@pytest.mark.fault("C18")
 @pytest.mark.realtime
 def test_waiter_cancelled_twice_is_cancelled() -> None:
     """A waiter that is cancelled twice by asyncio ends as cancelled, and the refresh continues."""
@@ -89,6 +90,7 @@ def test_waiter_cancelled_twice_is_cancelled() -> None:
     assert upstream.calls == 1
 
 
+@pytest.mark.fault("C18")
 def test_asyncio_timeout_in_the_mandatory_window() -> None:
     """The limited wait in the mandatory window suppresses neither ``asyncio.timeout`` nor a cancellation."""
     clock = ManualClock()
@@ -128,6 +130,7 @@ def test_cancelled_task_of_a_source_does_not_cancel_the_caller() -> None:
         asyncio.run(anycreds.cached(source)())
 
 
+@pytest.mark.fault("C08")
 def test_source_that_fails_in_its_cleanup_at_the_end_of_a_trio_run() -> None:
     """A source that raises while the end of the run cancels it does not change how the run ends."""
 
@@ -153,6 +156,7 @@ def test_source_that_fails_in_its_cleanup_at_the_end_of_a_trio_run() -> None:
     assert anyio.run(main, backend="trio") == "done"
 
 
+@pytest.mark.fault("C08")
 def test_group_of_cancellation_and_error_at_the_end_of_a_trio_run() -> None:
     """A source whose nursery raises a group of a cancellation and an error does not change how the run ends."""
     cleaned = []
@@ -187,6 +191,7 @@ def test_group_of_cancellation_and_error_at_the_end_of_a_trio_run() -> None:
     assert cleaned
 
 
+@pytest.mark.fault("C11")
 @pytest.mark.parametrize("name", ["asyncio", "trio"])
 def test_function_that_fails_when_its_deadline_passes(name: str) -> None:
     """A function that fails while its deadline cancels it causes one ``RetrievalError``, not a group."""
@@ -211,6 +216,7 @@ def test_function_that_fails_when_its_deadline_passes(name: str) -> None:
     anyio.run(main, backend=backend, backend_options=options)
 
 
+@pytest.mark.fault("C10")
 @pytest.mark.realtime
 @BACKENDS
 def test_shielded_caller_gets_credentials(backend: str) -> None:
@@ -242,6 +248,7 @@ def _odd(kind: type[BaseException]) -> Callable[[], BaseException]:
     return lambda: BaseExceptionGroup("both", [kind(), ValueError()])
 
 
+@pytest.mark.fault("C08")
 @pytest.mark.realtime
 @BACKENDS
 @pytest.mark.parametrize(
@@ -443,6 +450,7 @@ def _at(seconds: float) -> Any:
     return datetime.fromtimestamp(seconds, UTC)
 
 
+@pytest.mark.fault("C09")
 def test_interrupt_before_a_refresh_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
     """If a caller is interrupted just before it starts its refresh, the next caller starts another one."""
     upstream = FakeSource(ManualClock(), life=None)
@@ -482,6 +490,7 @@ def _interrupted(*_: object) -> None:
     raise KeyboardInterrupt
 
 
+@pytest.mark.fault("C09")
 @pytest.mark.not_eager("the refresh would begin within the lines of the caller")
 @pytest.mark.parametrize("first", range(1, 5))
 def test_interrupt_at_any_line_of_a_caller(first: int) -> None:
@@ -549,6 +558,7 @@ def _resident() -> int:
     raise AssertionError
 
 
+@pytest.mark.fault("C03")
 @pytest.mark.weak_error_references
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
 @pytest.mark.parametrize("name", ["asyncio", "trio"])

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.trio
 HOUR = 3600.0
 
 
+@pytest.mark.fault("C08")
 async def test_crashing_nursery_does_not_affect_the_refresh(autojump_clock: trio.testing.MockClock) -> None:
     """A nursery that crashes while its tasks wait raises its own error only; the refresh continues for the others."""
     clock = VirtualClock()
@@ -69,6 +70,7 @@ async def test_day_of_short_lived_credentials(autojump_clock: trio.testing.MockC
     assert 96 <= upstream.calls <= 24 * 6 + 1
 
 
+@pytest.mark.fault("C08")
 async def test_error_of_a_refresh_does_not_crash_the_run(autojump_clock: trio.testing.MockClock) -> None:
     """No exception of a background refresh reaches trio; the callers get credentials."""
     clock = VirtualClock()

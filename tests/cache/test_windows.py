@@ -265,6 +265,7 @@ async def test_refresh_window_replaces_the_table() -> None:
     assert upstream.calls == 2
 
 
+@pytest.mark.fault("U24")
 async def test_wall_clock_set_forward_expires_credentials() -> None:
     """When the wall clock passes the expiration, the next call refreshes at once."""
     clock = VirtualClock()
@@ -276,6 +277,7 @@ async def test_wall_clock_set_forward_expires_credentials() -> None:
     assert (await provider()).access_key_id == "AKID2"
 
 
+@pytest.mark.fault("U24")
 async def test_suspended_machine_expires_credentials() -> None:
     """After the machine was suspended past the expiration, the first call refreshes."""
     clock = VirtualClock()
@@ -287,6 +289,7 @@ async def test_suspended_machine_expires_credentials() -> None:
     assert (await provider()).access_key_id == "AKID2"
 
 
+@pytest.mark.fault("U24")
 @pytest.mark.parametrize("back", [30.0, 2 * HOUR, 1000 * HOUR])
 async def test_wall_clock_set_back_does_not_prolong_credentials(back: float) -> None:
     """However far the wall clock is set back, the credentials are refreshed when their lifetime has passed."""
@@ -318,6 +321,7 @@ async def test_decision_is_repeated_after_a_minute() -> None:
     assert await soon() is soon._state.cached_or_none()  # for half a second, too
 
 
+@pytest.mark.fault("U24")
 async def test_small_clock_steps_cause_no_extra_calls() -> None:
     """A wall clock that is set forward and back by minutes causes no early refresh."""
     clock = VirtualClock()

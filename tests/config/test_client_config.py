@@ -152,6 +152,7 @@ def test_invalid_option_is_rejected_by_name(name: str, value: Any) -> None:
     assert CANARY not in str(caught.value)
 
 
+@pytest.mark.fault("S05")
 @given(st.text())
 def test_accepted_region_is_a_label_of_a_dns_name(region: str) -> None:
     """Every accepted region is one label of a DNS name."""

@@ -26,6 +26,7 @@ def places(
     return config, credentials
 
 
+@pytest.mark.fault("L11")
 @each_row(
     "environ, fallback, home",
     [
@@ -64,6 +65,7 @@ def test_the_system_is_asked_last(environ: dict[str, str]) -> None:
     assert isinstance(shared_file_locations(environ, ask).config, Location)
 
 
+@pytest.mark.fault("L11")
 @each_row(
     "path, expected, shown",
     [
@@ -96,6 +98,7 @@ def test_leading_tilde_is_the_home_directory(path: str, expected: str, shown: st
         assert credentials == (expected, CREDENTIALS, shown, True)
 
 
+@pytest.mark.fault("L11")
 def test_option_overrides_its_variable() -> None:
     """Each option overrides its own variable only, and a blank one counts as not set."""
     environ = {"HOME": "/h", CONFIG: "/c", CREDENTIALS: "/d"}
@@ -106,6 +109,7 @@ def test_option_overrides_its_variable() -> None:
     assert [place.is_explicit for place in places({"HOME": "/h", CONFIG: "", CREDENTIALS: " "})] == [False, False]
 
 
+@pytest.mark.fault("L11")
 def test_paths_are_absolute_if_home_is_the_root_directory() -> None:
     """Paths are absolute if the home directory is the root directory, as in some containers."""
     assert places({"HOME": "/", CONFIG: "~", CREDENTIALS: "~/x"}) == (
@@ -114,6 +118,7 @@ def test_paths_are_absolute_if_home_is_the_root_directory() -> None:
     )
 
 
+@pytest.mark.fault("L11")
 def test_unknown_home_directory_has_no_default_locations() -> None:
     """Without a home directory there are no default locations, and an explicit path below it is an error."""
     assert shared_file_locations({}, lambda: None) == (None, None)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from anycreds._config.parser import read
 from anycreds._config.parser.sections import FileKind, display_name
 from support.fake_io import SECRET_KEY
@@ -87,6 +89,7 @@ AGREED = vectors(
 )
 
 
+@pytest.mark.fault("L07")
 @AGREED
 def test_grammar_that_sdks_agree_on_is_read_without_diagnostics(text: str, expected: Expected) -> None:
     """Text that all SDKs read in the same way is read like that, without diagnostics."""
@@ -154,6 +157,7 @@ DECIDED = vectors(
 )
 
 
+@pytest.mark.fault("L07", "L08")
 @DECIDED
 def test_grammar_that_sdks_dispute_is_read_without_loss(text: str, expected: Expected) -> None:
     """Text that SDKs read in different ways is read without losing anything, and without diagnostics."""
@@ -264,6 +268,7 @@ WRONG: list[tuple[str, str, Expected, list[tuple[int, str | None, bool]]]] = [
 ]
 
 
+@pytest.mark.fault("L07")
 @each_row("text, expected, problems", [row[1:] for row in WRONG], ids=[row[0] for row in WRONG])
 def test_malformed_line_affects_its_own_section_only(
     text: str, expected: Expected, problems: list[tuple[int, str | None, bool]]
@@ -291,6 +296,7 @@ CREDENTIALS: list[tuple[str, str, Expected, list[tuple[int, str | None, bool]]]]
 ]
 
 
+@pytest.mark.fault("L08")
 @each_row("text, expected, problems", [row[1:] for row in CREDENTIALS], ids=[row[0] for row in CREDENTIALS])
 def test_header_in_the_credentials_file_is_a_name(
     text: str, expected: Expected, problems: list[tuple[int, str | None, bool]]

@@ -100,6 +100,7 @@ def check_reading(text: str) -> None:
             assert 1 <= problem.line <= lines
 
 
+@pytest.mark.fault("L07")
 @given(st.text(st.characters()))
 def test_any_text_is_read(text: str) -> None:
     """Any text can be read, lone surrogates included."""
@@ -156,6 +157,7 @@ def test_changed_file_is_read(file: dict[str, dict[str, dict[str, Any]]], data: 
     check_reading(text)
 
 
+@pytest.mark.fault("L07")
 @given(FILE, st.lists(PIECES, max_size=12).map("".join), st.data())
 def test_a_malformed_section_affects_no_other(
     file: dict[str, dict[str, dict[str, Any]]], rubbish: str, data: st.DataObject
@@ -200,6 +202,7 @@ LARGE = {
 }
 
 
+@pytest.mark.fault("L07")
 @pytest.mark.parametrize("name", LARGE)
 def test_reading_time_is_linear(name: str) -> None:
     """Hundreds of kilobytes of the worst input are read in linear time."""

@@ -62,6 +62,7 @@ def missing(profiles: Profiles, name: str) -> ProfileNotFoundError:
     return error
 
 
+@pytest.mark.fault("L08")
 def test_each_setting_knows_its_file_and_line() -> None:
     """Settings come from both files, the credentials file takes precedence, and each setting has its file and line."""
     profiles = both("[profile f]\na = 1\nb = 2", "\n[f]\nb = 3\nC = 4")
@@ -76,6 +77,7 @@ def test_each_setting_knows_its_file_and_line() -> None:
     profile.check()
 
 
+@pytest.mark.fault("L08")
 def test_profile_default_merges_with_credentials() -> None:
     """[profile default] replaces [default] in the config file, and is merged with that of the credentials file."""
     profiles = both("[profile default]\na = 1\n[default]\nb = 2", "[default]\nc = 3")
@@ -138,6 +140,7 @@ KEYS: list[tuple[str, dict[str, str], dict[str, str], dict[str, str], bool]] = [
 ]
 
 
+@pytest.mark.fault("L08")
 @each_row("config, credentials, expected, unused", [row[1:] for row in KEYS], ids=[row[0] for row in KEYS])
 def test_keys_come_from_one_file(
     config: dict[str, str], credentials: dict[str, str], expected: dict[str, str], unused: bool
@@ -224,6 +227,7 @@ def test_missing_profile_names_both_files() -> None:
     assert error.message.count("(which does not exist)") == 2
 
 
+@pytest.mark.fault("L10")
 @each_row(
     "name, suggested",
     [
@@ -299,6 +303,7 @@ def test_section_is_read_from_the_config_file_only() -> None:
     assert error.hint == "write [sso-session x]"
 
 
+@pytest.mark.fault("L08", "L10", "S01")
 @each_row("name", ["__class__", "__proto__", "../../etc/passwd", "{0}", "%s", "a'b", "n" * 10_240, "\u65e5"])
 def test_names_are_only_keys(name: str) -> None:
     """Any name finds exactly its profile, and the error for a missing one is one short line."""
@@ -331,6 +336,7 @@ def test_no_output_contains_a_value() -> None:
     assert SECRET_KEY.lower() not in f"{output!r} {' '.join(map(str, output))}".lower()
 
 
+@pytest.mark.fault("L10")
 def test_few_names_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     """A missing name is compared with few and short names only: comparing with 10,000 takes 0.1 s."""
     compared: list[str] = []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from anycreds._config.settings import Setting, display_value, first_set, from_argument, parse_bool
 from anycreds._core.errors import InvalidConfigurationError
 from support.errors import error_of
@@ -9,6 +11,7 @@ from support.fake_io import SECRET_KEY
 from support.rows import each_row
 
 
+@pytest.mark.fault("L11")
 @each_row("blank", ["", " ", "\t", "\n", " \r\n ", "\u00a0", "\u2003"])
 def test_first_set_ignores_blank_variables(blank: str) -> None:
     """A variable that contains only blanks counts as not set."""

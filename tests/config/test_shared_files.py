@@ -96,6 +96,7 @@ def test_null_device_counts_as_a_missing_file(by_option: bool) -> None:
     assert error.message.count(f"{os.devnull} (which does not exist)") == 2
 
 
+@pytest.mark.fault("L01")
 def test_file_of_an_option_must_exist() -> None:
     """A missing file is an error only if an option names it."""
     assert read(FakeIo(environ={**HOME, "AWS_CONFIG_FILE": "/gone"})).names() == []
@@ -107,6 +108,7 @@ def test_file_of_an_option_must_exist() -> None:
 # --- encodings
 
 
+@pytest.mark.fault("L07")
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
 def test_utf_16_is_an_error_that_says_so(encoding: str) -> None:
     """The error for a UTF-16 file, as PowerShell writes it, contains file, line and both encodings."""
@@ -119,6 +121,7 @@ def test_utf_16_is_an_error_that_says_so(encoding: str) -> None:
     )
 
 
+@pytest.mark.fault("L07")
 def test_a_byte_that_is_not_utf_8_affects_its_own_profile_only() -> None:
     """A Latin-1 character is an error of the profile that contains it, with its line, and of no other profile."""
     profiles = read_config("[profile a]\nx = 1\nregion = caf\u00e9\n[profile b]\ny = 2\n# \u00e9".encode("latin-1"))

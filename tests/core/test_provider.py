@@ -52,6 +52,7 @@ class Outer(Provider):
         return credentials
 
 
+@pytest.mark.fault("S09")
 @pytest.mark.parametrize(
     "make",
     [
@@ -110,6 +111,7 @@ async def test_attempt_has_one_deadline(monkeypatch: pytest.MonkeyPatch) -> None
     assert caught.value.source == "hanging"
 
 
+@pytest.mark.fault("U21")
 def test_expired_credentials_are_an_error() -> None:
     """Credentials that have expired already never leave a provider."""
     io = FakeIo()

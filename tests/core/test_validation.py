@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+import pytest
+
 from anycreds._core.errors import InvalidConfigurationError
 from anycreds._core.validation import check_account_id, check_header_safe, check_text, check_timeout_and_retries
 from anycreds.testing import CANARY
@@ -68,6 +70,7 @@ def test_text_has_the_limit_of_its_kind() -> None:
     assert error.reason == "has 3 characters; expected at most 2"
 
 
+@pytest.mark.fault("S06")
 def test_text_for_a_header_is_latin_and_without_blanks_around_it() -> None:
     """A text that an HTTP header cannot contain unchanged is rejected."""
     assert [(value, str(rejected(check_header_safe, value))) for value, _ in UNSENDABLE] == UNSENDABLE

@@ -41,6 +41,7 @@ ERRORS: dict[Outcome, tuple[type[CredentialsError], str]] = {
 }
 
 
+@pytest.mark.fault("U10")
 @pytest.mark.parametrize("outcome", ERRORS)
 async def test_fault_ends_in_its_error(outcome: Outcome, anyio_backend_name: str) -> None:
     """Each fault ends in the right error and leaves no connection, and the next call succeeds.
@@ -92,6 +93,7 @@ UNUSUAL = {
 }
 
 
+@pytest.mark.fault("U10")
 async def test_unusual_but_valid_responses_are_understood() -> None:
     """Unusual responses that HTTP allows are understood."""
     async with FakeAWS() as aws:
@@ -101,6 +103,7 @@ async def test_unusual_but_valid_responses_are_understood() -> None:
                 assert (await provider_for(aws, timeout=LONG_TIMEOUT)()).access_key_id == "AKID"
 
 
+@pytest.mark.fault("U01")
 async def test_connection_refused_says_so() -> None:
     """A refused connection is an error at once, with the system's reason and the setting."""
     with socket.socket() as unused:
@@ -129,6 +132,7 @@ async def test_connection_that_hangs_times_out() -> None:
             await provider()
 
 
+@pytest.mark.fault("U11")
 async def test_endless_body_is_cut_off() -> None:
     """No more of an endless body is read than the limit and one chunk."""
     sent = 0
@@ -159,6 +163,7 @@ async def test_endless_body_is_cut_off() -> None:
     assert sent < 16 << 20  # the size of the system's socket buffers
 
 
+@pytest.mark.fault("U25")
 async def test_redirect_is_not_followed() -> None:
     """The target of a redirect gets no request, on the same server or another."""
     async with FakeAWS() as aws, serving(ok()) as other:

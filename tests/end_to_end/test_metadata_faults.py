@@ -106,6 +106,7 @@ async def test_silence_after_a_success_stops_the_chain() -> None:
     assert not isinstance(caught.value, NotConfiguredError)
 
 
+@pytest.mark.fault("U07")
 async def test_rejected_token_is_replaced_once() -> None:
     """A 401 drops the cached token: one new token is requested, and no third."""
     async with FakeAWS() as aws:
@@ -120,6 +121,7 @@ async def test_rejected_token_is_replaced_once() -> None:
         assert aws.count("token") == 3
 
 
+@pytest.mark.fault("U25")
 async def test_redirect_is_not_followed() -> None:
     """The target of a redirect gets no request, and no token."""
     async with FakeAWS() as aws, serving(ok()) as other:
@@ -130,6 +132,7 @@ async def test_redirect_is_not_followed() -> None:
         assert other.connections == 0
 
 
+@pytest.mark.fault("U29", "S08")
 async def test_token_fault_leads_to_no_imdsv1_request() -> None:
     """No fault of the token request leads to an IMDSv1 request."""
     async with FakeAWS(imds_v1=True) as aws:

@@ -205,6 +205,7 @@ async def test_error_without_credentials_lists_every_provider() -> None:
     assert "AWS_EC2_METADATA_DISABLED" in str(caught.value)
 
 
+@pytest.mark.fault("L12")
 @pytest.mark.anyio
 async def test_incomplete_keys_stop_the_chain() -> None:
     """An access key id without its secret is an error: the chain does not continue."""

@@ -59,6 +59,7 @@ def test_all_variables() -> None:
     )
 
 
+@pytest.mark.fault("L12")
 @each_row("blank", ["", " ", "\t\r\n", "\u00a0"])
 def test_blank_variables(blank: str) -> None:
     """A blank variable counts as not set."""
@@ -75,6 +76,7 @@ def test_no_access_key() -> None:
     assert "AWS_SECRET_ACCESS_KEY" in str(error)
 
 
+@pytest.mark.fault("L12")
 @each_row("blank", [None, "", " "])
 @each_row("present, missing", [NAMES[:2], NAMES[1::-1]])
 def test_incomplete_key_pair(present: str, missing: str, blank: str | None) -> None:
@@ -92,6 +94,7 @@ def test_values_are_unchanged() -> None:
     assert read({"AWS_ACCESS_KEY_ID": " E K ", "AWS_SECRET_ACCESS_KEY": "\u00e9\u4e2d"}).access_key_id == " E K "
 
 
+@pytest.mark.fault("L12")
 @each_row("name", NAMES)
 def test_invalid_text_in_a_variable_is_an_error(name: str) -> None:
     """A control character or bytes that are not UTF-8 are an error that names the variable."""
@@ -101,6 +104,7 @@ def test_invalid_text_in_a_variable_is_an_error(name: str) -> None:
         assert name in str(error)
 
 
+@pytest.mark.fault("L13")
 @each_row("text", ["EXPIRATION", "1704164645", "2024-01-02", "2024-02-30T00:00:00Z", "0000-01-01T00:00:00Z"])
 def test_invalid_expiration(text: str) -> None:
     """An invalid expiration stops a chain; it does not mean that the keys never expire."""
@@ -109,6 +113,7 @@ def test_invalid_expiration(text: str) -> None:
     assert "AWS_CREDENTIAL_EXPIRATION" in str(error)
 
 
+@pytest.mark.fault("L13")
 def test_past_expiration() -> None:
     """Expired credentials are an error."""
     io = FakeIo(environ=FULL)
@@ -118,6 +123,7 @@ def test_past_expiration() -> None:
     assert "2024-01-02T04:04:05+00:00" in str(error)
 
 
+@pytest.mark.fault("L12")
 def test_variables_are_read_at_every_call() -> None:
     """Each call reads the current variables."""
     provider = EnvironmentProvider(FakeRuntime())
@@ -155,6 +161,7 @@ def test_await_of_the_provider() -> None:
     assert run(EnvironmentProvider(FakeRuntime(FakeIo(environ=PAIR)))()).access_key_id == KEY_ID
 
 
+@pytest.mark.fault("L12")
 @given(
     st.dictionaries(
         st.sampled_from(NAMES), st.text(st.characters(exclude_categories=[])) | st.sampled_from([*FULL.values()])

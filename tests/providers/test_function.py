@@ -128,6 +128,7 @@ async def stream() -> AsyncIterator[Credentials]:
     yield CREDENTIALS
 
 
+@pytest.mark.fault("C19")
 @each_row("function, kind", [(plain, "Credentials"), (stream, "async_generator"), (dict, "dict")])
 def test_function_that_is_not_async(function: Any, kind: str) -> None:
     """A result that cannot be awaited is an invalid configuration, and the error contains its type."""
@@ -136,6 +137,7 @@ def test_function_that_is_not_async(function: Any, kind: str) -> None:
     assert f"returned {kind} instead of an awaitable; expected an async function" in str(error)
 
 
+@pytest.mark.fault("C19")
 @each_row(
     "value, kind",
     [(None, "NoneType"), ({"SecretAccessKey": SECRET_KEY}, "dict"), (SECRET_KEY, "str"), (plain, "function")],

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -78,6 +79,7 @@ def test_no_file_names_a_machine() -> None:
     assert files_with(MACHINES) == []
 
 
+@pytest.mark.fault("S25")
 @each_row("group", GROUPS)
 def test_requirements_are_pinned_and_without_addresses(group: str) -> None:
     """Every line of a requirements file is a pinned version or its hash; none is an option or a URL."""
@@ -106,6 +108,7 @@ def test_requirements_follow_pyproject(group: str) -> None:
         assert requirement.specifier.contains(pinned), f"{requirement} does not allow {pinned}"
 
 
+@pytest.mark.fault("S25")
 def test_imported_packages_are_declared() -> None:
     """Every package that the library imports is a dependency or an extra, not only a dependency of one."""
     project = pyproject()["project"]
@@ -128,6 +131,7 @@ def _imported_by(node: ast.AST) -> list[str]:
     return [node.module] if isinstance(node, ast.ImportFrom) and node.module and not node.level else []
 
 
+@pytest.mark.fault("S25")
 @each_row("name, vulnerable", [("h11", "0.15"), ("httpcore", "1.0.8"), ("idna", "3.6"), ("cryptography", "44.0.0")])
 def test_vulnerable_releases_are_excluded(name: str, vulnerable: str) -> None:
     """No requirement allows a release with a known vulnerability, or one that needs such a release."""

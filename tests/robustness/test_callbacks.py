@@ -55,6 +55,7 @@ ERRORS: dict[str, Callable[[], BaseException]] = {
 }
 
 
+@pytest.mark.fault("U33")
 @each_loop
 @pytest.mark.parametrize("is_cached", [False, True], ids=["plain", "cached"])
 async def test_function_that_raises_is_an_error(environment: Environment, is_cached: bool) -> None:
@@ -94,6 +95,7 @@ async def failing_in_a_nursery(*arguments: Any) -> None:
         await anyio.sleep_forever()
 
 
+@pytest.mark.fault("U33")
 @each_loop
 @pytest.mark.parametrize("function", [never, replacing_cancellation, failing_in_a_nursery])
 async def test_function_that_never_returns_times_out(
@@ -135,6 +137,7 @@ async def wrong_signature(one: Any, two: Any, three: Any, four: Any) -> None:
     """Take more parameters than a callback gets."""
 
 
+@pytest.mark.fault("C19")
 @pytest.mark.parametrize("function", [not_async, broken_awaitable, returning_none, wrong_signature, dict])
 async def test_unsuitable_function_is_an_error(environment: Environment, function: Function) -> None:
     """A function that is not async, or returns something else, is an error."""
@@ -144,6 +147,7 @@ async def test_unsuitable_function_is_an_error(environment: Environment, functio
         ), name
 
 
+@pytest.mark.fault("U33", "C04")
 @each_loop
 @pytest.mark.parametrize("is_cached", [False, True], ids=["plain", "cached"])
 async def test_function_that_awaits_its_provider_is_an_error(environment: Environment, is_cached: bool) -> None:

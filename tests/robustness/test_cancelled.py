@@ -30,6 +30,7 @@ async def is_free(path: Path) -> bool:
         return problem is None
 
 
+@pytest.mark.fault("C01")
 @pytest.mark.anyio
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.usefixtures("without_delays")
@@ -50,6 +51,7 @@ async def test_cancellation_at_every_await(aws: FakeAWS, isolated: Path, kind: s
     assert step > 5  # fewer would mean that nothing was awaited
 
 
+@pytest.mark.fault("C01")
 @pytest.mark.anyio
 @each_loop
 @pytest.mark.parametrize("kind", KINDS)
@@ -78,6 +80,7 @@ async def test_cancelling_the_first_of_ten_callers(aws: FakeAWS, environment: En
     assert aws.count(KINDS[kind].route) == 1
 
 
+@pytest.mark.fault("C05")
 @pytest.mark.parametrize("kind", KINDS)
 def test_event_loops_in_threads_share_one_provider(isolated: Path, kind: str) -> None:
     """Event loops of two kinds in four threads share one provider; a token is refreshed once."""
@@ -108,6 +111,7 @@ def test_event_loops_in_threads_share_one_provider(isolated: Path, kind: str) ->
             assert aws.count(KINDS[kind].route) == 1
 
 
+@pytest.mark.fault("L17")
 @pytest.mark.anyio
 @pytest.mark.skipif(os.name != "posix", reason="stops a process")
 @pytest.mark.parametrize("kind", ["sso refresh", "login"])

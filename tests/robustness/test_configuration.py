@@ -127,6 +127,7 @@ def makers_for(name: str, config: ClientConfig) -> list[Callable[[], Callable[[]
     ]
 
 
+@pytest.mark.fault("L10", "S11")
 def test_hostile_names_as_options_create_no_file(fake_aws: FakeAWS, isolated: Path) -> None:
     """Hostile names of profiles, sessions and roles create no file, and messages stay printable."""
     config = ClientConfig(region="us-east-1", endpoint_url=fake_aws.service_url, max_attempts=1)
@@ -137,6 +138,7 @@ def test_hostile_names_as_options_create_no_file(fake_aws: FakeAWS, isolated: Pa
             assert files_in(isolated) == []
 
 
+@pytest.mark.fault("L10", "S01", "S11")
 def test_hostile_names_in_files_create_no_file(
     fake_aws: FakeAWS, isolated: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -159,6 +161,7 @@ def test_hostile_names_in_files_create_no_file(
             assert files_in(isolated) == [config]
 
 
+@pytest.mark.fault("S05")
 def test_invalid_regions_are_rejected() -> None:
     """A region that is no DNS label is an error, whatever setting it comes from, and nothing is sent."""
     for region in REGIONS:
@@ -173,6 +176,7 @@ def test_invalid_regions_are_rejected() -> None:
         assert message_of(partial(anycreds.from_cognito_identity, f"{region}:x"))
 
 
+@pytest.mark.fault("S03")
 def test_ambiguous_endpoint_urls_are_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
     """A URL that clients parse differently is rejected, and not shown, since it may hold a password."""
     monkeypatch.setenv("AWS_REGION", "us-east-1")

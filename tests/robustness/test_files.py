@@ -91,6 +91,7 @@ USABLE: dict[str, Callable[[Path], None]] = {
 }
 
 
+@pytest.mark.fault("L15")
 @pytest.mark.parametrize("kind", REFRESHED)
 async def test_unusable_token_files_are_an_error(aws: FakeAWS, environment: Environment, kind: str) -> None:
     """A token file that cannot be used is a ``LoginRequiredError``, without a request."""
@@ -103,6 +104,7 @@ async def test_unusable_token_files_are_an_error(aws: FakeAWS, environment: Envi
     assert aws.count() == 0
 
 
+@pytest.mark.fault("L15")
 @pytest.mark.parametrize("kind", REFRESHED)
 async def test_unusual_but_usable_token_files_are_refreshed(aws: FakeAWS, environment: Environment, kind: str) -> None:
     """An unusual token file or lock does not prevent the refresh, and nothing else is written."""
@@ -120,6 +122,7 @@ async def test_unusual_but_usable_token_files_are_refreshed(aws: FakeAWS, enviro
         assert not list(path.parent.glob(".anycreds*")), what
 
 
+@pytest.mark.fault("L06", "L15", "S13")
 @pytest.mark.parametrize("kind", REFRESHED)
 @pytest.mark.skipif(getattr(os, "geteuid", lambda: 1)() != 0, reason="only root can give a file away")
 async def test_token_file_of_another_user_is_not_used(aws: FakeAWS, environment: Environment, kind: str) -> None:
@@ -133,6 +136,7 @@ async def test_token_file_of_another_user_is_not_used(aws: FakeAWS, environment:
     assert aws.count() == 0
 
 
+@pytest.mark.fault("L05")
 @pytest.mark.parametrize("kind", REFRESHED)
 async def test_partially_written_token_file_is_not_used(aws: FakeAWS, environment: Environment, kind: str) -> None:
     """A partially written token file is never used."""

@@ -37,6 +37,7 @@ async def test_login_without_certificates(environment: Any, monkeypatch: Any) ->
     assert isinstance(await environment.provider("login")(), Credentials)  # valid for another 60 s
 
 
+@pytest.mark.fault("L09")
 @pytest.mark.parametrize("many", [1000, 20_000])
 def test_deep_source_profiles(isolated: Any, many: Any) -> None:
     """A chain of 1,000 or 20,000 profiles is an error at once."""
@@ -48,6 +49,7 @@ def test_deep_source_profiles(isolated: Any, many: Any) -> None:
         anyio.run(anycreds.from_ini(f"p{many}", config_filepath=str(config)))
 
 
+@pytest.mark.fault("S14")
 @pytest.mark.anyio
 @each_loop
 @pytest.mark.parametrize("kind", ["sso refresh", "login"])
@@ -196,6 +198,7 @@ async def test_cancelled_request_body_leaves_no_generator(aws: Any, isolated: An
     gc.collect()  # of a generator that is found now, pytest reports the error
 
 
+@pytest.mark.fault("S13")
 @pytest.mark.anyio
 @pytest.mark.skipif(os.geteuid() != 0, reason="root only")
 async def test_owner_of_the_open_file(environment: Any, monkeypatch: Any) -> None:
@@ -302,6 +305,7 @@ async def test_proxy_error_does_not_ask_for_sign_in(
     assert not isinstance(caught.value, LoginRequiredError)
 
 
+@pytest.mark.fault("U16")
 def test_duplicate_members() -> None:
     """A response with two members of the same name is rejected."""
     from anycreds._providers.sso import api

@@ -399,6 +399,7 @@ def outcome(provider: Provider, io: InterruptedIo) -> BaseException | None:
     return None
 
 
+@pytest.mark.fault("S09")
 @pytest.mark.parametrize("error", ERRORS)
 @pytest.mark.parametrize("source", SOURCES)
 def test_no_frame_holds_a_secret(source: str, error: str) -> None:
@@ -419,6 +420,7 @@ def test_no_frame_holds_a_secret(source: str, error: str) -> None:
         assert {type(one) for one in raised} == {Interruption}
 
 
+@pytest.mark.fault("S09")
 @pytest.mark.parametrize("source", FAILURES)
 def test_no_frame_of_a_failure_holds_a_secret(source: str) -> None:
     """If a source raises an error of its own, no frame of the error holds a secret."""

@@ -51,6 +51,7 @@ async def outcome_of_fault(
     return found
 
 
+@pytest.mark.fault("U10")
 @each_loop
 @pytest.mark.parametrize("kind", READERS)
 async def test_http_fault_is_an_error(environment: Environment, kind: str, anyio_backend_name: str) -> None:
@@ -69,6 +70,7 @@ async def test_http_fault_is_an_error(environment: Environment, kind: str, anyio
     assert await closed(environment.aws)
 
 
+@pytest.mark.fault("U15", "S15")
 @pytest.mark.parametrize("kind", READERS)
 async def test_malformed_body_is_an_error(environment: Environment, kind: str) -> None:
     """Malformed, huge and disguised bodies cause an error on one line without control characters."""
@@ -85,6 +87,7 @@ async def test_expired_credentials_are_never_returned(environment: Environment, 
     assert isinstance(await outcome_of_fault(environment, kind, Expired(5), LONG), CredentialsError)
 
 
+@pytest.mark.fault("U25")
 @pytest.mark.parametrize("kind", READERS)
 async def test_redirects_are_not_followed(isolated: Path, kind: str) -> None:
     """Redirects are not followed, and a client's cookies and password are not sent, even if it is set up to."""

@@ -90,6 +90,7 @@ RESPONSES = pytest.mark.parametrize("response", [whole(BODY), CHUNKED], ids=["wh
 END: dict[str, Step] = {"reset": ("reset",), "close": ("close",)}
 
 
+@pytest.mark.fault("U06")
 @RESPONSES
 async def test_response_in_two_pieces(response: bytes, budget: Budget) -> None:
     """A container response that is cut at any byte gives the same credentials."""
@@ -97,6 +98,7 @@ async def test_response_in_two_pieces(response: bytes, budget: Budget) -> None:
         assert await fetch(CONTAINER, pieces(response, cut)) == expected("container credentials"), cut
 
 
+@pytest.mark.fault("U06")
 @RESPONSES
 async def test_response_in_three_pieces(response: bytes, budget: Budget) -> None:
     """A container response that is cut at any two bytes, in a sample, gives the same credentials."""
@@ -106,12 +108,14 @@ async def test_response_in_three_pieces(response: bytes, budget: Budget) -> None
         assert await fetch(CONTAINER, pieces(response, *cuts)) == expected("container credentials"), cuts
 
 
+@pytest.mark.fault("U06")
 @RESPONSES
 async def test_response_in_single_bytes(response: bytes) -> None:
     """A container response that arrives byte by byte gives the same credentials."""
     assert await fetch(CONTAINER, pieces(response, *range(1, len(response)))) == expected("container credentials")
 
 
+@pytest.mark.fault("U05")
 @RESPONSES
 async def test_truncated_response(response: bytes, budget: Budget) -> None:
     """A container response that is cut off anywhere raises ``RetrievalError``."""
@@ -134,12 +138,14 @@ def cut_responses(budget: Budget, *tails: Step) -> Iterator[tuple[int, int, list
             yield number, cut, scripts
 
 
+@pytest.mark.fault("U06")
 async def test_instance_metadata_in_two_pieces(budget: Budget) -> None:
     """Each IMDS response, cut at any byte, gives the same credentials."""
     for number, cut, scripts in cut_responses(budget):
         assert await fetch(IMDS, *scripts) == expected("EC2 instance metadata"), (number, cut)
 
 
+@pytest.mark.fault("U05")
 @pytest.mark.parametrize("end", END)
 async def test_truncated_instance_metadata(end: str, budget: Budget) -> None:
     """Each IMDS response that is cut off anywhere raises an error. The first one means that there is no IMDS."""

@@ -222,6 +222,7 @@ def run_day(kind: str, backend: str, number: int, budget: Budget) -> Recorder:
         return anyio.run(day.run, backend=name, backend_options=options)
 
 
+@pytest.mark.fault("U24")
 @pytest.mark.parametrize("backend", VIRTUAL_BACKENDS)
 @pytest.mark.parametrize("kind", ["container", "instance"])
 def test_every_caller_gets_the_right_credentials_for_a_day(kind: str, backend: str, budget: Budget) -> None:
@@ -258,6 +259,7 @@ async def test_real_expiration_replaces_an_extended_one() -> None:
         assert await provider() == first
 
 
+@pytest.mark.fault("U21")
 async def test_expired_response_does_not_replace_valid_credentials() -> None:
     """If EC2 metadata returns expired credentials while the cached ones are valid, those are returned."""
     clock = VirtualClock()

@@ -113,6 +113,7 @@ def is_bounded(network: MemoryNetwork) -> bool:
     return network.open == 0 and all(one.bytes_read <= 7 * LIMIT for one in network.connections)
 
 
+@pytest.mark.fault("U02", "U03", "U04", "U05")
 async def test_container_request_times_out_after_a_second() -> None:
     """One exchange with a container ends after one second, and its connection is closed."""
     for name, script in TOO_SLOW.items():
@@ -124,6 +125,7 @@ async def test_container_request_times_out_after_a_second() -> None:
         assert [connection.closed_at for connection in network.connections] == [anyio.current_time()], name
 
 
+@pytest.mark.fault("U02", "U03", "U04")
 @pytest.mark.parametrize("number", range(3), ids=["token", "role", "credentials"])
 async def test_each_imds_request_times_out_after_a_second(number: int) -> None:
     """Each of the three exchanges with IMDS has one second of its own, however long those before took."""
@@ -153,6 +155,7 @@ async def test_response_just_in_time_is_used() -> None:
     assert is_bounded(network)
 
 
+@pytest.mark.fault("U09")
 @pytest.mark.parametrize(
     ("retries", "jitter", "seconds", "attempts"),
     [
@@ -180,6 +183,7 @@ async def test_retries_have_one_budget(
     assert is_bounded(network)
 
 
+@pytest.mark.fault("U08", "U09")
 @pytest.mark.parametrize(
     ("script", "seconds", "attempts"),
     [
@@ -209,6 +213,7 @@ async def test_transient_failures_are_retried(script: Script, seconds: float, at
     assert is_bounded(network)
 
 
+@pytest.mark.fault("U09")
 async def test_imds_with_retries_has_one_budget() -> None:
     """Three exchanges of IMDS with two retries each have nine seconds together."""
     late: Script = [("sleep", 0.9), ("send", b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n")]
@@ -251,6 +256,7 @@ FLOODS: dict[str, list[Step]] = {
 }
 
 
+@pytest.mark.fault("U11", "U13")
 async def test_endless_response_ends_at_its_limit() -> None:
     """An endless response is an error at once; the connection is closed, and little was read."""
     for name, script in FLOODS.items():
@@ -336,6 +342,7 @@ async def test_callers_wait_five_seconds_in_the_mandatory_window() -> None:
     assert is_bounded(network)
 
 
+@pytest.mark.fault("C13")
 async def test_callers_with_a_deadline_shorter_than_a_refresh() -> None:
     """Callers with a short deadline end on time, and the refresh continues: one call serves all others."""
     clock = VirtualClock()
@@ -413,6 +420,7 @@ async def test_keep_fresh_never_has_expired_credentials(budget: Budget) -> None:
     assert is_bounded(network)
 
 
+@pytest.mark.fault("C14")
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_end_of_a_run_cancels_its_refresh(backend: str) -> None:
     """A program that ends while a refresh hangs ends at once, and the connection is closed."""

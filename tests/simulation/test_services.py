@@ -93,6 +93,7 @@ async def timed(fetch: Callable[[], Awaitable[Credentials]]) -> tuple[Credential
     return outcome, round(anyio.current_time() - started, 3)
 
 
+@pytest.mark.fault("U03", "U04")
 @pytest.mark.parametrize("kind", ["role", "web", "cognito"])
 async def test_silent_service_is_called_three_times(kind: str) -> None:
     """A silent service is called three times, for 15 seconds in total, and every connection is closed."""
@@ -107,6 +108,7 @@ async def test_silent_service_is_called_three_times(kind: str) -> None:
         assert all(connection.closed_at is not None for connection in network.connections), name
 
 
+@pytest.mark.fault("U01")
 @pytest.mark.parametrize("kind", ["role", "web", "cognito"])
 async def test_refused_connection_is_retried_twice(environment: Environment, kind: str) -> None:
     """A refused connection is retried twice, after pauses of at most 50 and 100 ms."""
@@ -117,6 +119,7 @@ async def test_refused_connection_is_retried_twice(environment: Environment, kin
     assert seconds <= 0.15
 
 
+@pytest.mark.fault("U08")
 async def test_throttled_request_is_retried(environment: Environment) -> None:
     """Throttled requests are retried after pauses of at most one and two seconds."""
     environment.aws.script("assume role", *[ServiceError(400, "Throttling", "Rate exceeded")] * 2)

@@ -255,6 +255,7 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     }
 
 
+@pytest.mark.fault("S09")
 @pytest.mark.parametrize("name", [name for name in _NAMES if name.startswith("test_leak_")])
 def test_each_leak_is_caught(name: str, outcomes: dict[str, list[str]]) -> None:
     """A test that leaks a secret in this way fails for that reason."""

@@ -13,6 +13,7 @@ async def main():
 CALL = FUNCTION + "import asyncio\nasyncio.run(main())"
 
 
+@pytest.mark.fault("C21")
 @pytest.mark.parametrize("rest", ["", FUNCTION, CALL], ids=["alone", "with a function", "called"])
 @pytest.mark.parametrize("provider", ["from_default_chain({})", "cached(anycreds.from_env({}))"])
 def test_interpreter_ends_silently(provider: str, rest: str) -> None:

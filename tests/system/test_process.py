@@ -141,6 +141,7 @@ def test_results_cannot_be_printed() -> None:
     assert repr(ProcessResult(0, None, secret, b"err")) == f"ProcessResult(0, None, {len(secret)} and 3 bytes)"
 
 
+@pytest.mark.fault("P04", "S19")
 @pytest.mark.anyio
 async def test_no_input_and_no_terminal() -> None:
     """Standard input is empty, whatever ours is, and the command has no terminal."""
@@ -156,6 +157,7 @@ async def test_no_input_and_no_terminal() -> None:
     assert found.stdout == b"not a tty\nno terminal\n"
 
 
+@pytest.mark.fault("S19")
 @pytest.mark.anyio
 async def test_session_of_its_own() -> None:
     """A command leads a session without a terminal, and a process group."""
@@ -164,6 +166,7 @@ async def test_session_of_its_own() -> None:
     assert session == group == shell
 
 
+@pytest.mark.fault("S19")
 @pytest.mark.anyio
 async def test_what_is_inherited(monkeypatch: pytest.MonkeyPatch) -> None:
     """A command inherits the environment and the working directory, and no descriptors."""
@@ -179,6 +182,7 @@ async def test_what_is_inherited(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found.stdout.decode().strip() == f"here {Path.cwd()}"
 
 
+@pytest.mark.fault("P08")
 @pytest.mark.anyio
 @pytest.mark.parametrize(
     ("command", "detail"),
@@ -192,6 +196,7 @@ async def test_command_that_cannot_be_started_is_reported(command: str, detail: 
     assert await failure(command) == ("not started", detail)
 
 
+@pytest.mark.fault("P08")
 @pytest.mark.anyio
 async def test_missing_shell_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine without a shell, such as a minimal container, is reported."""
@@ -203,6 +208,7 @@ async def test_missing_shell_is_reported(monkeypatch: pytest.MonkeyPatch) -> Non
     assert await failure("true") == ("not started", "the shell cannot be run: No such file or directory")
 
 
+@pytest.mark.fault("P01")
 @pytest.mark.anyio
 @each_loop
 async def test_command_that_hangs_is_ended() -> None:
@@ -220,6 +226,7 @@ async def test_command_that_closes_its_pipes_is_waited_for() -> None:
     assert (await failure("exec >&- 2>&-; sleep 300", 0.05)).kind == "timeout"
 
 
+@pytest.mark.fault("P07")
 @pytest.mark.anyio
 @each_loop
 async def test_sigterm_comes_before_sigkill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -244,6 +251,7 @@ async def stop_when(condition: Callable[[], bool], scope: anyio.CancelScope) -> 
     scope.cancel()
 
 
+@pytest.mark.fault("P07")
 @pytest.mark.anyio
 async def test_command_that_ignores_sigterm_is_killed() -> None:
     """A command that ignores SIGTERM is killed half a second later, with its children."""
@@ -253,6 +261,7 @@ async def test_command_that_ignores_sigterm_is_killed() -> None:
     assert time.monotonic() - before >= 0.55
 
 
+@pytest.mark.fault("P02")
 @pytest.mark.anyio
 @pytest.mark.parametrize(("written", "fits"), [(1000, True), (1001, False)])
 async def test_limit_of_stdout(written: int, fits: bool) -> None:
@@ -264,12 +273,14 @@ async def test_limit_of_stdout(written: int, fits: bool) -> None:
         assert await failure(command, limit=1000) == ("too large", "it wrote more than 1000 bytes")
 
 
+@pytest.mark.fault("P02")
 @pytest.mark.anyio
 async def test_endless_stdout() -> None:
     """A command that writes endlessly is ended at its limit, long before its timeout."""
     assert (await failure("yes")).kind == "too large"
 
 
+@pytest.mark.fault("P02")
 @pytest.mark.anyio
 async def test_much_on_stderr() -> None:
     """Standard error of any size is read, and its end is kept."""
@@ -278,18 +289,21 @@ async def test_much_on_stderr() -> None:
     assert found.stderr == bytes(STDERR_LIMIT - 4) + b"end\n"
 
 
+@pytest.mark.fault("P02")
 @pytest.mark.anyio
 async def test_endless_stderr() -> None:
     """Endless output on standard error does not prevent the timeout."""
     assert (await failure("yes >&2", 0.05)).kind == "timeout"
 
 
+@pytest.mark.fault("P05")
 @pytest.mark.anyio
 async def test_grandchild_on_the_pipe() -> None:
     """A process that is left behind with the pipes open does not delay the result, and is ended."""
     assert (await result("sleep 300 & echo out")).stdout == b"out\n"
 
 
+@pytest.mark.fault("P05")
 @pytest.mark.anyio
 async def test_grandchild_without_the_pipe(started: list[int]) -> None:
     """A process that is left behind in the group with its pipes closed is ended too."""
@@ -298,12 +312,14 @@ async def test_grandchild_without_the_pipe(started: list[int]) -> None:
     wait_until(lambda: not is_there(started[0]))
 
 
+@pytest.mark.fault("P05")
 @pytest.mark.anyio
 async def test_output_after_the_exit() -> None:
     """What a process on the pipe writes just after the command has exited is part of the output."""
     assert (await result("(sleep 0.02; echo late) & echo early")).stdout == b"early\nlate\n"
 
 
+@pytest.mark.fault("P07")
 @pytest.mark.anyio
 async def test_daemon_is_left_alone(tmp_path: Path) -> None:
     """A daemon with a session of its own does not delay the result, and is not ended."""
@@ -342,6 +358,7 @@ async def test_process_that_cannot_be_reaped(monkeypatch: pytest.MonkeyPatch, st
     assert (await result("echo out")).stdout == b"out\n"
 
 
+@pytest.mark.fault("P06")
 @pytest.mark.anyio
 @each_loop
 async def test_cancelled_at_any_moment(started: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -420,6 +437,7 @@ async def test_used_up_thread_pool() -> None:
         assert (await result("echo out")).stdout == b"out\n"
 
 
+@pytest.mark.fault("P02")
 def test_memory_is_bounded() -> None:
     """Output beyond the limit is read and dropped while the command comes to its end."""
     command = group.start("head -c 5000000 /dev/zero")
@@ -446,6 +464,7 @@ def test_event_loop_in_any_thread_runs_commands(run: Callable[..., Any]) -> None
     assert found == [(3, None, b"out\n", b"")]
 
 
+@pytest.mark.fault("P06")
 @pytest.mark.parametrize("times", [1, 5])
 def test_cancelled_asyncio_task(times: int, started: list[int]) -> None:
     """Cancelling an asyncio task, once or repeatedly, ends the command."""
@@ -465,6 +484,7 @@ def test_cancelled_asyncio_task(times: int, started: list[int]) -> None:
     asyncio.run(main())
 
 
+@pytest.mark.fault("P06")
 def test_closed_coroutine_ends_its_command(started: list[int]) -> None:
     """Closing the coroutine ends its command."""
 

@@ -118,6 +118,7 @@ time.sleep({after})
 """
 
 
+@pytest.mark.fault("C21")
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop", "trio"])
 def test_hung_thread_does_not_keep_a_program_from_ending(loop: str) -> None:
     """A program ends while one of its threads hangs, as in a read from a network drive that is gone."""

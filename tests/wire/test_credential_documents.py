@@ -110,6 +110,7 @@ def test_null_expiration_of_lasting_keys_is_none() -> None:
     assert parse_credentials(answer(document(Expiration=None)), SOURCE, may_be_permanent=True).expiration is None
 
 
+@pytest.mark.fault("U19")
 @each_row(
     "field, lasting",
     [
@@ -122,6 +123,7 @@ def test_rejects_null(field: str, lasting: bool) -> None:
     assert malformed(document(**{field: None}), may_be_permanent=lasting).field == field
 
 
+@pytest.mark.fault("U19")
 @each_row("lasting", [False, True])
 @each_row("field", ["AccessKeyId", "SecretAccessKey", "Token", "Expiration", "AccountId"])
 def test_invalid_text_is_rejected_by_field(field: str, lasting: bool) -> None:
@@ -138,12 +140,14 @@ def test_empty_token_of_lasting_keys_is_none() -> None:
     assert credentials.session_token is None
 
 
+@pytest.mark.fault("U19", "U20")
 @pytest.mark.parametrize("field", ["AccessKeyId", "SecretAccessKey"])
 def test_rejects_missing_keys(field: str) -> None:
     """Both parts of the access key are needed."""
     assert malformed(document(**{field: ...}), may_be_permanent=True).field == field
 
 
+@pytest.mark.fault("U16")
 @pytest.mark.parametrize("field", ["AccessKeyId", "SecretAccessKey", "Token", "Expiration", "AccountId", "Code"])
 def test_rejects_a_field_that_appears_twice(field: str) -> None:
     """Parsers differ in which of two equal fields they use, so that both are rejected."""
@@ -153,6 +157,7 @@ def test_rejects_a_field_that_appears_twice(field: str) -> None:
     assert f"{field} in the response appears twice" in str(error)
 
 
+@pytest.mark.fault("U16")
 @each_row("more", ['"x": 1, "x": 2', '"y": {"Token": 1, "Token": 2}', '"y": [{"z": 1, "z": 2}]'])
 def test_any_key_that_appears_twice_is_rejected(more: str) -> None:
     """A key that appears twice is rejected at any depth, also if it is not read."""
@@ -166,6 +171,7 @@ def test_a_duplicate_key_that_may_be_a_secret_is_not_repeated() -> None:
     assert "a key in the response appears twice" in str(error)
 
 
+@pytest.mark.fault("S16")
 def test_duplicate_keys_are_found_in_linear_time() -> None:
     """A response with as many keys as fit into it, one of them twice, is rejected at once."""
     keys = ",".join(f'"{number}":1' for number in range(7000))
@@ -177,6 +183,7 @@ def test_duplicate_keys_are_found_in_linear_time() -> None:
     assert fastest < 0.02  # measured: 0.004; with a quadratic search: 2 seconds
 
 
+@pytest.mark.fault("U14", "U15", "U17", "U18", "S16")
 @each_row(
     "body, said",
     [
@@ -221,6 +228,7 @@ def test_rejects_what_is_not_an_object(body: bytes, said: str) -> None:
     assert error.status == 200
 
 
+@pytest.mark.fault("U12")
 @each_row("coding", ["gzip", "br", "GZIP", "deflate, gzip", "zstd"])
 def test_rejects_compressed_responses(coding: str) -> None:
     """A compressed body is rejected: no request allows one, and it may be a decompression bomb."""
@@ -229,6 +237,7 @@ def test_rejects_compressed_responses(coding: str) -> None:
     assert "compressed" in str(error)
 
 
+@pytest.mark.fault("U14")
 @each_row("headers", [{}, {"content-encoding": "identity"}, {"content-type": "text/html"}])
 def test_content_type_is_only_advice(headers: dict[str, str]) -> None:
     """The content type in the headers does not matter."""
@@ -236,6 +245,7 @@ def test_content_type_is_only_advice(headers: dict[str, str]) -> None:
     assert parse_credentials(response, SOURCE).access_key_id == KEY_ID
 
 
+@pytest.mark.fault("U20")
 def test_an_error_with_status_200() -> None:
     """A Code other than Success is an error with this code and message; a trust problem has a hint."""
     body = {"Code": "AssumeRoleUnauthorizedAccess", "Message": "EC2 cannot assume the role demo."}
@@ -274,6 +284,7 @@ def test_messages_are_trimmed_and_printable() -> None:
 UTC_MOMENT = datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
+@pytest.mark.fault("U22")
 @each_row(
     "text, moment",
     [
@@ -311,6 +322,7 @@ def test_every_form_of_rfc_3339_is_read(text: str, moment: datetime) -> None:
     assert found.tzinfo is UTC
 
 
+@pytest.mark.fault("U22")
 @each_row(
     "value",
     [
@@ -364,12 +376,14 @@ def test_rejects_invalid_timestamps(value: object) -> None:
     rejected(parse_time, value)
 
 
+@pytest.mark.fault("U22")
 @each_row("text", ["soon", "2024-01-02", "0000-01-01T00:00:00Z", "9999-12-31T23:59:60Z"])
 def test_an_unreadable_expiration_is_an_error(text: str) -> None:
     """Credentials with an unreadable expiration are rejected."""
     assert malformed(document(Expiration=text), may_be_permanent=True).field == "Expiration"
 
 
+@pytest.mark.fault("U22")
 @given(st.datetimes(timezones=st.timezones() | st.just(UTC)))
 def test_times_survive_a_round_trip(moment: datetime) -> None:
     """The RFC 3339 text that Python writes is parsed as the same time."""
@@ -379,6 +393,7 @@ def test_times_survive_a_round_trip(moment: datetime) -> None:
     assert found == moment or (isinstance(found, InvalidValueError) and not 1 < moment.year < 9999)
 
 
+@pytest.mark.fault("U22")
 @given(st.text() | st.from_regex(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]*)?[Zz]?"))
 def test_any_text_is_a_time_or_rejected(text: str) -> None:
     """Any text is parsed, or ends in ``InvalidValueError``."""
@@ -423,6 +438,7 @@ def test_error_answers_do_not_give_our_secrets_back() -> None:
     assert_no_secret(error)
 
 
+@pytest.mark.fault("U25")
 @each_row("status", [301, 302, 303, 307, 308])
 @each_row(
     "location, said",
@@ -480,6 +496,7 @@ BODIES = st.one_of(
 )
 
 
+@pytest.mark.fault("U15", "S16")
 @given(BODIES, st.booleans(), st.sampled_from([200, 302, 400, 500]))
 def test_any_body_is_parsed_or_an_error(body: bytes, lasting: bool, status: int) -> None:
     """Any bytes become valid credentials or an error without a secret, within 50 ms."""
@@ -502,6 +519,7 @@ def test_any_body_is_parsed_or_an_error(body: bytes, lasting: bool, status: int)
         assert_no_secret(found)
 
 
+@pytest.mark.fault("U26")
 def test_unknown_host_hints_at_the_region() -> None:
     """If the host name of an endpoint has no address, the hint names the likely cause: a misspelt region."""
     failure = TransportFailure("unreachable", f"{HOST_NOT_FOUND} (Name or service not known)")

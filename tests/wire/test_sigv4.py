@@ -321,6 +321,7 @@ def test_time_of_a_signature_is_utc() -> None:
         time.tzset()
 
 
+@pytest.mark.fault("S23")
 def test_no_key_is_cached() -> None:
     """Two secrets with one access key id give two signatures, since no derived key is cached."""
     one, other = (sign_headers(KEYS.replace(secret_access_key=text), STS, NOW, "GET", ROOT) for text in ("a1", "a2"))
@@ -369,6 +370,7 @@ def test_any_headers_are_signed_or_rejected(sent: dict[str, str], body: bytes) -
         assert isinstance(presigned, str | InvalidValueError)
 
 
+@pytest.mark.fault("S23")
 def test_secret_key_is_not_kept(capsys: pytest.CaptureFixture[str]) -> None:
     """Neither the result nor any value of the module contains the secret key; nothing is printed or logged."""
     keys = Credentials("AKIDEXAMPLE", "secret-canary-key", "token-canary")

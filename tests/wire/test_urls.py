@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import httpx
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -209,6 +210,7 @@ def assert_client_agrees(url: Url) -> None:
     assert (theirs.userinfo, theirs.fragment) == (b"", "")
 
 
+@pytest.mark.fault("S03")
 @each_row("text, url", READ)
 def test_valid_urls(text: str, url: Url) -> None:
     """A valid URL is parsed into its parts, and the HTTP client parses it into the same parts."""
@@ -216,6 +218,7 @@ def test_valid_urls(text: str, url: Url) -> None:
     assert_client_agrees(url)
 
 
+@pytest.mark.fault("S03")
 @each_row("text", REFUSED)
 def test_urls_that_parsers_read_differently(text: str) -> None:
     """A URL outside of the strict grammar is rejected, and the reason does not repeat it."""
@@ -249,6 +252,7 @@ def test_values_that_are_not_text(text: object) -> None:
         assert str(rejected(parser, text)) == f"is not text but {type(text).__name__}"
 
 
+@pytest.mark.fault("S02", "S07")
 @each_row(
     "text, direct",
     [
@@ -275,6 +279,7 @@ def test_link_local_and_loopback_hosts(text: str, direct: bool) -> None:
     assert is_link_local_or_loopback(parse_url(text)) is direct
 
 
+@pytest.mark.fault("S04")
 @each_row(
     "text",
     [
@@ -308,6 +313,7 @@ def test_relative_uri_cannot_leave_its_host(text: str) -> None:
     rejected(parse_relative_uri, text)
 
 
+@pytest.mark.fault("S04")
 @each_row("text", ["/", "/v2/credentials/1-2-3", "/x?id=1&id=2", "/?x", "/a//b", "/@evil", "/:80"])
 def test_plain_path_is_called_at_the_container_agent(text: str) -> None:
     """A plain path is called unchanged at the container agent's address."""
@@ -405,6 +411,7 @@ TEXTS = st.one_of(
 )
 
 
+@pytest.mark.fault("S03")
 @given(TEXTS)
 @example("http://[::ffff:1.2.3.04]/")
 @example("http://" + "9" * 8000)

@@ -171,6 +171,7 @@ def test_each_thread_gets_its_own_error(backend: Backend) -> None:
     assert len(set(map(id, found))) == 5
 
 
+@pytest.mark.fault("C20")
 @pytest.mark.parametrize("other", ["asyncio", "trio"])
 def test_own_thread_is_an_error(backend: Backend, other: Backend) -> None:
     """A source that blocks the portal thread of its own or the other library gets an error instead of a deadlock."""

@@ -131,6 +131,7 @@ def test_response_without_identity(absent: object) -> None:
     assert credentials_in(document(IdentityId=absent)).identity_id == OTHER
 
 
+@pytest.mark.fault("U22")
 @each_row(
     "number, moment",
     [
@@ -146,6 +147,7 @@ def test_expiration_is_in_seconds_since_1970(number: float, moment: datetime) ->
     assert credentials_in(document(Expiration=number)).expiration == moment
 
 
+@pytest.mark.fault("U22")
 @each_row(
     "value",
     [
@@ -173,6 +175,7 @@ def test_invalid_expiration(value: object) -> None:
     assert malformed(document(Expiration=value)).field == "Expiration"
 
 
+@pytest.mark.fault("U22")
 @each_row("number", [b"NaN", b"Infinity", b"-Infinity", b"1e999", b"-1e999", b"9" * 5000])
 def test_infinite_expiration(number: bytes) -> None:
     """An infinite number, or one that JSON does not have, is an error."""
@@ -187,6 +190,7 @@ def test_expiration_at_the_end_of_the_calendar() -> None:
     assert isinstance(found, Credentials | MalformedResponseError)
 
 
+@pytest.mark.fault("U19")
 @each_row("field", ["AccessKeyId", "SecretKey", "SessionToken"])
 def test_invalid_key_is_malformed(field: str) -> None:
     """Key ID, secret key and session token are required; the error names the field, and does not show its value."""
@@ -202,6 +206,7 @@ def test_credentials_with_an_invalid_identity(value: object) -> None:
     assert malformed(document(IdentityId=value)).field == "IdentityId"
 
 
+@pytest.mark.fault("U16")
 @each_row("field", ["AccessKeyId", "SecretKey", "SessionToken", "Expiration"])
 def test_duplicate_field(field: str) -> None:
     """A field that appears twice in the inner object is an error."""
@@ -212,6 +217,7 @@ def test_duplicate_field(field: str) -> None:
     assert "twice" in str(error)
 
 
+@pytest.mark.fault("U16")
 @pytest.mark.parametrize("field", ["Credentials", "IdentityId"])
 def test_duplicate_outer_field(field: str) -> None:
     """A field that appears twice in the outer object is an error."""
@@ -233,11 +239,13 @@ def test_invalid_body_is_malformed_for_both_operations(body: bytes) -> None:
     assert isinstance(outcome(parse_identity_id, answer(body), SOURCE), MalformedResponseError)
 
 
+@pytest.mark.fault("U12")
 def test_compressed_response() -> None:
     """A compressed response is an error."""
     assert "compressed" in str(malformed(document(), content_encoding="gzip"))
 
 
+@pytest.mark.fault("U33")
 @each_row("code", sorted(HINTS))
 def test_every_documented_code_has_a_hint(code: str) -> None:
     """Every error code that AWS documents for the two operations has a hint."""

@@ -257,6 +257,7 @@ def test_login_functions_are_called_once_per_attempt() -> None:
     assert [body["Logins"] for _, body in requests_in(io)] == [{USERS: TOKEN}] * 4
 
 
+@pytest.mark.fault("U33")
 @pytest.mark.parametrize(
     ("value", "kind", "text"),
     [
@@ -304,6 +305,7 @@ class Cancelled(BaseException):
     """The cancellation of a task."""
 
 
+@pytest.mark.fault("U33")
 def test_cancelled_login() -> None:
     """If the attempt is cancelled in a login, its timeout error names the login, and no frame shows a token."""
 
@@ -363,6 +365,7 @@ def test_process_exit_in_a_login() -> None:
         run(identity({USERS: returning(KeyboardInterrupt())})._fetch(FakeIo(), ClientContext()))
 
 
+@pytest.mark.fault("U33")
 @each_row("code", ["NotAuthorizedException", "InvalidIdentityPoolConfigurationException", "ResourceConflictException"])
 @each_row("step", ["GetId", "GetCredentialsForIdentity"])
 def test_terminal_errors(code: str, step: str) -> None:

@@ -264,6 +264,7 @@ ALLOWED = [
 ]
 
 
+@pytest.mark.fault("S02", "S21")
 @each_row("uri", FORBIDDEN)
 def test_plain_http_to_another_host_is_forbidden(uri: str) -> None:
     """Plain http to another host is an error before a token is read; it names the host and the allowed ones."""
@@ -280,6 +281,7 @@ def test_plain_http_to_another_host_is_forbidden(uri: str) -> None:
         assert io.reads == []
 
 
+@pytest.mark.fault("S02")
 @each_row("uri", ALLOWED)
 def test_allowed_endpoint_is_requested(uri: str) -> None:
     """Https to any host is allowed, and plain http to loopback hosts and to the addresses of ECS and EKS."""
@@ -287,6 +289,7 @@ def test_allowed_endpoint_is_requested(uri: str) -> None:
     assert fetch(provider(), io).access_key_id == KEY_ID
 
 
+@pytest.mark.fault("S02")
 @each_row(
     "environ",
     [
@@ -327,6 +330,7 @@ def test_only_https_to_a_distant_host_may_use_a_proxy(uri: str, direct: bool) ->
     assert io.requests[0].direct is direct
 
 
+@pytest.mark.fault("L14")
 def test_token_file_is_read_at_every_attempt() -> None:
     """An attempt uses the current token in the file, which may not have existed before."""
     container_provider = provider()
@@ -338,6 +342,7 @@ def test_token_file_is_read_at_every_attempt() -> None:
         assert io.requests[0].headers["Authorization"] == token
 
 
+@pytest.mark.fault("L14")
 @each_row(
     "content, token",
     [(b"a b", "a b"), (b"a\n", "a"), (b"a\r\n", "a"), ("\u00e9".encode(), "\u00e9")],
@@ -352,6 +357,7 @@ def test_final_newline_of_the_token_file(content: bytes, token: str) -> None:
 SECRET_BYTES = AUTHORIZATION.encode()
 
 
+@pytest.mark.fault("L14", "S06")
 @each_row(
     "content, reason",
     [
@@ -392,6 +398,7 @@ def test_token_in_the_variable_of_its_file() -> None:
     assert f"{TOKEN_FILE} names a file without its directory, which cannot be read: No such file" in str(error)
 
 
+@pytest.mark.fault("S06")
 @each_row("suffix", ["\n", "\r\nX: y", "\x00", "\u4e2d", " ", "\udcff"])
 def test_invalid_token_variable(suffix: str) -> None:
     """A token that cannot be a header is an error that names the variable, before a request is sent."""
@@ -400,6 +407,7 @@ def test_invalid_token_variable(suffix: str) -> None:
     assert TOKEN in str(error)
 
 
+@pytest.mark.fault("U07")
 @each_row("status", [201, 204, 400, 401, 403, 404, 405])
 def test_error_responses_are_not_retried(status: int) -> None:
     """Another status than 200 is an error with AWS's message, without path and token, and is not retried."""
@@ -482,6 +490,7 @@ def test_malformed_responses(body: object) -> None:
     assert type(error) is MalformedResponseError
 
 
+@pytest.mark.fault("U21")
 def test_expired_credentials() -> None:
     """Expired credentials are an error; unlike those of EC2 metadata they are not extended."""
     io = io_with(EKS, answer(document(Expiration="2024-01-02T03:04:05Z")), environ={FULL: EKS})
@@ -498,6 +507,7 @@ def test_repr_does_not_contain_the_token() -> None:
 VALUES = st.text() | st.sampled_from(["/v2/x", EKS, "http://localhost/", "https://x", AUTHORIZATION, "/t", "//", " "])
 
 
+@pytest.mark.fault("S06")
 @given(st.dictionaries(st.sampled_from([RELATIVE, FULL, TOKEN, TOKEN_FILE]), VALUES), st.binary())
 def test_any_environment(environ: dict[str, str], token: bytes) -> None:
     """Any variables and token file lead to credentials or a ``CredentialsError``, and to valid headers."""

@@ -208,6 +208,7 @@ def _later(io: FakeIo) -> FakeIo:
     return io
 
 
+@pytest.mark.fault("U24", "U29")
 @each_row("wall, steady", [(21480.0, 0.0), (0.0, 21480.0), (-86400.0, 21480.0), (21480.0, 21480.0)])
 def test_token_expires_by_either_clock(wall: float, steady: float) -> None:
     """A token expires although one clock was set, or stood still while the machine was suspended."""
@@ -243,6 +244,7 @@ def test_token_belongs_to_its_endpoint() -> None:
     fetch(one, io)
 
 
+@pytest.mark.fault("S06")
 @each_row(
     "body",
     [
@@ -270,6 +272,7 @@ def test_newline_after_the_token() -> None:
     assert tokens_sent(io) == [IMDS_TOKEN] * 2
 
 
+@pytest.mark.fault("U07", "U29")
 @pytest.mark.parametrize("at", ["role", "credentials"])
 def test_rejected_cached_token(at: str) -> None:
     """If the service rejects a cached token, the provider requests one new token and repeats its requests."""
@@ -322,6 +325,7 @@ def test_time_for_a_replaced_token() -> None:
 # --- IMDSv1
 
 
+@pytest.mark.fault("U29")
 @each_row("status", [403, 404, 405])
 def test_service_without_tokens_gets_imdsv1_requests(status: int) -> None:
     """A service without tokens gets requests without a token, also in the next attempt."""
@@ -354,6 +358,7 @@ def test_service_that_requires_tokens_and_has_none() -> None:
     fetch(one, FakeIo(*all_three()))
 
 
+@pytest.mark.fault("S08")
 @each_row(
     "environ, options, origin",
     [
@@ -575,6 +580,7 @@ def test_imdsv1_disabled_later() -> None:
     assert V1_DISABLED in str(error)
 
 
+@pytest.mark.fault("U29", "S08")
 @each_row("status", [201, 302, 400, 401, 429, 500, 502, 503])
 def test_no_imdsv1_after_another_status(status: int) -> None:
     """Any other status of the token request is an error, and no request without a token follows."""
@@ -584,6 +590,7 @@ def test_no_imdsv1_after_another_status(status: int) -> None:
     assert f"PUT {V4}/latest/api/token" in str(error)
 
 
+@pytest.mark.fault("U29", "S08")
 @each_row("kind", ["unreachable", "timeout", "broken", "too large"])
 @each_row("known", [False, True])
 def test_no_imdsv1_without_a_response(kind: Any, known: bool) -> None:
@@ -597,6 +604,7 @@ def test_no_imdsv1_without_a_response(kind: Any, known: bool) -> None:
 SILENT = TransportFailure("timeout", "no response within 1 s")
 
 
+@pytest.mark.fault("U29")
 @pytest.mark.parametrize(
     ("environ", "options", "config"),
     [
@@ -619,6 +627,7 @@ def test_imdsv1_after_a_timeout_where_it_is_allowed(
     assert fetch(one, io).access_key_id == KEY_ID
 
 
+@pytest.mark.fault("S08")
 @pytest.mark.parametrize("kind", ["unreachable", "broken", "too large"])
 def test_allowed_imdsv1_needs_a_timeout(kind: Any) -> None:
     """Another failure of the token request does not lead to IMDSv1, even where it is allowed."""
@@ -645,6 +654,7 @@ def test_silent_token_service_that_requires_tokens() -> None:
 # --- no service, no role
 
 
+@pytest.mark.fault("U29")
 @each_row("kind", ["unreachable", "timeout", "broken"])
 def test_silent_service_lets_a_chain_continue(kind: Any) -> None:
     """A token request without a response lets a chain continue.
@@ -686,6 +696,7 @@ def test_no_response_after_the_token(step: str) -> None:
     assert f"GET {V4}{ROLES}" in str(error)
 
 
+@pytest.mark.fault("U07")
 @each_row("reply", [answer(status=404), answer(b""), answer(b" \n")])
 @each_row("v1", [False, True])
 def test_instance_without_a_role_is_not_configured(reply: Answer, v1: bool) -> None:
@@ -695,6 +706,7 @@ def test_instance_without_a_role_is_not_configured(reply: Answer, v1: bool) -> N
     assert "no role attached" in str(error)
 
 
+@pytest.mark.fault("U29")
 @each_row(
     "body",
     [
@@ -723,6 +735,7 @@ def test_invalid_role_name_is_malformed(body: bytes) -> None:
     assert type(fail(put(), roles(answer(body)))) is MalformedResponseError
 
 
+@pytest.mark.fault("U29")
 @each_row("name", ["demo", "a" * 64, "x+y=z,1.2@3-4_5", "@evil", "demo\n", " demo\r\n"])
 def test_every_valid_role_name_is_requested(name: str) -> None:
     """Every name that IAM allows is requested unchanged, without blanks around it."""
@@ -732,6 +745,7 @@ def test_every_valid_role_name_is_requested(name: str) -> None:
 # --- credentials
 
 
+@pytest.mark.fault("U19", "U20")
 @each_row("field", ["AccessKeyId", "SecretAccessKey", "Token", "Expiration"])
 @each_row("value", [..., "", "x\x00"])
 def test_missing_or_invalid_field_is_malformed(field: str, value: object) -> None:
@@ -748,6 +762,7 @@ def test_invalid_expiration() -> None:
     assert error.field == "Expiration"
 
 
+@pytest.mark.fault("U20")
 def test_role_that_cannot_be_assumed() -> None:
     """The error code in a response with status 200 is in the error, with a hint about the trust policy."""
     body = {"Code": "AssumeRoleUnauthorizedAccess", "Message": f"EC2 cannot assume {IMDS_TOKEN}."}
@@ -758,6 +773,7 @@ def test_role_that_cannot_be_assumed() -> None:
     assert "trust policy" in str(error)
 
 
+@pytest.mark.fault("U07")
 @each_row(
     "step, status",
     [("role", 400), ("role", 403), ("role", 500), *[("credentials", at) for at in (400, 403, 404, 500)]],
@@ -770,6 +786,7 @@ def test_other_status_is_an_error_with_its_code(step: str, status: int) -> None:
     assert (error.status, error.code) == (status, "X")
 
 
+@pytest.mark.fault("U21")
 @pytest.mark.parametrize(("jitter", "seconds"), [(0.0, 300), (0.5, 450), (0.999, 599.7)])
 def test_expired_credentials_are_extended(jitter: float, seconds: float, caplog: pytest.LogCaptureFixture) -> None:
     """Expired credentials are extended by 5 to 10 minutes, have their original expiration, and cause a warning."""

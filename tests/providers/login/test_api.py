@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -53,6 +54,7 @@ def changes(response: Response, **old: object) -> Mapping[str, Any]:
     return found
 
 
+@pytest.mark.fault("S11")
 @each_row(
     "session, name",
     [
@@ -121,6 +123,7 @@ INVALID: list[tuple[object, str]] = [
 ]
 
 
+@pytest.mark.fault("U32")
 @each_row("field", ["clientId", "refreshToken", "dpopKey"])
 @each_row("value, reason", [*INVALID, ("canary" * 10_000, "has 60000 characters")])
 def test_invalid_field_is_rejected(field: str, value: object, reason: str) -> None:
@@ -257,6 +260,7 @@ def test_invalid_body(body: bytes) -> None:
     assert_no_secret(error, "canary")
 
 
+@pytest.mark.fault("U32")
 @each_row("name", list(HINTS))
 def test_known_error_is_terminal_and_in_the_message(name: str) -> None:
     """A known value of the field "error" is a part of the message, and is terminal."""

@@ -136,6 +136,7 @@ RSA = rsa.generate_private_key(65537, 1024)
 PUBLIC = P256.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
 
+@pytest.mark.fault("U32")
 @each_row(
     "pem, reason",
     [
@@ -172,6 +173,7 @@ def test_invalid_key_is_rejected_without_its_content(pem: str, reason: str) -> N
     assert not any(line in message for line in pem.splitlines() if len(line) > 10)
 
 
+@pytest.mark.fault("U32")
 @given(st.data())
 def test_damaged_key_is_parsed_or_rejected(data: st.DataObject) -> None:
     """A damaged key is parsed or raises ``InvalidValueError``."""

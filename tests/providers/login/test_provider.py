@@ -283,6 +283,7 @@ def without(name: str) -> bytes:
     return expiring_in(3600).replace(f'"{name}"'.encode(), b'"canary"')
 
 
+@pytest.mark.fault("U32", "L15")
 @each_row(
     "content, text",
     [
@@ -316,6 +317,7 @@ REJECTIONS = [
 ]
 
 
+@pytest.mark.fault("U32")
 @each_row("response, text", REJECTIONS)
 def test_rejected_and_expired(response: Response, text: str) -> None:
     """If the refresh of expired credentials is rejected, ``LoginRequiredError`` says why and what to run."""
@@ -334,6 +336,7 @@ def test_response_that_repeats_secrets() -> None:
         assert "bad ... ... ..." in text_of(failure(provider(), runtime(expiring_in(0), response)))
 
 
+@pytest.mark.fault("U32")
 @each_row("name", list(HINTS))
 def test_known_error_has_a_hint_beside_the_command(name: str) -> None:
     """Each known value of the field "error" has its own hint beside the command."""
@@ -382,6 +385,7 @@ def test_timeout_and_expired() -> None:
     assert io.steady - 1000.0 <= 15.0
 
 
+@pytest.mark.fault("U32")
 @each_row("responses", [*[[response] for response, _ in REJECTIONS], *[responses for responses, _, _ in FAILURES]])
 def test_valid_credentials_survive_every_failure(responses: list[Any], caplog: pytest.LogCaptureFixture) -> None:
     """After any failed refresh valid credentials are returned, the file is unchanged, and the failure is logged."""
@@ -402,6 +406,7 @@ def test_expired_during_the_refresh() -> None:
     assert type(failure(provider(), io)) is ProviderTimeoutError
 
 
+@pytest.mark.fault("U32")
 @pytest.mark.parametrize(
     ("key", "text"),
     [

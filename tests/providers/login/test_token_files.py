@@ -145,6 +145,7 @@ async def test_successive_refreshes(aws: FakeAWS, cache: Path) -> None:
     assert aws.reused_refresh_tokens == 0
 
 
+@pytest.mark.fault("L16")
 @pytest.mark.anyio
 @pytest.mark.parametrize("expires_in", [-5, 120])
 async def test_many_providers(aws: FakeAWS, cache: Path, expires_in: float) -> None:
@@ -206,6 +207,7 @@ async def test_lost_response(aws: FakeAWS, cache: Path) -> None:
         await provider(aws)()
 
 
+@pytest.mark.fault("L16")
 @pytest.mark.anyio
 async def test_program_without_a_lock(aws: FakeAWS, cache: Path) -> None:
     """If a program without a lock has used the refresh token, its new credentials are returned."""
@@ -303,6 +305,7 @@ def start(aws: FakeAWS, loop: str) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.fault("L16")
 def test_processes(aws: FakeAWS, cache: Path) -> None:
     """Processes on every event loop send one request together, and return the same credentials."""
     sign_in(aws, cache, -5)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -72,6 +73,7 @@ def test_all_fields_are_read() -> None:
     )
 
 
+@pytest.mark.fault("P09")
 def test_required_fields_only() -> None:
     """Without optional fields the credentials do not expire, and the account is the profile's."""
     content = json.dumps(KEYS).encode()
@@ -112,12 +114,14 @@ def test_number_that_is_no_account_id(number: int) -> None:
     )
 
 
+@pytest.mark.fault("P09")
 @each_row("version", [b"1", b"1.0", b"1e0"])
 def test_version_is_the_number_1_in_any_notation(version: bytes) -> None:
     """The version is the number 1, in any notation of JSON."""
     assert valid(output(Version=7).replace(b"7", version, 1)).access_key_id == KEY_ID
 
 
+@pytest.mark.fault("P09")
 @each_row("version", ["1", 2, 0, 1.5, True, None, [1], {"1": 1}, -1, 1e300, (10**400)])
 def test_other_version_is_malformed(version: object) -> None:
     """A text, a truth value or another number is not version 1."""
@@ -125,6 +129,7 @@ def test_other_version_is_malformed(version: object) -> None:
     assert (error.field, error.message) == ("Version", "Version in the output of the helper is not the number 1")
 
 
+@pytest.mark.fault("P09")
 @each_row("field", ["Version", "AccessKeyId", "SecretAccessKey"])
 def test_missing_field(field: str) -> None:
     """Three fields are required."""
@@ -132,6 +137,7 @@ def test_missing_field(field: str) -> None:
     assert (error.field, error.message) == (field, f"{field} in the output of the helper is missing")
 
 
+@pytest.mark.fault("U19")
 @each_row("field", ["AccessKeyId", "SecretAccessKey"])
 def test_null_key(field: str) -> None:
     """Null is not a key."""
@@ -139,6 +145,7 @@ def test_null_key(field: str) -> None:
     assert (error.field, error.message) == (field, f"{field} in the output of the helper is null")
 
 
+@pytest.mark.fault("U19")
 @each_row("field", ["AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration", "CredentialScope", "AccountId"])
 def test_invalid_text_in_a_field_is_malformed(field: str) -> None:
     """A value that is blank, not printable or not text is malformed, and is not converted."""
@@ -146,6 +153,7 @@ def test_invalid_text_in_a_field_is_malformed(field: str) -> None:
         assert malformed(output(**{field: value})).field == field, value
 
 
+@pytest.mark.fault("U19")
 @each_row("field", ["AccessKeyId", "SecretAccessKey", "Expiration"])
 def test_empty_field(field: str) -> None:
     """An empty text is neither a key nor an expiration."""
@@ -171,6 +179,7 @@ def test_past_expiration() -> None:
     assert valid(output(Expiration="1999-01-01T00:00:00Z")).expiration == datetime(1999, 1, 1, tzinfo=UTC)
 
 
+@pytest.mark.fault("U17", "P09")
 @each_row(
     "content, reason",
     [
@@ -192,6 +201,7 @@ def test_output_that_is_no_json_object(content: bytes, reason: str) -> None:
     assert malformed(content).message == f"the output of the helper {reason}"
 
 
+@pytest.mark.fault("U16")
 @each_row("field", json.loads(output()))
 def test_duplicate_field(field: str) -> None:
     """A field that appears twice is malformed."""
@@ -223,6 +233,7 @@ def test_any_values_are_accepted_or_malformed(changes: dict[str, object]) -> Non
     read(output(**changes))
 
 
+@pytest.mark.fault("P08")
 @each_row(
     "command, name",
     [
@@ -246,6 +257,7 @@ def test_only_the_name_of_a_program_is_displayed(command: str, name: str) -> Non
     assert program_name(command) == name
 
 
+@pytest.mark.fault("P03")
 @each_row(
     "stderr, line",
     [
@@ -289,6 +301,7 @@ def test_stderr_of_a_python_module() -> None:
     assert last_stderr_line(b"helper_module: variablevalue", command) is None
 
 
+@pytest.mark.fault("P03")
 @each_row("command", [("helper 'x"), ("helper " + "x " * 1000)])
 def test_stderr_of_a_command_that_cannot_be_split(command: str) -> None:
     """If the arguments of a command are unknown, its stderr may contain one of them, so no line is displayed."""

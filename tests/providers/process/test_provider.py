@@ -66,6 +66,7 @@ def fail(result: ProcessResult | ProcessFailure, command: str = COMMAND, **optio
     return error
 
 
+@pytest.mark.fault("S18")
 def test_returns_printed_credentials() -> None:
     """The command is run unchanged, and the credentials that it prints are returned."""
     io = io_with(ProcessResult(0, None, printed(), b"a warning"))
@@ -110,6 +111,7 @@ def test_expired_credentials_are_not_extended() -> None:
     assert not provider()._may_prompt_user
 
 
+@pytest.mark.fault("P03")
 @each_row(
     "result, message",
     [
@@ -145,6 +147,7 @@ def test_failed_command(result: ProcessResult | ProcessFailure, message: str) ->
     assert error.message == message
 
 
+@pytest.mark.fault("P01")
 def test_timeout_error() -> None:
     """The error for a command that hangs has the timeout and a hint."""
     error = fail(ProcessFailure("timeout", "it did not exit within 10 s"), timeout=10)
@@ -153,6 +156,7 @@ def test_timeout_error() -> None:
     assert error.hint == "change the command so that it does not prompt: it has no standard input and no terminal"
 
 
+@pytest.mark.fault("P02")
 def test_too_large_output() -> None:
     """The error for a command that prints without end has the limit."""
     error = fail(ProcessFailure("too large", "it wrote more than 65536 bytes"))
@@ -160,6 +164,7 @@ def test_too_large_output() -> None:
     assert error.message == f"{DESCRIPTION} was terminated: it wrote more than 65536 bytes to its standard output"
 
 
+@pytest.mark.fault("P09")
 @each_row(
     "output, field",
     [
@@ -177,6 +182,7 @@ def test_malformed_output(output: bytes, field: str | None, status: int | None) 
     assert f"the output of {DESCRIPTION}" in error.message
 
 
+@pytest.mark.fault("P09")
 def test_expired_credentials() -> None:
     """Expired credentials are an error."""
     error = fail(ProcessResult(0, None, printed(Expiration="2024-01-02T03:04:05Z"), b""))
@@ -184,12 +190,14 @@ def test_expired_credentials() -> None:
     assert "expired at 2024-01-02T03:04:05+00:00" in error.message
 
 
+@pytest.mark.fault("P08")
 def test_name_of_the_program_in_errors() -> None:
     """An error contains the name of the program, and no other part of the command."""
     error = fail(ProcessResult(1, None, b"", b""), f"(helper) {CANARY}")
     assert error.message == f"the command (credential_process from {ORIGIN}) exited with code 1"
 
 
+@pytest.mark.fault("P08")
 @each_row(
     "command, reason",
     [
@@ -226,6 +234,7 @@ def test_repr_does_not_contain_the_command() -> None:
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="the commands are for a POSIX shell")
 
 
+@pytest.mark.fault("P12")
 @posix_only
 @pytest.mark.anyio
 async def test_many_callers_one_process(tmp_path: Path) -> None:
@@ -271,6 +280,7 @@ FAILING_COMMANDS: dict[str, tuple[str, type[CredentialsError], str]] = {
 }
 
 
+@pytest.mark.fault("P01", "P08")
 @posix_only
 @pytest.mark.anyio
 async def test_real_commands_fail_as_the_scripted_ones() -> None:

@@ -109,6 +109,7 @@ def test_roles_are_assumed_from_the_inside() -> None:
     )
 
 
+@pytest.mark.fault("L09")
 def test_profile_that_is_its_own_source() -> None:
     """A profile with keys and a role that names itself assumes the role with its own keys."""
     io = runtime(f"[profile top]\nrole_arn = arn:r\nsource_profile = top\n{KEYS}region = eu-central-1\n", sends("ASIA"))

@@ -93,6 +93,7 @@ async def test_changed_file_is_noticed_at_the_next_call(aws: Path) -> None:
         await provider()
 
 
+@pytest.mark.fault("L01")
 async def test_missing_profile(aws: Path) -> None:
     """An implicit ``default`` may be missing. A profile that is selected explicitly must exist, ``default`` too."""
     with pytest.raises(anycreds.NotConfiguredError, match="no profile 'default'"):
@@ -127,6 +128,7 @@ def gigabyte(path: Path) -> None:
         file.truncate(1 << 30)
 
 
+@pytest.mark.fault("L02", "L03")
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
@@ -145,6 +147,7 @@ async def test_unreadable_file(aws: Path, make: object, reason: str) -> None:
         await anycreds.from_ini()()
 
 
+@pytest.mark.fault("L02")
 def test_file_without_permission() -> None:
     """A file without read permission is an error, and not taken for a missing file."""
     denied = {"/home/x/.aws/config": ReadFailure("cannot be read: Permission denied")}
@@ -153,6 +156,7 @@ def test_file_without_permission() -> None:
         run(anycreds.from_ini()._fetch(io, anycreds.ClientContext()))
 
 
+@pytest.mark.fault("L01")
 async def test_missing_file_of_an_option(aws: Path) -> None:
     """A file that an option names must exist."""
     with pytest.raises(anycreds.InvalidConfigurationError, match=r"No such file.*option filepath"):

@@ -74,6 +74,7 @@ def test_roles_in_order_of_assumption() -> None:
     assert summary(config) == "Static(z) + y + x"
 
 
+@pytest.mark.fault("L09")
 def test_source_with_keys_and_a_role() -> None:
     """A source profile with its own access keys is the base: its role is not assumed."""
     config = f"[profile x]\nrole_arn = a\nsource_profile = y\n[profile y]\nrole_arn = b\nsource_profile = z\n{KEYS}"
@@ -99,6 +100,7 @@ def test_settings_of_a_role() -> None:
     assert [one and one.value for one in (step.external_id, step.session_name, step.mfa_serial)] == ["e", "s", "m"]
 
 
+@pytest.mark.fault("L09")
 @each_row(
     "config, kind, parts",
     [
@@ -201,6 +203,7 @@ def test_malformed_lines_elsewhere() -> None:
     assert summary(config) == "Static(x)"
 
 
+@pytest.mark.fault("L09")
 def test_chain_of_more_than_99_roles_is_an_error() -> None:
     """A chain may have 99 roles. A longer chain is an error at once, and so is a long loop."""
     links = "".join(f"[profile p{n}]\nrole_arn = a\nsource_profile = p{n + 1}\n" for n in range(5000))

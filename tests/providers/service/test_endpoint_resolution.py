@@ -343,6 +343,7 @@ def test_invalid_endpoints(url: str) -> None:
         assert "canary" not in text
 
 
+@pytest.mark.fault("S20")
 @pytest.mark.parametrize(
     ("url", "warned"),
     [

@@ -118,6 +118,7 @@ def test_service_throttling_and_transient_codes() -> None:
     check_service((rejection(code, status) for code in codes for status in (400, 403, 409, 500)), transient=True)
 
 
+@pytest.mark.fault("U07")
 def test_service_final_codes() -> None:
     """A service is not called again after any other error code."""
     statuses = (400, 401, 403, 404, 408, 501, 505)
@@ -131,6 +132,7 @@ def test_service_transient_statuses() -> None:
     check_service((rejection(code, status) for code in codes for status in (429, 500, 502, 503, 504)), transient=True)
 
 
+@pytest.mark.fault("U07")
 def test_service_other_statuses() -> None:
     """Redirects and other successes than 200 are final."""
     check_service((rejection("", status) for status in (201, 204, 301, 302, 304, 307)), transient=False)
@@ -185,6 +187,7 @@ THROTTLING_BACKOFF = [1.0, 2.0, 4.0, 8.0, 16.0, 20.0, 20.0]
 METADATA_BACKOFF = [0.1, 0.2, 0.4, 0.8, 1.0, 1.0]
 
 
+@pytest.mark.fault("U09")
 @each_row(
     "rules, result, limits",
     [
@@ -209,6 +212,7 @@ def test_backoff_doubles_up_to_a_maximum(rules: RetryRules, result: Result, limi
     assert retry_delay(rules, result, error, 10**6, 0.5) == limits[-1] / 2
 
 
+@pytest.mark.fault("U09")
 def test_delays_between_attempts() -> None:
     """A call waits between its attempts, and not after the last."""
     call = ServiceCall(UNREACHABLE, BUSY, rejection("Throttling"), rejection("Throttling"))
@@ -219,6 +223,7 @@ def test_delays_between_attempts() -> None:
     assert io.pauses == pytest.approx([0.05, 0.1])
 
 
+@pytest.mark.fault("U08")
 @each_row(
     "header, seconds",
     [
@@ -242,6 +247,7 @@ def test_retry_after_is_a_number_of_seconds(header: str, seconds: float) -> None
     assert retry_after(answer(status=503, retry_after=header)) == seconds
 
 
+@pytest.mark.fault("U08")
 @pytest.mark.parametrize(("header", "delay"), [("7", 7.0), ("0", 0.5), ("soon", 0.5)])
 def test_retry_after_is_the_shortest_delay(header: str, delay: float) -> None:
     """A call waits at least for ``Retry-After``, and longer if the backoff is longer."""
@@ -257,6 +263,7 @@ def test_retry_after_on_a_final_response() -> None:
     assert call.io.pauses == []
 
 
+@pytest.mark.fault("U08")
 @each_row("seconds", ["60", "61", "9" * 500], ids=["equal", "longer", "huge"])
 def test_delay_beyond_the_budget_ends_the_call(seconds: str) -> None:
     """If the delay would not end within the budget, the result is returned at once."""
@@ -338,6 +345,7 @@ def test_each_attempt_has_its_own_request() -> None:
     assert [request.headers["x-time"] for request in call.io.requests] == [str(START + time) for time in call.times]
 
 
+@pytest.mark.fault("U24")
 @pytest.mark.parametrize(
     ("code", "skew"), [*zip(CLOCK_SKEW_CODES, [-86400.0, -300.0, -240.0, 240.0, 300.0, 86400.0], strict=True)]
 )
@@ -443,6 +451,7 @@ RESULTS = st.one_of(
 )
 
 
+@pytest.mark.fault("U09")
 @given(st.lists(RESULTS, min_size=6, max_size=6), st.integers(1, 6), st.floats(0.1, 100), st.floats(0, 0.999))
 def test_any_service_call_ends(results: list[Answer], attempts: int, seconds: float, jitter: float) -> None:
     """A call never has more attempts and never waits longer than allowed, and returns the last result."""

@@ -125,6 +125,7 @@ def test_file_is_read_at_every_call() -> None:
     assert io.locks == []
 
 
+@pytest.mark.fault("L05", "L15")
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
@@ -161,6 +162,7 @@ def test_invalid_field_is_named_with_its_file() -> None:
     assert str(error) == f"{SHOWN}: token is missing"
 
 
+@pytest.mark.fault("L05")
 def test_partially_written_file_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that another program is writing is read again, when it is complete."""
     io = environment(b"")
@@ -196,6 +198,7 @@ def test_other_fields_are_kept() -> None:
     assert written(io) == {**OLD, "token": "canary-2"}
 
 
+@pytest.mark.fault("L16")
 def test_another_process_has_refreshed() -> None:
     """A token that another process has written during the wait for the lock is used; no request is sent."""
     cache, io, service = new_cache(), environment(), Service()
@@ -221,6 +224,7 @@ def test_signed_out_during_the_wait_for_the_lock() -> None:
     assert (service.requests, io.files) == ([], {})
 
 
+@pytest.mark.fault("L17")
 def test_refresh_continues_without_a_busy_lock(caplog: pytest.LogCaptureFixture) -> None:
     """If the lock is not released in time, the refresh continues without it, and that is logged."""
     cache, io, service = new_cache(), environment(busy=[PATH]), Service()
@@ -231,6 +235,7 @@ def test_refresh_continues_without_a_busy_lock(caplog: pytest.LogCaptureFixture)
     assert caplog.messages == [f"provider: {SHOWN} {reason}; continuing without the lock"]
 
 
+@pytest.mark.fault("L18")
 @pytest.mark.parametrize(
     "detail", ["cannot be written: No space left on device", "cannot be written: Read-only file system"]
 )
@@ -243,6 +248,7 @@ def test_unwritten_token_stays_in_memory(detail: str, caplog: pytest.LogCaptureF
     assert load(new_cache(), io).token == "canary-1"
 
 
+@pytest.mark.fault("L18")
 def test_the_token_in_memory_is_refreshed() -> None:
     """The next refresh uses the refresh token in memory; the next successful write contains all changes."""
     cache, io = new_cache(), environment(unwritable={PATH: WriteFailure("cannot be written: x")})
@@ -400,6 +406,7 @@ def test_cancelled_write_keeps_the_new_token_in_memory(monkeypatch: pytest.Monke
     assert load(cache, io)[:4] == (FILE, "canary-2", NEW, OLD)
 
 
+@pytest.mark.fault("L16")
 @pytest.mark.parametrize("reading", [0, 1, 2, 3])
 def test_rejected_after_a_race(reading: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """If a program without the lock has used the refresh token, its new token is read from the file."""
@@ -436,6 +443,7 @@ def test_no_secret_is_shown() -> None:
     assert_no_secret(failed_refresh(new_cache(), environment(), Service(RetrievalError("x"))), *SECRETS)
 
 
+@pytest.mark.fault("L15", "S12")
 def test_file_that_others_can_access(caplog: pytest.LogCaptureFixture) -> None:
     """A file that other users can access is used, and one warning says how to restrict it."""
     io = environment()
@@ -446,6 +454,7 @@ def test_file_that_others_can_access(caplog: pytest.LogCaptureFixture) -> None:
     assert caplog.messages == [f"provider: {SHOWN} is accessible to other users; run chmod 600 on it"]
 
 
+@pytest.mark.fault("L18")
 def test_failed_write_notifies_the_observer() -> None:
     """The observer is notified of a failed write, with the displayed path of the file."""
     events: list[Event] = []

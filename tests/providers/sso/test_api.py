@@ -66,6 +66,7 @@ def role_document(**changes: Any) -> dict[str, Any]:
     return {"roleCredentials": {name: value for name, value in full.items() if value is not ...}}
 
 
+@pytest.mark.fault("S11")
 @each_row(
     "key, name",
     [
@@ -98,6 +99,7 @@ def test_minimal_token(absent: Any) -> None:
     assert str(rejected(token.check_refreshable, START)) == "it has no clientId and no clientSecret and no refreshToken"
 
 
+@pytest.mark.fault("U22")
 @each_row(
     "text",
     [
@@ -164,6 +166,7 @@ def test_refresh_body() -> None:
     }
 
 
+@pytest.mark.fault("U31")
 @each_row(
     "changes, expected",
     [
@@ -183,6 +186,7 @@ def test_refresh_response(changes: dict[str, Any], expected: dict[str, str]) -> 
     assert parse_refresh_response(given, START + 0.25, "SSO") == {"accessToken": ACCESS, **expected}
 
 
+@pytest.mark.fault("U31")
 @each_row(
     "changes, field, reason",
     [
@@ -218,6 +222,7 @@ def test_token_is_in_the_header_of_the_portal() -> None:
     assert bearer_headers(ACCESS) == {"Accept": "application/json", "x-amz-sso_bearer_token": ACCESS}
 
 
+@pytest.mark.fault("U22")
 def test_credentials_have_expiration_and_account() -> None:
     """The credentials have the expiration in milliseconds and the account of the request."""
     assert parse_credentials(answer(role_document(accountId="no")), "123456789012", "SSO") == Credentials(
@@ -233,6 +238,7 @@ def test_credentials_have_expiration_and_account() -> None:
 NOT_MILLISECONDS = "is not a whole number of milliseconds since 1970"
 
 
+@pytest.mark.fault("U19", "U22")
 @each_row(
     "document, field, reason",
     [
@@ -269,6 +275,7 @@ def test_invalid_body(body: bytes) -> None:
         assert error.source == "SSO"
 
 
+@pytest.mark.fault("U31")
 @each_row(
     "status, code, expected",
     [

@@ -165,6 +165,7 @@ WAYS = [
 ]
 
 
+@pytest.mark.fault("S14")
 @pytest.mark.parametrize("is_cached", [False, True], ids=["uncached", "cached"])
 @pytest.mark.parametrize(("run", "way"), WAYS, ids=[f"{run.__module__}-{way.__name__}" for run, way in WAYS])
 def test_cancelled(run: Any, way: Any, is_cached: bool, aws: FakeAWS, file: Path) -> None:
@@ -181,6 +182,7 @@ def test_cancelled(run: Any, way: Any, is_cached: bool, aws: FakeAWS, file: Path
     assert_session_survives(aws, file, old)
 
 
+@pytest.mark.fault("S14")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_closed_loop(aws: FakeAWS, file: Path) -> None:
     """A loop that is closed with the refresh in progress, without cancelling it, does not lose the token."""
@@ -225,6 +227,7 @@ runs[sys.argv[1]](main)
 """
 
 
+@pytest.mark.fault("C09", "S14")
 @pytest.mark.skipif(os.name != "posix", reason="sends a signal")
 @pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize(
@@ -306,6 +309,7 @@ def test_user_during_a_refresh(backend: str, action: str, is_cached: bool, aws: 
         assert not file.exists()
 
 
+@pytest.mark.fault("S13")
 @pytest.mark.skipif(os.name != "posix", reason="Windows has no such permissions")
 @pytest.mark.parametrize("attack", ["link", "open directory"])
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])

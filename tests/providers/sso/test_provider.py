@@ -225,6 +225,7 @@ def test_no_refresh_above_five_minutes() -> None:
     fetch(provider(), io)
 
 
+@pytest.mark.fault("U31")
 def test_response_without_refresh_token() -> None:
     """Without a refresh token in the response, the one in the file stays."""
     io = runtime(
@@ -299,6 +300,7 @@ def test_refresh_fails_but_valid(how: str, caplog: pytest.LogCaptureFixture) -> 
     fetch(client, io)
 
 
+@pytest.mark.fault("U31")
 def test_rejected_and_expired() -> None:
     """``LoginRequiredError`` has the code, the endpoint, the file and the command if OIDC rejects an expired token."""
     error = login_error_in(runtime(token(expires_at=EXPIRED), service_error()))
@@ -349,6 +351,7 @@ def test_new_sign_in() -> None:
     fetch(client, io)
 
 
+@pytest.mark.fault("U31")
 def test_rejected_after_a_race() -> None:
     """If another program has used the refresh token first, its new token is used."""
 
@@ -386,6 +389,7 @@ def test_expired_start_url_token() -> None:
     )
 
 
+@pytest.mark.fault("L15")
 @each_row(
     "content, reason",
     [
@@ -424,6 +428,7 @@ def test_command_to_sign_in_is_valid_shell_syntax(changes: dict[str, Any], comma
     login_error_in(FakeIo(), provider(SETTINGS._replace(**changes)), command)
 
 
+@pytest.mark.fault("U31")
 def test_rejected_by_the_portal() -> None:
     """A token that the portal rejects is refreshed, and the portal is called again."""
     io = runtime(token(), role(status=401, body=UNAUTHORIZED), refresh(), role(expected=TOKENS[1]))
@@ -431,6 +436,7 @@ def test_rejected_by_the_portal() -> None:
     assert written(io)["accessToken"] == TOKENS[1]
 
 
+@pytest.mark.fault("U31")
 def test_rejected_twice_by_the_portal() -> None:
     """If the portal rejects the new token too, ``LoginRequiredError`` is raised without a second refresh."""
     rejected = role(expected=TOKENS[1], status=401, body={**UNAUTHORIZED, "message": f"again: {TOKENS[1]}"})
@@ -491,6 +497,7 @@ def test_role_without_access_is_no_login_required(status: int, code: str) -> Non
     )
 
 
+@pytest.mark.fault("U31")
 @each_row(
     "steps, kind",
     [

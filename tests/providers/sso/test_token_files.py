@@ -114,6 +114,7 @@ class WithHookAfterResponse(SystemRuntime):
         return Watched(self._clock, self._environ, Attempt(timeout or 60.0, name))
 
 
+@pytest.mark.fault("L16")
 @pytest.mark.anyio
 async def test_many_programs(file: Path) -> None:
     """Of eight providers at the same time, one refreshes the token, and the others read it from the file."""
@@ -136,6 +137,7 @@ async def test_many_programs(file: Path) -> None:
     assert_clean(file)
 
 
+@pytest.mark.fault("S12")
 @pytest.mark.anyio
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
 async def test_file_permissions(file: Path) -> None:
@@ -180,6 +182,7 @@ async def test_portal_rejects(file: Path) -> None:
         assert [exchange.status for exchange in aws.exchanges] == [401, 200, 200]
 
 
+@pytest.mark.fault("S14")
 @pytest.mark.realtime
 @pytest.mark.anyio
 async def test_cancelled_between_response_and_write(file: Path) -> None:
@@ -239,6 +242,7 @@ async def test_unavailable_lock(file: Path, monkeypatch: pytest.MonkeyPatch, cap
     assert warnings(caplog) == ["anycreds.token_files"] * 2
 
 
+@pytest.mark.fault("L18")
 @pytest.mark.anyio
 async def test_unwritable_file(file: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A file that cannot be replaced fails no call; the token in memory is refreshed with its own refresh token."""
@@ -281,6 +285,7 @@ anyio.run(main, backend=sys.argv[2], backend_options={"use_uvloop": True} if "uv
 """
 
 
+@pytest.mark.fault("L16")
 @pytest.mark.parametrize("loop", [("asyncio",), ("trio",), ("asyncio", "uvloop")], ids="+".join)
 def test_processes(loop: tuple[str, ...], file: Path) -> None:
     """Two processes that need a refresh at the same time send one request, and both get credentials."""

@@ -199,6 +199,7 @@ def test_parse_credentials(operation: Literal["AssumeRole", "AssumeRoleWithWebId
     )
 
 
+@pytest.mark.fault("U30")
 def test_namespace_is_optional() -> None:
     """A response without the namespace, or with a prefix, is accepted."""
     plain = body().replace(f' xmlns="{NAMESPACE}"'.encode(), b"")
@@ -226,6 +227,7 @@ def test_account_needs_exactly_one_arn() -> None:
     assert accounts == [None, "e", None]
 
 
+@pytest.mark.fault("U19")
 @each_row("field", ["AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration"])
 @each_row(
     "value, text",
@@ -280,6 +282,7 @@ def test_missing_or_duplicate_credentials(name: str) -> None:
         assert text in str(error)
 
 
+@pytest.mark.fault("U30")
 @each_row(
     "content, text",
     [
@@ -300,12 +303,14 @@ def test_other_documents(content: bytes, text: str) -> None:
     assert error.hint is None
 
 
+@pytest.mark.fault("U14")
 @each_row("page", [b"<!DOCTYPE html><title>Sign in</title>", b"\n <html>\n<br>", b"<!doctype HTML>", b"<HTML></HTML>"])
 def test_web_page_has_a_hint(page: bytes) -> None:
     """The hint for a web page names captive portals and proxies."""
     assert "captive portal" in str(malformed(page))
 
 
+@pytest.mark.fault("U12")
 def test_compressed_response() -> None:
     """A compressed response is an error, because a small one can become huge; ``identity`` is accepted."""
     assert "compressed" in str(malformed(body(), content_encoding="gzip"))
@@ -318,6 +323,7 @@ def error_document(code: str, message: str = "because", root: str = "ErrorRespon
     return f'<{root} xmlns="{NAMESPACE}">{error}<RequestId>1</RequestId></{root}>'.encode()
 
 
+@pytest.mark.fault("U20", "U30")
 def test_error_document_with_status_200() -> None:
     """An error document with status 200 is an error with its code, its message and the hint for its code."""
     error = malformed(error_document("AccessDenied", f"User: me, {TOKEN}"), TOKEN)
@@ -325,6 +331,7 @@ def test_error_document_with_status_200() -> None:
     assert error.hint == HINTS["AccessDenied"]
 
 
+@pytest.mark.fault("U30")
 def test_parse_error_response() -> None:
     """Code and message of an error document become an error with the hint for its code."""
     response_error = parse_error_response(answer(error_document("AccessDenied", "User: <me> & you"), 403))
@@ -392,6 +399,7 @@ def test_echoed_secrets_are_removed(content: bytes) -> None:
     assert "..." in response_error.message
 
 
+@pytest.mark.fault("U30")
 def test_documented_codes_have_hints() -> None:
     """Every error code that AWS documents for both operations has a hint."""
     documented = (
@@ -406,6 +414,7 @@ def test_documented_codes_have_hints() -> None:
         assert not hint.endswith(".")
 
 
+@pytest.mark.fault("U30")
 @given(st.binary(max_size=300) | st.binary(max_size=30).map(lambda noise: body().replace(b"Z", noise)))
 def test_any_bytes(content: bytes) -> None:
     """Any bytes are parsed, or raise ``MalformedResponseError``."""

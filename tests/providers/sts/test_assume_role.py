@@ -181,6 +181,7 @@ def test_error_of_the_source() -> None:
     assert caught.value is error
 
 
+@pytest.mark.fault("U07", "U30")
 @pytest.mark.parametrize(
     ("body", "status", "code", "hint"),
     [
@@ -214,6 +215,7 @@ def test_echoed_secrets_are_removed() -> None:
     )
 
 
+@pytest.mark.fault("U30")
 @pytest.mark.parametrize(
     ("status", "body"),
     [(503, b""), (500, b""), (429, b""), (400, sts_error("Throttling")), (400, sts_error("IDPCommunicationError"))],
@@ -257,6 +259,7 @@ def returning(*codes: Any, log: list[str] | None = None) -> Any:
     return mfa
 
 
+@pytest.mark.fault("S24")
 def test_user_is_prompted_after_the_source() -> None:
     """The user is prompted once, after the source, with five minutes of time, and the code is sent."""
     io = FakeIo(sends(sts_answer()))

@@ -150,6 +150,7 @@ def test_invalid_role_is_an_error_that_names_its_variable() -> None:
     assert "AWS_ROLE_ARN" in str(failing(provider(io), io, InvalidConfigurationError))
 
 
+@pytest.mark.fault("L14")
 def test_file_is_read_at_every_attempt() -> None:
     """The token file is read at every attempt, because other programs replace it."""
     io = FakeIo(sends(), sends(), environ=VARIABLES, files={FILE: TOKEN.encode()})
@@ -160,6 +161,7 @@ def test_file_is_read_at_every_attempt() -> None:
     assert [sent["WebIdentityToken"] for sent in forms(io)] == [TOKEN, NEWER]
 
 
+@pytest.mark.fault("L05", "L14")
 @pytest.mark.parametrize("content", [ReadFailure("No such file", is_missing=True), b"", b"\n"])
 def test_file_missing_during_rotation(content: bytes | ReadFailure) -> None:
     """A file that is missing or empty for a moment is read again, before STS is called."""
@@ -176,6 +178,7 @@ def test_file_missing_during_rotation(content: bytes | ReadFailure) -> None:
     assert sum(io.pauses) < 1.0
 
 
+@pytest.mark.fault("L14")
 def test_missing_file() -> None:
     """A file that is missing for a second is an error with path and variable, and stops a chain."""
     io = FakeIo(environ=VARIABLES)
@@ -186,6 +189,7 @@ def test_missing_file() -> None:
     assert len(io.pauses) == 4
 
 
+@pytest.mark.fault("L14")
 @pytest.mark.parametrize("content", [b"\xff\xfe", b"a\x00b", b"x" * 20_001, ReadFailure("is a directory")])
 def test_invalid_tokens_in_a_file(content: bytes | ReadFailure) -> None:
     """Content that cannot be a token is an error at once, and is not sent."""
@@ -194,12 +198,14 @@ def test_invalid_tokens_in_a_file(content: bytes | ReadFailure) -> None:
     assert io.pauses == []  # it is there: waiting would make nothing of it
 
 
+@pytest.mark.fault("L14")
 def test_longest_token() -> None:
     """A token may have the 20,000 characters that STS accepts."""
     io = FakeIo(sends(), environ=VARIABLES, files={FILE: b"x" * 20_000})
     fetch(provider(io), io)
 
 
+@pytest.mark.fault("U30")
 @pytest.mark.parametrize("code", ["ExpiredTokenException", "ExpiredToken"])
 def test_expired_token_is_read_once_more(code: str) -> None:
     """If STS says that the token has expired and the file has a newer one, that is sent, once."""
@@ -216,6 +222,7 @@ def test_expired_token_is_read_once_more(code: str) -> None:
     assert [sent["WebIdentityToken"] for sent in forms(io)] == [TOKEN, NEWER]
 
 
+@pytest.mark.fault("U30")
 def test_expired_token_is_not_sent_again() -> None:
     """If the file still has the expired token, STS is not called again."""
     io = FakeIo(sends(rejection("ExpiredTokenException"), 400), environ=VARIABLES, files={FILE: TOKEN.encode()})
@@ -303,6 +310,7 @@ def test_role_assumer_replaces_sts() -> None:
     assert (seen[0]["WebIdentityToken"], seen[0]["RoleArn"]) == (TOKEN, ROLE)
 
 
+@pytest.mark.fault("U30")
 @pytest.mark.parametrize("code", ["InvalidIdentityToken", "IDPRejectedClaim", "AccessDenied"])
 def test_rejected_token(code: str) -> None:
     """A rejected token is sent once; the error has code and hint, and not the token."""
@@ -357,6 +365,7 @@ def test_expired_token_given_as_text() -> None:
     failing(provider(io, with_token(TOKEN)), io, RetrievalError)
 
 
+@pytest.mark.fault("L14")
 def test_blanks_around_a_token() -> None:
     """Blanks and newlines around a token are removed."""
 

@@ -78,6 +78,7 @@ async def test_new_file_is_created(content: bytes, tmp_path: Path) -> None:
     assert names(tmp_path) == {"file"}
 
 
+@pytest.mark.fault("S12")
 @POSIX
 @pytest.mark.parametrize("mask", [0, 0o022, 0o777])
 async def test_new_file_is_private(mask: int, tmp_path: Path) -> None:
@@ -92,6 +93,7 @@ async def test_new_file_is_private(mask: int, tmp_path: Path) -> None:
     assert [mode(path) for path in (folder / "c", folder, folder.parent, tmp_path)] == [0o700] * 3 + [before]
 
 
+@pytest.mark.fault("S12")
 @POSIX
 @pytest.mark.parametrize("before", [0o666, 0o644, 0o640, 0o600, 0o400])
 async def test_replaced_file_is_private(before: int, tmp_path: Path) -> None:
@@ -103,6 +105,7 @@ async def test_replaced_file_is_private(before: int, tmp_path: Path) -> None:
     assert (path.read_bytes(), mode(path)) == (NEW, 0o600)
 
 
+@pytest.mark.fault("S12", "S13")
 @POSIX
 async def test_never_readable_by_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The temporary file is private from its creation, and has a random name at which no link can be prepared."""
@@ -160,6 +163,7 @@ async def test_version_that_was_read_is_replaced(tmp_path: Path) -> None:
     assert path.read_bytes() == OLD
 
 
+@pytest.mark.fault("L06", "S13")
 @pytest.mark.parametrize("change", ["deleted", "replaced", "rewritten", "linked", "given away"])
 @pytest.mark.parametrize("moment", ["before", "during"])
 async def test_version_that_has_changed_is_not_replaced(
@@ -195,6 +199,7 @@ async def test_version_that_has_changed_is_not_replaced(
     assert change == "deleted" or path.read_bytes() != NEW
 
 
+@pytest.mark.fault("S13")
 @POSIX
 @pytest.mark.parametrize(("mode", "is_written"), [(0o777, False), (0o1777, True), (0o775, True)])
 async def test_directory_that_every_user_may_write_to(mode: int, is_written: bool, tmp_path: Path) -> None:
@@ -233,6 +238,7 @@ async def test_owner_that_cannot_be_kept(tmp_path: Path, monkeypatch: pytest.Mon
     assert path.read_bytes() == NEW
 
 
+@pytest.mark.fault("L06")
 @POSIX
 @pytest.mark.parametrize("there", [True, False], ids=["replaced", "new"])
 async def test_link_is_kept(there: bool, tmp_path: Path) -> None:
@@ -296,6 +302,7 @@ async def test_longest_name_is_possible(tmp_path: Path) -> None:
     assert (tmp_path / ("x" * 255)).read_bytes() == NEW
 
 
+@pytest.mark.fault("L18")
 @pytest.mark.parametrize(
     ("name", "code"),
     [
@@ -336,6 +343,7 @@ async def test_operating_system_error_leaves_the_old_content(
         assert names(path.parent) == {"file"}
 
 
+@pytest.mark.fault("L18")
 @POSIX
 async def test_file_size_limit_leaves_the_old_content(tmp_path: Path) -> None:
     """A size limit that is reached while writing leaves the old content and no temporary file."""
@@ -375,6 +383,7 @@ async def test_replace_is_retried_on_windows(
     assert names(tmp_path) == ({"file"} if is_written else set())
 
 
+@pytest.mark.fault("L05")
 async def test_readers_and_writers_at_once(tmp_path: Path) -> None:
     """While several tasks write, also into missing directories, a reader always gets the complete content of one."""
     path = tmp_path / "a" / "b" / "file"

@@ -69,6 +69,7 @@ def test_same_as_a_thread(tmp_path: Path) -> None:
     assert found[-1] == ReadFailure("cannot be read: No such file or directory", is_missing=True)
 
 
+@pytest.mark.fault("L03")
 @pytest.mark.usefixtures("mounts")
 def test_left_to_a_thread(tmp_path: Path) -> None:
     """What is not a small regular file at a plain path without links is left to a thread."""

@@ -78,6 +78,7 @@ async def test_other_paths_are_other_locks(path: Path) -> None:
         assert (one, other) == (None, None)
 
 
+@pytest.mark.fault("L17")
 @each_loop
 async def test_lock_that_stays_busy(path: Path) -> None:
     """If the lock stays busy for the time given, that is reported, and the body runs."""
@@ -153,6 +154,7 @@ async def main(path, times):
 """
 
 
+@pytest.mark.fault("S14")
 @each_loop
 async def test_processes_and_threads_exclude_each_other(path: Path, anyio_backend: tuple[str, dict[str, Any]]) -> None:
     """Two processes and two threads that increment a number in a file lose no increment."""
@@ -268,6 +270,7 @@ async def until(condition: Callable[[], bool]) -> None:
             await anyio.sleep(0.001)
 
 
+@pytest.mark.fault("L17")
 @each_loop
 async def test_hung_disk_blocks_no_other_task(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A disk that hangs blocks neither the event loop nor a cancelled caller, and is reported when the time is over."""
@@ -307,6 +310,7 @@ async def test_first_attempt_is_waited_for(path: Path, monkeypatch: pytest.Monke
             free.set()
 
 
+@pytest.mark.fault("L06")
 @POSIX
 async def test_path_that_cannot_be_locked_is_reported(path: Path) -> None:
     """A link, a FIFO, a directory and invalid paths are reported, and nothing is created through them."""
@@ -346,6 +350,7 @@ async def test_operating_system_error_is_reported(code: int, path: Path, monkeyp
         assert failure == WriteFailure(f"cannot be locked: {os.strerror(code)}")
 
 
+@pytest.mark.fault("L17")
 @POSIX
 @pytest.mark.parametrize("code", [errno.ENOLCK, errno.ENOSYS])
 async def test_file_system_without_locks(code: int, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -387,6 +392,7 @@ async def test_lock_file_that_was_removed_does_not_count(
     assert await is_free(path)
 
 
+@pytest.mark.fault("C07")
 @pytest.mark.skipif(not hasattr(os, "fork") or not IS_LISTED, reason="there is no fork here")
 @FORK
 async def test_forked_child_does_not_hold_the_lock(path: Path) -> None:
@@ -405,6 +411,7 @@ async def test_forked_child_does_not_hold_the_lock(path: Path) -> None:
     assert await is_free(path)
 
 
+@pytest.mark.fault("C07")
 @FORK
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 async def test_forked_child_does_not_release_the_lock(path: Path) -> None:

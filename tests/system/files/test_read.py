@@ -54,6 +54,7 @@ async def read_while_ticking(path: str) -> bytes | ReadFailure:
     return content
 
 
+@pytest.mark.fault("L06")
 @pytest.mark.parametrize("size", [0, 1, LIMIT])
 async def test_regular_file_is_read(tmp_path: Path, size: int) -> None:
     """A regular file up to the limit is read as a whole, through a symbolic link too."""
@@ -63,12 +64,14 @@ async def test_regular_file_is_read(tmp_path: Path, size: int) -> None:
     assert await read_while_ticking(str(tmp_path / "link")) == b"x" * size
 
 
+@pytest.mark.fault("L04")
 async def test_file_beyond_the_limit_is_not_read(tmp_path: Path) -> None:
     """A file one byte larger than the limit is not read."""
     (tmp_path / "file").write_bytes(b"x" * (LIMIT + 1))
     assert await read_while_ticking(str(tmp_path / "file")) == ReadFailure(f"is larger than {LIMIT} bytes")
 
 
+@pytest.mark.fault("L04")
 @pytest.mark.parametrize("reported", [0, 5_000, LIMIT])
 async def test_file_with_a_wrong_size_is_read_to_its_end(reported: int, tmp_path: Path) -> None:
     """A file is read to its end or to the limit, even if its reported size is wrong, as for a growing file."""
@@ -82,6 +85,7 @@ async def test_file_with_a_wrong_size_is_read_to_its_end(reported: int, tmp_path
             os.close(descriptor)
 
 
+@pytest.mark.fault("L04")
 @POSIX
 async def test_sparse_gigabyte_is_not_read(tmp_path: Path) -> None:
     """A file of one gigabyte is rejected without being read."""
@@ -90,6 +94,7 @@ async def test_sparse_gigabyte_is_not_read(tmp_path: Path) -> None:
     assert await read_while_ticking(str(tmp_path / "file")) == ReadFailure(f"is larger than {LIMIT} bytes")
 
 
+@pytest.mark.fault("L03")
 @POSIX
 async def test_fifo_is_not_waited_for(tmp_path: Path) -> None:
     """A FIFO without a writer is not waited for."""
@@ -97,6 +102,7 @@ async def test_fifo_is_not_waited_for(tmp_path: Path) -> None:
     assert await read_while_ticking(str(tmp_path / "fifo")) == ReadFailure("is not a regular file")
 
 
+@pytest.mark.fault("L03")
 @POSIX
 @pytest.mark.parametrize("device", ["/dev/zero", "/dev/null", "/dev/tty"])
 async def test_device_is_not_read(device: str) -> None:
@@ -105,6 +111,7 @@ async def test_device_is_not_read(device: str) -> None:
     assert isinstance(content, ReadFailure)
 
 
+@pytest.mark.fault("L03")
 @POSIX
 async def test_socket_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A socket is not read."""
@@ -114,11 +121,13 @@ async def test_socket_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         assert isinstance(await read_while_ticking(str(tmp_path / "socket")), ReadFailure)
 
 
+@pytest.mark.fault("L02")
 async def test_directory_is_reported(tmp_path: Path) -> None:
     """A directory is reported as such."""
     assert await read_while_ticking(str(tmp_path)) == ReadFailure("is a directory")
 
 
+@pytest.mark.fault("L02")
 async def test_missing_and_invalid_paths(tmp_path: Path) -> None:
     """A missing file, broken links and invalid paths are reported with the operating system's reason."""
     (tmp_path / "dangling").symlink_to("nowhere")
@@ -138,6 +147,7 @@ async def test_missing_and_invalid_paths(tmp_path: Path) -> None:
     assert isinstance(await read_while_ticking("\ud800"), ReadFailure)
 
 
+@pytest.mark.fault("L02")
 async def test_denied_permission_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A denied permission is reported. It is simulated, since root, as which CI may run, is denied nothing."""
 
@@ -216,6 +226,7 @@ async def test_used_up_thread_pool_does_not_prevent_reading(tmp_path: Path) -> N
             limiter.release_on_behalf_of(holder)
 
 
+@pytest.mark.fault("L14")
 async def test_token_file_is_sent(tmp_path: Path) -> None:
     """The token in a file is sent; an unusable file is named in the error, without its content."""
     path = tmp_path / "token"

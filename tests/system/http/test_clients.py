@@ -209,6 +209,7 @@ async def test_users_client_over_sockets() -> None:
     assert (peer.connections, len(peer.heads)) == (1, 3)
 
 
+@pytest.mark.fault("S07")
 async def test_direct_requests_ignore_the_factory() -> None:
     """Requests to loopback and link-local addresses never use the user's client or a proxy."""
 

@@ -10,6 +10,7 @@ from anycreds._core.http import HOST_NOT_FOUND
 from anycreds._system.http.errors import describe_os_error
 
 
+@pytest.mark.fault("U26")
 @pytest.mark.parametrize("is_cause", [True, False])
 def test_unknown_host_is_recognized(is_cause: bool) -> None:
     """A failed name resolution is described as such, also if the HTTP library wraps its error."""

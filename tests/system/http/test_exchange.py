@@ -188,6 +188,7 @@ def no_lookups(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return looked_up
 
 
+@pytest.mark.fault("U26", "S21")
 @each_stack
 async def test_localhost_is_not_resolved(transport: Transport | None, no_lookups: list[str]) -> None:
     """``localhost`` over http is 127.0.0.1 without name resolution, and the Host header has the name."""

@@ -46,6 +46,7 @@ async def exchange(*requests: Request) -> list[Response | TransportFailure]:
         await clients.close()
 
 
+@pytest.mark.fault("U11", "U13")
 @each_stack
 @pytest.mark.parametrize("flood", FLOODS)
 async def test_flood_is_too_large(flood: str, transport: Transport | None) -> None:
@@ -58,6 +59,7 @@ async def test_flood_is_too_large(flood: str, transport: Transport | None) -> No
     assert result.detail in {"the response has more than 65536 bytes", "the response has more than 4096 lines"}
 
 
+@pytest.mark.fault("U11")
 @each_loop
 @pytest.mark.parametrize("flood", ["interim responses", "chunks of one byte"])
 async def test_flood_over_tls_is_too_large(flood: str, monkeypatch: pytest.MonkeyPatch) -> None:

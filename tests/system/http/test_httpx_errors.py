@@ -40,6 +40,7 @@ def errors_of_httpx() -> list[type[httpx.RequestError]]:
     return sorted(found, key=lambda kind: kind.__name__)
 
 
+@pytest.mark.fault("S09")
 @on_asyncio
 async def test_every_error_of_httpx_is_converted(network: respx.Router) -> None:
     """Every error that httpx lets through becomes an error of ours, without its text, which may repeat a secret."""
@@ -88,6 +89,7 @@ async def test_services_are_called_through_proxies_without_redirects(
     assert len(network.calls) == 1
 
 
+@pytest.mark.fault("S09")
 @on_asyncio
 async def test_path_and_query_are_not_logged(network: respx.Router, caplog: pytest.LogCaptureFixture) -> None:
     """The path and query of a URL, which may be secret, are in no log record of any library."""

@@ -277,6 +277,7 @@ async def test_broken_connection_is_closed(answer: bytes | OSError, reads: bool,
     assert network.streams[0].is_closed
 
 
+@pytest.mark.fault("S06")
 @on_asyncio
 @pytest.mark.parametrize(
     ("headers", "detail"),

@@ -36,6 +36,7 @@ def far_provider(host: str = FAR) -> anycreds.Provider:
     return anycreds.from_http(full_uri=f"https://{host}/creds", authorization_token=TOKEN, timeout=5.0, max_retries=0)
 
 
+@pytest.mark.fault("U28", "S07")
 @pytest.mark.parametrize("url", ["http://127.0.0.1:{}", "http://user:canary.pw@127.0.0.1:{}", "https://127.0.0.1:{}"])
 async def test_loopback_never_goes_through_a_proxy(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """With every proxy variable set, neither metadata nor container requests reach the proxy."""
@@ -50,6 +51,7 @@ async def test_loopback_never_goes_through_a_proxy(url: str, monkeypatch: pytest
     assert aws.connections == 3
 
 
+@pytest.mark.fault("U28")
 async def test_loopback_over_tls_never_goes_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     """With every proxy variable set, https requests to loopback do not reach the proxy."""
     authority = trustme.CA()
@@ -64,6 +66,7 @@ async def test_loopback_over_tls_never_goes_through_a_proxy(monkeypatch: pytest.
     assert proxy.connections == 0
 
 
+@pytest.mark.fault("U28")
 @pytest.mark.parametrize("host", [FAR, "xn--bcher-kva.invalid", "xn--a.invalid", "192.0.2.1"])
 async def test_other_hosts_go_through_the_proxy(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A request to another host opens a tunnel through the proxy and sends it nothing else; its error is reported."""
@@ -76,6 +79,7 @@ async def test_other_hosts_go_through_the_proxy(host: str, monkeypatch: pytest.M
     assert {line.partition(":")[0].lower() for line in proxy.lines[1:]} <= {"host", "accept"}
 
 
+@pytest.mark.fault("U28")
 @each_loop
 async def test_whole_exchange_through_a_tunnel(monkeypatch: pytest.MonkeyPatch) -> None:
     """TLS through the tunnel is with the host itself, so the proxy sees no token."""
@@ -115,6 +119,7 @@ async def test_whole_exchange_through_a_tunnel(monkeypatch: pytest.MonkeyPatch) 
     assert f"Host: {FAR}\r\n".encode() in heads[1]
 
 
+@pytest.mark.fault("U28")
 @each_loop
 async def test_tunnel_that_stalls(monkeypatch: pytest.MonkeyPatch) -> None:
     """A proxy that never responds ends in a timeout, and its connection is closed."""
@@ -135,6 +140,7 @@ async def test_handshake_in_a_tunnel_that_stalls(monkeypatch: pytest.MonkeyPatch
         assert await proxy.closed()
 
 
+@pytest.mark.fault("U28")
 @pytest.mark.parametrize("proxy", ["ftp://a:canary.pw@127.0.0.1", "socks5://127.0.0.1:1", "http://a:canary.pw@b:x"])
 async def test_invalid_proxy(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """An invalid proxy variable is an error that does not repeat its value; loopback needs no proxy."""

@@ -79,6 +79,7 @@ def test_unusual_response(data: bytes) -> None:
     assert parse_simple_response(data, BODY_LIMIT) is None
 
 
+@pytest.mark.fault("U10")
 def test_same_result_as_h11(budget: Budget) -> None:
     """Of responses with random changes, and of faulty ones, the fast path reads what h11 reads."""
     chance = budget.random()

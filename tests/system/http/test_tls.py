@@ -59,6 +59,7 @@ def provider_at(port: int, host: str = "localhost", timeout: float = 5.0) -> any
     )
 
 
+@pytest.mark.fault("S20")
 @each_loop
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
 async def test_bundle_is_trusted(host: str, bundle: Path) -> None:
@@ -79,6 +80,7 @@ async def test_folder_of_certificates_is_trusted(bundle: Path, monkeypatch: pyte
     assert context.get_ca_certs() == []
 
 
+@pytest.mark.fault("U27", "S20")
 @each_loop
 async def test_unknown_authority() -> None:
     """A certificate of an unknown authority is rejected before the request is sent, with OpenSSL's reason."""
@@ -89,6 +91,7 @@ async def test_unknown_authority() -> None:
     assert peer.heads == []
 
 
+@pytest.mark.fault("U27")
 async def test_other_authority(bundle: Path) -> None:
     """``AWS_CA_BUNDLE`` replaces the system's authorities."""
     async with serving(ok(), context=server_context(authority=OTHER_AUTHORITY)) as peer:
@@ -97,6 +100,7 @@ async def test_other_authority(bundle: Path) -> None:
     assert peer.heads == []
 
 
+@pytest.mark.fault("S20")
 async def test_bundle_replaces_the_store_of_the_system(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """``AWS_CA_BUNDLE`` wins over what the HTTP library trusts by default: certifi's certificates, or the system's."""
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)
@@ -110,6 +114,7 @@ async def test_bundle_replaces_the_store_of_the_system(bundle: Path, monkeypatch
         assert (await provider_at(peer.port)()).access_key_id == "AKIDPEER"
 
 
+@pytest.mark.fault("U27")
 async def test_certificate_for_another_host(bundle: Path) -> None:
     """A certificate for another host is rejected, and both hosts are named."""
     async with serving(ok(), context=server_context("elsewhere.example")) as peer:
@@ -118,6 +123,7 @@ async def test_certificate_for_another_host(bundle: Path) -> None:
     assert peer.heads == []
 
 
+@pytest.mark.fault("U27")
 async def test_server_without_tls(bundle: Path) -> None:
     """A server that responds to https in plain text is reported with OpenSSL's reason."""
 
@@ -131,6 +137,7 @@ async def test_server_without_tls(bundle: Path) -> None:
             await provider_at(port)()
 
 
+@pytest.mark.fault("U27", "S20")
 async def test_old_protocols(bundle: Path) -> None:
     """TLS 1.1 is rejected."""
     context = server_context()
@@ -142,6 +149,7 @@ async def test_old_protocols(bundle: Path) -> None:
     assert peer.heads == []
 
 
+@pytest.mark.fault("U27")
 @each_loop
 async def test_handshake_that_stalls(bundle: Path) -> None:
     """A handshake that stalls ends in a timeout, and the connection is closed."""
@@ -187,6 +195,7 @@ async def test_cancelled_in_the_handshake(bundle: Path) -> None:
             await gone.wait()
 
 
+@pytest.mark.fault("U27")
 @each_loop
 async def test_connection_closed_without_close_notify(bundle: Path) -> None:
     """A response that ends without TLS's close_notify is rejected."""
