@@ -20,3 +20,15 @@ async def test_odd_deadlines_are_reached(budget: Budget) -> None:
         with anyio.CancelScope(deadline=end):
             await anyio.sleep_forever()
         assert end <= anyio.current_time() <= end + 1e-9
+
+
+async def test_deadlines_after_years_are_reached(budget: Budget) -> None:
+    """Deadlines are reached after years too, when a float no longer holds the nanosecond by which asyncio compares."""
+    chance = budget.random()
+    for days in (100, 1000, 10_000):
+        await anyio.sleep(days * 86_400)
+        for _ in range(20):
+            end = anyio.current_time() + chance.uniform(0, 100)
+            with anyio.CancelScope(deadline=end):
+                await anyio.sleep_forever()
+            assert end <= anyio.current_time() <= end + 1e-6
