@@ -380,3 +380,60 @@ def test_call_without_an_event_loop_raises_runtime_error() -> None:
     """Without an event loop, a call that has to wait raises ``RuntimeError`` at once."""
     with pytest.raises(RuntimeError, match="no running event loop"):
         anycreds.cached(FakeSource(ManualClock(), life=None))().send(None)
+
+
+@pytest.mark.fault("C14", "C16")
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_run_that_ends_at_each_step_of_a_background_refresh(backend: str) -> None:
+    """A run may end at any step of a background refresh: nothing is half cached, and the next run has credentials."""
+    ended = set()
+    for steps in range(12):
+        clock = ManualClock()
+        upstream = FakeSource(clock, latency=0.0)
+        provider = anycreds.cached(upstream, clock=clock)
+        assert anyio.run(get_key_id, provider, backend=backend) == "AKID1"
+        clock.advance(50 * 60)
+
+        async def main(provider: anycreds.CachedProvider = provider, steps: int = steps) -> str:
+            key_id = (await provider()).access_key_id  # starts the refresh
+            for _ in range(steps):
+                await anyio.lowlevel.checkpoint()
+            return key_id
+
+        assert anyio.run(main, backend=backend) == "AKID1"
+        assert anyio.run(get_key_id, provider, backend=backend) == f"AKID{upstream.calls}"
+        ended.add(upstream.calls)
+    assert ended >= {2}
+
+
+@pytest.mark.fault("C21")
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_provider_is_dropped_during_its_refresh(backend: str) -> None:
+    """A provider without references during its refresh causes no warning, and the refresh ends by itself."""
+    upstream = FakeSource(ManualClock(), latency=0.01, life=None)
+
+    async def main() -> None:
+        provider = anycreds.cached(upstream)
+        with anyio.move_on_after(0.001):
+            await provider()
+        del provider
+        gc.collect()
+        assert upstream.running == 1
+        await anyio.sleep(0.02)
+
+    anyio.run(main, backend=backend)
+    gc.collect()
+    assert (upstream.calls, upstream.running) == (1, 0)
+
+
+@pytest.mark.fault("C18")
+def test_debug_mode_of_asyncio() -> None:
+    """In asyncio's debug mode, which reports slow steps and calls from other threads, calls are as usual."""
+    upstream = FakeSource(ManualClock(), latency=0.001, life=None)
+    provider = anycreds.cached(upstream)
+
+    async def main() -> list[str]:
+        return await asyncio.gather(*(get_key_id(provider) for _ in range(20)))
+
+    assert asyncio.run(main(), debug=True) == ["AKID1"] * 20
+    assert upstream.calls == 1

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextvars
+import gc
+import logging
+import types
 from itertools import pairwise
 from typing import Any
 
@@ -281,3 +284,27 @@ async def test_short_lived_credentials_cause_one_call_per_second() -> None:
     gaps = [later - earlier for earlier, later in pairwise(upstream.started)]
     assert min(gaps) >= 1.0
     assert len(gaps) > 10
+
+
+@pytest.mark.fault("S22")
+async def test_replaced_credentials_are_freed(caplog: pytest.LogCaptureFixture) -> None:
+    """Once credentials have been replaced or invalidated, nothing keeps them, and so none of their secrets."""
+    caplog.set_level(logging.ERROR, "anycreds")  # pytest keeps the records, and so their events
+    clock = VirtualClock()
+    provider = anycreds.cached(FakeSource(clock), clock=clock)
+    first = await provider()
+    assert owners(first) != []
+    await anyio.sleep(7200)
+    second = await provider()
+    await anyio.sleep(0.001)  # the task of the refresh ends
+    assert owners(first) == []
+    assert owners(second) != []
+    provider.invalidate(second)
+    assert owners(second) == []
+
+
+def owners(credentials: anycreds.Credentials) -> list[object]:
+    """Return what keeps credentials alive, beside the running test."""
+    gc.collect()
+    kinds = (types.FrameType, types.CoroutineType)
+    return [each for each in gc.get_referrers(credentials) if not isinstance(each, kinds)]

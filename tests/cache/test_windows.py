@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import anyio
 import pytest
@@ -333,3 +333,17 @@ async def test_small_clock_steps_cause_no_extra_calls() -> None:
         clock.step(300 if hour % 2 else -300)
         await provider()
     assert upstream.calls == 1
+
+
+@pytest.mark.fault("U23")
+@pytest.mark.parametrize(("recheck_after", "calls"), [(None, 1), (24 * HOUR, 365)])
+async def test_expiration_at_the_end_of_time(recheck_after: float | None, calls: int) -> None:
+    """Credentials until the year 9999 are returned for a year without another call, or with those of a recheck."""
+    clock = VirtualClock()
+    end = 253_402_300_799.0  # the last second of the year 9999
+    upstream = FakeSource(clock, *(make_credentials(str(number), end) for number in range(400)))
+    provider = anycreds.cached(upstream, recheck_after=recheck_after, clock=clock)
+    for _ in range(365):
+        assert (await provider()).expiration == datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+        await anyio.sleep(24 * HOUR)
+    assert upstream.calls == calls

@@ -50,6 +50,7 @@ def test_profile_may_run_anycreds_for_another_profile(isolated: Path, capsys: py
     assert VARIABLE not in os.environ
 
 
+@pytest.mark.fault("P11")
 @pytest.mark.parametrize("command", ["process", "explain"])
 def test_profile_loop_comes_to_an_end(
     command: str, isolated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -67,6 +68,7 @@ def test_profile_loop_comes_to_an_end(
     assert os.environ[VARIABLE] == str(depth)
 
 
+@pytest.mark.fault("P11")
 def test_profile_loop_error() -> None:
     """The process that is too deep reports the profile loop and what to do, without trying any provider."""
     environ = {VARIABLE: str(MAX_DEPTH), "AWS_ACCESS_KEY_ID": "x"}

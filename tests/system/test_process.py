@@ -108,6 +108,7 @@ async def failure(command: str, timeout: float = LONG, limit: int = LIMIT) -> Pr
     return found
 
 
+@pytest.mark.fault("P10", "S18")
 @pytest.mark.anyio
 @pytest.mark.parametrize(
     ("command", "status", "name", "stdout", "stderr"),
@@ -127,6 +128,20 @@ async def test_output_and_exit_status_are_returned(
     """The output and the exit status of a command are returned: exit code, signal, or the shell's code for a signal."""
     assert await result(command) == (status, name, stdout, stderr)
     assert has_no_child()
+
+
+@pytest.mark.fault("P10")
+@pytest.mark.anyio
+@each_loop
+async def test_program_that_ignores_sigchld() -> None:
+    """If the program ignores SIGCHLD, so that exit codes are lost, the output is returned and a timeout still ends."""
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        found = await result("echo out; exit 3")
+        assert found.stdout == b"out\n"
+        assert (await failure(HANGS, timeout=0.1)).kind == "timeout"
+    finally:
+        signal.signal(signal.SIGCHLD, before)
 
 
 def test_signal_without_a_name() -> None:

@@ -246,3 +246,21 @@ async def test_environ_locates_the_files(aws: Path, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").write_text(f"[x]\n{keys('ELSE')}")
     environ = {"AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "elsewhere"), "AWS_PROFILE": "x", "HOME": str(tmp_path)}
     assert (await anycreds.from_default_chain(environ=environ)()).access_key_id == "AKIDELSE"
+
+
+@pytest.mark.fault("S01")
+async def test_only_the_command_of_the_selected_profile_runs(aws: Path, tmp_path: Path) -> None:
+    """Reading the files runs no command; awaiting a provider runs that of its own profile, and of no other."""
+    ran = tmp_path / "ran"
+    (aws / "config").write_text(
+        "".join(
+            f"[profile {name}]\n{rest}credential_process = echo {name} >> {ran}; {printing(name)}\n"
+            for name, rest in (("x", ""), ("y", ""), ("keys", keys("K")), ("$(touch z)", ""))
+        )
+        + f"[default]\n{keys('D')}"
+    )
+    for profile in (None, "keys", "x"):
+        await anycreds.from_default_chain(profile)()
+    with pytest.raises(anycreds.ProfileNotFoundError):
+        await anycreds.from_ini("x; y")()
+    assert ran.read_text() == "x\n"

@@ -8,6 +8,7 @@ import errno
 import gc
 import os
 import stat
+import subprocess
 import sys
 import threading
 import time
@@ -510,3 +511,37 @@ def test_dropped_coroutine_completes_the_write(tmp_path: Path, monkeypatch: pyte
     while names(tmp_path) != {"file"}:
         assert time.monotonic() < end
         time.sleep(0.001)
+
+
+_KILLED = """
+import os, signal, sys
+from anycreds._system.files import atomic_write
+path, old, new = sys.argv[1], b"old", b"new" * 20_000
+for call in ("realpath", "stat", "open", "fdopen", "fchmod", "fsync", "replace", "done"):
+    module = os.path if call == "realpath" else os
+    with open(path, "wb") as file:
+        file.write(old)
+    if os.fork() == 0:
+        if call != "done":
+            setattr(module, call, lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL))
+        atomic_write._write(path, new, None, atomic_write.threading.Event())
+        os._exit(0)
+    status = os.wait()[1]
+    with open(path, "rb") as file:
+        content = file.read()
+    print(call, "killed" if os.WIFSIGNALED(status) else "ended", {old: "old", new: "new"}.get(content, "torn"))
+    assert atomic_write._write(path, new, None, atomic_write.threading.Event()) is None
+    with open(path, "rb") as file:
+        assert file.read() == new
+"""
+
+
+@pytest.mark.fault("L19")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="kills a forked process")
+def test_process_killed_at_each_system_call(tmp_path: Path) -> None:
+    """Killed before any system call of a write, a process leaves the old content, and the next write succeeds."""
+    command = [sys.executable, "-c", _KILLED, str(tmp_path / "file")]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=20)
+    *killed, ended = done.stdout.splitlines()
+    assert [line.split()[1:] for line in killed] == [["killed", "old"]] * 7, done.stdout
+    assert ended == "done ended new"
