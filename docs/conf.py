@@ -22,6 +22,7 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinxcontrib_trio",
     "sphinx_copybutton",
+    "generated_tables",
     "public_api",
 ]
 if os.environ.get("ANYCREDS_LLMS_TXT"):  # its writer warns of the `*` in signatures, so the strict build is without it
