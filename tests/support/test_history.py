@@ -216,7 +216,7 @@ def test_error_while_credentials_are_valid_is_a_problem(script: Script) -> None:
 
 
 def test_error_after_an_invalidation_or_newer_credentials_is_allowed(script: Script) -> None:
-    """An error is no problem if what was cached was invalidated, or replaced by credentials that nobody got."""
+    """An error is no problem if what was cached was invalidated, or replaced by credentials that no caller got."""
     first = script.issue("1")
     script.called(first)
     with script.call("RetrievalError"), script.invalidation(first):
