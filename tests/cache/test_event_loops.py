@@ -17,7 +17,9 @@ import trio
 
 import anycreds
 from anycreds.testing import ManualClock
+from support.budget import Budget
 from support.fake_source import FakeSource
+from support.goals import RecordGoal
 
 pytestmark = pytest.mark.realtime
 
@@ -50,8 +52,9 @@ def test_second_run_after_a_cancelled_refresh() -> None:
 
 
 @pytest.mark.fault("C06")
-def test_alternating_runs_on_trio_and_asyncio() -> None:
-    """Fifty runs, alternating between trio and asyncio, each with a cancelled caller, share one provider."""
+@pytest.mark.goal("G12", scale=2)
+def test_alternating_runs_on_trio_and_asyncio(budget: Budget, goal: RecordGoal) -> None:
+    """Many runs, alternating between trio and asyncio, each with a cancelled caller, share one provider."""
     clock = ManualClock()
     upstream = FakeSource(clock, latency=0.001)
     provider = anycreds.cached(upstream, clock=clock)
@@ -61,11 +64,12 @@ def test_alternating_runs_on_trio_and_asyncio() -> None:
             await provider()
         return (await provider()).access_key_id
 
-    for number in range(1, 51):
-        backend = "trio" if number % 2 else "asyncio"
-        assert anyio.run(main, backend=backend) == f"AKID{upstream.calls}"
+    served = 0
+    for number in range(runs := budget.count(50)):
+        served += anyio.run(main, backend="asyncio" if number % 2 else "trio") == f"AKID{upstream.calls}"
         clock.advance(2 * 3600)
-    assert upstream.calls == 50
+    goal("G12", "{served} of {runs} alternating runs", "{runs} of 100 runs", served=served, runs=runs)
+    assert served == upstream.calls == runs
 
 
 @pytest.mark.fault("C14")
@@ -132,7 +136,8 @@ async def get_key_id(provider: anycreds.CachedProvider) -> str:
 
 
 @pytest.mark.fault("C05", "S23")
-def test_eight_threads_with_one_loop_each() -> None:
+@pytest.mark.goal("G12")
+def test_eight_threads_with_one_loop_each(goal: RecordGoal) -> None:
     """Eight threads, half on trio and half on asyncio, cause at most one call per loop, and never get mixed fields."""
     clock = ManualClock()
     upstream = FakeSource(clock, latency=0.01, life=None)
@@ -163,14 +168,14 @@ def test_eight_threads_with_one_loop_each() -> None:
         thread.start()
     for thread in threads:
         thread.join()
+    names = [(one, one.access_key_id.removeprefix("AKID")) for one in got]
+    whole = [one.secret_access_key.endswith(f"-{name}") for one, name in names]
+    goal("G12", "in 8 threads {whole} whole of {got} results", whole=sum(whole), got=len(got))
     assert failures == []
     assert len(got) == 8 * 10 * 50
     assert 1 <= upstream.calls <= 8
-    for one in got:
-        name = one.access_key_id.removeprefix("AKID")
-        assert one.secret_access_key.endswith(f"-{name}")
-        assert one.session_token is not None
-        assert one.session_token.endswith(f"-{name}")
+    assert all(whole)
+    assert all(one.session_token is not None and one.session_token.endswith(f"-{name}") for one, name in names)
 
 
 @pytest.mark.fault("C05", "S23")
@@ -213,8 +218,9 @@ def test_concurrent_invalidation_never_mixes_fields() -> None:
 @pytest.mark.fault("C07")
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+@pytest.mark.goal("G12")
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_forked_process_keeps_credentials_and_can_refresh(backend: str) -> None:
+def test_forked_process_keeps_credentials_and_can_refresh(backend: str, goal: RecordGoal) -> None:
     """A child forked during a refresh, with the lock taken, returns the cached credentials and refreshes by itself."""
     clock = ManualClock()
     upstream = FakeSource(clock)
@@ -245,6 +251,7 @@ def test_forked_process_keeps_credentials_and_can_refresh(backend: str) -> None:
         output = pipe.read()
     assert os.waitpid(child, 0)[1] == 0
     assert output == "AKID1 AKID3"
+    goal("G12", "{forked} forked children served", forked=1)
 
 
 def call_and_refresh_in_child(

@@ -25,6 +25,7 @@ from anycreds._core.errors import CredentialsError
 from anycreds.testing import ManualClock, virtual_backend
 from support.budget import Budget
 from support.fake_source import FakeSource
+from support.goals import RecordGoal
 from support.rows import each_row
 from support.secret_leaks import SecretLeakDetector
 
@@ -561,8 +562,11 @@ def _resident() -> int:
 @pytest.mark.fault("C03")
 @pytest.mark.weak_error_references
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
+@pytest.mark.goal("G19", scale=5)
 @pytest.mark.parametrize("name", ["asyncio", "trio"])
-def test_failing_refreshes_do_not_leak_memory(name: str, secret_leaks: SecretLeakDetector, budget: Budget) -> None:
+def test_failing_refreshes_do_not_leak_memory(
+    name: str, secret_leaks: SecretLeakDetector, budget: Budget, goal: RecordGoal
+) -> None:
     """After thousands of failed refreshes the process has grown by less than 1 MiB, and tracebacks by nothing."""
     depths: set[int] = set()
 
@@ -596,9 +600,18 @@ def test_failing_refreshes_do_not_leak_memory(name: str, secret_leaks: SecretLea
     backend, options = virtual_backend(name)
     logging.getLogger("anycreds").setLevel(logging.ERROR)
     try:
-        assert anyio.run(main, backend=backend, backend_options=options) < 1 << 20
+        grown = anyio.run(main, backend=backend, backend_options=options)
     finally:
         logging.getLogger("anycreds").setLevel(logging.NOTSET)
+    goal(
+        "G19",
+        "{failures:,.0f} failures on each event loop: at most {grown:.0f} KiB more, {depths:.0f} length of tracebacks",
+        "{failures:,.0f} of 10,000",
+        failures=float(budget.count(2000)),
+        grown=grown / 1024,
+        depths=float(len(depths)),
+    )
+    assert grown < 1 << 20
     assert len(depths) == 1
 
 

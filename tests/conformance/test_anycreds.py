@@ -14,9 +14,10 @@ import anycreds
 import anycreds._system.http.services
 from anycreds import Credentials, CredentialsError
 from anycreds._system.io import SystemIo
-from conformance.case_files import Case, read_cases
+from conformance.case_files import PEERS, Case, read_cases
 from conformance.comparison import FIELDS, KINDS, chain_of, differences
 from conformance.environment import prepared
+from support.goals import RecordGoal
 
 CASES = read_cases()
 
@@ -39,6 +40,7 @@ def without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(SystemIo, "sleep", skip)
 
 
+@pytest.mark.goal("G17")
 @pytest.mark.anyio
 @pytest.mark.usefixtures("without_pauses")
 @pytest.mark.parametrize(
@@ -47,7 +49,7 @@ def without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     + [pytest.param("trio", case, id=f"trio-{case.name}") for case in busiest(CASES)],
 )
 async def test_anycreds_has_the_expected_outcome(
-    case: Case, isolated: Path, portal: BlockingPortal, monkeypatch: pytest.MonkeyPatch
+    case: Case, isolated: Path, portal: BlockingPortal, monkeypatch: pytest.MonkeyPatch, goal: RecordGoal
 ) -> None:
     """The credentials or the error, the requests and the files are what the case expects."""
     with prepared(case, isolated, portal) as environment:
@@ -58,6 +60,16 @@ async def test_anycreds_has_the_expected_outcome(
         expect = environment.fill(case.data["expect"])
         actual = await run_case(environment.call, environment.times)
         actual |= {"requests": environment.requests(), "files": environment.files(list(expect.get("files", {})))}
+    compared = [case.peer(peer) for peer in PEERS if not case.skip(peer)]
+    goal(
+        "G17",
+        "{cases} runs of cases have their outcome; of {compared} comparisons with botocore and the JavaScript SDK "
+        "{documented} are documented differences",
+        "all cases",
+        cases=1,
+        compared=len(compared),
+        documented=sum("differs" in one for one in compared),
+    )
     assert differences(expect, actual) == []
 
 

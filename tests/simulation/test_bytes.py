@@ -19,6 +19,7 @@ from anycreds import Credentials, CredentialsError
 from anycreds.testing import CANARY, MemoryNetwork, Script, Step, VirtualClock
 from anycreds.testing.pytest_plugin import virtual_backend as anyio_backend  # noqa: F401
 from support.budget import Budget
+from support.goals import RecordGoal
 
 pytestmark = pytest.mark.anyio
 
@@ -90,19 +91,30 @@ RESPONSES = pytest.mark.parametrize("response", [whole(BODY), CHUNKED], ids=["wh
 END: dict[str, Step] = {"reset": ("reset",), "close": ("close",)}
 
 
+SPLITS = "{splits} splits: the same credentials"
+CUTS = "{cuts} responses that end early: an error"
+# In three pieces there are tens of thousands of ways for each response: a sample.
+SPLIT_BUDGET, CUT_BUDGET = "every byte, and {pairs} pairs of bytes", "every byte"
+
+
 @pytest.mark.fault("U06")
+@pytest.mark.goal("G24", scale=100)
 @RESPONSES
-async def test_response_in_two_pieces(response: bytes, budget: Budget) -> None:
+async def test_response_in_two_pieces(response: bytes, budget: Budget, goal: RecordGoal) -> None:
     """A container response that is cut at any byte gives the same credentials."""
-    for cut in budget.sample(range(1, len(response)), 40):
+    cuts = budget.sample(range(1, len(response)), 40)
+    goal("G24", SPLITS, SPLIT_BUDGET, splits=len(cuts), pairs=0)
+    for cut in cuts:
         assert await fetch(CONTAINER, pieces(response, cut)) == expected("container credentials"), cut
 
 
 @pytest.mark.fault("U06")
+@pytest.mark.goal("G24", scale=100)
 @RESPONSES
-async def test_response_in_three_pieces(response: bytes, budget: Budget) -> None:
+async def test_response_in_three_pieces(response: bytes, budget: Budget, goal: RecordGoal) -> None:
     """A container response that is cut at any two bytes, in a sample, gives the same credentials."""
     chance = budget.random()
+    goal("G24", SPLITS, SPLIT_BUDGET, splits=budget.count(20), pairs=budget.count(20))
     for _ in range(budget.count(20)):
         cuts = sorted(chance.sample(range(1, len(response)), 2))
         assert await fetch(CONTAINER, pieces(response, *cuts)) == expected("container credentials"), cuts
@@ -116,10 +128,13 @@ async def test_response_in_single_bytes(response: bytes) -> None:
 
 
 @pytest.mark.fault("U05")
+@pytest.mark.goal("G24", scale=100)
 @RESPONSES
-async def test_truncated_response(response: bytes, budget: Budget) -> None:
+async def test_truncated_response(response: bytes, budget: Budget, goal: RecordGoal) -> None:
     """A container response that is cut off anywhere raises ``RetrievalError``."""
-    for length, (end, last) in itertools.product(budget.sample(range(len(response)), 40), END.items()):
+    cuts = list(itertools.product(budget.sample(range(len(response)), 40), END.items()))
+    goal("G24", CUTS, CUT_BUDGET, cuts=len(cuts))
+    for length, (end, last) in cuts:
         broken = await fetch(CONTAINER, [*pieces(response[:length]), last])
         assert isinstance(broken, anycreds.RetrievalError), (length, end)
     for end, last in END.items():
@@ -139,17 +154,23 @@ def cut_responses(budget: Budget, *tails: Step) -> Iterator[tuple[int, int, list
 
 
 @pytest.mark.fault("U06")
-async def test_instance_metadata_in_two_pieces(budget: Budget) -> None:
+@pytest.mark.goal("G24", scale=100)
+async def test_instance_metadata_in_two_pieces(budget: Budget, goal: RecordGoal) -> None:
     """Each IMDS response, cut at any byte, gives the same credentials."""
-    for number, cut, scripts in cut_responses(budget):
+    cases = list(cut_responses(budget))
+    goal("G24", SPLITS, SPLIT_BUDGET, splits=len(cases), pairs=0)
+    for number, cut, scripts in cases:
         assert await fetch(IMDS, *scripts) == expected("EC2 instance metadata"), (number, cut)
 
 
 @pytest.mark.fault("U05")
+@pytest.mark.goal("G24", scale=100)
 @pytest.mark.parametrize("end", END)
-async def test_truncated_instance_metadata(end: str, budget: Budget) -> None:
+async def test_truncated_instance_metadata(end: str, budget: Budget, goal: RecordGoal) -> None:
     """Each IMDS response that is cut off anywhere raises an error. The first one means that there is no IMDS."""
-    for number, cut, scripts in cut_responses(budget, END[end]):
+    cases = list(cut_responses(budget, END[end]))
+    goal("G24", CUTS, CUT_BUDGET, cuts=len(cases))
+    for number, cut, scripts in cases:
         broken = await fetch(IMDS, *scripts)
         kind = anycreds.RetrievalError if number else anycreds.MetadataUnreachableError
         assert isinstance(broken, kind), (number, cut)

@@ -44,6 +44,7 @@ from anycreds.testing import (
 )
 from anycreds.testing.pytest_plugin import virtual_backend as anyio_backend  # noqa: F401
 from support.budget import Budget
+from support.goals import RecordGoal
 from support.history import History, problems
 from support.seeded_trio import seeded_trio
 
@@ -59,7 +60,7 @@ FAULTS: tuple[Fault, ...] = (
     ResetAfter(0), ResetAfter(100), Drip(b" ", 0.3), Flood(), Expired(10.0),
 )  # fmt: skip
 NO_FAULT = Delay(0.0)
-RATES = (0.0, 0.01, 0.1)  # of faults; another one each hour
+RATES = (0.0, 0.001, 0.01, 0.1)  # of faults; another one each hour
 OUTAGE = (Forever(Hang()), Forever(Status(503)), Forever(ResetAfter(3)))
 STEPS = (-2 * HOUR, -MINUTE, -1.0, 1.0, MINUTE, 10 * MINUTE, 2 * HOUR)
 
@@ -73,6 +74,7 @@ class Recorder:
         self.received: list[tuple[Credentials, float]] = []
         self.called_at: list[float] = []
         self.recorded = self.returned = self.failed = self.stale = 0
+        self.unmarked = self.needless = 0
 
     async def fetch(self, fetched: Awaitable[Credentials]) -> Credentials:
         """Record a call of the source, and what it returns."""
@@ -110,9 +112,11 @@ class Recorder:
             credentials = await self.history.call(provider)
         except CredentialsError:
             self.failed += 1
+            self.needless += self.has_valid()
             assert not self.has_valid(), "an error while credentials were valid"
             return
         self.returned += 1
+        self.unmarked += self.remaining(credentials) <= 0
         assert self.remaining(credentials) > 0, "expired credentials"
         if credentials.original_expiration is not None:
             self.stale += 1
@@ -223,9 +227,12 @@ def run_day(kind: str, backend: str, number: int, budget: Budget) -> Recorder:
 
 
 @pytest.mark.fault("U24")
+@pytest.mark.goal("G5", "G6", scale=5)
 @pytest.mark.parametrize("backend", VIRTUAL_BACKENDS)
 @pytest.mark.parametrize("kind", ["container", "instance"])
-def test_every_caller_gets_the_right_credentials_for_a_day(kind: str, backend: str, budget: Budget) -> None:
+def test_every_caller_gets_the_right_credentials_for_a_day(
+    kind: str, backend: str, budget: Budget, goal: RecordGoal
+) -> None:
     """Over a day of outages, faults and clock steps every caller gets what it should.
 
     No unmarked expired credentials, no error while credentials are valid, no mixed fields, and one call per second.
@@ -233,13 +240,36 @@ def test_every_caller_gets_the_right_credentials_for_a_day(kind: str, backend: s
     """
     for number in range(budget.count(1)):
         recorder = run_day(kind, backend, number, budget)
+        gaps = [after - before for before, after in itertools.pairwise(recorder.called_at)]
+        record_day(goal, recorder, sum(gap < 1.0 - 1e-6 for gap in gaps))
         assert problems(recorder.history) == [], number
         assert recorder.returned > 5_000, number
-        gaps = [after - before for before, after in itertools.pairwise(recorder.called_at)]
         assert min(gaps) >= 1.0 - 1e-6, number
         assert recorder.recorded > 2, number
         again = run_day(kind, backend, number, budget)
         assert again.history.events() == recorder.history.events(), number
+
+
+def record_day(goal: RecordGoal, recorder: Recorder, too_soon: int) -> None:
+    """Record what was counted in a day."""
+    goal(
+        "G5",
+        "{days} days, {calls} calls: {unmarked} unmarked expired credentials, {needless} errors while credentials were "
+        "valid, {problems} results that no correct cache returns",
+        "{days} days, at least 20",
+        days=1,
+        calls=recorder.returned + recorder.failed,
+        unmarked=recorder.unmarked,
+        needless=recorder.needless,
+        problems=len(problems(recorder.history)),
+    )
+    goal(
+        "G6",
+        "{attempts} attempts in {days} days of failures: {too_soon} less than a second after another",
+        attempts=len(recorder.called_at),
+        days=1,
+        too_soon=too_soon,
+    )
 
 
 async def test_real_expiration_replaces_an_extended_one() -> None:

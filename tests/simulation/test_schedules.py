@@ -14,10 +14,12 @@ from anycreds.testing import VIRTUAL_BACKENDS, VirtualClock, virtual_backend
 from simulation.model import Call, Got, Model, Schedule, draw
 from support.budget import Budget
 from support.fake_source import make_credentials
+from support.goals import RecordGoal
 from support.history import History, problems
 from support.seeded_trio import seeded_trio
 
 SCHEDULES = 200
+REPEATED = 2_000  # of them run again, to see that the same happens
 END = 150.0  # the last call is made at 60 and may wait for a refresh of a minute, and then for another
 
 
@@ -133,8 +135,9 @@ def schedules(budget: Budget) -> list[Schedule]:
     return [max(group, key=lambda schedule: len(Model(schedule).run().calls)) for group in groups]
 
 
+@pytest.mark.goal("G2", scale=50)
 @pytest.mark.parametrize("backend", VIRTUAL_BACKENDS)
-def test_each_schedule_has_the_outcome_of_the_model(backend: str, budget: Budget) -> None:
+def test_each_schedule_has_the_outcome_of_the_model(backend: str, budget: Budget, goal: RecordGoal) -> None:
     """Which caller gets what at which time, and when the source is called, is what the model computes, on both loops.
 
     Every caller ends and no refresh remains. No source is called twice at the same time, or within a second after a
@@ -142,20 +145,39 @@ def test_each_schedule_has_the_outcome_of_the_model(backend: str, budget: Budget
     callers is one of a correct cache. With the same seed everything happens again, in the same order.
     """
     drawn = schedules(budget)
-    outcomes, repeated = run(backend, drawn, budget), run(backend, drawn, budget)
-    for number, (schedule, real, again) in enumerate(zip(drawn, outcomes, repeated, strict=True)):
-        model = Model(schedule).run()
-        wanted = {caller: (what, which, round(at, 6)) for caller, (what, which, at) in model.got.items()}
-        assert real.got == wanted, number
-        assert real.calls == [round(at, 6) for at in model.calls], number
+    outcomes, repeated = run(backend, drawn, budget), run(backend, drawn[:REPEATED], budget)
+    wanted = list(map(expected, drawn))
+    goal(
+        "G2",
+        "{schedules} schedules: {endless} calls without an end, {stuck} refreshes left, at most {concurrent:.0f} call "
+        "at a time, {calls} calls in {healthy} schedules with a healthy source, {others} outcomes unlike the model's",
+        "{schedules} of 20,000, half of them on each event loop",
+        schedules=len(drawn),
+        endless=sum(len(schedule.calls) - len(real.got) for schedule, real in zip(drawn, outcomes, strict=True)),
+        stuck=sum(real.refreshes_remaining for real in outcomes),
+        concurrent=float(max(real.most_concurrent for real in outcomes)),
+        calls=sum(len(real.calls) for schedule, real in zip(drawn, outcomes, strict=True) if schedule.is_healthy),
+        healthy=sum(schedule.is_healthy for schedule in drawn),
+        others=sum((real.got, real.calls) != model for real, model in zip(outcomes, wanted, strict=True)),
+    )
+    for number, again in enumerate(repeated):
+        assert again.history.events() == outcomes[number].history.events(), number
+    for number, (schedule, real) in enumerate(zip(drawn, outcomes, strict=True)):
+        assert (real.got, real.calls) == wanted[number], number
         assert len(real.got) == len(schedule.calls), number
         assert problems(real.history) == [], number
-        assert again.history.events() == real.history.events(), number
         assert (real.most_concurrent, real.refreshes_remaining) == (1, 0), number
         for response, (before, after) in zip(schedule.responses, itertools.pairwise(real.calls), strict=False):
             assert after - before >= 1.0 or response.kind == "not configured", number  # an attempt without a call
         if schedule.is_healthy:
             check_healthy(schedule, real, number)
+
+
+def expected(schedule: Schedule) -> tuple[dict[int, Got], list[float]]:
+    """Return what the model computes: what each caller gets, and when the source is called."""
+    model = Model(schedule).run()
+    got = {caller: (what, which, round(at, 6)) for caller, (what, which, at) in model.got.items()}
+    return got, [round(at, 6) for at in model.calls]
 
 
 def check_healthy(schedule: Schedule, real: Outcome, number: int) -> None:
