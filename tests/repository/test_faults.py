@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from support import fault_ids
-from support.fault_ids import marked_tests, read_catalogue
+from support.fault_ids import DOCUMENT, document, marked_tests, read_catalogue
 
 ROWS = {"U": 35, "L": 19, "P": 12, "C": 22, "S": 25}
 
@@ -21,6 +21,19 @@ def test_the_catalogue_is_complete() -> None:
     assert list(catalogue) == [f"{kind}{number:02}" for kind, last in ROWS.items() for number in range(1, last + 1)]
     texts = [text for row in catalogue.values() for text in (row.title, row.expected, row.reason or "-")]
     assert [text for text in texts if not text.strip() or re.search(r"[|\n]", text)] == []
+
+
+def test_each_row_has_a_test_or_a_reason() -> None:
+    """A row without a test has a reason, a row with a reason has no test, and no other ID is used."""
+    catalogue, tests = read_catalogue(), marked_tests()
+    assert [row.id for row in catalogue.values() if row.reason is None and row.id not in tests] == []
+    assert [row.id for row in catalogue.values() if row.reason is not None and row.id in tests] == []
+    assert sorted(set(tests) - set(catalogue)) == []
+
+
+def test_the_document_is_up_to_date() -> None:
+    """``docs/faults.md`` is what ``python tests/support/fault_ids.py`` writes."""
+    assert DOCUMENT.read_text(encoding="utf-8") == document()
 
 
 def test_unknown_id_is_an_error_of_the_collection(tmp_path: Path) -> None:

@@ -143,6 +143,17 @@ def test_vulnerable_releases_are_excluded(name: str, vulnerable: str) -> None:
     assert [str(specifier) for specifier in specifiers if specifier.contains(vulnerable)] == []
 
 
+@pytest.mark.fault("S22", "S25")
+def test_the_security_policy() -> None:
+    """SECURITY.md says how to report, which versions get fixes, and that memory is not erased."""
+    policy = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
+    assert {"Reporting", "Supported versions", "What is not promised"} <= set(
+        re.findall("^## (.+)$", policy, re.MULTILINE)
+    )
+    assert "private vulnerability reporting" in policy
+    assert "Erasing memory" in policy
+
+
 def _group(name: str) -> Iterator[str]:
     for entry in pyproject()["dependency-groups"][name]:
         if isinstance(entry, str):

@@ -5,6 +5,7 @@ The profile is passed to the providers, because reading files takes threads, whi
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Awaitable, Callable, Iterator
 
 import anyio
@@ -20,8 +21,9 @@ from anycreds._providers.service.endpoint_resolution import EndpointResolver
 from anycreds._providers.sts.assume_role import AssumeRoleProvider, Role
 from anycreds._providers.sts.web_identity import WebIdentityOptions, WebIdentityProvider
 from anycreds._system.runtime import SystemRuntime
-from anycreds.testing import FakeAWS, Forever, Hang, MemoryNetwork, ServiceError, Step, VirtualClock
+from anycreds.testing import CANARY, FakeAWS, Forever, Hang, MemoryNetwork, ServiceError, Step, VirtualClock
 from anycreds.testing.pytest_plugin import virtual_backend as anyio_backend  # noqa: F401
+from support.budget import Budget
 
 pytestmark = pytest.mark.anyio
 
@@ -217,3 +219,23 @@ async def test_callback_that_hangs_ends_after_a_minute(environment: Environment)
     error, seconds = await timed(environment.cached(environment.role(callbacks=Callbacks(None, assumer))))
     assert isinstance(error, ProviderTimeoutError)
     assert seconds == 60
+
+
+ASSUMED = b"""<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleResult><Credentials>
+<AccessKeyId>ASIAPIECES</AccessKeyId><SecretAccessKey>%b</SecretAccessKey><SessionToken>%b</SessionToken>
+<Expiration>2999-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>"""
+ASSUMED %= (CANARY.encode(), CANARY.encode())
+
+
+@pytest.mark.fault("U06")
+async def test_response_in_pieces(environment: Environment, budget: Budget) -> None:
+    """A response of a service that is cut at any byte, or arrives byte by byte, gives the same credentials."""
+    whole = b"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: %d\r\n\r\n%b" % (len(ASSUMED), ASSUMED)
+    cuts = [[cut] for cut in budget.sample(range(1, len(whole)), 40)] + [[*range(1, len(whole))]]
+    for cut in cuts:
+        pieces = [whole[start:end] for start, end in itertools.pairwise([0, *cut, len(whole)])]
+        environment.network.script(HOST, 80, [("send", piece) for piece in pieces])
+        credentials, seconds = await timed(environment.role())
+        assert isinstance(credentials, Credentials), cut
+        assert (credentials.access_key_id, credentials.secret_access_key, seconds) == ("ASIAPIECES", CANARY, 0), cut
+        assert environment.network.open == 0

@@ -9,9 +9,8 @@ that each row of the catalogue has a test or a reason, and that ``docs/faults.md
 from __future__ import annotations
 
 import ast
-import os
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,9 +23,11 @@ _MARKER = "fault"
 _HEAD = """\
 # Faults and threats, and the tests that prove the answers
 
-What can go wrong around credentials, what anycreds does then, and which tests prove it. Measured totals are in
-[reliability.md](reliability.md). `python tests/support/fault_ids.py` writes this page from `tests/faults.toml` and the
-marker `fault` of the tests; a test fails if it is out of date.
+What can go wrong around credentials, what anycreds does then, and which files below `tests/` prove it. "Stops" and
+"continues" say what a chain of providers does with the error. While valid credentials are cached, no caller sees it.
+
+Measured totals are in [reliability.md](reliability.md). `python tests/support/fault_ids.py` writes this page from
+`tests/faults.toml` and the marker `fault` of the tests; a test fails if it is out of date.
 """
 
 
@@ -115,24 +116,22 @@ def document() -> str:
     """Return the text of ``docs/faults.md``."""
     catalogue, tests = read_catalogue(), marked_tests()
     missing = [row for row in catalogue.values() if row.reason is not None]
-    lines = [_HEAD, f"{len(catalogue)} rows: {len(catalogue) - len(missing)} have tests, {len(missing)} say why not."]
+    lines = [
+        _HEAD,
+        f"{len(catalogue)} rows: {len(catalogue) - len(missing)} have tests, {len(missing)} without one say why.",
+    ]
     for letter, title in sections().items():
         lines += ["", f"## {title}", "", "| ID | fault | expected | proved by |", "| --- | --- | --- | --- |"]
         for row in catalogue.values():
             if row.id.startswith(letter):
-                proof = _links(tests.get(row.id, ())) if row.reason is None else f"not done: {row.reason}"
+                proof = _files(tests.get(row.id, ())) if row.reason is None else f"not done: {row.reason}"
                 lines.append(f"| {row.id} | {row.title} | {row.expected} | {proof} |")
     return "\n".join(lines) + "\n"
 
 
-def _links(tests: list[MarkedTest] | tuple[()]) -> str:
-    """Return a link to each file with tests, under its path without what all paths have in common."""
-    paths = dict.fromkeys(test.path for test in tests)
-    return ", ".join(f"[{_short(path)}]({os.path.relpath(ROOT / path, DOCUMENT.parent)})" for path in paths)
-
-
-def _short(path: str) -> str:
-    return path.removeprefix("tests/").removesuffix(".py").replace("test_", "")
+def _files(tests: Sequence[MarkedTest]) -> str:
+    """Return the files with tests, each without the folder that all have in common."""
+    return ", ".join(f"`{path.removeprefix('tests/')}`" for path in dict.fromkeys(test.path for test in tests))
 
 
 def pytest_configure(config: pytest.Config) -> None:

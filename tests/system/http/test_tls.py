@@ -91,6 +91,24 @@ async def test_unknown_authority() -> None:
     assert peer.heads == []
 
 
+@pytest.mark.fault("S20")
+async def test_verification_cannot_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No variable of other programs, and no empty setting, makes a certificate of an unknown authority trusted."""
+    for name in (
+        "PYTHONHTTPSVERIFY",
+        "AWS_CA_BUNDLE",
+        "REQUESTS_CA_BUNDLE",
+        "CURL_CA_BUNDLE",
+        "NODE_TLS_REJECT_UNAUTHORIZED",
+    ):
+        monkeypatch.setenv(name, "" if name == "AWS_CA_BUNDLE" else "0")
+    async with serving(ok(), context=server_context()) as peer:
+        for _ in range(2):  # the second time neither
+            with pytest.raises(anycreds.RetrievalError, match="certificate not trusted"):
+                await provider_at(peer.port)()
+    assert peer.heads == []
+
+
 @pytest.mark.fault("U27")
 async def test_other_authority(bundle: Path) -> None:
     """``AWS_CA_BUNDLE`` replaces the system's authorities."""
