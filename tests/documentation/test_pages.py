@@ -9,6 +9,7 @@ tests, and pytest runs it, together with the block before it if that is a ``conf
 from __future__ import annotations
 
 import ast
+import gc
 import inspect
 import os
 import subprocess
@@ -110,4 +111,8 @@ def test_blocks_run(
         monkeypatch.chdir(tmp_path)
         for example in examples:
             example.evaluate()
+        examples[0].namespace.clear()  # what the page has made ends with it: clients, sessions
+        gc.collect()
+    if portals := sys.modules.get("anycreds.adapters._blocking_portal"):
+        portals.stop_all()
     record_property("blocks", runner.blocks)
