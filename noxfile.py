@@ -84,6 +84,17 @@ def soak(session: nox.Session) -> None:
 
 
 @nox.session
+def schedules(session: nox.Session) -> None:
+    """Search every schedule of the cache's worlds; prints how many, and in what time, for each event loop.
+
+    ``-- --replay TOKEN`` repeats one schedule instead: a failure prints the token.
+    """
+    install_tests(session)
+    figures = Path(session.create_tmp(), "goals.json").resolve()
+    run_pytest(session, "tests/simulation/exhaustive", f"--goals={figures}")
+
+
+@nox.session
 def faults(session: nox.Session) -> None:
     """Measure every goal of reliability; ``-- --write`` writes ``docs/reliability.md``, the rest goes to pytest.
 
@@ -326,6 +337,8 @@ def peers(session: nox.Session, peer: str) -> None:
     session.run("python", "-m", "pytest", tests, *session.posargs, env={**BARE, **switch})
 
 
+# Proves that the search finds what it has to, in the cache of aiobotocore.
+AIOBOTOCORE_SCHEDULES = "tests/simulation/exhaustive/test_aiobotocore.py"
 SERVICE_CALLS = ("tests/system/http", "tests/robustness/test_servers.py", "tests/end_to_end/test_services.py")
 
 
@@ -338,7 +351,7 @@ def adapters(session: nox.Session, libraries: str) -> None:
     """
     session.install("--require-hashes", "-r", "requirements/adapters.txt")
     install_project(session)
-    tests = ["tests/adapters", "tests/repository/test_docstrings.py", *SERVICE_CALLS]
+    tests = ["tests/adapters", "tests/repository/test_docstrings.py", AIOBOTOCORE_SCHEDULES, *SERVICE_CALLS]
     if libraries == "aioboto3":
         session.install("aiobotocore==2.25.1", "botocore==1.40.61", "boto3==1.40.61")
         tests = ["tests/adapters/aiobotocore"]

@@ -18,6 +18,7 @@ from anycreds.testing._isolation import isolate
 pytest_plugins = [
     "anycreds.testing.pytest_plugin",
     "support.event_loops",
+    "support.schedule_search",
     "support.goals",  # before those that import it
     "support.budget",
     "support.fault_ids",

@@ -34,7 +34,9 @@ _sleeps: list[tuple[float, str]] | None = None
 def _is_virtual() -> bool:
     """Return whether the running event loop is under virtual time."""
     try:
-        return isinstance(asyncio.get_running_loop(), VirtualLoop)
+        loop = asyncio.get_running_loop()
+        detangle = sys.modules.get("detangle")  # not every environment has it
+        return isinstance(loop, VirtualLoop) or (detangle is not None and isinstance(loop, detangle.SimLoop))
     except RuntimeError:
         pass
     try:
