@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import threading
+from contextlib import closing
 from typing import Any
 
 import anyio
@@ -18,7 +19,7 @@ import trio
 import anycreds
 from anycreds.testing import ManualClock
 from support.budget import Budget
-from support.fake_source import FakeSource
+from support.fake_source import FakeSource, make_credentials
 from support.goals import RecordGoal
 
 pytestmark = pytest.mark.realtime
@@ -133,6 +134,33 @@ def test_loop_closed_with_a_refresh_in_it() -> None:
 async def get_key_id(provider: anycreds.CachedProvider) -> str:
     """Return the key id that the provider returns."""
     return (await provider()).access_key_id
+
+
+@pytest.mark.fault("C05")
+@pytest.mark.parametrize(("lifetime", "cached"), [(3600.0, "AKID2"), (None, "AKID2"), (7200.0, "AKID1")])
+def test_overtaken_refresh_does_not_replace_newer_credentials(lifetime: float | None, cached: str) -> None:
+    """If another loop's refresh began later and ended earlier, its credentials stay, unless they expire earlier."""
+    clock = ManualClock()
+    began, may_end = asyncio.Event(), asyncio.Event()
+    calls = 0
+
+    async def source() -> anycreds.Credentials:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            return make_credentials("2", lifetime and clock.time() + 3600)
+        began.set()
+        await may_end.wait()
+        return make_credentials("1", lifetime and clock.time() + lifetime)
+
+    provider = anycreds.cached(source, clock=clock)
+    with closing(asyncio.new_event_loop()) as loop:
+        slow = loop.create_task(get_key_id(provider))
+        loop.run_until_complete(began.wait())
+        assert asyncio.run(get_key_id(provider)) == "AKID2"
+        may_end.set()
+        assert loop.run_until_complete(slow) == cached
+    assert asyncio.run(get_key_id(provider)) == cached
 
 
 @pytest.mark.fault("C05", "S23")

@@ -60,6 +60,7 @@ class InFlightRefresh(ActiveCall):
         "generation",
         "has_started",
         "loop",
+        "number",
         "outcome",
         "prompts_user",
         "started_at",
@@ -71,6 +72,7 @@ class InFlightRefresh(ActiveCall):
         self.has_started: bool = False  # whether its task was created
         self.outcome: Outcome | None = None  # None while it is in progress
         self.generation: int = -1  # the number of invalidations before the source was called
+        self.number: int = 0  # of the attempt, in the order in which all refreshes called the source
         self.started_at: float = 0.0  # when the source was called (monotonic)
         self.prompts_user: bool = False
         self._state = state
@@ -163,6 +165,7 @@ class InFlightRefresh(ActiveCall):
     def _begin_attempt(self) -> CacheState:
         state = self._state
         self.generation = state.generation
+        self.number = next(state.attempt_numbers)
         self.started_at = state.runtime.monotonic()
         watch(state.options.observer)
         return state

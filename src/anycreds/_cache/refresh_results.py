@@ -81,17 +81,17 @@ def apply_credentials(
     return RefreshResult(previous, cached, failure, cached.credentials, "unchanged")
 
 
-def is_unchanged(new: Credentials, cached: CachedCredentials, now: ClockReading) -> bool:
+def is_unchanged(new: Credentials, cached: CachedCredentials, now: ClockReading, *, any_key: bool = False) -> bool:
     """Return whether new credentials are no better than the cached ones, if those are still valid.
 
-    They are not if their expiration was extended, or if they have the same key and expire no later.
+    They are not if their expiration was extended, or if they have the same key, or ``any_key``, and expire no later.
     """
     if cached.remaining(now) <= 0:
         return False
     is_extended, was_extended = new.original_expiration is not None, cached.credentials.original_expiration is not None
     if is_extended != was_extended:
         return is_extended  # a real expiration is better than an extended one, even if that is later
-    if new.access_key_id != cached.credentials.access_key_id:
+    if not any_key and new.access_key_id != cached.credentials.access_key_id:
         return False
     return (math.inf if new.expiration is None else new.expiration.timestamp()) <= cached.wall_expiration
 

@@ -17,6 +17,7 @@ the count has changed when it ends, the credentials may be the invalidated ones,
 
 from __future__ import annotations
 
+import itertools
 import math
 import threading
 from collections.abc import Callable, Hashable
@@ -28,7 +29,7 @@ from .._core.provider import ClientContext, Provider
 from . import policy
 from .outcome import ABANDONED, Outcome
 from .refresh import InFlightRefresh
-from .refresh_results import FIRST_BACKOFF, RefreshResult, apply_credentials, apply_error
+from .refresh_results import FIRST_BACKOFF, RefreshResult, apply_credentials, apply_error, is_unchanged
 from .refresh_windows import CacheOptions, ClockReading
 from .reports import report_invalidation, report_refresh, report_repeated
 
@@ -61,6 +62,8 @@ class CacheState:
         self.generation: int = 0
         self.snapshot: policy.CacheSnapshot = policy.CacheSnapshot()
         """What is cached, and how the last attempt ended."""
+        self.attempt_numbers = itertools.count(1)
+        self._newest_attempt = 0  # of those that returned credentials; the ones of other loops overlap
         self._last_call_ended = -math.inf
         self._invalidated: tuple[int | None, float] = (None, -math.inf)
         """The fingerprint of the last invalidated credentials, and until when they cannot be invalidated again."""
@@ -154,7 +157,7 @@ class CacheState:
                 return ABANDONED
             if outcome.credentials is not None:
                 self.may_prompt_user = refresh.prompts_user
-            result = self._result_of(outcome, now, jitter)
+            result = self._result_of(outcome, now, jitter, refresh.number)
             self.snapshot = self.snapshot._replace(
                 cached=result.cached, failure=result.failure, last_refresh_abandoned=False
             )
@@ -166,11 +169,13 @@ class CacheState:
             report_repeated(name)
         return outcome if result.credentials is None else Outcome(credentials=result.credentials)
 
-    def _result_of(self, outcome: Outcome, now: ClockReading, jitter: float) -> RefreshResult:
+    def _result_of(self, outcome: Outcome, now: ClockReading, jitter: float, number: int) -> RefreshResult:
         cached, failure = self.snapshot.cached, self.snapshot.failure
         if outcome.credentials is not None:
-            prompts = self.may_prompt_user
-            new = outcome.credentials
+            new, prompts = outcome.credentials, self.may_prompt_user
+            is_overtaken, self._newest_attempt = number < self._newest_attempt, max(number, self._newest_attempt)
+            if is_overtaken and cached is not None and is_unchanged(new, cached, now, any_key=True):
+                return RefreshResult(cached, cached, failure, cached.credentials, "unchanged")
             return apply_credentials(cached, failure, new, now, jitter, options=self.options, may_prompt_user=prompts)
         assert outcome.error is not None  # the caller has checked that it is not abandoned
         allows_stale = cached is not None and self.allows_stale(cached.credentials)
