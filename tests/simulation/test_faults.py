@@ -28,6 +28,7 @@ from anycreds.testing import FakeAWS, MemoryNetwork, ResetAfter, Step, VirtualCl
 from anycreds.testing._fake_aws.metadata import CONTAINER_PATH
 from anycreds.testing.pytest_plugin import virtual_backend as anyio_backend  # noqa: F401
 from robustness.environment import KINDS, LOGIN, Environment, cognito_pools, outcome
+from support.goals import RecordGoal
 from support.http_faults import HTTP_FAULTS, Outcome
 from support.rows import row
 
@@ -53,6 +54,20 @@ def expected_error(reader: str, name: str, kind: Outcome) -> type[CredentialsErr
     if reader == "imds role list" and name == "empty body":
         return NotConfiguredError  # there is no role in the list
     return ERRORS[kind]
+
+
+FAULTS = "{faults} faults: {late} not at their exact virtual second, {open} connections left open"
+
+
+def metadata_requests(network: MemoryNetwork) -> list[bytes]:
+    """Return the requests to the metadata service that are not for a token."""
+    sent = b"\r\n\r\n".join(one.written for one in network.connections if one.host == "169.254.169.254")
+    return [request for request in sent.split(b"\r\n\r\n") if request.startswith(b"GET ")]
+
+
+def count_tokenless(network: MemoryNetwork) -> int:
+    """Return how many requests to the metadata service have no token."""
+    return sum(b"x-aws-ec2-metadata-token:" not in request.lower() for request in metadata_requests(network))
 
 
 class Sources:
@@ -107,8 +122,9 @@ def sources(isolated: Path, virtual_clock: VirtualClock, monkeypatch: pytest.Mon
 
 
 @pytest.mark.fault("U03", "U04", "U05", "U10", "U11", "U12", "U13", "U14", "U25")
+@pytest.mark.goal("G7", "G16")
 @pytest.mark.parametrize("reader", READERS)
-async def test_fault_ends_in_its_error_at_its_time(sources: Sources, reader: str) -> None:
+async def test_fault_ends_in_its_error_at_its_time(sources: Sources, reader: str, goal: RecordGoal) -> None:
     """Each fault ends in its error: silence exactly at the timeout, all else at once, and nothing stays open."""
     for name, (fault, kind, text) in HTTP_FAULTS.items():
         if (reader, kind) == ("imds token", "malformed"):
@@ -117,16 +133,30 @@ async def test_fault_ends_in_its_error_at_its_time(sources: Sources, reader: str
             provider, route, timeout = sources.provider(reader)
             sources.aws.script(route, fault)
             error, seconds = await sources.failure(provider)
-            assert seconds == (timeout if kind == "timeout" else 0.0)
+            late = seconds != (timeout if kind == "timeout" else 0.0)
+            goal("G7", FAULTS, "every fault in every exchange", faults=1, late=int(late), open=sources.network.open)
+            assert not late, seconds
             assert type(error) is expected_error(reader, name, kind)
             assert text in str(error) or reader in NOT_JSON
     provider, _, _ = sources.provider(reader)
     assert isinstance(await provider(), Credentials)
+    # A 403, 404 or 405 in response to the request for a token permits IMDSv1; one of the faults is a 403.
+    permitted = int(reader == "imds token")
+    goal(
+        "G16",
+        "{tokenless} of {sent} requests without a token, besides {permitted} after a 403, which permits IMDSv1",
+        "every fault in every exchange",
+        sent=len(metadata_requests(sources.network)),
+        tokenless=count_tokenless(sources.network) - permitted,
+        permitted=permitted,
+    )
+    assert count_tokenless(sources.network) == permitted
 
 
 @pytest.mark.fault("U01", "U02", "U05")
+@pytest.mark.goal("G7")
 @pytest.mark.parametrize("reader", READERS)
-async def test_connection_that_fails(sources: Sources, reader: str) -> None:
+async def test_connection_that_fails(sources: Sources, reader: str, goal: RecordGoal) -> None:
     """A refused or reset connection is an error at once, one that is never accepted exactly at the timeout."""
     unreachable = MetadataUnreachableError if reader == "imds token" else None
     if reader not in ("imds role list", "imds role"):  # their connection is that of the token

@@ -130,10 +130,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    for item in items:
-        if names := marked_goals(item):
-            item.user_properties.append((_MARK, names))
-    if not config.option.goals:
+    if config.option.goals:
+        for item in items:
+            if names := marked_goals(item):
+                item.user_properties.append((_MARK, names))
+    else:
         long = {item for item in items if any(mark.kwargs.get("long") for mark in item.iter_markers("goal"))}
         if long:
             config.hook.pytest_deselected(items=list(long))
@@ -144,6 +145,8 @@ def record_goal(
     item: pytest.Item, name: str, figure: str, budget: str, counts: Mapping[str, Count], *, passed: bool = True
 ) -> None:
     """Record what was counted for a goal. A test that does not have the mark of the goal says if it ``passed``."""
+    if not item.config.getoption("goals", None):
+        return
     values = {"goal": name, "figure": figure, "budget": budget, "counts": dict(counts), "passed": passed}
     item.user_properties.append((_FIGURE, values))
 

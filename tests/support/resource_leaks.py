@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from support.goals import record_goal
+
 # Worker threads that the event loops keep for the next function, for some seconds or until the process exits.
 _POOLS = ("AnyIO ", "Trio thread", "trio.", "asyncio_", "ThreadPoolExecutor")
 # The time that a thread may take to stop, or the last owner of a descriptor to close it.
@@ -87,16 +89,21 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(autouse=True)
-def resource_leaks() -> Iterator[None]:
+def resource_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail the test if it leaves a thread, a file descriptor or an error report of asyncio behind."""
     reports = _AsyncioReports()
     logger = logging.getLogger("asyncio")
     logger.addHandler(reports)
+    is_clean = False
     try:
         with assert_no_resource_leaks():
             yield
+        is_clean = not reports.texts
     finally:
         logger.removeHandler(reports)
+        counts = {"tests": 1, "left": int(not is_clean)}
+        record_goal(request.node, "G18", "{left} of {tests} tests leave something behind", "every test", counts,
+                    passed=is_clean)  # fmt: skip
     if reports.texts:
         texts = "; ".join(reports.texts)
         pytest.fail(f"asyncio reported an error of this test or of an earlier one: {texts}", pytrace=False)

@@ -31,8 +31,10 @@ from anycreds._core.errors import CredentialsError
 from anycreds._core.io import Io
 from anycreds._core.provider import ClientContext, Provider
 from anycreds.testing import CANARY
+from support.goals import record_goal
 
 _SECRET = re.compile(rf"(?<!module '){CANARY}(?![._])")
+SEARCHED = "{leaks} leaks in {tests} tests, {searched} texts searched"
 _EXCERPT = 60  # characters before and after a leak in the report
 _MAX_DEPTH = 4  # error -> request -> headers -> list: the deepest that HTTP libraries nest request headers
 _HTTP_LIBRARIES = ("httpx", "httpx2", "httpcore", "httpcore2", "h11")
@@ -43,12 +45,14 @@ class SecretLeakDetector:
 
     def __init__(self, *, weak: bool = False) -> None:
         self.leaks: list[str] = []
+        self.searched = 0
         self._weak = weak
         self._errors: list[Callable[[], BaseException | None]] = []
         self._searched: set[int] = set()
 
     def search_text(self, location: str, text: str) -> None:
         """Search a text."""
+        self.searched += 1
         if match := _SECRET.search(text):
             self.leaks.append(f"{location}: …{text[max(0, match.start() - _EXCERPT) : match.end() + _EXCERPT]}…")
 
@@ -252,7 +256,10 @@ def secret_leaks(request: pytest.FixtureRequest) -> Iterator[SecretLeakDetector]
     detector = SecretLeakDetector(weak=request.node.get_closest_marker("weak_error_references") is not None)
     with detector.watching():
         yield detector
-    if leaks := detector.finish():
+    leaks = detector.finish()
+    counts = {"tests": 1, "searched": detector.searched, "leaks": len(leaks)}
+    record_goal(request.node, "G13", SEARCHED, "every test", counts, passed=not leaks)
+    if leaks:
         pytest.fail("a secret leaked:\n" + "\n".join(leaks), pytrace=False)
 
 
@@ -265,6 +272,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         for name, text in report.sections:
             detector.search_text(name, text)
         if detector.leaks:
+            record_goal(item, "G13", SEARCHED, "every test", {"leaks": len(detector.leaks)}, passed=False)
+            report.user_properties = list(item.user_properties)
             report.outcome = "failed"
             report.longrepr = "a secret leaked:\n" + "\n".join(detector.leaks)
     return report
