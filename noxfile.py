@@ -176,7 +176,9 @@ def check_contents(session: nox.Session, sdist: Path, wheel: Path) -> None:
 def files_in(folder: str) -> Iterator[Path]:
     """Yield the files of a folder that no tool has made."""
     yield from (
-        path for path in Path(folder).rglob("*") if path.is_file() and not {"__pycache__", "_build"} & set(path.parts)
+        path
+        for path in Path(folder).rglob("*")
+        if path.is_file() and not {"__pycache__", "_build", "_figures"} & set(path.parts)
     )
 
 

@@ -22,6 +22,7 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinxcontrib_trio",
     "sphinx_copybutton",
+    "figures",
     "generated_tables",
     "public_api",
 ]
@@ -29,7 +30,7 @@ if os.environ.get("ANYCREDS_LLMS_TXT"):  # its writer warns of the `*` in signat
     extensions.append("sphinx_llm.txt")
 
 nitpicky = True
-exclude_patterns = ["_build", "_ext"]
+exclude_patterns = ["_build", "_ext", "_figures"]
 source_suffix = {".md": "markdown"}
 suppress_warnings = ["config.cache"]
 
