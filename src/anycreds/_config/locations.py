@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from os import PathLike
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -75,6 +76,9 @@ class ProfileSelection(NamedTuple):
     """
 
 
+_DEFAULT_SELECTION = ProfileSelection(Setting("default", "the default"), is_explicit=False)
+
+
 def shared_file_locations(
     environ: Mapping[str, str],
     fallback_home: Callable[[], str | None],
@@ -114,7 +118,7 @@ def select_profile(argument: str | None, client_profile: str | None, environ: Ma
         name = Setting(str(client_profile), "the profile of the client")
     name = name or first_set_or_old(environ, PROFILE_VARIABLE, OLD_PROFILE_VARIABLE)
     if name is None:
-        return ProfileSelection(Setting("default", "the default"), is_explicit=False)
+        return _DEFAULT_SELECTION
     return ProfileSelection(name, is_explicit=True)
 
 
@@ -136,12 +140,14 @@ def _home(environ: Mapping[str, str], fallback: Callable[[], str | None]) -> str
     return None if path is None or not path.strip() else path.rstrip("/\\")
 
 
+@lru_cache(maxsize=8)  # every attempt needs the same
 def _default_location(home: str | None, name: str) -> Location | None:
     if home is None:
         return None
     return Location(f"{home}/.aws/{name}", "the default location", f"~/.aws/{name}", is_explicit=False)
 
 
+@lru_cache(maxsize=8)
 def _location(setting: Setting, home: str | None, source: str | None) -> Location:
     path, origin = str(setting.value), setting.origin  # an option may be any object
     if path == "~" or path.startswith("~/"):

@@ -57,8 +57,10 @@ def from_argument(name: str, value: str | None) -> Setting | None:
 
 def from_path_argument(name: str, value: str | PathLike[str] | None) -> Setting | None:
     """Return an argument of a factory that may be a path as a setting; None if it was not given or is blank."""
+    if value is None:
+        return None
     text = value.__fspath__() if isinstance(value, PathLike) else value
-    return None if text is None or (isinstance(text, str) and not text.strip()) else Setting(text, f"option {name}")
+    return None if (isinstance(text, str) and not text.strip()) else Setting(text, f"option {name}")
 
 
 def parse_bool(setting: Setting, source: str | None = None) -> bool:

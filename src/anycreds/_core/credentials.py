@@ -129,6 +129,8 @@ class Credentials(Frozen):
 def _in_utc(field: str, value: object) -> datetime | None:
     if value is None:
         return None
+    if type(value) is datetime and value.tzinfo is UTC:  # as all readers return it
+        return value
     if not isinstance(value, datetime):
         raise InvalidValueError(f"is not a datetime but {type(value).__name__}", field=field)
     if value.utcoffset() is None:

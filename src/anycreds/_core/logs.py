@@ -22,14 +22,18 @@ if TYPE_CHECKING:
 
 Level: TypeAlias = Literal["debug", "info", "warning", "error"]
 
+_NUMBERS = {"debug": 10, "info": 20}  # of `logging`, which may not be imported
+
 # The observer of the refresh that the current code is a part of.
 _watching: ContextVar[Observer | None] = ContextVar("anycreds_observer", default=None)
 
 
 def log(component: str, level: Level, message: str, *arguments: object) -> None:
     """Write a record to the logger ``anycreds.<component>``, with ``%`` formatting."""
-    if level in ("debug", "info") and "logging" not in sys.modules:
-        return  # the program has not configured a level below WARNING
+    if level in ("debug", "info") and not (
+        "logging" in sys.modules and _logger(component).isEnabledFor(_NUMBERS[level])
+    ):
+        return  # as in most programs; without the module, none has configured a level below WARNING
     with suppress(Exception):
         getattr(_logger(component), level)(message, *arguments)
 

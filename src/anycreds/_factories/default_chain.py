@@ -120,18 +120,14 @@ CHAIN_WITH_PROFILE_AND_SSO_OPTIONS = (SSO, SHARED_FILES, ENVIRONMENT, WEB_IDENTI
 
 def build_default_chain(runtime: Runtime, options: Mapping[str, Any]) -> tuple[Sequence[Provider], Sequence[Provider]]:
     """Return the providers of the default chain in both orders: without a selected profile, and with one."""
+    given = {name: value for name, value in options.items() if value is not None}
     providers = {
-        entry.name: entry.build(
-            runtime, **{name: options[name] for name in entry.options if options.get(name) is not None}
-        )
+        entry.name: entry.build(runtime, **{name: value for name, value in given.items() if name in entry.options})
         for entry in CHAIN_WITHOUT_PROFILE
     }
-    has_sso_options = any(options.get(name) is not None for name in _SSO_OPTIONS)
+    has_sso_options = not given.keys().isdisjoint(_SSO_OPTIONS)
     with_profile = CHAIN_WITH_PROFILE_AND_SSO_OPTIONS if has_sso_options else CHAIN_WITH_PROFILE
-    return (
-        [providers[entry.name] for entry in CHAIN_WITHOUT_PROFILE],
-        [providers[entry.name] for entry in with_profile],
-    )
+    return list(providers.values()), [providers[entry.name] for entry in with_profile]
 
 
 def from_default_chain(

@@ -15,12 +15,12 @@ from .._core.errors import (
     NotConfiguredError,
     ProviderAttempt,
 )
-from .._core.logs import log
+from .._core.logs import is_observed, log
 from .._core.provider import ClientContext, Provider
 from .environment import NAME as ENVIRONMENT
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Sequence
     from datetime import timedelta
 
     from .._core.credentials import Credentials
@@ -49,10 +49,11 @@ async def first_available(providers: Sequence[Provider], io: Io, context: Client
 
     """
     attempts: list[ProviderAttempt] = []
+    fetch = fetch_observed if is_observed() else _fetch
     for provider in providers:
         started = io.monotonic()
         try:
-            return await fetch_observed(provider, io, context)
+            return await fetch(provider, io, context)
         except NotConfiguredError as error:
             log("chain", "debug", "%s", error)
             seconds = io.monotonic() - started
@@ -62,6 +63,10 @@ async def first_available(providers: Sequence[Provider], io: Io, context: Client
         attempts=tuple(attempts),
         hint="configure one of the providers listed below",
     )
+
+
+def _fetch(provider: Provider, io: Io, context: ClientContext) -> Awaitable[Credentials]:
+    return provider._fetch(io, context)
 
 
 def first_available_now(

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from .._core.validation import InvalidValueError
 
+# As AWS writes it. Python reads this form fast, but other forms too, some of them differently from AWS.
+_USUAL = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}Z")
 _TIME = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]([0-9]{2}):([0-9]{2})"
     r"(?::([0-9]{2})(?:\.([0-9]+))?)?(?:[Zz]|([+-])([0-9]{2}):?([0-5][0-9]))?"
@@ -19,6 +22,9 @@ def parse_time(value: object, *, field: str | None = None) -> datetime:
     Besides those of RFC 3339, it may be without an offset, which is UTC, as AWS writes it. Programs also leave out the
     seconds or the colon of the offset.
     """
+    if isinstance(value, str) and _USUAL.fullmatch(value):
+        with suppress(ValueError):  # such as a leap second
+            return datetime.fromisoformat(value)
     match = _TIME.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         raise InvalidValueError("is not a time such as 2030-12-31T23:59:59Z", field=field)

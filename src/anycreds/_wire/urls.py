@@ -23,7 +23,11 @@ _LOOPBACK_6 = bytes(15) + b"\x01"
 
 def parse_url(text: object) -> Url:
     """Return an http or https URL. Raise ``InvalidValueError`` if not all clients read the text alike."""
-    text = _check_characters(text)
+    return _parse(_check_characters(text))
+
+
+@lru_cache(maxsize=8)  # every attempt parses the same URL
+def _parse(text: str) -> Url:
     scheme, separator, rest = text.partition("://")
     scheme = scheme.lower()
     if not separator or scheme not in ("http", "https"):
