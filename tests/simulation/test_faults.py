@@ -5,36 +5,29 @@ The faults are those of ``support.http_faults``. ``end_to_end`` and ``robustness
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import anyio
 import pytest
 
-import anycreds
 from anycreds import (
     Credentials,
     CredentialsError,
+    LoginRequiredError,
     MalformedResponseError,
     MetadataUnreachableError,
     NotConfiguredError,
     ProviderTimeoutError,
     RetrievalError,
 )
-from anycreds._core.provider import Provider
-from anycreds._providers.service import token_cache
-from anycreds._system.runtime import SystemRuntime
-from anycreds.testing import FakeAWS, MemoryNetwork, ResetAfter, Step, VirtualClock
-from anycreds.testing._fake_aws.metadata import CONTAINER_PATH
-from anycreds.testing.pytest_plugin import virtual_backend as anyio_backend  # noqa: F401
-from robustness.environment import KINDS, LOGIN, Environment, cognito_pools, outcome
+from anycreds.testing import Forever, MemoryNetwork, ResetAfter, Status, Step
+from anycreds.testing.pytest_plugin import virtual_backend as anyio_backend
+from simulation.sources import READERS, SERVICES, Sources, sources
 from support.goals import RecordGoal
 from support.http_faults import HTTP_FAULTS, Outcome
 from support.rows import row
 
+__all__ = ["anyio_backend", "sources"]  # fixtures
+
 pytestmark = pytest.mark.anyio
 
-HOST = "services.example.com"
 ERRORS: dict[Outcome, type[CredentialsError]] = {
     "timeout": ProviderTimeoutError,
     "broken": MalformedResponseError,
@@ -42,9 +35,12 @@ ERRORS: dict[Outcome, type[CredentialsError]] = {
     "status": RetrievalError,
     "malformed": MalformedResponseError,
 }
-METADATA = {"imds token": "token", "imds role list": "role list", "imds role": "role"}
 NOT_JSON = ("role", "web token", "imds token", "imds role list")
-READERS = ["container", *METADATA, "role", "web token", "sso portal", "sso refresh", "login", "cognito", "cognito pool"]
+
+
+def timeout_of(reader: str) -> float:
+    """Return the default timeout of an exchange."""
+    return 5.0 if reader in SERVICES else 1.0
 
 
 def expected_error(reader: str, name: str, kind: Outcome) -> type[CredentialsError]:
@@ -70,55 +66,11 @@ def count_tokenless(network: MemoryNetwork) -> int:
     return sum(b"x-aws-ec2-metadata-token:" not in request.lower() for request in metadata_requests(network))
 
 
-class Sources:
-    """The providers of one test, one for each fault, in a network in memory."""
-
-    def __init__(self, network: MemoryNetwork, home: Path, clock: VirtualClock) -> None:
-        self.network = network
-        self.aws = FakeAWS(clock=clock, cognito_pools=cognito_pools())
-        network.serve(self.aws)
-        network.serve(self.aws, HOST, 443)
-        self.environment = Environment(self.aws, home, f"https://{HOST}", SystemRuntime(clock))
-        self.environment.token_lifetime = -5.0  # so that a refresh that fails is the error
-
-    def address(self, reader: str) -> tuple[str, int]:
-        """Return the address at which a provider reaches its source."""
-        if reader in METADATA:
-            return "169.254.169.254", 80
-        return ("169.254.170.2", 80) if reader == "container" else (HOST, 443)
-
-    async def failure(self, provider: Provider) -> tuple[CredentialsError, float]:
-        """Return the error of a call, which shows no secret and leaves nothing open, and its virtual seconds."""
-        started = anyio.current_time()
-        error = await outcome(provider, self.environment)
-        assert isinstance(error, CredentialsError)
-        assert str(error).isprintable()
-        assert self.network.open == 0
-        self.aws.restore()
-        return error, round(anyio.current_time() - started, 6)
-
-    def provider(self, reader: str) -> tuple[Provider, str, float]:
-        """Return a provider, the fake's name of the exchange to disturb, and the timeout of an exchange."""
-        if reader == "container":
-            return (
-                anycreds.from_http(
-                    relative_uri=CONTAINER_PATH, authorization_token=self.aws.container_token, max_retries=0
-                ),
-                "container",
-                1.0,
-            )
-        if reader in METADATA:
-            return anycreds.from_instance_metadata(), METADATA[reader], 1.0
-        self.environment.sent = [LOGIN]  # without the secrets of earlier providers, for which every text is searched
-        return self.environment.provider(reader), KINDS[reader].route, 5.0
-
-
-@pytest.fixture
-def sources(isolated: Path, virtual_clock: VirtualClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sources]:
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "false")
-    monkeypatch.setattr(token_cache, "_RACE_DELAYS", (0.0,))  # how long a rejected token is looked for in its file
-    with MemoryNetwork() as network:
-        yield Sources(network, isolated, virtual_clock)
+def check_time(seconds: float, expected: float, sources: Sources, goal: RecordGoal) -> None:
+    """Check, and record, how long a fault took and whether a connection is open."""
+    late = seconds != expected
+    goal("G7", FAULTS, "every fault in every exchange", faults=1, late=int(late), open=sources.network.open)
+    assert not late, seconds
 
 
 @pytest.mark.fault("U03", "U04", "U05", "U10", "U11", "U12", "U13", "U14", "U25")
@@ -130,16 +82,13 @@ async def test_fault_ends_in_its_error_at_its_time(sources: Sources, reader: str
         if (reader, kind) == ("imds token", "malformed"):
             continue  # the response is a token, not JSON
         with row(name):
-            provider, route, timeout = sources.provider(reader)
-            sources.aws.script(route, fault)
+            provider = sources.provider(reader)
+            sources.aws.script(sources.route(reader), fault)
             error, seconds = await sources.failure(provider)
-            late = seconds != (timeout if kind == "timeout" else 0.0)
-            goal("G7", FAULTS, "every fault in every exchange", faults=1, late=int(late), open=sources.network.open)
-            assert not late, seconds
+            check_time(seconds, timeout_of(reader) if kind == "timeout" else 0.0, sources, goal)
             assert type(error) is expected_error(reader, name, kind)
             assert text in str(error) or reader in NOT_JSON
-    provider, _, _ = sources.provider(reader)
-    assert isinstance(await provider(), Credentials)
+    assert isinstance(await sources.provider(reader)(), Credentials)
     # A 403, 404 or 405 in response to the request for a token permits IMDSv1; one of the faults is a 403.
     permitted = int(reader == "imds token")
     goal(
@@ -165,17 +114,69 @@ async def test_connection_that_fails(sources: Sources, reader: str, goal: Record
             (("ignore",), ProviderTimeoutError),
         ]
         for step, expected in steps:
-            provider, _, timeout = sources.provider(reader)
             with row(step[0]):
                 sources.network.script(*sources.address(reader), [step])
-                error, seconds = await sources.failure(provider)
-                assert seconds == (timeout if expected is ProviderTimeoutError else 0.0)
+                error, seconds = await sources.failure(sources.provider(reader))
+                check_time(seconds, timeout_of(reader) if expected is ProviderTimeoutError else 0.0, sources, goal)
                 assert type(error) is (unreachable or expected)
                 assert sources.address(reader)[0] in str(error) or reader == "container"
     for count in (0, 1, 9, 16, 40, 60, 80):
         with row(f"{count} bytes"):
-            provider, route, _ = sources.provider(reader)
-            sources.aws.script(route, ResetAfter(count))
+            provider = sources.provider(reader)
+            sources.aws.script(sources.route(reader), ResetAfter(count))
             error, seconds = await sources.failure(provider)
-            assert seconds == 0.0
+            check_time(seconds, 0.0, sources, goal)
             assert type(error) is (unreachable or MalformedResponseError)
+
+
+# What some exchanges do with a status, by the number of requests and the class of the error.
+SPECIAL: dict[tuple[str, int], tuple[int, type[CredentialsError]]] = {
+    ("imds role list", 404): (1, NotConfiguredError),  # there is no role
+    ("sso portal", 401): (2, LoginRequiredError),  # the second time with a refreshed token
+    ("sso refresh", 401): (1, LoginRequiredError),
+}
+
+
+@pytest.mark.fault("U07", "U08", "U09")
+@pytest.mark.parametrize("reader", READERS)
+async def test_status_of_a_response(sources: Sources, reader: str) -> None:
+    """Rejections are final, throttling and server errors are retried after growing pauses, in every exchange."""
+    pauses = {429: 0.5 + 1.0} if reader in SERVICES else {}  # half of the limits, which is the jitter of the clock
+    others = (0.05 + 0.1) / (2 if reader in SERVICES else 1)
+    for status in (400, 401, 403, 404, 405, 429, 500, 501, 502, 503, 504):
+        is_transient = status in (429, 500, 502, 503, 504)
+        requests, kind = SPECIAL.get((reader, status), (3 if is_transient else 1, RetrievalError))
+        with row(str(status)):
+            provider = sources.provider(reader, attempts=3)
+            sources.aws.script(sources.route(reader), Forever(Status(status)))
+            before = sources.aws.count(sources.route(reader))
+            error, seconds = await sources.failure(provider)
+            assert sources.aws.count(sources.route(reader)) - before == requests
+            assert type(error) is kind
+            assert seconds == (round(pauses.get(status, others), 6) if is_transient else 0.0)
+            assert f"status {status}" in str(error) or (reader, status) in SPECIAL or reader == "imds token"
+
+
+@pytest.mark.fault("U08")
+@pytest.mark.parametrize("reader", READERS)
+async def test_retry_after(sources: Sources, reader: str) -> None:
+    """``Retry-After`` is the shortest pause; if the budget of the call is shorter, that ends at once."""
+    for header, pauses in (("1", [1.0, 1.0]), ("1000000000", []), ("9" * 500, [])):
+        with row(header[:9]):
+            provider = sources.provider(reader, attempts=3)
+            sources.aws.script(sources.route(reader), Forever(Status(503, headers=(("Retry-After", header),))))
+            before = sources.aws.count(sources.route(reader))
+            error, seconds = await sources.failure(provider)
+            assert (type(error), seconds) == (RetrievalError, sum(pauses))
+            assert sources.aws.count(sources.route(reader)) - before == len(pauses) + 1
+
+
+@pytest.mark.fault("U09")
+@pytest.mark.parametrize("reader", READERS)
+async def test_every_second_request_fails(sources: Sources, reader: str) -> None:
+    """A source whose every second request fails causes no error, and one retry of each call."""
+    for _ in range(3):
+        provider = sources.provider(reader, attempts=2)
+        sources.aws.script(sources.route(reader), Status(500))
+        assert isinstance(await provider(), Credentials)
+        assert sources.network.open == 0

@@ -316,6 +316,7 @@ def test_processes(aws: FakeAWS, cache: Path) -> None:
     assert (aws.count(), aws.reused_refresh_tokens) == (1, 0)
 
 
+@pytest.mark.fault("L19")
 @pytest.mark.realtime
 @pytest.mark.skipif(os.name != "posix", reason="kills a process")
 def test_killed_process(aws: FakeAWS, cache: Path) -> None:

@@ -111,7 +111,7 @@ def test_expired_credentials_are_not_extended() -> None:
     assert not provider()._may_prompt_user
 
 
-@pytest.mark.fault("P03")
+@pytest.mark.fault("P03", "P10")
 @each_row(
     "result, message",
     [
