@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 import anycreds
-from anycreds.testing import CANARY, MemoryConnection, MemoryNetwork
+from anycreds.testing import CANARY, FakeAWS, MemoryConnection, MemoryNetwork
+from anycreds.testing._fake_aws.metadata import CONTAINER_PATH
 from anycreds.testing.pytest_plugin import virtual_backend as anyio_backend  # noqa: F401
 from support.raw_http_server import ok
 
@@ -90,3 +91,39 @@ async def test_retries_use_one_connection() -> None:
     (connection,) = network.connections
     assert connection.requests == 3
     assert network.open == 0
+
+
+@pytest.mark.fault("U28", "S07")
+@pytest.mark.parametrize("no_proxy", ["", "*", "169.254.0.0/16, ::1", "example.com,,;"])
+async def test_link_local_addresses_are_called_without_a_proxy(no_proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the proxy variables are, EC2, ECS and EKS are called at their addresses, and nothing else is."""
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "false")
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://proxy.example.com:3128")
+        monkeypatch.setenv(name.lower(), "socks5://[proxy.example.com")  # invalid, too
+    monkeypatch.setenv("NO_PROXY", no_proxy)
+    with MemoryNetwork() as network:
+        aws = FakeAWS()
+        network.serve(aws)
+        token = aws.container_token
+        await anycreds.from_instance_metadata()()
+        await anycreds.from_http(relative_uri=CONTAINER_PATH, authorization_token=token)()
+        await anycreds.from_http(full_uri=f"http://169.254.170.23{CONTAINER_PATH}", authorization_token=token)()
+    assert [one.host for one in network.connections] == ["169.254.169.254", ECS, "169.254.170.23"]
+
+
+@pytest.mark.fault("S02", "S21")
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("169.254.169.254", "169.254.170.3", "[fd00:ec2::254]", "[::2]", "10.0.0.1", "8.8.8.8"),
+        *("127.0.0.1.example.com", "localhost.example.com", "evil.example.com", "ip6-localhost"),
+    ],
+)
+async def test_forbidden_endpoint_gets_no_connection(host: str) -> None:
+    """A container endpoint that AWS's rules do not allow is an error without a connection or a name resolution."""
+    with MemoryNetwork() as network:
+        network.serve(FakeAWS(), host.strip("[]"))
+        with pytest.raises(anycreds.ForbiddenEndpointError):
+            await anycreds.from_http(full_uri=f"http://{host}/creds", authorization_token=f"{CANARY}-token")()
+    assert network.connections == []
