@@ -14,7 +14,7 @@ import pytest
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
 
-from anycreds.testing import FakeAWS, IdentityPool
+from anycreds.testing import FakeAWS
 
 README = Path(__file__).parents[2] / "README.md"
 
@@ -26,7 +26,6 @@ COMMANDS = [
 
 SECRET = "readme-" + "secret-" + "access-key"
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIAREADMEEXAMPLE", "AWS_SECRET_ACCESS_KEY": SECRET}
-POOL = "eu-central-1:0dd2f5b0-5a2c-4e5c-9d3c-1f2a3b4c5d6e"
 # EC2 metadata is disabled, so that it is not called even if the keys were not found.
 SURROUNDINGS = {**KEYS, "AWS_EC2_METADATA_DISABLED": "true"}
 
@@ -58,6 +57,20 @@ def test_the_committed_results_are_complete() -> None:
     assert peers <= results["machine"]["packages"].keys()
 
 
+def test_length() -> None:
+    """README.md has at most 150 lines; the documentation has the rest."""
+    assert len(README.read_text(encoding="utf-8").splitlines()) <= 150
+
+
+def test_links_lead_to_files() -> None:
+    """Every relative link of README.md and of the pages leads to a file."""
+    broken = []
+    for page in [README, *(README.parent / "docs").rglob("*.md")]:
+        links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+        broken += [f"{page.name}: {link}" for link in links if not (page.parent / link).exists()]
+    assert [link for link in broken if "_figures/" not in link] == []  # the build draws figures
+
+
 def test_the_first_code_block_is_near_the_top() -> None:
     """The first code block ends within the first 15 lines."""
     assert first_block()[1] <= 15
@@ -86,7 +99,7 @@ def test_all_code_blocks_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The Python code blocks run one after another with shared names, and call AWS's services."""
-    with FakeAWS.in_thread(cognito_pools={POOL: IdentityPool()}) as aws:
+    with FakeAWS.in_thread() as aws:
         signed_in(aws, tmp_path / ".aws")
         here = {"HOME": str(tmp_path), "AWS_CONFIG_FILE": "~/.aws/config"}
         for name, value in {**SURROUNDINGS, **aws.key_environ(), **aws.service_environ(), **here}.items():
@@ -97,8 +110,8 @@ def test_all_code_blocks_run(
         for example in examples:
             example.evaluate()
         requests = [(exchange.route, exchange.status) for exchange in aws.exchanges]
-    assert requests == [("assume role", 200), ("sso role", 200), ("cognito id", 200), ("cognito credentials", 200)]
-    assert capsys.readouterr().out.count("access_key_id='ASIA") == 3
+    assert requests == [("assume role", 200), ("assume role", 200), ("sso role", 200)]
+    assert capsys.readouterr().out.count("access_key_id='ASIA") == 1
 
 
 def signed_in(aws: FakeAWS, folder: Path) -> None:
