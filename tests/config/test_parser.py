@@ -157,7 +157,7 @@ DECIDED = vectors(
 )
 
 
-@pytest.mark.fault("L07", "L08")
+@pytest.mark.fault("U18", "L07", "L08")
 @DECIDED
 def test_grammar_that_sdks_dispute_is_read_without_loss(text: str, expected: Expected) -> None:
     """Text that SDKs read in different ways is read without losing anything, and without diagnostics."""

@@ -123,12 +123,14 @@ def test_rejects_null(field: str, lasting: bool) -> None:
     assert malformed(document(**{field: None}), may_be_permanent=lasting).field == field
 
 
-@pytest.mark.fault("U19")
+@pytest.mark.fault("U18", "U19")
 @each_row("lasting", [False, True])
 @each_row("field", ["AccessKeyId", "SecretAccessKey", "Token", "Expiration", "AccountId"])
 def test_invalid_text_is_rejected_by_field(field: str, lasting: bool) -> None:
     """Each field is checked, and its invalid value is never shown."""
-    for value in (f"{SECRET_KEY}\x00", {"a": SECRET_KEY}, " "):
+    values: list[object] = [f"{SECRET_KEY}\x00", f"{SECRET_KEY}\r\nX: y", f"{SECRET_KEY}\n", " ", "\ud800"]
+    values += [{"a": SECRET_KEY}, [SECRET_KEY], True, 1.5, SECRET_KEY * 1000]
+    for value in values:
         error = malformed(document(**{field: value}), may_be_permanent=lasting)
         assert error.field == field, value
         assert field in str(error)
