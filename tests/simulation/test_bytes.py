@@ -63,8 +63,8 @@ def pieces(response: bytes, *cuts: int) -> Script:
     return [("send", response[start:end]) for start, end in itertools.pairwise(bounds)]
 
 
-async def fetch(host: str, *scripts: Script) -> Credentials | CredentialsError:
-    """Return the result of a new provider, after a check that no connection is open and no time has passed."""
+async def fetch(host: str, *scripts: Script, seconds: float = 0.0) -> Credentials | CredentialsError:
+    """Return the result of a new provider, after a check that no connection is open and so much time has passed."""
     started = anyio.current_time()
     with MemoryNetwork() as network:
         network.script(host, 80, *scripts)
@@ -79,7 +79,7 @@ async def fetch(host: str, *scripts: Script) -> Credentials | CredentialsError:
             return error
         finally:
             assert network.open == 0
-            assert anyio.current_time() == started
+            assert anyio.current_time() == started + seconds
 
 
 def expected(source: str) -> Credentials:
@@ -139,6 +139,15 @@ async def test_truncated_response(response: bytes, budget: Budget, goal: RecordG
         assert isinstance(broken, anycreds.RetrievalError), (length, end)
     for end, last in END.items():
         assert await fetch(CONTAINER, [*pieces(response), last]) == expected("container credentials"), end
+
+
+@pytest.mark.fault("U05")
+@RESPONSES
+async def test_response_that_stalls(response: bytes, budget: Budget) -> None:
+    """A container response that stalls after any byte is a timeout after exactly one second."""
+    for length in budget.sample(range(len(response)), 20):
+        stalled = await fetch(CONTAINER, [*pieces(response[:length]), ("hang",)], seconds=1.0)
+        assert isinstance(stalled, anycreds.ProviderTimeoutError), length
 
 
 IMDS_RESPONSES = [whole(TOKEN), whole(b"role"), whole(BODY)]
