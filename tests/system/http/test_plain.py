@@ -7,7 +7,7 @@ import json
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
 
@@ -15,6 +15,7 @@ import anyio
 import pytest
 
 from anycreds._core.http import Request, Response, Transport, TransportFailure, Url
+from anycreds._system.http import HttpClients
 from anycreds._system.http.plain import PlainHttp
 from anycreds._system.http.sockets import SocketStream
 from anycreds._wire.urls import parse_url
@@ -311,7 +312,7 @@ class _Network:
         self.reads = reads
         self.streams: list[_Stream] = []
 
-    async def connect(self, address: str, port: int) -> _Stream:
+    async def connect(self, address: str, port: int, before_wait: Callable[[], None]) -> _Stream:
         self.streams.append(_Stream(self))
         return self.streams[-1]
 
@@ -323,7 +324,7 @@ class _Stream:
     def __init__(self, network: _Network) -> None:
         self._network = network
 
-    async def send(self, data: bytes) -> None:
+    async def send(self, data: bytes, before_wait: Callable[[], None]) -> None:
         if not self._network.reads:
             raise OSError(errno.EPIPE, "Broken pipe")
 
@@ -338,3 +339,35 @@ class _Stream:
 
     def close(self) -> None:
         self.is_closed = True
+
+
+@pytest.mark.anyio
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere connecting to this machine may take a wait")
+async def test_request_is_sent_before_the_timeout_is_prepared() -> None:
+    """A request to a server of this machine has been sent when the exchange prepares for waiting."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        heads: list[bytes] = []
+
+        def before_wait() -> None:
+            accepted = server.accept()[0]
+            with accepted:
+                accepted.settimeout(5)
+                heads.append(accepted.recv(1024))
+                accepted.sendall(ok(b"1"))
+
+        http = PlainHttp()
+        response = await http.exchange(request_to(server.getsockname()[1]), before_wait)
+        http.close()
+    assert isinstance(response, Response)
+    assert response.body == b"1"
+    assert heads[0].endswith(b"\r\n\r\n")
+
+
+@pytest.mark.anyio
+async def test_timeout_of_a_request_that_is_not_read() -> None:
+    """A request that the server does not read has the timeout of the exchange, although it is sent before."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        request = request_to(server.getsockname()[1])._replace(method="POST", body=b"x" * (1 << 24), timeout=0.05)
+        http = HttpClients()
+        assert await http.send(request) == TransportFailure("timeout", "no response within 0.05 s")
+        await http.close()

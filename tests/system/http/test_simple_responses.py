@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from anycreds._core.http import BODY_LIMIT, Request, Response, TransportFailure, Url
@@ -44,7 +46,7 @@ UNUSUAL = {
 class Ended:
     """A connection on which nothing more comes."""
 
-    async def send(self, data: bytes) -> None: ...
+    async def send(self, data: bytes, before_wait: Callable[[], None]) -> None: ...
 
     async def receive(self, max_bytes: int) -> bytes:
         return b""

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import anyio
 
 from ..._core.http import Request, Response, TransportFailure
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from .plain import PlainHttp
     from .services import ServiceClients
     from .sockets import Stream
@@ -26,8 +28,8 @@ class Network(Protocol):
     def make_transport(self, httpx: Any) -> Any:
         """Return a transport of httpx on this network."""
 
-    async def connect(self, address: str, port: int) -> Stream:
-        """Return a connection for plain http. Raise ``OSError`` if there is none."""
+    async def connect(self, address: str, port: int, before_wait: Callable[[], None]) -> Stream:
+        """Return a connection for plain http. Raise ``OSError`` if there is none. See ``Connect`` for the arguments."""
 
 
 # Set by `anycreds.testing.MemoryNetwork`, it replaces the network for every attempt of this process, whatever its
@@ -37,6 +39,33 @@ network: Network | None = None
 # Loading an HTTP library counts against the time of the first exchange, so that programs outside EC2 do not wait
 # longer for its metadata service; but this much is left for the network, in case the disk or the processor is slow.
 MIN_NETWORK_FRACTION = 0.75
+
+
+class LateTimeout:
+    """A ``with`` that ends its body after some seconds. The body calls ``begin`` before it waits.
+
+    Connecting to this machine and sending a request take no wait. So the server works while the cancel scope is made.
+    """
+
+    __slots__ = ("_end", "_scope")
+
+    def __init__(self, seconds: float) -> None:
+        self._end = anyio.current_time() + seconds
+        self._scope: anyio.CancelScope | None = None
+
+    def begin(self) -> None:
+        """Make the cancel scope. Only the first call has an effect."""
+        if self._scope is None:
+            self._scope = anyio.CancelScope(deadline=self._end)
+            self._scope.__enter__()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool:
+        return self._scope is not None and bool(self._scope.__exit__(kind, error, traceback))
 
 
 class HttpClients:
@@ -65,22 +94,24 @@ class HttpClients:
     async def send(self, request: Request) -> Response | TransportFailure:
         """Make one exchange. Only an unusable factory of the user, proxy or CA bundle raises an error."""
         loading, self.loading_time = self.loading_time, 0.0
-        if request.is_plain:
-            exchange = self._plain_exchange()
-        else:
+        exchange = None
+        if not request.is_plain:
             started = anyio.current_time()
             exchange = await self._service_exchange(request)
             loading += anyio.current_time() - started
-        with anyio.move_on_after(max(request.timeout - loading, request.timeout * MIN_NETWORK_FRACTION)):
+        with LateTimeout(max(request.timeout - loading, request.timeout * MIN_NETWORK_FRACTION)) as timeout:
+            if exchange is None:
+                return await self._plain_http().exchange(request, timeout.begin)
+            timeout.begin()
             return await exchange(request)
         return TransportFailure("timeout", f"no response within {round(request.timeout, 3):g} s")
 
-    def _plain_exchange(self) -> Callable[[Request], Awaitable[Response | TransportFailure]]:
+    def _plain_http(self) -> PlainHttp:
         if self._plain is None:
             from .plain import PlainHttp
 
             self._plain = PlainHttp(None if self._network is None else self._network.connect)
-        return self._plain.exchange
+        return self._plain
 
     async def _service_exchange(self, request: Request) -> Callable[[Request], Awaitable[Response | TransportFailure]]:
         from .services import ServiceClients, send_to_service

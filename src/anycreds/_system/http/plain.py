@@ -6,6 +6,7 @@ There are no proxies, redirects, cookies, codings or certificates here, so a soc
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from contextlib import suppress
 
 from ..._core.http import Request, Response, TransportFailure, Url
@@ -14,7 +15,7 @@ from .errors import describe_os_error
 from .headers import encode_headers
 from .simple_responses import parse_simple_response
 from .socket_limit import ResponseTooLargeError, SocketReads
-from .sockets import MAX_READ, Connect, SocketStream, Stream
+from .sockets import MAX_READ, Connect, SocketStream, Stream, do_nothing
 
 # Those of `localhost`, in the order of trying. The name is never resolved: it must not lead to another machine.
 LOCALHOST = ("127.0.0.1", "::1")
@@ -38,19 +39,21 @@ class PlainHttp:
         while self._idle:
             self._idle.popitem()[1].close()
 
-    async def exchange(self, request: Request) -> Response | TransportFailure:
-        """Send a request, and read the response up to the request's limit."""
+    async def exchange(
+        self, request: Request, before_wait: Callable[[], None] = do_nothing
+    ) -> Response | TransportFailure:
+        """Send a request, and read the response up to the request's limit. Call ``before_wait`` before waiting."""
         try:
             message = _encode(request)
         except ValueError as error:
             return TransportFailure("broken", f"{type(error).__name__}: {describe_os_error(error)}")
         try:
-            stream = await self._open(request.url)
+            stream = await self._open(request.url, before_wait)
         except OSError as error:
             return TransportFailure("unreachable", describe_os_error(error))
         is_open = False
         try:
-            result, is_open = await _exchange(stream, request, message)
+            result, is_open = await _exchange(stream, request, message, before_wait)
         except ResponseTooLargeError as error:
             return TransportFailure("too large", str(error))
         except OSError as error:
@@ -60,7 +63,7 @@ class PlainHttp:
                 stream.close()
         return result
 
-    async def _open(self, url: Url) -> Stream:
+    async def _open(self, url: Url, before_wait: Callable[[], None]) -> Stream:
         """Return an open connection. Raise the error of the last address."""
         stream = self._idle.pop(_server(url), None)
         if stream is not None:
@@ -70,8 +73,8 @@ class PlainHttp:
         addresses = LOCALHOST if url.host == "localhost" else (url.host,)
         for address in addresses[:-1]:
             with suppress(OSError):
-                return await self._connect(address, url.port or 80)
-        return await self._connect(addresses[-1], url.port or 80)
+                return await self._connect(address, url.port or 80, before_wait)
+        return await self._connect(addresses[-1], url.port or 80, before_wait)
 
 
 def _server(url: Url) -> Url:
@@ -87,14 +90,17 @@ def _encode(request: Request) -> bytes:
     return b"\r\n".join((first, *headers, b"", request.body))
 
 
-async def _exchange(stream: Stream, request: Request, message: bytes) -> tuple[Response | TransportFailure, bool]:
+async def _exchange(
+    stream: Stream, request: Request, message: bytes, before_wait: Callable[[], None]
+) -> tuple[Response | TransportFailure, bool]:
     """Return the response, and whether the connection can be used for another exchange. Raise an error if it fails."""
     is_open = True
     try:
-        await stream.send(message)
+        await stream.send(message, before_wait)
     except OSError:  # a server may respond, and close the connection, before it has read everything
         is_open = False
     reads = SocketReads(request.limit)
+    before_wait()
     data = await stream.receive(MAX_READ)
     reads.count(data)
     response = parse_simple_response(data, request.limit)

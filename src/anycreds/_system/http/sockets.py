@@ -16,11 +16,15 @@ import anyio
 MAX_READ = 64 * 1024  # bytes of one read; a response with credentials has a few KiB
 
 
+def do_nothing() -> None:
+    """Prepare nothing before waiting."""
+
+
 class Stream(Protocol):
     """A connection. Errors are ``OSError``."""
 
-    async def send(self, data: bytes) -> None:
-        """Send all bytes."""
+    async def send(self, data: bytes, before_wait: Callable[[], None]) -> None:
+        """Send all bytes. Call ``before_wait`` before waiting."""
 
     async def receive(self, max_bytes: int) -> bytes:
         """Return the next bytes; none if the server has closed the connection."""
@@ -32,8 +36,8 @@ class Stream(Protocol):
         """Close the connection."""
 
 
-Connect: TypeAlias = Callable[[str, int], Awaitable[Stream]]
-"""Opens a connection to an address and port."""
+Connect: TypeAlias = Callable[[str, int, Callable[[], None]], Awaitable[Stream]]
+"""Opens a connection to an address and port. Calls its last argument before it waits."""
 
 
 class SocketStream:
@@ -45,8 +49,8 @@ class SocketStream:
         self._socket = connected
 
     @classmethod
-    async def connect(cls, address: str, port: int) -> Self:
-        """Connect to an IP address."""
+    async def connect(cls, address: str, port: int, before_wait: Callable[[], None] = do_nothing) -> Self:
+        """Connect to an IP address. Call ``before_wait`` before waiting."""
         made = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
         try:
             made.setblocking(False)
@@ -54,19 +58,20 @@ class SocketStream:
             try:
                 made.connect((address, port))
             except BlockingIOError:
-                await _wait_until_connected(made)
+                await _wait_until_connected(made, before_wait)
         except BaseException:
             made.close()
             raise
         return cls(made)
 
-    async def send(self, data: bytes) -> None:
+    async def send(self, data: bytes, before_wait: Callable[[], None] = do_nothing) -> None:
         """Send all bytes. See ``Stream``."""
         rest = memoryview(data)
         while rest:
             try:
                 rest = rest[self._socket.send(rest) :]
             except BlockingIOError:
+                before_wait()
                 await anyio.wait_writable(self._socket)
 
     async def receive(self, max_bytes: int) -> bytes:
@@ -89,10 +94,11 @@ class SocketStream:
         self._socket.close()
 
 
-async def _wait_until_connected(connecting: socket.socket) -> None:
+async def _wait_until_connected(connecting: socket.socket, before_wait: Callable[[], None]) -> None:
     with suppress(OSError):
         connecting.getpeername()
         return  # it is already, as usual on this machine; a wait would take longer than everything else here
+    before_wait()
     await anyio.wait_writable(connecting)
     if number := connecting.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
         raise OSError(number, os.strerror(number))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import sys
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any, Self
 
@@ -169,8 +169,9 @@ class _Sockets:
         )
         return transport
 
-    async def connect(self, address: str, port: int) -> PlainConnection:
+    async def connect(self, address: str, port: int, before_wait: Callable[[], None]) -> PlainConnection:
         """Connect for plain http."""
+        before_wait()
         return PlainConnection(await self.network._connect(SocketErrors, address, port, float("inf")))
 
 

@@ -147,8 +147,9 @@ class PlainConnection:
     def __init__(self, connection: MemoryConnection) -> None:
         self._connection = connection
 
-    async def send(self, data: bytes) -> None:
+    async def send(self, data: bytes, before_wait: Callable[[], None]) -> None:
         """Send all bytes."""
+        before_wait()
         await self._connection.write(data)
 
     async def receive(self, max_bytes: int) -> bytes:
