@@ -21,7 +21,8 @@ from . import group
 
 STDERR_LIMIT = 4 * 1024  # bytes: the end of stderr, where programs write why they fail
 # Seconds. After a command has exited its pipes are empty at once, unless a process that it started has them open.
-PIPE_DRAIN_TIMEOUT = 0.1
+# With the interval between two checks, the result then comes within 0.1 s.
+PIPE_DRAIN_TIMEOUT = 0.05
 SIGTERM_GRACE = 0.5  # seconds between SIGTERM and SIGKILL, for the command to clean up
 CANCEL_TIMEOUT = 2.0  # seconds that a cancelled caller waits: SIGTERM_GRACE + REAP_TIMEOUT, and some to spare
 _CANCELLED = ProcessFailure("timeout", "it was cancelled")
