@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable
 from typing import Any, ClassVar, Generic, NoReturn, TypeVar
 
-from anyio import to_thread
-
 from .._core.credentials import Credentials
 from .._core.errors import InvalidConfigurationError, strip_frames
 from .._core.logs import log
@@ -109,7 +107,8 @@ class SigV4Flow(Generic[RequestT, ResponseT]):
             request.headers["content-length"] = str(len(body))  # most services reject chunked transfer encoding
         if len(body) <= _MAX_HASHED_INLINE:
             return payload_hash(body)
-        return await to_thread.run_sync(payload_hash, body)
+        async with self._provider._runtime.open_io("SigV4Auth", timeout=None) as io:
+            return await io.run_in_thread(payload_hash, body)
 
     def _sign(self, request: RequestT, headers: Any, credentials: Credentials, payload: str) -> None:
         now = self._provider._runtime.time()

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from ..._core.errors import InvalidConfigurationError, RetrievalError
 from . import library
+from .resolving import resolve_in_threads
 
 _FACTORY = "client_config: http_client_factory"
 _EXPECTED = "AsyncClient of httpx or httpx2"
@@ -40,10 +41,12 @@ def open_client(
         # A transport alone: it has no proxies, cookies or redirects.
         if make_transport is None:
             transport = library.chosen.AsyncHTTPTransport(verify=context, trust_env=False)
+            resolve_in_threads(library.chosen, transport)
         else:
             transport = make_transport(library.chosen)
         return Client(library.chosen, transport, transport.handle_async_request)
     client = _proxied_client(context)
+    resolve_in_threads(library.chosen, client)
     return Client(library.chosen, client, _sender(client))
 
 

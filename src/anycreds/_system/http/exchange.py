@@ -11,9 +11,8 @@ from ..._core.http import Request, Response, TransportFailure
 from .clients import Client
 from .errors import describe_os_error
 from .headers import encode_headers
+from .resolving import CLOSE_TIMEOUT
 from .socket_limit import ResponseTooLargeError, SocketReads, check_length, current_reads, limit_stream
-
-CLOSE_TIMEOUT = 2.0  # seconds for closing a socket, which is local work
 
 
 async def exchange(client: Client, request: Request, host: str) -> Response | TransportFailure:

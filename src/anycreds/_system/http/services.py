@@ -13,8 +13,9 @@ import anyio
 from ..._core.http import Request, Response, Transport, TransportFailure
 from . import tls
 from .clients import Client, MakeTransport, check_open, open_client
-from .exchange import CLOSE_TIMEOUT, exchange
+from .exchange import exchange
 from .plain import LOCALHOST
+from .resolving import CLOSE_TIMEOUT
 
 
 class ServiceClients:
