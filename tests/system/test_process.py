@@ -460,6 +460,8 @@ def test_memory_is_bounded() -> None:
     while output.is_open:
         output.read()
     assert command.wait(LONG) == 0
+    assert command.stdin is not None
+    command.stdin.close()
     assert 1000 < len(output.stdout) <= 1000 + LIMIT
 
 
@@ -494,7 +496,7 @@ def test_cancelled_asyncio_task(times: int, started: list[int]) -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
         if times == 1:  # otherwise it left at once, and the thread ends the command
-            assert not is_there(started[0])
+            wait_until(lambda: not is_there(started[0]))
 
     asyncio.run(main())
 

@@ -64,6 +64,8 @@ def _run(command: str, timeout: float, limit: int, cancelled: threading.Event) -
         group.kill(process)
         group.reap(process)
         output.close()
+        if process.stdin is not None:
+            process.stdin.close()  # what watches it has been killed
     if failure is not None:
         return failure
     status = process.returncode

@@ -6,10 +6,12 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from contextlib import suppress
 from subprocess import Popen
 from time import monotonic, sleep
 from typing import IO
+from weakref import WeakSet
 
 # Seconds to wait for a killed process. It takes milliseconds, unless a broken disk keeps the process in the kernel.
 REAP_TIMEOUT = 1.0
@@ -18,18 +20,62 @@ EXIT_INTERVAL = 0.001  # seconds between two checks of a command that is about t
 _SHELL_SIGNAL_OFFSET = 128  # shells report a program killed by a signal as 128 + the signal's number
 
 
+# What the shell runs before the command: a process of the same group that ends the group when this program has ended,
+# in whatever way, a SIGKILL included. The shell's standard input is a pipe that only this program has the other end of
+# and never writes to, so its end is the end of this program. Signals of Linux that report the death of a parent would
+# reach the shell only, not what it has started, and other systems have none. Two parentheses, because the watcher must
+# not be a child of the shell that the command's `wait` would wait for. It keeps no pipe of the command open, and the
+# command gets an empty standard input, and no other descriptor.
+_WATCHER = (
+    "exec 3<&0 </dev/null; "
+    "( (trap '' TERM; read -r _; kill -TERM 0; sleep 1; kill -KILL 0) <&3 3<&- >/dev/null 2>&1 & ); "
+    "exec 3<&-; "
+)
+_IS_WATCHED = os.name == "posix"
+_pipes: WeakSet[IO[bytes]] = WeakSet()  # this program's ends
+_pipes_lock = threading.Lock()  # so that no fork copies a pipe that is not in the set
+
+
 def start(command: str) -> Popen[bytes]:
     """Start a command in the shell, without a terminal and with an empty standard input."""
+    if not _IS_WATCHED:
+        return _start(command, subprocess.DEVNULL)
+    with _pipes_lock:
+        reading, writing = os.pipe()
+        pipe = os.fdopen(writing, "wb", buffering=0)
+        _pipes.add(pipe)
+    try:
+        process = _start(_WATCHER + command, reading)
+    except BaseException:
+        pipe.close()
+        raise
+    finally:
+        os.close(reading)
+    process.stdin = pipe
+    return process
+
+
+def _start(command: str, stdin: int) -> Popen[bytes]:
     return Popen(  # noqa: S602 - through the shell, as AWS documents `credential_process`
         command,
         shell=True,
-        stdin=subprocess.DEVNULL,
+        stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         bufsize=0,
         start_new_session=True,
         creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
     )
+
+
+def _close_pipes() -> None:
+    for pipe in _pipes:
+        pipe.close()
+    _pipes_lock.release()
+
+
+if hasattr(os, "register_at_fork"):  # a forked child that outlives this program would hide its end from the watchers
+    os.register_at_fork(before=_pipes_lock.acquire, after_in_parent=_pipes_lock.release, after_in_child=_close_pipes)
 
 
 def signal_name(status: int | None) -> str | None:
