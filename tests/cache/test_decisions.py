@@ -95,12 +95,6 @@ def test_backoff_ends_at_the_next_attempt() -> None:
     assert decide(CacheSnapshot(cached(50), failed(0.5, MANDATORY)), NOW) is SERVE
 
 
-def test_abandoned_refresh_makes_the_next_caller_wait() -> None:
-    """After an abandoned refresh a caller in the advisory window waits, and a caller before it does not."""
-    assert decide(CacheSnapshot(cached(800), last_refresh_abandoned=True), NOW) is WAIT_BRIEFLY
-    assert decide(CacheSnapshot(cached(1000), last_refresh_abandoned=True), NOW) is SERVE
-
-
 @pytest.mark.parametrize("held", [None, cached(0.0)], ids=["empty", "expired"])
 def test_failure_of_the_source_is_raised_during_its_backoff(held: CachedCredentials | None) -> None:
     """Without valid credentials, a failure of the source is raised until the next attempt may start."""

@@ -9,9 +9,11 @@ import anyio
 import pytest
 
 import anycreds
+from anycreds._providers.service.callbacks import missing_source_error
 from anycreds.testing import VirtualClock
 from anycreds.testing.pytest_plugin import virtual_backend as anyio_backend  # noqa: F401
 from support.fake_source import FakeSource, make_credentials
+from support.goals import RecordGoal
 
 pytestmark = pytest.mark.anyio
 
@@ -74,18 +76,18 @@ async def test_unchanged_responses_in_the_mandatory_window_back_off() -> None:
 
 @pytest.mark.fault("C03")
 async def test_failure_is_remembered_during_the_backoff() -> None:
-    """Without valid credentials callers get a copy of the failure, for 1, 2, 4 … 30 s without another call."""
+    """Without valid credentials callers get a copy of the failure, for 1, 2, 4, 5, 5 … s without another call."""
     clock = VirtualClock()
     upstream = FakeSource(clock, *(down() for _ in range(1000)))
     provider = anycreds.cached(upstream, clock=clock)
     errors = set()
-    while clock.monotonic() < 200:
+    while clock.monotonic() < 40:
         with pytest.raises(anycreds.RetrievalError, match="the source is down") as caught:
             await provider()
         errors.add(id(caught.value))
         await anyio.sleep(0.25)
     gaps = [round(later - earlier) for earlier, later in pairwise(upstream.started)]
-    assert gaps == [1, 2, 4, 8, 16, 30, 30, 30, 30, 30]
+    assert gaps == [1, 2, 4, 5, 5, 5, 5, 5, 5]
 
 
 async def test_mandatory_window_ends_a_long_backoff() -> None:
@@ -116,13 +118,51 @@ async def test_expiration_ends_a_backoff() -> None:
     assert (await provider()).access_key_id == "AKID8"
 
 
+AWAY = anycreds.MetadataUnreachableError("no response")
+MISSING = anycreds.NotConfiguredError("no variables")
+CHAIN = (anycreds.ProviderAttempt("one", "no variables", 0.0, MISSING),)
+
+
+@pytest.mark.goal("G6")
 @pytest.mark.parametrize(
     "error",
     [
-        anycreds.NotConfiguredError("no variables"),
+        AWAY,
+        anycreds.NoCredentialsError(attempts=(*CHAIN, anycreds.ProviderAttempt("two", "no response", 1.0, AWAY))),
+        missing_source_error(AWAY, "the source", "a role"),
+        missing_source_error(
+            anycreds.NoCredentialsError(attempts=(anycreds.ProviderAttempt("two", "no response", 1.0, AWAY),)),
+            "the source",
+            "a role",
+        ),
+    ],
+    ids=["unreachable", "chain", "role", "role-of-a-chain"],
+)
+async def test_unreachable_metadata_service_is_remembered(error: anycreds.CredentialsError, goal: RecordGoal) -> None:
+    """A metadata service that is away is called 1, 2, 4, 5 … s apart, also as the end of a chain and as a source."""
+    clock = VirtualClock()
+    upstream = FakeSource(clock, *[error] * 100)
+    provider = anycreds.cached(upstream, clock=clock)
+    while clock.monotonic() < 30:
+        with pytest.raises(type(error)):
+            await provider()
+        await anyio.sleep(0.25)
+    gaps = [later - earlier for earlier, later in pairwise(upstream.started)]
+    rate = 1 / min(gaps)
+    goal("G6", "at most {rate} calls a second of a metadata service that is away", "{n} s", rate=rate, n=30)
+    assert [round(gap) for gap in gaps] == [1, 2, 4, 5, 5, 5, 5]
+    assert min(gaps) >= 1.0
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MISSING,
+        anycreds.NoCredentialsError(attempts=CHAIN),
+        missing_source_error(MISSING, "the source", "a role"),
         anycreds.InvalidConfigurationError("half a key pair"),
     ],
-    ids=["not-configured", "invalid-configuration"],
+    ids=["not-configured", "chain", "role", "invalid-configuration"],
 )
 async def test_configuration_errors_are_not_remembered(error: anycreds.CredentialsError) -> None:
     """After a configuration error the very next call reaches the source again."""

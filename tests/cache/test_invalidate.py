@@ -8,6 +8,9 @@ import anyio
 import pytest
 
 import anycreds
+from anycreds._cache.outcome import Outcome
+from anycreds._cache.refresh import InFlightRefresh
+from anycreds._cache.state import CacheState
 from anycreds.testing import VirtualClock
 from anycreds.testing.pytest_plugin import virtual_backend as anyio_backend  # noqa: F401
 from support.fake_source import FakeSource, make_credentials
@@ -87,6 +90,73 @@ async def test_waiters_of_an_unused_refresh_get_the_next_one() -> None:
         await anyio.sleep(1)
         provider.invalidate(first)
     assert got == ["AKID3"] * 5
+
+
+class VoidedSource(FakeSource):
+    """A source during whose calls another event loop gets credentials and invalidates them, each time others."""
+
+    state: CacheState
+    others = 0
+
+    async def __call__(self) -> anycreds.Credentials:
+        self.others += 1
+        dropped = make_credentials(f"OTHER{self.others}", None)
+        refresh = InFlightRefresh(self.state, "another loop")
+        refresh.generation = self.state.generation
+        self.state.apply_outcome(refresh, Outcome(dropped))
+        assert self.state.invalidate(dropped)
+        return await super().__call__()
+
+
+@pytest.mark.fault("C15")
+async def test_caller_is_served_by_the_second_refresh_that_others_make_void() -> None:
+    """Of two refreshes during which others invalidate, a caller gets the result of the second, which is not cached."""
+    clock = VirtualClock()
+    upstream = VoidedSource(clock, latency=2.0)
+    provider = anycreds.cached(upstream, clock=clock)
+    upstream.state = provider._state
+    got = await provider()
+    assert (got.access_key_id, clock.monotonic()) == ("AKID2", 5.0)  # two calls, one second apart
+    assert provider._state.snapshot.cached is None
+    assert (await provider(min_ttl=HOUR - 1)).access_key_id == "AKID4"
+    with pytest.raises(anycreds.LifetimeTooShortError, match="valid for 3600 s; min_ttl is 7200 s"):
+        await provider(min_ttl=2 * HOUR)
+    upstream.outcomes.extend((anycreds.RetrievalError("first"), anycreds.RetrievalError("second")))
+    with pytest.raises(anycreds.RetrievalError, match="second"):
+        await provider()
+
+
+async def test_credentials_that_another_caller_invalidates_before_they_are_read() -> None:
+    """Of many callers that each invalidate what they get, none is refused or waits for more than two refreshes."""
+    clock = VirtualClock()
+    upstream = FakeSource(clock, latency=0.5)
+    provider = anycreds.cached(upstream, clock=clock)
+    waits: list[float] = []
+
+    async def call() -> None:
+        while clock.monotonic() < 60:
+            started = clock.monotonic()
+            provider.invalidate(await provider())
+            waits.append(clock.monotonic() - started)
+            await anyio.sleep(0.01)
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(20):
+            tasks.start_soon(call)
+    assert len(waits) > 300
+    assert max(waits) <= 3.0 + 1e-6  # at most: a second, a call, a second and a call
+    gaps = [later - earlier for earlier, later in pairwise(upstream.started)]
+    assert min(gaps) >= 1.5 - 1e-6
+
+
+async def test_result_that_has_expired_is_not_returned() -> None:
+    """Credentials of a void refresh that expire before the caller reads them are not returned to it."""
+    clock = VirtualClock()
+    provider = anycreds.cached(FakeSource(clock), clock=clock)
+    void = Outcome(make_credentials("A", clock.time() + 5), is_void=True)
+    assert provider._result_after(void, None, is_repeated=True) is void.credentials
+    clock.step(5)
+    assert provider._result_after(void, None, is_repeated=True) is None
 
 
 async def test_invalidating_everything_causes_one_call_per_second() -> None:

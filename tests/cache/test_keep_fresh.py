@@ -9,7 +9,6 @@ import pickle
 import threading
 
 import anyio
-import anyio.lowlevel
 import pytest
 
 import anycreds
@@ -90,27 +89,6 @@ async def test_nothing_outlives_the_block() -> None:
     calls = upstream.calls
     await anyio.sleep(24 * HOUR)
     assert upstream.calls == calls
-
-
-async def test_callers_outside_the_block_start_another_refresh() -> None:
-    """A caller that waits for the refresh that the block cancels decides again and gets credentials."""
-    clock = VirtualClock()
-    upstream = FakeSource(clock, life=100.0)
-    provider = anycreds.cached(upstream, clock=clock)
-    got = []
-
-    async def call() -> None:
-        got.append((await provider()).access_key_id)
-
-    async with anyio.create_task_group() as tasks, provider.keep_fresh():
-        upstream.latency = 30.0
-        await anyio.sleep(101)  # the refresh of the block is in progress, and the credentials have expired
-        upstream.latency = 0.0
-        if not upstream.running:
-            await anyio.sleep(1)
-        tasks.start_soon(call)
-        await anyio.lowlevel.checkpoint()
-    assert len(got) == 1
 
 
 async def test_handle_raises_the_failure_after_the_expiration_only() -> None:

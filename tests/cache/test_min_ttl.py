@@ -73,13 +73,6 @@ async def test_invalidate_forgets_a_rejection() -> None:
     assert (await provider(min_ttl=3 * HOUR)).access_key_id == "AKID3"
 
 
-async def test_rejection_after_the_credentials_were_dropped() -> None:
-    """If another thread drops the credentials meanwhile, the error says that nothing remains."""
-    state = anycreds.cached(FakeSource(VirtualClock()))._state
-    with pytest.raises(anycreds.LifetimeTooShortError, match="valid for 0 s"):
-        state.reject_min_ttl(state.now, HOUR)
-
-
 async def test_smaller_min_ttl_is_tried_after_a_rejection() -> None:
     """A rejection is remembered for the same and larger ``min_ttl`` only."""
     clock = VirtualClock()

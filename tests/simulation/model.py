@@ -12,6 +12,7 @@ import random
 from typing import Any, Literal, NamedTuple
 
 MAX_WAIT, TIMEOUT, MIN_INTERVAL, REJECTION_TTL = 5.0, 60.0, 1.0, 300.0
+MAX_BACKOFF, MAX_BACKOFF_IF_EXPIRED = 30.0, 5.0
 JITTER = 0.5  # in place of every random number: the start of refreshes, the backoff outside the mandatory window
 
 
@@ -75,9 +76,8 @@ class Model:
         # Error, urgency, when, backoff, how many in a row.
         self.failure: tuple[str, int, float, float, int] | None = None
         self.refresh: dict[str, Any] | None = None
-        self.waiting: dict[int, int] = {}  # callers, each with the number of abandoned refreshes
+        self.waiting: dict[int, int] = {}  # callers, each with the number of void refreshes that it has waited for
         self.last_call_ended = -math.inf
-        self.last_abandoned = False
         self.returned = 0
         self.invalidated = (0, -math.inf)
         self.now = 0.0
@@ -115,7 +115,7 @@ class Model:
         _, before, when, backoff, _ = self.failure
         return self.now < when + (backoff if urgency <= before else MIN_INTERVAL)
 
-    def _call(self, number: int, abandoned: int = 0, max_wait: float = MAX_WAIT) -> None:
+    def _call(self, number: int, voids: int = 0, max_wait: float = MAX_WAIT) -> None:
         """Decide for one caller, in the order of the five rules in "Decide"."""
         urgency = self._urgency()
         if urgency == 2:
@@ -127,14 +127,14 @@ class Model:
             ):
                 return self._finish(number, self.failure[0])
             self._start_refresh()
-            self.waiting[number] = abandoned
+            self.waiting[number] = voids
             return None
         assert self.cached is not None
         due = self.cached[1] - self.now <= self.cached[2] or urgency == 1
         if not self._is_backing_off(urgency) and due:
             self._start_refresh()
-            if (urgency == 1 or self.last_abandoned) and max_wait:
-                self.waiting[number] = abandoned
+            if urgency == 1 and max_wait:
+                self.waiting[number] = voids
                 return self._at(self.now + max_wait, "stop_waiting", number)
         return self._finish(number, "credentials", self.cached[0])
 
@@ -176,9 +176,8 @@ class Model:
             self.issued = (self.issued[0] + 1, self.now + response.lifetime)
         if error != "NotConfiguredError":
             self.last_call_ended = self.now
-        self.last_abandoned = refresh["is_void"]
         if refresh["is_void"]:
-            return self._wake(None, again=True)
+            return self._wake(error, is_void=True)
         is_unchanged = (
             error is None and self.cached is not None and self._urgency() < 2 and self.cached[0] == self.issued[0]
         )
@@ -204,16 +203,16 @@ class Model:
             backoff, in_a_row = max(MIN_INTERVAL, min(300 + 300 * JITTER, until_mandatory)), 0
         else:
             in_a_row = self.failure[4] + 1 if self.failure and self.failure[1] == urgency else 1
-            backoff = min(2.0 ** (in_a_row - 1), 30.0)
+            backoff = min(2.0 ** (in_a_row - 1), MAX_BACKOFF if urgency == 1 else MAX_BACKOFF_IF_EXPIRED)
         self.failure = (error, urgency, self.now, backoff, in_a_row)
 
-    def _wake(self, error: str | None, *, again: bool = False) -> None:
-        for number, abandoned in sorted(self.waiting.items()):
+    def _wake(self, error: str | None, *, is_void: bool = False) -> None:
+        for number, voids in sorted(self.waiting.items()):
             del self.waiting[number]
-            if again and abandoned == 2:
-                self._finish(number, "RetrievalError")
-            elif again:
-                self._call(number, abandoned + 1)
+            if is_void and not voids:
+                self._call(number, 1)
+            elif is_void and not error:
+                self._finish(number, "credentials", self.issued[0])
             elif self._urgency() < 2 and self.cached is not None:
                 self._finish(number, "credentials", self.cached[0])
             else:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from .._core.provider import Provider
+    from .refresh import InFlightRefresh
     from .state import CacheState
 
 # The wall clock may be set, or the machine suspended, while the task sleeps: it checks again at least this often.
@@ -86,7 +87,7 @@ class KeepFresh:
 
     """
 
-    __slots__ = ("_done", "_provider", "_scope", "_state")
+    __slots__ = ("_done", "_loop", "_provider", "_scope", "_state", "_withdrawn")
 
     def __init__(self, state: CacheState, provider: Provider) -> None:
         self._state = state
@@ -119,29 +120,44 @@ class KeepFresh:
 
         self._scope = anyio.CancelScope()
         self._done = anyio.Event()
+        self._loop = self._state.runtime.current_loop()
+        self._withdrawn: InFlightRefresh | None = None
         name = f"anycreds keep_fresh: {self._provider.name}"
-        self._state.runtime.spawn_system_task(self._run, self._done.set, name, copy_context())
+        self._state.runtime.spawn_system_task(self._run, self._on_end, name, copy_context())
+        self._state.open_blocks.append(self._loop)
         return FreshCredentials(self._state)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """End the task, and the refresh in progress."""
-        import anyio
-
+        """End the task, and the refresh in progress unless a caller or another block needs it."""
         self._scope.cancel()
         try:
-            with anyio.CancelScope(shield=True, deadline=anyio.current_time() + CLEANUP_TIMEOUT):
-                await self._done.wait()
-        finally:  # asyncio's own ``Task.cancel`` ignores shields
-            refresh = self._state.refresh_for(self._state.runtime.current_loop())
-            if refresh is not None:
-                await refresh.cancel()
+            await self._wait_for_end()
+        except BaseException:  # asyncio's own ``Task.cancel`` ignores shields
+            await self._wait_for_end()
+            raise
+
+    async def _wait_for_end(self) -> None:
+        import anyio
+
+        with anyio.CancelScope(shield=True, deadline=anyio.current_time() + CLEANUP_TIMEOUT):
+            await self._done.wait()
+        if self._withdrawn is not None:
+            await self._withdrawn.cancel()
+
+    def _on_end(self) -> None:
+        """Withdraw the refresh in progress, for which the task no longer waits, unless another block needs it."""
+        state = self._state
+        state.open_blocks.remove(self._loop)
+        refresh = None if self._loop in state.open_blocks else state.refresh_for(self._loop)
+        if refresh is not None and refresh.withdraw():
+            self._withdrawn = refresh
+        self._done.set()
 
     async def _run(self) -> BaseException | None:
         import anyio
 
-        loop = self._state.runtime.current_loop()
         try:
             with self._scope:
                 while True:
@@ -149,7 +165,7 @@ class KeepFresh:
                     await anyio.sleep(min(MAX_SLEEP, max(MIN_SLEEP, due_in)))
                     try:
                         await self._provider()
-                        if (refresh := self._state.refresh_for(loop)) is not None:
+                        if (refresh := self._state.refresh_for(self._loop)) is not None:
                             await refresh.wait(MAX_SLEEP)
                     except CredentialsError as failure:
                         log("keep_fresh", "info", "%s", failure)  # the state knows when the next attempt is due

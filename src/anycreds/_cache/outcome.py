@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from .._core.credentials import Credentials
-from .._core.errors import CredentialsError, RetrievalError
+from .._core.errors import CredentialsError, LifetimeTooShortError, RetrievalError
 
 
 class Outcome(NamedTuple):
@@ -13,6 +13,8 @@ class Outcome(NamedTuple):
 
     credentials: Credentials | None = None
     error: CredentialsError | None = None
+    is_void: bool = False
+    """Whether credentials were invalidated after the source was called: these may be the same, and are not cached."""
 
 
 ABANDONED = Outcome()
@@ -22,6 +24,24 @@ def wrapped(name: str, error: BaseException) -> RetrievalError:
     """Return the error for an exception that no provider raises."""
     wrapped = RetrievalError(f"failed with {type(error).__name__}", source=name, hint="see the cause of this error")
     return wrapped._keep_cause(error)
+
+
+def lifetime_too_short(name: str, remaining: float, min_ttl: float) -> LifetimeTooShortError:
+    """Return the error for credentials of which less remains than ``min_ttl``."""
+    return LifetimeTooShortError(
+        f"the newest credentials are valid for {remaining:.0f} s; min_ttl is {min_ttl:.0f} s",
+        source=name,
+        hint="use a smaller min_ttl, or let the source issue credentials with a longer lifetime",
+    )
+
+
+def nothing_came(name: str, count: int) -> RetrievalError:
+    """Return the error for a caller that has waited for so many refreshes in vain."""
+    return RetrievalError(
+        f"{count} consecutive refreshes were cancelled or expired before they could be used",
+        source=name,
+        hint="look for code that cancels all tasks, or that blocks the event loop",
+    )
 
 
 def is_cancellation(error: BaseException) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from .._core.errors import CredentialsError, RetrievalError
+from .._core.errors import CredentialsError
 from .refresh_results import RefreshFailure
 from .refresh_windows import EXPIRED, MANDATORY, NOT_URGENT, CachedCredentials, ClockReading
 
@@ -36,9 +36,6 @@ class CacheSnapshot(NamedTuple):
     cached: CachedCredentials | None = None  # valid or not
     failure: RefreshFailure | None = None  # the last attempt, if it failed
     rejection: MinTtlRejection | None = None
-    last_refresh_abandoned: bool = False
-    """The next caller then waits for its own refresh, since in short event loop runs a refresh in the background would
-    never finish."""
 
 
 class Decision(NamedTuple):
@@ -83,9 +80,7 @@ def decide(
     is_backing_off = failure is not None and failure.is_backing_off(now, urgency)
     if is_backing_off or not (cached.refresh_due(now) or urgency == MANDATORY):
         return SERVE
-    if urgency == MANDATORY or snapshot.last_refresh_abandoned:
-        return WAIT_BRIEFLY
-    return REFRESH_IN_BACKGROUND
+    return WAIT_BRIEFLY if urgency == MANDATORY else REFRESH_IN_BACKGROUND
 
 
 def _decide_for_min_ttl(snapshot: CacheSnapshot, now: ClockReading, min_ttl: float, *, is_refreshing: bool) -> Decision:
@@ -100,9 +95,10 @@ def _decide_for_min_ttl(snapshot: CacheSnapshot, now: ClockReading, min_ttl: flo
 def _remembered_error(failure: RefreshFailure | None, now: ClockReading) -> CredentialsError | None:
     """Return the error that stands for the next attempt, while it is too early for one; None if there is none.
 
-    Only a failure of the source is remembered. A missing setting may be there the next moment, and costs no call.
+    An error is remembered only if the source was called. A missing setting may be there the next moment, and costs no
+    call.
     """
-    if failure is None or not isinstance(failure.error, RetrievalError) or not failure.is_backing_off(now, EXPIRED):
+    if failure is None or not failure.error._source_was_called or not failure.is_backing_off(now, EXPIRED):
         return None
     return failure.error
 

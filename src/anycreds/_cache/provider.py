@@ -3,7 +3,7 @@
 A hit takes no lock, awaits nothing and makes no decision: see ``CacheState``. Otherwise a call is a loop of three
 steps: decide (``CacheState.plan_call``), wait for the refresh in the plan (``InFlightRefresh.wait``), read its outcome.
 A refresh whose source answers without waiting ends within the first step, without a task.
-The loop runs again only after a wait that was limited, or after a refresh that was abandoned.
+The loop runs again only after a wait that was limited, or after a refresh that was abandoned or void.
 """
 
 from __future__ import annotations
@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from .._core.credentials import Credentials
 from .._core.durations import as_seconds
-from .._core.errors import RetrievalError
 from .._core.logs import notify_observer
 from .._core.provider import NO_CONTEXT, ClientContext, Provider
-from .outcome import ABANDONED, Outcome
-from .refresh_windows import CacheOptions
+from .outcome import ABANDONED, Outcome, nothing_came
+from .refresh_windows import CacheOptions, schedule
 from .state import CacheState, CallPlan
 
 if TYPE_CHECKING:
@@ -142,7 +141,8 @@ class CachedProvider(Provider):
     def keep_fresh(self) -> KeepFresh:
         """Return an ``async with`` block in which the credentials are refreshed ahead of need, so that no caller waits.
 
-        Entering the block waits for the first credentials. Leaving it ends its task, and the refresh in progress.
+        Entering the block waits for the first credentials. Leaving it ends its task, and the refresh in progress
+        unless a caller or another block needs it.
 
         Returns:
             The block. Its ``as`` target is a ``FreshCredentials``, whose ``credentials`` can be read without waiting.
@@ -200,9 +200,9 @@ class CachedProvider(Provider):
                 return cached
             if outcome is None:
                 has_waited = True
-            elif outcome is not ABANDONED and (cached := self._result_after(outcome, min_ttl)) is not None:
-                return cached
-            else:
+            elif (found := self._result_after(outcome, min_ttl, is_repeated=abandoned > 0)) is not None:
+                return found
+            elif not refresh.is_withdrawn:
                 abandoned += 1
         return self._result_after_abandoned(min_ttl)
 
@@ -222,25 +222,29 @@ class CachedProvider(Provider):
             plan.refresh.start(plan.start_delay)
         return plan
 
-    def _result_after(self, outcome: Outcome, min_ttl: float | None) -> Credentials | None:
-        """Return what a caller gets after the refresh that it waited for; None if it has to decide again."""
+    def _result_after(self, outcome: Outcome, min_ttl: float | None, *, is_repeated: bool) -> Credentials | None:
+        """Return what a caller gets after the refresh that it waited for; None if it has to decide again.
+
+        ``is_repeated``: it waited for another one before, so the source was called after its own call. It then gets
+        what the source returned, even if other callers have invalidated that, or other credentials, meanwhile.
+        """
+        if outcome is ABANDONED or (outcome.is_void and not is_repeated):
+            return None
         cached, now = self._state.snapshot.cached, self._state.now
-        remaining = -math.inf if cached is None else cached.remaining(now)
+        found, remaining = (None, -math.inf) if cached is None else (cached.credentials, cached.remaining(now))
+        if remaining <= 0 and outcome.credentials is not None and is_repeated:
+            found, remaining = outcome.credentials, schedule(outcome.credentials, now, 0.0).remaining(now)
         if outcome.error is not None and (remaining <= 0 or remaining < (min_ttl or 0)):
             raise outcome.error._copy()
-        if cached is None or remaining <= 0:
+        if remaining <= 0:
             return None
         if min_ttl is not None and remaining < min_ttl:
-            self._state.reject_min_ttl(now, min_ttl)
-        return cached.credentials
+            self._state.reject_min_ttl(now, remaining, min_ttl)
+        return found
 
     def _result_after_abandoned(self, min_ttl: float | None) -> Credentials:
         """Return what a caller gets after the last abandoned refresh that it waits for."""
         cached = self._state.snapshot.cached
         if min_ttl is None and cached is not None and cached.remaining(self._state.now) > 0:
             return cached.credentials
-        raise RetrievalError(
-            f"{MAX_ABANDONED_REFRESHES} consecutive refreshes were cancelled or expired before they could be used",
-            source=self.name,
-            hint="look for code that cancels all tasks, or that blocks the event loop",
-        )
+        raise nothing_came(self.name, MAX_ABANDONED_REFRESHES)

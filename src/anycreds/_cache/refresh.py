@@ -2,12 +2,12 @@
 
 **Ownership.** A refresh is a task of the event loop run (a trio system task, an asyncio task), not of a caller. A
 caller only waits for an event, so cancelling a caller cancels that wait and nothing else. The attempt has a
-deadline, and only ``cancel`` ends it before.
+deadline, and only ``cancel`` and ``withdraw`` end it before.
 
 **Outcome.** A refresh ends exactly once, in ``finish``: with credentials, with an error, or abandoned. ``finish`` is
-called with the outcome of the attempt, and as abandoned wherever the task may end without one: its scope was cancelled,
-the event loop run cancelled it, or it never got to its first step. The first call counts. It applies the outcome to the
-state of the cache and then wakes all waiters, even if applying raises an exception: no caller waits forever.
+called with the outcome of the attempt, and as abandoned wherever the task may end without one: its scope or the event
+loop run cancelled it, or it had no first step. The first call counts. It applies the outcome to the state of the cache
+and then wakes all waiters, even if applying raises an exception: no caller waits forever.
 
 **Without a task.** ``finish_now`` makes the attempt in the task of the caller, if the source answers without waiting.
 Then the refresh begins and ends within one plain call, so that no other caller of the event loop ever joins it.
@@ -58,7 +58,9 @@ class InFlightRefresh(ActiveCall):
         "_waiters",
         "_waits_for",
         "generation",
+        "has_called",
         "has_started",
+        "is_withdrawn",
         "loop",
         "number",
         "outcome",
@@ -70,6 +72,8 @@ class InFlightRefresh(ActiveCall):
         super().__init__(state.source)
         self.loop: Hashable = loop
         self.has_started: bool = False  # whether its task was created
+        self.has_called: bool = False  # whether its task has called the source
+        self.is_withdrawn: bool = False  # whether ``withdraw`` has cancelled it
         self.outcome: Outcome | None = None  # None while it is in progress
         self.generation: int = -1  # the number of invalidations before the source was called
         self.number: int = 0  # of the attempt, in the order in which all refreshes called the source
@@ -145,6 +149,7 @@ class InFlightRefresh(ActiveCall):
                     with self._state.runtime.pause_attempt():
                         await io.sleep(delay)
                 state = self._begin_attempt()
+                self.has_called = True
                 credentials = await fetch_observed(self.provider, io, state.context)
                 self.prompts_user = io.prompts_user
                 outcome = Outcome(credentials=credentials)
@@ -186,13 +191,7 @@ class InFlightRefresh(ActiveCall):
                 self._done.set()
 
     async def wait(self, max_wait: float) -> Outcome | None:
-        """Wait for the outcome.
-
-        Args:
-            max_wait: Seconds; may be infinite.
-
-        Returns:
-            The outcome; None if the refresh takes longer than ``max_wait``.
+        """Wait for the outcome, for at most ``max_wait`` seconds, which may be infinite; return None after them.
 
         Raises:
             ReentrantProviderError: This refresh waits for the one that the caller is a part of.
@@ -227,6 +226,13 @@ class InFlightRefresh(ActiveCall):
         self._attempt.cancel()
         with anyio.CancelScope(shield=True, deadline=anyio.current_time() + CLEANUP_TIMEOUT):
             await self._done.wait()
+
+    def withdraw(self) -> bool:
+        """Cancel the attempt if no caller waits for it. Return whether it was cancelled, now or before."""
+        if not self._waiters and self._attempt is not None:
+            self.is_withdrawn = True
+            self._attempt.cancel()
+        return self.is_withdrawn
 
     def _register_waiter(self) -> InFlightRefresh | None:
         """Return the refresh that the calling code is a part of, after noting that it waits for this one."""

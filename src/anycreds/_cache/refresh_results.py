@@ -16,9 +16,11 @@ from .refresh_windows import EXPIRED, NOT_URGENT, CachedCredentials, CacheOption
 # The next attempt after a failure outside the mandatory window: a random time between these (the AWS SDKs' common
 # refresh behavior of 2026).
 ADVISORY_BACKOFF = (5 * 60.0, 10 * 60.0)
-# The next attempts after failures in the mandatory window, or without valid credentials: 1 s, 2 s, 4 s … up to 30 s.
-# So no failure causes more than one call per second.
+# The next attempts after failures in the mandatory window: 1 s, 2 s, 4 s … up to 30 s. So no failure causes more than
+# one call per second.
 FIRST_BACKOFF, MAX_BACKOFF = 1.0, 30.0
+# Without valid credentials up to 5 s: callers get nothing but the error, and must notice soon that the source is back.
+MAX_BACKOFF_IF_EXPIRED = 5.0
 # EC2 metadata returns this code, with HTTP status 200, when the role of the instance cannot be assumed.
 _DEFINITIVE_CODES = frozenset(("AssumeRoleUnauthorizedAccess",))
 
@@ -151,5 +153,6 @@ def record_failure(
         return RefreshFailure(error, unchanged, urgency, now.monotonic, now.monotonic + backoff, 0)
     is_repeated = previous is not None and previous.urgency == urgency
     failures = previous.consecutive_failures + 1 if previous is not None and is_repeated else 1
-    backoff = min(FIRST_BACKOFF * 2.0 ** min(failures - 1, 10), MAX_BACKOFF)
+    longest = MAX_BACKOFF_IF_EXPIRED if urgency == EXPIRED else MAX_BACKOFF
+    backoff = min(FIRST_BACKOFF * 2.0 ** min(failures - 1, 10), longest)
     return RefreshFailure(error, unchanged, urgency, now.monotonic, now.monotonic + backoff, failures)

@@ -1,8 +1,8 @@
 """The state of one cache, shared by every thread and event loop: credentials, the last failure, refreshes in progress.
 
 **Lock.** Every method that changes the state does so under one lock, which is never held over an ``await``, an observer
-or a log record. The plain functions of ``policy`` decide; a refresh to wait for is returned as an object. The outcome
-of a refresh arrives by one call, ``apply_outcome``.
+or a log record. The plain functions of ``policy`` decide; a refresh to wait for is returned as an object. Its outcome
+arrives by one call, ``apply_outcome``. What a signal handler changes in the middle of a change is deferred to its end.
 
 **Two fast paths avoid the lock.** ``fast_path`` is one tuple (start, end, credentials, clock). Between these two wall
 clock times every caller without ``min_ttl`` gets these credentials, so a hit reads one clock and compares it with both
@@ -12,7 +12,7 @@ have to wait: once one caller of an event loop has decided to wait because nothi
 this loop without ``min_ttl`` would decide the same, until any refresh ends.
 
 **Invalidation.** ``generation`` counts invalidations. A refresh remembers the count at which its source was called. If
-the count has changed when it ends, the credentials may be the invalidated ones, so the outcome counts as abandoned.
+the count has changed when it ends, the credentials may be the invalidated ones, so the outcome is void.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ import itertools
 import math
 import threading
 from collections.abc import Callable, Hashable
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from .._core.credentials import Credentials
-from .._core.errors import LifetimeTooShortError, RetrievalError
 from .._core.provider import ClientContext, Provider
 from . import policy
-from .outcome import ABANDONED, Outcome
+from .deferred_changes import DeferredChanges
+from .outcome import ABANDONED, Outcome, lifetime_too_short
 from .refresh import InFlightRefresh
 from .refresh_results import FIRST_BACKOFF, RefreshResult, apply_credentials, apply_error, is_unchanged
 from .refresh_windows import CacheOptions, ClockReading
@@ -64,6 +65,7 @@ class CacheState:
         """What is cached, and how the last attempt ended."""
         self.attempt_numbers = itertools.count(1)
         self._newest_attempt = 0  # of those that returned credentials; the ones of other loops overlap
+        self.open_blocks: list[Hashable] = []  # the event loops of the open ``keep_fresh`` blocks, once for each
         self._last_call_ended = -math.inf
         self._invalidated: tuple[int | None, float] = (None, -math.inf)
         """The fingerprint of the last invalidated credentials, and until when they cannot be invalidated again."""
@@ -73,7 +75,8 @@ class CacheState:
 
     def reset_after_fork(self) -> None:
         """Drop refreshes and the lock: their tasks and threads do not exist in a child process. Keep credentials."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # noqa: TID251 - see ``DeferredChanges``
+        self._deferred = DeferredChanges(self._lock)
         self._refreshes: dict[Hashable, InFlightRefresh] = {}
         self._joinable: dict[Hashable, InFlightRefresh] = {}
 
@@ -116,6 +119,7 @@ class CacheState:
             CredentialsError: The last refresh raised it, and it is too early for the next one.
 
         """
+        self._deferred.run()
         now = self.now
         with self._lock:
             refresh = self.refresh_for(loop)
@@ -130,39 +134,46 @@ class CacheState:
             if decision is policy.SERVE or (decision is policy.REFRESH_IN_BACKGROUND and min_ttl is None):
                 self._update_fast_path(now, is_refreshing=refresh is not None)
             cached = self.snapshot.cached
+        self._deferred.run()
         if decision.error is not None:
             raise decision.error._copy()
         if decision.lifetime_too_short and min_ttl is not None:
-            self._raise_lifetime_too_short(now, min_ttl)
+            raise lifetime_too_short(self.source.name, 0.0 if cached is None else cached.remaining(now), min_ttl)
         return CallPlan(None if cached is None else cached.credentials, refresh, decision.max_wait, start_delay)
 
     def _new_refresh(self, loop: Hashable, now: ClockReading) -> tuple[InFlightRefresh, float]:
-        is_closed = self.runtime.is_loop_closed
-        self._refreshes = {known: refresh for known, refresh in self._refreshes.items() if not is_closed(known)}
+        for known in filter(self.runtime.is_loop_closed, tuple(self._refreshes)):
+            dropped = self._refreshes.pop(known)
+            if dropped.has_called:  # it will not end by itself
+                self._last_call_ended = max(self._last_call_ended, dropped.started_at)
         refresh = self._refreshes[loop] = InFlightRefresh(self, loop)
         return refresh, max(0.0, self._last_call_ended + FIRST_BACKOFF - now.monotonic)
 
     def apply_outcome(self, refresh: InFlightRefresh, outcome: Outcome) -> Outcome:
         """Apply how a refresh has ended, and report it. Return what its waiters get."""
+        if self._deferred.add_if_interrupting(partial(self.apply_outcome, refresh, outcome)):
+            return outcome
         now, jitter = self.now, self.runtime.jitter()
         with self._lock:
             if self._refreshes.get(refresh.loop) is refresh:
                 del self._refreshes[refresh.loop]
             self._joinable = {}
-            if outcome.credentials is not None or isinstance(outcome.error, RetrievalError):
-                self._last_call_ended = now.monotonic  # the source was called, whether the outcome is used or not
+            credentials, error, _ = outcome
+            if credentials is not None or (refresh.has_called if error is None else error._source_was_called):
+                self._last_call_ended = now.monotonic  # whether the outcome is used or not
             if outcome is ABANDONED or refresh.generation != self.generation:
-                self.snapshot = self.snapshot._replace(last_refresh_abandoned=True)
-                self.fast_path = self._no_fast_path
-                return ABANDONED
-            if outcome.credentials is not None:
-                self.may_prompt_user = refresh.prompts_user
-            result = self._result_of(outcome, now, jitter, refresh.number)
-            self.snapshot = self.snapshot._replace(
-                cached=result.cached, failure=result.failure, last_refresh_abandoned=False
-            )
-            is_repeated = self._source_repeated_invalidated(result, now)
-            self._update_fast_path(now)
+                result, is_repeated = None, False
+                self.fast_path = self._no_fast_path  # the next caller decides whether to start another one
+            else:
+                if credentials is not None:
+                    self.may_prompt_user = refresh.prompts_user
+                result = self._result_of(outcome, now, jitter, refresh.number)
+                self.snapshot = self.snapshot._replace(cached=result.cached, failure=result.failure)
+                is_repeated = self._source_repeated_invalidated(result, now)
+                self._update_fast_path(now)
+        self._deferred.run()
+        if result is None:
+            return outcome if outcome is ABANDONED else outcome._replace(is_void=True)
         name, seconds = self.source.name, now.monotonic - refresh.started_at
         report_refresh(name, self.options.observer, result, now, seconds)
         if is_repeated:
@@ -190,37 +201,36 @@ class CacheState:
         return result.event == "refreshed"
 
     def invalidate(self, credentials: Credentials) -> bool:
-        """Drop the cached credentials if they are these. Return whether they were dropped."""
+        """Drop the cached credentials if they are these. Return whether they were, or will be, dropped."""
         now, fingerprint = self.now, _fingerprint(credentials)
-        with self._lock:
-            cached = self.snapshot.cached
-            if cached is None or _fingerprint(cached.credentials) != fingerprint:
-                return False
-            last, until = self._invalidated
-            if last == fingerprint and now.monotonic < until:
-                return False  # the source has no other credentials: dropping these again only repeats the call
-            self.generation += 1
-            self._invalidated = (fingerprint, -math.inf)
-            self.snapshot = self.snapshot._replace(cached=None, rejection=None)
+        if self._deferred.add_if_interrupting(partial(self.invalidate, credentials)):
             self.fast_path = self._no_fast_path
-        report_invalidation(self.source.name, self.options.observer, credentials)
-        return True
+            return self._may_drop(fingerprint, now)
+        with self._lock:
+            is_dropped = self._may_drop(fingerprint, now)
+            if is_dropped:
+                self.generation += 1
+                self._invalidated = (fingerprint, -math.inf)
+                self.snapshot = self.snapshot._replace(cached=None, rejection=None)
+                self.fast_path = self._no_fast_path
+        self._deferred.run()
+        if is_dropped:
+            report_invalidation(self.source.name, self.options.observer, credentials)
+        return is_dropped
 
-    def reject_min_ttl(self, now: ClockReading, min_ttl: float) -> NoReturn:
+    def _may_drop(self, fingerprint: int, now: ClockReading) -> bool:
+        """Return whether these credentials are cached, and the source may have others: it has not repeated them."""
+        cached, (last, until) = self.snapshot.cached, self._invalidated
+        is_cached = cached is not None and _fingerprint(cached.credentials) == fingerprint
+        return is_cached and not (last == fingerprint and now.monotonic < until)
+
+    def reject_min_ttl(self, now: ClockReading, remaining: float, min_ttl: float) -> NoReturn:
         """Raise ``LifetimeTooShortError``, and remember that the source cannot satisfy this ``min_ttl``."""
         with self._lock:
             rejection = policy.MinTtlRejection(min_ttl, now.monotonic + policy.REJECTION_TTL)
             self.snapshot = self.snapshot._replace(rejection=rejection)
-        self._raise_lifetime_too_short(now, min_ttl)
-
-    def _raise_lifetime_too_short(self, now: ClockReading, min_ttl: float) -> NoReturn:
-        cached = self.snapshot.cached
-        remaining = 0.0 if cached is None else cached.remaining(now)
-        raise LifetimeTooShortError(
-            f"the newest credentials are valid for {remaining:.0f} s; min_ttl is {min_ttl:.0f} s",
-            source=self.source.name,
-            hint="use a smaller min_ttl, or let the source issue credentials with a longer lifetime",
-        )
+        self._deferred.run()
+        raise lifetime_too_short(self.source.name, remaining, min_ttl)
 
     def _update_fast_path(self, now: ClockReading, *, is_refreshing: bool = False) -> None:
         duration = policy.fast_path_duration(self.snapshot, now, is_refreshing=is_refreshing)

@@ -50,6 +50,8 @@ class CredentialsError(Exception):
     """
 
     _cause: BaseException | None = None
+    _source_was_called: bool = False
+    """Whether a call of a source, which costs something, has led to the error. A cache then remembers it."""
 
     def __init__(self, message: str, *, source: str | None = None, hint: str | None = None) -> None:
         super().__init__(message)
@@ -73,6 +75,7 @@ class CredentialsError(Exception):
         cause.__traceback__ = frames
         self._cause = cause
         self.__cause__: BaseException | None = cause
+        self._source_was_called = self._source_was_called or getattr(cause, "_source_was_called", False)
         return self
 
     def _copy(self) -> Self:
@@ -112,6 +115,8 @@ class NotConfiguredError(CredentialsError):
 class MetadataUnreachableError(NotConfiguredError):
     """The EC2 metadata service has never responded to this provider: this is probably not an EC2 instance."""
 
+    _source_was_called = True
+
 
 class ProviderAttempt(NamedTuple):
     """A provider of a chain that had nothing configured."""
@@ -143,6 +148,7 @@ class NoCredentialsError(NotConfiguredError):
     ) -> None:
         super().__init__(message, **common)
         self.attempts = attempts
+        self._source_was_called = any(attempt.error._source_was_called for attempt in attempts)
 
     def __str__(self) -> str:
         lines = [super().__str__()]
@@ -202,6 +208,8 @@ class RetrievalError(CredentialsError):
         code: The error code of AWS in the response; None if there is none.
 
     """
+
+    _source_was_called = True
 
     def __init__(
         self, message: str, *, status: int | None = None, code: str | None = None, **common: Unpack[_Common]

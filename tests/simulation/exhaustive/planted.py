@@ -57,7 +57,7 @@ def abandoned_refresh_wakes_no_waiter(patch: pytest.MonkeyPatch) -> None:
             self._done = cast("anyio.Event", Silent())
             finish(self, outcome)
             self._done = done
-            if self.outcome is not ABANDONED:
+            if self.outcome is not None and self.outcome is not ABANDONED and not self.outcome.is_void:
                 done.set()
 
     patch.setattr(InFlightRefresh, "finish", silent)

@@ -139,7 +139,9 @@ class InstanceMetadataProvider(Provider):
         self._token = token  # also that of IMDSv1 after a timeout, now that the service has responded
         role = "" if response.status == 404 else parse_role_name(response, NAME)
         if not role:
-            raise NotConfiguredError("no role attached to this EC2 instance", source=NAME, hint=NO_ROLE_HINT)
+            error = NotConfiguredError("no role attached to this EC2 instance", source=NAME, hint=NO_ROLE_HINT)
+            error._source_was_called = True
+            raise error
         # Without the name of the role: a text from a response must not be in a message.
         description = f"{_describe(request)}<role>"
         response = await self._send(attempt, token.role_request(attempt.settings.timeout, role), description)
