@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import pytest
@@ -42,10 +42,16 @@ Provider = Callable[[], Awaitable[Credentials]]
 
 
 @pytest.fixture
-def aws() -> Iterator[FakeAWS]:
-    """Return a fake AWS whose refresh takes 0.2 s."""
+def latency() -> float:
+    """Return how many seconds a refresh takes."""
+    return LATENCY
+
+
+@pytest.fixture
+def aws(latency: float) -> Iterator[FakeAWS]:
+    """Return a fake AWS whose refresh takes that long."""
     with FakeAWS.in_thread() as fake:
-        fake.script("sso token", Delay(LATENCY))
+        fake.script("sso token", Delay(latency))
         yield fake
 
 
@@ -183,6 +189,28 @@ def test_cancelled(run: Any, way: Any, is_cached: bool, aws: FakeAWS, file: Path
 
 
 @pytest.mark.fault("S14")
+@pytest.mark.parametrize("latency", [1.0])
+@pytest.mark.parametrize("is_cached", [False, True], ids=["uncached", "cached"])
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_cancelled_caller_leaves_at_once(backend: str, is_cached: bool, aws: FakeAWS, file: Path) -> None:
+    """A caller whose scope is cancelled while the service takes a second leaves at once, with no error of its own."""
+    old = refresh_token(file)
+
+    async def main() -> float:
+        provider = make_provider(aws, is_cached=is_cached)
+        with anyio.CancelScope() as outer:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(cast("Any", provider))
+                await request_sent(aws, anyio.sleep)
+                started = time.monotonic()
+                outer.cancel()
+        assert outer.cancelled_caught
+        return time.monotonic() - started
+
+    assert anyio.run(main, backend=backend) < 0.5
+    assert_session_survives(aws, file, old)
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_closed_loop(aws: FakeAWS, file: Path) -> None:
     """A loop that is closed with the refresh in progress, without cancelling it, does not lose the token."""
