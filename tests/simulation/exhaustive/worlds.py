@@ -74,5 +74,8 @@ WORLDS = {
         World("reject", ("reject", "reject", "call"), (UP, SAME)),
         World("refresh", ("refresh", "refresh", "call", "call"), (UP, FAIL), remaining=1800),
         World("blocks", ("block", "block", "call", "call"), (UP, FAIL), full_bound=2),
+        World("reject-all", ("reject", "reject", "reject", "reject"), (UP,), full_bound=2),
+        World("block-and-invalidate", ("block", "call", "call"), (SLOW,), ("cancel", "invalidate"), late=1),
+        World("block-in-window", ("block", "block", "call"), (SLOW,), remaining=600, late=1),
     )
 }
