@@ -60,7 +60,7 @@ class Invalidation(NamedTuple):
 
 
 class History:
-    """Records what happens to one cache. Its methods may be called by several threads."""
+    """Records what happens to one cache, in any number of threads."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -136,7 +136,7 @@ def problems(history: History) -> list[str]:
     - A call that has begun ends.
     - Credentials are whole: the source issued all three fields together, before the end of the call.
     - They were valid at some moment between the call and its end, unless their expiration is marked as extended.
-    - No call returns older credentials, which expire no later, than a call that had ended before it began.
+    - No call returns older credentials (asked for earlier) that expire no later than what an earlier call returned.
     - A call that begins after an ``invalidate`` that dropped the cached credentials gets what the source was asked for
       after that ``invalidate`` began.
     - A call raises no error, and gets no extended expiration, if an earlier call had returned credentials that were
@@ -224,13 +224,13 @@ def _start(invalidation: Invalidation) -> Moment:
 def _newer(one: Issue | None, other: Issue | None) -> Issue | None:
     if one is None or other is None:
         return one or other
-    return max(one, other, key=lambda issue: issue.issued)
+    return max(one, other, key=lambda issue: issue.asked)
 
 
 def _is_older(one: Issue, other: Issue) -> bool:
-    """Return whether credentials were issued earlier than others, and expire no later."""
+    """Return whether the source was asked for credentials earlier than for others, and they expire no later."""
     ends = [issue.credentials.expiration for issue in (one, other)]
-    return one.issued < other.issued and (ends[1] is None or (ends[0] is not None and ends[0] <= ends[1]))
+    return one.asked < other.asked and (ends[1] is None or (ends[0] is not None and ends[0] <= ends[1]))
 
 
 def _is_extended(credentials: Credentials | None) -> bool:
