@@ -59,17 +59,14 @@ def _environment() -> dict[str, str]:
         ("@pytest.mark.fault(*IDS)\ndef test_it(): ...\n", "an ID is a literal text"),
     ],
 )
-def test_marked_tests_are_found(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, expected: dict[str, str] | str
-) -> None:
+def test_marked_tests_are_found(tmp_path: Path, source: str, expected: dict[str, str] | str) -> None:
     """The marker is found at tests and in tables; anywhere else, and with a computed ID, it is an error."""
     (tmp_path / "tests").mkdir()
     (tmp_path / "tests" / "test_one.py").write_text(source)
-    monkeypatch.setattr(fault_ids, "ROOT", tmp_path)
     if isinstance(expected, str):
         with pytest.raises(ValueError, match=expected):
-            marked_tests()
+            marked_tests(tmp_path)
     else:
-        assert {key: [each.name for each in found] for key, found in marked_tests().items()} == {
+        assert {key: [each.name for each in found] for key, found in marked_tests(tmp_path).items()} == {
             key: [name] for key, name in expected.items()
         }

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import tomllib
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -65,18 +66,19 @@ def sections() -> dict[str, str]:
     }
 
 
-def marked_tests() -> dict[str, list[MarkedTest]]:
+@cache
+def marked_tests(root: Path = ROOT) -> dict[str, list[MarkedTest]]:
     """Return the tests that have the marker, by ID. They are found in the source, which needs no collection.
 
     Raises:
         ValueError: The marker is at something else than a test, or an ID is not a literal text.
     """
     found: dict[str, list[MarkedTest]] = {}
-    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+    for path in sorted((root / "tests").rglob("test_*.py")):
         text = path.read_text(encoding="utf-8")
         if f"mark.{_MARKER}(" in text:
             for identifier, name in _marks(ast.parse(text), path):
-                test = MarkedTest(path.relative_to(ROOT).as_posix(), name)
+                test = MarkedTest(path.relative_to(root).as_posix(), name)
                 if test not in found.setdefault(identifier, []):
                     found[identifier].append(test)
     return found
