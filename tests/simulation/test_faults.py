@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 
+import anycreds
 from anycreds import (
     Credentials,
     CredentialsError,
@@ -17,7 +18,7 @@ from anycreds import (
     ProviderTimeoutError,
     RetrievalError,
 )
-from anycreds.testing import Forever, MemoryNetwork, ResetAfter, Status, Step
+from anycreds.testing import CANARY, Forever, MemoryNetwork, ResetAfter, Status, Step
 from anycreds.testing.pytest_plugin import virtual_backend as anyio_backend
 from simulation.sources import READERS, SERVICES, Sources, sources
 from support.goals import RecordGoal
@@ -180,3 +181,29 @@ async def test_every_second_request_fails(sources: Sources, reader: str) -> None
         sources.aws.script(sources.route(reader), Status(500))
         assert isinstance(await provider(), Credentials)
         assert sources.network.open == 0
+
+
+CHAINED = ("silence", "half a body", "endless body", "forbidden", "server error", "redirect", "web page", "empty body")
+
+
+@pytest.mark.fault("U01", "U03", "U07", "U10", "U11", "U14", "U25")
+@pytest.mark.parametrize("reader", READERS)
+async def test_chain_continues_only_where_nothing_is_configured(sources: Sources, reader: str) -> None:
+    """A fault of a source stops a chain, except where EC2 metadata never responded or the instance has no role."""
+
+    async def other() -> Credentials:
+        return Credentials("AKIDOTHER", CANARY)
+
+    for name in CHAINED:
+        fault, kind, _ = HTTP_FAULTS[name]
+        if (reader, kind) == ("imds token", "malformed"):
+            continue
+        with row(name):
+            sources.aws.script(sources.route(reader), fault)
+            chain = anycreds.create_credential_chain(sources.provider(reader), other)
+            if issubclass(expected_error(reader, name, kind), NotConfiguredError):
+                assert (await chain()).access_key_id == "AKIDOTHER"
+                sources.aws.restore()
+            else:
+                error, _ = await sources.failure(chain)
+                assert type(error) is expected_error(reader, name, kind)
