@@ -109,7 +109,7 @@ def test_command_that_ends_at_a_random_time(
                 await anycreds.from_process()()
             return
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(kill_after, seconds, command, chance)
+            tasks.start_soon(kill_after, seconds, command, len(command.pids()), chance)
             with pytest.raises(CredentialsError):
                 await anycreds.from_process()()
 
@@ -143,9 +143,8 @@ def test_command_that_ends_at_a_random_time(
     assert len(command.pids()) > budget.count(15)  # otherwise they were cancelled before they started
 
 
-async def kill_after(seconds: float, command: Command, chance: random.Random) -> None:
-    """Kill one of the newest two processes of a command, or all of its group."""
-    known = len(command.pids())
+async def kill_after(seconds: float, command: Command, known: int, chance: random.Random) -> None:
+    """Kill a command that is started after so many known processes, alone or with all of its group."""
     with anyio.fail_after(10):
         while len(command.pids()) < known + 1:  # noqa: ASYNC110 - another process writes it
             await anyio.sleep(0.002)
