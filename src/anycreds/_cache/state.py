@@ -195,7 +195,7 @@ class CacheState:
     def _source_repeated_invalidated(self, result: RefreshResult, now: ClockReading) -> bool:
         """Return whether the source returned invalidated credentials again. They then stay cached for a while."""
         credentials = result.credentials
-        if credentials is None or _fingerprint(credentials) != self._invalidated[0]:
+        if credentials is None or self._invalidated[0] is None or _fingerprint(credentials) != self._invalidated[0]:
             return False
         self._invalidated = (self._invalidated[0], now.monotonic + policy.REJECTION_TTL)
         return result.event == "refreshed"

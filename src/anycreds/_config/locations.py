@@ -113,7 +113,7 @@ def select_profile(argument: str | None, client_profile: str | None, environ: Ma
 
     Where ``AWS_PROFILE`` is not set, its old name ``AWS_DEFAULT_PROFILE`` counts, with a warning.
     """
-    name = _explicit_option("profile", argument)
+    name = None if argument is None else _explicit_option("profile", argument)
     if name is None and client_profile is not None and str(client_profile).strip():
         name = Setting(str(client_profile), "the profile of the client")
     name = name or first_set_or_old(environ, PROFILE_VARIABLE, OLD_PROFILE_VARIABLE)

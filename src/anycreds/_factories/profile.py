@@ -61,7 +61,7 @@ def profile_provider(
     check_client_config(client_config)
     limits = {"timeout": metadata_timeout, "max_retries": max_retries}
     given = {name: value for name, value in limits.items() if value is not None}
-    for seconds in (timeout, metadata_timeout):
+    for seconds in (timeout, metadata_timeout) if given or timeout is not None else ():
         check_timeout_and_retries(1.0 if seconds is None else seconds, given.get("max_retries", 0), _NAME)
     name = _SSO if only == "default-sso" else _NAME
     build = partial(

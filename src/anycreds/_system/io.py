@@ -141,15 +141,16 @@ class SystemIo:
 
     async def _clients(self, module: str) -> HttpClients:
         """Return the connections of this attempt, when the module that makes them is imported."""
-        import anyio
+        loading_time = 0.0
+        if not event_loop.is_imported(module):
+            import anyio
 
-        started = None if event_loop.is_imported(module) else anyio.current_time()
-        if started is not None:
+            started = anyio.current_time()
             await preload.preload((module,))
+            loading_time = anyio.current_time() - started
         if self._http is None:
             self._http = sys.modules[_HTTP].HttpClients()  # an ``import`` takes 1 µs
-        if started is not None:
-            self._http.loading_time = anyio.current_time() - started
+        self._http.loading_time += loading_time
         return self._http
 
     async def read_file(self, path: str, limit: int) -> bytes | core.ReadFailure:

@@ -32,7 +32,7 @@ class PlainHttp:
 
     def __init__(self, connect: Connect | None = None) -> None:
         self._connect = SocketStream.connect if connect is None else connect
-        self._idle: dict[Url, Stream] = {}
+        self._idle: dict[tuple[str, str, int | None], Stream] = {}  # by scheme, host and port
 
     def close(self) -> None:
         """Close the connections."""
@@ -59,13 +59,13 @@ class PlainHttp:
         except OSError as error:
             return TransportFailure("broken", f"ReadError: {describe_os_error(error)}")
         finally:
-            if not is_open or self._idle.setdefault(_server(request.url), stream) is not stream:
+            if not is_open or self._idle.setdefault(request.url[:3], stream) is not stream:
                 stream.close()
         return result
 
     async def _open(self, url: Url, before_wait: Callable[[], None]) -> Stream:
         """Return an open connection. Raise the error of the last address."""
-        stream = self._idle.pop(_server(url), None)
+        stream = self._idle.pop(url[:3], None)
         if stream is not None:
             if not stream.is_readable():
                 return stream
@@ -75,10 +75,6 @@ class PlainHttp:
             with suppress(OSError):
                 return await self._connect(address, url.port or 80, before_wait)
         return await self._connect(addresses[-1], url.port or 80, before_wait)
-
-
-def _server(url: Url) -> Url:
-    return url._replace(target="")
 
 
 def _encode(request: Request) -> bytes:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from typing import Protocol, Self, TypeAlias
 
 import anyio
@@ -78,8 +77,10 @@ class SocketStream:
         """Return the next bytes. See ``Stream``."""
         while True:
             await anyio.wait_readable(self._socket)
-            with suppress(BlockingIOError):  # a system may report data that it drops then
+            try:
                 return self._socket.recv(max_bytes)
+            except BlockingIOError:  # a system may report data that it drops then
+                continue
 
     def is_readable(self) -> bool:
         """Return whether there is something to read, or the connection is closed. See ``Stream``."""
@@ -95,10 +96,10 @@ class SocketStream:
 
 
 async def _wait_until_connected(connecting: socket.socket, before_wait: Callable[[], None]) -> None:
-    with suppress(OSError):
-        connecting.getpeername()
-        return  # it is already, as usual on this machine; a wait would take longer than everything else here
-    before_wait()
-    await anyio.wait_writable(connecting)
-    if number := connecting.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-        raise OSError(number, os.strerror(number))
+    try:
+        connecting.getpeername()  # it is already, as usual on this machine; a wait takes longer than everything else
+    except OSError:
+        before_wait()
+        await anyio.wait_writable(connecting)
+        if number := connecting.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            raise OSError(number, os.strerror(number)) from None
