@@ -13,11 +13,10 @@ from .._providers.chain import DefaultChain
 from .._providers.environment import EnvironmentProvider
 from .._system.runtime import SystemRuntime
 from .cache import cached
+from .chain_steps import ChainStep, no_default_profile, no_token_file, shared_files_step, sso_step
 from .files import Files
 from .metadata import container_provider, instance_metadata_provider
-from .profile import profile_provider
 from .runtime import RUNTIME
-from .sign_in import sso_provider
 from .web_identity import token_file_provider
 
 if TYPE_CHECKING:
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from .._core.callbacks import MfaCodeProvider, RoleAssumer, WebIdentityAssumer
     from .._core.events import Observer
     from .._core.io import Runtime
+    from .chain_steps import Absence
 
 
 class ChainEntry(NamedTuple):
@@ -41,26 +41,17 @@ class ChainEntry(NamedTuple):
     """The name in the AWS SDKs and Tools Reference Guide."""
     sources: str
     """Where it looks, for display."""
+    provider: str
+    """The name of the provider."""
     options: tuple[str, ...]
     """The options of ``from_default_chain`` that it takes."""
     build: Callable[..., Provider]
     """Returns the provider; takes the runtime and the options that are given."""
+    absence: Absence | None = None
+    """Finds out whether anything is configured, if no other options are given than those of every chain."""
 
 
-def _sso_provider(runtime: Runtime, **options: Any) -> Provider:
-    """Return the provider of the SSO step: by the ``sso_*`` options if there are any, otherwise by profile default."""
-    if options.keys() <= set(_FILES):
-        return profile_provider(runtime, only="default-sso", **options)
-    return sso_provider(runtime, **options)
-
-
-def _shared_files_provider(
-    runtime: Runtime, *, timeout: float | None = None, max_retries: int | None = None, **options: Any
-) -> Provider:
-    """Return the provider of the profile. The limits are those of metadata services as the source of a role."""
-    return profile_provider(runtime, metadata_timeout=timeout, max_retries=max_retries, **options)
-
-
+_UNCHECKED = frozenset(("files", "profile"))  # the options that every value is valid for
 _FILES = ("files", "profile", "client_config")
 _CALLBACKS = ("mfa_code_provider", "role_assumer", "role_assumer_with_web_identity")
 _IMDS = ("endpoint", "endpoint_mode", "ec2_metadata_v1_disabled")
@@ -71,6 +62,7 @@ ENVIRONMENT = ChainEntry(
     "environment",
     "AWS access keys (environment variables)",
     "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY",
+    "environment variables",
     (),
     EnvironmentProvider,
 )
@@ -78,27 +70,34 @@ SSO = ChainEntry(
     "sso",
     "IAM Identity Center credential provider",
     "options sso_*; otherwise profile default, if SSO is its only source",
+    "SSO",
     (*_FILES, *_SSO_OPTIONS),
-    _sso_provider,
+    sso_step,
+    no_default_profile,
 )
 WEB_IDENTITY = ChainEntry(
     "web-identity-token-file",
     "Assume role with web identity (environment variables)",
     "AWS_WEB_IDENTITY_TOKEN_FILE, AWS_ROLE_ARN",
+    "web identity",
     (*_FILES, "web_identity_token_file", "role_arn", "role_session_name", "role_assumer_with_web_identity"),
     token_file_provider,
+    no_token_file,
 )
 SHARED_FILES = ChainEntry(
     "shared-files",
     "Shared config and credentials files",
     "~/.aws/config and ~/.aws/credentials, or AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE",
+    "shared files",
     (*_FILES, *_CALLBACKS, *_IMDS, *_LIMITS),
-    _shared_files_provider,
+    shared_files_step,
+    no_default_profile,
 )
 CONTAINER = ChainEntry(
     "container",
     "Container credential provider",
     "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI, AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "container credentials",
     _LIMITS,
     container_provider,
 )
@@ -106,6 +105,7 @@ INSTANCE_METADATA = ChainEntry(
     "imds",
     "IMDS credential provider",
     "the EC2 instance metadata service, unless AWS_EC2_METADATA_DISABLED is true",
+    "EC2 instance metadata",
     ("files", "profile", *_IMDS, *_LIMITS),
     instance_metadata_provider,
 )
@@ -121,10 +121,14 @@ CHAIN_WITH_PROFILE_AND_SSO_OPTIONS = (SSO, SHARED_FILES, ENVIRONMENT, WEB_IDENTI
 def build_default_chain(runtime: Runtime, options: Mapping[str, Any]) -> tuple[Sequence[Provider], Sequence[Provider]]:
     """Return the providers of the default chain in both orders: without a selected profile, and with one."""
     given = {name: value for name, value in options.items() if value is not None}
-    providers = {
-        entry.name: entry.build(runtime, **{name: value for name, value in given.items() if name in entry.options})
-        for entry in CHAIN_WITHOUT_PROFILE
-    }
+    needs_check = not given.keys() <= _UNCHECKED
+    providers: dict[str, Provider] = {}
+    for entry in CHAIN_WITHOUT_PROFILE:
+        own = {name: value for name, value in given.items() if name in entry.options}
+        if needs_check or entry is ENVIRONMENT:
+            providers[entry.name] = entry.build(runtime, **own)
+        else:
+            providers[entry.name] = ChainStep(entry.provider, runtime, entry.build, own, entry.absence)
     has_sso_options = not given.keys().isdisjoint(_SSO_OPTIONS)
     with_profile = CHAIN_WITH_PROFILE_AND_SSO_OPTIONS if has_sso_options else CHAIN_WITH_PROFILE
     return list(providers.values()), [providers[entry.name] for entry in with_profile]

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 from weakref import ref
 
-from .._config.locations import FILE_LIMIT, shared_file_locations
+from .._config.locations import FILE_LIMIT, Location, shared_file_locations
 
 if TYPE_CHECKING:
     import os
 
     from .._config.service_settings import ProfileView
     from .._config.shared_files import SharedFiles
-    from .._core.io import Io
+    from .._core.io import FileVersion, Io, ReadFailure
 
     Path: TypeAlias = str | os.PathLike[str] | None
 
@@ -42,17 +42,29 @@ class Files:
         """Return whether there are no files, and none that must exist: the same for all steps of one attempt."""
         if self._missing_in is not None and self._missing_in() is io:
             return True
+        files = self._locations(io)
+        found = await io.read_if_changed([(location.path, None) for location in files], FILE_LIMIT)
+        return self._note(io, files, found)
+
+    def are_missing_now(self, io: Io) -> bool:
+        """Return what ``are_missing`` returns; False if that has to wait."""
+        if self._missing_in is not None and self._missing_in() is io:
+            return True
+        files = self._locations(io)
+        found = io.read_at_once([(location.path, None) for location in files])
+        return found is not None and self._note(io, files, found)
+
+    def _locations(self, io: Io) -> list[Location]:
         filepath, config_filepath, _ = self._options
         locations = shared_file_locations(io.environ(), io.home_directory, filepath, config_filepath, _NAME)
-        files = [location for _, location in locations.files()]
-        found = await io.read_if_changed([(location.path, None) for location in files], FILE_LIMIT)
-        are_missing = all(
-            location.may_be_missing and getattr(version, "is_missing", False)
-            for location, version in zip(files, found, strict=True)
-        )
-        if are_missing:
-            self._missing_in = ref(io)
-        return are_missing
+        return [location for _, location in locations.files()]
+
+    def _note(self, io: Io, files: list[Location], found: list[FileVersion | ReadFailure | None]) -> bool:
+        for location, version in zip(files, found, strict=True):
+            if not (location.may_be_missing and getattr(version, "is_missing", False)):
+                return False
+        self._missing_in = ref(io)
+        return True
 
     async def view(self, io: Io, client_profile: str | None, profile: str | None = None) -> ProfileView:
         """Return the settings of the selected profile; see ``ProfileViews``."""

@@ -62,7 +62,6 @@ class SystemIo:
     )
 
     deadline = Deadline
-    read_at_once = staticmethod(read_at_once)
     run_in_thread = staticmethod(threads.run_in_thread)
 
     def __init__(self, clock: core.Clock, environ: Mapping[str, str] | None, attempt: Attempt | None) -> None:
@@ -161,15 +160,24 @@ class SystemIo:
         """Read a regular file that belongs to this user; see ``Io``."""
         return await (await _local()).read_private(path, limit)
 
+    def read_at_once(self, wanted: Sequence[core.FileQuery]) -> list[core.FileVersion | core.ReadFailure | None] | None:
+        """Return what ``read_if_changed`` does, if no thread is needed; see ``ImmediateIo``."""
+        if self._snapshot is None and not event_loop.is_imported(_SNAPSHOT):
+            return None
+        return self._file_snapshot().read_at_once(wanted)
+
     async def read_if_changed(
         self, wanted: Sequence[core.FileQuery], limit: int
     ) -> list[core.FileVersion | core.ReadFailure | None]:
         """Read regular files that have changed, each once in an attempt; see ``Io``."""
+        if self._snapshot is None and not event_loop.is_imported(_SNAPSHOT):
+            await preload.preload((_SNAPSHOT,))
+        return await self._file_snapshot().read_if_changed(wanted, limit)
+
+    def _file_snapshot(self) -> FileSnapshot:
         if self._snapshot is None:
-            if not event_loop.is_imported(_SNAPSHOT):
-                await preload.preload((_SNAPSHOT,))
             self._snapshot = sys.modules[_SNAPSHOT].FileSnapshot()
-        return await self._snapshot.read_if_changed(wanted, limit)
+        return self._snapshot
 
     async def write_private(
         self, path: str, content: bytes, replaces: core.Signature | None = None

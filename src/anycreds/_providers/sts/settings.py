@@ -27,6 +27,11 @@ class WebIdentityRole(NamedTuple):
     session_name: Setting | None
 
 
+def no_token_file_error(source: str) -> NotConfiguredError:
+    """Return the error if no web identity token file is set."""
+    return NotConfiguredError(f"{TOKEN_FILE_VARIABLE} is not set", source=source)
+
+
 def web_identity_role(
     environ: Mapping[str, str],
     token_file: Setting | None,
@@ -41,7 +46,7 @@ def web_identity_role(
     token_file = token_file or first_set(environ, TOKEN_FILE_VARIABLE)
     role_arn = role_arn or first_set(environ, ROLE_VARIABLE)
     if token_file is None:
-        raise NotConfiguredError(f"{TOKEN_FILE_VARIABLE} is not set", source=source)
+        raise no_token_file_error(source)
     if role_arn is None:
         raise InvalidConfigurationError(
             f"a web identity token file is set ({token_file.origin}), but no role",

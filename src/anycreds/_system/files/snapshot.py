@@ -38,10 +38,26 @@ class FileSnapshot:
 
     async def read_if_changed(self, wanted: Sequence[FileQuery], limit: int) -> list[FileVersion | ReadFailure | None]:
         """Return the current version of each file; None if it is still the known version."""
-        unread = [(path, known) for path, known in wanted if not self._is_known(path, known)]
-        if unread:
-            for (path, known), found in zip(unread, await read_if_changed(unread, limit), strict=True):
-                self._seen[path] = (known, found)
+        unread = self._unread(wanted)
+        return self._versions(wanted, unread, await read_if_changed(unread, limit) if unread else [])
+
+    def read_at_once(self, wanted: Sequence[FileQuery]) -> list[FileVersion | ReadFailure | None] | None:
+        """Return what ``read_if_changed`` returns, if no thread is needed; else None."""
+        unread = self._unread(wanted)
+        found = read_at_once(unread) if unread else []
+        return None if found is None else self._versions(wanted, unread, found)
+
+    def _unread(self, wanted: Sequence[FileQuery]) -> list[FileQuery]:
+        return [(path, known) for path, known in wanted if not self._is_known(path, known)]
+
+    def _versions(
+        self,
+        wanted: Sequence[FileQuery],
+        unread: Sequence[FileQuery],
+        found: Sequence[FileVersion | ReadFailure | None],
+    ) -> list[FileVersion | ReadFailure | None]:
+        for (path, known), one in zip(unread, found, strict=True):
+            self._seen[path] = (known, one)
         return [self._version_if_changed(path, known) for path, known in wanted]
 
     def _is_known(self, path: str, known: Signature | None) -> bool:
