@@ -67,9 +67,9 @@ START = 1_704_164_645.0  # 2024-01-02T03:04:05Z, the time of the known signature
 class FakeIo:
     """An ``Io`` (and the clock of a ``FakeRuntime``) with a script of exchanges.
 
-    Written files are stored in ``files``, except for the paths in ``unwritable``. A lock in ``busy`` is never acquired.
-    A function in ``when_locked`` is called after its lock was acquired, for example to write what another process has
-    written before.
+    Written files are stored in ``files``, except for the paths in ``unwritable``. A lock in ``busy`` is held by another
+    process for ever; with ``has_locks`` False there are no locks. A function in ``when_locked`` is called after its
+    lock was acquired, for example to write what another process has written before.
     """
 
     def __init__(
@@ -102,6 +102,7 @@ class FakeIo:
         self.writes: list[tuple[str, bytes]] = []
         self.locks: list[str] = []
         self.locked_now: list[str] = []
+        self.has_locks = True
         self.exposed: set[str] = set()
         self.uniques = 0
 
@@ -202,7 +203,10 @@ class FakeIo:
         self.locks.append(path)
         if path in self.busy:
             self.advance(seconds)
-            yield WriteFailure(f"is locked by another process or task for more than {seconds:g} s", is_busy=True)
+            yield WriteFailure(f"has been locked by process 7 for more than {seconds:g} s", is_busy=True)
+            return
+        if not self.has_locks:
+            yield WriteFailure("cannot be locked: No locks available")
             return
         self.locked_now.append(path)
         if path in self.when_locked:

@@ -500,9 +500,11 @@ def test_newest_credentials_after_a_failure() -> None:
 
 
 def test_unavailable_lock() -> None:
-    """A lock that another process never releases does not prevent a refresh."""
-    io = runtime(expiring_in(60), refresh_response(), busy=[FILE])
-    assert fetch(provider(), io).access_key_id == "AKIDNEW"
+    """While another process holds the lock, credentials that are still valid are used, and nothing is sent."""
+    io = runtime(expiring_in(60), busy=[FILE])
+    assert fetch(provider(), io).access_key_id == KEY_ID
+    io = runtime(expiring_in(0), busy=[FILE])
+    assert "its lock file has been locked by process 7" in failure(provider(), io).message
 
 
 def test_new_sign_in() -> None:

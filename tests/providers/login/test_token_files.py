@@ -31,6 +31,7 @@ from anycreds._system.deadlines import Attempt
 from anycreds._system.io import SystemIo
 from anycreds._system.runtime import SystemRuntime
 from anycreds.testing import Delay, FakeAWS, Forever, HalfBody, Hang, ServiceError, Status
+from support.goals import RecordGoal
 
 SESSION = "arn:aws:iam::123456789012:user/alice"
 
@@ -113,6 +114,45 @@ def mode_of(cache: Path) -> int:
 def read(cache: Path) -> dict[str, Any]:
     document: dict[str, Any] = json.loads(cache.read_text())
     return document
+
+
+@pytest.mark.realtime
+@pytest.mark.fault("C06", "C21", "L17")
+@pytest.mark.goal("G14")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("is_closed", [False, True], ids=["stopped", "closed"])
+def test_loop_that_ends_anywhere(
+    is_closed: bool, aws: FakeAWS, cache: Path, monkeypatch: pytest.MonkeyPatch, goal: RecordGoal
+) -> None:
+    """At whatever point of a refresh its loop is stopped or closed, the lock is free soon, and no sign-in is lost."""
+    monkeypatch.setattr("anycreds._system.files.lock.TAKE_TIMEOUT", 0.02)
+    sign_in(aws, cache, -5)
+    anyio.run(provider(aws))  # imports what is imported in threads
+    points, lost, is_done = 0, 0, False
+    while not is_done:
+        points += 1
+        sent, before = aws.count("sign-in token"), sign_in(aws, cache, -5)["refreshToken"]
+        loop = asyncio.new_event_loop()
+        call: Any = loop.create_task(call_all(provider(aws)))
+        for _ in range(points):
+            loop.call_later(0.0005, loop.stop)
+            loop.run_forever()
+        if is_closed:
+            loop.close()
+        assert anyio.run(is_soon_free, cache), points
+        lost += aws.count("sign-in token") > sent and read(cache)["refreshToken"] == before
+        is_done = call.done()
+        call._log_destroy_pending = False
+        loop.close()
+    goal("G14", "a loop that ends at {points} points of a refresh: {lost} sign-ins lost", points=points, lost=lost)
+    assert (lost, aws.reused_refresh_tokens) == (0, 0)
+    assert points > 3
+
+
+async def is_soon_free(cache: Path) -> bool:
+    """Return whether the lock of a file is free within some seconds."""
+    async with SystemRuntime().open_io("test") as io, io.file_lock(str(cache), 5) as failure:
+        return failure is None
 
 
 @pytest.mark.anyio

@@ -225,14 +225,41 @@ def test_signed_out_during_the_wait_for_the_lock() -> None:
 
 
 @pytest.mark.fault("L17")
-def test_refresh_continues_without_a_busy_lock(caplog: pytest.LogCaptureFixture) -> None:
-    """If the lock is not released in time, the refresh continues without it, and that is logged."""
-    cache, io, service = new_cache(), environment(busy=[PATH]), Service()
+def test_refresh_continues_without_locks(caplog: pytest.LogCaptureFixture) -> None:
+    """If the file system has no locks, the refresh continues without one, and that is logged."""
+    cache, io, service = new_cache(), environment(), Service()
+    io.has_locks = False
     assert refresh(cache, io, service) == "canary-2"
-    assert io.steady == 1010.0
     assert written(io) == NEW
-    reason = "is locked by another process or task for more than 10 s"
-    assert caplog.messages == [f"provider: {SHOWN} {reason}; continuing without the lock"]
+    assert caplog.messages == [f"provider: {SHOWN} cannot be locked: No locks available; continuing without the lock"]
+
+
+@pytest.mark.fault("L16", "L17")
+def test_token_of_a_busy_lock_is_not_used() -> None:
+    """While another process holds the lock, its refresh token is not used, and the error names the process."""
+    cache, io, service = new_cache(), environment(busy=[PATH]), Service()
+    error = failed_refresh(cache, io, service)
+    assert isinstance(error, RetrievalError)
+    reason = "its lock file has been locked by process 7 for more than 10 s"
+    assert error.message == f"the token in {SHOWN} cannot be refreshed: {reason}"
+    assert error.hint == "if that process is suspended, let it go on or end it; if it hangs, end it"
+    assert (service.requests, io.writes, io.steady) == ([], [], 1010.0)
+    io.busy.clear()
+    assert refresh(cache, io, service) == "canary-2"  # at once: the service was not called, so there is no cooldown
+
+
+def test_busy_lock_of_a_process_that_has_refreshed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the process that still holds the lock has written a new token, that is used."""
+    cache, io, service = new_cache(), environment(busy=[PATH]), Service()
+    advance = io.advance
+
+    def other(seconds: float) -> None:
+        advance(seconds)
+        io.files[PATH] = json.dumps(OTHER).encode()
+
+    monkeypatch.setattr(io, "advance", other)
+    assert refresh(cache, io, service) == "canary-9"
+    assert service.requests == []
 
 
 @pytest.mark.fault("L18")

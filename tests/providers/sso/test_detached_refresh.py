@@ -25,6 +25,7 @@ import anycreds
 from anycreds._config.client_config import ClientConfig
 from anycreds._core.credentials import Credentials
 from anycreds.testing import Delay, FakeAWS
+from support.goals import RecordGoal
 
 pytestmark = pytest.mark.realtime
 
@@ -61,10 +62,14 @@ def file(isolated: Path, aws: FakeAWS) -> Path:
     path = isolated / ".aws" / "sso" / "cache" / "0ad374308c5a4e22f723adf10145eafad7c4031c.json"
     path.parent.mkdir(parents=True)
     (isolated / ".aws" / "config").write_text(CONFIG)
-    document = aws.sso_token(expires_in=-5)
-    path.write_text(json.dumps(document))
-    path.chmod(0o600)
+    sign_in(aws, path)
     return path
+
+
+def sign_in(aws: FakeAWS, file: Path) -> None:
+    """Write a token that needs a refresh."""
+    file.write_text(json.dumps(aws.sso_token(expires_in=-5)))
+    file.chmod(0o600)
 
 
 def refresh_token(file: Path) -> Any:
@@ -374,3 +379,35 @@ def test_another_user_during_a_refresh(
     assert (aws.count("sso token"), aws.reused_refresh_tokens) == (1, 0)
     warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert sum(text.endswith("; the new token is cached in memory only") for text in warnings) == 1
+
+
+@pytest.mark.fault("L16", "L17")
+@pytest.mark.goal("G14")
+@pytest.mark.skipif(os.name != "posix", reason="suspends a process")
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_process_that_is_suspended_during_a_refresh(
+    backend: str, aws: FakeAWS, file: Path, monkeypatch: pytest.MonkeyPatch, goal: RecordGoal
+) -> None:
+    """While a process is suspended in a refresh, others do not use its token, and afterwards they use the new one."""
+    monkeypatch.setattr("anycreds._providers.service.token_cache.LOCK_SECONDS", 0.1)
+    old = refresh_token(file)
+    provider = make_provider(aws, is_cached=False)
+    command = [sys.executable, "-c", PROGRAM, backend, aws.service_url, "end"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as program:
+        while not aws.count("sso token"):
+            assert program.poll() is None
+            time.sleep(0.002)
+        program.send_signal(signal.SIGSTOP)
+        with pytest.raises(anycreds.RetrievalError, match="has been locked by") as caught:
+            anyio.run(provider, backend=backend)
+        if sys.platform == "linux":
+            assert f"process {program.pid}, which is suspended," in caught.value.message
+        assert refresh_token(file) == old
+        program.send_signal(signal.SIGCONT)
+        while refresh_token(file) == old:
+            assert program.poll() is None
+            time.sleep(0.002)
+        program.communicate(b"\n", timeout=15)
+    goal("G14", "{stopped} processes suspended in a refresh: 0 sign-ins lost", stopped=1)
+    assert anyio.run(provider, backend=backend).account_id == "123456789012"
+    assert_session_survives(aws, file, old)

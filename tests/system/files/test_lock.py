@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import signal
@@ -9,6 +10,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
@@ -20,6 +22,8 @@ import pytest
 
 from anycreds._core.io import WriteFailure
 from anycreds._system.files import lock as lock_module
+from anycreds._system.files import lock_holder
+from anycreds._system.files.lock_holder import describe_holder
 from anycreds._system.runtime import SystemRuntime
 from support.coroutine_stepper import reaches_step
 from support.event_loops import each_loop
@@ -28,6 +32,13 @@ fcntl = pytest.importorskip("fcntl", reason="Windows locks files in another way"
 pytestmark = [pytest.mark.anyio, pytest.mark.realtime]
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such files")
+each_asyncio_loop = pytest.mark.parametrize(
+    "new_loop",
+    [
+        asyncio.new_event_loop,
+        pytest.param(lambda: pytest.importorskip("uvloop").new_event_loop(), id="uvloop"),
+    ],
+)
 LONG = 20.0  # seconds, on a busy machine; usually milliseconds
 SHORT = 0.02
 OWN_FILES = Path("/proc/self/fd")
@@ -87,7 +98,8 @@ async def test_lock_that_stays_busy(path: Path) -> None:
         started = anyio.current_time()
         async with locked(path, SHORT) as failure:
             has_run = True
-            assert failure == WriteFailure("is locked by another process or task for more than 0.02 s", is_busy=True)
+            holder = "another task of this process" if sys.platform == "linux" else "another process or task"
+            assert failure == WriteFailure(f"has been locked by {holder} for more than 0.02 s", is_busy=True)
             assert anyio.current_time() - started > SHORT - 0.0015  # the clock of uvloop counts milliseconds
         assert not await is_free(path)  # the lock of the other task is still held
     assert has_run
@@ -141,6 +153,13 @@ def start(program: str, argument: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-c", program, argument], stdout=subprocess.PIPE)
 
 
+HOLDER = """
+import fcntl, sys, time
+file = open(sys.argv[1], "w")
+fcntl.flock(file, fcntl.LOCK_EX)
+print("locked", flush=True)
+time.sleep(60)
+"""
 COUNT = """
 import sys, anyio
 from anycreds._system.runtime import SystemRuntime
@@ -181,12 +200,8 @@ async def test_processes_and_threads_exclude_each_other(path: Path, anyio_backen
 @POSIX
 async def test_killed_process_releases_its_lock(path: Path) -> None:
     """The lock of a killed process is free."""
-    program = (
-        "import fcntl, sys, time\nfile = open(sys.argv[1], 'w')\nfcntl.flock(file, fcntl.LOCK_EX)\n"
-        "print('locked', flush=True)\ntime.sleep(60)"
-    )
     path.parent.mkdir(parents=True)
-    with start(program, f"{path}.lock") as child:
+    with start(HOLDER, f"{path}.lock") as child:
         assert child.stdout is not None
         assert await anyio.to_thread.run_sync(child.stdout.readline) == b"locked\n"
         async with locked(path, SHORT) as failure:
@@ -195,6 +210,38 @@ async def test_killed_process_releases_its_lock(path: Path) -> None:
         child.kill()
         async with locked(path) as failure:
             assert failure is None
+
+
+@pytest.mark.fault("L17")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lists the holders of locks")
+async def test_holder_is_named(path: Path) -> None:
+    """A task that waits without success is given the process that holds the lock, and that it is suspended."""
+    path.parent.mkdir(parents=True)
+    with start(HOLDER, f"{path}.lock") as child:
+        assert child.stdout is not None
+        assert await anyio.to_thread.run_sync(child.stdout.readline) == b"locked\n"
+        assert describe_holder(f"{path}.lock") == f"process {child.pid}"
+        child.send_signal(signal.SIGSTOP)
+        await until(lambda: describe_holder(f"{path}.lock").endswith("suspended,"))
+        async with locked(path, SHORT) as failure:
+            reason = f"has been locked by process {child.pid}, which is suspended, for more than 0.02 s"
+            assert failure == WriteFailure(reason, is_busy=True)
+        child.kill()
+    assert describe_holder(f"{path}.lock") == "another process or task"
+    assert describe_holder(str(path)) == "another process or task"
+
+
+@pytest.mark.fault("L17")
+@pytest.mark.parametrize(
+    "content", [None, "", "1: FLOCK ADVISORY WRITE 0 {file} 0 EOF", "1: FLOCK\n2: POSIX ADVISORY WRITE 7 {file} 0 EOF"]
+)
+async def test_holder_that_is_not_known(content: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the system does not list locks, or not this one's process, the holder stays unnamed."""
+    listed = tmp_path / "locks"
+    monkeypatch.setattr(lock_holder, "_LOCKS", str(listed))
+    if content is not None:
+        listed.write_text(content.format(file=lock_holder.file_number(str(tmp_path))))
+    assert describe_holder(str(tmp_path)) == "another process or task"
 
 
 class BrokenError(Exception):
@@ -238,6 +285,57 @@ async def test_caller_cancelled_at_any_step_takes_no_lock(is_busy: bool, path: P
             await reaches_step(take(), cancel_at)
         async with locked(path) as failure:  # a thread may still release it
             assert failure is None, cancel_at
+
+
+@pytest.mark.fault("L17", "C06")
+@pytest.mark.parametrize("is_closed", [False, True], ids=["stopped", "closed"])
+@each_asyncio_loop
+def test_lock_of_a_loop_that_does_not_run_on(
+    new_loop: Callable[[], asyncio.AbstractEventLoop], is_closed: bool, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lock that is taken in the moment in which its event loop is closed or stopped is released soon."""
+    monkeypatch.setattr(lock_module, "TAKE_TIMEOUT", SHORT)
+    loop = new_loop()
+    lock = lock_module.FileLock(str(path), LONG, lambda: 0.0)
+    waiting = lock._try_once()
+    task = loop.create_task(waiting)
+    while lock._attempt is None:
+        loop.call_soon(loop.stop)
+        loop.run_forever()
+    while lock._attempt._lock is None and not lock._attempt._is_decided.is_set():
+        time.sleep(0.0005)
+    if is_closed:
+        loop.close()
+    assert anyio.run(is_soon_free, path)
+    assert not task.done()
+    task._log_destroy_pending = False  # type: ignore[attr-defined]
+    waiting.close()
+    loop.close()
+
+
+async def is_soon_free(path: Path) -> bool:
+    """Return whether a lock can be taken after a moment."""
+    async with locked(path) as failure:
+        return failure is None
+
+
+@each_loop
+async def test_lock_that_is_taken_late(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that stands still until its lock was released waits for the lock again."""
+    attempts: list[lock_module._LockAttempt] = []
+    take = lock_module._LockAttempt.take
+
+    def late(attempt: lock_module._LockAttempt) -> bool:
+        attempts.append(attempt)
+        if len(attempts) == 1:
+            attempt.release()
+        return take(attempt)
+
+    monkeypatch.setattr(lock_module._LockAttempt, "take", late)
+    async with locked(path) as failure:
+        assert failure is None
+        assert len(attempts) == 2
+        assert not await is_free(path)
 
 
 @contextmanager

@@ -4,7 +4,8 @@ A refresh token can be used once, and the response contains its successor. So tw
 and a response must not be lost:
 
 * A refresh holds a lock file. When it has the lock, it reads the token file again. If another process has stored a
-  usable token meanwhile, that is the result.
+  usable token meanwhile, that is the result. As long as a living process holds the lock, no other one refreshes: it may
+  be suspended in the middle of a refresh, and goes on later. Only where locks do not work, a refresh goes on without.
 * Programs that do not use the lock may still be faster. Then the service rejects the refresh token, and their new token
   appears in the file shortly after. So a rejection becomes an error only after the file was read a few times more.
 * From the request to the write, a refresh runs detached from its caller: in another event loop, with the lock. So a
@@ -39,8 +40,7 @@ T = TypeVar("T")
 REFRESH_BUFFER = 5 * 60.0
 # Seconds between two refreshes, as in JavaScript and Rust.
 REFRESH_COOLDOWN = 30.0
-# Seconds to wait for the lock. A refresh with all its retries takes up to 15 s, but hardly ever more than one. After
-# that it is better to continue: if the token was used meanwhile, the service rejects it and the file has a new one.
+# Seconds to wait for the lock. A refresh with all its retries takes up to 15 s, but hardly ever more than one.
 LOCK_SECONDS = 10.0
 # Seconds before each reading of the file after a rejection.
 _RACE_DELAYS = (0.0, 0.05, 0.1, 0.2)
@@ -125,34 +125,47 @@ class TokenCache(Generic[T]):
         async with AsyncExitStack() as stack:
             failure = await stack.enter_async_context(io.file_lock(cached.file.path, LOCK_SECONDS))
             if failure is not None:
+                if failure.is_busy:
+                    return await self._use_newer(io, cached.file, is_usable, failure.detail)
                 self._warn("%s: %s %s; continuing without the lock", cached.file, failure.detail)
-            newest = await self.load(io, cached.file)
-            if is_usable(newest.token):
-                return newest.token
-            if self._is_cooling_down(io):  # another event loop of this program has refreshed
-                return newest.token
             lock = stack.pop_all()
 
             async def work(io: Io) -> T:
                 async with lock:
-                    return await self._refresh(io, newest, is_usable, request)
+                    return await self._refresh(io, cached.file, is_usable, request)
 
-            return await io.run_detached(work)
+            return await io.run_detached(work)  # without a pause: an event loop that ends now would leave it locked
+
+    async def _use_newer(self, io: Io, file: Location, is_usable: Callable[[T], bool], reason: str) -> T:
+        """Return the token of the process that holds the lock, if it has written one. Otherwise raise an error."""
+        newest = await self.load(io, file)
+        if is_usable(newest.token):
+            return newest.token
+        raise RetrievalError(
+            f"the token in {file.display_path} cannot be refreshed: its lock file {reason}",
+            source=self._name,
+            hint="if that process is suspended, let it go on or end it; if it hangs, end it",
+        )
 
     async def _refresh(
         self,
         io: Io,
-        cached: CachedToken[T],
+        file: Location,
         is_usable: Callable[[T], bool],
         request: Callable[[Io, T], Awaitable[Document]],
     ) -> T:
+        cached = await self.load(io, file)
+        if is_usable(cached.token):
+            return cached.token
+        if self._is_cooling_down(io):  # another event loop of this program has refreshed
+            return cached.token
         try:
             changes = await request(io, cached.token)
         except RetrievalError as error:  # after any other exception, a cancellation too, the next call tries again
             self._last_refresh = _LastRefresh(io.monotonic(), error._copy())
             strip_frames(error)  # it may be dropped below, and then no boundary strips it
             if isinstance(error, LoginRequiredError):
-                newer = await self._reload_after_race(io, cached.file, is_usable)
+                newer = await self._reload_after_race(io, file, is_usable)
                 if newer is not None:
                     return newer
             raise
