@@ -74,6 +74,22 @@ def tests_all(session: nox.Session) -> None:
         run_pytest(session, "--eager-tasks", *ABOUT_WAITING)
 
 
+# The interpreters without a global interpreter lock, if they are on the PATH.
+FREE_THREADED = [version for version in ("3.13t", "3.14t") if shutil.which(f"python{version}")]
+
+
+@nox.session(python=FREE_THREADED or False)
+def freethreaded(session: nox.Session) -> None:
+    """Run the fast tests, and those of threads, on each Python without a global interpreter lock that is found."""
+    if not FREE_THREADED:
+        session.skip("there is no free-threaded Python (python3.13t or python3.14t) on the PATH")
+    install_tests(session)
+    session.env["PYTHON_GIL"] = "0"  # an extension that does not support it would enable the lock
+    session.run("python", "-c", "import sys; assert not sys._is_gil_enabled()")
+    run_pytest(session, *FAST)
+    run_pytest(session, "tests/cache/test_event_loops.py")
+
+
 @nox.session
 def soak(session: nox.Session) -> None:
     """Run the tests that draw random examples with many more of them; ``-- --budget=100`` draws five times as many."""
