@@ -21,6 +21,7 @@ PATIENCE = 0.25  # seconds that each caller waits
 DAY = 24 * 3600.0
 
 
+@pytest.mark.fault("C13")
 @pytest.mark.goal("G3", long=True)
 async def test_deadlines_shorter_than_a_refresh(goal: RecordGoal) -> None:
     """Callers whose deadlines are all shorter than a refresh are served by one call, once it has had its time."""
@@ -60,6 +61,7 @@ async def test_deadlines_shorter_than_a_refresh(goal: RecordGoal) -> None:
     assert calls == len(latencies)
 
 
+@pytest.mark.fault("C03")
 @pytest.mark.goal("G4", long=True)
 @pytest.mark.parametrize("waiters", [1, 10, 1_000])
 async def test_failure_reaches_all_callers_at_once(waiters: int, goal: RecordGoal) -> None:
@@ -125,6 +127,7 @@ class StickySource:
         return self._issued[1]
 
 
+@pytest.mark.fault("U34")
 @pytest.mark.goal("G6", long=True)
 async def test_service_that_repeats_its_credentials_for_a_day(goal: RecordGoal) -> None:
     """Ten calls a second for a day cause at most one request in five minutes, outside of the last of them."""

@@ -86,6 +86,7 @@ def record(goal: RecordGoal, network: MemoryNetwork, cases: int, outside: list[s
     assert network.connections
 
 
+@pytest.mark.fault("S02", "S03", "S21")
 @pytest.mark.goal("G15", long=True)
 async def test_urls_of_container_credentials(network: MemoryNetwork, goal: RecordGoal) -> None:
     """Whatever the URL of container credentials is, only permitted hosts are connected to over plain http."""
@@ -104,6 +105,7 @@ async def test_urls_of_container_credentials(network: MemoryNetwork, goal: Recor
     record(goal, network, len(URLS), outside)
 
 
+@pytest.mark.fault("S04")
 @pytest.mark.goal("G15", long=True)
 async def test_relative_uris(network: MemoryNetwork, goal: RecordGoal) -> None:
     """Whatever the relative URI is, only the container agent is connected to."""
@@ -116,6 +118,7 @@ async def test_relative_uris(network: MemoryNetwork, goal: RecordGoal) -> None:
     record(goal, network, len(RELATIVE), [one.host for one in network.connections if one.host != "169.254.170.2"])
 
 
+@pytest.mark.fault("U25", "U28", "S07")
 @pytest.mark.goal("G15", long=True)
 @pytest.mark.parametrize("proxies", [False, True])
 async def test_redirects_and_proxies(

@@ -272,6 +272,7 @@ class Tally:
         assert self.accepted > 0  # otherwise the input was never near to valid
 
 
+@pytest.mark.fault("U15", "U19", "S16")
 @pytest.mark.goal("G9", long=True)
 @pytest.mark.parametrize("name", READERS)
 def test_any_input_is_read_or_rejected(name: str, budget: Budget, goal: RecordGoal) -> None:
@@ -291,6 +292,7 @@ def test_any_input_is_read_or_rejected(name: str, budget: Budget, goal: RecordGo
     tally.record(goal)
 
 
+@pytest.mark.fault("L07", "S01")
 @pytest.mark.goal("G9", long=True)
 def test_any_shared_file_is_read_or_rejected(isolated: Path, budget: Budget, goal: RecordGoal) -> None:
     """Changed shared files end in whole credentials or a ``CredentialsError``."""

@@ -92,6 +92,7 @@ def home(isolated: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 HANGS = "echo $$ >> PIDS\nsleep 300 &\necho $! >> PIDS\nexec sleep 300\n"
 
 
+@pytest.mark.fault("P06")
 @pytest.mark.goal("G10", long=True)
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 @pytest.mark.parametrize("how", ["cancelled", "killed"])
@@ -156,6 +157,7 @@ async def kill_after(seconds: float, command: Command, known: int, chance: rando
         os.killpg(os.getpgid(leader), signal.SIGKILL)
 
 
+@pytest.mark.fault("P05")
 @pytest.mark.goal("G10", long=True)
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_command_that_leaves_a_process_on_its_pipe(home: Path, backend: str, goal: RecordGoal) -> None:

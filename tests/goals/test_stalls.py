@@ -114,6 +114,7 @@ def test_first_await(backend: str, kind: str, aws: FakeAWS, monkeypatch: pytest.
     record(goal, kind, gap)
 
 
+@pytest.mark.fault("L03", "L04")
 @pytest.mark.goal("G11", long=True)
 @pytest.mark.parametrize("kind", ["FIFO", "socket", "device", "folder", "gibibyte", "profiles", "broken profiles"])
 def test_unusual_file(kind: str, home: Path, goal: RecordGoal) -> None:

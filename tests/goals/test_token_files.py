@@ -168,6 +168,7 @@ def aws(isolated: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeAWS]:
         yield aws
 
 
+@pytest.mark.fault("L16", "L19", "S14")
 @pytest.mark.goal("G14", long=True)
 @pytest.mark.parametrize("kind", ROUTES)
 def test_processes_share_a_sign_in(kind: str, aws: FakeAWS, isolated: Path, budget: Budget, goal: RecordGoal) -> None:
