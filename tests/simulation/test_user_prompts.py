@@ -192,14 +192,14 @@ async def test_attempt_of_another_loop_is_not_paused() -> None:
     """An attempt is not paused by code in another event loop, whose clock has another origin."""
     attempt, seen = Attempt(MINUTE, "one"), list[float]()
     with attempt:
-        seen.append(attempt._scope.deadline)
+        seen.append(attempt._end)
         attempt._loop = "another loop"
         with pause_attempt():
-            seen.append(attempt._scope.deadline)
+            seen.append(attempt._end)
         attempt._loop = current_loop()
         with pause_attempt(), pause_attempt():
-            seen.append(attempt._scope.deadline)
-        seen.append(attempt._scope.deadline)
+            seen.append(attempt._end)
+        seen.append(attempt._end)
     assert seen == [MINUTE, MINUTE, float("inf"), MINUTE]
 
 

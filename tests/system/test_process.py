@@ -234,6 +234,23 @@ async def test_command_that_hangs_is_ended() -> None:
     assert has_no_child()
 
 
+@pytest.mark.fault("U24")
+@pytest.mark.anyio
+async def test_command_that_has_exited_in_time_is_used_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The output of a command that exited while this program stood still is used, though its timeout has passed."""
+    read = process._Output.read
+
+    def stand_still(output: process._Output) -> None:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
+        later = time.monotonic() + LONG
+        monkeypatch.setattr(process, "monotonic", lambda: later + time.monotonic())
+        read(output)
+
+    monkeypatch.setattr(process._Output, "read", stand_still)
+    done = await result("echo output", LONG)
+    assert (done.status, done.stdout) == (0, b"output\n")
+
+
 @pytest.mark.anyio
 async def test_command_that_closes_its_pipes_is_waited_for() -> None:
     """A command that closes its pipes is waited for, and ended after its timeout."""

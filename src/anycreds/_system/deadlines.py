@@ -11,45 +11,120 @@ import math
 from collections.abc import Hashable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from contextvars import Context, ContextVar
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
 from .._core.errors import ProviderTimeoutError
-from .event_loop import current_loop
+from .event_loop import current_loop, new_cancel_scope, timers
 
 if TYPE_CHECKING:
     from types import TracebackType
+
+    from .event_loop import Timer
 
 _current: ContextVar[Attempt | None] = ContextVar("anycreds_attempt", default=None)
 _NOT_IN_ATTEMPT = nullcontext()
 
 
-class Deadline:
+class TimeLimit:
+    """A ``with`` that cancels its body after some seconds, and leaves the ``with`` then.
+
+    After the event loop stood still (its process was stopped, or code blocked it), a limit may have passed that nothing
+    used: what has been received meanwhile is seen only in the next passes of the loop. So a limit that ends too late is
+    extended once, by the time that it is late, but not by more than its own length. One that ends on time gets one more
+    pass of the loop, in which no time passes: what is ready at the same moment is still seen.
+    """
+
+    __slots__ = ("_end", "_is_extended", "_scope", "_seconds", "_timer")
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._is_extended = False
+        self._scope: Any = None
+        self._timer: Timer | None = None
+
+    def __enter__(self) -> None:
+        self._begin(self._seconds)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool:
+        self._stop()
+        return bool(self._scope.__exit__(kind, error, traceback))
+
+    def _begin(self, seconds: float, *, is_cancelled: bool = False) -> None:
+        self._scope = new_cancel_scope()
+        if is_cancelled:
+            self._scope.cancel()
+        self._scope.__enter__()
+        self._start(seconds)
+
+    def _start(self, seconds: float) -> None:
+        try:
+            loop = timers()
+            self._end = loop.time() + seconds
+            self._timer = loop.call_at(self._end, self._expire)
+        except RuntimeError:  # trio has ended its system tasks already, and finalizes asynchronous generators
+            import anyio
+
+            self._scope.deadline = self._end = anyio.current_time() + seconds
+
+    def _stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _expire(self) -> None:
+        if self._is_extended:
+            self._scope.cancel()
+        else:
+            self._is_extended = True
+            self._start(min(max(0.0, timers().time() - self._end), self._seconds))
+
+
+class LateTimeLimit(TimeLimit):
+    """A ``TimeLimit`` whose body calls ``begin`` before it waits.
+
+    Connecting to this machine and sending a request take no wait. So the server works while the cancel scope is made.
+    """
+
+    __slots__ = ("_entered",)
+
+    def __enter__(self) -> Self:  # type: ignore[override]
+        self._entered = timers().time()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool:
+        return self._scope is not None and super().__exit__(kind, error, traceback)
+
+    def begin(self) -> None:
+        """Make the cancel scope. Only the first call has an effect."""
+        if self._scope is None:
+            self._begin(self._seconds + self._entered - timers().time())
+
+
+class Deadline(TimeLimit):
     """A ``with`` that cancels its body after some seconds, and then raises ``ProviderTimeoutError``.
 
     ``waiting_for`` is what the error names; the body may change it. ``cancel`` ends the body without an error.
     """
 
-    __slots__ = ("_is_cancelled", "_pauses", "_remaining", "_scope", "_seconds", "waiting_for")
+    __slots__ = ("_is_cancelled", "_pauses", "_remaining", "waiting_for")
 
     def __init__(self, seconds: float, waiting_for: str) -> None:
+        super().__init__(seconds)
         self._is_cancelled = False
-        self._seconds = seconds
         self.waiting_for = waiting_for
         self._pauses = 0
         self._remaining = math.inf
 
     def __enter__(self) -> None:
-        import anyio
-
-        self._scope = anyio.CancelScope(deadline=anyio.current_time() + self._seconds)
-        if self._is_cancelled:
-            self._scope.cancel()
-        self._scope.__enter__()
+        self._begin(self._seconds, is_cancelled=self._is_cancelled)
 
     def cancel(self) -> None:
         """Cancel the body, now or when it begins."""
         self._is_cancelled = True
-        if hasattr(self, "_scope"):  # it has begun
+        if self._scope is not None:
             self._scope.cancel()
 
     def __exit__(
@@ -57,7 +132,7 @@ class Deadline:
     ) -> bool:
         self._leave()
         try:
-            self._scope.__exit__(kind, error, traceback)
+            super().__exit__(kind, error, traceback)
         except Exception:
             if not self._scope.cancelled_caught:
                 raise  # otherwise it left a task group together with the cancellation, which is its reason
@@ -79,11 +154,10 @@ class Deadline:
     @contextmanager
     def paused(self) -> Iterator[None]:
         """Let the deadline stand still in a ``with``. Several may overlap."""
-        import anyio
-
         if self._pauses == 0:
-            self._remaining = self._scope.deadline - anyio.current_time()
-            self._scope.deadline = math.inf
+            self._remaining = self._end - timers().time()
+            self._stop()
+            self._end = math.inf
         self._pauses += 1
         try:
             yield
@@ -91,7 +165,7 @@ class Deadline:
             self._pauses -= 1
             if self._pauses == 0:
                 with suppress(RuntimeError):  # the loop was closed with this task in it
-                    self._scope.deadline = anyio.current_time() + self._remaining
+                    self._start(self._remaining)
 
 
 class Attempt(Deadline):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Hashable
 from contextvars import Context
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .._core.logs import log
 
@@ -19,6 +19,23 @@ if TYPE_CHECKING:
     from .._core.io import TaskBody
 
 _tasks: set[asyncio.Task[None]] = set()
+
+
+class Timer(Protocol):
+    """A call that will be made at some time."""
+
+    def cancel(self) -> None:
+        """Do not make it. Later calls do nothing."""
+
+
+class Timers(Protocol):
+    """The clock and the timers of an event loop run, under asyncio's names."""
+
+    def time(self) -> float:
+        """Return the time of the event loop, in seconds."""
+
+    def call_at(self, when: float, callback: Callable[[], object], /) -> Timer:
+        """Call a function at a time. Raise ``RuntimeError`` if the run has ended."""
 
 
 def current_loop() -> Hashable:
@@ -35,6 +52,25 @@ def running_asyncio_loop() -> asyncio.AbstractEventLoop:
     import asyncio
 
     return asyncio.get_running_loop()
+
+
+def timers() -> Timers:
+    """Return the timers of the current run. Raise ``RuntimeError`` if no event loop is running."""
+    if trio_or_none() is None:
+        return running_asyncio_loop()
+    from .trio_timers import timers_of_run
+
+    return timers_of_run()
+
+
+def new_cancel_scope() -> Any:
+    """Return a cancel scope without a deadline. On trio it is one of trio, which costs half of anyio's around it."""
+    trio = trio_or_none()
+    if trio is not None:
+        return trio.CancelScope()
+    import anyio
+
+    return anyio.CancelScope()
 
 
 def is_loop_closed(loop: Hashable) -> bool:

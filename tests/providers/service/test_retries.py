@@ -334,6 +334,24 @@ def test_budget_uses_the_monotonic_clock() -> None:
     assert budget.left() == 1.0
 
 
+def test_standing_still_does_not_cost_the_budget() -> None:
+    """An exchange counts as its timeout at most, and a delay as its length: the rest, the program stood still."""
+    io = FakeIo()
+    budget = Budget(io, 5.0)
+    for seconds, left in ((0.4, 4.6), (1.0, 3.6), (200.0, 2.6)):
+        started = io.monotonic()
+        io.advance(seconds)
+        budget.end_wait(started, 1.0)
+        assert budget.left() == pytest.approx(left)
+
+    def stopped(request: Request) -> Answer:
+        io.advance(100.0)
+        return BUSY
+
+    io.script = steps(stopped, GOOD)
+    assert send(io, 1, 1.5) == GOOD
+
+
 # --- a request for each attempt, and a wrong clock
 
 

@@ -120,7 +120,7 @@ async def test_delays_between_attempts_grow(path: Path, monkeypatch: pytest.Monk
         with monkeypatch.context() as patch:
             patch.setattr(anyio, "sleep", sleep)
             patch.setattr(anyio, "current_time", lambda: now)
-            patch.setattr(anyio, "move_on_after", lambda _: anyio.CancelScope())
+            patch.setattr(lock_module, "TimeLimit", lambda _: anyio.CancelScope())
             async with waiting as failure:
                 assert failure is not None
     assert pauses[:7] == [0.00375, 0.0075, 0.015, 0.03, 0.06, 0.075, 0.075]

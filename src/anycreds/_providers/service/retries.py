@@ -103,6 +103,10 @@ class Budget:
         """Add time for exchanges that were not foreseen."""
         self._end += seconds
 
+    def end_wait(self, started: float, longest: float) -> None:
+        """Count a wait as no longer than it can take: the rest is time in which the program stood still."""
+        self._end += max(0.0, self._clock.monotonic() - started - longest)
+
 
 async def start_budget(io: Io, seconds: float, *, plain: bool = False) -> Budget:
     """Return a budget that starts now. What an exchange has to import is imported first; see ``Io.preload_http``."""
@@ -131,7 +135,11 @@ async def call_service(
         if left <= 0:
             break
         request = make_request(io.time() + skew)
-        result = await io.send(request._replace(timeout=left) if left < request.timeout else request)
+        if left < request.timeout:
+            request = request._replace(timeout=left)
+        started = io.monotonic()
+        result = await io.send(request)
+        budget.end_wait(started, request.timeout)
         if attempt + 1 == attempts:
             break
         error = None
@@ -143,7 +151,9 @@ async def call_service(
         delay = retry_delay(rules, result, error, attempt, io.jitter())
         if delay is None or delay >= budget.left():
             break
+        started = io.monotonic()
         await io.sleep(delay)
+        budget.end_wait(started, delay)
     return result
 
 

@@ -20,6 +20,7 @@ import anyio
 
 from ..._core.io import WriteFailure
 from .. import threads
+from ..deadlines import TimeLimit
 from .atomic_write import make_directories
 from .lock_holder import describe_holder
 from .read import describe_file_error
@@ -51,7 +52,7 @@ class FileLock:
     async def __aenter__(self) -> WriteFailure | None:
         end = anyio.current_time() + self._seconds
         delay = FIRST_DELAY
-        with anyio.move_on_after(self._seconds + DISK_TIMEOUT):
+        with TimeLimit(self._seconds + DISK_TIMEOUT):
             while True:
                 failure = await self._try_once()
                 remaining = end - anyio.current_time()

@@ -15,6 +15,7 @@ from typing import NamedTuple, TypeVar
 from ..._core.errors import ProviderTimeoutError
 from ..._core.io import PrivateFile, ReadFailure, Signature
 from .. import threads
+from ..deadlines import TimeLimit
 
 T = TypeVar("T")
 READ_TIMEOUT = 10.0
@@ -59,9 +60,7 @@ async def read_in_thread(function: Callable[..., T], *arguments: object) -> T:
     """Return what a plain function returns that reads files. A read that takes too long is an error."""
     if not threads.enabled:
         return function(*arguments)
-    import anyio  # lazily: small files need no thread
-
-    with anyio.move_on_after(READ_TIMEOUT):
+    with TimeLimit(READ_TIMEOUT):
         return await threads.run_in_thread(function, *arguments)
     raise ProviderTimeoutError(
         f"a file was not read within {READ_TIMEOUT:g} s", hint="check the network drive that it is on"

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol
 
 import anyio
 
 from ..._core.http import Request, Response, TransportFailure
+from ..deadlines import LateTimeLimit
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from .plain import PlainHttp
     from .services import ServiceClients
     from .sockets import Stream
@@ -39,33 +38,6 @@ network: Network | None = None
 # Loading an HTTP library counts against the time of the first exchange, so that programs outside EC2 do not wait
 # longer for its metadata service; but this much is left for the network, in case the disk or the processor is slow.
 MIN_NETWORK_FRACTION = 0.75
-
-
-class LateTimeout:
-    """A ``with`` that ends its body after some seconds. The body calls ``begin`` before it waits.
-
-    Connecting to this machine and sending a request take no wait. So the server works while the cancel scope is made.
-    """
-
-    __slots__ = ("_end", "_scope")
-
-    def __init__(self, seconds: float) -> None:
-        self._end = anyio.current_time() + seconds
-        self._scope: anyio.CancelScope | None = None
-
-    def begin(self) -> None:
-        """Make the cancel scope. Only the first call has an effect."""
-        if self._scope is None:
-            self._scope = anyio.CancelScope(deadline=self._end)
-            self._scope.__enter__()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> bool:
-        return self._scope is not None and bool(self._scope.__exit__(kind, error, traceback))
 
 
 class HttpClients:
@@ -99,7 +71,7 @@ class HttpClients:
             started = anyio.current_time()
             exchange = await self._service_exchange(request)
             loading += anyio.current_time() - started
-        with LateTimeout(max(request.timeout - loading, request.timeout * MIN_NETWORK_FRACTION)) as timeout:
+        with LateTimeLimit(max(request.timeout - loading, request.timeout * MIN_NETWORK_FRACTION)) as timeout:
             if exchange is None:
                 return await self._plain_http().exchange(request, timeout.begin)
             timeout.begin()
