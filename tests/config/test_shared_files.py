@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Coroutine, Sequence
 
 import pytest
 
 from anycreds._config.profiles import Profiles
 from anycreds._config.shared_files import FileOptions, SharedFiles
 from anycreds._core.errors import ConfigParseError, InvalidConfigurationError, ProfileNotFoundError
+from anycreds._core.io import FileQuery, FileVersion, ReadFailure
 from support.errors import error_of
-from support.fake_io import FakeIo, run
+from support.fake_io import FakeIo, Suspend, run
 
 CONFIG, CREDENTIALS = "/home/x/.aws/config", "/home/x/.aws/credentials"
 HOME = {"HOME": "/home/x"}
@@ -53,6 +55,36 @@ def test_missing_files_are_unchanged_files() -> None:
     """Without any file the same ``Profiles`` is returned."""
     io, files = FakeIo(environ=HOME), SharedFiles(FileOptions())
     assert read(io, files) is read(io, files)
+
+
+class SlowIo(FakeIo):
+    """An ``Io`` whose reads take a while: the event loop runs other tasks before they return."""
+
+    async def read_if_changed(self, wanted: Sequence[FileQuery], limit: int) -> list[FileVersion | ReadFailure | None]:
+        found = await super().read_if_changed(wanted, limit)
+        await Suspend()
+        return found
+
+
+def end(coroutine: Coroutine[object, None, Profiles]) -> Profiles:
+    """Return the result of a coroutine that has been suspended once."""
+    with pytest.raises(StopIteration) as caught:
+        coroutine.send(None)
+    profiles: Profiles = caught.value.value
+    return profiles
+
+
+def test_unchanged_file_is_not_replaced_by_an_older_one() -> None:
+    """A read that began before the file was replaced, and ends late, does not return the old file to others."""
+    slow, files = SlowIo(environ=HOME, files={CONFIG: b"[default]\na = 1"}), SharedFiles(FileOptions())
+    first = files.profiles(slow)
+    first.send(None)
+    slow.files[CONFIG] = b"[default]\na = 2"
+    assert read(FakeIo(environ=HOME, files=slow.files), files).find("default").settings["a"].value == "2"
+    second = files.profiles(slow)  # finds that this version is unchanged
+    second.send(None)
+    assert end(first).find("default").settings["a"].value == "1"
+    assert end(second).find("default").settings["a"].value == "2"
 
 
 def test_profiles_are_new_at_another_path() -> None:

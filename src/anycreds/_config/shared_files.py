@@ -49,7 +49,7 @@ class _Lookup(NamedTuple):
     """Where the files are, which of them to read, and which versions are known."""
 
     locations: Locations
-    files: list[tuple[FileKind, Location]]
+    files: list[tuple[FileKind, Location, _ParsedFile | None]]
     queries: list[FileQuery]
 
 
@@ -97,11 +97,13 @@ class SharedFiles:
     def _lookup(self, environ: Mapping[str, str], home_directory: Callable[[], str | None]) -> _Lookup:
         options = self._options
         locations = shared_file_locations(environ, home_directory, options.filepath, options.config_filepath, NAME)
-        files = locations.files()
-        return _Lookup(locations, files, [(file[1].path, self._signature(*file)) for file in files])
+        # A version that has not changed since is taken from here: another thread may have replaced it by an older one.
+        files = [(kind, location, self._known(kind, location)) for kind, location in locations.files()]
+        queries = [(location.path, None if known is None else known.signature) for _, location, known in files]
+        return _Lookup(locations, files, queries)
 
     def _merge(self, lookup: _Lookup, sections: Sequence[Sections | None]) -> Profiles:
-        found = {kind: one for (kind, _), one in zip(lookup.files, sections, strict=True)}
+        found = {kind: one for (kind, *_), one in zip(lookup.files, sections, strict=True)}
         config, credentials = found.get("config"), found.get("credentials")
         locations = lookup.locations
         config_path = locations.config.display_path if locations.config else "~/.aws/config"
@@ -125,17 +127,17 @@ class SharedFiles:
                 self._logged.add(reference)
                 log("shared_files", "warning", "%s", diagnostic)
 
-    def _signature(self, kind: FileKind, location: Location) -> Signature | None:
-        """Return the signature of the cached version; None if there is none, or it must not be used."""
-        parsed = None if self._options.ignore_cache else self._parsed.get((kind, location.path))
-        return None if parsed is None else parsed.signature
+    def _known(self, kind: FileKind, location: Location) -> _ParsedFile | None:
+        """Return the cached version; None if there is none, or it must not be used."""
+        return None if self._options.ignore_cache else self._parsed.get((kind, location.path))
 
     def _sections(
-        self, kind: FileKind, location: Location, version: FileVersion | ReadFailure | None
+        self, kind: FileKind, location: Location, known: _ParsedFile | None, version: FileVersion | ReadFailure | None
     ) -> Sections | None:
         """Return the sections of a file; None if it does not exist and no option names it."""
-        if version is None:  # it has not changed
-            return self._parsed[kind, location.path].sections
+        if version is None:
+            assert known is not None  # only a known version can be unchanged
+            return known.sections
         if isinstance(version, ReadFailure):
             if version.is_missing and location.may_be_missing:
                 return None
