@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import gc
 import inspect
+import logging
 import os
 import subprocess
 import sys
@@ -29,6 +30,7 @@ FOLDER = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(path for path in FOLDER.rglob("*.md") if "_build" not in path.parts)]
 CONFTEST = "# conftest.py"
 SECONDS = 30  # for the tests of a block
+SEARCH_PATH = [str(Path(folder).resolve()) for folder in sys.path if folder]  # of programs in other folders
 
 pytestmark = pytest.mark.skipif(
     "ANYCREDS_DOCS" not in os.environ, reason="the blocks need libraries that `nox -s docs` installs"
@@ -83,7 +85,10 @@ class PageRunner:
             str(folder),
             str(folder),
         ]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=SECONDS, check=False)
+        environ = {**os.environ, "PYTHONPATH": os.pathsep.join(SEARCH_PATH)}
+        done = subprocess.run(
+            command, cwd=folder, env=environ, capture_output=True, text=True, timeout=SECONDS, check=False
+        )
         assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -107,6 +112,7 @@ def test_blocks_run(
     examples = list(sybil.parse(page).examples())
     if not examples:
         return
+    logging.getLogger("botocore").setLevel(logging.INFO)  # at DEBUG it logs session tokens
     with user_with_aws(tmp_path / "home", monkeypatch):
         monkeypatch.chdir(tmp_path)
         for example in examples:
