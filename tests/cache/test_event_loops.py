@@ -6,8 +6,11 @@ import asyncio
 import gc
 import os
 import signal
+import socket
 import sys
 import threading
+import weakref
+from collections.abc import Callable
 from contextlib import closing
 from itertools import pairwise
 from typing import Any
@@ -16,6 +19,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 import trio
+import uvloop
 
 import anycreds
 from anycreds.testing import ManualClock
@@ -183,6 +187,48 @@ def test_loop_closed_with_a_refresh_in_it() -> None:
         task._log_destroy_pending = False  # type: ignore[attr-defined]  # expected, see above
     del remaining, task
     gc.collect()
+
+
+@pytest.mark.fault("C06", "C14")
+@pytest.mark.parametrize("is_shared", [True, False], ids=["one provider", "a provider for each loop"])
+@pytest.mark.parametrize("make_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_closed_loops_are_freed(make_loop: Callable[[], asyncio.AbstractEventLoop], *, is_shared: bool) -> None:
+    """Of many loops that were closed during a refresh, with a connection, not more than the last one stays."""
+    left: list[weakref.ref[socket.socket]] = []
+    clock = ManualClock()
+
+    async def source() -> anycreds.Credentials:
+        here, there = socket.socketpair()
+        left.append(weakref.ref(here))
+        with here, there:
+            await anyio.wait_readable(here)
+        raise AssertionError
+
+    def call_in_loop(provider: anycreds.CachedProvider) -> None:
+        async def call() -> None:
+            task = asyncio.ensure_future(provider())
+            while len(left) == before:  # noqa: ASYNC110 - the source has not begun
+                await asyncio.sleep(0.001)
+            task._log_destroy_pending = False  # type: ignore[attr-defined]  # the program drops it
+
+        before = len(left)
+        loop = make_loop()
+        loop.run_until_complete(call())
+        loop.close()
+
+    provider = anycreds.cached(source, clock=clock)
+    kept = []  # a provider lives longer than its loop
+    for _ in range(20):
+        clock.advance(2)  # the source is called once a second
+        call_in_loop(provider)
+        if not is_shared:
+            kept.append(provider)
+            provider = anycreds.cached(source, clock=clock)
+    gc.collect()
+    assert sum(reference() is not None for reference in left) <= 1
+    asyncio.run(get_key_id(anycreds.cached(FakeSource(clock, latency=0.001), clock=clock)))
+    gc.collect()
+    assert [reference() for reference in left if reference() is not None] == []
 
 
 async def get_key_id(provider: anycreds.CachedProvider) -> str:

@@ -102,7 +102,7 @@ def test_loop_that_ends_right_after_the_start_reports_the_end(use_uvloop: bool) 
     async def main() -> None:
         event_loop.spawn_system_task(body, lambda: reports.append("ended"), "a task", copy_context())
 
-    before = set(event_loop._tasks)
+    before = dict(event_loop._tasks)
     anyio.run(main, backend_options={"use_uvloop": use_uvloop})
     assert reports == ["ended"]
     assert event_loop._tasks == before

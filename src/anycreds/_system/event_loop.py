@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Hashable
+from contextlib import suppress
 from contextvars import Context
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
     from .._core.io import TaskBody
 
-_tasks: set[asyncio.Task[None]] = set()
+# The running tasks of each loop of asyncio, and what to call when they are over.
+_tasks: dict[asyncio.AbstractEventLoop, dict[asyncio.Task[None], Callable[[], None]]] = {}
 
 
 class Timer(Protocol):
@@ -84,11 +86,34 @@ def spawn_system_task(body: TaskBody, on_end: Callable[[], None], name: str, con
     if trio is not None:
         trio.lowlevel.spawn_system_task(_on_trio, body, on_end, name, name=name, context=context)
         return
-    task = running_asyncio_loop().create_task(_on_asyncio(body), name=name, context=context)
-    _tasks.add(task)
-    task.add_done_callback(_tasks.discard)
+    loop = running_asyncio_loop()
+    if loop not in _tasks:
+        _end_tasks_of_closed_loops()
+    task = loop.create_task(_on_asyncio(body), name=name, context=context)
+    _tasks.setdefault(loop, {})[task] = on_end
     # A task that asyncio cancels before its first step never runs a line of its body.
-    task.add_done_callback(lambda _: on_end())
+    task.add_done_callback(_on_done)
+
+
+def _on_done(task: asyncio.Task[None]) -> None:
+    tasks = _tasks[task.get_loop()]
+    on_end = tasks.pop(task)
+    if not tasks:
+        del _tasks[task.get_loop()]
+    on_end()
+
+
+def _end_tasks_of_closed_loops() -> None:
+    """End what never ends by itself: a loop that was closed with tasks in it would be kept, with its descriptors."""
+    states = getattr(sys.modules.get("anyio._backends._asyncio"), "_task_states", {})
+    for loop in filter(is_loop_closed, tuple(_tasks)):
+        for task, on_end in _tasks.pop(loop, {}).items():
+            on_end()
+            coroutine: Any = task.get_coro()
+            with suppress(BaseException):  # it cannot leave a cancel scope of anyio, nor wait
+                coroutine.close()
+            states.pop(task, None)  # anyio refers to the task by that scope
+            task._log_destroy_pending = False  # type: ignore[attr-defined]  # it has ended now
 
 
 async def _on_trio(body: TaskBody, on_end: Callable[[], None], name: str) -> None:
