@@ -24,7 +24,7 @@ class Fetch:
         self.kind = "in progress"  # then "new", "same", "fail" or "cut off"
 
 
-class History:
+class RunHistory:
     """What happened in one run.
 
     Attributes:
@@ -89,11 +89,12 @@ class History:
         self._issued[key] = (fetch, expires)
         self.last = credentials
 
-    def is_valid(self, credentials: Credentials) -> bool:
-        """Return whether credentials have not expired, by either clock."""
+    def is_valid(self, credentials: Credentials, min_ttl: float = 0.0) -> bool:
+        """Return whether credentials have not expired, by either clock, and will not within ``min_ttl`` seconds."""
         assert credentials.expiration is not None
         _, expires = self._issued[credentials.access_key_id]
-        return credentials.expiration.timestamp() > self._clock.time() and expires > self._clock.monotonic()
+        wall, monotonic = credentials.expiration.timestamp() - self._clock.time(), expires - self._clock.monotonic()
+        return min(wall, monotonic) > min_ttl
 
     # The cache
 
@@ -105,21 +106,21 @@ class History:
             self._invalidations += 1
             self._invalidated_at = self.step
 
-    def check_returned(self, name: str, credentials: Credentials, began: int) -> None:
+    def check_returned(self, name: str, credentials: Credentials, began: int, min_ttl: float = 0.0) -> None:
         """Check what a call got that began in the step ``began``."""
         self.log(f"{name} gets {credentials.access_key_id}")
-        if credentials.original_expiration is None and not self.is_valid(credentials):
-            self.problem(f"{name} gets expired credentials")
+        if credentials.original_expiration is None and not self.is_valid(credentials, min_ttl):
+            self.problem(f"{name} gets credentials that have expired, or expire too soon")
         fetch, _ = self._issued[credentials.access_key_id]
         if fetch.step < self._invalidated_at <= began:
             self.problem(f"{name} gets credentials from before the invalidation")
 
-    def check_error(self, name: str, error: CredentialsError) -> None:
+    def check_error(self, name: str, error: CredentialsError, min_ttl: float = 0.0) -> None:
         """Check that a call may get an error: the source has failed, and nothing valid is cached."""
         self.log(f"{name} gets {type(error).__name__}")
         if not self._has_failed():
             self.problem(f"{name} gets an error of a healthy source: {error}")
-        elif (last := self.last) is not None and self.is_valid(last):
+        elif (last := self.last) is not None and self.is_valid(last, min_ttl):
             fetch, _ = self._issued[last.access_key_id]
             if fetch.step >= self._invalidated_at:
                 self.problem(f"{name} gets an error beside valid credentials: {error}")

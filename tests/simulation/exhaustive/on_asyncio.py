@@ -9,7 +9,8 @@ from typing import Any
 import anyio._backends._asyncio  # noqa: F401 - otherwise a call would wait for the thread that imports it
 import detangle
 
-from .play import Body, Play, Task
+from .play import Play
+from .tasks import Body, Task
 
 # The leaks that it checks are tasks. Nothing here draws random numbers.
 CONFIG = detangle.SimConfig(check_leaks=True, seed_random=False)

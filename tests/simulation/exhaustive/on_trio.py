@@ -12,7 +12,8 @@ import pytest
 import trio
 import trio.testing
 
-from .play import Body, Play, Task
+from .play import Play
+from .tasks import Body, Task
 
 now = trio.current_time
 

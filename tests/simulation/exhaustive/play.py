@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import anyio
 
@@ -18,9 +18,10 @@ from anycreds import Credentials, CredentialsError, RetrievalError
 from anycreds.testing import ManualClock
 from support.fake_source import make_credentials
 
-from .history import MIN_INTERVAL, ROUNDING, Fetch, History
+from .history import MIN_INTERVAL, ROUNDING, Fetch, RunHistory
 from .search import Chooser
-from .worlds import UP, Answer, Event, Kind, World
+from .tasks import Body, Task
+from .worlds import UP, Answer, Event, World
 
 LIFETIME = 3600.0  # seconds
 ATTEMPT = 60.0  # seconds; after these a hanging source is given up
@@ -28,25 +29,6 @@ PATIENCE = 1000.0  # seconds; more than all attempts and backoffs of a run
 CLOCK_STEP = 2 * LIFETIME  # more than the lifetime of anything
 
 
-class Task:
-    """A task of a run."""
-
-    def __init__(self, number: int, kind: Kind, *, is_late: bool) -> None:
-        self.name = f"{kind} {number}"
-        self.kind = kind
-        self.is_late = is_late
-        self.state: Literal["new", "calling", "inside block", "leaving block", "ended"] = "new"
-        self.called_at = 0  # the step of its last call
-        self.cancel: Callable[[], object] = lambda: None  # set by the event loop
-        self.is_cancelled = False
-
-    @property
-    def needs_refresh(self) -> bool:
-        """Whether the refresh in progress, if there is one, must not be ended."""
-        return self.state in {"calling", "inside block"} and not self.is_cancelled
-
-
-Body = Callable[[Task], Awaitable[None]]
 MakeProvider = Callable[..., Any]
 
 
@@ -64,14 +46,15 @@ class Play:
         self, world: World, chooser: Chooser, now: Callable[[], float], make_provider: MakeProvider = anycreds.cached
     ) -> None:
         self.clock = ManualClock(source=now)
-        self.history = History(self.clock)
+        self.history = RunHistory(self.clock)
         self._world = world
         self._answers: tuple[Answer, ...] = world.answers
         self._choose = chooser.choose
         self._provider = make_provider(self._source, clock=self.clock)
         first_late = len(world.tasks) - world.late
         self._tasks = [Task(number, kind, is_late=number >= first_late) for number, kind in enumerate(world.tasks)]
-        self._events: list[Event] = [event for event in world.events if event != "cancel"]
+        self._events: list[Event] = [event for event in world.events if "cancel" not in event]
+        self._most_cancellations = len(world.events) - len(self._events)  # of one task
         self._is_exploring = False
 
     async def run(self, start: Callable[[Task, Body], None], join: Callable[[], Awaitable[object]]) -> None:
@@ -118,7 +101,7 @@ class Play:
         try:
             await getattr(self, f"_{task.kind}")(task)
         except CredentialsError as error:
-            self.history.check_error(task.name, error)
+            self.history.check_error(task.name, error, task.min_ttl)
         except anyio.get_cancelled_exc_class():
             self.history.log(f"{task.name} is cancelled")
             if not task.is_cancelled:
@@ -138,11 +121,15 @@ class Play:
     async def _call(self, task: Task, **options: Any) -> Credentials:
         self._begin(task)
         credentials: Credentials = await self._provider(**options)
-        self.history.check_returned(task.name, credentials, task.called_at)
+        self.history.check_returned(task.name, credentials, task.called_at, task.min_ttl)
         return credentials
 
     async def _refresh(self, task: Task) -> None:
         await self._call(task, refresh=True)
+
+    async def _long(self, task: Task) -> None:
+        task.min_ttl = LIFETIME / 2
+        await self._call(task, min_ttl=task.min_ttl)
 
     async def _reject(self, task: Task) -> None:
         self._invalidate(await self._call(task))
@@ -217,17 +204,15 @@ class Play:
             possible[chosen - 1]()
 
     def _possible(self) -> list[Callable[[], None]]:
-        events: list[Callable[[], None]] = []
-        if "cancel" in self._world.events:
-            awaiting = [task for task in self._tasks if task.state not in {"new", "ended"} and not task.is_cancelled]
-            events += [partial(self._cancel, task) for task in awaiting]
-        return events + [
-            partial(self._happen, event) for event in self._events if event != "invalidate" or self.history.last
-        ]
+        awaiting = [task for task in self._tasks if task.state not in {"new", "ended"}]
+        most = self._most_cancellations
+        cancellations = [partial(self._cancel, task) for task in awaiting if task.cancellations < most]
+        happenings = [event for event in self._events if event != "invalidate" or self.history.last is not None]
+        return [*cancellations, *(partial(self._happen, event) for event in happenings)]
 
     def _cancel(self, task: Task) -> None:
         self.history.log(f"EVENT: cancel {task.name}")
-        task.is_cancelled = True
+        task.cancellations += 1
         task.cancel()
 
     def _happen(self, event: Event) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,7 +52,7 @@ def explore(loop: str, world: World, bound: int, make_provider: MakeProvider = a
 
     """
     search = Search(bound)
-    with no_log():
+    with no_overhead():
         for _ in search:
             played = play(loop, world, search, make_provider)
             if played.history.problems:
@@ -68,11 +69,13 @@ def repeat(token: str, make_provider: MakeProvider = anycreds.cached) -> Play:
 
 
 @contextmanager
-def no_log() -> Iterator[None]:
-    """Write no log records: pytest would keep millions of them."""
+def no_overhead() -> Iterator[None]:
+    """Write no log records, as pytest would keep millions of them, and let the garbage collector skip what exists."""
     before = logging.root.manager.disable
     logging.disable()
+    gc.freeze()
     try:
         yield
     finally:
+        gc.unfreeze()
         logging.disable(before)

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from simulation.exhaustive.schedules import LOOPS, ScheduleError, explore, no_log, play, repeat
+from simulation.exhaustive.schedules import LOOPS, ScheduleError, explore, no_overhead, play, repeat
 from simulation.exhaustive.search import Search
 from simulation.exhaustive.worlds import WORLDS, World
 from support.goals import RecordGoal
@@ -66,7 +66,7 @@ def test_no_schedule_breaks_an_invariant(
 def test_a_schedule_has_the_same_events_each_time(loop: str, world: World) -> None:
     """A run that is repeated from its token has the same events, in the same order and at the same times."""
     search = Search(1)
-    with no_log():
+    with no_overhead():
         for _ in search:
             first = play(loop, world, search).history.events
             assert repeat(f"{loop}:{world.name}:{search.token}").history.events == first

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-Kind = Literal["call", "reject", "block", "refresh"]
+Kind = Literal["call", "reject", "block", "refresh", "long"]
 """What a task does: ``call`` awaits the provider; ``reject`` also invalidates what it got, and awaits the provider
-again; ``block`` enters ``keep_fresh``, waits for a second and leaves; ``refresh`` awaits ``provider(refresh=True)``."""
+again; ``block`` enters ``keep_fresh``, waits for a second and leaves; ``refresh`` awaits ``provider(refresh=True)``,
+``long`` requests a lifetime of half an hour with ``min_ttl``."""
 
-Event = Literal["cancel", "invalidate", "step forward", "step back", "suspend"]
-"""What may happen between any two steps of tasks: a task that waits is cancelled (each task once); the credentials that
-the source issued last are invalidated (once); the wall clock is set, or the machine suspended, for two hours (once)."""
+Event = Literal["cancel", "cancel again", "invalidate", "step forward", "step back", "suspend"]
+"""What may happen between any two steps of tasks, once each: a task that waits is cancelled (each of them); what the
+source issued last is invalidated; the wall clock is set, or the machine suspended, for two hours."""
 
 
 class Answer(NamedTuple):
@@ -61,9 +62,9 @@ WORLDS = {
         World("hangs", THREE, (HANG, UP), late=1),
         World("advisory", FOUR, (UP, FAIL), remaining=600, bound=2, full_bound=4),
         World("advisory-same", FOUR, (SAME, UP), remaining=600, late=2, bound=2, full_bound=4),
-        World("mandatory", FOUR, (SLOW, FAIL), remaining=30, full_bound=4),
+        World("mandatory", FOUR, (SLOW, FAIL), remaining=30),
         World("mandatory-same", FOUR, (SAME, UP), remaining=30, late=1),
-        World("expired", FOUR, (UP, FAIL), remaining=-1, bound=2, full_bound=4),
+        World("expired", FOUR, (UP, FAIL), remaining=-1, bound=2),
         World("invalidate", FOUR, (SLOW,), ("cancel", "invalidate"), remaining=600, late=1, bound=2),
         World("invalidate-down", THREE, (FAIL, UP), ("cancel", "invalidate"), remaining=600, late=1, bound=2),
         World("invalidate-same", THREE, (SAME, UP), ("cancel", "invalidate"), remaining=30, late=1),
@@ -71,11 +72,13 @@ WORLDS = {
         World("clock-back", THREE, (UP, FAIL), ("cancel", "step back"), remaining=30, late=1, bound=2),
         World("clock-back-invalidate", THREE, (SLOW,), ("step back", "invalidate"), remaining=30, late=1),
         World("suspend", THREE, (SLOW, FAIL), ("cancel", "suspend"), late=1),
+        World("cancel-twice", ("block", "call", "call"), (SLOW,), ("cancel", "cancel again"), late=1),
         World("reject", ("reject", "reject", "call"), (UP, SAME)),
         World("refresh", ("refresh", "refresh", "call", "call"), (UP, FAIL), remaining=1800),
+        World("min-ttl", ("long", "long", "call"), (UP, FAIL, SAME), remaining=1200, late=1),
         World("blocks", ("block", "block", "call", "call"), (UP, FAIL), full_bound=2),
         World("reject-all", ("reject", "reject", "reject", "reject"), (UP,), full_bound=2),
         World("block-and-invalidate", ("block", "call", "call"), (SLOW,), ("cancel", "invalidate"), late=1),
-        World("block-in-window", ("block", "block", "call"), (SLOW,), remaining=600, late=1),
+        World("block-in-window", ("block", "block", "call"), (SLOW,), remaining=600, late=1, full_bound=2),
     )
 }
