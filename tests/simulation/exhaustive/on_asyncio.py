@@ -54,3 +54,5 @@ async def _main(play: Play) -> None:
     for started, task in tasks.items():
         if task.is_cancelled and not started.cancelled():
             play.history.problem(f"{task.name} goes on after its cancellation")
+    if left := [f"timer at {when}" for when, _, handle in detangle.current_loop()._timers if not handle.cancelled()]:
+        play.history.problem(f"timers are left: {left}")

@@ -12,6 +12,8 @@ import pytest
 import trio
 import trio.testing
 
+from anycreds._system import trio_timers
+
 from .play import Play
 from .tasks import Body, Task
 
@@ -56,7 +58,7 @@ def run(play: Play) -> None:
 
 
 async def _main(play: Play) -> None:
-    before = trio.lowlevel.current_statistics().tasks_living
+    before = _system_tasks()
     running: set[Task] = set()
     all_ended = trio.Event()
 
@@ -78,5 +80,16 @@ async def _main(play: Play) -> None:
 
         await play.run(start, all_ended.wait)
         nursery.cancel_scope.cancel()  # of tasks that never end
-    if left := trio.lowlevel.current_statistics().tasks_living - before:
-        play.history.problem(f"{left} tasks are left")
+    if left := _system_tasks() - before:
+        play.history.problem(f"tasks are left: {left}")
+
+
+def _system_tasks() -> set[str]:
+    """Return the names of the tasks of this run besides those of a world, and its pending timers."""
+    root = trio.lowlevel.current_root_task()
+    assert root is not None
+    names = {task.name for nursery in root.child_nurseries for task in nursery.child_tasks}
+    if "anycreds timers" in names:
+        names.remove("anycreds timers")  # it waits for timers as long as the run lasts
+        names |= {f"timer at {when}" for when, _, timer in trio_timers.timers_of_run()._heap if timer.callback}
+    return names
