@@ -17,9 +17,10 @@ from typing import NamedTuple
 
 import pytest
 
+import anycreds
 from support.goals import RecordGoal
 
-SOURCE = Path(__file__).parents[2] / "src"
+SOURCE = Path(anycreds.__file__).parents[1]
 
 pytestmark = [
     pytest.mark.realtime,

@@ -235,7 +235,9 @@ PROGRAM = """
 import asyncio, sys, time, anyio, trio
 import anycreds
 
-provider = anycreds.from_sso("dev", client_config=anycreds.ClientConfig(endpoint_url=sys.argv[2]))
+timeout = 1.0 if "short timeout" in sys.argv else 5.0
+config = anycreds.ClientConfig(endpoint_url=sys.argv[2])
+provider = anycreds.from_sso("dev", client_config=config, timeout=timeout)
 if "cached" in sys.argv:
     provider = anycreds.cached(provider)
 
@@ -388,21 +390,27 @@ def test_another_user_during_a_refresh(
 def test_process_that_is_suspended_during_a_refresh(
     backend: str, aws: FakeAWS, file: Path, monkeypatch: pytest.MonkeyPatch, goal: RecordGoal
 ) -> None:
-    """While a process is suspended in a refresh, others do not use its token, and afterwards they use the new one."""
+    """While a process is suspended in a refresh, others do not use its token, and afterwards they use the new one.
+
+    It is suspended for longer than the exchange may take, but the response has arrived.
+    """
     monkeypatch.setattr("anycreds._providers.service.token_cache.LOCK_SECONDS", 0.1)
     old = refresh_token(file)
     provider = make_provider(aws, is_cached=False)
-    command = [sys.executable, "-c", PROGRAM, backend, aws.service_url, "end"]
+    command = [sys.executable, "-c", PROGRAM, backend, aws.service_url, "end", "short timeout"]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as program:
         while not aws.count("sso token"):
             assert program.poll() is None
             time.sleep(0.002)
         program.send_signal(signal.SIGSTOP)
+        suspended = time.monotonic()
         with pytest.raises(anycreds.RetrievalError, match="has been locked by") as caught:
             anyio.run(provider, backend=backend)
         if sys.platform == "linux":
             assert f"process {program.pid}, which is suspended," in caught.value.message
         assert refresh_token(file) == old
+        while time.monotonic() < suspended + 1.3:
+            time.sleep(0.01)
         program.send_signal(signal.SIGCONT)
         while refresh_token(file) == old:
             assert program.poll() is None
