@@ -120,7 +120,7 @@ def faults(session: nox.Session) -> None:
     file = Path(session.create_tmp(), "goals.json").resolve()
     file.unlink(missing_ok=True)
     arguments = [argument for argument in session.posargs if argument != "--write"]
-    options = ("--timeout=600", "--override-ini=faulthandler_timeout=590", f"--goals={file}")
+    options = ("--timeout=1800", "--override-ini=faulthandler_timeout=1700", f"--goals={file}")
     # A failed test does not end the session: its goal is reported as failed.
     session.run("python", "-m", "pytest", *IN_PARALLEL, *options, *arguments, env=BARE, success_codes=[0, 1])
     write = ["--write"] if "--write" in session.posargs else []
