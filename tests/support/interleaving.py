@@ -32,6 +32,13 @@ class DeadlockError(Exception):
     """Every thread that has not ended waits for a lock."""
 
 
+def _allow_opcodes() -> None:
+    sys._getframe().f_trace_opcodes = True
+
+
+_allow_opcodes()  # 3.12 reports no instructions to a trace function that was set before the first use of this flag
+
+
 class ControlledLock:
     """A lock, re-entrant or not. While a thread waits for it, the scheduler lets others run."""
 
@@ -80,6 +87,8 @@ class Scheduler:
         self._switches = list(reversed(schedule))
         self._traced, self._atomic = traced, atomic
         self._turns: list[threading.Semaphore] = []
+        self._ready = threading.Semaphore(0)
+        self._all_ended = threading.Event()
         self._ended: set[int] = set()
         self._waiting: dict[int, ControlledLock] = {}
         self._is_deadlocked = False
@@ -97,23 +106,26 @@ class Scheduler:
         ]
         for thread in threads:
             thread.start()
+            self._ready.acquire()
         self._continue_with(0)
         for thread in threads:
             thread.join(_STUCK)
             assert not thread.is_alive(), f"{thread.name} waits for something that the scheduler does not control"
 
     def _run_one(self, number: int, function: Callable[[], object]) -> None:
+        # From 3.12 on the interpreter changes code when tracing begins or ends in any thread, and 3.12.1 crashes with
+        # some code that runs. So it begins in all threads before the first one runs, and ends after the last one.
+        sys.settrace(self._trace_call)
+        self._ready.release()
         self._turns[number].acquire()
         try:
-            sys._getframe().f_trace_opcodes = True  # 3.12 ignores it in other frames before
-            sys.settrace(self._trace_call)
             function()
         except BaseException as error:  # noqa: BLE001 - for the test to see
             self.errors.append(error)
-        finally:
-            sys.settrace(None)
-            self._ended.add(number)
-            self._continue_with(self._next_after(number))
+        self._ended.add(number)
+        self._continue_with(self._next_after(number))
+        self._all_ended.wait()
+        sys.settrace(None)
 
     def _trace_call(self, frame: FrameType, event: str, argument: Any) -> Callable[..., Any] | None:
         if not frame.f_code.co_filename.startswith(self._traced) or frame.f_code.co_name in self._atomic:
@@ -153,6 +165,8 @@ class Scheduler:
         self.current = number
         if number >= 0:
             self._turns[number].release()
+        else:
+            self._all_ended.set()
 
     def _can_run(self, number: int) -> bool:
         lock = self._waiting.get(number)
