@@ -540,7 +540,7 @@ def test_run_that_ends_at_each_step_of_a_background_refresh(backend: str) -> Non
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_provider_is_dropped_during_its_refresh(backend: str) -> None:
     """A provider without references during its refresh causes no warning, and the refresh ends by itself."""
-    upstream = FakeSource(ManualClock(), latency=0.01, life=None)
+    upstream = FakeSource(ManualClock(), latency=0.2, life=None)  # longer than the garbage collection takes
 
     async def main() -> None:
         provider = anycreds.cached(upstream)
@@ -549,7 +549,8 @@ def test_provider_is_dropped_during_its_refresh(backend: str) -> None:
         del provider
         gc.collect()
         assert upstream.running == 1
-        await anyio.sleep(0.02)
+        while upstream.running:  # noqa: ASYNC110 - nothing is left that would set an event
+            await anyio.sleep(0.01)
 
     anyio.run(main, backend=backend)
     gc.collect()

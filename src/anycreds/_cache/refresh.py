@@ -77,7 +77,7 @@ class InFlightRefresh(ActiveCall):
         self.outcome: Outcome | None = None  # None while it is in progress
         self.generation: int = -1  # the number of invalidations before the source was called
         self.number: int = 0  # of the attempt, in the order in which all refreshes called the source
-        self.started_at: float = 0.0  # when the source was called (monotonic)
+        self.started_at: float = -math.inf  # when the source was called (monotonic)
         self.prompts_user: bool = False
         self._state = state
         # Made when the task is, since they need a backend of anyio.

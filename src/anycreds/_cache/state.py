@@ -143,9 +143,8 @@ class CacheState:
 
     def _new_refresh(self, loop: Hashable, now: ClockReading) -> tuple[InFlightRefresh, float]:
         for known in filter(self.runtime.is_loop_closed, tuple(self._refreshes)):
-            dropped = self._refreshes.pop(known)
-            if dropped.has_called:  # it will not end by itself
-                self._last_call_ended = max(self._last_call_ended, dropped.started_at)
+            dropped = self._refreshes.pop(known)  # nothing in that loop will end it
+            self._last_call_ended = max(self._last_call_ended, dropped.started_at)
         refresh = self._refreshes[loop] = InFlightRefresh(self, loop)
         return refresh, max(0.0, self._last_call_ended + FIRST_BACKOFF - now.monotonic)
 
