@@ -48,7 +48,7 @@ async def first_available(providers: Sequence[Provider], io: Io, context: Client
         CredentialsError: A provider is configured and failed. The next one could have another identity.
 
     """
-    attempts: list[ProviderAttempt] = []
+    attempts: list[tuple[Provider, float, NotConfiguredError]] = []
     fetch = fetch_observed if is_observed() else _fetch
     for provider in providers:
         started = io.monotonic()
@@ -56,11 +56,12 @@ async def first_available(providers: Sequence[Provider], io: Io, context: Client
             return await fetch(provider, io, context)
         except NotConfiguredError as error:
             log("chain", "debug", "%s", error)
-            seconds = io.monotonic() - started
-            attempts.append(ProviderAttempt(provider.name, _reason(error), seconds, error.with_traceback(None)))
+            attempts.append((provider, io.monotonic() - started, error.with_traceback(None)))
     raise NoCredentialsError(
         f"no credentials found: {NONE_CONFIGURED % len(attempts)}",
-        attempts=tuple(attempts),
+        attempts=tuple(
+            ProviderAttempt(provider.name, _reason(error), seconds, error) for provider, seconds, error in attempts
+        ),
         hint="configure one of the providers listed below",
     )
 
