@@ -149,12 +149,18 @@ async def test_credentials_that_another_caller_invalidates_before_they_are_read(
     assert min(gaps) >= 1.5 - 1e-6
 
 
-async def test_result_that_has_expired_is_not_returned() -> None:
-    """Credentials of a void refresh that expire before the caller reads them are not returned to it."""
+async def test_result_of_a_refresh_that_is_not_cached() -> None:
+    """Invalidated credentials are returned after a second refresh, unless there are others or they have expired."""
     clock = VirtualClock()
     provider = anycreds.cached(FakeSource(clock), clock=clock)
     void = Outcome(make_credentials("A", clock.time() + 5), is_void=True)
-    assert provider._result_after(void, None, is_repeated=True) is void.credentials
+    dropped = void._replace(is_void=False)  # cached, and invalidated before the caller has read them
+    for outcome in (void, dropped):
+        assert provider._result_after(outcome, None, is_repeated=False) is None
+        assert provider._result_after(outcome, None, is_repeated=True) is void.credentials
+    cached = await provider()
+    assert provider._result_after(void, None, is_repeated=True) is cached
+    assert provider.invalidate(cached)
     clock.step(5)
     assert provider._result_after(void, None, is_repeated=True) is None
 
