@@ -17,9 +17,11 @@ import anycreds
 from anycreds import ClientContext, Credentials, NotConfiguredError, Provider
 from anycreds._config import shared_files
 from anycreds._core.io import Io, Runtime
+from anycreds._factories import lazy as lazy_module
 from anycreds._factories.lazy import LazyProvider
 from support.factory_fixtures import ROLE, SSO, default_chain, fetch, mfa_code
 from support.fake_io import FakeIo, FakeRuntime
+from support.interleaving import Schedule, Scheduler
 from support.rows import each_row
 
 KEYS = Credentials("AKIDLAZY", "canary-secret")
@@ -70,6 +72,33 @@ def kind() -> type[CountingProvider]:
 def lazy(kind: type[CountingProvider], **options: Any) -> LazyProvider:
     """Return a lazy provider that builds one of this class."""
     return LazyProvider("a name", FakeRuntime(), partial(kind, FakeRuntime()), **options)
+
+
+def errors_of_two_threads(schedule: Schedule, kind: type[CountingProvider]) -> tuple[int, int]:
+    """Return the number of steps, and how many of four calls by two threads were the first one of their provider."""
+    provider = lazy(kind)
+    errors: list[NotConfiguredError] = []
+
+    def call_twice() -> None:
+        for _ in range(2):
+            try:
+                fetch(provider, FakeIo())
+            except NotConfiguredError as error:
+                errors.append(error)
+
+    scheduler = Scheduler(schedule, lazy_module.__file__)
+    scheduler.run([call_twice, call_twice])
+    assert scheduler.errors == []
+    return scheduler.steps, len(errors)
+
+
+@pytest.mark.fault("C05")
+def test_threads_share_the_provider_that_was_built_first(kind: type[CountingProvider]) -> None:
+    """Wherever two threads are switched during their first calls, one provider serves all: it keeps its state."""
+    steps, _ = errors_of_two_threads((), kind)
+    pairs = [((first, 1), (second, 1)) for first in range(1, steps) for second in range(first + 1, steps)]
+    for schedule in pairs:
+        assert errors_of_two_threads(schedule, kind)[1] == 1, schedule
 
 
 def test_provider_is_built_once_when_awaited(kind: type[CountingProvider]) -> None:

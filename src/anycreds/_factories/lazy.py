@@ -48,7 +48,7 @@ class LazyProvider(Provider):
 
     """
 
-    __slots__ = ("_build", "_check", "_modules", "_provider")
+    __slots__ = ("_build", "_built_first", "_check", "_modules", "_provider")
 
     def __init__(
         self,
@@ -66,6 +66,7 @@ class LazyProvider(Provider):
         self._check = check
         self._build = build
         self._provider: Provider | None = None
+        self._built_first: dict[str, Provider] = {}
 
     def _fetch(self, io: Io, context: ClientContext) -> Coroutine[Any, Any, Credentials]:
         # Once it is built, the provider is its own boundary.
@@ -75,8 +76,7 @@ class LazyProvider(Provider):
         if self._provider is None:
             if not self._modules or not all(map(is_imported, self._modules)):
                 return None
-            provider = self._build()
-            self._provider = self._provider or provider  # another thread may have been first
+            self._provider = self._first(self._build())
         return self._provider._fetch_now(io, context, events)
 
     def _modules_for_now(self, io: ImmediateIo, context: ClientContext) -> tuple[str, ...]:
@@ -94,8 +94,12 @@ class LazyProvider(Provider):
         if self._provider is None:
             provider = self._build() if self._build.func in _has_imported else await io.run_in_thread(self._build)
             _has_imported.add(self._build.func)
-            self._provider = self._provider or provider  # of concurrent calls the first: it may cache something
+            self._provider = self._first(provider)
         return self._provider
+
+    def _first(self, provider: Provider) -> Provider:
+        """Return the first provider that concurrent calls, in any thread, have built: it may cache something."""
+        return self._built_first.setdefault("provider", provider)  # one step, unlike an ``or``
 
     def _allows_stale(self, credentials: Credentials) -> bool:
         return self._provider is not None and self._provider._allows_stale(credentials)
