@@ -205,7 +205,9 @@ def test_every_schedule_of_threads_serves_all_callers(
     for schedule in schedules(scenario, backend, budget):
         play(scenario, backend, schedule)
         count += 1
-    figure = "{schedules} schedules of 2 or 3 threads, switched at any instruction of the cache: 0 wrong, 0 stuck"
+    figure = (
+        "{schedules} schedules of 2 or 3 threads, switched at any access to the state of the cache: 0 wrong, 0 stuck"
+    )
     goal("G12", figure, "{schedules} schedules", schedules=count)
 
 
