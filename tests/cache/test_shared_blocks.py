@@ -65,7 +65,7 @@ async def test_refresh_that_a_caller_waits_for_goes_on() -> None:
 
 
 async def test_refresh_that_another_block_needs_goes_on() -> None:
-    """Of two blocks the first that is left lets the refresh go on; the last one ends it."""
+    """Of several blocks all but the last let the refresh go on, also if the others have just begun."""
     clock = VirtualClock()
     source = EndingSource(clock, life=HOUR, latency=0.0)
     provider = anycreds.cached(source, clock=clock)
@@ -77,6 +77,10 @@ async def test_refresh_that_another_block_needs_goes_on() -> None:
         assert source.running == 1
         await anyio.sleep(1)
         assert source.running == 1
+        new = provider.keep_fresh()
+        await new.__aenter__()
+    assert (source.running, source.cancelled) == (1, 0)
+    await new.__aexit__(None, None, None)
     assert (source.running, source.cancelled) == (0, 1)
 
 
