@@ -2,7 +2,7 @@
 
 ``{settings} NAME`` lists the environment variables and profile keys of a provider, ``{options} FUNCTION`` the options
 of a factory, ``{chain-order}`` the steps of the default chain, ``{command-line}`` the commands, ``{error-tree}`` the
-classes of errors, and ``{loggers}`` the loggers with their levels.
+classes of errors, ``{aliases} MODULE`` the names of types, and ``{loggers}`` the loggers with their levels.
 """
 
 from __future__ import annotations
@@ -14,11 +14,14 @@ import tomllib
 from argparse import Action, ArgumentParser
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
+from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from docutils import nodes
 from docutils.statemachine import StringList
+from public_api import public_names
 from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
@@ -31,7 +34,7 @@ from anycreds._factories import default_chain
 DOCS = Path(__file__).parents[1]
 PACKAGE = Path(anycreds.__file__).parent
 # Commands and tests set or remove variables of other tools too.
-NOT_SCANNED = {"_cli", "testing"}
+NOT_SCANNED = frozenset(("_cli", "testing"))
 VARIABLE = re.compile(r"\b(?:AWS|HTTPS?|NO|ALL)_[A-Z0-9_]+\b")
 LEVELS = ("debug", "info", "warning", "error")
 # An argument in the section ``Args:`` of a docstring: its name, and a description that deeper lines continue.
@@ -143,6 +146,33 @@ def _subclasses(base: type, depth: int) -> Iterator[str]:
             yield from _subclasses(one, depth + 1)
 
 
+def aliases(module: str) -> Iterator[str]:
+    """Return the names of types and constants that a module passes on, with the texts below their definitions."""
+    for name in public_names(import_module(module)):
+        if text := _documented_assignments().get(name):
+            is_elsewhere = module != "anycreds.typing" and hasattr(anycreds.typing, name)
+            options = [":no-index:"] if is_elsewhere else []
+            yield from (f"```{{py:data}} {module}.{name}", *options, "", text.replace("``", "`"), "```", "")
+
+
+@cache
+def _documented_assignments() -> dict[str, str]:
+    """Return the texts below assignments in all modules, by name."""
+    found: dict[str, str] = {}
+    for tree in _trees(frozenset()):
+        for assignment, text in pairwise(tree.body):
+            targets = (
+                [assignment.target] if isinstance(assignment, ast.AnnAssign) else getattr(assignment, "targets", [])
+            )
+            if (
+                isinstance(text, ast.Expr)
+                and isinstance(text.value, ast.Constant)
+                and isinstance(text.value.value, str)
+            ):
+                found.update({one.id: text.value.value for one in targets if isinstance(one, ast.Name)})
+    return found
+
+
 def loggers(_: str) -> Iterator[str]:
     """Return the loggers with the levels that the code uses."""
     found: dict[str, set[str]] = {}
@@ -156,9 +186,9 @@ def loggers(_: str) -> Iterator[str]:
     yield from _table(("logger", "levels"), rows)
 
 
-def _trees() -> Iterator[ast.Module]:
+def _trees(excluded: frozenset[str] = NOT_SCANNED) -> Iterator[ast.Module]:
     for path in sorted(PACKAGE.rglob("*.py")):
-        if not NOT_SCANNED & set(path.relative_to(PACKAGE).parts):
+        if not excluded & set(path.relative_to(PACKAGE).parts):
             yield ast.parse(path.read_text(encoding="utf-8"))
 
 
@@ -184,7 +214,7 @@ def check_settings(_: Sphinx) -> None:
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the directives."""
-    makers = (settings, options, chain_order, command_line, error_tree, loggers)
+    makers = (settings, options, chain_order, command_line, error_tree, aliases, loggers)
     for make in makers:
         name = make.__name__.replace("_", "-")
         app.add_directive(name, type(f"{make.__name__}_directive", (MarkdownDirective,), {"make": staticmethod(make)}))
