@@ -1,13 +1,24 @@
-"""Functions that run in a forked child process, which has none of its parent's threads and event loops."""
+"""What is done before and after a fork: the child process has none of its parent's threads and event loops."""
 
 from __future__ import annotations
 
 import os
+import sys
+import threading
+import time
 from collections.abc import Callable
+from types import FrameType
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 T = TypeVar("T")
+
+# Seconds that a fork waits for the imports in progress. They take one second on a slow machine; and if the forking
+# thread itself has what they wait for, the child process must be started nevertheless.
+IMPORT_TIMEOUT = 5.0
+_POLL_INTERVAL = 0.001  # seconds
+_IMPORT_SYSTEM = ("importlib", "_frozen_importlib")
+_PACKAGE = __name__.partition(".")[0] + "."
 
 # ``WeakMethod`` would print an error when the interpreter ends: it may be freed before the function that it refers to,
 # whose callback then fails.
@@ -24,5 +35,27 @@ def _reset_all() -> None:
         reset(owner)
 
 
+def _wait_for_imports() -> None:
+    """Wait until no other thread imports for us: in the child process the locks of its modules are never released."""
+    end = time.monotonic() + IMPORT_TIMEOUT
+    here = threading.get_ident()  # a fork by the thread that imports cannot wait for it
+    while any(_imports_for_us(frame) for ident, frame in sys._current_frames().items() if ident != here):
+        if time.monotonic() > end:
+            break
+        time.sleep(_POLL_INTERVAL)
+
+
+def _imports_for_us(frame: FrameType | None) -> bool:
+    """Return whether a thread is in an import that code of this package has begun."""
+    is_import = False
+    while frame is not None:
+        name = str(frame.f_globals.get("__name__"))
+        if is_import and name.startswith(_PACKAGE):
+            return True
+        is_import = name.partition(".")[0] in _IMPORT_SYSTEM
+        frame = frame.f_back
+    return False
+
+
 if hasattr(os, "register_at_fork"):  # Windows has no fork
-    os.register_at_fork(after_in_child=_reset_all)
+    os.register_at_fork(before=_wait_for_imports, after_in_child=_reset_all)

@@ -6,6 +6,7 @@ longer than the event loop may be blocked. ``anyio.run`` has loaded most of them
 
 from __future__ import annotations
 
+import os
 from collections.abc import Hashable
 from contextlib import suppress
 from importlib import import_module
@@ -60,3 +61,7 @@ def _start(loop: Hashable, modules: tuple[str, ...], *, for_waiting: bool) -> Th
     if not threads.start_thread(load):
         load()  # blocking the event loop is better than failing
     return event
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_loading.clear)  # a child process has none of the threads
