@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -150,13 +151,24 @@ def test_refresh_that_is_collected_in_the_middle_of_a_change() -> None:
     assert not state.has_planned_refresh("loop")
 
 
+def test_deferred_changes_are_made_in_order() -> None:
+    """Of several deferred changes the first is made first."""
+    deferred = new_provider()._state._deferred
+    made: list[int] = []
+    with deferred._lock:
+        for number in range(3):
+            assert deferred.add_if_interrupting(partial(made.append, number))
+    deferred.run()
+    assert made == [0, 1, 2]
+
+
 def test_threads_share_deferred_changes() -> None:
     """Each deferred change is made once, whatever thread makes it; a thread without the lock defers nothing."""
     deferred = new_provider()._state._deferred
     made: list[int] = []
     with deferred._lock:
         for number in range(1000):
-            assert deferred.add_if_interrupting(lambda number=number: made.append(number))  # type: ignore[misc]
+            assert deferred.add_if_interrupting(partial(made.append, number))
     threads = [threading.Thread(target=deferred.run) for _ in range(4)]
     for thread in threads:
         thread.start()
