@@ -34,8 +34,9 @@ PROMPT, LONG = 10.0, 45.0
 AT_ONCE = 6  # programs
 
 PROGRAM = """
-import asyncio, os, socket, sys, threading, time
+import asyncio, os, signal, socket, sys, threading, time
 import anyio, anycreds
+signal.alarm(120)  # should the test itself be killed
 kind, state, end = sys.argv[1:]
 
 def hang():
