@@ -46,13 +46,13 @@ def _wait_for_imports() -> None:
 
 
 def _imports_for_us(frame: FrameType | None) -> bool:
-    """Return whether a thread is in an import that code of this package has begun."""
+    """Return whether a thread is in an import that code of this package has begun, or a function that it calls."""
     is_import = False
     while frame is not None:
         name = str(frame.f_globals.get("__name__"))
         if is_import and name.startswith(_PACKAGE):
             return True
-        is_import = name.partition(".")[0] in _IMPORT_SYSTEM
+        is_import = is_import or name.partition(".")[0] in _IMPORT_SYSTEM
         frame = frame.f_back
     return False
 
