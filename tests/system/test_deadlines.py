@@ -152,7 +152,11 @@ def test_timers_end_with_their_run() -> None:
         with TimeLimit(1.0):
             await trio.lowlevel.checkpoint()
 
+    def count() -> int:
+        gc.collect()
+        return sum(isinstance(one, TrioTimers) for one in gc.get_objects())
+
+    before = count()  # of runs that other tests have not let go yet
     for _ in range(3):
         trio.run(main)
-    gc.collect()
-    assert [one for one in gc.get_objects() if isinstance(one, TrioTimers)] == []
+    assert count() <= before
