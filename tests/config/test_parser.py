@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
-from anycreds._config.parser import read
+from anycreds._config.parser import read, read_in_steps
+from anycreds._config.parser.reader import LINES_OF_A_STEP
 from anycreds._config.parser.sections import FileKind, display_name
 from support.fake_io import SECRET_KEY
+from support.goals import RecordGoal
 from support.parsed_config import parse
 from support.rows import each_row
 
@@ -382,3 +384,19 @@ def test_displayed_name_is_short_and_on_one_line() -> None:
     assert display_name("dev") == "'dev'"
     assert display_name("\u00fc\n\0") == "'\u00fc\\n\\x00'"
     assert len(display_name("n" * 10_240)) < 80
+
+
+@pytest.mark.goal("G11")
+@pytest.mark.parametrize(
+    "section", ["[profile p{n}]\nregion us\n", "[profile p{n}\nregion = us\n", "[profile p{n}]\nregion = \x07\n"]
+)
+def test_broken_profiles_are_read_in_short_steps(section: str, goal: RecordGoal) -> None:
+    """A file of 10,000 broken profiles is read in steps of a few hundred lines, with the same result."""
+    text = "".join(section.format(n=number) for number in range(10_000))
+    *steps, found = read_in_steps(text, "config")
+    goal("G11", "10,000 broken profiles are read in at least {steps} steps", "", steps=len(steps))
+    assert steps == [None] * len(steps)
+    assert len(steps) >= text.count("\n") // (LINES_OF_A_STEP + 3)
+    assert found is not None
+    assert found == read(text, "config")
+    assert {one.line for one in found.all_diagnostics()} & {1, 2, 19999, 20000} in ({1, 19999}, {2, 20000})

@@ -5,7 +5,7 @@ A failed read is never cached, so a file that appears is found by the next call.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from os import PathLike
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from .._core.errors import ConfigParseError, InvalidConfigurationError
 from .._core.io import FileQuery, FileVersion, ImmediateIo, Io, ReadFailure, Signature
 from .._core.logs import log
 from .locations import FILE_LIMIT, Location, Locations, select_profile, shared_file_locations
-from .parser import read
+from .parser import read_in_steps
 from .parser.sections import FileKind, Sections
 from .profiles import FileDiagnostic, Profiles
 from .service_settings import MissingSection, ProfileView
@@ -72,15 +72,16 @@ class SharedFiles:
         """
         lookup = self._lookup(io.environ(), io.home_directory)
         versions = await io.read_if_changed(lookup.queries, FILE_LIMIT)
-        return self._merge(
-            lookup,
-            [
-                await io.run_in_thread(self._sections, *file, version)
-                if isinstance(version, FileVersion) and len(version.content) > PARSED_AT_ONCE
-                else self._sections(*file, version)
-                for file, version in zip(lookup.files, versions, strict=True)
-            ],
-        )
+        found: list[Sections | None] = []
+        for (kind, location, known), version in zip(lookup.files, versions, strict=True):
+            if isinstance(version, FileVersion) and len(version.content) > PARSED_AT_ONCE:
+                steps = _parse_in_steps(version.content, location, kind)
+                while (sections := await io.run_in_thread(next, steps)) is None:
+                    pass
+                found.append(self._keep(kind, location, version, sections))
+            else:
+                found.append(self._sections(kind, location, known, version))
+        return self._merge(lookup, found)
 
     def profiles_at_once(self, io: ImmediateIo) -> Profiles | None:
         """Return what ``profiles`` returns, if that waits for nothing; else None."""
@@ -143,7 +144,11 @@ class SharedFiles:
                 return None
             message = f"{location.display_path} {version.detail} ({location.origin})"
             raise InvalidConfigurationError(message, source=NAME)
-        sections = _parse(version.content, location, kind)
+        *_, sections = _parse_in_steps(version.content, location, kind)
+        assert sections is not None  # the last step is the result
+        return self._keep(kind, location, version, sections)
+
+    def _keep(self, kind: FileKind, location: Location, version: FileVersion, sections: Sections) -> Sections:
         self._parsed[kind, location.path] = _ParsedFile(version.signature, sections)
         return sections
 
@@ -163,7 +168,8 @@ def view_of(profiles: Profiles, name: str) -> ProfileView:
         return ProfileView(profile, MissingSection(error.message, error.hint, NAME))
 
 
-def _parse(content: bytes, location: Location, kind: FileKind) -> Sections:
+def _parse_in_steps(content: bytes, location: Location, kind: FileKind) -> Iterator[Sections | None]:
+    """Yield the sections of a file, after None for each step; see ``read_in_steps``."""
     if content.startswith(_UTF_16_MARKS):
         path = location.display_path
         raise ConfigParseError(
@@ -174,4 +180,4 @@ def _parse(content: bytes, location: Location, kind: FileKind) -> Sections:
             hint="save the file as UTF-8",
         )
     # A byte that is not UTF-8 becomes a lone surrogate, which the parser reports for the section that contains it.
-    return read(content.decode("utf-8", "surrogateescape"), kind)
+    yield from read_in_steps(content.decode("utf-8", "surrogateescape"), kind)

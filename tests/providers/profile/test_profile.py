@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import anyio
@@ -12,6 +13,7 @@ import pytest
 
 import anycreds
 from anycreds._core.io import ReadFailure
+from anycreds._system.threads import ThreadCall
 from anycreds.testing import CANARY
 from support.fake_io import FakeIo, run
 
@@ -179,6 +181,23 @@ async def test_large_file_does_not_block_the_loop(aws: Path) -> None:
         assert (await anycreds.from_ini("p9999")()).access_key_id == "AKID9999"
         tasks.cancel_scope.cancel()
     assert ticks > 3
+
+
+async def test_broken_file_does_not_block_the_loop(aws: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of 10,000 broken profiles is parsed by many short calls in threads, between which other tasks run."""
+    (aws / "config").write_text("".join(f"[profile p{n}]\nregion\n" for n in range(10_000)))
+    calls = 0
+    make = ThreadCall.__init__
+
+    def counted(call: ThreadCall[object], function: Callable[..., object], *arguments: object) -> None:
+        nonlocal calls
+        calls += 1
+        make(call, function, *arguments)
+
+    monkeypatch.setattr(ThreadCall, "__init__", counted)
+    with pytest.raises(anycreds.ConfigParseError):
+        await anycreds.from_ini("p9999")()
+    assert calls >= 50
 
 
 async def test_malformed_lines_of_unused_profiles(aws: Path, caplog: pytest.LogCaptureFixture) -> None:

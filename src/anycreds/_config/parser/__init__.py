@@ -25,7 +25,9 @@ tools", https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html
 
 from __future__ import annotations
 
-from .reader import UNREADABLE, Reader
+from collections.abc import Iterator
+
+from .reader import LINES_OF_A_STEP, UNREADABLE, Reader
 from .sections import FileKind, Sections
 
 # The ASCII characters of ``UNREADABLE`` without the line feed: deleting them is 20 times as fast as searching for them.
@@ -34,15 +36,26 @@ _CONTROLS = bytes([*range(9), *range(11, 32), 127])
 
 def read(text: str, kind: FileKind) -> Sections:
     """Return the sections in the text of a shared file, with the line of each value, and all diagnostics."""
+    return next(filter(None, read_in_steps(text, kind)))
+
+
+def read_in_steps(text: str, kind: FileKind) -> Iterator[Sections | None]:
+    """Yield what ``read`` returns, after None for each step of a few milliseconds.
+
+    A thread that works for longer than Python's switch interval makes the event loop wait each time that it wakes up.
+    """
     text = text.removeprefix("\ufeff")
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     reader = Reader(kind)
     if _has_control_chars(text):
-        reader.read_lines(text.split("\n"), has_control_chars=True)
+        lines = text.split("\n")
+        for first in range(0, len(lines), LINES_OF_A_STEP):
+            reader.read_lines(lines[first : first + LINES_OF_A_STEP], first + 1, has_control_chars=True)
+            yield None
     else:
-        reader.read_sections(text)
-    return reader.finish()
+        yield from reader.read_sections(text)
+    yield reader.finish()
 
 
 def _has_control_chars(text: str) -> bool:
