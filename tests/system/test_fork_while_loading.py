@@ -92,6 +92,27 @@ def test_fork_waits_for_imports_of_ours_only(monkeypatch: pytest.MonkeyPatch) ->
     thread.join(10)
 
 
+@pytest.mark.parametrize(
+    ("module", "caller", "waits"),
+    [
+        ("ssl", "anycreds._system.http.tls", True),  # OpenSSL holds locks while it makes a context
+        ("ssl", "program", False),
+        ("json", "anycreds._system.http.tls", False),
+    ],
+)
+def test_what_a_fork_waits_for(module: str, caller: str, *, waits: bool) -> None:
+    """A fork waits for work of ours with locks of OpenSSL, and for nothing else."""
+    found: list[bool] = []
+
+    def note() -> None:
+        found.append(fork._imports_for_us(sys._getframe(1)))
+
+    names: dict[str, object] = {"__name__": module, "note": note}
+    exec("def work(): note()", names)
+    exec("work()", {"__name__": caller, "work": names["work"]})
+    assert found == [waits]
+
+
 def test_fork_does_not_wait_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """A fork goes on after a while, since the import may wait for something that the forking thread holds."""
     importing, released = threading.Event(), threading.Event()

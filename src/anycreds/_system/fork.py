@@ -17,7 +17,8 @@ T = TypeVar("T")
 # thread itself has what they wait for, the child process must be started nevertheless.
 IMPORT_TIMEOUT = 5.0
 _POLL_INTERVAL = 0.001  # seconds
-_IMPORT_SYSTEM = ("importlib", "_frozen_importlib")
+# What holds locks while another thread runs: that of a module, or those of OpenSSL while a context is made.
+_LOCKING_MODULES = ("importlib", "_frozen_importlib", "ssl")
 _PACKAGE = __name__.partition(".")[0] + "."
 
 # ``WeakMethod`` would print an error when the interpreter ends: it may be freed before the function that it refers to,
@@ -36,7 +37,7 @@ def _reset_all() -> None:
 
 
 def _wait_for_imports() -> None:
-    """Wait until no other thread imports for us: in the child process the locks of its modules are never released."""
+    """Wait until no other thread imports for us: in the child process its locks are never released."""
     end = time.monotonic() + IMPORT_TIMEOUT
     here = threading.get_ident()  # a fork by the thread that imports cannot wait for it
     while any(_imports_for_us(frame) for ident, frame in sys._current_frames().items() if ident != here):
@@ -46,13 +47,13 @@ def _wait_for_imports() -> None:
 
 
 def _imports_for_us(frame: FrameType | None) -> bool:
-    """Return whether a thread is in an import that code of this package has begun, or a function that it calls."""
-    is_import = False
+    """Return whether a thread is in an import, or in ``ssl``, for code of this package."""
+    is_locking = False
     while frame is not None:
         name = str(frame.f_globals.get("__name__"))
-        if is_import and name.startswith(_PACKAGE):
+        if is_locking and name.startswith(_PACKAGE):
             return True
-        is_import = is_import or name.partition(".")[0] in _IMPORT_SYSTEM
+        is_locking = is_locking or name.partition(".")[0] in _LOCKING_MODULES
         frame = frame.f_back
     return False
 
