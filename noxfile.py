@@ -29,8 +29,9 @@ GROUPS = ("test", "lint", "mutation", "bench", "peers", "adapters", "package", "
 
 # No check may depend on the AWS settings of the developer.
 BARE = {name: None for name in os.environ if name.startswith("AWS_")}
-# A process per core. A process without tests takes over some of another's, because their durations differ widely.
-IN_PARALLEL = ("--numprocesses=auto", "--dist=worksteal")
+# More processes than cores, since tests wait for processes and clocks a third of the time. A process without tests
+# takes over some of another's, because their durations differ widely.
+IN_PARALLEL = (f"--numprocesses={(os.cpu_count() or 1) * 3 // 2}", "--dist=worksteal")
 # The tests that start no process and wait for no clock.
 FAST = ("-m", "not realtime")
 # The tests that an event loop can change.

@@ -63,7 +63,7 @@ class CacheState:
         self.generation: int = 0
         self.snapshot: policy.CacheSnapshot = policy.CacheSnapshot()
         """What is cached, and how the last attempt ended."""
-        self.attempt_numbers = itertools.count(1)
+        self.attempt_numbers: itertools.count[int] = itertools.count(1)
         self._newest_attempt = 0  # of those that returned credentials; the ones of other loops overlap
         self.open_blocks: list[Hashable] = []  # the event loops of the open ``keep_fresh`` blocks, once for each
         self._last_call_ended = -math.inf
