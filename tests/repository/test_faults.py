@@ -38,6 +38,7 @@ def test_the_document_is_up_to_date() -> None:
 
 def test_unknown_id_is_an_error_of_the_collection(tmp_path: Path) -> None:
     """A marker with an ID that is not in the catalogue ends the collection with an error that names ID and test."""
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")  # the folder may be in the project, as in a session of nox
     test = tmp_path / "test_it.py"
     test.write_text('import pytest\n\n@pytest.mark.fault("U01", "U99")\ndef test_it():\n    pass\n')
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "support.fault_ids", str(test)]
