@@ -305,7 +305,7 @@ def test_end_of_process_is_bounded(aws: FakeAWS, file: Path) -> None:
             time.sleep(0.005)
         started = time.monotonic()
         program.communicate(b"\n", timeout=20)
-        assert 1.0 < time.monotonic() - started < 12.0  # 3 s usually; a busy machine takes longer
+        assert 1.0 < time.monotonic() - started < 4.0
     assert file.exists()
 
 
