@@ -32,6 +32,7 @@ OPTIONS: dict[str, Any] = {
     "refresh_window": timedelta(minutes=2),
     "recheck_after": 90.0,
     "stale_ok": True,
+    "spread_first_refresh": True,
     "observer": _ignore,
     "clock": ManualClock(),
 }

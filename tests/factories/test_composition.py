@@ -43,9 +43,10 @@ def test_invalid_duration_of_a_cache(option: str, value: Any) -> None:
 
 def test_cache_options_of_the_default_chain() -> None:
     """``from_default_chain`` passes the options of ``cached`` on to its cache."""
-    options: dict[str, Any] = {"refresh_window": 60, "recheck_after": timedelta(minutes=2), "stale_ok": True}
-    expected = {"refresh_window": 60.0, "recheck_after": 120.0, "stale_ok": True, "observer": print}
-    assert anycreds.from_default_chain(**options, observer=print)._state.options._asdict() == expected
+    given: dict[str, Any] = {"stale_ok": True, "spread_first_refresh": True, "observer": print}
+    options: dict[str, Any] = {"refresh_window": 60, "recheck_after": timedelta(minutes=2)}
+    expected = {"refresh_window": 60.0, "recheck_after": 120.0, **given}
+    assert anycreds.from_default_chain(**options, **given)._state.options._asdict() == expected
 
 
 @each_row(

@@ -23,6 +23,7 @@ def cached(
     refresh_window: timedelta | float | None = None,
     recheck_after: timedelta | float | None = None,
     stale_ok: bool | None = None,
+    spread_first_refresh: bool | None = None,
     observer: Observer | None = None,
     clock: Clock | None = None,
 ) -> CachedProvider:
@@ -40,6 +41,9 @@ def cached(
             credentials without one. Default: never.
         stale_ok: Whether expired credentials are returned while the source is down. Their ``expiration`` is then later,
             and ``original_expiration`` is set. Default: False, except for EC2 metadata.
+        spread_first_refresh: Whether the refresh after the first credentials, and after an outage in which the cached
+            ones have expired, starts at a random time from a quarter of their lifetime on, so that machines or keys
+            that start together do not refresh together. Default: False, all refresh at nearly the same age.
         observer: A function that receives the events of ``anycreds.events``. It is called in the task or thread where
             an event happens, so it must be quick. Default: none.
         clock: Replaces the clocks and random numbers of this machine, for tests. Default: None.
@@ -63,6 +67,7 @@ def cached(
         "refresh_window": None if refresh_window is None else as_seconds("refresh_window", refresh_window),
         "recheck_after": None if recheck_after is None else as_seconds("recheck_after", recheck_after),
         "stale_ok": stale_ok,
+        "spread_first_refresh": spread_first_refresh,
         "observer": observer,
     }
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}

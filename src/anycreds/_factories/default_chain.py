@@ -161,6 +161,7 @@ def from_default_chain(
     refresh_window: timedelta | float | None = None,
     recheck_after: timedelta | float | None = None,
     stale_ok: bool | None = None,
+    spread_first_refresh: bool | None = None,
     observer: Observer | None = None,
 ) -> CachedProvider:
     """Return a cached provider of the credentials that every AWS SDK would find by default.
@@ -201,6 +202,8 @@ def from_default_chain(
             ``cached``. Default: never.
         stale_ok: Whether expired credentials are returned while the source is down; see ``cached``. Default: False,
             except for EC2 metadata.
+        spread_first_refresh: Whether the first refresh comes at a random time, for many machines that start together;
+            see ``cached``. Default: False.
         observer: A function that receives the events in ``anycreds.events``; see ``cached``. Default: None.
 
     Returns:
@@ -241,5 +244,10 @@ def from_default_chain(
     runtime = RUNTIME if environ is None else SystemRuntime(environ=environ)
     chain = DefaultChain(*build_default_chain(runtime, options), runtime, profile)
     return cached(
-        chain, refresh_window=refresh_window, recheck_after=recheck_after, stale_ok=stale_ok, observer=observer
+        chain,
+        refresh_window=refresh_window,
+        recheck_after=recheck_after,
+        stale_ok=stale_ok,
+        spread_first_refresh=spread_first_refresh,
+        observer=observer,
     )
