@@ -2,6 +2,8 @@
 
 The pages rely on these profiles: ``default`` (a region), ``keys`` (access keys), ``deploy`` (a role, from ``keys``),
 ``mfa`` (a role that needs a code), ``dev`` (single sign-on), ``person`` (``aws login``) and ``tool`` (a command).
+Requests of httpx and httpx2 to hosts of AWS go to the fake, and those to ``https://broker.example`` to its endpoint of
+container credentials, whose token is in ``BROKER_TOKEN``.
 """
 
 from __future__ import annotations
@@ -10,7 +12,9 @@ import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -74,12 +78,31 @@ def user_with_aws(home: Path, patch: pytest.MonkeyPatch) -> Iterator[FakeAWS]:
             "AWS_WEB_IDENTITY_TOKEN_FILE": str(folder / "web-identity-token"),
             "AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/Pod",
             "AWS_REGION": REGION,
+            "BROKER_TOKEN": aws.container_environ()["AWS_CONTAINER_AUTHORIZATION_TOKEN"],
             "HOME": str(home),
             "USERPROFILE": str(home),
         }
         for name, value in variables.items():
             patch.setenv(name, value)
+        for library in ("httpx", "httpx2"):
+            _redirect(import_module(library), aws, patch)  # only `nox -s docs` installs the second
         yield aws
+
+
+def _redirect(library: Any, aws: FakeAWS, patch: pytest.MonkeyPatch) -> None:
+    """Let the transports of an HTTP library send what is for AWS and for the broker to the fake."""
+    send = library.AsyncHTTPTransport.handle_async_request
+    service = library.URL(aws.service_environ()["AWS_ENDPOINT_URL"])
+    broker = library.URL(aws.container_environ()["AWS_CONTAINER_CREDENTIALS_FULL_URI"])
+
+    async def send_to_fake(self: Any, request: Any) -> Any:
+        if request.url.host == "broker.example":
+            request.url = broker
+        elif request.url.host.endswith(".amazonaws.com"):
+            request.url = service.copy_with(raw_path=request.url.raw_path)
+        return await send(self, request)
+
+    patch.setattr(library.AsyncHTTPTransport, "handle_async_request", send_to_fake)
 
 
 def _write(path: Path, content: object) -> None:
