@@ -76,13 +76,23 @@ async def test_the_first_refresh_after_an_outage_is_spread() -> None:
     assert await cache.use(60 * MINUTE) == pytest.approx([15 * MINUTE, 45 * MINUTE], abs=10)
 
 
-async def test_the_refresh_after_an_outage_that_ends_in_time_is_not_spread() -> None:
-    """If the cached credentials outlast an outage, the machines have called at different times, and stay spread."""
+async def test_the_refresh_after_a_failed_attempt_is_spread() -> None:
+    """After an outage that the cached credentials outlast, all machines call within minutes, so they are spread too."""
     cache = Cache()
     await cache.use(16 * MINUTE)
     cache.upstream.outcomes.append(RetrievalError("down"))
-    ages = await cache.use(95 * MINUTE)
-    assert ages == pytest.approx([45 * MINUTE, 5 * MINUTE, 45 * MINUTE], abs=10)
+    ages = await cache.use(115 * MINUTE)
+    assert ages == pytest.approx([45 * MINUTE, 5 * MINUTE, 15 * MINUTE, 45 * MINUTE], abs=15)
+
+
+async def test_the_refresh_after_an_unchanged_response_is_not_spread() -> None:
+    """A source that returns the same credentials again is not down: new ones are refreshed as usual."""
+    cache = Cache()
+    await cache.use(16 * MINUTE)
+    cached = await cache.provider()
+    cache.upstream.outcomes.append(cached)
+    ages = await cache.use(115 * MINUTE)
+    assert ages == pytest.approx([45 * MINUTE, 5 * MINUTE, 45 * MINUTE], abs=15)
 
 
 def test_spread_is_even() -> None:

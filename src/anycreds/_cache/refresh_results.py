@@ -70,7 +70,8 @@ def apply_credentials(
 ) -> RefreshResult:
     """Return what changes when an attempt has just returned credentials."""
     if cached is None or not is_unchanged(credentials, cached, now):
-        is_first = cached is None or _has_expired(cached, now)
+        is_after_outage = failure is not None and not failure.unchanged
+        is_first = cached is None or is_after_outage or _has_expired(cached, now)
         refreshed = schedule(credentials, now, jitter, options, is_first=is_first, may_prompt_user=may_prompt_user)
         return RefreshResult(cached, refreshed, None, credentials, "refreshed")
     previous = cached

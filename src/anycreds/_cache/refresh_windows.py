@@ -96,7 +96,8 @@ def schedule(
 ) -> CachedCredentials:
     """Return credentials that have just arrived, with windows that follow from their remaining lifetime.
 
-    ``jitter`` is a random number, at least 0 and below 1. ``is_first``: nothing valid was cached before.
+    ``jitter`` is a random number, at least 0 and below 1. ``is_first``: nothing valid was cached, or the last
+    attempt failed.
     ``may_prompt_user``: a refresh may prompt the user, so none starts before the expiration.
     """
     recheck_at = math.inf if options.recheck_after is None else now.monotonic + options.recheck_after

@@ -41,9 +41,9 @@ def cached(
             credentials without one. Default: never.
         stale_ok: Whether expired credentials are returned while the source is down. Their ``expiration`` is then later,
             and ``original_expiration`` is set. Default: False, except for EC2 metadata.
-        spread_first_refresh: Whether the refresh after the first credentials, and after an outage in which the cached
-            ones have expired, starts at a random time from a quarter of their lifetime on, so that machines or keys
-            that start together do not refresh together. Default: False, all refresh at nearly the same age.
+        spread_first_refresh: Whether the refresh that follows the first credentials, or the first ones after a failure,
+            starts at a random time from a quarter of their lifetime on, so that machines or keys that start together do
+            not refresh together. Default: False, all refresh at nearly the same age.
         observer: A function that receives the events of ``anycreds.events``. It is called in the task or thread where
             an event happens, so it must be quick. Default: none.
         clock: Replaces the clocks and random numbers of this machine, for tests. Default: None.
