@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 import ssl
 from functools import partial
 from typing import Any
@@ -96,6 +97,16 @@ def test_copy_is_the_object_itself() -> None:
     config = ClientConfig(ssl_context=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
     assert copy.copy(config) is config
     assert copy.deepcopy(config) is config
+
+
+def test_config_is_pickled() -> None:
+    """A pickled object is equal, and one with an option of another version is an error that names it."""
+    config = ClientConfig(**{**FULL, "ssl_context": None, "http_client_factory": dict})
+    for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1):
+        assert pickle.loads(pickle.dumps(config, protocol)) == config
+    function, (options,) = config.__reduce_ex__(2)
+    with pytest.raises(InvalidConfigurationError, match="no option unheard_of"):
+        function({**options, "unheard_of": 1})
 
 
 def test_repr_shows_no_url() -> None:

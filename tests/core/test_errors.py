@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+import threading
 from typing import Any
 
 import anycreds
@@ -15,6 +17,15 @@ EVERY = sorted(
     ),
     key=lambda one: one.__name__,
 )
+
+
+def whole(kind: type[anycreds.CredentialsError]) -> anycreds.CredentialsError:
+    """Return an error with all attributes of its class."""
+    attempt = anycreds.ProviderAttempt("one", "no", 0.1, anycreds.NotConfiguredError("no"))
+    values = {"status": 503, "code": "Busy", "field": "Token", "command": "aws sso login", "attempts": (attempt,)}
+    values |= {"path": "/config", "line": 3, "profile": "dev"}
+    names = vars(kind("it broke"))
+    return kind("it broke", source="s", hint="h", **{name: values[name] for name in values if name in names})
 
 
 def test_error_classes_say_what_a_chain_does() -> None:
@@ -43,16 +54,9 @@ def test_every_error_takes_a_message_source_and_hint(kind: type[anycreds.Credent
 @each_row("kind", EVERY)
 def test_copies_have_all_but_the_traceback(kind: type[anycreds.CredentialsError]) -> None:
     """A copy for another waiter has every field, the cause and notes of its own, and no traceback yet."""
-    extra: dict[str, Any] = {}
-    if issubclass(kind, anycreds.RetrievalError):
-        extra["status"] = 503
-    if kind is anycreds.MalformedResponseError:
-        extra["field"] = "Token"
-    if kind is anycreds.NoCredentialsError:
-        extra["attempts"] = (anycreds.ProviderAttempt("one", "no", 0.1, anycreds.NotConfiguredError("no")),)
     cause = KeyError("cause")
     try:
-        raise kind("it broke", source="s", hint="h", **extra) from cause
+        raise whole(kind) from cause
     except anycreds.CredentialsError as caught:
         error = caught
     error.add_note("note")
@@ -65,6 +69,33 @@ def test_copies_have_all_but_the_traceback(kind: type[anycreds.CredentialsError]
     assert twin.__traceback__ is None
     assert twin.__notes__ == ["note"]
     assert twin.__notes__ is not error.__notes__
+
+
+def described(error: BaseException) -> dict[str, Any]:
+    """Return the attributes of an error, with nested errors as texts: errors are equal only to themselves."""
+    return {name: repr(value) for name, value in vars(error).items()}
+
+
+@each_row("kind", EVERY)
+def test_errors_are_pickled(kind: type[anycreds.CredentialsError]) -> None:
+    """An error that is sent to another process has its class, text, attributes and notes there."""
+    error = whole(kind)
+    error.add_note("note")
+    for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1):
+        found = pickle.loads(pickle.dumps(error, protocol))
+        assert (type(found), str(found), described(found)) == (kind, str(error), described(error))
+
+
+def test_cause_is_pickled_if_it_is_an_error_of_the_library() -> None:
+    """A cause of this library is sent along; another exception, which may hold a secret or a socket, is not."""
+    inner = anycreds.LoginRequiredError("expired", command="aws sso login")
+    found = pickle.loads(pickle.dumps(anycreds.RetrievalError("no source")._keep_cause(inner)))
+    assert str(found.__cause__) == str(found._cause) == "expired"
+    assert found.__cause__.command == "aws sso login"
+    error = anycreds.RetrievalError("the function failed")._keep_cause(KeyError("a password", threading.Lock()))
+    data = pickle.dumps(error)
+    assert b"a password" not in data
+    assert pickle.loads(data).__cause__ is None
 
 
 def test_no_credentials_lists_every_attempt() -> None:

@@ -167,6 +167,9 @@ class CachedProvider(Provider):
         runtime = self._runtime if clock is None else self._runtime.with_clock(clock)
         return CachedProvider(self._source, runtime, self._state.options._replace(**changes), self._context)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return super().__reduce__() if self._root is None else (self._root.for_client, (self._context,))
+
     async def _call(self, context: ClientContext) -> Credentials:
         return await (self if context == NO_CONTEXT else self.for_client(context))()
 

@@ -22,7 +22,8 @@ class ClientConfig(Frozen):
     """Options for calls to AWS services: STS, IAM Identity Center (SSO portal and OIDC), AWS Sign-In, Cognito.
 
     All options are keyword-only and attributes of the same name. An option takes precedence over environment and
-    profile, which decide if it is None, the default. A ``ClientConfig`` is immutable and hashable.
+    profile, which decide if it is None, the default. A ``ClientConfig`` is immutable and hashable, and can be pickled
+    unless it has an ``ssl_context``.
 
     Args:
         region: The AWS region to call, such as ``"eu-west-1"``; a blank text counts as None. Not used for SSO, whose
@@ -104,11 +105,32 @@ class ClientConfig(Frozen):
         _check_option(name, value)
         return value
 
+    def __reduce_ex__(self, protocol: object) -> tuple[Any, ...]:
+        given = {name: value for name in self.__slots__ if (value := getattr(self, name)) is not None}
+        if "ssl_context" in given:
+            raise InvalidConfigurationError(
+                "client_config cannot be pickled: it has an ssl_context",
+                hint="set AWS_CA_BUNDLE in the other process, or pass an http_client_factory, which makes its own",
+            )
+        return _from_options, (given,)
+
     def __repr__(self) -> str:
         # The URL is not displayed, as its path may be a secret.
         displayed = ("region", "use_fips", "use_dualstack", "max_attempts", "app_id")
         given = {name: value for name in self.__slots__ if (value := getattr(self, name)) is not None}
         return f"ClientConfig({', '.join(f'{n}={v!r}' if n in displayed else f'{n}=...' for n, v in given.items())})"
+
+
+def _from_options(options: dict[str, Any]) -> ClientConfig:
+    """Return the ``ClientConfig`` that was pickled; raise for an option that this version does not know."""
+    unknown = options.keys() - ClientConfig.__slots__
+    if unknown:
+        del options  # as in the constructor
+        raise InvalidConfigurationError(
+            f"client_config was pickled by another version of anycreds: this one has no option {', '.join(unknown)}",
+            hint="use the same version of anycreds in all processes",
+        )
+    return ClientConfig(**options)
 
 
 def _check_option(name: str, value: object) -> None:

@@ -21,7 +21,7 @@ No message, and no attribute of these errors, contains a secret.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 if TYPE_CHECKING:
     from typing import TypedDict, Unpack
@@ -92,6 +92,14 @@ class CredentialsError(Exception):
         twin.__cause__ = self.__cause__
         twin.__suppress_context__ = True
         return twin
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle all but the traceback and a cause of the user's own, which may hold anything."""
+        state = dict(self.__dict__)
+        cause = state.pop("_cause", None)
+        if isinstance(cause, CredentialsError):
+            state |= {"_cause": cause, "__cause__": cause}
+        return type(self), self.args, state
 
 
 def strip_frames(error: BaseException) -> None:

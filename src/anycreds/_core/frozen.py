@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NoReturn, Self
+from typing import Any, NoReturn, Self
 
 from .validation import InvalidValueError
 
@@ -51,5 +51,5 @@ class Frozen:
     def __getstate__(self) -> NoReturn:
         raise TypeError(f"{type(self).__name__} has no readable state, which could contain secrets")
 
-    def __reduce_ex__(self, protocol: object) -> NoReturn:
+    def __reduce_ex__(self, protocol: object) -> tuple[Any, ...]:
         raise TypeError(f"{type(self).__name__} cannot be pickled: send the provider's settings, not the secrets")

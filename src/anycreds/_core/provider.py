@@ -13,11 +13,17 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeAlias
 
 from .attempts import ATTEMPT_TIMEOUT, answer_now
 from .credentials import Credentials
-from .errors import CredentialsError, ReentrantProviderError, RetrievalError, strip_frames
+from .errors import (
+    CredentialsError,
+    InvalidConfigurationError,
+    ReentrantProviderError,
+    RetrievalError,
+    strip_frames,
+)
 
 if TYPE_CHECKING:
     from .events import Event
@@ -70,9 +76,11 @@ class Provider:
     ``_may_prompt_user``: whether an attempt may prompt the user, for an MFA code. The cache then never refreshes ahead.
     ``_context_fields``: the fields of the ``ClientContext`` that the credentials may depend on. A cache keeps one entry
     for all clients that agree in these.
+
+    A provider is pickled as the call of the factory that made it, without credentials. A copy is the provider itself.
     """
 
-    __slots__ = ("__weakref__", "_context_fields", "_may_prompt_user", "_runtime", "name")
+    __slots__ = ("__weakref__", "_context_fields", "_made_by", "_may_prompt_user", "_runtime", "name")
 
     def __init__(
         self,
@@ -86,6 +94,7 @@ class Provider:
         self._runtime = runtime
         self._may_prompt_user = may_prompt_user
         self._context_fields = context_fields
+        self._made_by: Callable[[Provider], tuple[Any, ...]] | None = None  # how it is pickled; set by its factory
 
     async def __call__(self) -> Credentials:
         """Return credentials from the source.
@@ -190,6 +199,21 @@ class Provider:
         """Return where an attempt for this client looks, as found on this machine; for display, without secrets."""
         return []
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._made_by is None:
+            raise InvalidConfigurationError(
+                f"{type(self).__name__} cannot be pickled: no function of anycreds has returned it",
+                source=self.name,
+                hint="create the provider in the other process",
+            )
+        return self._made_by(self)
+
+    def __copy__(self) -> Self:
+        return self  # one cache, and one refresh at a time, for everything that uses it
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
     def __repr__(self) -> str:
         return f"<anycreds provider: {self.name}>"
 
@@ -214,6 +238,9 @@ class ClientContextProvider(Provider):
 
     async def _load(self, io: Io, context: ClientContext) -> Credentials:
         return await self._provider._fetch(io, self._context)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return self._provider.for_client, (self._context,)
 
     def _allows_stale(self, credentials: Credentials) -> bool:
         return self._provider._allows_stale(credentials)

@@ -12,7 +12,8 @@ from .._core.validation import check_timeout_and_retries
 from . import constructors
 from .default_chain import from_default_chain
 from .files import Files
-from .lazy import LazyProvider, endpoint_resolver, hides_arguments
+from .lazy import LazyProvider, endpoint_resolver
+from .pickling import picklable
 from .runtime import RUNTIME, as_source_provider
 from .sts_options import checked_parameters, required
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 _NAME = "assume role"
 
 
-@hides_arguments
+@picklable
 def from_temporary_credentials(
     role_arn: str,
     *,
@@ -47,6 +48,7 @@ def from_temporary_credentials(
     mfa_code_provider: MfaCodeProvider | None = None,
     client_config: ClientConfig | None = None,
     timeout: float = 5.0,
+    include_secrets: bool = False,  # noqa: ARG001 - see `picklable`
 ) -> Provider:
     """Return a provider of the credentials of a role, from STS (AssumeRole) with the credentials of a source.
 
@@ -69,6 +71,8 @@ def from_temporary_credentials(
             It is called after the source has credentials, and has five minutes. Default: None.
         client_config: How STS is called. Default: the settings of the environment and the selected profile.
         timeout: Seconds for one HTTP exchange. Default: 5.
+        include_secrets: Whether the provider can be pickled although it has ``Credentials`` or ``provided_contexts``.
+            The pickle then contains the secret. Default: False, pickling raises an error.
 
     Returns:
         A provider. It is not cached; see ``cached``.

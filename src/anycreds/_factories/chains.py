@@ -5,9 +5,11 @@ from __future__ import annotations
 from .._core.errors import InvalidConfigurationError
 from .._core.provider import ContextFunction, CredentialProvider
 from .._providers.chain import CredentialChain
+from .pickling import picklable
 from .runtime import RUNTIME, as_provider
 
 
+@picklable
 def create_credential_chain(*providers: CredentialProvider | ContextFunction) -> CredentialChain:
     """Return a chain that calls providers in order until one has credentials.
 

@@ -11,7 +11,8 @@ from .._core.errors import InvalidConfigurationError
 from .._core.provider import Provider
 from .._core.validation import InvalidValueError, check_timeout_and_retries
 from .files import Files
-from .lazy import LazyProvider, endpoint_resolver, hides_arguments
+from .lazy import LazyProvider, endpoint_resolver
+from .pickling import picklable
 from .runtime import RUNTIME
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 _IDENTITY, _POOL = "Cognito identity", "Cognito identity pool"
 
 
-@hides_arguments
+@picklable
 def from_cognito_identity(
     identity_id: str,
     *,
@@ -30,6 +31,7 @@ def from_cognito_identity(
     logins: Mapping[str, Login] | None = None,
     client_config: ClientConfig | None = None,
     timeout: float = 5.0,
+    include_secrets: bool = False,  # noqa: ARG001 - see `picklable`
 ) -> Provider:
     """Return a provider of the credentials of an Amazon Cognito identity whose ID is known.
 
@@ -42,6 +44,8 @@ def from_cognito_identity(
             which are called at every attempt. Default: None, a guest.
         client_config: How Cognito is called. Default: the settings of the profile and the environment.
         timeout: Seconds for one HTTP exchange. Default: 5.
+        include_secrets: Whether the provider can be pickled although ``logins`` contains tokens. The pickle then
+            contains the secret. Default: False, pickling raises an error.
 
     Returns:
         A provider. It is not cached; see ``cached``.
@@ -66,7 +70,7 @@ def from_cognito_identity(
     )
 
 
-@hides_arguments
+@picklable
 def from_cognito_identity_pool(
     identity_pool_id: str,
     *,
@@ -77,6 +81,7 @@ def from_cognito_identity_pool(
     logins: Mapping[str, Login] | None = None,
     client_config: ClientConfig | None = None,
     timeout: float = 5.0,
+    include_secrets: bool = False,  # noqa: ARG001 - see `picklable`
 ) -> Provider:
     """Return a provider of the credentials of an identity in an Amazon Cognito identity pool.
 
@@ -94,6 +99,8 @@ def from_cognito_identity_pool(
             which are called at every attempt. Default: None, a guest.
         client_config: How Cognito is called. Default: the settings of the profile and the environment.
         timeout: Seconds for one HTTP exchange. Default: 5.
+        include_secrets: Whether the provider can be pickled although ``logins`` contains tokens. The pickle then
+            contains the secret. Default: False, pickling raises an error.
 
     Returns:
         A provider. It is not cached; see ``cached``.

@@ -16,6 +16,7 @@ from .cache import cached
 from .chain_steps import ChainStep, no_default_profile, no_token_file, shared_files_step, sso_step
 from .files import Files
 from .metadata import container_provider, instance_metadata_provider
+from .pickling import picklable
 from .runtime import RUNTIME
 from .web_identity import token_file_provider
 
@@ -134,6 +135,7 @@ def build_default_chain(runtime: Runtime, options: Mapping[str, Any]) -> tuple[S
     return list(providers.values()), [providers[entry.name] for entry in with_profile]
 
 
+@picklable
 def from_default_chain(
     profile: str | None = None,
     *,
@@ -163,6 +165,7 @@ def from_default_chain(
     stale_ok: bool | None = None,
     spread_first_refresh: bool | None = None,
     observer: Observer | None = None,
+    include_secrets: bool = False,  # noqa: ARG001 - see `picklable`
 ) -> CachedProvider:
     """Return a cached provider of the credentials that every AWS SDK would find by default.
 
@@ -205,6 +208,8 @@ def from_default_chain(
         spread_first_refresh: Whether the first refresh comes at a random time, for many machines that start together;
             see ``cached``. Default: False.
         observer: A function that receives the events in ``anycreds.events``; see ``cached``. Default: None.
+        include_secrets: Whether the provider can be pickled although ``environ`` is given. The pickle then
+            contains the secret. Default: False, pickling raises an error.
 
     Returns:
         A cached provider.

@@ -6,10 +6,9 @@ options, and a thread imports the module and builds the provider when it is need
 
 from __future__ import annotations
 
-from functools import partial, wraps
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from .._core.errors import CredentialsError, strip_frames
 from .._core.provider import WHOLE_CONTEXT, ClientContext, Provider
 from .._system.event_loop import is_imported
 
@@ -25,9 +24,6 @@ if TYPE_CHECKING:
 
     Check: TypeAlias = Callable[[Io, ClientContext], Awaitable[object]]
     """Raises what the provider would raise if nothing is configured, and otherwise does nothing."""
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 # The functions that have built a provider, so that all that they import is imported.
 _has_imported: set[Callable[..., Provider]] = set()
@@ -115,18 +111,3 @@ def endpoint_resolver(config: ClientConfig | None, files: Files, profile: str | 
     from .._providers.service.endpoint_resolution import EndpointResolver
 
     return EndpointResolver(config, files=files(), profile=profile)
-
-
-def hides_arguments(factory: Callable[P, T]) -> Callable[P, T]:
-    """Decorate a factory with secret arguments, so that no frame of an error that it raises holds them."""
-
-    @wraps(factory)
-    def call(*args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            return factory(*args, **kwargs)
-        except CredentialsError as error:
-            del args, kwargs
-            strip_frames(error)
-            raise
-
-    return call

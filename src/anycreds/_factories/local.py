@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from .._core.provider import Provider
 from .._providers.environment import EnvironmentProvider
 from .files import Files
+from .pickling import picklable
 from .profile import profile_provider
 from .runtime import RUNTIME
 
@@ -18,7 +19,12 @@ if TYPE_CHECKING:
     from .._core.callbacks import MfaCodeProvider, RoleAssumer, WebIdentityAssumer
 
 
-def from_env(*, environ: Mapping[str, str] | None = None) -> Provider:
+@picklable
+def from_env(
+    *,
+    environ: Mapping[str, str] | None = None,
+    include_secrets: bool = False,  # noqa: ARG001 - see `picklable`
+) -> Provider:
     """Return a provider of the access keys in environment variables, which are read at every call.
 
     It needs ``AWS_ACCESS_KEY_ID`` and ``AWS_SECRET_ACCESS_KEY``, and uses ``AWS_SESSION_TOKEN`` (or its old name
@@ -27,6 +33,8 @@ def from_env(*, environ: Mapping[str, str] | None = None) -> Provider:
 
     Args:
         environ: Replaces the environment variables of the process. Default: the process's own.
+        include_secrets: Whether the provider can be pickled although ``environ`` is given. The pickle then
+            contains the secret. Default: False, pickling raises an error.
 
     Returns:
         A provider. Awaiting it does no I/O.
@@ -44,6 +52,7 @@ def from_env(*, environ: Mapping[str, str] | None = None) -> Provider:
     return EnvironmentProvider(RUNTIME, environ)
 
 
+@picklable
 def from_ini(
     profile: str | None = None,
     *,
@@ -122,6 +131,7 @@ def from_ini(
     )
 
 
+@picklable
 def from_process(
     profile: str | None = None,
     *,

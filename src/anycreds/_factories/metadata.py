@@ -9,7 +9,8 @@ from .._core.provider import Provider
 from .._core.validation import check_timeout_and_retries
 from . import constructors
 from .files import Files
-from .lazy import LazyProvider, hides_arguments, profile_field
+from .lazy import LazyProvider, profile_field
+from .pickling import picklable
 from .runtime import RUNTIME
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ _CONTAINER = "container credentials"
 _INSTANCE = "EC2 instance metadata"
 
 
+@picklable
 def from_container_metadata(*, timeout: float = 1.0, max_retries: int = 0) -> Provider:
     """Return a provider of the credentials of an ECS task or an EKS pod, from the ``AWS_CONTAINER_*`` variables.
 
@@ -47,7 +49,7 @@ def from_container_metadata(*, timeout: float = 1.0, max_retries: int = 0) -> Pr
     return container_provider(RUNTIME, timeout=timeout, max_retries=max_retries)
 
 
-@hides_arguments
+@picklable
 def from_http(
     *,
     full_uri: str | None = None,
@@ -56,6 +58,7 @@ def from_http(
     authorization_token_file: str | os.PathLike[str] | None = None,
     timeout: float = 1.0,
     max_retries: int = 3,
+    include_secrets: bool = False,  # noqa: ARG001 - see `picklable`
 ) -> Provider:
     """Return a provider of credentials from an HTTP endpoint that responds like that of a container.
 
@@ -68,6 +71,8 @@ def from_http(
         authorization_token_file: A file that contains the token, which is read at every attempt. Default: None.
         timeout: Seconds for one HTTP exchange. Default: 1.
         max_retries: How often a transient failure is retried. Default: 3.
+        include_secrets: Whether the provider can be pickled although an option is secret. The pickle then
+            contains the secret. Default: False, pickling raises an error.
 
     Returns:
         A provider. It is not cached; see ``cached``.
@@ -96,6 +101,7 @@ def from_http(
     return container_provider(RUNTIME, options, timeout=timeout, max_retries=max_retries)
 
 
+@picklable
 def from_instance_metadata(
     *,
     profile: str | None = None,

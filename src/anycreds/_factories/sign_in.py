@@ -11,6 +11,7 @@ from .._core.validation import check_timeout_and_retries
 from . import constructors
 from .files import Files
 from .lazy import LazyProvider, endpoint_resolver, profile_field
+from .pickling import picklable
 from .profile import profile_provider
 from .runtime import RUNTIME
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _SSO = "SSO"
 
 
+@picklable
 def from_sso(
     profile: str | None = None,
     *,
@@ -88,6 +90,7 @@ def from_sso(
     return sso_provider(RUNTIME, files=files, profile=profile, client_config=client_config, timeout=timeout, **options)
 
 
+@picklable
 def from_login_credentials(
     profile: str | None = None,
     *,

@@ -13,7 +13,8 @@ from .._core.provider import Provider
 from .._core.validation import InvalidValueError, check_text, check_timeout_and_retries
 from . import constructors
 from .files import Files
-from .lazy import LazyProvider, endpoint_resolver, hides_arguments
+from .lazy import LazyProvider, endpoint_resolver
+from .pickling import picklable
 from .runtime import RUNTIME
 from .sts_options import checked_parameters, required
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 _NAME = "web identity"
 
 
-@hides_arguments
+@picklable
 def from_web_token(
     role_arn: str,
     web_identity_token: str | TokenFunction,
@@ -44,6 +45,7 @@ def from_web_token(
     role_assumer_with_web_identity: WebIdentityAssumer | None = None,
     client_config: ClientConfig | None = None,
     timeout: float = 5.0,
+    include_secrets: bool = False,  # noqa: ARG001 - see `picklable`
 ) -> Provider:
     """Return a provider of the credentials of a role, from STS (AssumeRoleWithWebIdentity) with a web identity token.
 
@@ -61,6 +63,8 @@ def from_web_token(
             credentials. Default: None, STS is called.
         client_config: How STS is called. Default: the settings of the environment and the selected profile.
         timeout: Seconds for one HTTP exchange. Default: 5.
+        include_secrets: Whether the provider can be pickled although the token is a text. The pickle then
+            contains the secret. Default: False, pickling raises an error.
 
     Returns:
         A provider. It is not cached; see ``cached``.
@@ -100,6 +104,7 @@ def from_web_token(
     )
 
 
+@picklable
 def from_token_file(
     *,
     web_identity_token_file: str | os.PathLike[str] | None = None,

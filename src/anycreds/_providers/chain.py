@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .._config.locations import ProfileSelection, select_profile
 from .._config.settings import first_set
@@ -139,7 +139,16 @@ class CredentialChain(_Chain):
                 f"expire_after is {seconds:.0f} s; expected at most {_MAX_LIFETIME:.0f} s (7 days)",
                 hint="give a number of seconds, not of milliseconds, or a timedelta",
             )
-        return CredentialChain(self._providers, self._runtime, seconds)
+        chain = CredentialChain(self._providers, self._runtime, seconds)
+        chain._made_by = self._made_by
+        return chain
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._lifetime is None:
+            return super().__reduce__()
+        chain = CredentialChain(self._providers, self._runtime)
+        chain._made_by = self._made_by
+        return chain.expire_after, (self._lifetime,)
 
     async def _load(self, io: Io, context: ClientContext) -> Credentials:
         return self._with_expiration(await first_available(self._providers, io, context), io.time())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 try:
@@ -23,8 +24,9 @@ except ImportError as _error:
     ) from _error
 
 from .._core.errors import InvalidConfigurationError
-from .._core.provider import ContextFunction, CredentialProvider, Provider
+from .._core.provider import ContextFunction, CredentialProvider
 from .._factories.cache import cached
+from .._factories.shared_objects import SHARED
 from ._botocore_requests import AttemptCredentials, connect_session, for_session, retry_if_expired
 
 _SOURCE = "aiobotocore session"
@@ -33,9 +35,9 @@ _SOURCE = "aiobotocore session"
 class ProviderSession(AioSession):  # type: ignore[misc] # aiobotocore has no types
     """An aiobotocore session whose clients sign with a provider's credentials. ``create_session`` returns it.
 
-    A session that was created with ``factory`` can be pickled, with its region, profile and other variables of
-    ``set_config_variable``, and its default client configuration. Event handlers and credentials are not pickled.
-    On trio its clients use httpx.
+    A session can be pickled if its provider can, with its region, profile and other variables of
+    ``set_config_variable``, and its default client configuration. Event handlers and credentials are not pickled. All
+    pickles of one session are one session in each process. On trio its clients use httpx.
 
     Args:
         provider: See ``create_session``. None if there is a ``factory``.
@@ -57,12 +59,13 @@ class ProviderSession(AioSession):  # type: ignore[misc] # aiobotocore has no ty
         config: AioConfig | None,
     ) -> None:
         super().__init__()
-        self._arguments = provider, factory
+        source = cached(_provider_from(provider, factory))
+        self._arguments = None if provider is None else source, factory
         for name, value in variables.items():
             self.set_config_variable(name, value)
         if config is not None:
             self.set_default_client_config(config)
-        install(self, _provider_from(provider, factory))
+        install(self, source)
 
     def get_default_client_config(self) -> AioConfig | None:
         """Return the default client configuration; on trio it selects httpx, because aiohttp runs on asyncio only.
@@ -85,13 +88,8 @@ class ProviderSession(AioSession):  # type: ignore[misc] # aiobotocore has no ty
         return httpx_config if config is None else httpx_config.merge(config)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        provider, factory = self._arguments
-        if isinstance(provider, Provider):
-            raise TypeError(
-                f"a session with {provider!r} cannot be pickled: use create_session(factory=…) with a module-level "
-                "function that returns the provider"
-            )
-        return ProviderSession, (provider, factory, self.instance_variables(), super().get_default_client_config())
+        settings = self.instance_variables(), super().get_default_client_config()
+        return _unpickled, (SHARED.identify(self, settings), *self._arguments, *settings)
 
     def __deepcopy__(self, memo: object) -> ProviderSession:
         return ProviderSession(*self._arguments, self.instance_variables(), super().get_default_client_config())
@@ -114,8 +112,9 @@ def create_session(
     Args:
         provider: A provider of this library, or any async function (see ``cached``) that returns ``Credentials``. It
             is cached, and first called by the first request.
-        factory: Instead of ``provider``: a module-level function without arguments that returns the provider. The
-            session can then be pickled. With ``functools.cache`` all sessions of a process share one provider.
+        factory: Instead of ``provider``: a module-level function without arguments that returns the provider, which is
+            called in each process that unpickles the session. With ``functools.cache`` all sessions of a process share
+            one provider.
         region: The session's region, such as ``"eu-central-1"``. Default: botocore's own lookup.
         profile: The session's profile. It counts as selected explicitly. Default: botocore's own lookup.
         config: The default client configuration of the session. Default: none. On trio, httpx is selected unless it
@@ -142,12 +141,9 @@ def create_session(
         ...     async with session.create_client("s3") as s3:
         ...         return [bucket["Name"] for bucket in (await s3.list_buckets())["Buckets"]]
 
-        With a factory, the session and the file system can be pickled:
+        The session and the file system can be pickled, without credentials:
 
-        >>> @functools.cache
-        ... def provider():
-        ...     return anycreds.from_default_chain()
-        >>> files = s3fs.S3FileSystem(session=create_session(factory=provider))
+        >>> files = s3fs.S3FileSystem(session=session)
 
     See:
         aiobotocore documentation: https://aiobotocore.readthedocs.io/en/latest/
@@ -183,6 +179,11 @@ def install(session: AioSession, provider: CredentialProvider | ContextFunction)
         return AttemptCredentials(for_session(source, session))
 
     connect_session(session, _SOURCE, load_credentials, retry_if_expired)
+
+
+def _unpickled(identity: bytes, provider: Any, factory: Any, *settings: Any) -> ProviderSession:
+    """Return the session with this identity; create it if this process has none."""
+    return SHARED.find_or_make(identity, partial(ProviderSession, provider, factory, *settings), settings)
 
 
 def _provider_from(

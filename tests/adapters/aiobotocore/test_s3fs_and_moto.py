@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import pickle
 from collections.abc import Iterator
 from typing import Any
@@ -76,15 +77,30 @@ def test_s3fs(aws: SignedAws, s3fs: Any) -> None:
     assert [code for code in aws.error_codes if code] == ["ExpiredToken"]
 
 
-def test_s3fs_pickled(aws: SignedAws, s3fs: Any) -> None:
-    """A file system on a session with a factory can be pickled."""
+@pytest.mark.parametrize("arguments", [{"provider": my_keys}, {"factory": shared_provider}], ids=[*"pf"])
+def test_s3fs_pickled(aws: SignedAws, s3fs: Any, arguments: dict[str, Any]) -> None:
+    """A file system on a session with a provider or a factory can be pickled, and has no secret in its pickle."""
     aws.know(KEYS)
-    before = s3fs.S3FileSystem(session=create_session(factory=shared_provider), **options(aws))
-    files = pickle.loads(pickle.dumps(before))
-    files.pipe_file("bucket/key", b"content")
+    before = s3fs.S3FileSystem(session=create_session(**arguments), **options(aws))
+    before.pipe_file("bucket/key", b"content")
+    text = pickle.dumps(before)
+    assert CANARY.encode() not in text
+    files = pickle.loads(text)
+    assert files.cat_file("bucket/key") == b"content"
     close(files)
-    assert aws.key_ids == ["AKIDMINE"]
-    assert aws.error_codes == [None]
+    close(before)
+    assert set(aws.key_ids) == {"AKIDMINE"}
+    assert set(aws.error_codes) == {None}
+
+
+def test_s3fs_is_unpickled_once(s3fs: Any) -> None:
+    """All pickles of a file system are one file system in a process, with one client, unless its cache is skipped."""
+    text = pickle.dumps(s3fs.S3FileSystem(session=create_session(my_keys)))
+    s3fs.S3FileSystem.clear_instance_cache()
+    gc.collect()
+    files = pickle.loads(text)
+    assert pickle.loads(text) is files
+    s3fs.S3FileSystem.clear_instance_cache()
 
 
 @pytest.mark.anyio

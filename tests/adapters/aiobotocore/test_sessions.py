@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import gc
 import os
 import pickle
 import subprocess
@@ -180,11 +181,26 @@ def test_session_is_unpickled_in_another_process() -> None:
     assert (done.stdout.strip(), done.stderr) == (b"AKIDOTHER", b"")
 
 
-def test_session_with_a_provider_is_not_pickled() -> None:
-    """Pickling a session with a provider raises an error that names the alternative."""
-    session = create_session(anycreds.from_default_chain())
-    with pytest.raises(TypeError, match=r"cannot be pickled: use create_session\(factory=…\)"):
-        pickle.dumps(session)
+def test_pickles_of_a_session_are_one_session() -> None:
+    """In one process all pickles of a session are one session, until its settings change."""
+    session = create_session(anycreds.from_default_chain(), region="eu-west-1")
+    text = pickle.dumps(session)
+    assert pickle.loads(text) is session
+    del session
+    gc.collect()  # botocore's session is part of a reference cycle
+    session = pickle.loads(text)
+    assert pickle.loads(text) is session
+    session.set_config_variable("region", "eu-west-2")
+    changed = pickle.dumps(session)
+    del session
+    assert pickle.loads(changed).instance_variables() == {"region": "eu-west-2"}
+
+
+def test_session_with_a_secret_is_not_pickled() -> None:
+    """A session whose provider has a secret option cannot be pickled; the error names the option."""
+    provider = anycreds.from_http(full_uri="http://127.0.0.1/", authorization_token=f"{CANARY}-token")
+    with pytest.raises(InvalidConfigurationError, match="option authorization_token"):
+        pickle.dumps(create_session(provider))
 
 
 @pytest.mark.anyio

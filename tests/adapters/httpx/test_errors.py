@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import pickle
 import subprocess
 import sys
 from typing import Any
@@ -45,6 +46,14 @@ def test_repr_names_provider_service_and_region(library: Library) -> None:
     """The ``repr`` names the provider, the service and the region."""
     auth = library.SigV4Auth(from_env(environ={}), service="s3", region=REGION)
     assert repr(auth) == "<SigV4Auth of environment variables, for s3 in eu-central-1>"
+
+
+def test_auth_is_pickled(library: Library) -> None:
+    """An object that is sent to another process has its service and region, and the provider of all its copies."""
+    auth = library.SigV4Auth(from_env(), service="s3", region="eu-central-1")
+    copied = pickle.loads(pickle.dumps(auth))
+    assert copied._provider is auth._provider
+    assert repr(copied) == repr(auth)
 
 
 @pytest.mark.anyio

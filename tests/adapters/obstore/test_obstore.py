@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import os
+import pickle
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -62,6 +63,26 @@ def store_of(provider: Any, aws: SignedAws) -> Any:
         credential_provider=provider,
         retry_config={"max_retries": 0},
     )
+
+
+async def my_keys() -> anycreds.Credentials:
+    """Return credentials; a module-level function, which can be pickled."""
+    return anycreds.Credentials("AKIDMINE", f"{CANARY}-secret", f"{CANARY}-token")
+
+
+async def test_store_is_pickled(aws: SignedAws) -> None:
+    """A store can be pickled after use, without a secret, and its copy signs with credentials of the same provider."""
+    aws.know(await my_keys())
+    aws.objects["/bucket/key"] = b"content"
+    provider = anycreds.cached(my_keys)
+    store = store_of(StoreCredentials(provider, region="us-east-1"), aws)
+    await obstore.list(store).collect_async()
+    text = pickle.dumps(store)
+    assert CANARY.encode() not in text
+    copied: Any = pickle.loads(text)
+    assert [entry["path"] for entry in await obstore.list(copied).collect_async()] == ["key"]
+    assert copied.credential_provider._provider is provider
+    assert aws.error_codes == [None, None]
 
 
 async def test_requests_are_signed(aws: SignedAws) -> None:
