@@ -62,6 +62,11 @@ def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator
         yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |"
 
 
+def _definition(term: str, meaning: str) -> Iterator[str]:
+    """Return an item of a definition list, which also fits a narrow window."""
+    yield from (term, f": {meaning}", "")
+
+
 def _code(text: str) -> str:
     return f"`{text}`" if text else "–"
 
@@ -77,15 +82,10 @@ def settings(provider: str) -> Iterator[str]:
     chosen = [one for one in _settings() if not provider or provider in one["providers"]]
     if not chosen:
         raise ValueError(f"settings.toml has no settings of {provider}")
-    rows = [
-        (
-            "–" if "variable" not in one else ", ".join(map(_code, one.get("shown", one["variable"]).split(", "))),
-            _code(one.get("key", "")),
-            one["meaning"],
-        )
-        for one in chosen
-    ]
-    yield from _table(("environment variable", "key of the profile", "meaning"), rows)
+    for one in chosen:
+        names = list(map(_code, one.get("shown", one.get("variable", "")).split(", "))) if "variable" in one else []
+        names += [f"key {_code(one['key'])}"] if "key" in one else []
+        yield from _definition(", ".join(names), one["meaning"])
 
 
 def options(name: str) -> Iterator[str]:
@@ -96,11 +96,13 @@ def options(name: str) -> Iterator[str]:
         for found in ARGUMENT.finditer(inspect.getdoc(function) or "")
         for parameter in found["names"].split(",")
     }
-    rows = [
-        (_code(one.name), "required" if one.default is one.empty else _code(repr(one.default)), described[one.name])
-        for one in inspect.signature(function).parameters.values()
-    ]
-    yield from _table(("option", "default", "meaning"), rows) if rows else ["It has no options."]
+    parameters = inspect.signature(function).parameters.values()
+    for one in parameters:
+        yield from _definition(
+            _code(one.name) + (", required" if one.default is one.empty else ""), described[one.name]
+        )
+    if not parameters:
+        yield "It has no options."
 
 
 def chain_order(_: str) -> Iterator[str]:

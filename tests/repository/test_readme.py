@@ -62,14 +62,26 @@ def test_length() -> None:
     assert len(README.read_text(encoding="utf-8").splitlines()) <= 150
 
 
-def test_links_lead_to_files() -> None:
-    """Every relative link of README.md and of the pages leads to a file."""
+def headings(page: Path) -> set[str]:
+    """Return the anchors of the headings of a page, as GitHub and MyST make them."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_links_lead_to_files_and_headings() -> None:
+    """Every relative link of the pages leads to a file, and to a heading in it if it names one."""
     broken = []
-    pages = [page for page in (README.parent / "docs").rglob("*.md") if "_build" not in page.parts]
-    for page in [README, *pages]:
-        links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
-        broken += [f"{page.name}: {link}" for link in links if not (page.parent / link).exists()]
-    assert [link for link in broken if "_figures/" not in link] == []  # the build draws figures
+    root = README.parent
+    pages = [page for page in (root / "docs").rglob("*.md") if "_build" not in page.parts]
+    for page in [*root.glob("*.md"), *(root / "examples").glob("*.md"), *pages]:
+        for link, anchor in re.findall(r"\]\(([^)#:]*)(?:#([^)]*))?\)", page.read_text(encoding="utf-8")):
+            target = page.parent / link if link else page
+            if "_figures/" not in link and not target.exists():  # the build draws figures
+                broken.append(f"{page.name}: {link}")
+            elif anchor and anchor not in headings(target):
+                broken.append(f"{page.name}: {link}#{anchor}")
+    assert broken == []
 
 
 def test_the_first_code_block_is_near_the_top() -> None:
