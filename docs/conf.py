@@ -30,6 +30,7 @@ if os.environ.get("ANYCREDS_LLMS_TXT"):  # its writer warns of the `*` in signat
     extensions.append("sphinx_llm.txt")
 
 nitpicky = True
+nitpick_ignore = [("py:class", "anycreds._factories.role_entries.K")]  # the type of a key
 exclude_patterns = ["_build", "_ext", "_figures"]
 source_suffix = {".md": "markdown"}
 suppress_warnings = ["config.cache"]

@@ -4,33 +4,26 @@ import anyio
 
 import anycreds
 
+ACCOUNT_ID = "123456789012"
 JOBS = [("red", "report"), ("green", "report"), ("red", "invoice"), ("blue", "report")]
 
-
-class Tenants:
-    """The cached providers of all tenants. Each role is assumed once, however many jobs need it."""
-
-    def __init__(self, account_id: str) -> None:
-        self._account_id = account_id
-        self._source = anycreds.from_default_chain()  # shared: one refresh for the source of all roles
-        self._providers: dict[str, anycreds.CachedProvider] = {}
-
-    def provider(self, tenant: str) -> anycreds.CachedProvider:
-        """Return the provider of a tenant."""
-        if tenant not in self._providers:
-            role = anycreds.from_temporary_credentials(
-                f"arn:aws:iam::{self._account_id}:role/{tenant}",
-                source_credentials=self._source,
-                role_session_name=f"worker-{tenant}",
-            )
-            self._providers[tenant] = anycreds.cached(role)
-        return self._providers[tenant]
+base = anycreds.from_default_chain()  # shared: one refresh for the source of all roles
 
 
-async def do_job(tenants: Tenants, tenant: str, job: str) -> None:
+def role_of(tenant: str) -> anycreds.Provider:
+    """Return the role of a tenant. It is assumed once, however many jobs need it."""
+    return anycreds.from_temporary_credentials(
+        f"arn:aws:iam::{ACCOUNT_ID}:role/{tenant}", source_credentials=base, role_session_name=f"worker-{tenant}"
+    )
+
+
+roles = anycreds.RoleCache(role_of)
+
+
+async def do_job(tenant: str, job: str) -> None:
     """Do one job with the tenant's credentials. A tenant whose role fails does not affect the others."""
     try:
-        credentials = await tenants.provider(tenant)()
+        credentials = await roles(tenant)
     except anycreds.CredentialsError as error:
         print(f"{tenant}: {job} skipped: {error}")
         return
@@ -39,10 +32,9 @@ async def do_job(tenants: Tenants, tenant: str, job: str) -> None:
 
 async def main() -> None:
     """Do all jobs at once."""
-    tenants = Tenants("123456789012")
     async with anyio.create_task_group() as group:
         for tenant, job in JOBS:
-            group.start_soon(do_job, tenants, tenant, job)
+            group.start_soon(do_job, tenant, job)
 
 
 if __name__ == "__main__":

@@ -53,6 +53,8 @@ if TYPE_CHECKING:
     from . import typing as typing
     from ._cache.keep_fresh import FreshCredentials as FreshCredentials
     from ._core.io import Clock as Clock
+    from ._factories.role_cache import RoleCache as RoleCache
+    from ._factories.role_cache import RoleCacheStatistics as RoleCacheStatistics
 
 __version__ = "0.1.0"
 
@@ -82,6 +84,8 @@ __all__ = [
     "ProviderTimeoutError",
     "ReentrantProviderError",
     "RetrievalError",
+    "RoleCache",
+    "RoleCacheStatistics",
     "__version__",
     "cached",
     "create_credential_chain",
@@ -103,7 +107,12 @@ __all__ = [
 
 # Most programs need none of these, and importing them takes as long as a tenth of all the others.
 _LAZY_SUBMODULES = frozenset(("adapters", "events", "testing", "typing"))
-_LAZY_CLASSES = {"Clock": "_core.io", "FreshCredentials": "_cache.keep_fresh"}
+_LAZY_CLASSES = {
+    "Clock": "_core.io",
+    "FreshCredentials": "_cache.keep_fresh",
+    "RoleCache": "_factories.role_cache",
+    "RoleCacheStatistics": "_factories.role_cache",
+}
 
 if not TYPE_CHECKING:  # type checkers would accept every name
 

@@ -21,6 +21,7 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import (
+    AbstractAsyncContextManager,
     AbstractContextManager,
     asynccontextmanager,
     contextmanager,
@@ -35,6 +36,7 @@ from anycreds._core.credentials import Credentials
 from anycreds._core.errors import CredentialsError, ProviderTimeoutError
 from anycreds._core.http import Request, Response, TransportFailure
 from anycreds._core.io import (
+    CallLimit,
     Clock,
     FileQuery,
     FileVersion,
@@ -154,6 +156,9 @@ class FakeIo:
 
     async def preload_http(self, *, plain: bool) -> None:
         """Have nothing to load."""
+
+    def service_call(self) -> AbstractAsyncContextManager[None]:
+        return nullcontext()
 
     async def send(self, request: Request) -> Answer:
         self.requests.append(request)
@@ -294,6 +299,9 @@ class FakeRuntime:
 
     def with_clock(self, clock: Clock) -> FakeRuntime:
         raise AssertionError("the clock is that of the scripted io")
+
+    def with_call_limit(self, limit: CallLimit) -> FakeRuntime:
+        raise AssertionError("unexpected limit")
 
     def after_fork(self, owner: T, reset: Callable[[T], None]) -> None:
         raise AssertionError("unexpected fork handler")

@@ -89,6 +89,10 @@ class ProcessFailure(NamedTuple):
     """Words for an error message; they contain nothing of the command line or the output."""
 
 
+CallLimit: TypeAlias = Callable[[str], AbstractAsyncContextManager[None]]
+"""Returns an ``async with`` around one call of a service, for the provider of that name. Entering it may wait."""
+
+
 class Clock(Protocol):
     """Time and randomness. Never the event loop's own clock: its origin differs from run to run."""
 
@@ -133,6 +137,13 @@ class Io(ImmediateIo, Protocol):
         """Import what HTTP exchanges need, in a thread; with ``plain``, only what requests need that are ``is_plain``.
 
         Call it before measuring exchanges: without ``plain`` it takes 100 ms.
+        """
+
+    def service_call(self) -> AbstractAsyncContextManager[None]:
+        """Return an ``async with`` around one call of a service with its retries, or around one command.
+
+        Where the number of calls in progress is limited, entering it waits, and the attempt is paused meanwhile. So
+        nothing in it may wait for another provider.
         """
 
     async def send(self, request: Request) -> Response | TransportFailure:
@@ -248,6 +259,9 @@ class Runtime(ImmediateIo, Protocol):
 
     def with_clock(self, clock: Clock) -> Runtime:
         """Return an equal runtime that reads this clock."""
+
+    def with_call_limit(self, limit: CallLimit) -> Runtime:
+        """Return an equal runtime with this limit of calls, in place of the one that it may have."""
 
     def after_fork(self, owner: T, reset: Callable[[T], None]) -> None:
         """Call ``reset(owner)`` in every forked child process, for as long as the owner lives."""

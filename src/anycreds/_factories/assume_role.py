@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 from .._config.client_config import check_client_config
 from .._core.errors import InvalidConfigurationError
@@ -26,8 +27,10 @@ if TYPE_CHECKING:
     from .._core.credentials import Credentials
     from .._core.io import Runtime
     from .._core.provider import ContextFunction, CredentialProvider
+    from .._providers.service.endpoint_resolution import EndpointResolver
 
 _NAME = "assume role"
+_resolvers: WeakValueDictionary[tuple[int, ClientConfig | None], EndpointResolver] = WeakValueDictionary()
 
 
 @picklable
@@ -124,9 +127,24 @@ def from_temporary_credentials(
 
 
 def _build_temporary_credentials(
-    runtime: Runtime, *, mfa_code_provider: MfaCodeProvider | None, client_config: ClientConfig | None, **options: Any
+    runtime: Runtime,
+    *,
+    source: Provider,
+    mfa_code_provider: MfaCodeProvider | None,
+    client_config: ClientConfig | None,
+    **options: Any,
 ) -> Provider:
     from .._core.callbacks import Callbacks
 
-    endpoints = endpoint_resolver(client_config, Files())
-    return constructors.assume_role(runtime, endpoints=endpoints, callbacks=Callbacks(mfa_code_provider), **options)
+    endpoints = _shared_resolver(source, client_config)
+    callbacks = Callbacks(mfa_code_provider)
+    return constructors.assume_role(runtime, source=source, endpoints=endpoints, callbacks=callbacks, **options)
+
+
+def _shared_resolver(source: Provider, config: ClientConfig | None) -> EndpointResolver:
+    """Return what all roles with this source and these options use: they read the same files, and warn once."""
+    key = id(source), config  # each role that has the resolver has the source, too
+    try:
+        return _resolvers.get(key) or _resolvers.setdefault(key, endpoint_resolver(config, Files()))
+    except TypeError:  # the config has a function or an SSL context that is not hashable
+        return endpoint_resolver(config, Files())

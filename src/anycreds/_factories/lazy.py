@@ -44,7 +44,7 @@ class LazyProvider(Provider):
 
     """
 
-    __slots__ = ("_build", "_built_first", "_check", "_modules", "_provider")
+    __slots__ = ("_all_built", "_build", "_check", "_modules", "_provider")
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class LazyProvider(Provider):
         self._check = check
         self._build = build
         self._provider: Provider | None = None
-        self._built_first: dict[str, Provider] = {}
+        self._all_built: list[Provider] = []
 
     def _fetch(self, io: Io, context: ClientContext) -> Coroutine[Any, Any, Credentials]:
         # Once it is built, the provider is its own boundary.
@@ -95,7 +95,8 @@ class LazyProvider(Provider):
 
     def _first(self, provider: Provider) -> Provider:
         """Return the first provider that concurrent calls, in any thread, have built: it may cache something."""
-        return self._built_first.setdefault("provider", provider)  # one step, unlike an ``or``
+        self._all_built.append(provider)  # one step, unlike an ``or``
+        return self._all_built[0]
 
     def _allows_stale(self, credentials: Credentials) -> bool:
         return self._provider is not None and self._provider._allows_stale(credentials)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Self, TypeVar
 
 try:
@@ -18,6 +18,7 @@ from .deadlines import Attempt, Deadline, pause_attempt
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
     from types import TracebackType
 
     from .._core import io as core
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from .local import LocalMachine
 
 T = TypeVar("T")
+_UNLIMITED = nullcontext()
 _LOCAL, _PROCESS = "anycreds._system.local", "anycreds._system.process"
 _SNAPSHOT = "anycreds._system.files.snapshot"
 _HTTP = "anycreds._system.http"
@@ -50,6 +52,7 @@ class SystemIo:
     __slots__ = (
         "__weakref__",
         "_attempt",
+        "_call_limit",
         "_clock",
         "_environ",
         "_http",
@@ -64,11 +67,18 @@ class SystemIo:
     deadline = Deadline
     run_in_thread = staticmethod(threads.run_in_thread)
 
-    def __init__(self, clock: core.Clock, environ: Mapping[str, str] | None, attempt: Attempt | None) -> None:
+    def __init__(
+        self,
+        clock: core.Clock,
+        environ: Mapping[str, str] | None,
+        attempt: Attempt | None,
+        call_limit: core.CallLimit | None = None,
+    ) -> None:
         self.waiting_for = ""
         self._clock = clock
         self._environ = environ
         self._attempt = attempt
+        self._call_limit = call_limit
         self.time = clock.time
         self.monotonic = clock.monotonic
         self.jitter = clock.jitter
@@ -132,6 +142,10 @@ class SystemIo:
     async def preload_http(self, *, plain: bool) -> None:
         """Import what HTTP exchanges need; see ``Io``."""
         await self._clients(_PLAIN_HTTP if plain else _SERVICES)
+
+    def service_call(self) -> AbstractAsyncContextManager[None]:
+        """Return an ``async with`` around one call of a service; see ``Io``."""
+        return _UNLIMITED if self._call_limit is None else self._call_limit(self.waiting_for)
 
     async def send(self, request: Request) -> Response | TransportFailure:
         """Make one HTTP exchange; see ``Io``."""
@@ -203,6 +217,7 @@ class SystemIo:
 
         async def attempt() -> T:
             deadline = Attempt(ATTEMPT_TIMEOUT, self.waiting_for)
+            # Without the limit of calls: what must not be stopped waits for no others.
             async with type(self)(self._clock, self._environ, deadline) as io:
                 return await work(io)
 

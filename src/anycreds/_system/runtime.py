@@ -36,10 +36,11 @@ class SystemRuntime:
     Args:
         clock: Replaces the clocks and the random numbers of this machine; None for the real ones.
         environ: Replaces the environment variables of the process; None for the real ones.
+        call_limit: Limits the calls of services that are in progress at once; None for no limit.
 
     """
 
-    __slots__ = ("_clock", "_environ", "jitter", "monotonic", "time")
+    __slots__ = ("_call_limit", "_clock", "_environ", "jitter", "monotonic", "time")
 
     read_at_once = staticmethod(read_at_once)
     pause_attempt = staticmethod(pause_attempt)
@@ -47,8 +48,14 @@ class SystemRuntime:
     is_loop_closed = staticmethod(event_loop.is_loop_closed)
     after_fork = staticmethod(fork.after_fork)
 
-    def __init__(self, clock: core.Clock | None = None, environ: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        clock: core.Clock | None = None,
+        environ: Mapping[str, str] | None = None,
+        call_limit: core.CallLimit | None = None,
+    ) -> None:
         self._environ = environ
+        self._call_limit = call_limit
         self._clock: core.Clock = SystemClock() if clock is None else clock
         self.time = self._clock.time
         self.monotonic = self._clock.monotonic
@@ -61,7 +68,7 @@ class SystemRuntime:
     def open_io(self, name: str, timeout: float | None = ATTEMPT_TIMEOUT) -> SystemIo:
         """Return the ``Io`` of one attempt; see ``Runtime``."""
         attempt = None if timeout is None else Attempt(timeout, name)
-        return SystemIo(self._clock, self._environ, attempt)
+        return SystemIo(self._clock, self._environ, attempt, self._call_limit)
 
     async def preload(self, modules: tuple[str, ...] = ()) -> bool:
         """Import what waiting needs, or only these modules; see ``Runtime``."""
@@ -76,5 +83,9 @@ class SystemRuntime:
         event_loop.spawn_system_task(body, on_end, name, context)
 
     def with_clock(self, clock: core.Clock) -> SystemRuntime:
-        """Return a runtime with another clock, and the same environment variables."""
-        return SystemRuntime(clock, self._environ)
+        """Return a runtime with another clock; see ``Runtime``."""
+        return SystemRuntime(clock, self._environ, self._call_limit)
+
+    def with_call_limit(self, limit: core.CallLimit) -> SystemRuntime:
+        """Return a runtime with this limit of calls; see ``Runtime``."""
+        return SystemRuntime(self._clock, self._environ, limit)

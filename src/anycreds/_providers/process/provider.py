@@ -56,7 +56,8 @@ class ProcessProvider(Provider):
             raise InvalidConfigurationError(str(error), source=NAME) from None
         command = self._command.value
         description = f"{program_name(command)} (credential_process from {self._command.origin})"
-        result = await io.run_process(command, self._timeout, BODY_LIMIT)
+        async with io.service_call():
+            result = await io.run_process(command, self._timeout, BODY_LIMIT)
         if isinstance(result, ProcessFailure):
             raise _failure_error(result, description)
         if result.status or (result.status is None and result.signal):

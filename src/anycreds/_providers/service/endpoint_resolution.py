@@ -81,7 +81,7 @@ class EndpointResolver:
     environment.
     """
 
-    __slots__ = ("_config", "_files", "_profile", "_profile_first", "_view", "_warned")
+    __slots__ = ("__weakref__", "_config", "_files", "_profile", "_profile_first", "_view", "_warned")
 
     def __init__(
         self,

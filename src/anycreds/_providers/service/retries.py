@@ -126,8 +126,24 @@ async def call_service(
     """Call a service, with up to ``attempts`` attempts, and return the last result.
 
     ``make_request`` returns the request of each attempt; it is called with its time, in seconds since 1970.
-    ``parse_error`` returns the error response in a response other than 200; None if its codes do not matter.
+    ``parse_error`` returns the error response in a response other than 200; None if its codes do not matter. The wait
+    for other calls, where their number is limited, does not count against the budget.
     """
+    started = io.monotonic()
+    async with io.service_call():
+        budget.end_wait(started, 0.0)
+        return await _call(io, make_request, parse_error, attempts, budget, rules=rules)
+
+
+async def _call(
+    io: Io,
+    make_request: Callable[[float], Request],
+    parse_error: Callable[[Response], ErrorResponse] | None,
+    attempts: int,
+    budget: Budget,
+    *,
+    rules: RetryRules,
+) -> Result:
     result: Result = TransportFailure("timeout", "no time was left for it")
     skew = 0.0
     for attempt in range(attempts):
