@@ -194,6 +194,9 @@ def test_next_refresh_is_due_at_the_first_reason() -> None:
         (cached(50), None, 0.0),
         (cached(50)._replace(advisory=10.0), None, 0.0),  # a short ``refresh_window``
         (cached(50), failed(10, MANDATORY), 10.0),
+        (cached(7), failed(10, MANDATORY), 7.0),  # when they expire, the backoff is shorter
+        (cached(0.25), failed(10, MANDATORY, ago=0.5), 0.5),
+        (cached(0), failed(10, EXPIRED), 10.0),
         (cached(0), None, 0.0),
     ]
     for held, failure, seconds in rows:

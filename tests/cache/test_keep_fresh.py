@@ -218,6 +218,22 @@ async def test_failed_refresh_without_credentials_is_logged_and_repeated(caplog:
         assert handle.credentials.access_key_id == "AKID5"
 
 
+async def test_task_tries_again_when_the_credentials_expire() -> None:
+    """A backoff of the mandatory window ends with the credentials, for the task as for callers."""
+    clock = VirtualClock()
+    upstream = FakeSource(clock, HOUR, latency=4.0)
+    provider = anycreds.cached(upstream, clock=clock)
+    async with provider.keep_fresh() as handle:
+        expiration = clock.monotonic() + HOUR
+        upstream.outcomes.extend(anycreds.RetrievalError("down") for _ in range(20))
+        await anyio.sleep(HOUR - 1)  # the last attempt has just failed, and the next one would start in 26 s
+        assert upstream.started[-1] == expiration - 9
+        upstream.outcomes.clear()
+        await anyio.sleep(6)
+        assert upstream.started[-1] == expiration
+        assert handle.credentials.expiration is not None
+
+
 @pytest.mark.fault("U24")
 async def test_clock_step_is_noticed_within_half_a_minute() -> None:
     """After a wall clock step past the expiration the task refreshes within 30 s, without a call."""

@@ -127,7 +127,11 @@ def next_refresh_in(snapshot: CacheSnapshot, now: ClockReading) -> float:
     cached, failure = snapshot.cached, snapshot.failure
     urgency = EXPIRED if cached is None else cached.urgency(now)
     if failure is not None and failure.is_backing_off(now, urgency):
-        return failure.retry_at(urgency) - now.monotonic
+        wait = failure.retry_at(urgency) - now.monotonic
+        if cached is None or urgency != MANDATORY:
+            return wait
+        # Sooner if they expire meanwhile. The backoff of a refresh that is not urgent ends before it becomes so.
+        return min(wait, max(cached.remaining(now), failure.retry_at(EXPIRED) - now.monotonic))
     if cached is None or urgency != NOT_URGENT:
         return 0.0
     return max(0.0, min(cached.remaining(now) - cached.advisory, cached.recheck_at - now.monotonic))
