@@ -14,6 +14,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
+from . import fleet_plot
+
 CALLERS = 1_000
 WAITS_OF = ("cold", "expired", "advisory", "outage", "unchanged", "deadlines")
 REQUESTS_OF = ("cold", "expired")
@@ -168,6 +170,7 @@ def _seconds(seconds: float) -> str:
 PLOTS: dict[str, Callable[[Data], Figure | None]] = {
     "waits": _waits,
     "calls": _requests,
+    "fleet": fleet_plot.draw,
     "cold-start": lambda data: _by_source(
         data,
         "cold",

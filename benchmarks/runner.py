@@ -18,6 +18,7 @@ from . import (
     concurrent,
     explain,
     first_keys,
+    fleet_rows,
     fresh,
     goals,
     hit,
@@ -51,10 +52,13 @@ BENCHMARKS = {
     "adapter_aiobotocore": adapter_aiobotocore.measure,
     "adapter_httpx": adapter_httpx.measure,
     "silent": silent.measure,
+    "fleet": fleet_rows.measure,
+    "fleet_outage": fleet_rows.measure_outage,
 }
 ON_UVLOOP = {"hit", "waiters", "first_keys"}  # these also run on uvloop, which is asyncio's loop in C
-WITHOUT_LOOP = {"explain", "profiles", "signing"}  # these run no event loop, so they are measured once
-BENCHMARK_TIMEOUT = 120.0  # seconds for one benchmark on one event loop; each takes some seconds
+# These run no event loop, or in virtual time without tasks, so they are measured once.
+WITHOUT_LOOP = {"explain", "profiles", "signing", "fleet", "fleet_outage"}
+BENCHMARK_TIMEOUT = 300.0  # seconds for one benchmark on one event loop; ``fleet_outage`` takes a minute, others less
 # --quick: benchmarks with a baseline; scenarios, number of callers and time limit per peer (seconds).
 QUICK = ("hit", "waiters", "first_keys", "assume_role", "profiles")
 QUICK_SCENARIOS, QUICK_CALLERS, QUICK_TIME_LIMIT = ("cold", "outage", "deadlines"), (1_000,), 1.5
