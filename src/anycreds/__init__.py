@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from . import typing as typing
     from ._cache.keep_fresh import FreshCredentials as FreshCredentials
     from ._core.io import Clock as Clock
+    from ._factories.disk_cache import disk_cached as disk_cached
     from ._factories.role_cache import RoleCache as RoleCache
     from ._factories.role_cache import RoleCacheStatistics as RoleCacheStatistics
 
@@ -89,6 +90,7 @@ __all__ = [
     "__version__",
     "cached",
     "create_credential_chain",
+    "disk_cached",
     "from_cognito_identity",
     "from_cognito_identity_pool",
     "from_container_metadata",
@@ -107,26 +109,27 @@ __all__ = [
 
 # Most programs need none of these, and importing them takes as long as a tenth of all the others.
 _LAZY_SUBMODULES = frozenset(("adapters", "events", "testing", "typing"))
-_LAZY_CLASSES = {
+_LAZY_NAMES = {
     "Clock": "_core.io",
     "FreshCredentials": "_cache.keep_fresh",
     "RoleCache": "_factories.role_cache",
     "RoleCacheStatistics": "_factories.role_cache",
+    "disk_cached": "_factories.disk_cache",
 }
 
 if not TYPE_CHECKING:  # type checkers would accept every name
 
     def __getattr__(name: str) -> object:
-        """Import a public submodule or a class when it is first used (PEP 562)."""
+        """Import a public submodule, class or function when it is first used (PEP 562)."""
         from importlib import import_module
 
         if name in _LAZY_SUBMODULES:
             return import_module(f"{__name__}.{name}")
-        if name in _LAZY_CLASSES:
-            value = globals()[name] = getattr(import_module(f"{__name__}.{_LAZY_CLASSES[name]}"), name)
+        if name in _LAZY_NAMES:
+            value = globals()[name] = getattr(import_module(f"{__name__}.{_LAZY_NAMES[name]}"), name)
             return value
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LAZY_SUBMODULES, *_LAZY_CLASSES})
+    return sorted({*globals(), *_LAZY_SUBMODULES, *_LAZY_NAMES})

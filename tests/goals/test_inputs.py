@@ -64,7 +64,7 @@ class AnswerEverything(FakeIo):
     async def read_file(self, path: str, limit: int) -> bytes | ReadFailure:
         return self.next_body()[:limit]
 
-    async def read_private(self, path: str, limit: int) -> PrivateFile | ReadFailure:
+    async def read_private(self, path: str, limit: int, *, follow_link: bool = True) -> PrivateFile | ReadFailure:
         return PrivateFile(self.next_body()[:limit], False, (1,))
 
     async def run_process(self, command: str, timeout: float, limit: int) -> ProcessResult:  # noqa: ASYNC109

@@ -105,7 +105,7 @@ class InterruptedIo(FakeIo):
         self.checkpoint()
         return await super().read_file(path, limit)
 
-    async def read_private(self, path: str, limit: int) -> PrivateFile | ReadFailure:
+    async def read_private(self, path: str, limit: int, *, follow_link: bool = True) -> PrivateFile | ReadFailure:
         self.checkpoint()
         return await super().read_private(path, limit)
 
@@ -113,7 +113,9 @@ class InterruptedIo(FakeIo):
         self.checkpoint()
         return await super().read_if_changed(wanted, limit)
 
-    async def write_private(self, path: str, content: bytes, replaces: Signature | None = None) -> WriteFailure | None:
+    async def write_private(
+        self, path: str, content: bytes, replaces: Signature | None = None, *, follow_link: bool = True
+    ) -> WriteFailure | None:
         self.checkpoint()
         return await super().write_private(path, content, replaces)
 

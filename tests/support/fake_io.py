@@ -106,6 +106,8 @@ class FakeIo:
         self.locked_now: list[str] = []
         self.has_locks = True
         self.exposed: set[str] = set()
+        self.modified: dict[str, float] = {}
+        self.unwanted: Collection[int] = ()
         self.uniques = 0
 
     prompts_user = False
@@ -174,11 +176,11 @@ class FakeIo:
             return ReadFailure(f"it is larger than {limit} bytes")
         return content
 
-    async def read_private(self, path: str, limit: int) -> PrivateFile | ReadFailure:
+    async def read_private(self, path: str, limit: int, *, follow_link: bool = True) -> PrivateFile | ReadFailure:
         content = await self.read_file(path, limit)
         if isinstance(content, ReadFailure):
             return content
-        return PrivateFile(content, path in self.exposed, (hash(content),))
+        return PrivateFile(content, path in self.exposed, (hash(content),), self.modified.get(path, START))
 
     async def read_if_changed(self, wanted: Sequence[FileQuery], limit: int) -> list[FileVersion | ReadFailure | None]:
         return [await self._read_changed(path, limit, known) for path, known in wanted]
@@ -192,7 +194,9 @@ class FakeIo:
         signature = (hash(content),)
         return None if signature == known else FileVersion(content, signature)
 
-    async def write_private(self, path: str, content: bytes, replaces: Signature | None = None) -> WriteFailure | None:
+    async def write_private(
+        self, path: str, content: bytes, replaces: Signature | None = None, *, follow_link: bool = True
+    ) -> WriteFailure | None:
         assert isinstance(content, bytes)
         if (problem := self.unwritable.get(path)) is not None:
             return problem
@@ -200,6 +204,7 @@ class FakeIo:
             return WriteFailure("was changed", is_changed=True)
         self.writes.append((path, content))
         self.files[path] = content
+        self.modified[path] = self.wall
         return None
 
     @asynccontextmanager

@@ -150,6 +150,7 @@ class InFlightRefresh(ActiveCall):
                         await io.sleep(delay)
                 state = self._begin_attempt()
                 self.has_called = True
+                io.unwanted = state.unwanted()
                 credentials = await fetch_observed(self.provider, io, state.context)
                 self.prompts_user = io.prompts_user
                 outcome = Outcome(credentials=credentials)

@@ -8,16 +8,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from .._core.advisory_window import advisory_window
 from .._core.credentials import Credentials
 
 if TYPE_CHECKING:
     from .._core.events import Observer
 
-# The advisory window for a remaining lifetime of at most 20 minutes, of less than 90 minutes, and of more: the AWS
-# SDKs' common refresh behavior of 2026. It is never more than half of the remaining lifetime.
-SHORT_LIFETIME, SHORT_WINDOW = 20 * 60.0, 5 * 60.0
-MEDIUM_LIFETIME, MEDIUM_WINDOW = 90 * 60.0, 15 * 60.0
-LONG_WINDOW = 60 * 60.0
 # The refresh starts later by a random part of the window, at most this, so that a fleet does not call at one instant.
 JITTER_FRACTION = 0.1
 # With ``spread_first_refresh``, the refresh after first credentials starts after this part of their lifetime at the
@@ -110,15 +106,9 @@ def schedule(
     elif credentials.original_expiration is not None:
         advisory, mandatory = min(EXTENDED_WINDOW, remaining / 2), 0.0
     else:
-        window = _advisory_window(remaining) if options.refresh_window is None else options.refresh_window
+        window = advisory_window(remaining) if options.refresh_window is None else options.refresh_window
         advisory = min(window, remaining / 2) * (1 - JITTER_FRACTION * jitter)
         if is_first and options.spread_first_refresh:
             advisory += ((1 - EARLIEST_FIRST_REFRESH) * remaining - advisory) * (1 - jitter)
         mandatory = min(MANDATORY_WINDOW, remaining / 4)
     return CachedCredentials(credentials, wall_expiration, now.monotonic + remaining, advisory, mandatory, recheck_at)
-
-
-def _advisory_window(lifetime: float) -> float:
-    if lifetime <= SHORT_LIFETIME:
-        return SHORT_WINDOW
-    return MEDIUM_WINDOW if lifetime < MEDIUM_LIFETIME else LONG_WINDOW

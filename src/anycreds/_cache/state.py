@@ -24,7 +24,7 @@ from collections.abc import Callable, Hashable
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
-from .._core.credentials import Credentials
+from .._core.credentials import Credentials, fingerprint_of
 from .._core.provider import ClientContext, Provider
 from . import policy
 from .deferred_changes import DeferredChanges
@@ -194,14 +194,14 @@ class CacheState:
     def _source_repeated_invalidated(self, result: RefreshResult, now: ClockReading) -> bool:
         """Return whether the source returned invalidated credentials again. They then stay cached for a while."""
         credentials = result.credentials
-        if credentials is None or self._invalidated[0] is None or _fingerprint(credentials) != self._invalidated[0]:
+        if credentials is None or self._invalidated[0] is None or fingerprint_of(credentials) != self._invalidated[0]:
             return False
         self._invalidated = (self._invalidated[0], now.monotonic + policy.REJECTION_TTL)
         return result.event == "refreshed"
 
     def invalidate(self, credentials: Credentials) -> bool:
         """Drop the cached credentials if they are these. Return whether they were, or will be, dropped."""
-        now, fingerprint = self.now, _fingerprint(credentials)
+        now, fingerprint = self.now, fingerprint_of(credentials)
         if self._deferred.add_if_interrupting(partial(self.invalidate, credentials)):
             self.fast_path = self._no_fast_path
             return self._may_drop(fingerprint, now)
@@ -220,8 +220,14 @@ class CacheState:
     def _may_drop(self, fingerprint: int, now: ClockReading) -> bool:
         """Return whether these credentials are cached, and the source may have others: it has not repeated them."""
         cached, (last, until) = self.snapshot.cached, self._invalidated
-        is_cached = cached is not None and _fingerprint(cached.credentials) == fingerprint
+        is_cached = cached is not None and fingerprint_of(cached.credentials) == fingerprint
         return is_cached and not (last == fingerprint and now.monotonic < until)
+
+    def unwanted(self) -> set[int]:
+        """Return the fingerprints of the credentials that a refresh is to replace: the cached and the invalidated."""
+        cached, dropped = self.snapshot.cached, self._invalidated[0]
+        found = set() if cached is None else {fingerprint_of(cached.credentials)}
+        return found if dropped is None else found | {dropped}
 
     def reject_min_ttl(self, now: ClockReading, remaining: float, min_ttl: float) -> NoReturn:
         """Raise ``LifetimeTooShortError``, and remember that the source cannot satisfy this ``min_ttl``."""
@@ -238,8 +244,3 @@ class CacheState:
             self.fast_path = (now.wall, now.wall + duration, cached.credentials, self.runtime.time)
         else:
             self.fast_path = self._no_fast_path
-
-
-def _fingerprint(credentials: Credentials) -> int:
-    """Return what tells credentials apart by key id and token, without keeping the secrets of dropped ones."""
-    return hash((credentials.access_key_id, credentials.session_token))

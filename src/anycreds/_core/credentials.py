@@ -126,6 +126,11 @@ class Credentials(Frozen):
         raise AttributeError(f"Credentials is frozen; use replace({name}=...) to get a changed copy")
 
 
+def fingerprint_of(credentials: Credentials) -> int:
+    """Return what tells credentials apart by key id and token, without keeping the secrets of dropped ones."""
+    return hash((credentials.access_key_id, credentials.session_token))
+
+
 def _in_utc(field: str, value: object) -> datetime | None:
     if value is None:
         return None

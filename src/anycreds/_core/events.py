@@ -80,7 +80,10 @@ class Invalidated(NamedTuple):
 
 
 class CacheWriteFailed(NamedTuple):
-    """Emitted when a refreshed token could not be written to its file. It is then cached in memory only."""
+    """Emitted when a refreshed token, or credentials of ``disk_cached``, could not be written to their file.
+
+    They are then cached in memory only.
+    """
 
     provider: str
     """The name of the provider."""

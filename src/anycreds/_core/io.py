@@ -6,7 +6,7 @@ a provider with ``coro.send(None)``: without an event loop, a network or a clock
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from contextvars import Context
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
@@ -61,6 +61,8 @@ class PrivateFile(NamedTuple):
     is_accessible_to_others: bool
     """Whether its permissions let other users read or write it."""
     signature: Signature
+    modified_at: float = 0.0
+    """When its content was written, by the clock of its disk, in seconds since 1970."""
 
     def __repr__(self) -> str:
         return f"PrivateFile({len(self.content)} bytes)"
@@ -123,6 +125,8 @@ class Io(ImmediateIo, Protocol):
     """The provider that is called at the moment, which the error names if the deadline of the attempt passes."""
     prompts_user: bool
     """Whether a provider that was called in this attempt may prompt the user. Such a provider sets it."""
+    unwanted: Collection[int]
+    """The fingerprints of credentials that the attempt is to replace: a cache has them, or has dropped them."""
 
     def deadline(self, seconds: float, waiting_for: str) -> AbstractContextManager[None]:
         """Return a ``with`` that cancels its body after that time and raises ``ProviderTimeoutError``.
@@ -152,16 +156,22 @@ class Io(ImmediateIo, Protocol):
     async def read_file(self, path: str, limit: int) -> bytes | ReadFailure:
         """Return the content of a regular file of at most ``limit`` bytes."""
 
-    async def read_private(self, path: str, limit: int) -> PrivateFile | ReadFailure:
-        """Return the content of a regular file like ``read_file``, unless it belongs to another user."""
+    async def read_private(self, path: str, limit: int, *, follow_link: bool = True) -> PrivateFile | ReadFailure:
+        """Return the content of a regular file like ``read_file``, unless it belongs to another user.
+
+        Without ``follow_link``, neither a symbolic link is read, nor a file that every user may replace.
+        """
 
     async def read_if_changed(self, wanted: Sequence[FileQuery], limit: int) -> list[FileVersion | ReadFailure | None]:
         """Return the content of each file like ``read_file``; None if it is still the version that is known."""
 
-    async def write_private(self, path: str, content: bytes, replaces: Signature | None = None) -> WriteFailure | None:
+    async def write_private(
+        self, path: str, content: bytes, replaces: Signature | None = None, *, follow_link: bool = True
+    ) -> WriteFailure | None:
         """Replace a file atomically, readable by its owner only; return why that failed, or None.
 
-        Missing directories are created, private too. If ``replaces`` is given, only that version is replaced.
+        Missing directories are created, private too. If ``replaces`` is given, only that version is replaced. Without
+        ``follow_link``, a symbolic link is replaced itself, not the file that it leads to.
         """
 
     def file_lock(self, path: str, seconds: float) -> AbstractAsyncContextManager[WriteFailure | None]:

@@ -26,6 +26,7 @@ from .errors import (
 )
 
 if TYPE_CHECKING:
+    from .disk_cache_key import DiskCacheKey
     from .events import Event
     from .io import ImmediateIo, Io, Runtime
 
@@ -195,6 +196,10 @@ class Provider:
         """Return whether these credentials may be used past their expiration during an outage (static stability)."""
         return False
 
+    async def _disk_cache_key(self, io: Io, context: ClientContext) -> DiskCacheKey | None:
+        """Return what identifies these credentials in the cache of the AWS CLI; None if it has no rule for them."""
+        return None
+
     async def _describe_sources(self, io: Io, context: ClientContext) -> list[str]:
         """Return where an attempt for this client looks, as found on this machine; for display, without secrets."""
         return []
@@ -241,6 +246,9 @@ class ClientContextProvider(Provider):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return self._provider.for_client, (self._context,)
+
+    async def _disk_cache_key(self, io: Io, context: ClientContext) -> DiskCacheKey | None:
+        return await self._provider._disk_cache_key(io, self._context)
 
     def _allows_stale(self, credentials: Credentials) -> bool:
         return self._provider._allows_stale(credentials)

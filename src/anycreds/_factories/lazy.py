@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from .._config.client_config import ClientConfig
     from .._core.credentials import Credentials
+    from .._core.disk_cache_key import DiskCacheKey
     from .._core.events import Event
     from .._core.io import ImmediateIo, Io, Runtime
     from .._providers.service.endpoint_resolution import EndpointResolver
@@ -82,6 +83,11 @@ class LazyProvider(Provider):
         if self._provider is None and self._check is not None:
             await self._check(io, context)
         return await (await self._built(io))._fetch(io, context)
+
+    async def _disk_cache_key(self, io: Io, context: ClientContext) -> DiskCacheKey | None:
+        if self._provider is None and self._check is not None:
+            await self._check(io, context)
+        return await (await self._built(io))._disk_cache_key(io, context)
 
     async def _describe_sources(self, io: Io, context: ClientContext) -> list[str]:
         return await (await self._built(io))._describe_sources(io, context)

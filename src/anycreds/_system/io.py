@@ -17,7 +17,7 @@ from . import event_loop, preload, threads
 from .deadlines import Attempt, Deadline, pause_attempt
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
     from types import TracebackType
 
@@ -61,6 +61,7 @@ class SystemIo:
         "monotonic",
         "prompts_user",
         "time",
+        "unwanted",
         "waiting_for",
     )
 
@@ -83,6 +84,7 @@ class SystemIo:
         self.monotonic = clock.monotonic
         self.jitter = clock.jitter
         self.prompts_user = False
+        self.unwanted: Collection[int] = ()
         self._http: HttpClients | None = None
         self._snapshot: FileSnapshot | None = None
 
@@ -170,9 +172,11 @@ class SystemIo:
         """Read a regular file; see ``Io``."""
         return await (await _local()).read_file(path, limit)
 
-    async def read_private(self, path: str, limit: int) -> core.PrivateFile | core.ReadFailure:
+    async def read_private(
+        self, path: str, limit: int, *, follow_link: bool = True
+    ) -> core.PrivateFile | core.ReadFailure:
         """Read a regular file that belongs to this user; see ``Io``."""
-        return await (await _local()).read_private(path, limit)
+        return await (await _local()).read_private(path, limit, follow_link=follow_link)
 
     def read_at_once(self, wanted: Sequence[core.FileQuery]) -> list[core.FileVersion | core.ReadFailure | None] | None:
         """Return what ``read_if_changed`` does, if no thread is needed; see ``ImmediateIo``."""
@@ -194,10 +198,10 @@ class SystemIo:
         return self._snapshot
 
     async def write_private(
-        self, path: str, content: bytes, replaces: core.Signature | None = None
+        self, path: str, content: bytes, replaces: core.Signature | None = None, *, follow_link: bool = True
     ) -> core.WriteFailure | None:
         """Replace a file atomically; see ``Io``."""
-        return await (await _local()).write_private(path, content, replaces)
+        return await (await _local()).write_private(path, content, replaces, follow_link=follow_link)
 
     async def run_process(self, command: str, timeout: float, limit: int) -> core.ProcessResult | core.ProcessFailure:  # noqa: ASYNC109
         """Run a command; see ``Io``."""

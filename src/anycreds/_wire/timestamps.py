@@ -16,6 +16,11 @@ _TIME = re.compile(
 )
 
 
+def parse_cli_time(value: object, *, field: str | None = None) -> datetime:
+    """Return a timestamp in a file of the AWS CLI or of botocore, which may write ``UTC`` instead of ``Z``."""
+    return parse_time(value.removesuffix("UTC").rstrip() if isinstance(value, str) else value, field=field)
+
+
 def parse_time(value: object, *, field: str | None = None) -> datetime:
     """Return a timestamp as an aware datetime in UTC.
 

@@ -545,3 +545,16 @@ def test_process_killed_at_each_system_call(tmp_path: Path) -> None:
     *killed, ended = done.stdout.splitlines()
     assert [line.split()[1:] for line in killed] == [["killed", "old"]] * 7, done.stdout
     assert ended == "done ended new"
+
+
+@POSIX
+async def test_link_is_replaced_if_so_asked(tmp_path: Path) -> None:
+    """Without ``follow_link`` a link is replaced itself, and what it leads to stays; a link to a folder is followed."""
+    (tmp_path / "target").write_bytes(OLD)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "link").symlink_to(tmp_path / "target")
+    (tmp_path / "way").symlink_to("folder")
+    async with SystemRuntime().open_io("test") as io:
+        assert await io.write_private(str(tmp_path / "way" / "link"), NEW, follow_link=False) is None
+    assert kind(tmp_path / "folder" / "link") == stat.S_IFREG
+    assert ((tmp_path / "folder" / "link").read_bytes(), (tmp_path / "target").read_bytes()) == (NEW, OLD)

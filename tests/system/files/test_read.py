@@ -276,3 +276,31 @@ async def test_missing_private_file(tmp_path: Path) -> None:
     found = await files.read_private(str(tmp_path / "none"), LIMIT)
     assert isinstance(found, ReadFailure)
     assert found.is_missing
+
+
+@POSIX
+async def test_link_is_not_followed_if_so_asked(tmp_path: Path) -> None:
+    """Without ``follow_link`` neither a link is read, nor a file that every user may replace."""
+    (tmp_path / "file").write_text("a token")
+    (tmp_path / "file").chmod(0o600)
+    (tmp_path / "link").symlink_to("file")
+    assert isinstance(await files.read_private(str(tmp_path / "file"), LIMIT, follow_link=False), PrivateFile)
+    link = await files.read_private(str(tmp_path / "link"), LIMIT, follow_link=False)
+    assert link == ReadFailure("is a symbolic link")
+    tmp_path.chmod(0o777)  # noqa: ASYNC240 - a local folder
+    found = await files.read_private(str(tmp_path / "file"), LIMIT, follow_link=False)
+    assert isinstance(found, ReadFailure)
+    assert "every user may write" in found.detail
+    tmp_path.chmod(0o1777)  # noqa: ASYNC240 - a local folder
+    assert isinstance(await files.read_private(str(tmp_path / "file"), LIMIT, follow_link=False), PrivateFile)
+    found = await files.read_private(str(tmp_path / "a\0b"), LIMIT, follow_link=False)
+    assert found == ReadFailure("is not a valid path")
+
+
+async def test_private_file_knows_when_it_was_written(tmp_path: Path) -> None:
+    """A private file is read with the time of its last change."""
+    (tmp_path / "file").touch()
+    os.utime(tmp_path / "file", (1e9, 1.5e9))
+    found = await files.read_private(str(tmp_path / "file"), LIMIT)
+    assert isinstance(found, PrivateFile)
+    assert found.modified_at == 1.5e9

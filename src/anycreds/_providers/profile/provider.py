@@ -13,12 +13,13 @@ from ..._config.profiles import Profiles
 from ..._config.service_settings import ProfileView
 from ..._config.shared_files import NAME, SharedFiles, view_of
 from ..._core.credentials import Credentials
+from ..._core.disk_cache_key import NOT_ON_DISK, DiskCacheKey
 from ..._core.errors import CredentialsError, NotConfiguredError
 from ..._core.events import Event
 from ..._core.io import ImmediateIo, Io, Runtime
 from ..._core.provider import WHOLE_CONTEXT, ClientContext, Provider
 from ..service.callbacks import fetch_source
-from .base_sources import StaticBase
+from .base_sources import StaticBase, WebIdentityBase
 from .build import BuildOptions, ProfileProviderBuilder, SourceConstructors
 from .role_chain import Resolver, RoleChain, resolve_role_chain
 
@@ -70,6 +71,14 @@ class ProfileProvider(Provider):
     async def _load(self, io: Io, context: ClientContext) -> Credentials:
         build = await self._build(io, context)
         return await fetch_source(build.provider, io, context, f"profile {build.resolved.name!r}", NAME)
+
+    async def _disk_cache_key(self, io: Io, context: ClientContext) -> DiskCacheKey | None:
+        build = await self._build(io, context)
+        key, chain = await build.provider._disk_cache_key(io, context), build.resolved.chain
+        is_role = bool(chain.roles) or isinstance(chain.base, WebIdentityBase)
+        # The AWS CLI has no rule for access keys, a command and so on, and calls them every time.
+        is_any_source = self._resolve_chain is resolve_role_chain
+        return NOT_ON_DISK if key is None and is_any_source and not is_role else key
 
     async def _describe_sources(self, io: Io, context: ClientContext) -> list[str]:
         try:

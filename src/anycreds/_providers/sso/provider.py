@@ -17,6 +17,7 @@ from ..._config.parser.sections import display_name
 from ..._config.service_settings import DEFAULT_ATTEMPTS
 from ..._config.settings import Setting
 from ..._core.credentials import Credentials
+from ..._core.disk_cache_key import DiskCacheKey
 from ..._core.errors import CredentialsError, LoginRequiredError, strip_frames
 from ..._core.http import Request, Response, TransportFailure
 from ..._core.io import Io, Runtime
@@ -39,7 +40,7 @@ from .api import (
     refresh_body,
 )
 from .settings import NAME, SsoSettings
-from .token import SsoToken, file_name, format_timestamp, parse_token
+from .token import SsoToken, cache_name, file_name, format_timestamp, parse_token
 
 _DIRECTORY = Setting("~/.aws/sso/cache", "the path of the token file")
 # The most service calls of one attempt: the portal, a refresh, and the portal with the new token.
@@ -81,6 +82,12 @@ class SsoProvider(Provider):
             else:
                 result = await self._request_credentials(attempt, portal, token)
         return self._parse(result, portal, token)
+
+    async def _disk_cache_key(self, io: Io, context: ClientContext) -> DiskCacheKey:
+        settings = self._settings
+        session = None if settings.session is None else settings.session.value
+        name = cache_name(settings.account_id.value, settings.role_name.value, session, settings.start_url.value)
+        return DiskCacheKey(name, NAME, provider_type="sso")
 
     async def _describe_sources(self, io: Io, context: ClientContext) -> list[str]:
         settings = self._settings

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ..._core.durations import to_datetime
 from ..._core.validation import InvalidValueError, check_header_safe, check_text
-from ..._wire.timestamps import parse_time
+from ..._wire.timestamps import parse_cli_time
 
 
 class SsoToken(NamedTuple):
@@ -46,6 +47,14 @@ def file_name(key: str) -> str:
     return hashlib.sha1(key.encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest() + ".json"
 
 
+def cache_name(account_id: str, role_name: str, session: str | None, start_url: str) -> str:
+    """Return the name of a role's credentials in the cache of the AWS CLI: the SHA-1 of what selects them, as JSON."""
+    place = {"startUrl": start_url} if session is None else {"sessionName": session}
+    arguments = {"accountId": account_id, "roleName": role_name, **place}
+    text = json.dumps(arguments, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+
 def parse_token(document: Mapping[str, Any]) -> SsoToken:
     """Return the token in the JSON object of a token file."""
     access_token = check_header_safe(document.get("accessToken"), field="accessToken")
@@ -75,8 +84,7 @@ def format_timestamp(seconds: float) -> str:
 
 
 def _timestamp(value: object, field: str) -> float:
-    """Return a time in seconds since 1970. Old versions of the AWS CLI wrote ``UTC`` instead of ``Z``."""
+    """Return a time in seconds since 1970."""
     if value is None:
         raise InvalidValueError("is missing", field=field)
-    text = value.removesuffix("UTC").rstrip() if isinstance(value, str) else value
-    return parse_time(text, field=field).timestamp()
+    return parse_cli_time(value, field=field).timestamp()

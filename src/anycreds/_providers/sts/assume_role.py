@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from ..._core.callbacks import Callbacks, RoleAssumer
 from ..._core.credentials import Credentials
+from ..._core.disk_cache_key import DiskCacheKey
 from ..._core.errors import InvalidConfigurationError, RetrievalError
 from ..._core.http import Request, TransportFailure
 from ..._core.io import Io, Runtime
@@ -20,6 +21,7 @@ from ..._wire.sigv4 import Scope, check_signable, sign_headers
 from ..service.callbacks import call_user_function, credentials_from_callback, fetch_source
 from ..service.endpoint_resolution import EndpointResolver, ResolvedEndpoint
 from ..service.retries import call_service, start_budget
+from .cache_key import cache_name
 from .parameters import LONGEST_CHAINED_SESSION, Params
 from .requests import FORM_TYPE, assume_role_form
 from .responses import CODE_REUSED_HINT, credentials_from, parse_error_response
@@ -98,6 +100,11 @@ class AssumeRoleProvider(Provider):
         if needs_code:
             params["TokenCode"] = self._sent_code = await self._prompt_for_code(io)
         return await assume(source, params)
+
+    async def _disk_cache_key(self, io: Io, context: ClientContext) -> DiskCacheKey | None:
+        if self._callbacks.role_assumer is not None:  # its credentials may be those of anything
+            return None
+        return DiskCacheKey(cache_name(self._role.params), NAME, may_prompt_user=self._may_prompt_user)
 
     async def _describe_sources(self, io: Io, context: ClientContext) -> list[str]:
         setting = f", with {self._role.source_setting}" if self._role.source_setting else ""

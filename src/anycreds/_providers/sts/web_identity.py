@@ -16,6 +16,7 @@ from ..._config.locations import Location, resolve_path
 from ..._config.settings import Setting
 from ..._core.callbacks import TokenFunction, WebIdentityAssumer
 from ..._core.credentials import Credentials
+from ..._core.disk_cache_key import DiskCacheKey
 from ..._core.errors import CredentialsError, InvalidConfigurationError, RetrievalError
 from ..._core.io import Io, ReadFailure, Runtime
 from ..._core.provider import ClientContext, Provider
@@ -24,6 +25,7 @@ from ..._wire.text import decode_utf8
 from ..service.callbacks import call_user_function, credentials_from_callback
 from ..service.endpoint_resolution import EndpointResolver, ResolvedEndpoint
 from ..service.retries import call_service, start_budget
+from .cache_key import cache_name
 from .parameters import LONGEST_TOKEN, Params
 from .requests import FORM_TYPE, web_identity_form
 from .responses import credentials_from, parse_error_response
@@ -96,6 +98,12 @@ class WebIdentityProvider(Provider):
                 raise
         return await assume((newer, token))
 
+    async def _disk_cache_key(self, io: Io, context: ClientContext) -> DiskCacheKey | None:
+        options = self._options
+        if options.token is not None or options.assumer is not None:  # a program may have a token for each of its users
+            return None
+        return DiskCacheKey(cache_name({**options.params, **_validated(self._role_in_file(io))}), NAME)
+
     async def _describe_sources(self, io: Io, context: ClientContext) -> list[str]:
         sources: list[str] = []
         with suppress(CredentialsError):  # the error of the attempt describes it
@@ -111,10 +119,14 @@ class WebIdentityProvider(Provider):
         params = {"RoleSessionName": f"anycreds-{io.time():.0f}", **options.params}
         if options.token is not None:
             return _Role(params, None, f"role {params['RoleArn']!r}")
-        environ = {} if options.only_options else io.environ()
-        role = web_identity_role(environ, options.token_file, options.role_arn, options.session_name, NAME)
+        role = self._role_in_file(io)
         description = f"role {role.role_arn.value!r} ({role.role_arn.origin})"
         return _Role({**params, **_validated(role)}, role.token_file, description)
+
+    def _role_in_file(self, io: Io) -> WebIdentityRole:
+        options = self._options
+        environ = {} if options.only_options else io.environ()
+        return web_identity_role(environ, options.token_file, options.role_arn, options.session_name, NAME)
 
     async def _token(self, io: Io, role: _Role) -> str:
         if role.token_file is not None:

@@ -17,7 +17,7 @@ import anyio
 
 from ..._core.io import Signature, WriteFailure
 from ..threads import ThreadCall
-from .read import describe_file_error, read_status, signature_of
+from .read import WRITABLE_BY_ALL, describe_file_error, is_writable_by_all, read_status, signature_of
 
 _PRIVATE_FILE = 0o600
 _PRIVATE_DIRECTORY = 0o700
@@ -34,10 +34,12 @@ class _ChangedError(Exception):
     """The file is not the version that was to be replaced."""
 
 
-async def write_private(path: str, content: bytes, replaces: Signature | None = None) -> WriteFailure | None:
+async def write_private(
+    path: str, content: bytes, replaces: Signature | None = None, *, follow_link: bool = True
+) -> WriteFailure | None:
     """Replace a file; see ``Io``."""
     abandoned = threading.Event()
-    call = ThreadCall(_write, path, content, replaces, abandoned)
+    call = ThreadCall(_write, path, content, replaces, abandoned, follow_link)
     try:
         await call.wait()
     except GeneratorExit:  # the coroutine was closed, so it cannot wait
@@ -50,16 +52,20 @@ async def write_private(path: str, content: bytes, replaces: Signature | None = 
     return call.result()
 
 
-def _write(path: str, content: bytes, replaces: Signature | None, abandoned: threading.Event) -> WriteFailure | None:
+def _write(
+    path: str, content: bytes, replaces: Signature | None, abandoned: threading.Event, follow_link: bool = True
+) -> WriteFailure | None:
     """Replace a file, in a thread. Return what prevented it; None if it is written."""
     try:
         target = os.path.realpath(path)  # if the path is a symbolic link, the link stays
+        if not follow_link:
+            target = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
         mode = os.lstat(target).st_mode if os.path.lexists(target) else stat.S_IFREG
-        if not stat.S_ISREG(mode):
+        if not (stat.S_ISREG(mode) or (stat.S_ISLNK(mode) and not follow_link)):
             kinds = {stat.S_IFDIR: "is a directory", stat.S_IFLNK: "is a symbolic link to itself"}
             return WriteFailure(kinds.get(stat.S_IFMT(mode), "is not a regular file"))
-        if _is_writable_by_all(os.path.dirname(target)):
-            return WriteFailure("is in a directory that every user may write to; remove that permission (chmod o-w)")
+        if is_writable_by_all(os.path.dirname(target)):
+            return WriteFailure(WRITABLE_BY_ALL)
         _replace(target, content, replaces, abandoned)
     except _ChangedError:
         return WriteFailure("was changed or deleted by the user or another process", is_changed=True)
@@ -102,14 +108,6 @@ def make_directories(path: str) -> None:
     make_directories(parent)
     with suppress(FileExistsError):  # another process created it, or a file is there, which the next step reports
         os.mkdir(path, _PRIVATE_DIRECTORY)
-
-
-def _is_writable_by_all(directory: str) -> bool:
-    """Return whether every user may replace the files of a directory, unlike in one with the sticky bit."""
-    with suppress(OSError):
-        mode = os.stat(directory or ".").st_mode
-        return os.name != "nt" and bool(mode & stat.S_IWOTH) and not mode & stat.S_ISVTX
-    return False
 
 
 def _check_version(target: str, replaces: Signature | None) -> os.stat_result | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NamedTuple, TypeVar
 
 from ..._core.errors import ProviderTimeoutError
@@ -18,12 +19,14 @@ from .. import threads
 from ..deadlines import TimeLimit
 
 T = TypeVar("T")
+WRITABLE_BY_ALL = "is in a directory that every user may write to; remove that permission (chmod o-w)"
 READ_TIMEOUT = 10.0
 """Seconds for one read. Local disks take milliseconds; a network drive that takes longer is most likely gone."""
 
 _IS_POSIX = hasattr(os, "geteuid")  # file ownership is different on Windows
 # No system has all of these flags.
 _FLAGS = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 _CHUNK = 4096  # bytes, for files whose reported size is 0, such as those in /proc
 
 
@@ -33,16 +36,17 @@ async def read_file(path: str, limit: int) -> bytes | ReadFailure:
     return found.content if isinstance(found, FoundFile) else found
 
 
-async def read_private(path: str, limit: int) -> PrivateFile | ReadFailure:
-    """Return the content of a file that belongs to this user, and whether others can read or write it."""
-    found = await read_in_thread(read_regular, path, limit)
+async def read_private(path: str, limit: int, *, follow_link: bool = True) -> PrivateFile | ReadFailure:
+    """Return the content of a file that belongs to this user, and whether others can read or write it; see ``Io``."""
+    found = await read_in_thread(read_regular if follow_link else _read_unless_replaceable, path, limit)
     if isinstance(found, ReadFailure):
         return found
     # A file of root is trusted too: it may be mounted into a container.
     if _IS_POSIX and found.status.st_uid not in (os.geteuid(), 0):
         return ReadFailure("belongs to another user")
     is_accessible_to_others = _IS_POSIX and bool(found.status.st_mode & (stat.S_IRWXG | stat.S_IRWXO))
-    return PrivateFile(found.content, is_accessible_to_others, signature_of(found.status))
+    modified_at = found.status.st_mtime
+    return PrivateFile(found.content, is_accessible_to_others, signature_of(found.status), modified_at)
 
 
 class FoundFile(NamedTuple):
@@ -67,10 +71,10 @@ async def read_in_thread(function: Callable[..., T], *arguments: object) -> T:
     )
 
 
-def read_regular(path: str, limit: int, known: Signature | None = None) -> FoundFile | ReadFailure:
+def read_regular(path: str, limit: int, known: Signature | None = None, flags: int = _FLAGS) -> FoundFile | ReadFailure:
     """Read a regular file, in a thread; only its status if it is still the known version."""
     try:
-        descriptor = os.open(path, _FLAGS)
+        descriptor = os.open(path, flags)
         try:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
@@ -88,6 +92,24 @@ def read_regular(path: str, limit: int, known: Signature | None = None) -> Found
     return FoundFile(content, status, is_known=False)
 
 
+def _read_unless_replaceable(path: str, limit: int) -> FoundFile | ReadFailure:
+    """Return a regular file; not what a symbolic link leads to, and no file that every user may replace."""
+    with suppress(ValueError):  # it is not a valid path, as reading it reports
+        if os.path.islink(path):
+            return ReadFailure("is a symbolic link")
+        if is_writable_by_all(os.path.dirname(path)):
+            return ReadFailure(WRITABLE_BY_ALL)
+    return read_regular(path, limit, flags=_FLAGS | _NO_LINK)
+
+
+def is_writable_by_all(directory: str) -> bool:
+    """Return whether every user may replace the files of a directory, unlike in one with the sticky bit."""
+    with suppress(OSError):
+        mode = os.stat(directory or ".").st_mode
+        return _IS_POSIX and bool(mode & stat.S_IWOTH) and not mode & stat.S_ISVTX
+    return False
+
+
 def signature_of(status: os.stat_result) -> Signature:
     """Return what identifies a version of a file."""
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
@@ -95,7 +117,7 @@ def signature_of(status: os.stat_result) -> Signature:
 
 def read_status(path: str) -> os.stat_result:
     """Return the status of what is at a path, as ``read_regular`` gets it; a symbolic link is not followed."""
-    descriptor = os.open(path, _FLAGS | getattr(os, "O_NOFOLLOW", 0))
+    descriptor = os.open(path, _FLAGS | _NO_LINK)
     try:
         return os.fstat(descriptor)
     finally:

@@ -1,0 +1,1 @@
+"""Credentials in a cache on disk, which processes share."""
