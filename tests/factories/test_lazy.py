@@ -230,7 +230,7 @@ def test_nothing_is_imported_for_providers_without_configuration(isolated: Path)
     program = (
         "import sys, asyncio, anycreds\n"
         "try: asyncio.run(anycreds.from_default_chain(endpoint='http://127.0.0.1:1')())\n"
-        "except anycreds.NoCredentialsError as error: assert len(error.attempts) == 6\n"
+        "except anycreds.NoCredentialsError as error: assert error.attempts[-1].provider == 'EC2 instance metadata'\n"
         f"print([name for name in {UNUSED!r} if name in sys.modules])"
     )
     environ = {**os.environ, "HOME": str(isolated), "AWS_EC2_METADATA_DISABLED": "false"}

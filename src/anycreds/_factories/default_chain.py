@@ -111,12 +111,18 @@ INSTANCE_METADATA = ChainEntry(
     instance_metadata_provider,
 )
 
+
+def _with_first(*first: ChainEntry) -> tuple[ChainEntry, ...]:
+    """Return the chain with these entries before the others."""
+    return (*first, *(entry for entry in CHAIN_WITHOUT_PROFILE if entry not in first))
+
+
 CHAIN_WITHOUT_PROFILE = (ENVIRONMENT, SSO, WEB_IDENTITY, SHARED_FILES, CONTAINER, INSTANCE_METADATA)
 # An explicitly selected profile takes precedence over access keys in environment variables. They come next, if it has
 # no credential settings.
-CHAIN_WITH_PROFILE = (SHARED_FILES, ENVIRONMENT, SSO, WEB_IDENTITY, CONTAINER, INSTANCE_METADATA)
+CHAIN_WITH_PROFILE = _with_first(SHARED_FILES)
 # The ``sso_*`` options take precedence over a selected profile, as in JavaScript: code comes before ``AWS_PROFILE``.
-CHAIN_WITH_PROFILE_AND_SSO_OPTIONS = (SSO, SHARED_FILES, ENVIRONMENT, WEB_IDENTITY, CONTAINER, INSTANCE_METADATA)
+CHAIN_WITH_PROFILE_AND_SSO_OPTIONS = _with_first(SSO, SHARED_FILES)
 
 
 def build_default_chain(runtime: Runtime, options: Mapping[str, Any]) -> tuple[Sequence[Provider], Sequence[Provider]]:
