@@ -180,7 +180,7 @@ async def test_abandoned_refreshes_return_the_cached_credentials() -> None:
         group.start_soon(force)
         while not found:
             await anyio.sleep(0.5)
-            refresh = provider._state.refresh_for(provider._runtime.current_loop())
+            refresh = provider._state.refreshes.own(provider._runtime.current_loop())
             if refresh is not None:
                 await refresh.cancel()
     assert found == [first]

@@ -141,14 +141,14 @@ def test_deferred_invalidation_is_made_at_the_end_of_the_change() -> None:
 def test_refresh_that_is_collected_in_the_middle_of_a_change() -> None:
     """The garbage collector may end the refresh of a closed loop in the middle of a change, which goes on before."""
     state = new_provider()._state
-    refresh = state.plan_call("loop", None, has_waited=False, force=False).refresh
+    refresh = state.plan_call("loop", None, has_waited=False, force=False).new
     assert refresh is not None
     with state._lock:
         refresh.finish()
         assert refresh.outcome is ABANDONED
-        assert state.has_planned_refresh("loop")
+        assert state.refreshes.is_planned("loop")
     assert not state.invalidate(make_credentials("A", None))
-    assert not state.has_planned_refresh("loop")
+    assert not state.refreshes.is_planned("loop")
 
 
 def test_deferred_changes_are_made_in_order() -> None:

@@ -8,6 +8,7 @@ import anyio
 import pytest
 
 import anycreds
+from anycreds._cache.after_waiting import result_after
 from anycreds._cache.outcome import Outcome
 from anycreds._cache.refresh import InFlightRefresh
 from anycreds._cache.state import CacheState
@@ -156,13 +157,13 @@ async def test_result_of_a_refresh_that_is_not_cached() -> None:
     void = Outcome(make_credentials("A", clock.time() + 5), is_void=True)
     dropped = void._replace(is_void=False)  # cached, and invalidated before the caller has read them
     for outcome in (void, dropped):
-        assert provider._result_after(outcome, None, is_repeated=False) is None
-        assert provider._result_after(outcome, None, is_repeated=True) is void.credentials
+        assert result_after(provider._state, outcome, None, is_repeated=False) is None
+        assert result_after(provider._state, outcome, None, is_repeated=True) is void.credentials
     cached = await provider()
-    assert provider._result_after(void, None, is_repeated=True) is cached
+    assert result_after(provider._state, void, None, is_repeated=True) is cached
     assert provider.invalidate(cached)
     clock.step(5)
-    assert provider._result_after(void, None, is_repeated=True) is None
+    assert result_after(provider._state, void, None, is_repeated=True) is None
 
 
 async def test_invalidating_everything_causes_one_call_per_second() -> None:

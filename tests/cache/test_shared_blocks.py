@@ -102,7 +102,7 @@ async def test_callers_that_join_withdrawn_refreshes_get_credentials() -> None:
         await provider()
     async with anyio.create_task_group() as tasks:
         for count in range(1, 6):
-            refresh = provider._state.refresh_for(provider._runtime.current_loop())
+            refresh = provider._state.refreshes.own(provider._runtime.current_loop())
             assert refresh is not None
             if count == 1:
                 assert refresh.withdraw()
@@ -116,7 +116,7 @@ async def test_callers_that_join_withdrawn_refreshes_get_credentials() -> None:
                 await refresh.cancel()
             await anyio.sleep(2)
         source.latency = 0.0
-        refresh = provider._state.refresh_for(provider._runtime.current_loop())
+        refresh = provider._state.refreshes.own(provider._runtime.current_loop())
         assert refresh is not None
         refresh.is_withdrawn = True
         await refresh.cancel()

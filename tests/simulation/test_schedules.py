@@ -89,13 +89,13 @@ class Run:
                     tasks.start_soon(self._call, number, call)
                 for at in self._schedule.invalidations:
                     tasks.start_soon(self._invalidate, at)
-        if self._provider._state._refreshes:
+        if self._provider._state.refreshes._own:
             await anyio.sleep(END)  # for a refresh that no caller waits for
         return Outcome(
             self._got,
             self._source.calls,
             self._source.most_concurrent,
-            len(self._provider._state._refreshes),
+            len(self._provider._state.refreshes._own),
             self._history,
         )
 

@@ -1,8 +1,9 @@
 """Threads around the lock of a cache: they are switched at its bytecode instructions, as schedules say.
 
 Each thread runs an event loop of its own under virtual time, with the real cache. Whatever the schedule, every caller
-gets what a correct cache returns (``support.history``), each loop has at most one call in progress, no thread is stuck,
-and the cache works afterwards. A failure names the schedule, which ``play`` repeats.
+gets what a correct cache returns (``support.history``), there is one call in progress at most, no thread is stuck, and
+the cache works afterwards. If the clock is advanced while an event loop is asked whether it goes on, it does not answer
+in time, and each event loop has at most one call in progress. A failure names the schedule, which ``play`` repeats.
 """
 
 from __future__ import annotations
@@ -23,12 +24,12 @@ from anycreds import Credentials, LifetimeTooShortError, RetrievalError
 from anycreds._cache import state
 from anycreds._cache.refresh_windows import ClockReading
 from anycreds._cache.state import CacheState
-from anycreds.testing import VIRTUAL_BACKENDS, ManualClock, virtual_backend
+from anycreds.testing import VIRTUAL_BACKENDS, ManualClock
 from support.budget import Budget
 from support.fake_source import make_credentials
 from support.goals import RecordGoal
 from support.history import History, problems
-from support.interleaving import ControlledLock, Schedule, Scheduler
+from support.interleaving import ControlledLock, Schedule, Scheduler, interleaved_backend
 from support.seeded_trio import seeded_trio
 
 TRACED = str(Path(state.__file__).parent)
@@ -48,11 +49,20 @@ class Threads(NamedTuple):
     warm: bool = False  # whether the cache has credentials before
     failures: int = 0  # so many calls of the source fail first
     most_calls: int | None = None  # of the source, if that is known
+    latency: float = 0.01  # of the source
+
+    @property
+    def may_stand_still(self) -> bool:
+        """Whether time passes while an event loop does not answer, so that others do not wait for its refresh."""
+        return any(word in program for program in self.programs for word in ("late", "expire", "stand"))
 
 
 SCENARIOS = (
-    Threads("cold", ("pair", "pair"), most_calls=2),
-    Threads("cold with three threads", ("call call", "pair", "call"), most_calls=3),
+    Threads("a source that responds at once", ("pair", "pair"), most_calls=1, latency=0.0),
+    Threads("cold", ("pair", "pair"), most_calls=1),
+    Threads("cold with three threads", ("call call", "pair", "call"), most_calls=1),
+    Threads("loops that end during a refresh", ("leave", "leave", "call call")),
+    Threads("loops that stand still", ("call", "stand call", "pair")),
     Threads("hits while credentials are rejected", ("call call call call", "reject"), warm=True),
     Threads("both reject", ("reject", "reject"), warm=True),
     Threads("a refresh while credentials are rejected", ("pair", "call reject", "call")),
@@ -95,7 +105,7 @@ class Play:
         if most is not None and calls > most:
             found.append(f"{calls} calls of the source")
         self._in_loop(backend, ["last"])
-        if self._provider._state._refreshes or self._running:
+        if self._provider._state.refreshes._own or self._running:
             found.append("a refresh remains")
         return found + problems(self.history)
 
@@ -106,16 +116,17 @@ class Play:
                     step: Callable[[], Awaitable[object]] = getattr(self, name)
                     await step()
 
-        name, options = virtual_backend(backend)
+        name, options = interleaved_backend(backend, self.scheduler)
         anyio.run(main, backend=name, backend_options=options)
 
     async def _source(self) -> Credentials:
         loop = threading.get_ident()
         assert loop not in self._running, "two calls at once in one event loop"
+        assert not self._running or self.scenario.may_stand_still, "two calls at once"
         self._running.add(loop)
         number = next(self._numbers)
         try:
-            await anyio.sleep(0.01)
+            await anyio.sleep(self.scenario.latency)
         finally:
             self._running.remove(loop)
         if number <= self.scenario.failures:
@@ -143,6 +154,13 @@ class Play:
         rejected = await self.call()
         if rejected is not None and self.history.invalidate(self._provider, rejected):
             assert await self.call() != rejected
+
+    async def leave(self) -> None:
+        with anyio.move_on_after(0.005):
+            await self.call()
+
+    async def stand(self) -> None:
+        self._clock.advance(3.0)
 
     async def late(self) -> None:
         self._clock.advance(50 * 60.0)
@@ -252,11 +270,11 @@ def test_planted_race_is_found(
 ) -> None:
     """A cache without its lock, and one that publishes in two steps, fail under some schedule with one switch."""
     monkeypatch.setattr(owner, name, planted)
-    cold = SCENARIOS[0]
-    assert _is_right(cold, ())
-    ones = with_one_switch(cold, "asyncio")
+    fast = SCENARIOS[0]
+    assert _is_right(fast, ())
+    ones = with_one_switch(fast, "asyncio")
     budget.random().shuffle(ones)
-    assert not all(_is_right(cold, schedule) for schedule in ones)
+    assert not all(_is_right(fast, schedule) for schedule in ones)
 
 
 def _is_right(scenario: Threads, schedule: Schedule) -> bool:

@@ -293,6 +293,13 @@ class FakeRuntime:
     def is_loop_closed(self, run: Hashable) -> bool:
         return False
 
+    def call_soon(self, loop: Hashable, function: Callable[[], object]) -> bool:
+        function()
+        return True
+
+    def call_later(self, seconds: float, function: Callable[[], object]) -> Callable[[], object]:
+        raise AssertionError("unexpected timer")
+
     def spawn_system_task(
         self,
         body: Callable[[], Awaitable[BaseException | None]],

@@ -109,3 +109,19 @@ def test_error_of_a_thread_does_not_stop_the_others() -> None:
     scheduler.run([fail, counter.add])
     assert [type(error) for error in scheduler.errors] == [ValueError]
     assert (counter.value, scheduler.current) == (1, -1)
+
+
+def test_time_passes_for_the_thread_that_is_due_first() -> None:
+    """Threads that have nothing to do wait for each other; then the one with the earliest time goes on."""
+    scheduler = Scheduler((), "no file")
+    due: list[float] = []
+
+    def wait_for(*times: float) -> None:
+        for until in times:
+            while scheduler.idle(until):
+                pass
+            due.append(until)
+
+    scheduler.run([lambda: wait_for(1, 4, 5), lambda: wait_for(2, 3), lambda: wait_for(6)])
+    assert (due, scheduler.errors) == ([1, 2, 3, 4, 5, 6], [])
+    assert not scheduler.idle(7)  # no thread runs

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
+import threading
 import types
+from contextlib import closing
 from contextvars import ContextVar, copy_context
 
 import anyio
@@ -154,3 +156,49 @@ def test_current_loop_is_one_object_for_each_run() -> None:
         first, second = anyio.run(main, backend=backend), anyio.run(main, backend=backend)
         assert first is not second
         assert event_loop.is_loop_closed(first) == (backend == "asyncio")
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_call_in_a_run_from_another_thread(backend: str) -> None:
+    """A function is called in the thread of a run that goes on; of one that is over this is known."""
+    threads: list[int] = []
+
+    async def main() -> object:
+        loop, done = event_loop.current_loop(), anyio.Event()
+
+        def call() -> None:
+            threads.append(threading.get_ident())
+            done.set()
+
+        assert await anyio.to_thread.run_sync(event_loop.call_soon, loop, call)
+        await done.wait()
+        return loop
+
+    loop = anyio.run(main, backend=backend)
+    assert threads == [threading.get_ident()]
+    assert not event_loop.call_soon(loop, threads.clear)
+    assert threads
+
+
+def test_call_in_a_stopped_loop_waits_for_its_next_run() -> None:
+    """A loop of asyncio that is not running at the moment counts as stopped, and calls the function when it runs."""
+    called: list[int] = []
+    with closing(asyncio.new_event_loop()) as loop:
+        assert not event_loop.call_soon(loop, lambda: called.append(1))
+        assert called == []
+        loop.run_until_complete(asyncio.sleep(0))
+    assert called == [1]
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_call_later_can_be_cancelled(backend: str) -> None:
+    """A timer calls its function after its time, unless it was cancelled before."""
+    called: list[int] = []
+
+    async def main() -> None:
+        event_loop.call_later(0.005, lambda: called.append(1))
+        event_loop.call_later(0.005, lambda: called.append(2))()
+        await anyio.sleep(0.02)
+
+    anyio.run(main, backend=backend)
+    assert called == [1]

@@ -150,7 +150,7 @@ class KeepFresh:
         """Withdraw the refresh in progress, for which the task no longer waits, unless another block needs it."""
         state = self._state
         state.open_blocks.remove(self._loop)
-        refresh = None if self._loop in state.open_blocks else state.refresh_for(self._loop)
+        refresh = None if self._loop in state.open_blocks else state.refreshes.own(self._loop)
         if refresh is not None and refresh.withdraw():
             self._withdrawn = refresh
         self._done.set()

@@ -9,33 +9,35 @@ The loop runs again only after a wait that was limited, or after a refresh that 
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .._core.credentials import Credentials
 from .._core.durations import as_seconds
 from .._core.logs import notify_observer
 from .._core.provider import NO_CONTEXT, ClientContext, Provider
-from .outcome import ABANDONED, Outcome, nothing_came
-from .refresh_windows import CacheOptions, schedule
+from .after_waiting import MAX_ABANDONED_REFRESHES, result_after, result_after_abandoned
+from .outcome import ABANDONED
+from .refresh_windows import CacheOptions
 from .state import CacheState, CallPlan
 
 if TYPE_CHECKING:
     from .._core.io import Clock, Io, Runtime
     from .keep_fresh import KeepFresh
 
-# How many refreshes in a row may be abandoned while one caller waits, before the caller gets an error.
-MAX_ABANDONED_REFRESHES = 3
+# How many refreshes of other event loops may be abandoned while one caller waits, before it starts one in its own.
+MAX_LOST_REFRESHES = 3
 
 
 class CachedProvider(Provider):
     """A provider that caches its credentials. Made by ``cached`` and ``from_default_chain``.
 
     ``await provider()`` returns the cached credentials while they are valid, refreshes them before they expire, and
-    makes one upstream call per event loop for any number of concurrent callers. A refresh belongs to no caller, so
-    cancelling a caller never affects another one. One object may be used in any number of event loops and threads, on
-    trio and asyncio; they share its credentials.
+    makes one upstream call for any number of concurrent callers. A refresh belongs to no caller, so cancelling a
+    caller never affects another one. One object may be used in any number of event loops and threads, on trio and
+    asyncio; they share its credentials and its calls.
 
     Example:
         >>> provider = anycreds.cached(anycreds.from_instance_metadata())
@@ -183,16 +185,20 @@ class CachedProvider(Provider):
 
     async def _get_credentials(self, min_ttl: float | None, *, force: bool) -> Credentials:
         state, loop = self._state, self._runtime.current_loop()
-        has_waited, abandoned, observer = False, 0, state.options.observer
+        has_waited, abandoned, lost, observer = False, 0, 0, state.options.observer
         while abandoned < MAX_ABANDONED_REFRESHES:
             started = 0.0 if observer is None else self._runtime.monotonic()  # before a task that may start eagerly
-            refresh, max_wait = None if min_ttl is not None else state.joinable_refresh(loop), math.inf
+            prefer_own, max_wait = lost >= MAX_LOST_REFRESHES, math.inf
+            refresh = None if min_ttl is not None or prefer_own else state.refreshes.joinable(loop)
             if refresh is None:
-                credentials, refresh, max_wait, _ = await self._plan(loop, min_ttl, has_waited=has_waited, force=force)
+                decide = partial(
+                    state.plan_call, loop, min_ttl, has_waited=has_waited, force=force, prefer_own=prefer_own
+                )
+                credentials, refresh, max_wait, _ = await self._plan(loop, decide)
                 if refresh is None or max_wait <= 0:
                     assert credentials is not None  # only a caller that waits may have none
                     return credentials
-                del credentials  # many may wait below, and each would keep one
+                del credentials, decide  # many may wait below, and each would keep one
             with self._runtime.pause_attempt():
                 outcome = await refresh.wait(max_wait)
             if observer is not None:
@@ -203,51 +209,27 @@ class CachedProvider(Provider):
                 return cached
             if outcome is None:
                 has_waited = True
-            elif (found := self._result_after(outcome, min_ttl, is_repeated=abandoned > 0)) is not None:
+            elif (found := result_after(state, outcome, min_ttl, is_repeated=abandoned > 0)) is not None:
                 return found
+            elif refresh.is_remote and outcome is ABANDONED:
+                lost, has_waited = lost + 1, has_waited or max_wait < math.inf
             elif not refresh.is_withdrawn:
                 abandoned += 1
-        return self._result_after_abandoned(min_ttl)
+        return result_after_abandoned(state, min_ttl)
 
-    async def _plan(self, loop: Hashable, min_ttl: float | None, *, has_waited: bool, force: bool) -> CallPlan:
+    async def _plan(self, loop: Hashable, decide: Callable[[], CallPlan]) -> CallPlan:
         """Decide, and start the refresh that this needs. If the source answers at once, it has ended already."""
         state, plan = self._state, None
         if modules := self._source._modules_for_now(self._runtime, self._context):
             await self._runtime.preload(modules)
-        if not state.has_planned_refresh(loop):  # otherwise a caller has found that the source does not answer at once
-            plan = state.plan_call(loop, min_ttl, has_waited=has_waited, force=force)
-            refresh, delay = plan.refresh, plan.start_delay
-            if refresh is None or delay is None or (delay == 0 and refresh.finish_now()):
+        if not state.refreshes.is_planned(loop):  # otherwise a caller has found that the source does not answer at once
+            plan = decide()
+            if plan.new is None or plan.new.finish_now():
                 return plan
         if await self._runtime.preload() or plan is None:  # otherwise no other task has run since
-            plan = state.plan_call(loop, min_ttl, has_waited=has_waited, force=force)
-        if plan.refresh is not None and plan.start_delay is not None:
-            plan.refresh.start(plan.start_delay)
+            plan = decide()
+        while plan.new is not None and not state.share_refresh(plan.new):  # another event loop was faster
+            plan = decide()
+        if plan.new is not None:
+            plan.new.start()
         return plan
-
-    def _result_after(self, outcome: Outcome, min_ttl: float | None, *, is_repeated: bool) -> Credentials | None:
-        """Return what a caller gets after the refresh that it waited for; None if it has to decide again.
-
-        ``is_repeated``: it waited for another one before, so the source was called after its own call. It then gets
-        what the source returned, even if other callers have invalidated that, or other credentials, meanwhile.
-        """
-        if outcome is ABANDONED or (outcome.is_void and not is_repeated):
-            return None
-        cached, now = self._state.snapshot.cached, self._state.now
-        found, remaining = (None, -math.inf) if cached is None else (cached.credentials, cached.remaining(now))
-        if remaining <= 0 and outcome.credentials is not None and is_repeated:
-            found, remaining = outcome.credentials, schedule(outcome.credentials, now, 0.0).remaining(now)
-        if outcome.error is not None and (remaining <= 0 or remaining < (min_ttl or 0)):
-            raise outcome.error._copy()
-        if remaining <= 0:
-            return None
-        if min_ttl is not None and remaining < min_ttl:
-            self._state.reject_min_ttl(now, remaining, min_ttl)
-        return found
-
-    def _result_after_abandoned(self, min_ttl: float | None) -> Credentials:
-        """Return what a caller gets after the last abandoned refresh that it waits for."""
-        cached = self._state.snapshot.cached
-        if min_ttl is None and cached is not None and cached.remaining(self._state.now) > 0:
-            return cached.credentials
-        raise nothing_came(self.name, MAX_ABANDONED_REFRESHES)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from .._core.errors import ReentrantProviderError
 
 if TYPE_CHECKING:
-    from .refresh import InFlightRefresh
+    from .waiting import Refresh
 
 
-def check_no_cycle(refresh: InFlightRefresh, waiter: InFlightRefresh) -> None:
+def check_no_cycle(refresh: Refresh, waiter: Refresh) -> None:
     """Raise ``ReentrantProviderError`` if a refresh waits for the one that is going to wait for it."""
     if path := _find_path(refresh, waiter):
-        names = " -> ".join(one.provider.name for one in (waiter, *path))
+        names = " -> ".join(one.provider.name for one in (waiter, *path) if not one.is_remote)
         raise ReentrantProviderError(
             f"the provider awaits itself: {names}",
             source=refresh.provider.name,
@@ -21,9 +21,9 @@ def check_no_cycle(refresh: InFlightRefresh, waiter: InFlightRefresh) -> None:
         )
 
 
-def _find_path(start: InFlightRefresh, goal: InFlightRefresh) -> tuple[InFlightRefresh, ...]:
+def _find_path(start: Refresh, goal: Refresh) -> tuple[Refresh, ...]:
     """Return refreshes from ``start`` to ``goal``, each of which waits for the next; () if there are none."""
-    paths: list[tuple[InFlightRefresh, ...]] = [(start,)]
+    paths: list[tuple[Refresh, ...]] = [(start,)]
     seen: set[int] = set()
     while paths:
         path = paths.pop()
@@ -31,5 +31,5 @@ def _find_path(start: InFlightRefresh, goal: InFlightRefresh) -> tuple[InFlightR
             return path
         if id(path[-1]) not in seen:
             seen.add(id(path[-1]))
-            paths.extend((*path, following) for following in path[-1]._waits_for)
+            paths.extend((*path, following) for following in tuple(path[-1]._waits_for))
     return ()

@@ -12,13 +12,8 @@ and then wakes all waiters, even if applying raises an exception: no caller wait
 **Without a task.** ``finish_now`` makes the attempt in the task of the caller, if the source answers without waiting.
 Then the refresh begins and ends within one plain call, so that no other caller of the event loop ever joins it.
 
-**Waiters.** Each waiter reads the outcome after the event, and raises its own copy of an error. If the source raised
-``KeyboardInterrupt`` or ``SystemExit``, the first waiter to run raises that, as if it had called the source itself.
-Without a waiter the task returns it to the event loop run.
-
-**Re-entrancy.** The task of a refresh sets itself as the start of its context's active calls, which every task started
-below inherits. So a wait for another refresh shows which refresh needs it. Each refresh lists the refreshes that it
-waits for; before an entry is added, a search through these lists shows whether the other one waits for this one.
+**Other event loops.** Their callers wait for it too, through a ``RemoteRefresh`` each. They get the same outcome, but
+no ``KeyboardInterrupt`` or ``SystemExit``: without a waiter in its own event loop the task returns that to the run.
 """
 
 from __future__ import annotations
@@ -34,61 +29,65 @@ from .._core.attempts import answer_now, fetch_now_observed, fetch_observed
 from .._core.credentials import Credentials
 from .._core.errors import CredentialsError, strip_frames
 from .._core.logs import watch
-from .._core.provider import ActiveCall, active_calls
+from .._core.provider import active_calls
 from .outcome import ABANDONED, Outcome, is_cancellation, process_exit_in, wrapped
+from .waiting import Refresh
 
 if TYPE_CHECKING:
-    from anyio import Event
-
     from .._core.io import OpenAttempt
+    from .remote_refresh import RemoteRefresh
     from .state import CacheState
 
 # Seconds for the cleanup of a cancelled attempt: closing sockets is local work.
 CLEANUP_TIMEOUT = 2.0
+# Seconds in which an event loop runs what another thread wants it to run, unless something blocks it. After these the
+# callers of other event loops do not wait for its refresh any longer.
+MAX_SILENCE = 2.0
 
 
-class InFlightRefresh(ActiveCall):
-    """One refresh in progress."""
+class InFlightRefresh(Refresh):
+    """One refresh in progress.
+
+    Args:
+        state: The state of the cache.
+        loop: The event loop whose task it is.
+        delay: Seconds after which the attempt begins.
+        is_preferred: Whether its caller has waited in vain for refreshes of other event loops.
+
+    """
 
     __slots__ = (
         "_attempt",
-        "_done",
-        "_pending_exit",
+        "_delay",
+        "_pinged_at",
         "_state",
-        "_waiters",
-        "_waits_for",
         "generation",
         "has_called",
-        "has_started",
-        "is_withdrawn",
-        "loop",
+        "is_preferred",
         "number",
-        "outcome",
         "prompts_user",
+        "remotes",
         "started_at",
     )
 
-    def __init__(self, state: CacheState, loop: Hashable) -> None:
-        super().__init__(state.source)
-        self.loop: Hashable = loop
-        self.has_started: bool = False  # whether its task was created
+    def __init__(self, state: CacheState, loop: Hashable, delay: float = 0.0, *, is_preferred: bool = False) -> None:
+        super().__init__(state.source, loop)
+        self.is_preferred = is_preferred
         self.has_called: bool = False  # whether its task has called the source
-        self.is_withdrawn: bool = False  # whether ``withdraw`` has cancelled it
-        self.outcome: Outcome | None = None  # None while it is in progress
         self.generation: int = -1  # the number of invalidations before the source was called
         self.number: int = 0  # of the attempt, in the order in which all refreshes called the source
         self.started_at: float = -math.inf  # when the source was called (monotonic)
         self.prompts_user: bool = False
+        self.remotes: dict[Hashable, RemoteRefresh] = {}  # by the event loop of their callers
         self._state = state
-        # Made when the task is, since they need a backend of anyio.
-        self._done: Event | None = None
-        self._attempt: OpenAttempt | None = None
-        self._pending_exit: BaseException | None = None
-        self._waiters = 0
-        self._waits_for: list[InFlightRefresh] = []
+        self._delay = delay
+        self._attempt: OpenAttempt | None = None  # made when the task is
+        self._pinged_at: float | None = None  # when its event loop was called, which has not answered (monotonic)
 
     def finish_now(self) -> bool:
         """Make the attempt and finish, in the caller's task, if that waits for nothing; else return False."""
+        if self._delay > 0:
+            return False
         try:
             credentials = copy_context().run(self._attempt_now)
         except Exception as error:  # noqa: BLE001 - the caller gets an error in its place
@@ -111,22 +110,22 @@ class InFlightRefresh(ActiveCall):
         state = self._begin_attempt()
         return answer_now(partial(fetch_now_observed, self.provider), state.runtime, state.context)
 
-    def start(self, delay: float) -> None:
-        """Start the task, whose attempt begins after ``delay`` seconds. If that fails, the refresh is abandoned."""
+    def start(self) -> None:
+        """Start the task. If that fails, the refresh is abandoned."""
         import anyio
 
         runtime = self._state.runtime
         self._done, self._attempt = anyio.Event(), runtime.open_io(self.provider.name)
         try:
             name = f"anycreds refresh: {self.provider.name}"
-            runtime.spawn_system_task(partial(self.run, delay), self.finish, name, copy_context())
+            runtime.spawn_system_task(self.run, self.finish, name, copy_context())
             self.has_started = True
         except BaseException:
             self.finish()
             raise
 
-    async def run(self, delay: float) -> BaseException | None:
-        """Make the attempt after ``delay`` seconds, and finish.
+    async def run(self) -> BaseException | None:
+        """Make the attempt after the delay, and finish.
 
         Returns:
             A ``SystemExit`` or ``KeyboardInterrupt`` raised by the source if no caller is left to receive it.
@@ -135,19 +134,19 @@ class InFlightRefresh(ActiveCall):
         self.has_started = True
         active_calls.set((self,))  # the calls of the caller that started this refresh do not wait for it
         try:
-            self.finish(await self._outcome_of_attempt(delay))
+            self.finish(await self._outcome_of_attempt())
         finally:
             self.finish()
-        return None if self._waiters else self._pending_exit
+        return None if self.is_awaited else self._pending_exit
 
-    async def _outcome_of_attempt(self, delay: float) -> Outcome:
+    async def _outcome_of_attempt(self) -> Outcome:
         assert self._attempt is not None
         outcome = ABANDONED  # if ``cancel`` is called
         try:
             async with self._attempt as io:
-                if delay > 0:
+                if self._delay > 0:
                     with self._state.runtime.pause_attempt():
-                        await io.sleep(delay)
+                        await io.sleep(self._delay)
                 state = self._begin_attempt()
                 self.has_called = True
                 io.unwanted = state.unwanted()
@@ -190,34 +189,7 @@ class InFlightRefresh(ActiveCall):
         if self._done is not None:
             with suppress(RuntimeError):  # the loop was closed with this task in it, so there are no waiters to wake
                 self._done.set()
-
-    async def wait(self, max_wait: float) -> Outcome | None:
-        """Wait for the outcome, for at most ``max_wait`` seconds, which may be infinite; return None after them.
-
-        Raises:
-            ReentrantProviderError: This refresh waits for the one that the caller is a part of.
-
-        """
-        if self._done is None:
-            return self.outcome  # it has ended without a task
-        waiting_refresh = self._register_waiter()
-        self._waiters += 1
-        try:
-            if max_wait == math.inf:  # ten thousand callers may wait here, and a scope takes memory
-                await self._done.wait()
-            else:
-                import anyio
-
-                with anyio.move_on_after(max_wait):
-                    await self._done.wait()
-        finally:
-            self._waiters -= 1
-            if waiting_refresh is not None:
-                waiting_refresh._waits_for.remove(self)
-        if self._pending_exit is not None:
-            process_exit, self._pending_exit = self._pending_exit, None
-            raise process_exit
-        return self.outcome
+        self.wake_remotes(outcome)
 
     async def cancel(self) -> None:
         """Cancel the attempt, and wait until its cleanup is done."""
@@ -230,19 +202,27 @@ class InFlightRefresh(ActiveCall):
 
     def withdraw(self) -> bool:
         """Cancel the attempt if no caller waits for it. Return whether it was cancelled, now or before."""
-        if not self._waiters and self._attempt is not None:
+        is_awaited = self.is_awaited or any(remote.is_awaited for remote in self.remotes.copy().values())
+        if not is_awaited and self._attempt is not None:
             self.is_withdrawn = True
             self._attempt.cancel()
         return self.is_withdrawn
 
-    def _register_waiter(self) -> InFlightRefresh | None:
-        """Return the refresh that the calling code is a part of, after noting that it waits for this one."""
-        calls = active_calls.get()
-        waiter = calls[0] if calls else None
-        if not isinstance(waiter, InFlightRefresh) or not waiter.is_running:
-            return None  # a refresh that has ended does not wait, though tasks that it started may
-        from .reentrancy import check_no_cycle
+    def wake_remotes(self, outcome: Outcome) -> None:
+        """Let the callers in other event loops wait no longer. Any thread may call this."""
+        remotes, self.remotes = self.remotes, {}
+        for remote in remotes.values():
+            remote.finish(outcome)
 
-        check_no_cycle(self, waiter)
-        waiter._waits_for.append(self)
-        return waiter
+    def is_going_on(self) -> bool:
+        """Return whether its event loop runs, and has answered within ``MAX_SILENCE``. Any thread may call this."""
+        runtime = self._state.runtime
+        now, pinged_at = runtime.monotonic(), self._pinged_at
+        if pinged_at is not None:
+            return now - pinged_at < MAX_SILENCE
+        self._pinged_at = now
+        return runtime.call_soon(self.loop, self._answer)
+
+    def _answer(self) -> None:
+        if self.has_started:  # otherwise its caller may have been interrupted before
+            self._pinged_at = None

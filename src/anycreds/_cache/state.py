@@ -7,7 +7,7 @@ arrives by one call, ``apply_outcome``. What a signal handler changes in the mid
 **Two fast paths avoid the lock.** ``fast_path`` is one tuple (start, end, credentials, clock). Between these two wall
 clock times every caller without ``min_ttl`` gets these credentials, so a hit reads one clock and compares it with both
 bounds. The end keeps the credentials inside their current window, and is a minute away at most. The start ends the
-interval if the clock is set back, which would otherwise prolong it. ``joinable_refresh`` is the same for callers that
+interval if the clock is set back, which would otherwise prolong it. ``refreshes.joinable`` is the same for callers that
 have to wait: once one caller of an event loop has decided to wait because nothing valid is cached, all other callers of
 this loop without ``min_ttl`` would decide the same, until any refresh ends.
 
@@ -30,12 +30,14 @@ from . import policy
 from .deferred_changes import DeferredChanges
 from .outcome import ABANDONED, Outcome, lifetime_too_short
 from .refresh import InFlightRefresh
-from .refresh_results import FIRST_BACKOFF, RefreshResult, apply_credentials, apply_error, is_unchanged
+from .refresh_results import RefreshResult, apply_credentials, apply_error, is_unchanged
 from .refresh_windows import CacheOptions, ClockReading
+from .refreshes import Refreshes
 from .reports import report_invalidation, report_refresh, report_repeated
 
 if TYPE_CHECKING:
     from .._core.io import Runtime
+    from .waiting import Refresh
 
 # Fills the tuple of the fast path while that is off; never returned.
 _PLACEHOLDER = Credentials("none", "none")
@@ -45,9 +47,9 @@ class CallPlan(NamedTuple):
     """What one caller does next."""
 
     credentials: Credentials | None  # what it gets if it does not wait, or has waited for long enough
-    refresh: InFlightRefresh | None  # to wait for, or to start
+    refresh: Refresh | None  # to wait for
     max_wait: float  # seconds to wait for the refresh; 0 to return at once
-    start_delay: float | None  # None if the refresh runs already; else the caller starts it, with this delay
+    new: InFlightRefresh | None = None  # the same refresh, if the caller has to share and to start it
 
 
 class CacheState:
@@ -66,19 +68,18 @@ class CacheState:
         self.attempt_numbers: itertools.count[int] = itertools.count(1)
         self._newest_attempt = 0  # of those that returned credentials; the ones of other loops overlap
         self.open_blocks: list[Hashable] = []  # the event loops of the open ``keep_fresh`` blocks, once for each
-        self._last_call_ended = -math.inf
         self._invalidated: tuple[int | None, float] = (None, -math.inf)
         """The fingerprint of the last invalidated credentials, and until when they cannot be invalidated again."""
         self._no_fast_path = (math.inf, math.inf, _PLACEHOLDER, runtime.time)
         self.fast_path: tuple[float, float, Credentials, Callable[[], float]] = self._no_fast_path
+        self.refreshes = Refreshes(self)
         self.reset_after_fork()
 
     def reset_after_fork(self) -> None:
         """Drop refreshes and the lock: their tasks and threads do not exist in a child process. Keep credentials."""
         self._lock = threading.RLock()  # noqa: TID251 - see ``DeferredChanges``
         self._deferred = DeferredChanges(self._lock)
-        self._refreshes: dict[Hashable, InFlightRefresh] = {}
-        self._joinable: dict[Hashable, InFlightRefresh] = {}
+        self.refreshes.reset()
 
     @property
     def now(self) -> ClockReading:
@@ -94,25 +95,34 @@ class CacheState:
         start, end, credentials, clock = self.fast_path
         return credentials if start <= clock() < end else None
 
-    def joinable_refresh(self, loop: Hashable) -> InFlightRefresh | None:
-        """Return the refresh that every caller of this loop without ``min_ttl`` waits for; None if it has to decide."""
-        refresh = self._joinable.get(loop)
-        return refresh if refresh is not None and refresh.has_started and refresh.is_running else None
+    def refresh_for(self, loop: Hashable) -> Refresh | None:
+        """Return the refresh in progress that the callers of this event loop wait for."""
+        with self._lock:
+            refresh = self.refreshes.find(loop)
+        self._deferred.run()
+        return refresh
 
-    def refresh_for(self, loop: Hashable) -> InFlightRefresh | None:
-        """Return the refresh in progress on this event loop."""
-        refresh = self._refreshes.get(loop)
-        # It has not started if its caller is loading what it needs, or was cancelled or interrupted before.
-        return refresh if refresh is not None and refresh.has_started and refresh.is_running else None
+    def share_refresh(self, refresh: InFlightRefresh) -> bool:
+        """Let all event loops wait for a refresh that is started next; return False if they wait for another one."""
+        with self._lock:
+            is_shared = self.refreshes.share(refresh)
+        self._deferred.run()
+        return is_shared
 
-    def has_planned_refresh(self, loop: Hashable) -> bool:
-        """Return whether there is a refresh for this event loop, in progress or not yet started."""
-        return loop in self._refreshes
+    def drop_refresh(self, refresh: InFlightRefresh) -> None:
+        """Let other event loops wait no longer for a refresh whose event loop does not go on."""
+        with self._lock:
+            self.refreshes.drop(refresh)
+            self.fast_path = self._no_fast_path  # the next caller decides whether to start another one
+        self._deferred.run()
 
-    def plan_call(self, loop: Hashable, min_ttl: float | None, *, has_waited: bool, force: bool) -> CallPlan:
+    def plan_call(
+        self, loop: Hashable, min_ttl: float | None, *, has_waited: bool, force: bool, prefer_own: bool = False
+    ) -> CallPlan:
         """Decide for one caller.
 
         ``has_waited``: it has waited as long as the mandatory window allows. ``force``: it wants a refresh now.
+        ``prefer_own``: it has waited in vain for refreshes of other event loops.
 
         Raises:
             LifetimeTooShortError: The cached credentials are valid for less than ``min_ttl``.
@@ -122,15 +132,14 @@ class CacheState:
         self._deferred.run()
         now = self.now
         with self._lock:
-            refresh = self.refresh_for(loop)
+            refresh, new = self.refreshes.find(loop, prefer_own=prefer_own), None
             decision = policy.decide(self.snapshot, now, min_ttl, is_refreshing=refresh is not None, force=force)
             if has_waited and decision is policy.WAIT_BRIEFLY:
                 decision = policy.REFRESH_IN_BACKGROUND
-            start_delay = None
             if decision.needs_refresh and refresh is None:
-                refresh, start_delay = self._new_refresh(loop, now)
+                refresh = new = self.refreshes.plan(loop, now, is_preferred=prefer_own)
             if decision is policy.WAIT and min_ttl is None and not force and refresh is not None:
-                self._joinable = {**self._joinable, loop: refresh}
+                self.refreshes.join_all(refresh)
             if decision is policy.SERVE or (decision is policy.REFRESH_IN_BACKGROUND and min_ttl is None):
                 self._update_fast_path(now, is_refreshing=refresh is not None)
             cached = self.snapshot.cached
@@ -139,14 +148,7 @@ class CacheState:
             raise decision.error._copy()
         if decision.lifetime_too_short and min_ttl is not None:
             raise lifetime_too_short(self.source.name, 0.0 if cached is None else cached.remaining(now), min_ttl)
-        return CallPlan(None if cached is None else cached.credentials, refresh, decision.max_wait, start_delay)
-
-    def _new_refresh(self, loop: Hashable, now: ClockReading) -> tuple[InFlightRefresh, float]:
-        for known in filter(self.runtime.is_loop_closed, tuple(self._refreshes)):
-            dropped = self._refreshes.pop(known)  # nothing in that loop will end it
-            self._last_call_ended = max(self._last_call_ended, dropped.started_at)
-        refresh = self._refreshes[loop] = InFlightRefresh(self, loop)
-        return refresh, max(0.0, self._last_call_ended + FIRST_BACKOFF - now.monotonic)
+        return CallPlan(None if cached is None else cached.credentials, refresh, decision.max_wait, new)
 
     def apply_outcome(self, refresh: InFlightRefresh, outcome: Outcome) -> Outcome:
         """Apply how a refresh has ended, and report it. Return what its waiters get."""
@@ -154,12 +156,10 @@ class CacheState:
             return outcome
         now, jitter = self.now, self.runtime.jitter()
         with self._lock:
-            if self._refreshes.get(refresh.loop) is refresh:
-                del self._refreshes[refresh.loop]
-            self._joinable = {}
+            self.refreshes.remove(refresh)
             credentials, error, _ = outcome
             if credentials is not None or (refresh.has_called if error is None else error._source_was_called):
-                self._last_call_ended = now.monotonic  # whether the outcome is used or not
+                self.refreshes.last_call_ended = now.monotonic  # whether the outcome is used or not
             if outcome is ABANDONED or refresh.generation != self.generation:
                 result, is_repeated = None, False
                 self.fast_path = self._no_fast_path  # the next caller decides whether to start another one

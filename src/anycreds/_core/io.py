@@ -249,6 +249,15 @@ class Runtime(ImmediateIo, Protocol):
     def is_loop_closed(self, loop: Hashable) -> bool:
         """Return whether an event loop run is known to be over, so that none of its tasks will run again."""
 
+    def call_soon(self, loop: Hashable, function: Callable[[], object]) -> bool:
+        """Call a plain function in the thread of an event loop run, soon. Any thread may call this.
+
+        Return False if the run is over, or stopped so that it may never continue.
+        """
+
+    def call_later(self, seconds: float, function: Callable[[], object]) -> Callable[[], object]:
+        """Call a plain function in the current event loop run after that time. Return what cancels this."""
+
     def spawn_system_task(
         self,
         body: Callable[[], Awaitable[BaseException | None]],

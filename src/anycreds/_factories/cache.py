@@ -29,7 +29,7 @@ def cached(
     observer: Observer | None = None,
     clock: Clock | None = None,
 ) -> CachedProvider:
-    """Return a provider that caches the credentials of another one, and refreshes them once per event loop.
+    """Return a provider that caches the credentials of another one, and refreshes them once for all callers.
 
     Durations are timedeltas or seconds. A cached provider is returned unchanged if no option is given. Otherwise the
     new provider has its own cache, and the options of the given one except for those that are given.

@@ -80,6 +80,22 @@ def is_loop_closed(loop: Hashable) -> bool:
     return bool(getattr(loop, "is_closed", bool)())
 
 
+def call_soon(loop: Any, function: Callable[[], object]) -> bool:
+    """Call a function in the thread of a run, soon; see ``Runtime``."""
+    on_asyncio = getattr(loop, "call_soon_threadsafe", None)
+    try:
+        (on_asyncio or loop.run_sync_soon)(function)
+    except RuntimeError:  # it is closed, or trio has ended it
+        return False
+    return on_asyncio is None or bool(loop.is_running())
+
+
+def call_later(seconds: float, function: Callable[[], object]) -> Callable[[], object]:
+    """Call a function in the current run after some seconds; see ``Runtime``."""
+    loop = timers()
+    return loop.call_at(loop.time() + seconds, function).cancel
+
+
 def spawn_system_task(body: TaskBody, on_end: Callable[[], None], name: str, context: Context) -> None:
     """Start a task of the current run. ``on_end`` is called when it is over, even if it never had its first step."""
     trio = trio_or_none()

@@ -46,6 +46,8 @@ class SystemRuntime:
     pause_attempt = staticmethod(pause_attempt)
     current_loop = staticmethod(event_loop.current_loop)
     is_loop_closed = staticmethod(event_loop.is_loop_closed)
+    call_soon = staticmethod(event_loop.call_soon)
+    call_later = staticmethod(event_loop.call_later)
     after_fork = staticmethod(fork.after_fork)
 
     def __init__(

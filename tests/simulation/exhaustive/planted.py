@@ -14,6 +14,7 @@ from anycreds._cache.outcome import ABANDONED, Outcome
 from anycreds._cache.refresh import InFlightRefresh
 from anycreds._cache.refresh_results import RefreshResult
 from anycreds._cache.refresh_windows import CachedCredentials
+from anycreds._cache.refreshes import Refreshes
 from anycreds._cache.state import CacheState
 
 
@@ -74,13 +75,17 @@ def generation_is_not_checked(patch: pytest.MonkeyPatch) -> None:
 
 
 def no_second_between_calls(patch: pytest.MonkeyPatch) -> None:
-    start = InFlightRefresh.start
-    patch.setattr(InFlightRefresh, "start", lambda self, _: start(self, 0.0))
+    begin = InFlightRefresh.__init__
+
+    def without_delay(self: InFlightRefresh, state: CacheState, loop: object, *_: float, **options: bool) -> None:
+        begin(self, state, loop, **options)
+
+    patch.setattr(InFlightRefresh, "__init__", without_delay)
 
 
 def each_caller_refreshes(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(CacheState, "refresh_for", lambda *_: None)
-    patch.setattr(CacheState, "joinable_refresh", lambda *_: None)
+    patch.setattr(Refreshes, "find", lambda *_, **__: None)
+    patch.setattr(Refreshes, "joinable", lambda *_: None)
 
 
 def expiration_by_the_wall_clock_only(patch: pytest.MonkeyPatch) -> None:
