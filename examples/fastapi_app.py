@@ -1,4 +1,4 @@
-"""A FastAPI app that says which AWS account it works in: ``uvicorn fastapi_app:app``."""
+"""A FastAPI app that returns the AWS account of its credentials: ``uvicorn fastapi_app:app``."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -28,6 +28,6 @@ async def account(request: Request) -> dict[str, Any]:
     """Return the account of the credentials."""
     try:
         identity = await request.app.state.sts.get_caller_identity()
-    except anycreds.RetrievalError as error:  # it may pass
+    except anycreds.RetrievalError as error:  # a later request may succeed
         raise HTTPException(503, "no credentials at the moment") from error
     return {"account": identity["Account"]}

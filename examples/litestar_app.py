@@ -1,4 +1,4 @@
-"""A Litestar app whose credentials are always fresh: ``litestar --app litestar_app:app run``."""
+"""A Litestar app whose requests never wait for a refresh: ``litestar --app litestar_app:app run``."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,14 +12,14 @@ provider = anycreds.from_default_chain()
 
 @asynccontextmanager
 async def always_fresh(app: Litestar) -> AsyncIterator[None]:
-    """Refresh ahead of need for as long as the app runs. It does not start without credentials."""
+    """Refresh the credentials for as long as the app runs. The app does not start without credentials."""
     async with provider.keep_fresh():
         yield
 
 
 @get("/key")
 async def key() -> dict[str, str | None]:
-    """Return which key signs, and until when. Both are no secrets."""
+    """Return the access key ID, which is not a secret, and the expiration."""
     credentials = await provider()  # returns at once
     expiration = credentials.expiration
     return {
@@ -28,4 +28,4 @@ async def key() -> dict[str, str | None]:
     }
 
 
-app = Litestar([key], lifespan=[always_fresh], logging_config=None)
+app = Litestar([key], lifespan=[always_fresh], logging_config=None)  # Litestar does not configure logging

@@ -8,6 +8,7 @@ import trio
 import anycreds
 from anycreds.adapters.httpx import SigV4Auth
 
+# AWS_ENDPOINT_URL is the address of LocalStack or of another local service, if you use one.
 URL = os.environ.get("AWS_ENDPOINT_URL", "https://sts.eu-central-1.amazonaws.com/")
 FORM = {"Action": "GetCallerIdentity", "Version": "2011-06-15"}
 

@@ -121,9 +121,9 @@ class Broker(BaseHTTPRequestHandler):
         pass
 
 
-def test_vault_provider(aws: FakeAWS, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_custom_provider(aws: FakeAWS, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a broker the default chain has the credentials; with one they come from it."""
-    program = EXAMPLES / "vault_provider.py"
+    program = EXAMPLES / "custom_provider.py"
     assert run(sys.executable, program) == "environment variables\n"
     with HTTPServer(("127.0.0.1", 0), Broker) as server, ThreadPoolExecutor(1) as pool:
         pool.submit(server.handle_request)
