@@ -136,6 +136,7 @@ UNUSABLE: dict[str, Callable[[Path], object]] = {
 }
 
 
+@pytest.mark.fault("L20")
 async def test_unusable_entry_is_never_used(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """An entry that is a link, foreign, torn, exposed or from the future is logged, and not used."""
     for name, spoil in UNUSABLE.items():
@@ -149,6 +150,7 @@ async def test_unusable_entry_is_never_used(tmp_path: Path, caplog: pytest.LogCa
             assert "which is not used" in caplog.text
 
 
+@pytest.mark.fault("L20")
 async def test_unusable_entry_is_replaced(tmp_path: Path) -> None:
     """It is replaced by a private file; what a link leads to is not written to."""
     for name in UNUSABLE.keys() - {"named pipe"}:
@@ -164,6 +166,7 @@ async def test_unusable_entry_is_replaced(tmp_path: Path) -> None:
     assert target["Credentials"]["AccessKeyId"] == "ASIA1"
 
 
+@pytest.mark.fault("L21")
 async def test_unusable_directory_is_no_error(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Where nothing can be read, locked or written, every call is one of the source."""
     (tmp_path / "file").touch()
@@ -188,6 +191,7 @@ async def test_unusable_directory_is_no_error(tmp_path: Path, caplog: pytest.Log
     assert [path.suffix for path in files_in(tmp_path / "open")] == [".lock"]
 
 
+@pytest.mark.fault("L21")
 async def test_full_disk_keeps_the_old_entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """If a disk is full, the new credentials are returned, and the old entry stays as it is."""
     source = Source()

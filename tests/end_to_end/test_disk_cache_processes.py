@@ -66,6 +66,7 @@ def processes(aws: FakeAWS, backend: str, count: int) -> Iterator[Processes]:
             program.stdin.close()
 
 
+@pytest.mark.fault("L22")
 @BACKENDS
 def test_one_process_calls_for_all(isolated: Path, backend: str, budget: Budget) -> None:
     """However many processes need new credentials at once, STS is called once, and all get the same."""
@@ -83,6 +84,7 @@ def test_one_process_calls_for_all(isolated: Path, backend: str, budget: Budget)
     assert len(set.union(*seen)) == rounds
 
 
+@pytest.mark.fault("L22")
 def test_killed_process_leaves_the_call_to_another(isolated: Path) -> None:
     """If the process that calls STS is killed in the middle, one of those that wait for it calls."""
     with FakeAWS.in_thread() as aws, processes(aws, "asyncio", 4) as program:

@@ -12,6 +12,7 @@ import json
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from itertools import count
 from typing import Any, cast
 
@@ -28,6 +29,9 @@ from anycreds._providers.cognito.provider import CognitoIdentityPoolProvider, Co
 from anycreds._providers.cognito.settings import CognitoOptions
 from anycreds._providers.container.provider import ContainerProvider
 from anycreds._providers.container.settings import container_options
+from anycreds._providers.disk_cache.entry import format_entry
+from anycreds._providers.disk_cache.provider import DiskCachedProvider
+from anycreds._providers.disk_cache.settings import DiskCacheSettings, own_name
 from anycreds._providers.environment import EnvironmentProvider
 from anycreds._providers.function import FunctionProvider
 from anycreds._providers.imds.provider import InstanceMetadataProvider
@@ -39,6 +43,7 @@ from anycreds._providers.service.endpoint_resolution import EndpointResolver
 from anycreds._providers.sso.provider import SsoProvider
 from anycreds._providers.sso.settings import SsoSettings
 from anycreds._providers.sts.assume_role import AssumeRoleProvider, Role
+from anycreds._providers.sts.cache_key import cache_name
 from anycreds._providers.sts.web_identity import WebIdentityOptions, WebIdentityProvider
 from anycreds.testing import CANARY
 from robustness.environment import leaks
@@ -175,6 +180,15 @@ def assume_role_with_mfa(io: InterruptedIo) -> Provider:
 def rejected_role(io: InterruptedIo) -> Provider:
     io.script = [("POST", STS, answer(status=503)), ("POST", STS, rejection("AccessDenied"))]
     return AssumeRoleProvider(FakeRuntime(io), Role({"RoleArn": ROLE}, "the role"), source(io), endpoints())
+
+
+def disk_cache(io: InterruptedIo) -> Provider:
+    io.script = [("POST", STS, sts_response("AssumeRole"))]
+    old = KEYS.replace(expiration=datetime(2024, 1, 2, 3, 4, tzinfo=UTC))
+    io.files[f"/cache/{own_name('a', cache_name({'RoleArn': ROLE}))}.json"] = format_entry(old, None)
+    role = AssumeRoleProvider(FakeRuntime(io), Role({"RoleArn": ROLE}, "the role"), source(io), endpoints())
+    settings = DiskCacheSettings(Setting("/cache", "a test"), "a")
+    return DiskCachedProvider(FakeRuntime(io), role, settings)
 
 
 def role_assumer(io: InterruptedIo) -> Provider:
@@ -361,6 +375,7 @@ def function_that_returns_a_secret(io: InterruptedIo) -> Provider:
 SOURCES: dict[str, Callable[[InterruptedIo], Provider]] = {
     "assume role with MFA": assume_role_with_mfa,
     "rejected role": rejected_role,
+    "disk cache": disk_cache,
     "role_assumer": role_assumer,
     "web token": web_token,
     "token file": token_file,

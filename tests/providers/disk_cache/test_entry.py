@@ -93,6 +93,7 @@ BAD_ENTRIES = {
 }
 
 
+@pytest.mark.fault("L20")
 @each_row("content", BAD_ENTRIES.values(), ids=list(BAD_ENTRIES))
 def test_bad_entry_is_rejected(content: bytes) -> None:
     """A file that is torn, incomplete or of another kind is rejected, with an error that shows nothing of it."""

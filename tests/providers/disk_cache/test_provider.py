@@ -117,6 +117,7 @@ def test_entry_of_another_process_is_used() -> None:
     assert (source.calls, io.writes) == (0, [])
 
 
+@pytest.mark.fault("L21")
 def test_busy_lock_is_waited_for(caplog: pytest.LogCaptureFixture) -> None:
     """After ten seconds the source is called without the lock; the file is left alone, with one warning."""
     io, source = FakeIo(busy=[FILE]), Source()
@@ -150,6 +151,7 @@ def test_entry_of_the_holder_is_used_after_the_wait(monkeypatch: pytest.MonkeyPa
     assert source.calls == 0
 
 
+@pytest.mark.fault("L21")
 def test_unusable_disk_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
     """On a disk without locks, or that is full or read-only, the source is called; the first failure is logged."""
     full = WriteFailure("cannot be written: No space left on device")
@@ -188,6 +190,7 @@ def test_hung_disk_is_no_error(monkeypatch: pytest.MonkeyPatch, caplog: pytest.L
     assert "a file was not read" in warnings(caplog)[0]
 
 
+@pytest.mark.fault("L20")
 @pytest.mark.parametrize("source_is_down", [False, True])
 def test_bad_entry_is_no_error(source_is_down: bool, caplog: pytest.LogCaptureFixture) -> None:
     """A file that is torn, foreign, exposed or of another kind is never used; the source is called."""
