@@ -10,14 +10,15 @@ import math
 from typing import NamedTuple
 
 from .._core.errors import CredentialsError
+from .changed_files import CHECK_INTERVAL, NO_FILES, KnownFiles
 from .refresh_results import RefreshFailure
 from .refresh_windows import EXPIRED, MANDATORY, NOT_URGENT, CachedCredentials, ClockReading
 
 # How long callers wait in the mandatory window before they get the credentials that are still valid: short enough that
 # no request misses its own deadline because of the wait.
 MAX_WAIT_IN_MANDATORY_WINDOW = 5.0
-# A hit reads one clock only, so both clocks are read again after this long.
-MAX_FAST_PATH = 60.0
+# A hit reads one clock only, so both clocks are read again after this long, and files are checked.
+MAX_FAST_PATH = CHECK_INTERVAL
 # How long a ``min_ttl`` that could not be satisfied is rejected without another attempt. Also how long credentials stay
 # cached, in spite of ``invalidate``, after the source has returned them again.
 REJECTION_TTL = 5 * 60.0
@@ -36,6 +37,7 @@ class CacheSnapshot(NamedTuple):
     cached: CachedCredentials | None = None  # valid or not
     failure: RefreshFailure | None = None  # the last attempt, if it failed
     rejection: MinTtlRejection | None = None
+    files: KnownFiles = NO_FILES
 
 
 class Decision(NamedTuple):
@@ -110,7 +112,7 @@ def fast_path_duration(snapshot: CacheSnapshot, now: ClockReading, *, is_refresh
         return 0.0
     remaining, urgency = cached.remaining(now), cached.urgency(now)
     # Half, because the wall clock may be set back within this time: then it lasts twice as long.
-    duration = min(MAX_FAST_PATH, remaining / 2)
+    duration = min(MAX_FAST_PATH, remaining / 2, snapshot.files.check_at - now.monotonic)
     if failure is not None and failure.is_backing_off(now, urgency):
         duration = min(duration, failure.retry_at(urgency) - now.monotonic)
     elif urgency == MANDATORY:
@@ -123,15 +125,15 @@ def fast_path_duration(snapshot: CacheSnapshot, now: ClockReading, *, is_refresh
 
 
 def next_refresh_in(snapshot: CacheSnapshot, now: ClockReading) -> float:
-    """Return in how many seconds the next refresh is due, for ``keep_fresh``."""
-    cached, failure = snapshot.cached, snapshot.failure
+    """Return in how many seconds the next refresh, or check of files, is due, for ``keep_fresh``."""
+    cached, failure, check_at = snapshot.cached, snapshot.failure, snapshot.files.check_at
     urgency = EXPIRED if cached is None else cached.urgency(now)
     if failure is not None and failure.is_backing_off(now, urgency):
-        wait = failure.retry_at(urgency) - now.monotonic
+        wait = min(failure.retry_at(urgency), check_at) - now.monotonic
         if cached is None or urgency != MANDATORY:
             return wait
         # Sooner if they expire meanwhile. The backoff of a refresh that is not urgent ends before it becomes so.
         return min(wait, max(cached.remaining(now), failure.retry_at(EXPIRED) - now.monotonic))
     if cached is None or urgency != NOT_URGENT:
         return 0.0
-    return max(0.0, min(cached.remaining(now) - cached.advisory, cached.recheck_at - now.monotonic))
+    return max(0.0, min(cached.remaining(now) - cached.advisory, min(cached.recheck_at, check_at) - now.monotonic))

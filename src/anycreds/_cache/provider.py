@@ -18,7 +18,9 @@ from .._core.credentials import Credentials
 from .._core.durations import as_seconds
 from .._core.logs import notify_observer
 from .._core.provider import NO_CONTEXT, ClientContext, Provider
+from .._core.used_files import use_files
 from .after_waiting import MAX_ABANDONED_REFRESHES, result_after, result_after_abandoned
+from .changed_files import check_files
 from .outcome import ABANDONED
 from .refresh_windows import CacheOptions
 from .state import CacheState, CallPlan
@@ -176,8 +178,10 @@ class CachedProvider(Provider):
         return await (self if context == NO_CONTEXT else self.for_client(context))()
 
     async def _load(self, io: Io, context: ClientContext) -> Credentials:
-        credentials = await self._call(context)  # in a chain too, a cache makes its own attempts
-        io.prompts_user = io.prompts_user or self._state.may_prompt_user
+        provider = self if context == NO_CONTEXT else self.for_client(context)
+        credentials = await provider()  # in a chain too, a cache makes its own attempts
+        io.prompts_user = io.prompts_user or provider._state.may_prompt_user
+        use_files(provider._state.snapshot.files.used)
         return credentials
 
     def _allows_stale(self, credentials: Credentials) -> bool:
@@ -196,6 +200,8 @@ class CachedProvider(Provider):
                 )
                 credentials, refresh, max_wait, _ = await self._plan(loop, decide)
                 if refresh is None or max_wait <= 0:
+                    # The source may have answered at once: then there are others now.
+                    credentials = (state.cached_or_none() if min_ttl is None else None) or credentials
                     assert credentials is not None  # only a caller that waits may have none
                     return credentials
                 del credentials, decide  # many may wait below, and each would keep one
@@ -220,6 +226,7 @@ class CachedProvider(Provider):
     async def _plan(self, loop: Hashable, decide: Callable[[], CallPlan]) -> CallPlan:
         """Decide, and start the refresh that this needs. If the source answers at once, it has ended already."""
         state, plan = self._state, None
+        await check_files(state, self)
         if modules := self._source._modules_for_now(self._runtime, self._context):
             await self._runtime.preload(modules)
         if not state.refreshes.is_planned(loop):  # otherwise a caller has found that the source does not answer at once

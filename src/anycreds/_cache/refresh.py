@@ -30,6 +30,7 @@ from .._core.credentials import Credentials
 from .._core.errors import CredentialsError, strip_frames
 from .._core.logs import watch
 from .._core.provider import active_calls
+from .._core.used_files import FileVersions, record_files
 from .outcome import ABANDONED, Outcome, is_cancellation, process_exit_in, wrapped
 from .waiting import Refresh
 
@@ -61,6 +62,7 @@ class InFlightRefresh(Refresh):
         "_delay",
         "_pinged_at",
         "_state",
+        "files",
         "generation",
         "has_called",
         "is_preferred",
@@ -78,6 +80,7 @@ class InFlightRefresh(Refresh):
         self.number: int = 0  # of the attempt, in the order in which all refreshes called the source
         self.started_at: float = -math.inf  # when the source was called (monotonic)
         self.prompts_user: bool = False
+        self.files: FileVersions = {}  # that its attempt has used
         self.remotes: dict[Hashable, RemoteRefresh] = {}  # by the event loop of their callers
         self._state = state
         self._delay = delay
@@ -173,6 +176,7 @@ class InFlightRefresh(Refresh):
         self.number = next(state.attempt_numbers)
         self.started_at = state.runtime.monotonic()
         watch(state.options.observer)
+        self.files = record_files()
         return state
 
     def finish(self, outcome: Outcome = ABANDONED) -> None:

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 from .._core.credentials import Credentials
 from .._core.errors import CredentialsError, RetrievalError
 from .._core.static_stability import extended
-from .refresh_windows import EXPIRED, NOT_URGENT, CachedCredentials, CacheOptions, ClockReading, schedule
+from .refresh_windows import EXPIRED, NOT_URGENT, CachedCredentials, CacheOptions, ClockReading, recheck_time, schedule
 
 # The next attempt after a failure outside the mandatory window: a random time between these (the AWS SDKs' common
 # refresh behavior of 2026).
@@ -74,9 +74,7 @@ def apply_credentials(
         is_first = cached is None or is_after_outage or _has_expired(cached, now)
         refreshed = schedule(credentials, now, jitter, options, is_first=is_first, may_prompt_user=may_prompt_user)
         return RefreshResult(cached, refreshed, None, credentials, "refreshed")
-    previous = cached
-    if options.recheck_after is not None:
-        cached = cached._replace(recheck_at=now.monotonic + options.recheck_after)
+    previous, cached = cached, cached._replace(recheck_at=recheck_time(options, now))
     if cached.wall_expiration != math.inf:  # without an expiration, ``recheck_after`` expects the same keys
         error = RetrievalError("the source returned no newer credentials than the cached ones")
         failure = record_failure(failure, error, cached, now, jitter, unchanged=True)
@@ -89,6 +87,7 @@ def is_unchanged(new: Credentials, cached: CachedCredentials, now: ClockReading,
     """Return whether new credentials are no better than the cached ones, if those are still valid.
 
     They are not if their expiration was extended, or if they have the same key, or ``any_key``, and expire no later.
+    Without an expiration they are if anything has changed.
     """
     if cached.remaining(now) <= 0:
         return False
@@ -97,6 +96,8 @@ def is_unchanged(new: Credentials, cached: CachedCredentials, now: ClockReading,
         return is_extended  # a real expiration is better than an extended one, even if that is later
     if not any_key and new.access_key_id != cached.credentials.access_key_id:
         return False
+    if not any_key and new.expiration is None and new != cached.credentials:
+        return False  # in a file, a secret was corrected
     return (math.inf if new.expiration is None else new.expiration.timestamp()) <= cached.wall_expiration
 
 

@@ -96,7 +96,7 @@ def schedule(
     attempt failed.
     ``may_prompt_user``: a refresh may prompt the user, so none starts before the expiration.
     """
-    recheck_at = math.inf if options.recheck_after is None else now.monotonic + options.recheck_after
+    recheck_at = recheck_time(options, now)
     if credentials.expiration is None:
         return CachedCredentials(credentials, math.inf, math.inf, 0.0, 0.0, recheck_at)
     wall_expiration = credentials.expiration.timestamp()
@@ -112,3 +112,8 @@ def schedule(
             advisory += ((1 - EARLIEST_FIRST_REFRESH) * remaining - advisory) * (1 - jitter)
         mandatory = min(MANDATORY_WINDOW, remaining / 4)
     return CachedCredentials(credentials, wall_expiration, now.monotonic + remaining, advisory, mandatory, recheck_at)
+
+
+def recheck_time(options: CacheOptions, now: ClockReading) -> float:
+    """Return when a refresh of credentials is due that have just arrived, whatever their expiration is."""
+    return math.inf if options.recheck_after is None else now.monotonic + options.recheck_after

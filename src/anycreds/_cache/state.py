@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 from .._core.credentials import Credentials, fingerprint_of
 from .._core.provider import ClientContext, Provider
 from . import policy
+from .changed_files import files_after
 from .deferred_changes import DeferredChanges
 from .outcome import ABANDONED, Outcome, lifetime_too_short
 from .refresh import InFlightRefresh
@@ -167,7 +168,8 @@ class CacheState:
                 if credentials is not None:
                     self.may_prompt_user = refresh.prompts_user
                 result = self._result_of(outcome, now, jitter, refresh.number)
-                self.snapshot = self.snapshot._replace(cached=result.cached, failure=result.failure)
+                files = files_after(self, refresh, result, now.monotonic)
+                self.snapshot = self.snapshot._replace(cached=result.cached, failure=result.failure, files=files)
                 is_repeated = self._source_repeated_invalidated(result, now)
                 self._update_fast_path(now)
         self._deferred.run()

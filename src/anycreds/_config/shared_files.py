@@ -13,6 +13,7 @@ from typing import NamedTuple
 from .._core.errors import ConfigParseError, InvalidConfigurationError
 from .._core.io import FileQuery, FileVersion, ImmediateIo, Io, ReadFailure, Signature
 from .._core.logs import log
+from .._core.used_files import use_files
 from .locations import FILE_LIMIT, Location, Locations, select_profile, shared_file_locations
 from .parser import read_in_steps
 from .parser.sections import FileKind, Sections
@@ -64,14 +65,17 @@ class SharedFiles:
         self._merged: tuple[tuple[str, str, int, int], Profiles] | None = None
         self._logged: set[tuple[str, int]] = set()
 
-    async def profiles(self, io: Io) -> Profiles:
+    async def profiles(self, io: Io, *, are_used: bool = True) -> Profiles:
         """Return the profiles of both files as they are now: the same object as long as both files are unchanged.
 
         So a caller can keep what it has computed from the profiles, and compare the object by ``is``. A file that
-        cannot be read, and a missing one that an option names, raises ``InvalidConfigurationError``.
+        cannot be read, and a missing one that an option names, raises ``InvalidConfigurationError``. With ``are_used``,
+        the credentials of this attempt depend on the files.
         """
         lookup = self._lookup(io.environ(), io.home_directory)
         versions = await io.read_if_changed(lookup.queries, FILE_LIMIT)
+        if are_used:
+            use_files(_signatures(lookup.queries, versions))
         found: list[Sections | None] = []
         for (kind, location, known), version in zip(lookup.files, versions, strict=True):
             if isinstance(version, FileVersion) and len(version.content) > PARSED_AT_ONCE:
@@ -92,6 +96,7 @@ class SharedFiles:
         versions = io.read_at_once(lookup.queries)
         if versions is None:
             return None
+        use_files(_signatures(lookup.queries, versions))
         found = [self._sections(*file, version) for file, version in zip(lookup.files, versions, strict=True)]
         return self._merge(lookup, found)
 
@@ -118,7 +123,7 @@ class SharedFiles:
 
     async def view(self, io: Io, client_profile: str | None, profile: str | None = None) -> ProfileView:
         """Return the settings of service calls in the selected profile; an empty view if there is no such profile."""
-        profiles = await self.profiles(io)
+        profiles = await self.profiles(io, are_used=False)
         return view_of(profiles, select_profile(profile, client_profile, io.environ()).name.value)
 
     def log_diagnostics(self, diagnostics: Iterable[FileDiagnostic]) -> None:
@@ -166,6 +171,14 @@ def view_of(profiles: Profiles, name: str) -> ProfileView:
         return ProfileView(profile, profiles.find_section("services", reference, profile, NAME))
     except InvalidConfigurationError as error:  # to be raised only if the section is needed
         return ProfileView(profile, MissingSection(error.message, error.hint, NAME))
+
+
+def _signatures(
+    queries: Sequence[FileQuery], versions: Sequence[FileVersion | ReadFailure | None]
+) -> Iterator[FileQuery]:
+    """Yield the current version of each file; None for one that could not be read."""
+    for (path, known), version in zip(queries, versions, strict=True):
+        yield path, known if version is None else getattr(version, "signature", None)
 
 
 def _parse_in_steps(content: bytes, location: Location, kind: FileKind) -> Iterator[Sections | None]:

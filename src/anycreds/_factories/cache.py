@@ -40,7 +40,7 @@ def cached(
         refresh_window: How long before their expiration credentials are refreshed, but at most half of their lifetime.
             Default: 5, 15 or 60 minutes, depending on the lifetime.
         recheck_after: How long after their arrival credentials are refreshed whatever their expiration is, for
-            credentials without one. Default: never.
+            credentials without one. Default: never, except that changes of their files are noticed.
         stale_ok: Whether expired credentials are returned while the source is down. Their ``expiration`` is then later,
             and ``original_expiration`` is set. Default: False, except for EC2 metadata.
         spread_first_refresh: Whether the refresh that follows the first credentials, or the first ones after a failure,

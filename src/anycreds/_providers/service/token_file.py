@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple, TypeAlias
 
 from ..._config.locations import Location, resolve_path
 from ..._config.settings import Setting
-from ..._core.io import Io, ReadFailure, Signature, WriteFailure
+from ..._core.errors import ProviderTimeoutError
+from ..._core.io import Io, PrivateFile, ReadFailure, Signature, WriteFailure
+from ..._core.used_files import use_files
 from ..._core.validation import InvalidValueError
 from ..._wire.json import parse_object
 from ..._wire.text import decode_utf8
@@ -53,6 +56,7 @@ async def _read_once(io: Io, file: Location) -> TokenFile | None:
         if content.is_missing:
             return None
         raise InvalidValueError(content.detail)
+    use_files([(file.path, content.signature)])
     document = parse_object(decode_utf8(content.content))
     return TokenFile(document, content.is_accessible_to_others, content.signature)
 
@@ -60,7 +64,10 @@ async def _read_once(io: Io, file: Location) -> TokenFile | None:
 async def write_token_file(
     io: Io, file: Location, document: Document, replaces: Signature | None
 ) -> WriteFailure | None:
-    """Replace a version of a token file. Return why it could not be written; None if it was."""
+    """Replace a version of a token file. Return why it could not be written; None if it was.
+
+    The file is read again afterwards, so that its new version does not count as a change by another program.
+    """
     if replaces is None:
         return WriteFailure("could not be read, so it is not replaced")
     try:
@@ -71,4 +78,10 @@ async def write_token_file(
         return WriteFailure("would be too large to be read again")
     except ValueError:
         return WriteFailure("contains an infinite number, which cannot be written as JSON")
-    return await io.write_private(file.path, content, replaces)
+    failure = await io.write_private(file.path, content, replaces)
+    if failure is None:
+        with suppress(ProviderTimeoutError):  # the token is written, whatever a disk does now
+            written = await io.read_private(file.path, MAX_FILE_SIZE)
+            if isinstance(written, PrivateFile) and written.content == content:
+                use_files([(file.path, written.signature)])
+    return failure

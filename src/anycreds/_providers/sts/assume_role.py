@@ -16,6 +16,7 @@ from ..._core.errors import InvalidConfigurationError, RetrievalError
 from ..._core.http import Request, TransportFailure
 from ..._core.io import Io, Runtime
 from ..._core.provider import WHOLE_CONTEXT, ClientContext, Provider
+from ..._core.used_files import unrecorded_files
 from ..._core.validation import InvalidValueError, check_text
 from ..._wire.sigv4 import Scope, check_signable, sign_headers
 from ..service.callbacks import call_user_function, credentials_from_callback, fetch_source
@@ -94,7 +95,8 @@ class AssumeRoleProvider(Provider):
             assume = partial(self._call_sts, io, endpoint)
         else:
             assume = partial(_call_role_assumer, io, assumer)
-        source = await fetch_source(self._source, io, context, f"the source of {self._role.description}", NAME)
+        with unrecorded_files():  # the session outlives the credentials that it was made with
+            source = await fetch_source(self._source, io, context, f"the source of {self._role.description}", NAME)
         self._check_duration(source)
         params = {"RoleSessionName": f"anycreds-{io.time():.0f}", **self._role.params}
         if needs_code:
