@@ -45,17 +45,19 @@ FONT = {"font.size": 10, "svg.hashsalt": "anycreds", "svg.fonttype": "none", "fo
 
 def draw_windows(path: Path) -> None:
     """Draw which decision a caller gets how long before the expiration, for several lifetimes."""
-    figure, axes = plt.subplots(1, 2, figsize=(10, 3.6), width_ratios=(2, 1), layout="constrained")
+    # One above the other, so that the text can be read on a narrow screen.
+    figure, axes = plt.subplots(2, 1, figsize=(6.2, 5.6), layout="constrained")
     for axis, (start, end, step) in zip(axes, PANELS, strict=True):
         for row, (_, minutes) in enumerate(LIFETIMES):
             _draw_lifetime(axis, row, minutes, _range(min(start, minutes), end, step))
         axis.axvline(0, color="black", linewidth=1)
         axis.set_xlim(start, end)
-        axis.set_xlabel("minutes until the credentials expire")
-        axis.set_yticks(range(len(LIFETIMES)), [label for label, _ in LIFETIMES] if axis is axes[0] else [])
+        axis.set_yticks(range(len(LIFETIMES)), [label for label, _ in LIFETIMES])
         axis.invert_yaxis()
+    axes[0].set_xlabel("minutes until the credentials expire")
+    axes[1].set_xlabel("the last minutes, enlarged")
     bars = [plt.Rectangle((0, 0), 1, 1, color=color) for _, _, color in DECISIONS]
-    figure.legend(bars, [label for _, label, _ in DECISIONS], loc="outside upper center", ncols=2, frameon=False)
+    figure.legend(bars, [label for _, label, _ in DECISIONS], loc="outside upper left", frameon=False)
     _save(path)
 
 
