@@ -50,10 +50,10 @@ class Service:
             self.most = max(self.most, self.running)
             try:
                 await io.sleep(self.latency)
+                if self.errors:
+                    raise self.errors.pop()
             finally:
                 self.running -= 1
-        if self.errors:
-            raise self.errors.pop()
         return make_credentials(str(self.calls), self.clock.time() + 3600)
 
     def roles(self, max_concurrency: int) -> RoleCache[Any]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
+import signal
 import threading
 import weakref
 from collections.abc import Callable
@@ -99,10 +101,10 @@ async def test_provider_is_the_cached_one() -> None:
 async def test_the_entry_that_was_not_used_for_longest_is_evicted() -> None:
     """A new key beyond the limit takes the place of the one whose last use is the longest ago."""
     roles = (upstream := Upstream()).roles(max_size=3)
-    for key in ("a", "b", "c", "a", "d", "c", "e"):  # "d" evicts "b", and "e" evicts "a"
+    for key in ("a", "b", "c", "a", "d", "a", "c", "e"):  # "d" evicts "b", and "e" evicts "d"
         await roles(key)
     assert roles.statistics[:3] == (3, 5, 2)
-    for key in ("c", "d", "e"):
+    for key in ("a", "c", "e"):
         await roles(key)
     assert upstream.asked == ["a", "b", "c", "d", "e"]
 
@@ -391,3 +393,32 @@ async def test_provider_for_may_use_the_cache() -> None:
     assert (roles.statistics.created, upstream.calls(0)) == (6, 1)
     with pytest.raises(CredentialsError, match="provider_for raised RecursionError"):
         await roles(100)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_forked_process_keeps_entries_and_adds_others() -> None:
+    """A child that is forked while another thread has the lock of the cache finds its entries and adds others."""
+    entered, done = threading.Event(), threading.Event()
+
+    class SlowKey:
+        def __hash__(self) -> int:
+            if threading.current_thread() is thread:
+                entered.set()
+                done.wait(10)
+            return 1
+
+    roles: RoleCache[Any] = RoleCache(lambda _: keys)
+    provider = roles.provider("red")
+    key = SlowKey()
+    thread = threading.Thread(target=roles.discard, args=(key,))
+    thread.start()
+    assert entered.wait(10)
+    if (child := os.fork()) == 0:
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)  # the test runner has its own handler
+        signal.alarm(10)  # ends the child if it waits for the lock
+        is_right = roles.provider("red") is provider and roles.provider("green") is not provider
+        os._exit(0 if is_right and roles.statistics.size == 2 else 1)
+    done.set()
+    thread.join()
+    assert os.waitpid(child, 0)[1] == 0

@@ -39,6 +39,7 @@ class RunHistory:
         self.step = 0
         self.last: Credentials | None = None  # what the source issued last
         self.has_clock_changed = False
+        self.was_evicted = False
         self._clock = clock
         self._fetches: list[Fetch] = []
         self._running = 0
@@ -130,7 +131,7 @@ class RunHistory:
         if self._running:
             self.problem("the source is still being called")
         calls = sum(fetch.kind != "cut off" for fetch in self._fetches)
-        if calls > 1 + self._invalidations and not self._has_failed() and not self.has_clock_changed:
+        if calls > 1 + self._invalidations + self.was_evicted and not self._has_failed() and not self.has_clock_changed:
             self.problem(f"a healthy source is called {calls} times")
         for before, after in itertools.pairwise(self._fetches):
             pause = after.started - before.ended

@@ -32,6 +32,20 @@ CLOCK_STEP = 2 * LIFETIME  # more than the lifetime of anything
 MakeProvider = Callable[..., Any]
 
 
+class EvictedRole:
+    """The provider of a key in a ``RoleCache`` that has room for one."""
+
+    def __init__(self, source: Callable[[], Awaitable[Credentials]], *, clock: anycreds.Clock) -> None:
+        self._roles = anycreds.RoleCache[str](lambda _: source, max_size=1, clock=clock)
+
+    def __call__(self) -> Awaitable[Credentials]:
+        return self._roles("used")
+
+    def evict(self) -> None:
+        """Make room for another key."""
+        self._roles.provider("other")
+
+
 class Play:
     """One run of a world.
 
@@ -50,6 +64,8 @@ class Play:
         self._world = world
         self._answers: tuple[Answer, ...] = world.answers
         self._choose = chooser.choose
+        if "evict" in world.events:
+            make_provider = EvictedRole
         self._provider = make_provider(self._source, clock=self.clock)
         first_late = len(world.tasks) - world.late
         self._tasks = [Task(number, kind, is_late=number >= first_late) for number, kind in enumerate(world.tasks)]
@@ -221,6 +237,10 @@ class Play:
         if event == "invalidate":
             assert self.history.last is not None
             self._invalidate(self.history.last)
+            return
+        if event == "evict":
+            self._provider.evict()
+            self.history.was_evicted = True
             return
         self.history.has_clock_changed = True
         if event == "suspend":

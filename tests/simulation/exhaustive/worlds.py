@@ -9,9 +9,10 @@ Kind = Literal["call", "reject", "block", "refresh", "long"]
 again; ``block`` enters ``keep_fresh``, waits for a second and leaves; ``refresh`` awaits ``provider(refresh=True)``,
 ``long`` requests a lifetime of half an hour with ``min_ttl``."""
 
-Event = Literal["cancel", "cancel again", "invalidate", "step forward", "step back", "suspend"]
+Event = Literal["cancel", "cancel again", "invalidate", "step forward", "step back", "suspend", "evict"]
 """What may happen between any two steps of tasks, once each: a task that waits is cancelled (each of them); what the
-source issued last is invalidated; the wall clock is set, or the machine suspended, for two hours."""
+source issued last is invalidated; the wall clock is set, or the machine suspended, for two hours; the provider,
+which is then one of a ``RoleCache``, is evicted."""
 
 
 class Answer(NamedTuple):
@@ -79,6 +80,7 @@ WORLDS = {
         World("blocks", ("block", "block", "call", "call"), (UP, FAIL), full_bound=2),
         World("reject-all", ("reject", "reject", "reject", "reject"), (UP,), full_bound=2),
         World("block-and-invalidate", ("block", "call", "call"), (SLOW,), ("cancel", "invalidate"), late=1),
+        World("evict", FOUR, (SLOW,), ("evict",), late=2, bound=2, full_bound=4),
         World("block-in-window", ("block", "block", "call"), (SLOW,), remaining=600, late=1, full_bound=2),
     )
 }
