@@ -26,6 +26,7 @@ from . import (
     profiles,
     report,
     roles,
+    shared_disk,
     signing,
     silent,
     stall,
@@ -54,6 +55,7 @@ BENCHMARKS = {
     "adapter_aiobotocore": adapter_aiobotocore.measure,
     "adapter_httpx": adapter_httpx.measure,
     "silent": silent.measure,
+    "shared_disk": shared_disk.measure,
     "fleet": fleet_rows.measure,
     "fleet_outage": fleet_rows.measure_outage,
 }
