@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from . import results, summary
+from . import fleet_tables, results, summary
 from .measurement import LOOPS
 from .runner import BENCHMARKS, COMPARISONS, run, run_worker
 
@@ -41,8 +41,9 @@ def _write_all(folder: Path, text: str, data: results.Data) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "results.txt").write_text(text + "\n", encoding="utf-8")
     results.write(data, folder / "results.json")
-    if (short := summary.tables(data)) is not None:
-        (folder / "summary.md").write_text(short, encoding="utf-8")
+    for name, tables in (("summary", summary.tables), ("fleet", fleet_tables.tables)):
+        if (short := tables(data)) is not None:
+            (folder / f"{name}.md").write_text(short, encoding="utf-8")
     if find_spec("matplotlib"):
         from .plots import draw
 

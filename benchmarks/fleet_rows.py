@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 from .fleet import HOUR, Fleet, Scenario, per, simulate
@@ -60,7 +61,7 @@ def _prepare(*, quick: bool) -> int:
 
 
 def _of_day(name: str, loop: str, hosts: int, fleet: Fleet) -> Row:
-    minutes, seconds = per(60, fleet.sent, 60, 24 * HOUR), per(1, fleet.sent, 60, 24 * HOUR)
+    minutes, rates = per(60, fleet.sent, 60, 24 * HOUR), _rates(fleet.sent, 60, 24 * HOUR)
     peak, mean = max(minutes), sum(minutes) / len(minutes)
     return Row(
         what=f"{hosts:,} hosts, 24 h, {name}: busiest minute",
@@ -72,52 +73,52 @@ def _of_day(name: str, loop: str, hosts: int, fleet: Fleet) -> Row:
         kind="ratio",
         judged=span([peak / mean]),
         goal=GOAL if name == "spread_first_refresh" and hosts == HOSTS else None,
-        notes=(f"requests per second: {_rates(seconds)}", f"in the first second: {fleet.sent[0]:,}"),
-        details={"variant": name, "hosts": hosts, "per_minute": per(60, fleet.sent, 0, 24 * HOUR)},
+        notes=(f"requests per second: {_shown(rates)}", f"in the first second: {fleet.sent[0]:,}"),
+        details={"variant": name, "hosts": hosts, **rates, "per_minute": per(60, fleet.sent, 0, 24 * HOUR)},
     )
 
 
 def _of_outage(name: str, loop: str, hosts: int, fleet: Fleet) -> Row:
     begin, end = OUTAGE
     peak = span([max(per(1, fleet.sent, end, end + 60))])
-    later = per(60, fleet.sent, end + CATCH_UP, END)
-    recovered = [at for at in fleet.recovered.values() if at >= begin]
-    last = f"; the last of them got some {max(recovered) - end:.0f} s after it" if recovered else ""
-    return Row(
-        what=f"{hosts:,} hosts, outage, {name}: busiest second after it",
-        loop=loop,
-        unit="requests",
-        ours=peak,
-        baseline=None,
-        baseline_is="",
-        kind="value",
-        judged=peak,
-        goal=None,
-        notes=(
-            f"hosts without credentials in the outage: {len(recovered):,}{last}",
-            f"requests per second in the outage: {_rates(per(1, fleet.sent, begin, end))}",
-            f"busiest minute, from 10 min after the outage on: {_times_the_mean(later)}",
-            f"seconds from the start until all hosts had credentials: {_start_seconds(fleet.answered, hosts)}",
-        ),
-        details={
-            "variant": name,
-            "hosts": hosts,
-            "denied": len(recovered),
-            "outage": list(OUTAGE),
-            "per_minute": per(60, fleet.sent, 0, END),
-            "around_end": per(1, fleet.sent, end - 30, end + 60),
-            "answered_around_end": per(1, fleet.answered, end - 30, end + 60),
-        },
+    details = {
+        "variant": name,
+        "hosts": hosts,
+        **_rates(fleet.sent, begin, end),
+        **_recovery(fleet),
+        "outage": list(OUTAGE),
+        "per_minute": per(60, fleet.sent, 0, END),
+        "around_end": per(1, fleet.sent, end - 30, end + 60),
+    }
+    notes = (
+        f"hosts without credentials in the outage: {details['denied']:,}",
+        f"all hosts had credentials {details['recovered']:.0f} s after it",
+        f"requests per second in the outage: {_shown(details)}",
+        f"busiest minute, from 10 min after the outage on: {details['echo']:.2f} × the mean",
+        f"all hosts had credentials {_start_seconds(fleet.answered, hosts)} s after the start",
     )
+    what = f"{hosts:,} hosts, outage, {name}: busiest second after it"
+    return Row(what, loop, "requests", peak, None, "", "value", peak, None, notes, details)
 
 
-def _rates(seconds: list[int]) -> str:
+def _recovery(fleet: Fleet) -> dict[str, float]:
+    """Return how many hosts lost their credentials, when the last one had new ones, and the busiest minute later."""
+    begin, end = OUTAGE
+    recovered = [at - end for at in fleet.recovered.values() if at >= begin]
+    later = per(60, fleet.sent, end + CATCH_UP, END)
+    echo = max(later) * len(later) / max(sum(later), 1)
+    return {"denied": len(recovered), "recovered": max(recovered, default=0.0), "echo": echo}
+
+
+def _rates(sent: Counter[int], begin: float, end: float) -> dict[str, float]:
+    """Return the requests per second."""
+    seconds = per(1, sent, begin, end)
     p99 = sorted(seconds)[int(len(seconds) * 0.99)]
-    return f"mean {sum(seconds) / len(seconds):,.1f}, p99 {p99:,}, most {max(seconds):,}"
+    return {"mean": round(sum(seconds) / len(seconds), 2), "p99": p99, "most": max(seconds)}
 
 
-def _times_the_mean(counts: list[int]) -> str:
-    return f"{max(counts):,}, {max(counts) * len(counts) / max(sum(counts), 1):.2f} × the mean"
+def _shown(rates: Mapping[str, Any]) -> str:
+    return f"mean {rates['mean']:,.1f}, p99 {rates['p99']:,}, most {rates['most']:,}"
 
 
 def _start_seconds(answered: Counter[int], hosts: int) -> int:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
+from .markdown import table
 from .report import amount
 
 CALLERS = 1_000
@@ -43,14 +44,10 @@ def tables(data: Mapping[str, Any]) -> str | None:
     ]
     return "\n".join(
         (
-            _table([f"{CALLERS:,} callers: served, upstream requests, p99 wait", *SHOWN.values()], callers),
-            _table([FRESH_HEAD, *FRESH.values(), f"{CALLERS:,} callers in a program that has just started"], first),
+            table([f"{CALLERS:,} callers: served, upstream requests, p99 wait", *SHOWN.values()], callers),
+            table([FRESH_HEAD, *FRESH.values(), f"{CALLERS:,} callers in a program that has just started"], first),
         )
     )
-
-
-def _table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    return "".join(f"| {' | '.join(line)} |\n" for line in (head, ["---"] * len(head), *lines))
 
 
 def _time(figure: Mapping[str, float] | None) -> str:

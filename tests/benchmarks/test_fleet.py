@@ -12,7 +12,7 @@ import pytest
 from benchmarks.fleet import HOUR, Scenario, per
 from benchmarks.fleet_rows import DAY, DURING_OUTAGE, OUTAGE, SPREAD
 
-from benchmarks import fleet, fleet_rows
+from benchmarks import fleet, fleet_rows, fleet_tables, report
 
 pytestmark = pytest.mark.weak_error_references  # thousands of errors of one kind, which other tests search
 
@@ -87,8 +87,8 @@ def test_quota_is_respected() -> None:
     assert max(outcome.answered) < 30
 
 
-def test_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each variant has a row with what the plot shows; only the spread fleet of full size has a goal."""
+def test_rows_and_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each variant has a row with what the plot shows, and a line of a table; only a fleet of full size has a goal."""
     monkeypatch.setattr(fleet_rows, "QUICK_HOSTS", 20)
     rows = [*fleet_rows.measure("asyncio", quick=True), *fleet_rows.measure_outage("asyncio", quick=True)]
     assert [row.details["variant"] for row in rows] == [*DAY, *DURING_OUTAGE]
@@ -97,3 +97,8 @@ def test_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     texts = list(itertools.chain(*(row.notes for row in rows)))
     assert any(text.startswith("requests per second: mean 0.0") for text in texts)
     assert "hosts without credentials in the outage: 0" in texts
+    text = fleet_tables.tables({"rows": [report.as_data(row) for row in rows]})
+    assert text is not None
+    assert "| no random numbers | 0 | 20 (46.4 × the mean) | 0.0 | 0 | 20 |" in text
+    assert len(text.splitlines()) == 2 + len(DAY) + 1 + 2 + len(DURING_OUTAGE)
+    assert fleet_tables.tables({"rows": []}) is None
