@@ -108,8 +108,8 @@ def options(name: str) -> Iterator[str]:
 def chain_order(_: str) -> Iterator[str]:
     """Return the steps of the default chain, in both orders."""
     orders = (default_chain.CHAIN_WITHOUT_PROFILE, default_chain.CHAIN_WITH_PROFILE)
-    rows = [(entry.title, entry.sources, *(str(order.index(entry) + 1) for order in orders)) for entry in orders[0]]
-    yield from _table(("provider", "where it looks", "no profile selected", "a profile selected explicitly"), rows)
+    rows = [(*(str(order.index(entry) + 1) for order in orders), entry.title, entry.sources) for entry in orders[0]]
+    yield from _table(("no profile", "profile", "provider", "where it looks"), rows)
 
 
 def command_line(_: str) -> Iterator[str]:

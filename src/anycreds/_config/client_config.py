@@ -40,7 +40,7 @@ class ClientConfig(Frozen):
             for clients of this library. It is called once for each attempt that needs a client, and the client is
             closed when the attempt ends. The metadata services at link-local addresses are never called with it.
         ssl_context: The ``ssl.SSLContext`` for the services; None for one with the certificates of ``AWS_CA_BUNDLE``,
-            of the profile's ``ca_bundle`` or of the system. A client of ``http_client_factory`` has its own.
+            of the profile's ``ca_bundle`` or of the HTTP library. A client of ``http_client_factory`` has its own.
         max_attempts: How often one call is made at most, the first attempt included: 1 to 100; 3 if nothing sets it.
             See https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
         app_id: A name of your application, which AWS displays in notifications and logs: up to 50 letters, digits and
