@@ -35,7 +35,7 @@ from support.seeded_trio import seeded_trio
 TRACED = str(Path(state.__file__).parent)
 # A refresh gets its number in the instant before it asks the source. A thread that stops just between these two for as
 # long as a whole exchange takes is left out.
-ATOMIC = ("_begin_attempt", "_outcome_of_attempt", "_attempt_now")
+ATOMIC = ("_begin_attempt", "unwanted", "_outcome_of_attempt", "_attempt_now")
 # How many schedules of each scenario and backend a change tries. There are 300 to 1,600 with one switch.
 ONE_SWITCH, MORE_SWITCHES = 18, 12
 PATIENCE = 100.0  # virtual seconds: more than an attempt may take
