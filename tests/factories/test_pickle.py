@@ -43,11 +43,21 @@ async def of_client(context: ClientContext) -> Credentials:
     return KEYS.replace(account_id=context.region)
 
 
+def provider_for(key: str) -> Provider:
+    """Return the provider of a role."""
+    return anycreds.cached(of_client).for_client(ClientContext(region=key))
+
+
+def note(key: str, event: object) -> None:
+    """Observe a role cache."""
+
+
 # --- every option of every factory
 
 SSO = {"sso_start_url": "https://x.awsapps.com/start", "sso_region": "eu-west-1", "sso_role_name": "R"}
 # What another option needs beside it.
 NEEDED: dict[str, dict[str, Any]] = {
+    "directory": {"key": "text"},
     "authorization_token": {"full_uri": "http://127.0.0.1/"},
     "authorization_token_file": {"full_uri": "http://127.0.0.1/"},
     "serial_number": {"mfa_code_provider": function},
@@ -73,7 +83,7 @@ VALUES: dict[str, Any] = {
     "logins": {"accounts.google.com": function},
     "max_retries": 2,
     "policy_arns": ["arn:p"],
-    "provider": function,
+    "provider": anycreds.from_env(),
     "recheck_after": 600,
     "refresh_window": timedelta(minutes=1),
     "serial_number": MFA,
@@ -98,9 +108,9 @@ SECRETS: dict[str, Any] = {
 }
 NOT_SENT = {"clock", "include_secrets", "providers"}
 FACTORIES: dict[str, Callable[..., Provider]] = {
-    name: value
-    for name, value in vars(anycreds).items()
-    if name.startswith("from_") or name in ("cached", "create_credential_chain")
+    name: getattr(anycreds, name)
+    for name in anycreds.__all__
+    if name.startswith("from_") or name in ("cached", "create_credential_chain", "disk_cached")
 }
 OPTIONS = [(name, option) for name in FACTORIES for option in inspect.signature(FACTORIES[name]).parameters]
 PLAIN = [(name, one) for name, one in OPTIONS if one not in NOT_SENT and (one in VALUES or one not in SECRETS)]
@@ -276,6 +286,29 @@ def test_clock_of_a_test_is_not_pickled() -> None:
     found = sent(anycreds.cached(function, clock=clock, stale_ok=True))
     assert found._runtime.time is not clock.time
     assert found._state.options.stale_ok
+
+
+@pytest.mark.anyio
+async def test_role_cache_is_pickled() -> None:
+    """A role cache keeps its function and limits; its pickles are one cache in a process, without credentials."""
+    roles = anycreds.RoleCache(provider_for, max_size=7, max_concurrency=3, observer=note)
+    assert (await roles("red")).account_id == "red"
+    first, second = sent([roles, roles])
+    assert first is second
+    assert (first.statistics.size, first._entries.max_size, first._call_limit.max_concurrency) == (0, 7, 3)
+    assert first._observer is note
+    assert (await first("blue")).account_id == "blue"
+    assert pickle.loads(pickle.dumps(roles)) is copy.deepcopy(roles) is copy.copy(roles) is roles
+    assert sent(anycreds.RoleCache(provider_for))._observer is None
+
+
+@pytest.mark.anyio
+async def test_provider_of_a_role_is_pickled_alone() -> None:
+    """The provider of one key is pickled without the role cache and its function, which may be local."""
+    roles: anycreds.RoleCache[str] = anycreds.RoleCache(lambda key: provider_for(key))  # noqa: PLW0108 - it has to be local
+    found = sent(roles.provider("red"))
+    assert (await found()).account_id == "red"
+    assert found._state.options.spread_first_refresh
 
 
 # --- one provider per process

@@ -38,6 +38,8 @@ def picklable(factory: Callable[P, T]) -> Callable[P, T]:
 
     If the factory has the option ``include_secrets``, that allows pickling with secrets. It has no other effect.
     """
+    code = factory.__code__
+    names: tuple[str, ...] = code.co_varnames[: code.co_argcount]
 
     @wraps(factory)
     def call(*args: P.args, **kwargs: P.kwargs) -> T:
@@ -48,7 +50,7 @@ def picklable(factory: Callable[P, T]) -> Callable[P, T]:
             strip_frames(error)
             raise
         if not any(provider is given for given in (*args, *kwargs.values())):  # ``cached`` may return its argument
-            provider._made_by = FactoryCall(factory, args, kwargs)
+            provider._made_by = FactoryCall(factory.__name__, names, args, kwargs)
         return provider
 
     return call
@@ -58,20 +60,22 @@ class FactoryCall:
     """A call of a public factory: what is pickled in place of the provider that it returned.
 
     Args:
-        factory: The factory.
-        args: Its positional arguments.
-        options: Its keyword arguments, a new dict. What the program may change later is copied, except for ``environ``,
+        factory: The name of the factory.
+        names: The names of its positional parameters; none for ``*providers``.
+        args: The positional arguments.
+        options: The keyword arguments, a new dict. What the program may change later is copied, except for ``environ``,
             of which each call of the provider reads the current state.
 
     """
 
-    __slots__ = ("_args", "_factory", "_options")
+    __slots__ = ("_args", "_factory", "_names", "_options")
 
-    def __init__(self, factory: Callable[..., Provider], args: tuple[Any, ...], options: dict[str, Any]) -> None:
+    def __init__(self, factory: str, names: tuple[str, ...], args: tuple[Any, ...], options: dict[str, Any]) -> None:
         for name, value in options.items():
             if type(value) in (dict, list) and name != "environ":
                 options[name] = value.copy()
         self._factory = factory
+        self._names = names
         self._args = args
         self._options = options
 
@@ -79,25 +83,23 @@ class FactoryCall:
         """Return what ``provider.__reduce__`` returns. Raise ``InvalidConfigurationError`` if it contains a secret."""
         if (secret := self._secret_option()) is not None:
             raise InvalidConfigurationError(
-                f"the provider cannot be pickled: option {secret} of {self._factory.__name__}() is a secret",
+                f"the provider cannot be pickled: option {secret} of {self._factory}() is a secret",
                 source=provider.name,
                 hint=f"{SECRET_OPTIONS[secret]}, or pass include_secrets=True to pickle the secret too",
             )
-        from .. import __version__
-
         others, options = self._named()
         options.pop("clock", None)  # it belongs to a test
         options = {name: _portable(value) for name, value in options.items()}
-        call = __version__, self._factory.__name__, others, options
         if isinstance(provider, CachedProvider):
-            return call_again_once, (SHARED.identify(provider), *call)
-        return call_again, call
+            return reduced_once(provider, self._factory, others, options)
+        from .. import __version__
+
+        return call_again, (__version__, self._factory, others, options)
 
     def _named(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Return the arguments without a name, which are those of ``*providers``, and all others by their names."""
-        code = self._factory.__code__
-        names = code.co_varnames[: code.co_argcount]
-        return self._args[len(names) :], {**dict(zip(names, self._args, strict=False)), **self._options}
+        named = dict(zip(self._names, self._args, strict=False))
+        return self._args[len(self._names) :], {**named, **self._options}
 
     def _secret_option(self) -> str | None:
         """Return the name of an option that must not be pickled; None if there is none."""
@@ -135,6 +137,13 @@ class _PortableCredentials:
 
         fields = {name: getattr(self._credentials, name) for name in Credentials.__slots__}
         return call_again, (__version__, Credentials.__name__, (), fields)
+
+
+def reduced_once(given: object, name: str, args: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, ...]:
+    """Return what ``given.__reduce__`` returns, for a call whose result is one object in each process."""
+    from .. import __version__
+
+    return call_again_once, (SHARED.identify(given), __version__, name, args, options)
 
 
 def call_again(version: str, name: str, args: tuple[Any, ...], options: dict[str, Any]) -> Any:

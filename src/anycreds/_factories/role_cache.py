@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import TYPE_CHECKING, Generic, NamedTuple
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self
 
 from .._cache.provider import CachedProvider
 from .._cache.refresh_windows import DEFAULT_OPTIONS, CacheOptions
@@ -15,6 +15,7 @@ from .._core.credentials import Credentials
 from .._core.errors import CredentialsError, InvalidConfigurationError, RetrievalError
 from .._core.provider import NO_CONTEXT, ContextFunction, CredentialProvider
 from .._system.call_limit import CallLimit
+from .pickling import FactoryCall, reduced_once
 from .role_entries import K, RoleEntries
 from .runtime import RUNTIME, as_provider
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 _NAME = "role cache"
 _SPREAD = CacheOptions(spread_first_refresh=True)
+# A provider of this cache is pickled as one with a cache of its own, without those of all other keys.
+_PICKLED_OPTIONS = {"spread_first_refresh": True}
 
 
 class RoleCacheStatistics(NamedTuple):
@@ -47,7 +50,7 @@ class RoleCache(Generic[K]):
     ``await roles(key)`` returns the credentials of the provider that ``provider_for(key)`` made, and
     ``roles.provider(key)`` that provider, cached, for adapters, ``keep_fresh``, ``invalidate`` and ``min_ttl``. Each
     key has one refresh at a time, and keys that were created together are refreshed at different times. One object may
-    be used in any number of event loops and threads.
+    be used in any number of event loops and threads. It is pickled with ``provider_for``, without credentials.
 
     Args:
         provider_for: A function that returns the provider of a key: one of this library, or an async function as in
@@ -191,7 +194,9 @@ class RoleCache(Generic[K]):
             options = _SPREAD if options is DEFAULT_OPTIONS else options._replace(spread_first_refresh=True)
         if self._observer is not None:
             options = options._replace(observer=partial(self._observer, key))
-        return CachedProvider(source, runtime.with_call_limit(self._call_limit), options, context)
+        provider = CachedProvider(source, runtime.with_call_limit(self._call_limit), options, context)
+        provider._made_by = FactoryCall("cached", ("provider",), (given,), _PICKLED_OPTIONS)
+        return provider
 
     def _given_provider(self, key: K) -> CredentialProvider | ContextFunction:
         try:
@@ -212,6 +217,21 @@ class RoleCache(Generic[K]):
             source=_NAME,
             hint="define provider_for with def, and let it raise a CredentialsError for a key without a provider",
         )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        options: dict[str, Any] = {
+            "max_size": self._entries.max_size,
+            "max_concurrency": self._call_limit.max_concurrency,
+        }
+        if self._observer is not None:
+            options["observer"] = self._observer
+        return reduced_once(self, "RoleCache", (self._provider_for,), options)
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
 
     def __repr__(self) -> str:
         return f"<anycreds role cache: {len(self._by_key)} of at most {self._entries.max_size} keys>"
