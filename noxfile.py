@@ -25,7 +25,7 @@ nox.options.reuse_venv = "yes"  # tools are pinned, and the project is reinstall
 nox.options.sessions = ["tests", "lint"]
 
 # The groups of ``pyproject.toml`` that have a file in ``requirements``.
-GROUPS = ("test", "lint", "mutation", "bench", "peers", "adapters", "package", "docs")
+GROUPS = ("test", "lint", "mutation", "bench", "peers", "adapters", "engines", "package", "docs")
 
 # No check may depend on the AWS settings of the developer.
 BARE = {name: None for name in os.environ if name.startswith("AWS_")}
@@ -375,6 +375,20 @@ def adapters(session: nox.Session, libraries: str) -> None:
         session.install("aiobotocore==2.25.1", "botocore==1.40.61", "boto3==1.40.61")
         tests = ["tests/adapters/aiobotocore"]
     session.run("python", "-m", "pytest", *tests, *session.posargs, env=BARE)
+
+
+@nox.session
+@nox.parametrize("engine", ["dask", "ray", "spark"])
+def engines(session: nox.Session, engine: str) -> None:
+    """Run providers on workers of Dask, Ray and Spark, which read from a moto server while credentials rotate."""
+    session.install("--require-hashes", "-r", "requirements/engines.txt")
+    if engine == "spark":
+        if shutil.which("java") is None:
+            session.skip("needs Java")
+        session.install("pyspark==4.3.0")  # not in the requirements: it has 400 MB
+    install_project(session)
+    tests = ("-s", "--override-ini=faulthandler_timeout=290", "tests/engines", *session.posargs)
+    session.run("python", "-m", "pytest", *tests, env={**BARE, "ANYCREDS_ENGINE": engine})
 
 
 # The open database of vulnerabilities; pip-audit sends it the name and version of each pinned package.

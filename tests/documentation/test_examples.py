@@ -106,6 +106,13 @@ def test_tenants(aws: FakeAWS) -> None:
     assert aws.count("assume role") == 3
 
 
+def test_process_pool(aws: FakeAWS) -> None:
+    """Four tasks get credentials of the role, and each process calls STS once."""
+    lines = run(sys.executable, EXAMPLES / "process_pool.py").splitlines()
+    assert [line.partition(",")[0] for line in lines] == [f"{item} as ASIA…" for item in "abcd"]
+    assert aws.count("assume role") == len({line.rpartition(" ")[2] for line in lines})
+
+
 class Broker(BaseHTTPRequestHandler):
     """Responds with credentials to every request."""
 

@@ -15,8 +15,10 @@ import logging
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from unittest import SkipTest
 
 import anyio
 import pytest
@@ -116,7 +118,8 @@ def test_blocks_run(
     with user_with_aws(tmp_path / "home", monkeypatch):
         monkeypatch.chdir(tmp_path)
         for example in examples:
-            example.evaluate()
+            with suppress(SkipTest):  # which would leave out the rest of the page, too
+                example.evaluate()
         examples[0].namespace.clear()  # what the page has made ends with it: clients, sessions
         gc.collect()
     if portals := sys.modules.get("anycreds.adapters._blocking_portal"):
