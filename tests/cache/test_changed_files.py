@@ -129,6 +129,7 @@ FACTORIES: dict[str, Callable[[], CachedProvider]] = {
 }
 
 
+@pytest.mark.fault("L23")
 @pytest.mark.parametrize("at_once", [True, False], ids=["in memory", "on a disk"])
 @pytest.mark.usefixtures("virtual_clock")
 async def test_rotated_keys(files: Files, at_once: bool) -> None:
@@ -198,6 +199,7 @@ async def test_unchanged_files(files: Files) -> None:
     assert 24 * 60 - 2 <= len(files.checks) <= 24 * 60 + 2
 
 
+@pytest.mark.fault("L23")
 @pytest.mark.usefixtures("virtual_clock")
 async def test_touched_file(files: Files) -> None:
     """A file that was written again without a change leads to one refresh, and an hour later to no other."""
@@ -223,6 +225,7 @@ async def test_corrected_secret(files: Files) -> None:
     assert (await provider()).secret_access_key == f"{CANARY}-right"
 
 
+@pytest.mark.fault("L23")
 @pytest.mark.usefixtures("virtual_clock")
 async def test_missing_or_empty_file(files: Files) -> None:
     """The credentials of a file that is deleted or truncated stay in use, without an attempt, until it is back."""
@@ -250,6 +253,7 @@ async def test_new_file(files: Files) -> None:
     assert await key_after(provider, NOTICED) == "AKIDNEW"
 
 
+@pytest.mark.fault("L23")
 @pytest.mark.usefixtures("virtual_clock")
 async def test_broken_file(files: Files) -> None:
     """While a file is broken its old keys are returned, with an attempt per backoff; once it is right, the new ones."""
@@ -285,6 +289,7 @@ async def test_many_callers(files: Files, virtual_clock: VirtualClock) -> None:
         assert len(files.checks) == expected
 
 
+@pytest.mark.fault("L23")
 async def test_hanging_disk(files: Files, virtual_clock: VirtualClock, monkeypatch: pytest.MonkeyPatch) -> None:
     """While a disk hangs no caller waits, and a check is made every ten minutes; then the new keys are returned."""
     files.write_keys("AKIDOLD")

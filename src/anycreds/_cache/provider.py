@@ -226,7 +226,8 @@ class CachedProvider(Provider):
     async def _plan(self, loop: Hashable, decide: Callable[[], CallPlan]) -> CallPlan:
         """Decide, and start the refresh that this needs. If the source answers at once, it has ended already."""
         state, plan = self._state, None
-        await check_files(state, self)
+        if state.snapshot.files.seen:
+            await check_files(state, self)
         if modules := self._source._modules_for_now(self._runtime, self._context):
             await self._runtime.preload(modules)
         if not state.refreshes.is_planned(loop):  # otherwise a caller has found that the source does not answer at once
