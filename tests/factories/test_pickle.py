@@ -141,9 +141,9 @@ def sent(given: Any, protocol: int | None = None) -> Any:
 def settings(provider: Provider) -> Any:
     """Return the arguments of the call that made a provider, and of the providers among them."""
     call: Any = provider._made_by
-    args, options = call._named()
+    args, options = call.named()
     values = [settings(one) if isinstance(one, Provider) else one for one in (*args, *options.values())]
-    return call._factory, [*options], values
+    return call.factory, [*options], values
 
 
 @each_row("name, option", PLAIN)

@@ -12,9 +12,9 @@ from .._core.provider import Provider
 from .._core.validation import check_timeout_and_retries
 from . import constructors
 from .default_chain import from_default_chain
+from .factory_call import picklable
 from .files import Files
 from .lazy import LazyProvider, endpoint_resolver
-from .pickling import picklable
 from .runtime import RUNTIME, as_source_provider
 from .sts_options import checked_parameters, required
 

@@ -8,7 +8,7 @@ from .._cache.provider import CachedProvider
 from .._cache.refresh_windows import CacheOptions
 from .._core.durations import as_seconds
 from .._core.provider import ContextFunction, CredentialProvider
-from .pickling import picklable
+from .factory_call import picklable
 from .runtime import RUNTIME, as_provider
 
 if TYPE_CHECKING:

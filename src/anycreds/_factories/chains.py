@@ -5,7 +5,7 @@ from __future__ import annotations
 from .._core.errors import InvalidConfigurationError
 from .._core.provider import ContextFunction, CredentialProvider
 from .._providers.chain import CredentialChain
-from .pickling import picklable
+from .factory_call import picklable
 from .runtime import RUNTIME, as_provider
 
 

@@ -10,9 +10,9 @@ from .._config.client_config import check_client_config
 from .._core.errors import InvalidConfigurationError
 from .._core.provider import Provider
 from .._core.validation import InvalidValueError, check_timeout_and_retries
+from .factory_call import picklable
 from .files import Files
 from .lazy import LazyProvider, endpoint_resolver
-from .pickling import picklable
 from .runtime import RUNTIME
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from .._providers.environment import EnvironmentProvider
 from .._system.runtime import SystemRuntime
 from .cache import cached
 from .chain_steps import ChainStep, no_default_profile, no_token_file, shared_files_step, sso_step
+from .factory_call import picklable
 from .files import Files
 from .metadata import container_provider, instance_metadata_provider
-from .pickling import picklable
 from .runtime import RUNTIME
 from .web_identity import token_file_provider
 

@@ -11,8 +11,8 @@ from .._core.disk_cache_key import KEY_HINT
 from .._core.errors import InvalidConfigurationError
 from .._core.provider import ContextFunction, CredentialProvider, Provider
 from .._core.validation import InvalidValueError, check_text
+from .factory_call import picklable
 from .lazy import LazyProvider
-from .pickling import picklable
 from .runtime import RUNTIME, as_provider
 
 if TYPE_CHECKING:

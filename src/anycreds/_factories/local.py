@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from .._core.provider import Provider
 from .._providers.environment import EnvironmentProvider
+from .factory_call import picklable
 from .files import Files
-from .pickling import picklable
 from .profile import profile_provider
 from .runtime import RUNTIME
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from .._core.provider import Provider
 from .._core.validation import check_timeout_and_retries
 from . import constructors
+from .factory_call import picklable
 from .files import Files
 from .lazy import LazyProvider, profile_field
-from .pickling import picklable
 from .runtime import RUNTIME
 
 if TYPE_CHECKING:

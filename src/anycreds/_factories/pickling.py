@@ -7,18 +7,16 @@ in each process (``shared_objects``).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial, wraps
-from typing import Any, ParamSpec, TypeVar
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
 
 from .._cache.provider import CachedProvider
 from .._core.credentials import Credentials
 from .._core.errors import CredentialsError, InvalidConfigurationError, strip_frames
 from .._core.provider import Provider
+from .factory_call import FactoryCall
 from .shared_objects import SHARED
-
-P = ParamSpec("P")
-T = TypeVar("T", bound=Provider)
 
 # The options that may contain a secret, with what can be done instead.
 SECRET_OPTIONS = {
@@ -33,81 +31,36 @@ SECRET_OPTIONS = {
 }
 
 
-def picklable(factory: Callable[P, T]) -> Callable[P, T]:
-    """Decorate a public factory, so that its providers can be pickled, and no frame of its errors holds an argument.
+def reduced(provider: Provider, call: FactoryCall) -> tuple[Any, ...]:
+    """Return what ``provider.__reduce__`` returns.
 
-    If the factory has the option ``include_secrets``, that allows pickling with secrets. It has no other effect.
-    """
-    code = factory.__code__
-    names: tuple[str, ...] = code.co_varnames[: code.co_argcount]
-
-    @wraps(factory)
-    def call(*args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            provider = factory(*args, **kwargs)
-        except CredentialsError as error:
-            del args, kwargs
-            strip_frames(error)
-            raise
-        if not any(provider is given for given in (*args, *kwargs.values())):  # ``cached`` may return its argument
-            provider._made_by = FactoryCall(factory.__name__, names, args, kwargs)
-        return provider
-
-    return call
-
-
-class FactoryCall:
-    """A call of a public factory: what is pickled in place of the provider that it returned.
-
-    Args:
-        factory: The name of the factory.
-        names: The names of its positional parameters; none for ``*providers``.
-        args: The positional arguments.
-        options: The keyword arguments, a new dict. What the program may change later is copied, except for ``environ``,
-            of which each call of the provider reads the current state.
+    Raises:
+        InvalidConfigurationError: It would contain a secret, and the program did not pass ``include_secrets=True``.
 
     """
+    if (secret := _secret_option(call)) is not None:
+        raise InvalidConfigurationError(
+            f"the provider cannot be pickled: option {secret} of {call.factory}() is a secret",
+            source=provider.name,
+            hint=f"{SECRET_OPTIONS[secret]}, or pass include_secrets=True to pickle the secret too",
+        )
+    others, options = call.named()
+    options.pop("clock", None)  # it belongs to a test
+    options = {name: _portable(value) for name, value in options.items()}
+    if isinstance(provider, CachedProvider):
+        return reduced_once(provider, call.factory, others, options)
+    from .. import __version__
 
-    __slots__ = ("_args", "_factory", "_names", "_options")
+    return call_again, (__version__, call.factory, others, options)
 
-    def __init__(self, factory: str, names: tuple[str, ...], args: tuple[Any, ...], options: dict[str, Any]) -> None:
-        for name, value in options.items():
-            if type(value) in (dict, list) and name != "environ":
-                options[name] = value.copy()
-        self._factory = factory
-        self._names = names
-        self._args = args
-        self._options = options
 
-    def __call__(self, provider: Provider) -> tuple[Any, ...]:
-        """Return what ``provider.__reduce__`` returns. Raise ``InvalidConfigurationError`` if it contains a secret."""
-        if (secret := self._secret_option()) is not None:
-            raise InvalidConfigurationError(
-                f"the provider cannot be pickled: option {secret} of {self._factory}() is a secret",
-                source=provider.name,
-                hint=f"{SECRET_OPTIONS[secret]}, or pass include_secrets=True to pickle the secret too",
-            )
-        others, options = self._named()
-        options.pop("clock", None)  # it belongs to a test
-        options = {name: _portable(value) for name, value in options.items()}
-        if isinstance(provider, CachedProvider):
-            return reduced_once(provider, self._factory, others, options)
-        from .. import __version__
-
-        return call_again, (__version__, self._factory, others, options)
-
-    def _named(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Return the arguments without a name, which are those of ``*providers``, and all others by their names."""
-        named = dict(zip(self._names, self._args, strict=False))
-        return self._args[len(self._names) :], {**named, **self._options}
-
-    def _secret_option(self) -> str | None:
-        """Return the name of an option that must not be pickled; None if there is none."""
-        _, options = self._named()
-        if options.get("include_secrets"):
-            return None
-        given = {name: options[name] for name in SECRET_OPTIONS if options.get(name) is not None}
-        return next((name for name, value in given.items() if _is_secret(name, value)), None)
+def _secret_option(call: FactoryCall) -> str | None:
+    """Return the name of an option that must not be pickled; None if there is none."""
+    _, options = call.named()
+    if options.get("include_secrets"):
+        return None
+    given = {name: options[name] for name in SECRET_OPTIONS if options.get(name) is not None}
+    return next((name for name, value in given.items() if _is_secret(name, value)), None)
 
 
 def _is_secret(option: str, value: Any) -> bool:

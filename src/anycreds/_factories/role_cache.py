@@ -15,7 +15,7 @@ from .._core.credentials import Credentials
 from .._core.errors import CredentialsError, InvalidConfigurationError, RetrievalError
 from .._core.provider import NO_CONTEXT, ContextFunction, CredentialProvider
 from .._system.call_limit import CallLimit
-from .pickling import FactoryCall, reduced_once
+from .factory_call import FactoryCall
 from .role_entries import K, RoleEntries
 from .runtime import RUNTIME, as_provider
 
@@ -225,6 +225,8 @@ class RoleCache(Generic[K]):
         }
         if self._observer is not None:
             options["observer"] = self._observer
+        from .pickling import reduced_once
+
         return reduced_once(self, "RoleCache", (self._provider_for,), options)
 
     def __copy__(self) -> Self:

@@ -9,9 +9,9 @@ from .._config.client_config import check_client_config
 from .._core.provider import Provider
 from .._core.validation import check_timeout_and_retries
 from . import constructors
+from .factory_call import picklable
 from .files import Files
 from .lazy import LazyProvider, endpoint_resolver, profile_field
-from .pickling import picklable
 from .profile import profile_provider
 from .runtime import RUNTIME
 

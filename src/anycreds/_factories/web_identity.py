@@ -12,9 +12,9 @@ from .._core.errors import InvalidConfigurationError
 from .._core.provider import Provider
 from .._core.validation import InvalidValueError, check_text, check_timeout_and_retries
 from . import constructors
+from .factory_call import picklable
 from .files import Files
 from .lazy import LazyProvider, endpoint_resolver
-from .pickling import picklable
 from .runtime import RUNTIME
 from .sts_options import checked_parameters, required
 
