@@ -29,7 +29,8 @@ from support.budget import Budget
 from support.fake_source import make_credentials
 from support.goals import RecordGoal
 from support.history import History, problems
-from support.interleaving import ControlledLock, Schedule, Scheduler, interleaved_backend
+from support.interleaved_loops import interleaved_backend
+from support.interleaving import ControlledLock, Schedule, Scheduler
 from support.seeded_trio import seeded_trio
 
 TRACED = str(Path(state.__file__).parent)

@@ -19,10 +19,6 @@ from functools import partial
 from types import CodeType, FrameType, SimpleNamespace, TracebackType
 from typing import Any, TypeAlias
 
-import trio
-
-from anycreds.testing import VirtualLoop, virtual_backend
-
 Schedule: TypeAlias = tuple[tuple[int, int], ...]
 """Switches in their order: the step before which, and how many threads further the next one is."""
 
@@ -96,9 +92,12 @@ class Scheduler:
         self._all_ended = threading.Event()
         self._ended: set[int] = set()
         self._waiting: dict[int, ControlledLock] = {}
-        # At which step a thread had nothing to do, and before which time.
+        self.now = 0.0
+        """The virtual time, which passes in ``idle``."""
+        self.activity = 0
+        """How often threads have done anything besides these steps."""
+        # What had been done when a thread had nothing to do, and before which time it has nothing to do.
         self._idle: dict[int, tuple[int, float]] = {}
-        self._due = -1  # the idle thread for which time passes
         self._is_deadlocked = False
         self.current = -1
         """The number of the thread that runs; -1 before and after all of them."""
@@ -162,26 +161,26 @@ class Scheduler:
         self._hand_over_to(number)
         del self._waiting[waiting]
 
-    def idle(self, until: float) -> bool:
-        """Let other threads run, as the current one has nothing to do before a time; return False once that has come.
+    def idle(self, until: float) -> None:
+        """Let other threads run, as the current one has nothing to do before a time.
 
-        Time passes when no thread has anything to do, and then for the one that has something to do first.
+        Time passes when no thread has anything to do: then the one with the earliest time goes on.
         """
         idle = self.current
         if idle < 0:
-            return False
-        self._idle[idle] = (self.steps, until)
+            self.now = until
+            return
+        done = self.steps + self.activity
+        self._idle[idle] = (done, until)
         count = len(self._turns)
         others = [each for more in range(1, count) if self._can_run(each := (idle + more) % count)]
-        following = next((each for each in others if self._idle.get(each, (-1,))[0] != self.steps), -1)
+        following = next((each for each in others if self._idle.get(each, (-1,))[0] != done), -1)
         if following < 0:
-            following = self._due = min([idle, *others], key=lambda each: self._idle[each][1])
+            following = min([idle, *others], key=lambda each: self._idle[each][1])
+            self.now = max(self.now, self._idle[following][1])
+            self.activity += 1
         if following != idle:
             self._hand_over_to(following)
-        is_due = self._due == idle
-        if is_due:
-            self._due = -1
-        return not is_due
 
     def _hand_over_to(self, number: int) -> None:
         leaving = self.current
@@ -208,26 +207,3 @@ class Scheduler:
         runnable = [each for each in others if self._can_run(each)]
         self._is_deadlocked |= bool(others) and not runnable
         return next(iter(runnable or others), -1)
-
-
-def interleaved_backend(name: str, scheduler: Scheduler) -> tuple[str, dict[str, Any]]:
-    """Return a backend under virtual time, whose time passes when no event loop of the scheduler has anything to do."""
-    if name == "asyncio":
-
-        class Loop(VirtualLoop):
-            def _jump(self, seconds: float) -> None:
-                if not scheduler.idle(self.time() + seconds):
-                    super()._jump(seconds)
-
-        return name, {"loop_factory": Loop}
-    name, options = virtual_backend(name)
-    clock: Any = options["clock"]
-    jump = clock._autojump
-
-    def wait_or_jump() -> None:
-        until = trio.current_time() + trio.lowlevel.current_statistics().seconds_to_next_deadline
-        if not scheduler.idle(until):
-            jump()
-
-    clock._autojump = wait_or_jump
-    return name, options

@@ -118,10 +118,11 @@ def test_time_passes_for_the_thread_that_is_due_first() -> None:
 
     def wait_for(*times: float) -> None:
         for until in times:
-            while scheduler.idle(until):
-                pass
+            while scheduler.now < until:
+                scheduler.idle(until)
             due.append(until)
 
     scheduler.run([lambda: wait_for(1, 4, 5), lambda: wait_for(2, 3), lambda: wait_for(6)])
     assert (due, scheduler.errors) == ([1, 2, 3, 4, 5, 6], [])
-    assert not scheduler.idle(7)  # no thread runs
+    scheduler.idle(7)  # no thread runs
+    assert scheduler.now == 7

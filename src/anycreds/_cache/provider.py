@@ -192,19 +192,26 @@ class CachedProvider(Provider):
         has_waited, abandoned, lost, observer = False, 0, 0, state.options.observer
         while abandoned < MAX_ABANDONED_REFRESHES:
             started = 0.0 if observer is None else self._runtime.monotonic()  # before a task that may start eagerly
-            prefer_own, max_wait = lost >= MAX_LOST_REFRESHES, math.inf
-            refresh = None if min_ttl is not None or prefer_own else state.refreshes.joinable(loop)
+            max_wait = math.inf
+            refresh = None if min_ttl is not None or lost >= MAX_LOST_REFRESHES else state.refreshes.joinable(loop)
             if refresh is None:
-                decide = partial(
-                    state.plan_call, loop, min_ttl, has_waited=has_waited, force=force, prefer_own=prefer_own
+                credentials, refresh, max_wait, _ = await self._plan(
+                    loop,
+                    partial(
+                        state.plan_call,
+                        loop,
+                        min_ttl,
+                        has_waited=has_waited,
+                        force=force,
+                        prefer_own=lost >= MAX_LOST_REFRESHES,
+                    ),
                 )
-                credentials, refresh, max_wait, _ = await self._plan(loop, decide)
                 if refresh is None or max_wait <= 0:
                     # The source may have answered at once: then there are others now.
                     credentials = (state.cached_or_none() if min_ttl is None else None) or credentials
                     assert credentials is not None  # only a caller that waits may have none
                     return credentials
-                del credentials, decide  # many may wait below, and each would keep one
+                del credentials  # many may wait below, and each would keep one
             with self._runtime.pause_attempt():
                 outcome = await refresh.wait(max_wait)
             if observer is not None:
