@@ -338,22 +338,25 @@ def javascript(session: nox.Session) -> None:
 
 # By peer: its tests, and the environment variable without which they are skipped.
 PEERS = {
-    "botocore": ("tests/conformance/test_botocore.py", {"ANYCREDS_BOTOCORE": "1"}),
-    "moto": ("tests/conformance/test_moto.py", {"ANYCREDS_MOTO": "1"}),
-    "awscli": ("tests/cli/test_serve_other_sdks.py", {"ANYCREDS_AWS_CLI": "aws"}),
+    "botocore": (("tests/conformance/test_botocore.py",), {"ANYCREDS_BOTOCORE": "1"}),
+    "moto": (("tests/conformance/test_moto.py",), {"ANYCREDS_MOTO": "1"}),
+    "awscli": (
+        ("tests/cli/test_serve_other_sdks.py", "tests/providers/disk_cache/test_aws_cli.py"),
+        {"ANYCREDS_AWS_CLI": "aws"},
+    ),
 }
 
 
 @nox.session
 @nox.parametrize("peer", list(PEERS))
 def peers(session: nox.Session, peer: str) -> None:
-    """Run the conformance cases with botocore and a moto server, and ``serve`` with the AWS CLI."""
+    """Run the conformance cases with botocore and moto; ``serve`` and the cache on disk with the AWS CLI."""
     session.install("--require-hashes", "-r", "requirements/peers.txt")
     install_project(session)
     if peer == "awscli":
         session.install("awscli==1.45.11")  # it pins an older botocore than the other peers
     tests, switch = PEERS[peer]
-    session.run("python", "-m", "pytest", tests, *session.posargs, env={**BARE, **switch})
+    session.run("python", "-m", "pytest", *tests, *session.posargs, env={**BARE, **switch})
 
 
 # Proves that the search finds what it has to, in the cache of aiobotocore.
