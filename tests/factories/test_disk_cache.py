@@ -60,7 +60,6 @@ def test_object_that_is_no_provider_is_an_error() -> None:
 UNNAMED: dict[str, Callable[[], Provider]] = {
     "environment": anycreds.from_env,
     "chain": lambda: anycreds.create_credential_chain(anycreds.from_env()),
-    "default chain": anycreds.from_default_chain,
     "container": lambda: anycreds.from_http(full_uri="http://localhost/"),
     "EC2 metadata": anycreds.from_instance_metadata,
     "token of the program": lambda: anycreds.from_web_token(ROLE, f"{CANARY}-jwt"),
@@ -93,8 +92,10 @@ def profiles(isolated: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("name", list(UNNAMED))
-async def test_provider_without_a_name_needs_a_key(name: str, profiles: Path) -> None:
+async def test_provider_without_a_name_needs_a_key(name: str, profiles: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the AWS CLI has no rule, the same name could stand for different credentials, so ``key`` is required."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDVARIABLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", f"{CANARY}-secret")
     provider = anycreds.disk_cached(UNNAMED[name]())
     with pytest.raises(InvalidConfigurationError, match="disk_cached\\(\\) has no key"):
         await provider()
@@ -106,6 +107,49 @@ async def test_profile_with_access_keys_is_passed_on(profiles: Path) -> None:
     """A profile that is no role is used without the cache, as by the AWS CLI."""
     found = await anycreds.disk_cached(anycreds.from_ini("keys"))()
     assert found.access_key_id == "AKIDPROFILE"
+    assert not (profiles / ".aws").exists()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("selected", ["role", "keys", "variables", "token file", "default profile", "sso options"])
+async def test_default_chain_has_the_key_of_its_source(
+    selected: str, profiles: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A default chain shares what it resolves to, if the AWS CLI has a name for that; all else stays in memory."""
+    options: dict[str, str] = {}
+    if selected in ("role", "keys"):
+        monkeypatch.setenv("AWS_PROFILE", selected)
+    elif selected == "token file":
+        (profiles / "token").write_text(f"{CANARY}-jwt")
+        monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(profiles / "token"))
+        monkeypatch.setenv("AWS_ROLE_ARN", ROLE)
+    elif selected == "default profile":
+        (profiles / "config").write_text(PROFILES.replace("[profile role]", "[default]"))
+    elif selected == "sso options":
+        names = ("start_url", "account_id", "region", "role_name")
+        options = {f"sso_{name}": name for name in names}
+    if selected == "variables":
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDVARIABLE")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", f"{CANARY}-secret")
+    chain = anycreds.from_default_chain(**options)._source  # type: ignore[arg-type]
+    async with chain._runtime.open_io("test") as io:
+        key = await chain._disk_cache_key(io, ClientContext())
+    assert key is not None
+    expected = {"keys": "", "variables": "", "token file": "web identity", "sso options": "SSO"}
+    assert key.source == expected.get(selected, "assume role")
+    assert bool(key.name) == bool(key.source)
+    provider = anycreds.disk_cached(anycreds.from_default_chain(**options))  # type: ignore[arg-type]
+    assert isinstance(provider, anycreds.CachedProvider)
+    if not key.name:
+        assert (await provider()).access_key_id in ("AKIDPROFILE", "AKIDVARIABLE")
+        assert not (profiles / ".aws").exists()
+
+
+@pytest.mark.anyio
+async def test_default_chain_without_credentials(profiles: Path) -> None:
+    """Where nothing is configured, the error is that of the chain."""
+    with pytest.raises(anycreds.NoCredentialsError):
+        await anycreds.disk_cached(anycreds.from_default_chain())()
     assert not (profiles / ".aws").exists()
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from .._core.credentials import Credentials
+    from .._core.disk_cache_key import DiskCacheKey
     from .._core.events import Event
     from .._core.io import ImmediateIo, Io, Runtime
 
@@ -50,10 +51,7 @@ class ChainStep(Provider):
         self._provider: Provider | None = None
 
     def _fetch(self, io: Io, context: ClientContext) -> Awaitable[Credentials]:  # type: ignore[override]
-        if self._provider is None and self._absence is not None:
-            error = self._absence(self._options, io, context)
-            if error is not None:
-                raise error
+        self._check_absence(io, context)
         return self._built()._fetch(io, context)  # the provider is its own boundary
 
     def _fetch_now(self, io: ImmediateIo, context: ClientContext, events: list[Event]) -> Credentials | None:
@@ -62,11 +60,22 @@ class ChainStep(Provider):
     def _modules_for_now(self, io: ImmediateIo, context: ClientContext) -> tuple[str, ...]:
         return self._built()._modules_for_now(io, context)
 
+    async def _disk_cache_key(self, io: Io, context: ClientContext) -> DiskCacheKey | None:
+        self._check_absence(io, context)
+        return await self._built()._disk_cache_key(io, context)
+
     async def _describe_sources(self, io: Io, context: ClientContext) -> list[str]:
         return await self._built()._describe_sources(io, context)
 
     def _allows_stale(self, credentials: Credentials) -> bool:
         return self._provider is not None and self._provider._allows_stale(credentials)
+
+    def _check_absence(self, io: Io, context: ClientContext) -> None:
+        """Raise the error of a provider that is not built yet, and has nothing configured."""
+        if self._provider is None and self._absence is not None:
+            error = self._absence(self._options, io, context)
+            if error is not None:
+                raise error
 
     def _built(self) -> Provider:
         if self._provider is None:

@@ -54,7 +54,8 @@ def disk_cached(
             the cache in memory is kept, and the files are read when it needs new credentials.
         key: A text that names the credentials. Programs with the same key share them, so it must name everything that
             selects them: the role, the account, the user. Default: the name that the AWS CLI gives them, which does not
-            depend on the source of a role's credentials; where it has none, ``key`` is required.
+            depend on the source of a role's credentials; where it has none, ``key`` is required. A profile, and the
+            default chain, may have other credentials, which are returned without a file.
         directory: Where the files are. It is created if it is missing. Default: ``~/.aws/cli/cache``.
 
     Returns:

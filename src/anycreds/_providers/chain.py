@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from .._core.credentials import Credentials
+    from .._core.disk_cache_key import DiskCacheKey
     from .._core.events import Event
     from .._core.io import ImmediateIo, Io, Runtime
 
@@ -190,6 +191,17 @@ class DefaultChain(_Chain):
     def _order(self, io: ImmediateIo, context: ClientContext) -> Sequence[Provider]:
         is_explicit = select_profile(self._profile, context.profile, io.environ()).is_explicit
         return self._with_profile if is_explicit else self._providers
+
+    async def _disk_cache_key(self, io: Io, context: ClientContext) -> DiskCacheKey:
+        """Return the key of the first provider that has anything configured."""
+        from .._core.disk_cache_key import NOT_ON_DISK
+
+        for provider in self._order(io, context):
+            try:
+                return await provider._disk_cache_key(io, context) or NOT_ON_DISK
+            except NotConfiguredError:
+                continue
+        return NOT_ON_DISK
 
     async def _load(self, io: Io, context: ClientContext) -> Credentials:
         selection = select_profile(self._profile, context.profile, io.environ())

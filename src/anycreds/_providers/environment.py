@@ -48,6 +48,10 @@ class EnvironmentProvider(Provider):
     def _load_now(self, io: ImmediateIo, context: ClientContext, events: list[Event]) -> Credentials:
         return parse_credentials(self._variables(io))
 
+    async def _disk_cache_key(self, io: Io, context: ClientContext) -> None:
+        """Raise an error if nothing is configured, so that a chain continues."""
+        self._load_now(io, context, [])
+
     async def _describe_sources(self, io: Io, context: ClientContext) -> list[str]:
         variables = self._variables(io)
         settings = _keys(variables)
