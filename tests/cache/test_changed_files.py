@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from anycreds._providers.login.token import file_name
 from anycreds._system.files import snapshot
 from anycreds._system.files.read import FoundFile, read_in_thread, read_regular
 from anycreds.events import AttemptStarted, Event
-from anycreds.testing import CANARY, FakeAWS, Hang, MemoryNetwork, VirtualClock
+from anycreds.testing import CANARY, FakeAWS, Hang, ManualClock, MemoryNetwork, VirtualClock
 from anycreds.testing.pytest_plugin import virtual_backend as anyio_backend  # noqa: F401
 from support.fake_source import make_credentials
 
@@ -287,6 +289,33 @@ async def test_many_callers(files: Files, virtual_clock: VirtualClock) -> None:
         await anyio.sleep(1)
         expected = 1 if files.reads_at_once else 2  # the task asks for the memory again
         assert len(files.checks) == expected
+
+
+@pytest.mark.realtime
+async def test_many_threads(files: Files, caplog: pytest.LogCaptureFixture) -> None:
+    """Of eight threads with an event loop each, at the end of an interval, one makes the check, and all get keys."""
+    clock = ManualClock()
+    files.write_keys("AKIDOLD")
+    provider = anycreds.cached(anycreds.from_ini(), clock=clock)
+    await provider()
+    clock.advance(MINUTE)
+    files.write_keys("AKIDNEW")
+    caplog.set_level("INFO", "anycreds.cache")
+    start, keys = threading.Barrier(8), list[str]()
+
+    def use() -> None:
+        start.wait()
+        keys.append(asyncio.run(provider.__call__()).access_key_id)
+
+    threads = [threading.Thread(target=use) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(keys) <= {"AKIDOLD", "AKIDNEW"}
+    assert len(keys) == 8
+    assert sum("changed: " in record.getMessage() for record in caplog.records) == 1
+    assert (await provider()).access_key_id == "AKIDNEW"
 
 
 @pytest.mark.fault("L23")

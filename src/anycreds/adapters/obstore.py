@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, cast
 
+from .._core.durations import to_datetime
 from .._core.errors import CredentialsError
 from .._core.provider import ContextFunction, CredentialProvider
 from .._factories.cache import cached
@@ -24,7 +25,8 @@ class StoreCredentials:
 
     obstore caches credentials until five minutes before their expiration, and credentials without an expiration for
     ever. Therefore it gets credentials with at least six minutes of remaining lifetime, if the source issues such.
-    Otherwise obstore calls before each request and gets the cached credentials.
+    Otherwise obstore calls before each request and gets the cached credentials. Credentials without an expiration get
+    one in six minutes, so that obstore calls once a minute: their file may change.
 
     **On asyncio only**, with obstore's async functions: obstore does not await on trio, and its other functions have
     no event loop. For those use ``obstore.auth.boto3.Boto3CredentialProvider`` with a session of
@@ -64,8 +66,8 @@ class StoreCredentials:
         """Return the current credentials as the dict that obstore expects, whose text contains no secret.
 
         Returns:
-            ``access_key_id``, ``secret_access_key``, ``token`` and ``expires_at`` (aware UTC datetime); the last two
-            are None if there is none.
+            ``access_key_id``, ``secret_access_key``, ``token`` (None if there is none) and ``expires_at`` (aware UTC
+            datetime, in six minutes if the credentials have no expiration).
 
         Raises:
             CredentialsError: The provider's own error.
@@ -79,7 +81,7 @@ class StoreCredentials:
             access_key_id=credentials.access_key_id,
             secret_access_key=credentials.secret_access_key,
             token=credentials.session_token,
-            expires_at=credentials.expiration,
+            expires_at=credentials.expiration or to_datetime(self._provider._runtime.time() + MIN_TTL),
         )
         return cast("S3Credential", fields)
 

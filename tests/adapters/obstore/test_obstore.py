@@ -129,7 +129,7 @@ async def remaining_lifetime(provider: StoreCredentials) -> float:
 
 
 async def test_returned_dict() -> None:
-    """The dict has obstore's keys, an expiration in UTC, None for missing values, and no secret in its text."""
+    """The dict has obstore's keys, always an expiration in UTC, None for a missing token, and no secret in its text."""
     end = datetime.now(UTC) + timedelta(hours=1)
 
     async def temporary() -> anycreds.Credentials:
@@ -146,8 +146,9 @@ async def test_returned_dict() -> None:
         "expires_at": end,
     }
     assert CANARY not in f"{returned} {returned!r} {StoreCredentials(temporary)!r}"
-    without = await StoreCredentials(long_term)()
-    assert (without["token"], without["expires_at"]) == (None, None)
+    without = StoreCredentials(anycreds.cached(long_term, clock=ManualClock()))
+    assert (await without())["token"] is None
+    assert await remaining_lifetime(without) == 360
 
 
 @pytest.mark.parametrize("lifetime", [600.0, 240.0])
