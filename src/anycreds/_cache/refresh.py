@@ -74,7 +74,7 @@ class InFlightRefresh(Refresh):
 
     def __init__(self, state: CacheState, loop: Hashable, delay: float = 0.0, *, is_preferred: bool = False) -> None:
         super().__init__(state.source, loop)
-        self.is_preferred = is_preferred
+        self.is_preferred: bool = is_preferred
         self.has_called: bool = False  # whether its task has called the source
         self.generation: int = -1  # the number of invalidations before the source was called
         self.number: int = 0  # of the attempt, in the order in which all refreshes called the source
@@ -122,7 +122,7 @@ class InFlightRefresh(Refresh):
         try:
             name = f"anycreds refresh: {self.provider.name}"
             runtime.spawn_system_task(self.run, self.finish, name, copy_context())
-            self.has_started = True
+            self.has_started: bool = True
         except BaseException:
             self.finish()
             raise
@@ -188,7 +188,7 @@ class InFlightRefresh(Refresh):
         except Exception as error:  # noqa: BLE001 - such as an error of the user's clock
             strip_frames(error)
             outcome = Outcome(error=wrapped(self.provider.name, error))
-        self.outcome = outcome
+        self.outcome: Outcome | None = outcome
         self.is_running: bool = False  # after an interrupt above, the next call ends the refresh
         if self._done is not None:
             with suppress(RuntimeError):  # the loop was closed with this task in it, so there are no waiters to wake

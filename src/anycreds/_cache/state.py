@@ -73,7 +73,7 @@ class CacheState:
         """The fingerprint of the last invalidated credentials, and until when they cannot be invalidated again."""
         self._no_fast_path = (math.inf, math.inf, _PLACEHOLDER, runtime.time)
         self.fast_path: tuple[float, float, Credentials, Callable[[], float]] = self._no_fast_path
-        self.refreshes = Refreshes(self)
+        self.refreshes: Refreshes = Refreshes(self)
         self.reset_after_fork()
 
     def reset_after_fork(self) -> None:
