@@ -23,6 +23,7 @@ from . import (
     goals,
     hit,
     hits,
+    loops,
     profiles,
     report,
     roles,
@@ -45,6 +46,7 @@ COMPARISONS = ("concurrent", *COMPARED_BY_PEER)
 BENCHMARKS = {
     "hit": hit.measure,
     "waiters": waiters.measure,
+    "loops": loops.measure,
     "first_keys": first_keys.measure,
     "explain": explain.measure,
     "assume_role": assume_role.measure,
