@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from anycreds import Credentials, cached
 
 ENGINE = os.environ.get("ANYCREDS_ENGINE", "")
 if not ENGINE:
@@ -34,6 +38,20 @@ def test_workers_resolve_credentials_by_themselves(tmp_path: Path) -> None:
     assert report["pickled_providers"] > 0
     assert report["pickled_secrets"] == 0
     assert report["failure"].startswith("option authorization_token_file names '/missing/token', which cannot be read")
+
+
+async def keys() -> Credentials:
+    """Return access keys."""
+    return Credentials("AKIDMINE", "not-a-secret")
+
+
+def test_cloudpickle_sends_local_functions() -> None:
+    """The engines' pickler sends a provider with a function that pickle itself cannot send."""
+    cloudpickle = pytest.importorskip("cloudpickle")
+    provider = cached(lambda: keys())  # noqa: PLW0108 - it has to be local
+    data = cloudpickle.dumps(provider)
+    del provider
+    assert asyncio.run(pickle.loads(data)()).access_key_id == "AKIDMINE"
 
 
 def run(token_file: Path) -> Any:
