@@ -24,7 +24,15 @@ from anycreds import (
 from anycreds._core.io import Io
 from anycreds._factories.runtime import RUNTIME
 from anycreds._system.call_limit import MAX_WAIT
-from anycreds.testing import CANARY, FakeAWS, MemoryNetwork, ServiceError, VirtualClock
+from anycreds.testing import (
+    CANARY,
+    VIRTUAL_BACKENDS,
+    FakeAWS,
+    MemoryNetwork,
+    ServiceError,
+    VirtualClock,
+    virtual_backend,
+)
 from anycreds.testing.pytest_plugin import virtual_backend as anyio_backend  # noqa: F401
 from support.fake_source import make_credentials
 
@@ -292,3 +300,22 @@ def test_each_event_loop_has_its_own_limit() -> None:
         thread.join()
     assert counts == [(2, 0)] * 2
     assert roles.statistics[3:] == (0, 0)
+
+
+@pytest.mark.parametrize("backend", VIRTUAL_BACKENDS)
+def test_a_run_that_ends_while_calls_wait(backend: str) -> None:
+    """A run that ends while calls are in progress and others wait leaves nothing behind, and the next one is served."""
+    service = Service(latency=1000.0)
+    roles = service.roles(2)
+
+    async def leave() -> None:
+        with anyio.move_on_after(1):
+            await call_all(roles, 10)
+
+    name, options = virtual_backend(backend)
+    anyio.run(leave, backend=name, backend_options=options)
+    assert roles.statistics[3:] == (0, 0)
+    service.latency, service.most = 0.1, 0
+    name, options = virtual_backend(backend)
+    anyio.run(call_all, roles, 10, backend=name, backend_options=options)
+    assert service.most == 2
