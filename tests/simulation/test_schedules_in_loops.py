@@ -24,7 +24,7 @@ from .test_schedules import Outcome, Run, check_healthy, expected, schedules
 
 # The event loops of a schedule, which take its callers in turn.
 LOOPS = (("asyncio", "asyncio"), ("trio", "trio"), ("asyncio", "trio", "asyncio"))
-SCHEDULES = 0.1  # of those that run in one event loop
+SCHEDULES = 0.04  # of those that run in one event loop
 
 
 def run_in_loops(schedule: Schedule, backends: tuple[str, ...]) -> Outcome:

@@ -6,6 +6,7 @@ While one of them has something to do, no time passes. Then it passes for the lo
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import trio
@@ -16,9 +17,11 @@ from anycreds.testing import VirtualLoop
 from .interleaving import Scheduler
 
 
-def interleaved_backend(name: str, scheduler: Scheduler) -> tuple[str, dict[str, Any]]:
+def interleaved_backend(
+    name: str, scheduler: Scheduler, after_trio_step: Callable[[], object] = lambda: None
+) -> tuple[str, dict[str, Any]]:
     """Return an anyio backend for one event loop in a thread of the scheduler."""
-    return name, _asyncio_options(scheduler) if name == "asyncio" else _trio_options(scheduler)
+    return name, _asyncio_options(scheduler) if name == "asyncio" else _trio_options(scheduler, after_trio_step)
 
 
 def _asyncio_options(scheduler: Scheduler) -> dict[str, Any]:
@@ -40,15 +43,17 @@ def _asyncio_options(scheduler: Scheduler) -> dict[str, Any]:
 
 
 class _Steps(trio.abc.Instrument):
-    def __init__(self, scheduler: Scheduler) -> None:
+    def __init__(self, scheduler: Scheduler, after_step: Callable[[], object]) -> None:
         self._scheduler = scheduler
+        self._after_step = after_step
 
     def after_task_step(self, task: trio.lowlevel.Task) -> None:
         self._scheduler.activity += 1
+        self._after_step()
 
 
-def _trio_options(scheduler: Scheduler) -> dict[str, Any]:
+def _trio_options(scheduler: Scheduler, after_step: Callable[[], object]) -> dict[str, Any]:
     clock: Any = trio.testing.MockClock(autojump_threshold=0)
     clock.current_time = lambda: scheduler.now
     clock._autojump = lambda: scheduler.idle(trio._core._run.GLOBAL_RUN_CONTEXT.runner.deadlines.next_deadline())
-    return {"clock": clock, "instruments": [_Steps(scheduler)]}
+    return {"clock": clock, "instruments": [_Steps(scheduler, after_step)]}

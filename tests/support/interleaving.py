@@ -172,8 +172,7 @@ class Scheduler:
             return
         done = self.steps + self.activity
         self._idle[idle] = (done, until)
-        count = len(self._turns)
-        others = [each for more in range(1, count) if self._can_run(each := (idle + more) % count)]
+        others = self.others()
         following = next((each for each in others if self._idle.get(each, (-1,))[0] != done), -1)
         if following < 0:
             following = min([idle, *others], key=lambda each: self._idle[each][1])
@@ -181,6 +180,16 @@ class Scheduler:
             self.activity += 1
         if following != idle:
             self._hand_over_to(following)
+
+    def others(self) -> list[int]:
+        """Return the other threads that can run, the next one first."""
+        count = len(self._turns)
+        return [each for more in range(1, count) if self._can_run(each := (self.current + more) % count)]
+
+    def hand_over(self, number: int | None) -> None:
+        """Let another thread run; None for the current one."""
+        if number is not None:
+            self._hand_over_to(number)
 
     def _hand_over_to(self, number: int) -> None:
         leaving = self.current

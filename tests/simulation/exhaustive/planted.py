@@ -15,6 +15,7 @@ from anycreds._cache.refresh import InFlightRefresh
 from anycreds._cache.refresh_results import RefreshResult
 from anycreds._cache.refresh_windows import CachedCredentials
 from anycreds._cache.refreshes import Refreshes
+from anycreds._cache.remote_refresh import RemoteRefresh
 from anycreds._cache.state import CacheState
 
 
@@ -40,6 +41,9 @@ def refresh_ends_with_a_caller(patch: pytest.MonkeyPatch) -> None:
             raise
 
     patch.setattr(InFlightRefresh, "wait", ending)
+
+
+SEVERAL = ("asyncio+asyncio", "trio+trio")
 
 
 class Silent:
@@ -86,6 +90,15 @@ def no_second_between_calls(patch: pytest.MonkeyPatch) -> None:
 def each_caller_refreshes(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Refreshes, "find", lambda *_, **__: None)
     patch.setattr(Refreshes, "joinable", lambda *_: None)
+
+
+def each_event_loop_refreshes(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Refreshes, "find", lambda self, loop, **_: self.own(loop))
+    patch.setattr(Refreshes, "share", lambda *_: True)
+
+
+def other_event_loops_are_not_woken(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(RemoteRefresh, "_wake", lambda _: None)
 
 
 def expiration_by_the_wall_clock_only(patch: pytest.MonkeyPatch) -> None:
@@ -142,6 +155,8 @@ FAULTS = (
     Planted("a refresh from before invalidate() is published", generation_is_not_checked, "invalidate", 1),
     Planted("the source may be called twice a second", no_second_between_calls, "reject", 0),
     Planted("each caller refreshes", each_caller_refreshes, "up", 0),
+    Planted("each event loop refreshes", each_event_loop_refreshes, "two-slow", 0, SEVERAL),
+    Planted("callers in other event loops are not woken", other_event_loops_are_not_woken, "two-slow", 0, SEVERAL),
     Planted("only the wall clock decides", expiration_by_the_wall_clock_only, "clock-back", 1),
     Planted("only the monotonic clock decides", expiration_by_the_monotonic_clock_only, "suspend", 1),
     Planted("a failure drops valid credentials", failure_drops_valid_credentials, "mandatory", 1),

@@ -210,6 +210,11 @@ class Play:
         distinct = [index for index, kind in enumerate(kinds) if kind is None or kind not in kinds[:index]]
         return distinct[self._choose(len(distinct), is_order=True)]
 
+    def choose_loop(self, others: list[int]) -> int | None:
+        """Return the event loop of another thread that continues; None for the current one."""
+        chosen = self._choose(len(others) + 1, is_order=True) if self._is_exploring else 0
+        return others[chosen - 1] if chosen else None
+
     def after_step(self) -> None:
         """Let nothing happen, or one of the events that are possible now."""
         if not self._is_exploring:

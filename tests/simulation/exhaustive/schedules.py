@@ -6,16 +6,33 @@ import gc
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import ModuleType
+from typing import Protocol
 
 import anycreds
 
 from . import on_asyncio, on_trio
+from .on_several import SeveralLoops
 from .play import MakeProvider, Play
 from .search import Chooser, Repetition, Search
-from .worlds import WORLDS, World
+from .worlds import WORLDS, WORLDS_OF_SEVERAL, World
 
-LOOPS: dict[str, ModuleType] = {"asyncio": on_asyncio, "trio": on_trio}
+
+class Loop(Protocol):
+    """Runs worlds."""
+
+    def now(self) -> float:
+        """Return the time of the event loop, also outside its tasks."""
+
+    def run(self, play: Play, /) -> None:
+        """Run a world."""
+
+
+LOOPS: dict[str, Loop] = {"asyncio": on_asyncio, "trio": on_trio}
+SEVERAL: dict[str, Loop] = {
+    "asyncio+asyncio": SeveralLoops("asyncio", "asyncio"),
+    "trio+trio": SeveralLoops("trio", "trio"),
+    "asyncio+trio": SeveralLoops("asyncio", "trio"),
+}
 
 
 class ScheduleError(AssertionError):
@@ -36,7 +53,7 @@ class ScheduleError(AssertionError):
 
 def play(loop: str, world: World, chooser: Chooser, make_provider: MakeProvider = anycreds.cached) -> Play:
     """Run a world once."""
-    on_loop = LOOPS[loop]
+    on_loop = LOOPS.get(loop) or SEVERAL[loop]
     played = Play(world, chooser, on_loop.now, make_provider)
     on_loop.run(played)
     if chooser.diverged:
@@ -65,7 +82,8 @@ def explore(loop: str, world: World, bound: int, make_provider: MakeProvider = a
 def repeat(token: str, make_provider: MakeProvider = anycreds.cached) -> Play:
     """Run the schedule of a token."""
     loop, name, answers = token.split(":")
-    return play(loop, WORLDS[name], Repetition(answers), make_provider)
+    world = {**WORLDS, **WORLDS_OF_SEVERAL}[name]
+    return play(loop, world, Repetition(answers), make_provider)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ class Task:
 
     def __init__(self, number: int, kind: Kind, *, is_late: bool) -> None:
         self.name = f"{kind} {number}"
+        self.number = number
         self.kind = kind
         self.is_late = is_late
         self.state: Literal["new", "calling", "inside block", "leaving block", "ended"] = "new"

@@ -6,7 +6,7 @@ import pytest
 
 from simulation.exhaustive.planted import FAULTS, Planted
 from simulation.exhaustive.schedules import ScheduleError, explore, repeat
-from simulation.exhaustive.worlds import WORLDS
+from simulation.exhaustive.worlds import WORLDS, WORLDS_OF_SEVERAL
 
 ROWS = [pytest.param(loop, fault, id=f"{fault.plant.__name__}-{loop}") for fault in FAULTS for loop in fault.loops]
 
@@ -16,7 +16,7 @@ def test_the_search_finds_a_planted_fault(loop: str, fault: Planted, monkeypatch
     """With a planted fault a schedule breaks an invariant, and does so again when it is repeated from its token."""
     fault.plant(monkeypatch)
     with pytest.raises(ScheduleError) as caught:
-        explore(loop, WORLDS[fault.world], fault.deviations)
+        explore(loop, {**WORLDS, **WORLDS_OF_SEVERAL}[fault.world], fault.deviations)
     repeated = repeat(caught.value.token)
     assert repeated.history.problems == caught.value.problems
     assert f"--replay {caught.value.token}" in str(caught.value)

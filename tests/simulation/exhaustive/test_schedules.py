@@ -11,9 +11,9 @@ import time
 
 import pytest
 
-from simulation.exhaustive.schedules import LOOPS, ScheduleError, explore, no_overhead, play, repeat
+from simulation.exhaustive.schedules import LOOPS, SEVERAL, ScheduleError, explore, no_overhead, play, repeat
 from simulation.exhaustive.search import Search
-from simulation.exhaustive.worlds import WORLDS, World
+from simulation.exhaustive.worlds import WORLDS, WORLDS_OF_SEVERAL, World
 from support.goals import RecordGoal
 from support.schedule_search import SEARCHED
 
@@ -22,6 +22,8 @@ pytestmark = pytest.mark.weak_error_references
 
 each_loop = pytest.mark.parametrize("loop", LOOPS)
 each_world = pytest.mark.parametrize("world", WORLDS.values(), ids=WORLDS)
+each_pair = pytest.mark.parametrize("loop", SEVERAL)
+each_world_of_several = pytest.mark.parametrize("world", WORLDS_OF_SEVERAL.values(), ids=WORLDS_OF_SEVERAL)
 
 
 def search(loop: str, world: World, bound: int, request: pytest.FixtureRequest) -> int:
@@ -40,6 +42,29 @@ def test_no_schedule_with_few_deviations_breaks_an_invariant(
 ) -> None:
     """Every schedule of a world with one deviation, or a few, keeps the invariants."""
     assert search(loop, world, world.bound, request) > 1
+
+
+@pytest.mark.fault("C05", "C15")
+@each_pair
+@each_world_of_several
+def test_no_schedule_of_two_event_loops_breaks_an_invariant(
+    loop: str, world: World, request: pytest.FixtureRequest
+) -> None:
+    """Every schedule of two event loops in threads with one deviation keeps the invariants."""
+    assert search(loop, world, world.bound, request) > 1
+
+
+@pytest.mark.goal("G12", long=True)
+@pytest.mark.timeout(600)
+@each_pair
+@each_world_of_several
+def test_two_event_loops_break_no_invariant(
+    loop: str, world: World, request: pytest.FixtureRequest, goal: RecordGoal
+) -> None:
+    """Every schedule of two event loops in threads keeps the invariants, up to two or three deviations."""
+    schedules = search(loop, world, world.full_bound, request)
+    figure = f"{{schedules}} schedules of two event loops, which are all with up to {world.full_bound} deviations"
+    goal("G12", figure, "all", schedules=schedules)
 
 
 @pytest.mark.goal("G1", "G2", long=True)
@@ -65,6 +90,16 @@ def test_a_schedule_has_the_same_events_each_time(loop: str, world: World) -> No
         for _ in search:
             first = play(loop, world, search).history.events
             assert repeat(f"{loop}:{world.name}:{search.token}").history.events == first
+
+
+@each_pair
+def test_a_schedule_of_two_event_loops_has_the_same_events_each_time(loop: str) -> None:
+    """A run of two threads that is repeated from its token has the same events, too."""
+    search = Search(1)
+    with no_overhead():
+        for _ in search:
+            first = play(loop, WORLDS_OF_SEVERAL["two-reject"], search).history.events
+            assert repeat(f"{loop}:two-reject:{search.token}").history.events == first
 
 
 def test_replayed_schedule(replay_token: str) -> None:

@@ -51,6 +51,9 @@ class World(NamedTuple):
 THREE: tuple[Kind, ...] = ("call", "call", "call")
 FOUR: tuple[Kind, ...] = (*THREE, "call")
 
+# Worlds for several event loops in threads, whose runs take longer.
+TWO: tuple[Kind, ...] = ("call", "call")
+
 # The lifetime is an hour: the advisory window are its last 15 minutes, the mandatory window is its last minute.
 WORLDS = {
     world.name: world
@@ -82,5 +85,16 @@ WORLDS = {
         World("block-and-invalidate", ("block", "call", "call"), (SLOW,), ("cancel", "invalidate"), late=1),
         World("evict", FOUR, (SLOW,), ("evict",), late=2, bound=2, full_bound=4),
         World("block-in-window", ("block", "block", "call"), (SLOW,), remaining=600, late=1, full_bound=2),
+    )
+}
+WORLDS_OF_SEVERAL = {
+    world.name: world
+    for world in (
+        World("two-slow", TWO, (SLOW,)),
+        World("two-up-or-down", TWO, (UP, FAIL), remaining=30, full_bound=2),
+        World("two-invalidate", TWO, (UP,), ("invalidate",), remaining=30),
+        World("two-reject", ("call", "reject"), (UP,), full_bound=2),
+        World("two-blocks", ("call", "block"), (SLOW,), remaining=600, full_bound=2),
+        World("three-in-two", THREE, (UP,), full_bound=2),
     )
 }
