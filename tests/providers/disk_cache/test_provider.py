@@ -136,6 +136,31 @@ def test_busy_lock_is_waited_for(caplog: pytest.LogCaptureFixture) -> None:
     ]
 
 
+def test_due_entry_is_used_while_another_process_refreshes(caplog: pytest.LogCaptureFixture) -> None:
+    """A caller without credentials does not wait for the lock if the entry is due and still valid."""
+    io, source = FakeIo(files={FILE: entry()}, busy=[FILE]), Source()
+    io.advance(50 * 60)
+    before = io.wall
+    assert fetch(disk(source), io).access_key_id == KEY_ID
+    assert (io.wall, source.calls, warnings(caplog)) == (before, 0, [])
+    io.unwanted = {fingerprint_of(Credentials(KEY_ID, SECRET_KEY, SESSION_TOKEN))}
+    assert fetch(disk(source), io) == NEW  # a caller that has this entry waits
+    assert io.wall == before + LOCK_SECONDS
+
+
+def test_entry_that_expires_during_the_call_is_not_used() -> None:
+    """If the entry expires while the source is called in vain, the error is that of the source."""
+    io = FakeIo(files={FILE: entry()})
+    io.advance(HOUR - 1)
+
+    class SlowSource(Source):
+        async def _load(self, io: Io, context: ClientContext) -> Credentials:
+            await io.sleep(2)
+            return await super()._load(io, context)
+
+    assert str(failure(disk(SlowSource(DOWN)), io)) == str(DOWN)
+
+
 def test_entry_of_the_holder_is_used_after_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     """If the process that holds the lock has written meanwhile, that is used, although it still holds the lock."""
     io, source = FakeIo(busy=[FILE]), Source()

@@ -1,10 +1,10 @@
 """Credentials in a file that processes share, so that only one of them calls the source when they are due.
 
-* The file is read at every attempt. Credentials in it that are not due are the result.
+* The file is read at every attempt. Credentials in it that are not due are the result. Those that the caller wants to
+  replace (``Io.unwanted``) are as good as none, whatever their lifetime is.
 * Otherwise the file is locked, read again, and the source is called if another process has not stored new ones
   meanwhile. The lock is the kernel's, so it ends with its process.
-* Credentials that the caller wants to replace (``Io.unwanted``) are due whatever their lifetime is.
-* If the source fails, valid credentials in the file are the result, unless the caller has them already.
+* While another process has the lock, or if the source fails, credentials that are due and still valid are the result.
 * The file is a cache and nothing more: whatever is wrong with it is logged, and the source is called.
 """
 
@@ -63,7 +63,7 @@ class DiskCachedProvider(Provider):
         entry = await self._read(attempt)
         if entry is not None and not self._is_due(attempt, entry):
             return self._use(attempt, entry)
-        return await self._refresh(attempt)
+        return await self._refresh(attempt, LOCK_SECONDS if entry is None else 0.0)
 
     async def _describe_sources(self, io: Io, context: ClientContext) -> list[str]:
         directory = resolve_path(self._settings.directory, io.environ(), io.home_directory, self.name)
@@ -95,7 +95,7 @@ class DiskCachedProvider(Provider):
             return None
 
     async def _read(self, attempt: _DiskAttempt) -> DiskCacheEntry | None:
-        """Return the valid entry; None, after a warning, for a file that cannot be used."""
+        """Return the entry if it is valid and of use to the caller; None, after a warning, for an unusable file."""
         now = attempt.io.time()
         try:
             found = await attempt.io.read_private(attempt.file.path, MAX_FILE_SIZE, follow_link=False)
@@ -105,26 +105,28 @@ class DiskCachedProvider(Provider):
         except (InvalidValueError, ProviderTimeoutError) as error:
             self._warn(f"{attempt.file.display_path}, which is not used: {error}")
             return None
-        return entry if entry.is_valid(now) else None
+        is_unwanted = fingerprint_of(entry.credentials) in attempt.io.unwanted
+        return entry if entry.is_valid(now) and not is_unwanted else None
 
     def _is_due(self, attempt: _DiskAttempt, entry: DiskCacheEntry) -> bool:
-        is_due = entry.is_due(attempt.io.time(), may_prompt_user=attempt.key.may_prompt_user)
-        return is_due or fingerprint_of(entry.credentials) in attempt.io.unwanted
+        return entry.is_due(attempt.io.time(), may_prompt_user=attempt.key.may_prompt_user)
 
     def _use(self, attempt: _DiskAttempt, entry: DiskCacheEntry) -> Credentials:
         attempt.io.prompts_user = attempt.io.prompts_user or attempt.key.may_prompt_user
         log("disk_cache", "debug", "%s: using the credentials in %s", self.name, attempt.file.display_path)
         return entry.credentials
 
-    async def _refresh(self, attempt: _DiskAttempt) -> Credentials:
-        async with attempt.io.file_lock(attempt.file.path, LOCK_SECONDS) as failure:
+    async def _refresh(self, attempt: _DiskAttempt, seconds: float) -> Credentials:
+        """Return new credentials, of the source or of another process, for which it waits for at most ``seconds``."""
+        async with attempt.io.file_lock(attempt.file.path, seconds) as failure:
+            is_busy = failure is not None and failure.is_busy
             entry = await self._read(attempt)  # even without the lock: its holder may have written
-            if entry is not None and not self._is_due(attempt, entry):
+            if entry is not None and (is_busy or not self._is_due(attempt, entry)):
                 return self._use(attempt, entry)
             try:
                 credentials = await self._source._fetch(attempt.io, attempt.context)
             except CredentialsError as error:
-                if entry is None or fingerprint_of(entry.credentials) in attempt.io.unwanted:
+                if entry is None or not entry.is_valid(attempt.io.time()):
                     raise
                 strip_frames(error)
                 log("disk_cache", "warning", "%s; using the credentials in %s", error, attempt.file.display_path)
