@@ -508,7 +508,7 @@ def test_interrupt_between_the_decision_and_the_task(open_loop: OpenLoop, monkey
     provider = anycreds.cached(source, clock=clock)
     one, two = open_loop("asyncio"), open_loop("trio")
 
-    def interrupt(_: object) -> None:
+    def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
     async def call() -> None:

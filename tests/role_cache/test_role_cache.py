@@ -137,6 +137,19 @@ async def test_a_refresh_that_is_awaited_outlives_the_eviction() -> None:
     assert (upstream.calls("red"), upstream.asked) == (1, ["red", "green"])
 
 
+async def test_a_refresh_whose_callers_have_left_outlives_the_eviction() -> None:
+    """A refresh goes on when its only caller has left and its entry is evicted, and a later caller joins it."""
+    upstream = Upstream(latency=5.0)
+    roles = upstream.roles(max_size=1)
+    with anyio.move_on_after(1):
+        await roles("red")
+    roles.provider("green")
+    gc.collect()
+    await roles("red")
+    assert anyio.current_time() == pytest.approx(5)
+    assert (upstream.calls("red"), upstream.asked) == (1, ["red", "green"])
+
+
 async def test_a_provider_in_use_is_found_after_its_eviction() -> None:
     """The provider that an adapter or a ``keep_fresh`` block has is the one of its key; else it is created again."""
     roles = (upstream := Upstream()).roles(max_size=1)

@@ -158,7 +158,7 @@ async def test_prompt_can_be_cancelled() -> None:
     provider = prompting(0, 0, 4 * MINUTE)
     refresh = InFlightRefresh(provider._state, current_loop())
 
-    refresh.start()
+    refresh.start(provider)
     await anyio.sleep(2 * MINUTE)
     assert refresh.is_running
     await refresh.cancel()

@@ -246,5 +246,5 @@ class CachedProvider(Provider):
         while plan.new is not None and not state.share_refresh(plan.new):  # another event loop was faster
             plan = decide()
         if plan.new is not None:
-            plan.new.start()
+            plan.new.start(self)
         return plan

@@ -59,6 +59,7 @@ class InFlightRefresh(Refresh):
 
     __slots__ = (
         "_attempt",
+        "_cached",
         "_delay",
         "_pinged_at",
         "_state",
@@ -85,6 +86,7 @@ class InFlightRefresh(Refresh):
         self._state = state
         self._delay = delay
         self._attempt: OpenAttempt | None = None  # made when the task is
+        self._cached: object = None  # the provider, which a ``RoleCache`` finds while anything refers to it
         self._pinged_at: float | None = None  # when its event loop was called, which has not answered (monotonic)
 
     def finish_now(self) -> bool:
@@ -113,10 +115,11 @@ class InFlightRefresh(Refresh):
         state = self._begin_attempt()
         return answer_now(partial(fetch_now_observed, self.provider), state.runtime, state.context)
 
-    def start(self) -> None:
-        """Start the task. If that fails, the refresh is abandoned."""
+    def start(self, cached: object) -> None:
+        """Start the task, which keeps the cached provider. If that fails, the refresh is abandoned."""
         import anyio
 
+        self._cached = cached
         runtime = self._state.runtime
         self._done, self._attempt = anyio.Event(), runtime.open_io(self.provider.name)
         try:
@@ -188,6 +191,7 @@ class InFlightRefresh(Refresh):
         except Exception as error:  # noqa: BLE001 - such as an error of the user's clock
             strip_frames(error)
             outcome = Outcome(error=wrapped(self.provider.name, error))
+        self._cached = None
         self.outcome: Outcome | None = outcome
         self.is_running: bool = False  # after an interrupt above, the next call ends the refresh
         if self._done is not None:

@@ -4,9 +4,9 @@
 one is removed if it was not used since it was enqueued; otherwise it loses its mark and goes to the end. An exact order
 would have to be changed at every hit, which takes as long as the lookup.
 
-**An evicted provider** stays known, by a weak reference, for as long as anything refers to it: a caller that waits for
-its refresh, a ``keep_fresh`` block or an adapter. A call for its key finds the same object. So there is one cache for
-each key at any time, and eviction need not know what is in use.
+**An evicted provider** stays known, by a weak reference, for as long as anything refers to it: its refresh in progress,
+a caller that waits, a ``keep_fresh`` block or an adapter. A call for its key finds the same object. So there is one
+cache for each key at any time, and eviction need not know what is in use.
 
 **Lock.** Every change is made under one lock, and a lookup in ``by_key`` takes none. The methods ``__hash__`` and
 ``__eq__`` of the keys are called under it. It is reentrant, so that they, and a signal handler, may use the cache too.

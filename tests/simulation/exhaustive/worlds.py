@@ -83,7 +83,7 @@ WORLDS = {
         World("blocks", ("block", "block", "call", "call"), (UP, FAIL), full_bound=2),
         World("reject-all", ("reject", "reject", "reject", "reject"), (UP,), full_bound=2),
         World("block-and-invalidate", ("block", "call", "call"), (SLOW,), ("cancel", "invalidate"), late=1),
-        World("evict", FOUR, (SLOW,), ("evict",), late=2, bound=2, full_bound=4),
+        World("evict", THREE, (SLOW,), ("cancel", "evict"), late=2, bound=2, full_bound=4),
         World("block-in-window", ("block", "block", "call"), (SLOW,), remaining=600, late=1, full_bound=2),
     )
 }
