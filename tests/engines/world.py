@@ -213,17 +213,15 @@ Start = Callable[[Any, list[str]], list[Any]]
 
 
 def run_jobs(world: World, report: Report, starts: Mapping[str, Start], gather: Callable[[list[Any]], Any]) -> None:
-    """Read all objects with s3fs and with obstore, each with a provider of its own.
+    """Read all objects with s3fs and with obstore, if both are given, each with a provider of its own.
 
     After a third of the tasks all keys come into their advisory window. After two thirds the old keys are revoked.
     """
     providers = {job: world.provider(job) for job in starts}
     for provider in providers.values():
         asyncio.run(provider())  # this process has credentials, which must not be sent
-    given = {
-        "s3fs": tasks.file_system(providers["s3fs"], world.s3_url),
-        "obstore": tasks.object_store(providers["obstore"], world.s3_url),
-    }
+    libraries = {"s3fs": tasks.file_system, "obstore": tasks.object_store}
+    given = {job: libraries[job](provider, world.s3_url) for job, provider in providers.items()}
     readings: dict[str, list[list[Reading]]] = {job: [] for job in starts}
     for part in range(PARTS):
         names = [f"{number:04d}" for number in range(part, OBJECTS, PARTS)]
@@ -233,6 +231,7 @@ def run_jobs(world: World, report: Report, starts: Mapping[str, Start], gather: 
             world.lifetime = timedelta(hours=1)
             time.sleep(LIFETIME.total_seconds() * 0.6)  # of every lifetime a half is over, and none has ended
         else:
+            time.sleep(2)  # refreshes in the background, which the last tasks have started, end in this time
             world.revoke_short_lived()
     for job, parts in readings.items():
         report.add(job, world, parts)
