@@ -482,3 +482,22 @@ async def test_sources_without_files(files: Files, virtual_clock: VirtualClock) 
     for provider in (anycreds.cached(source), anycreds.from_default_chain(environ=environ)):
         await key_after(provider, 5 * MINUTE)
     assert files.checks == []
+
+
+async def test_outer_cache_takes_credentials_and_files_together(files: Files) -> None:
+    """If the inner cache has refreshed after its call, the outer one gets the newer keys with the newer versions."""
+    files.write_keys("AKIDOLD")
+    inner = anycreds.cached(anycreds.from_ini())
+    old = await inner()
+
+    class Late(CachedProvider):
+        __slots__ = ()
+
+        async def __call__(self, *_: object, **__: object) -> anycreds.Credentials:
+            files.write_keys("AKIDNEW")
+            await inner(refresh=True)
+            return old  # decided before the refresh
+
+    late = Late(inner._source, inner._runtime, inner._state.options)
+    late._state = inner._state
+    assert (await anycreds.cached(anycreds.create_credential_chain(late))()).access_key_id == "AKIDNEW"

@@ -8,6 +8,7 @@ import pytest
 
 from anycreds._cache.outcome import ABANDONED, Outcome
 from anycreds._cache.refresh import InFlightRefresh
+from anycreds._cache.refresh_results import FIRST_BACKOFF
 from anycreds._cache.refresh_windows import CacheOptions
 from anycreds._cache.state import CacheState
 from anycreds._cache.waiting import Refresh
@@ -110,3 +111,10 @@ async def test_caller_may_prefer_its_own_loop() -> None:
         assert remote is not None
         assert remote._waits_for == [second]
     assert joined(state, "one") is first
+
+
+async def test_pause_is_a_second_at_most() -> None:
+    """A caller whose time is older than the end of another thread's call does not wait longer than a second."""
+    state, _ = new_state()
+    state.refreshes.last_call_ended = state.now.monotonic + 100.0
+    assert planned(state, "one")._delay == FIRST_BACKOFF

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 # How many refreshes in a row may be abandoned while one caller waits, before the caller gets an error.
 MAX_ABANDONED_REFRESHES = 3
+# How many refreshes of other event loops may be abandoned while one caller waits, before it starts one in its own.
+MAX_LOST_REFRESHES = 3
 
 
 def result_after(

@@ -9,7 +9,7 @@ The loop runs again only after a wait that was limited, or after a refresh that 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ from .._core.durations import as_seconds
 from .._core.logs import notify_observer
 from .._core.provider import NO_CONTEXT, ClientContext, Provider
 from .._core.used_files import use_files
-from .after_waiting import MAX_ABANDONED_REFRESHES, result_after, result_after_abandoned
+from .after_waiting import MAX_ABANDONED_REFRESHES, MAX_LOST_REFRESHES, result_after, result_after_abandoned
 from .changed_files import check_files
 from .outcome import ABANDONED
 from .refresh_windows import CacheOptions
@@ -28,9 +28,6 @@ from .state import CacheState, CallPlan
 if TYPE_CHECKING:
     from .._core.io import Clock, Io, Runtime
     from .keep_fresh import KeepFresh
-
-# How many refreshes of other event loops may be abandoned while one caller waits, before it starts one in its own.
-MAX_LOST_REFRESHES = 3
 
 
 class CachedProvider(Provider):
@@ -181,7 +178,10 @@ class CachedProvider(Provider):
         provider = self if context == NO_CONTEXT else self.for_client(context)
         credentials = await provider()  # in a chain too, a cache makes its own attempts
         io.prompts_user = io.prompts_user or provider._state.may_prompt_user
-        use_files(provider._state.snapshot.files.used)
+        snapshot = provider._state.snapshot  # a refresh may have ended since
+        if snapshot.cached is not None and snapshot.cached.remaining(provider._state.now) > 0:
+            credentials = snapshot.cached.credentials
+        use_files(snapshot.files.used)
         return credentials
 
     def _allows_stale(self, credentials: Credentials) -> bool:
@@ -196,19 +196,9 @@ class CachedProvider(Provider):
             refresh = None if min_ttl is not None or lost >= MAX_LOST_REFRESHES else state.refreshes.joinable(loop)
             if refresh is None:
                 credentials, refresh, max_wait, _ = await self._plan(
-                    loop,
-                    partial(
-                        state.plan_call,
-                        loop,
-                        min_ttl,
-                        has_waited=has_waited,
-                        force=force,
-                        prefer_own=lost >= MAX_LOST_REFRESHES,
-                    ),
+                    loop, min_ttl, has_waited=has_waited, force=force, prefer_own=lost >= MAX_LOST_REFRESHES
                 )
                 if refresh is None or max_wait <= 0:
-                    # The source may have answered at once: then there are others now.
-                    credentials = (state.cached_or_none() if min_ttl is None else None) or credentials
                     assert credentials is not None  # only a caller that waits may have none
                     return credentials
                 del credentials  # many may wait below, and each would keep one
@@ -230,17 +220,21 @@ class CachedProvider(Provider):
                 abandoned += 1
         return result_after_abandoned(state, min_ttl)
 
-    async def _plan(self, loop: Hashable, decide: Callable[[], CallPlan]) -> CallPlan:
+    async def _plan(self, loop: Hashable, min_ttl: float | None, **options: bool) -> CallPlan:
         """Decide, and start the refresh that this needs. If the source answers at once, it has ended already."""
         state, plan = self._state, None
+        decide = partial(state.plan_call, loop, min_ttl, **options)
         if state.snapshot.files.seen:
             await check_files(state, self)
         if modules := self._source._modules_for_now(self._runtime, self._context):
             await self._runtime.preload(modules)
         if not state.refreshes.is_planned(loop):  # otherwise a caller has found that the source does not answer at once
             plan = decide()
-            if plan.new is None or plan.new.finish_now():
+            if plan.new is None:
                 return plan
+            if plan.new.finish_now():
+                newest = state.cached_or_none() if min_ttl is None else None
+                return plan._replace(credentials=newest or plan.credentials)
         if await self._runtime.preload() or plan is None:  # otherwise no other task has run since
             plan = decide()
         while plan.new is not None and not state.share_refresh(plan.new):  # another event loop was faster

@@ -79,7 +79,8 @@ class Refreshes:
         """Return a new refresh of this event loop, which its caller shares and starts."""
         for known in filter(self._state.runtime.is_loop_closed, tuple(self._own)):
             self.drop(self._own.pop(known))  # nothing in that loop will end it
-        delay = max(0.0, self.last_call_ended + FIRST_BACKOFF - now.monotonic)
+        # ``now`` may be older than the end of the last call, which another thread has noted.
+        delay = min(FIRST_BACKOFF, max(0.0, self.last_call_ended + FIRST_BACKOFF - now.monotonic))
         refresh = self._own[loop] = InFlightRefresh(self._state, loop, delay, is_preferred=is_preferred)
         return refresh
 

@@ -90,9 +90,9 @@ WORLDS = {
 WORLDS_OF_SEVERAL = {
     world.name: world
     for world in (
-        World("two-slow", TWO, (SLOW,)),
+        World("two-slow", TWO, (SLOW,), full_bound=2),
         World("two-up-or-down", TWO, (UP, FAIL), remaining=30, full_bound=2),
-        World("two-invalidate", TWO, (UP,), ("invalidate",), remaining=30),
+        World("two-invalidate", TWO, (UP,), ("invalidate",), remaining=30, full_bound=2),
         World("two-reject", ("call", "reject"), (UP,), full_bound=2),
         World("two-blocks", ("call", "block"), (SLOW,), remaining=600, full_bound=2),
         World("three-in-two", THREE, (UP,), full_bound=2),
