@@ -212,7 +212,8 @@ def test_slow_source_is_progress(waiting: Waiting) -> None:
     """However long the source takes, a loop that goes on is waited for."""
     for _ in range(20):
         waiting.clock.advance(1.9)
-        time.sleep(0.01)
+        time.sleep(0.01)  # for a check
+        waiting.one.call(anyio.lowlevel.checkpoint)  # which its event loop has answered after this
     assert waiting.source.calls == 1
     waiting.source.may_end = True
     assert [waiting.leader.result(), waiting.waiter.result()] == ["AKID1"] * 2
