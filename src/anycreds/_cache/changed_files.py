@@ -8,56 +8,27 @@ it, and it contains no other credentials. Each new version makes one refresh due
 
 from __future__ import annotations
 
-import math
 from contextlib import suppress
 from contextvars import copy_context
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from .._core.errors import CredentialsError
 from .._core.logs import log
 from .._core.provider import active_calls
+from .known_files import CHECK_INTERVAL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .._core.io import FileQuery, FileVersion, ReadFailure
     from .._core.provider import Provider
-    from .refresh import InFlightRefresh
-    from .refresh_results import RefreshResult
     from .state import CacheState
 
-# Seconds between two checks: as long as the interval of the fast path, so that a hit never makes one.
-CHECK_INTERVAL = 60.0
 # Seconds until the next check after one that took too long. Each may leave a thread behind that a disk keeps hanging.
 INTERVAL_AFTER_TIMEOUT = 10 * 60.0
 # Seconds for a check in the background. A local disk takes milliseconds.
 CHECK_TIMEOUT = 10.0
-
-
-class KnownFiles(NamedTuple):
-    """The files that the cached credentials came from."""
-
-    used: tuple[FileQuery, ...] = ()  # in these versions
-    seen: tuple[FileQuery, ...] = ()  # in their newest versions, whose refresh may not have ended, or have failed
-    check_at: float = math.inf  # when they are due to be checked (monotonic)
-
-
-NO_FILES = KnownFiles()
-
-
-def files_after(state: CacheState, refresh: InFlightRefresh, result: RefreshResult, now: float) -> KnownFiles:
-    """Return the files to check after a refresh: those that it has used; if it has failed, those from before, too.
-
-    There are none if nothing is cached, or if a refresh may prompt the user: then a change makes none due.
-    """
-    known, used = state.snapshot.files, tuple(refresh.files.items())
-    if state.may_prompt_user or result.cached is None:
-        return NO_FILES
-    if result.event in ("failed", "extended"):
-        seen = tuple({**dict(known.seen), **refresh.files}.items())
-        return KnownFiles(known.used, seen, now + CHECK_INTERVAL) if seen else NO_FILES
-    return KnownFiles(used, used, now + CHECK_INTERVAL) if used else NO_FILES
 
 
 async def check_files(state: CacheState, provider: Provider) -> None:

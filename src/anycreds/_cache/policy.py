@@ -10,7 +10,7 @@ import math
 from typing import NamedTuple
 
 from .._core.errors import CredentialsError
-from .changed_files import CHECK_INTERVAL, NO_FILES, KnownFiles
+from .known_files import CHECK_INTERVAL, NO_FILES, KnownFiles
 from .refresh_results import RefreshFailure
 from .refresh_windows import EXPIRED, MANDATORY, NOT_URGENT, CachedCredentials, ClockReading
 

@@ -27,8 +27,8 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 from .._core.credentials import Credentials, fingerprint_of
 from .._core.provider import ClientContext, Provider
 from . import policy
-from .changed_files import files_after
 from .deferred_changes import DeferredChanges
+from .known_files import NO_FILES, files_after
 from .outcome import ABANDONED, Outcome, lifetime_too_short
 from .refresh import InFlightRefresh
 from .refresh_results import RefreshResult, apply_credentials, apply_error, is_unchanged
@@ -168,7 +168,9 @@ class CacheState:
                 if credentials is not None:
                     self.may_prompt_user = refresh.prompts_user
                 result = self._result_of(outcome, now, jitter, refresh.number)
-                files = files_after(self, refresh, result, now.monotonic)
+                files = NO_FILES  # a change of files makes no refresh due that may prompt the user
+                if not self.may_prompt_user:
+                    files = files_after(self.snapshot.files, refresh.files, result, now.monotonic)
                 self.snapshot = self.snapshot._replace(cached=result.cached, failure=result.failure, files=files)
                 is_repeated = self._source_repeated_invalidated(result, now)
                 self._update_fast_path(now)
