@@ -17,6 +17,7 @@ import pytest
 
 import anycreds
 from anycreds import Credentials, CredentialsError, InvalidConfigurationError, RetrievalError, RoleCache
+from anycreds._factories import role_entries
 from anycreds.events import Event, Refreshed
 from anycreds.testing import VirtualClock
 from anycreds.testing.pytest_plugin import virtual_backend as anyio_backend  # noqa: F401
@@ -115,6 +116,17 @@ async def test_eviction_when_all_entries_are_in_use() -> None:
     for key in ("a", "b", "a", "b", "c", "b", "a"):
         await roles(key)
     assert upstream.asked == ["a", "b", "c", "a"]
+
+
+async def test_few_entries_get_a_second_chance_for_one_new_entry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many entries are in use, a new one looks at few of them: the event loop is not blocked."""
+    monkeypatch.setattr(role_entries, "MAX_SECOND_CHANCES", 2)
+    roles = (upstream := Upstream()).roles(max_size=4)
+    for key in ("a", "b", "c", "d", "a", "b", "c", "d", "e"):  # "a" and "b" get one, so "c" makes room
+        await roles(key)
+    for key in ("a", "b", "d", "c"):
+        await roles(key)
+    assert upstream.asked == ["a", "b", "c", "d", "e", "c"]
 
 
 async def test_a_refresh_that_is_awaited_outlives_the_eviction() -> None:

@@ -63,6 +63,7 @@ class CacheState:
         self.context = context
         self.may_prompt_user: bool = source._may_prompt_user
         """Whether a refresh may prompt the user: as the source declares, and after each refresh, as that one did."""
+        self.is_used: bool = False  # whether a ``RoleCache`` has returned its credentials; see ``RoleEntries``
         self.generation: int = 0
         self.snapshot: policy.CacheSnapshot = policy.CacheSnapshot()
         """What is cached, and how the last attempt ended."""

@@ -81,7 +81,7 @@ class RoleCache(Generic[K]):
 
     """
 
-    __slots__ = ("__weakref__", "_by_key", "_call_limit", "_clock", "_entries", "_observer", "_provider_for")
+    __slots__ = ("__weakref__", "_call_limit", "_clock", "_entries", "_observer", "_provider_for", "_states")
 
     def __init__(
         self,
@@ -98,7 +98,7 @@ class RoleCache(Generic[K]):
             )
         self._provider_for = provider_for
         self._entries: RoleEntries[K] = RoleEntries(_checked_limit("max_size", max_size))
-        self._by_key = self._entries.by_key
+        self._states = self._entries.states
         self._call_limit = CallLimit(_checked_limit("max_concurrency", max_concurrency))
         self._observer = observer
         self._clock = clock
@@ -122,10 +122,10 @@ class RoleCache(Generic[K]):
 
         """
         try:
-            entry = self._by_key[key]
-            start, end, credentials, clock = entry.state.fast_path
+            state = self._states[key]
+            start, end, credentials, clock = state.fast_path
             if start <= clock() < end:
-                entry.is_used = True
+                state.is_used = True
                 return credentials
         except (KeyError, TypeError):  # of a key without an entry, or one that is not hashable
             pass
@@ -158,7 +158,7 @@ class RoleCache(Generic[K]):
         entry = self._entries.get(key)
         if entry is None:
             return self._entries.add(key, self._new_provider(key)).provider
-        entry.is_used = True
+        entry.state.is_used = True
         return entry.provider
 
     def discard(self, key: K) -> bool:
@@ -179,7 +179,7 @@ class RoleCache(Generic[K]):
     def statistics(self) -> RoleCacheStatistics:
         """What the cache has done, and what is in progress."""
         entries = self._entries
-        return RoleCacheStatistics(len(entries.by_key), entries.created, entries.evicted, *self._call_limit.count())
+        return RoleCacheStatistics(len(entries.states), entries.created, entries.evicted, *self._call_limit.count())
 
     def _new_provider(self, key: K) -> CachedProvider:
         given = self._given_provider(key)
@@ -236,7 +236,7 @@ class RoleCache(Generic[K]):
         return self
 
     def __repr__(self) -> str:
-        return f"<anycreds role cache: {len(self._by_key)} of at most {self._entries.max_size} keys>"
+        return f"<anycreds role cache: {len(self._states)} of at most {self._entries.max_size} keys>"
 
 
 def _checked_limit(name: str, value: object) -> int:
