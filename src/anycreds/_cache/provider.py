@@ -20,7 +20,6 @@ from .._core.logs import notify_observer
 from .._core.provider import NO_CONTEXT, ClientContext, Provider
 from .._core.used_files import use_files
 from .after_waiting import MAX_ABANDONED_REFRESHES, MAX_LOST_REFRESHES, result_after, result_after_abandoned
-from .changed_files import check_files
 from .outcome import ABANDONED
 from .refresh_windows import CacheOptions
 from .state import CacheState, CallPlan
@@ -225,6 +224,8 @@ class CachedProvider(Provider):
         state, plan = self._state, None
         decide = partial(state.plan_call, loop, min_ttl, **options)
         if state.snapshot.files.seen:
+            from .changed_files import check_files
+
             await check_files(state, self)
         if modules := self._source._modules_for_now(self._runtime, self._context):
             await self._runtime.preload(modules)
