@@ -18,7 +18,7 @@ from support.goals import RecordGoal
 from support.history import History, problems
 from support.seeded_trio import seeded_trio
 
-SCHEDULES = 200
+SCHEDULES = 100
 REPEATED = 2_000  # of them run again, to see that the same happens
 END = 150.0  # the last call is made at 60 and may wait for a refresh of a minute, and then for another
 
@@ -144,7 +144,7 @@ def schedules(budget: Budget) -> list[Schedule]:
     return [max(group, key=lambda schedule: len(Model(schedule).run().calls)) for group in groups]
 
 
-@pytest.mark.goal("G2", scale=50)
+@pytest.mark.goal("G2", scale=100)
 @pytest.mark.parametrize("backend", VIRTUAL_BACKENDS)
 def test_each_schedule_has_the_outcome_of_the_model(backend: str, budget: Budget, goal: RecordGoal) -> None:
     """Which caller gets what at which time, and when the source is called, is what the model computes, on both loops.

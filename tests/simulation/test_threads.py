@@ -38,7 +38,7 @@ TRACED = str(Path(state.__file__).parent)
 # long as a whole exchange takes is left out.
 ATOMIC = ("_begin_attempt", "unwanted", "_outcome_of_attempt", "_attempt_now")
 # How many schedules of each scenario and backend a change tries. There are 300 to 1,600 with one switch.
-ONE_SWITCH, MORE_SWITCHES = 18, 12
+ONE_SWITCH, MORE_SWITCHES = 12, 8
 PATIENCE = 100.0  # virtual seconds: more than an attempt may take
 
 
@@ -213,7 +213,7 @@ def schedules(scenario: Threads, backend: str, budget: Budget) -> Iterator[Sched
 
 
 @pytest.mark.fault("C05", "C15", "S23")
-@pytest.mark.goal("G12", scale=20)
+@pytest.mark.goal("G12", scale=30)
 @pytest.mark.parametrize("backend", VIRTUAL_BACKENDS)
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=[scenario.name for scenario in SCENARIOS])
 def test_every_schedule_of_threads_serves_all_callers(

@@ -8,6 +8,7 @@ Sleeps outside the call of a test, such as in fixtures, and in other processes a
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -49,7 +50,7 @@ def _place() -> str | None:
     """Return the line of a test or helper that called ``sleep()``; None if that was another module."""
     code = (frame := sys._getframe(2)).f_code
     inside = code.co_filename.startswith(_TESTS) and code.co_filename not in _EXEMPT
-    return f"{Path(code.co_filename).name}:{frame.f_lineno}" if inside else None
+    return f"{code.co_filename.rpartition(os.sep)[2]}:{frame.f_lineno}" if inside else None
 
 
 def _record(delay: float, place: str) -> None:
