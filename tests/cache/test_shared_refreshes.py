@@ -24,6 +24,7 @@ from anycreds._cache import provider as provider_module
 from anycreds._cache import refreshes, remote_refresh
 from anycreds._cache.outcome import ABANDONED
 from anycreds._cache.refresh import InFlightRefresh
+from anycreds._cache.state import CacheState
 from anycreds.testing import ManualClock
 from support.fake_source import FakeSource, make_credentials
 
@@ -144,6 +145,20 @@ def test_requests_with_a_loop_each_make_one_call() -> None:
             assert got == [f"AKID{number}"] * 100
             assert source.calls == number
             clock.advance(HOUR)
+
+
+@pytest.mark.anyio
+async def test_caller_that_another_loop_has_overtaken_decides_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If another loop has shared a refresh since a caller decided, the caller decides again, and is served."""
+    clock = ManualClock()
+    source = FakeSource(clock, latency=0.001)
+    provider = anycreds.cached(source, clock=clock)
+    share, answers = CacheState.share_refresh, iter([False])
+    monkeypatch.setattr(
+        CacheState, "share_refresh", lambda state, refresh: next(answers, True) and share(state, refresh)
+    )
+    assert await key_of(provider) == "AKID1"
+    assert source.calls == 1
 
 
 @each_pair

@@ -12,6 +12,7 @@ import pytest
 
 import anycreds
 from anycreds import Credentials, InvalidConfigurationError, Provider
+from anycreds._core.disk_cache_key import NOT_ON_DISK
 from anycreds._core.provider import ClientContext
 from anycreds.testing import CANARY, FakeAWS
 from support.rows import each_row
@@ -151,6 +152,15 @@ async def test_default_chain_without_credentials(profiles: Path) -> None:
     with pytest.raises(anycreds.NoCredentialsError):
         await anycreds.disk_cached(anycreds.from_default_chain())()
     assert not (profiles / ".aws").exists()
+
+
+@pytest.mark.anyio
+async def test_chain_in_which_nothing_is_configured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A chain whose every provider has nothing configured has no name on disk."""
+    chain: Any = anycreds.from_default_chain()._source
+    monkeypatch.setattr(chain, "_providers", chain._providers[:1])  # the environment
+    async with chain._runtime.open_io("test") as io:
+        assert await chain._disk_cache_key(io, ClientContext()) == NOT_ON_DISK
 
 
 @pytest.mark.anyio

@@ -170,18 +170,14 @@ class CachedProvider(Provider):
     def __reduce__(self) -> tuple[Any, ...]:
         return super().__reduce__() if self._root is None else (self._root.for_client, (self._context,))
 
-    async def _call(self, context: ClientContext) -> Credentials:
-        return await (self if context == NO_CONTEXT else self.for_client(context))()
-
     async def _load(self, io: Io, context: ClientContext) -> Credentials:
         provider = self if context == NO_CONTEXT else self.for_client(context)
         credentials = await provider()  # in a chain too, a cache makes its own attempts
         io.prompts_user = io.prompts_user or provider._state.may_prompt_user
         snapshot = provider._state.snapshot  # a refresh may have ended since
-        if snapshot.cached is not None and snapshot.cached.remaining(provider._state.now) > 0:
-            credentials = snapshot.cached.credentials
         use_files(snapshot.files.used)
-        return credentials
+        cached = snapshot.cached
+        return credentials if cached is None or cached.remaining(provider._state.now) <= 0 else cached.credentials
 
     def _allows_stale(self, credentials: Credentials) -> bool:
         return self._state.allows_stale(credentials)
