@@ -164,14 +164,8 @@ async def test_caller_that_another_loop_has_overtaken_decides_again(monkeypatch:
 @each_pair
 def test_background_refresh_counts_in_other_loops(backends: tuple[str, str], open_loop: OpenLoop) -> None:
     """While one loop refreshes in the background, callers in others get the valid credentials, without a call."""
-    clock = ManualClock()
-    source = Held(clock)
-    source.may_end = True
-    provider = anycreds.cached(source, clock=clock)
+    source, provider = in_advisory_window()
     one, two = map(open_loop, backends)
-    assert one.call(key_of, provider) == "AKID1"
-    clock.advance(50 * 60)
-    source.may_end = False
     assert [one.call(key_of, provider), two.call(key_of, provider)] == ["AKID1"] * 2
     wait_until(lambda: source.calls == 2)
     forced = two.start_task_soon(lambda: key_of(provider, refresh=True))
@@ -179,6 +173,18 @@ def test_background_refresh_counts_in_other_loops(backends: tuple[str, str], ope
     source.may_end = True
     assert forced.result() == "AKID2"
     assert source.calls == 2
+
+
+def in_advisory_window() -> tuple[Held, anycreds.CachedProvider]:
+    """Return a provider in its advisory window, and its source, whose next call does not end."""
+    clock = ManualClock()
+    source = Held(clock)
+    source.may_end = True
+    provider = anycreds.cached(source, clock=clock)
+    assert anyio.run(key_of, provider) == "AKID1"
+    clock.advance(50 * 60)
+    source.may_end = False
+    return source, provider
 
 
 class Waiting:
@@ -319,14 +325,8 @@ def test_refresh_that_another_loop_waits_for_is_not_withdrawn(waiting: Waiting) 
 @each_pair
 def test_block_waits_for_a_refresh_of_another_loop(backends: tuple[str, str], open_loop: OpenLoop) -> None:
     """``keep_fresh`` waits for the refresh of another loop, and leaves it in progress at its end."""
-    clock = ManualClock()
-    source = Held(clock)
-    source.may_end = True
-    provider = anycreds.cached(source, clock=clock)
+    source, provider = in_advisory_window()
     one, two = map(open_loop, backends)
-    assert one.call(key_of, provider) == "AKID1"
-    clock.advance(50 * 60)
-    source.may_end = False
     one.call(key_of, provider)
     wait_until(lambda: source.calls == 2)
     may_leave = threading.Event()
